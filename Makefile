@@ -1,0 +1,122 @@
+# Lamplighter's commands. `make` alone lists them.
+#
+# Nothing has to be installed first except make and Python 3.11 or newer (with its venv module): each
+# command builds the environments that it needs. Handy variables:
+#   ARGS='...'      handed on to the command (make run ARGS='--port 9443', make test ARGS='-k phases -x')
+#   T=path          the tests to run (make test T=tests/deployments)
+#   STAGE=prod      the stage to package
+#   PYTHON=python   the interpreter that .venv is made from; also the Lambda runtime that is packaged for
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.PHONY: help run demo reset test cover bench check lint types imports spelling docs-check \
+        format docs package env clean distclean
+
+STAGE ?= prod
+ARGS ?=
+T ?=
+PY := .venv/bin/python
+READY := .venv/.ready
+ENGINE := .venv-engine/.ready
+PIP := bin/python -m pip install --quiet --disable-pip-version-check --no-input
+
+##@ Use it
+
+run: $(READY) $(ENGINE) ## Serve everything on this machine, data kept across restarts
+	@$(PY) -m infra.local.run $(ARGS)
+
+demo: $(READY) $(ENGINE) ## Watch simulated devices take an update
+	@$(PY) -m tests.simulator.demo $(ARGS)
+
+reset: ## Throw the one-machine server's data away
+	rm -rf .local
+
+##@ Work on it
+
+test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
+	@$(PY) -m pytest $(T) $(ARGS)
+
+cover: $(READY) $(ENGINE) ## The test suite with branch coverage
+	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(T) $(ARGS)
+
+bench: $(READY) $(ENGINE) ## Measure cost and speed
+	@$(PY) -m tests.bench $(ARGS)
+
+check: lint types imports spelling test ## Everything that CI runs, in its order
+
+lint: $(READY) ## Ruff: rules and layout
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: $(READY) ## mypy, strict
+	@$(PY) -m mypy
+
+imports: $(READY) ## Who may import whom
+	@.venv/bin/lint-imports
+
+spelling: $(READY) ## Common misspellings
+	@.venv/bin/codespell
+
+docs-check: $(READY) ## Are the generated pages up to date?
+	@$(PY) -m infra.scripts.compatibility --check
+
+format: $(READY) ## Bring the layout in order and mend what can be mended by itself
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix-only .
+
+docs: $(READY) ## Write the generated pages again
+	@$(PY) -m infra.scripts.compatibility
+
+##@ Ship it
+
+package: $(READY) ## Build what CloudFormation deploys (STAGE=prod) into build/STAGE
+	@$(PY) -m infra.scripts.package --stage $(STAGE) --out build/$(STAGE) $(ARGS)
+
+##@ Housekeeping
+
+env: $(READY) $(ENGINE) ## Only build the environments
+
+clean: ## Remove what builds and checks leave behind
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+	       .coverage .coverage.* .chalice/deployments .chalice/venv
+	@find . \( -name .git -o -name .venv -o -name .venv-engine -o -name .local \) -prune \
+	       -o -type d -name __pycache__ -exec rm -rf {} +
+
+distclean: clean ## ... and the environments
+	rm -rf .venv .venv-engine
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## "; print "make COMMAND" } \
+	     /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	     /^[a-z][a-z-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# Environments. A version manager may leave a python3.13 on the path that only prints an error, so each
+# candidate has to show that it runs, is new enough and can make an environment.
+PROBE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+define make-venv
+	@set -e; \
+	if ! $(1)/bin/python -c '$(PROBE)' >/dev/null 2>&1; then \
+	    found=; \
+	    for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+	        if "$$python" -c '$(PROBE)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	    done; \
+	    if [ -z "$$found" ]; then \
+	        echo "Lamplighter needs Python 3.11 or newer with its venv module; $(or $(PYTHON),nothing on PATH) is none." >&2; \
+	        echo "On Debian or Ubuntu: apt-get install python3 python3-venv. Or: make PYTHON=/path/to/python3" >&2; \
+	        exit 1; \
+	    fi; \
+	    echo "Making $(1) with $$("$$found" --version)"; \
+	    rm -rf $(1); \
+	    "$$found" -m venv $(1); \
+	fi; \
+	echo "Installing $(2) into $(1)"; \
+	$(1)/$(PIP) -r $(2)
+	@touch $@
+endef
+
+$(READY): requirements.txt requirements-dev.txt
+	$(call make-venv,.venv,requirements-dev.txt)
+
+$(ENGINE): requirements-engine.txt
+	$(call make-venv,.venv-engine,requirements-engine.txt)
