@@ -1,0 +1,14 @@
+"""The composition root: one Chalice app, its blueprints and its event functions. No rule lives here."""
+
+from __future__ import annotations
+
+from chalice import Chalice
+
+from chalicelib import routes
+from chalicelib.http.endpoint import bind
+
+app = Chalice(app_name="lamplighter")
+app.api.binary_types.append("multipart/form-data")
+bind(app)
+for blueprint in routes.BLUEPRINTS:
+    app.register_blueprint(blueprint)

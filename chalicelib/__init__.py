@@ -1,0 +1,1 @@
+"""Lamplighter: a Mender-compatible OTA and device-management server on Lambda. Everything here ships."""

@@ -1,0 +1,211 @@
+"""The artifact bucket. Keys begin with the tenant and are made here only; links are presigned here only.
+
+Writing larger things than a few MiB goes through :class:`MultipartWriter`: memory stays at one part whatever the
+size. A link names the object's version, so that what was verified is what is served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
+
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+
+from chalicelib import clock, settings
+from chalicelib.aws import client
+from chalicelib.errors import NotFound
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from chalicelib.storage.keys import TenantId
+
+PART = 8 * 1024 * 1024
+"""Size of an upload's part. AWS takes 10,000 parts: 80 GiB."""
+
+
+def key(tenant: TenantId, kind: str, *parts: str) -> str:
+    """The object key ``<tenant>/<kind>/<part>...``; slashes inside parts are escaped."""
+    return "/".join(quote(part, safe="") for part in (tenant, kind, *parts))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One version of one object."""
+
+    key: str
+    version: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A presigned link; whoever holds it may do this one thing until it expires."""
+
+    uri: str
+    expire: datetime
+
+
+def _base() -> str:
+    aws = settings.aws()
+    return aws.endpoint_url or f"https://s3.{aws.region}.amazonaws.com"
+
+
+def _url(object_key: str, query: dict[str, str] | None = None, *, base: str | None = None) -> str:
+    path = f"/{settings.current().bucket}/{quote(object_key, safe='/~')}"
+    return f"{base or _base()}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+
+
+def _send(
+    method: str,
+    url: str,
+    data: bytes = b"",
+    headers: dict[str, str] | None = None,
+    *,
+    stream: bool = False,
+) -> urllib3.BaseHTTPResponse:
+    request = AWSRequest(method, url, data=data, headers=headers or {})
+    answer = client.send(
+        S3SigV4Auth(client.credentials(), "s3", settings.aws().region), request, stream=stream
+    )
+    if answer.status >= 400:  # noqa: PLR2004  # HTTP
+        text = (answer.data or b"").decode(errors="replace")
+        found = re.search(r"<Code>(\w+)</Code>", text)
+        code = found.group(1) if found else str(answer.status)
+        if answer.status == 404:  # noqa: PLR2004  # HTTP
+            raise NotFound("Resource not found")
+        raise client.AwsError(code, answer.status, text[:200])
+    return answer
+
+
+def put(object_key: str, data: bytes, content_type: str = "application/octet-stream") -> ObjectRef:
+    """Write a small object at once."""
+    answer = _send("PUT", _url(object_key), data, {"Content-Type": content_type})
+    return ObjectRef(object_key, _version(answer), len(data))
+
+
+def get(object_key: str, version: str | None = None) -> bytes:
+    """Read a small object at once.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = {"versionId": version} if version else None
+    return bytes(_send("GET", _url(object_key, query)).data)
+
+
+def head(object_key: str) -> ObjectRef:
+    """Size and newest version of an object.
+
+    Raises:
+        NotFound: there is none.
+    """
+    answer = _send("HEAD", _url(object_key))
+    return ObjectRef(object_key, _version(answer), int(answer.headers["Content-Length"]))
+
+
+def read(ref: ObjectRef, *, chunk: int = 256 * 1024) -> Iterator[bytes]:
+    """One version of an object, piece by piece; a lost connection resumes where it broke."""
+    done = 0
+    while done < ref.size:
+        query = {"versionId": ref.version} if ref.version else None
+        last = min(done + PART, ref.size) - 1
+        answer = _send("GET", _url(ref.key, query), headers={"Range": f"bytes={done}-{last}"})
+        data = bytes(answer.data)
+        if not data:
+            raise client.AwsError("ShortRead", answer.status, f"{ref.key} ends at {done} of {ref.size}")
+        done += len(data)
+        for start in range(0, len(data), chunk):
+            yield data[start : start + chunk]
+
+
+def delete(object_key: str) -> None:
+    """Remove an object (older versions go by the bucket's lifecycle). Nothing there is fine."""
+    try:
+        _send("DELETE", _url(object_key))
+    except NotFound:
+        return
+
+
+def _version(answer: urllib3.BaseHTTPResponse) -> str | None:
+    return answer.headers.get("x-amz-version-id")
+
+
+class MultipartWriter:
+    """Writes an object of unknown size in parts. ``write``, then ``finish``; or ``abort``, which leaves nothing."""
+
+    def __init__(self, object_key: str, content_type: str = "application/octet-stream") -> None:
+        self._key = object_key
+        self._content_type = content_type
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._etags: list[str] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes; sends a part whenever one is full."""
+        self._buffer += data
+        self._size += len(data)
+        while len(self._buffer) >= PART:
+            self._send_part(bytes(self._buffer[:PART]))
+            del self._buffer[:PART]
+
+    def finish(self) -> ObjectRef:
+        """Make the object appear. Below one part it is a single write."""
+        if self._upload is None:
+            return put(self._key, bytes(self._buffer), self._content_type)
+        if self._buffer:
+            self._send_part(bytes(self._buffer))
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+            for number, etag in enumerate(self._etags, 1)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        answer = _send("POST", _url(self._key, {"uploadId": self._upload}), body)
+        return ObjectRef(self._key, _version(answer), self._size)
+
+    def abort(self) -> None:
+        """Forget everything. Failing to is harmless: the bucket's lifecycle drops unfinished uploads."""
+        self._buffer.clear()
+        if self._upload is not None:
+            _send("DELETE", _url(self._key, {"uploadId": self._upload}))
+            self._upload = None
+
+    def _send_part(self, data: bytes) -> None:
+        if self._upload is None:
+            answer = _send("POST", _url(self._key) + "?uploads=", headers={"Content-Type": self._content_type})
+            found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.data)
+            if found is None:
+                raise client.AwsError("NoUploadId", answer.status, "")
+            self._upload = found.group(1).decode()
+        query = {"partNumber": str(len(self._etags) + 1), "uploadId": self._upload}
+        answer = _send("PUT", _url(self._key, query), data)
+        self._etags.append(answer.headers["ETag"])
+
+
+def download_link(object_key: str, version: str | None, *, life: int, filename: str = "") -> Link:
+    """A link that reads one version of an object for ``life`` seconds (at most as long as the role's session)."""
+    query = {"versionId": version} if version else {}
+    if filename:
+        query["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    query["response-content-type"] = "application/vnd.mender-artifact"
+    return _presign("GET", object_key, query, life)
+
+
+def upload_link(object_key: str, *, life: int) -> Link:
+    """A link that writes an object for ``life`` seconds."""
+    return _presign("PUT", object_key, {}, life)
+
+
+def _presign(method: str, object_key: str, query: dict[str, str], life: int) -> Link:
+    now = clock.now()
+    url = _url(object_key, query, base=settings.current().s3_public_url or _base())
+    request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc})
+    auth = S3SigV4QueryAuth(client.credentials(), "s3", settings.aws().region, expires=life)
+    auth.add_auth(request)
+    return Link(request.url, now + timedelta(seconds=life))

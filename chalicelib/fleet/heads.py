@@ -1,0 +1,61 @@
+"""Device heads: the one item of a device that its calls read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import Unauthorized
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.storage import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.storage.keys import TenantId
+
+_SORT = "HEAD"
+
+
+def key(tenant: TenantId, device_id: str) -> tuple[str, str]:
+    """The head's key."""
+    return keys.partition(tenant, "D", device_id), _SORT
+
+
+def ref(tenant: TenantId, device_id: str) -> DeviceHead:
+    """A head to address updates with; it holds nothing but its key."""
+    pk, sk = key(tenant, device_id)
+    return DeviceHead(pk, sk)
+
+
+def find(tenant: TenantId, device_id: str) -> DeviceHead | None:
+    """The head as it is now (a strongly consistent read); None if there is no such device."""
+    pk, sk = key(tenant, device_id)
+    try:
+        return DeviceHead.get(pk, sk, consistent_read=True)
+    except DeviceHead.DoesNotExist:
+        return None
+
+
+def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHead]:
+    """The heads that exist, by device id; 100 a round trip, as they are now."""
+    wanted = [key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
+    return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
+
+
+def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object) -> DeviceHead:
+    """The head of a device whose token is still good.
+
+    Raises:
+        Unauthorized: the device is gone or leaving, not accepted, accepted by another key, or its tokens of this
+            generation were revoked. 401 makes the client ask for a new token.
+    """
+    head = find(tenant, device_id)
+    if (
+        head is None
+        or head.decommissioning
+        or head.auth_status != "accepted"
+        or head.auth_set != auth_set
+        or int(head.auth_generation) != generation
+    ):
+        raise Unauthorized("unauthorized")
+    return head

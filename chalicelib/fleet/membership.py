@@ -1,0 +1,135 @@
+"""Who is in the fleet: the roster of accepted devices and the static groups.
+
+Both exist so that a deployment can freeze its targets by reading ids only. They change with the head, in the same
+transaction, so they are never behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
+from chalicelib.storage import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_SHARDS = 16
+"""Parts of the roster: a partition of DynamoDB takes 1,000 writes a second, a fleet's first hour may ask more."""
+
+ACCEPTED = "accepted"
+
+
+def shard(device_id: str) -> int:
+    """The part of the roster that a device is in. Stored: it may not change."""
+    return hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
+
+
+def _roster_item(tenant: TenantId, device_id: str) -> RosterItem:
+    return RosterItem(keys.partition(tenant, "R", f"{shard(device_id):x}"), keys.sort(device_id))
+
+
+def _member(tenant: TenantId, group: str, device_id: str) -> GroupMemberItem:
+    return GroupMemberItem(keys.partition(tenant, "G", group), keys.sort(device_id))
+
+
+def status_changed(
+    tx: Transaction, tenant: TenantId, device_id: str, *, group: str | None, before: str | None, after: str | None
+) -> None:
+    """Add what a change of auth status means for roster and group to its transaction.
+
+    ``before`` None: a new device; ``after`` None: the device is removed, and leaves its group.
+    """
+    if after == ACCEPTED != before:
+        tx.put(_roster_item(tenant, device_id), label="roster")
+    elif before == ACCEPTED != after:
+        tx.delete(_roster_item(tenant, device_id), label="roster")
+    if group is None:
+        return
+    member = _member(tenant, group, device_id)
+    if after is None:
+        tx.delete(member, label="member")
+        _count(tx, tenant, group, -1)
+    elif after != before:
+        tx.update(member, [GroupMemberItem.status.set(after)], label="member")
+
+
+def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
+    """Put a device into ``group``, or into none, out of the one that its head names.
+
+    The transaction fails with label ``head`` if the device has moved or gone meanwhile. Counts of groups are
+    added by :func:`count_moves`, since a transaction may hold several moves.
+    """
+    old, device_id = head.group, head.device_id
+    condition = DeviceHead.pk.exists() & (
+        DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old
+    )
+    action = DeviceHead.group.remove() if group is None else DeviceHead.group.set(group)
+    tx.update(DeviceHead(head.pk, head.sk), [action], condition, label="head")
+    if old is not None and old != group:
+        tx.delete(_member(tenant, old, device_id), label="member")
+    if group is not None:
+        member = _member(tenant, group, device_id)
+        member.status = head.auth_status
+        tx.put(member, label="member")
+
+
+def count_moves(tx: Transaction, tenant: TenantId, heads: list[DeviceHead], group: str | None) -> None:
+    """Add the changes of the groups' sizes for the devices that a transaction moves into ``group``."""
+    changes: dict[str, int] = {}
+    for head in heads:
+        if head.group == group:
+            continue
+        if head.group is not None:
+            changes[head.group] = changes.get(head.group, 0) - 1
+        if group is not None:
+            changes[group] = changes.get(group, 0) + 1
+    for name, change in changes.items():
+        _count(tx, tenant, name, change)
+
+
+def _count(tx: Transaction, tenant: TenantId, group: str, change: int) -> None:
+    tx.update(
+        GroupItem(keys.partition(tenant, "GROUPS"), keys.sort(group)),
+        [GroupItem.members.add(change)],
+        label="group",
+    )
+
+
+def group_names(tenant: TenantId) -> list[str]:
+    """The groups that have a device, sorted."""
+    rows = GroupItem.query(keys.partition(tenant, "GROUPS"), filter_condition=GroupItem.members > 0)
+    return sorted(keys.last_part(row.sk) for row in rows)
+
+
+def group_size(tenant: TenantId, group: str) -> int:
+    """How many devices a group has."""
+    try:
+        row = GroupItem.get(keys.partition(tenant, "GROUPS"), keys.sort(group), consistent_read=True)
+    except GroupItem.DoesNotExist:
+        return 0
+    return max(0, int(row.members))
+
+
+def group_members(
+    tenant: TenantId, group: str, *, status: str | None = None, limit: int | None = None
+) -> Iterator[str]:
+    """Ids of a group's devices, sorted, of all statuses or of one."""
+    rows = GroupMemberItem.query(
+        keys.partition(tenant, "G", group),
+        filter_condition=GroupMemberItem.status == status if status else None,
+        consistent_read=True,
+        limit=limit,
+    )
+    return (keys.last_part(row.sk) for row in rows)
+
+
+def accepted_devices(tenant: TenantId) -> Iterator[str]:
+    """Ids of all accepted devices, in no order."""
+    for part in range(_SHARDS):
+        for row in RosterItem.query(keys.partition(tenant, "R", f"{part:x}"), consistent_read=True):
+            yield keys.last_part(row.sk)

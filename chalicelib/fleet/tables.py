@@ -1,0 +1,102 @@
+"""The table ``fleet``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#D#<device>`` | ``HEAD`` | device head, below 4 KB: the one item that a poll reads |
+| ``T#t`` | ``CONTROL`` | tenant control item: cached by warm processes |
+| ``T#t`` | ``SEQUENCE`` | the last deployment sequence number given out |
+| ``T#t#R#<shard>`` | ``<device>`` | roster: the accepted devices, in 16 parts by the id's hash |
+| ``T#t#G#<group>`` | ``<device>`` | a device of a static group, with its status |
+| ``T#t#GROUPS`` | ``<group>`` | how many devices a group has; gone with the last one |
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    MapAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+
+from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+
+
+class FleetItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("fleet")
+
+
+class DeviceHead(FleetItem):
+    """What every call of a device needs, and what it changes most. Owners of the attributes:
+
+    devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
+    ``inventory_hash``; deployments: ``decided``, ``current``, ``queue``, ``revision``.
+    """
+
+    auth_status = UnicodeAttribute(default="noauth")
+    auth_set = UnicodeAttribute(null=True)
+    """Id of the accepted auth set: the ``jti`` that tokens must carry."""
+    auth_generation = NumberAttribute(default=0)
+    """Tokens of an older generation are revoked."""
+    identity_hash = UnicodeAttribute()
+    decommissioning = BooleanAttribute(null=True)
+    seen = TimeAttribute(null=True)
+    """Last check-in, written at most once per ``settings.check_in_interval``."""
+    group = UnicodeAttribute(null=True)
+    inventory_hash = UnicodeAttribute(null=True)
+    """Hash of the last inventory that the device sent; equal again means nothing to write."""
+    decided = NumberAttribute(default=0)
+    """Sequence of the newest deployment that this device finished: it gets no older one."""
+    current = BlobAttribute(null=True)
+    """The active row of this device, as ``deployments`` keeps it; absent when there is none."""
+    queue = BlobAttribute(null=True)
+    """Deployments for a handful of devices that wait here: ``[[sequence, id], ...]``."""
+    revision = NumberAttribute(default=0)
+    """Counts changes by ``deployments``: the condition of each next one."""
+
+    @property
+    def device_id(self) -> str:
+        """The device's id."""
+        return str(self.pk).rsplit("#", 1)[-1]
+
+
+class ControlItem(FleetItem):
+    """A tenant as every call needs it. ``tenantadm`` owns all but ``open``, which ``deployments`` owns."""
+
+    status = UnicodeAttribute(default="active")
+    plan = UnicodeAttribute(default="enterprise")
+    addons = BlobAttribute(default=list)
+    """``[{"name": ..., "enabled": ...}]``, as tokens carry them."""
+    max_devices = NumberAttribute(default=-1)
+    """Most accepted devices; -1 no limit, 0 nobody."""
+    storage_limit = NumberAttribute(default=0)
+    """Bytes of artifacts; 0 no limit."""
+    open = MapAttribute(default=dict)  # type: ignore[no-untyped-call]
+    """Unfinished deployments that are not on heads: id to sequence."""
+
+
+class SequenceItem(FleetItem):
+    """Gives out deployment sequence numbers."""
+
+    value = NumberAttribute(default=0)
+
+
+class RosterItem(FleetItem):
+    """An accepted device."""
+
+
+class GroupMemberItem(FleetItem):
+    """A device of a static group."""
+
+    status = UnicodeAttribute()
+
+
+class GroupItem(FleetItem):
+    """A static group: exists while ``members`` is above 0."""
+
+    members = NumberAttribute(default=0)

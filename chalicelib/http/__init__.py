@@ -1,0 +1,1 @@
+"""What every route shares: identity, permission, bodies, errors, paging. No feature lives here."""

@@ -1,0 +1,35 @@
+"""Request bodies that are too large to hold: streams handed over by whoever received them.
+
+API Gateway passes a body inside the event. A server that takes larger uploads (the local gateway, the relay)
+leaves the event's body empty and attaches the stream here under the request's id; the same route then reads it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import BinaryIO
+
+_streams: dict[str, BinaryIO] = {}
+_lock = Lock()
+
+
+@contextmanager
+def attach_stream(request_id: str, stream: BinaryIO) -> Iterator[None]:
+    """Make ``stream`` the body of the request with API Gateway's ``request_id`` while the block runs."""
+    with _lock:
+        _streams[request_id] = stream
+    try:
+        yield
+    finally:
+        with _lock:
+            _streams.pop(request_id, None)
+
+
+def open_body(request_id: str, raw: bytes) -> BinaryIO:
+    """The body of a request as a stream: the attached one, or ``raw``."""
+    with _lock:
+        stream = _streams.get(request_id)
+    return stream if stream is not None else io.BytesIO(raw)

@@ -1,0 +1,172 @@
+"""``@endpoint``: what turns a function into a route. Nothing is public, and no right is implied, by default.
+
+It is a decorator and not Chalice middleware because Chalice makes a 500 of an exception before any middleware
+sees it (aws/chalice#1884). Errors leave here as ``{"error", "request_id"}``; an unexpected one is logged with its
+trace and answered with ``internal error``, so no inner text reaches a caller.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from chalice import Blueprint, Response
+
+from chalicelib import limits
+from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
+from chalicelib.http import content
+from chalicelib.http.identity import Auth, authenticate
+from chalicelib.http.request import Query, Reply, Request
+from chalicelib.observability import logger
+from chalicelib.storage.transactions import ConditionFailed
+
+if TYPE_CHECKING:
+    from chalice import Chalice
+
+    from chalicelib.http.permissions import Permission
+
+View = Callable[..., Reply]
+_bound: list[Chalice] = []
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """What a route declares; tests and the local gateway read it from the view's ``endpoint_spec``."""
+
+    method: str
+    path: str
+    auth: Auth
+    permission: Permission | None
+    body: Any
+    body_limit: int
+    streams_body: bool
+    stream_limit: int
+    body_error: str
+
+
+def bind(app: Chalice) -> None:
+    """Name the app whose current request views are given. Called once, by ``app.py``."""
+    _bound[:] = [app]
+
+
+def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a default that is safe
+    blueprint: Blueprint,
+    route: str,
+    *,
+    auth: Auth,
+    permission: Permission | None,
+    body: Any = None,
+    body_limit: int = limits.BODY,
+    stream_limit: int = 0,
+    body_error: str = "failed to decode request body: ",
+) -> Callable[[View], View]:
+    """Declare a route.
+
+    Args:
+        blueprint: the spec file's blueprint.
+        route: method and full path below the stage, ``"GET /management/v1/..."``.
+        auth: who may call.
+        permission: the right a user needs; None for devices and public routes.
+        body: the shape of a JSON body; ``bytes`` for a raw one that the view reads itself; None for no body.
+        body_limit: bytes; beyond it 413.
+        stream_limit: bytes; above 0 the body is read through ``Request.stream()`` and may be larger than an event.
+        body_error: what the text of a decoding error begins with.
+    """
+    if (auth is Auth.USER) != (permission is not None):
+        raise ValueError(f"{route}: users need a permission, devices and the public have none")
+    method, path = route.split(" ")
+    spec = EndpointSpec(
+        method, path, auth, permission, body, body_limit, stream_limit > 0, stream_limit, body_error
+    )
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def run(**uri: str) -> Response:
+            return _run(spec, view, uri)
+
+        run.endpoint_spec = spec  # type: ignore[attr-defined]  # read by tests and the local gateway
+        blueprint.route(path, methods=[method], content_types=["*/*"])(run)
+        return view
+
+    return decorate
+
+
+def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
+    event = _bound[0].current_request.to_original_event()
+    request = _request(event)
+    try:
+        if spec.auth is not Auth.NONE:
+            request.identity = authenticate(spec.auth, request.headers)
+            if spec.permission is not None and not request.identity.allows(spec.permission):
+                raise Forbidden("forbidden")  # noqa: TRY301  # one place makes responses
+        _read_body(spec, request)
+        # API Gateway leaves path variables encoded.
+        reply = view(request, **{name: unquote(value) for name, value in uri.items()})
+    except DomainError as error:
+        reply = _refusal(error, request)
+    except ConditionFailed as error:
+        # A write lost a race that its service does not handle: nothing was written, the caller may try again.
+        logger.warning("lost a race", extra=_facts(request) | {"conditions": sorted(error.failed)})
+        reply = _refusal(Unavailable("service unavailable", retry_after=1), request)
+    except Exception:
+        logger.exception("unexpected error", extra=_facts(request))
+        reply = Reply(500, {"error": "internal error", "request_id": request.request_id})
+    return _response(reply, request)
+
+
+def _request(event: dict[str, Any]) -> Request:
+    context = event["requestContext"]
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    path = event.get("path") or context.get("path") or ""
+    given = headers.get("x-men-requestid", "")
+    acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable()
+    return Request(
+        method=context["httpMethod"],
+        path=path if path.startswith("/api/") else "/api" + path,
+        query=Query(event.get("multiValueQueryStringParameters") or {}),
+        headers=headers,
+        raw=_bound[0].current_request.raw_body,
+        request_id=given if acceptable else str(uuid.uuid4()),
+        gateway_id=context.get("requestId", ""),
+        source_ip=(context.get("identity") or {}).get("sourceIp", ""),
+    )
+
+
+def _read_body(spec: EndpointSpec, request: Request) -> None:
+    if spec.body is None or spec.streams_body:
+        return
+    if len(request.raw) > spec.body_limit:
+        raise TooLarge("http: request body too large")
+    if spec.body is not bytes:
+        content.require_json(request.headers.get("content-type"), request.raw)
+        request.body = content.decode(request.raw, spec.body, prefix=spec.body_error)
+
+
+def _refusal(error: DomainError, request: Request) -> Reply:
+    body = error.body
+    if body is None:
+        body = {"error": error.text, "request_id": request.request_id, **error.extra}
+    return Reply(error.status, body, dict(error.headers))
+
+
+def _response(reply: Reply, request: Request) -> Response:
+    headers: dict[str, str | list[str]] = {"X-MEN-RequestID": request.request_id, **reply.headers}
+    body = reply.body
+    if body is None:
+        body = ""
+    else:
+        headers["Content-Type"] = reply.content_type
+        if not isinstance(body, str):
+            body = content.encode(body)
+    if request.headers.get("authorization") or reply.content_type == "application/jwt":
+        headers.setdefault("Cache-Control", "no-store")
+    headers["X-Content-Type-Options"] = "nosniff"
+    return Response(body=body, status_code=reply.status, headers=headers)
+
+
+def _facts(request: Request) -> dict[str, str]:
+    return {"request_id": request.request_id, "method": request.method, "path": request.path}

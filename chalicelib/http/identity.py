@@ -1,0 +1,105 @@
+"""From a request's token to who is calling. Every check is against state, so a revocation holds at the next call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+
+from chalicelib import tokens
+from chalicelib.errors import Unauthorized
+from chalicelib.fleet import control, heads
+from chalicelib.storage.keys import TenantId
+
+if TYPE_CHECKING:
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.http.permissions import Permission
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
+_BEARER_PARTS = 2
+
+
+class Auth(StrEnum):
+    """Who may call a route."""
+
+    DEVICE = "device"
+    NONE = "none"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified caller: the device or user ``subject`` of ``tenant``, by the token ``token_id``.
+
+    ``head`` is the device's head item as this call read it; ``permissions`` None means every right.
+    """
+
+    kind: Auth
+    tenant: TenantId
+    subject: str
+    token_id: str
+    head: DeviceHead | None = None
+    permissions: frozenset[Permission] | None = None
+
+    @property
+    def device(self) -> DeviceHead:
+        """The calling device's head item."""
+        if self.head is None:
+            raise RuntimeError("a management route asked for a device")
+        return self.head
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether the caller has this right."""
+        return self.permissions is None or permission in self.permissions
+
+
+def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
+    """The caller of a route that asks for ``auth``.
+
+    Raises:
+        Unauthorized: no token, a bad one, one of the other kind, or one whose owner is gone or revoked.
+    """
+    try:
+        claims = tokens.verify(bearer(headers))
+        tenant = TenantId(str(claims.get("mender.tenant", "")))
+        if not tenant or claims.get(f"mender.{auth}") is not True:
+            raise Unauthorized("identity: incorrect token format")
+        if not control.get(tenant).active:
+            raise Unauthorized("Account suspended")
+        subject, token_id = str(claims["sub"]), str(claims["jti"])
+        if auth is Auth.DEVICE:
+            head = heads.accepted(tenant, subject, token_id, claims.get("lamplighter.gen"))
+            return Identity(auth, tenant, subject, token_id, head=head)
+        # Imported here: a device's cold start does not pay for user administration.
+        from chalicelib.useradm import service as useradm  # noqa: PLC0415
+
+        useradm.require_session(tenant, subject, token_id)
+        return Identity(auth, tenant, subject, token_id)
+    except Unauthorized as error:
+        error.headers = _CHALLENGE | error.headers
+        raise
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of a request: ``Authorization: Bearer X`` or the cookie ``JWT=X``.
+
+    Raises:
+        Unauthorized: neither is there, or the header has another form.
+    """
+    header = headers.get("authorization")
+    if header is None:
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get("JWT")
+        except CookieError:
+            cookie = None
+        if cookie is None or not cookie.value:
+            raise Unauthorized("Authorization not present in header")
+        return cookie.value
+    parts = header.split(" ")
+    if len(parts) != _BEARER_PARTS:
+        raise Unauthorized("malformed Authorization header")
+    if parts[0].lower() != "bearer":
+        raise Unauthorized(f"unknown Authorization method {parts[0][:32]}")
+    return parts[1]

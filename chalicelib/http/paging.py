@@ -1,0 +1,103 @@
+"""Pages: ``page`` and ``per_page``, the ``Link`` header, ``X-Total-Count`` (behaviour notes: common rules, paging)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for: ``number`` from 1, ``size`` rows."""
+
+    number: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """Index of the first row."""
+        return (self.number - 1) * self.size
+
+    @property
+    def stop(self) -> int:
+        """Index after the last row."""
+        return self.number * self.size
+
+
+def read_page(
+    request: Request,
+    *,
+    default: int = limits.PER_PAGE_DEFAULT,
+    maximum: int = limits.PER_PAGE_MAX,
+    lenient: bool = False,
+) -> Page:
+    """The page a request asks for. ``lenient`` lists (v1 artifacts and releases) take bad values as defaults.
+
+    Raises:
+        BadRequest: a value is no positive whole number, or ``per_page`` is above ``maximum``.
+    """
+    try:
+        number = _positive(request.query.get("page"), "page", 1)
+        size = _positive(request.query.get("per_page"), "per_page", default)
+        if size > maximum:
+            raise BadRequest(f'parameter "per_page" above limit (max: {maximum})')  # noqa: TRY301  # one handler
+    except BadRequest:
+        if not lenient:
+            raise
+        return Page(1, limits.PER_PAGE_DEFAULT)
+    return Page(number, size)
+
+
+_NUMBER_MAX = 10**9
+
+
+def _positive(text: str | None, name: str, default: int) -> int:
+    if text is None or text == "":
+        return default
+    # Only ASCII digits: int() would also take "1_0" and other scripts' digits.
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_NUMBER_MAX)):
+        raise BadRequest(f'invalid {name} query: "{text[:32]}"')
+    value = int(text)
+    if value < 1 or value > _NUMBER_MAX:
+        raise BadRequest(f"invalid {name} query: value must be a non-zero positive integer")
+    return value
+
+
+def link_header(request: Request, page: Page, *, more: bool, total: int | None = None) -> list[str]:
+    """The ``Link`` lines of a list, one a relation: first, prev, next, last.
+
+    The target is the request's own path with all its parameters, keys sorted, ``per_page`` always there.
+    ``last`` needs a known ``total`` above 0.
+    """
+    targets = [("first", 1)]
+    if page.number > 1:
+        targets.append(("prev", page.number - 1))
+    if more:
+        targets.append(("next", page.number + 1))
+    if total:
+        targets.append(("last", -(-total // page.size)))
+    return [f'<{_target(request, page, number)}>; rel="{relation}"' for relation, number in targets]
+
+
+def _target(request: Request, page: Page, number: int) -> str:
+    pairs = {key: list(values) for key, values in request.query.multi.items()}
+    pairs["page"], pairs["per_page"] = [str(number)], [str(page.size)]
+    query = "&".join(
+        f"{quote_plus(key)}={quote_plus(value)}" for key in sorted(pairs) for value in pairs[key]
+    )
+    return f"{request.path}?{query}"
+
+
+def headers(request: Request, page: Page, *, more: bool, total: int | None = None) -> dict[str, str | list[str]]:
+    """``Link``, and ``X-Total-Count`` where the total is known."""
+    result: dict[str, str | list[str]] = {"Link": link_header(request, page, more=more, total=total)}
+    if total is not None:
+        result["X-Total-Count"] = str(total)
+    return result

@@ -1,0 +1,98 @@
+"""What a view is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from chalicelib.http import body as bodies
+
+if TYPE_CHECKING:
+    from chalicelib.http.identity import Identity
+    from chalicelib.storage.keys import TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Query parameters, decoded; a parameter may be given several times."""
+
+    multi: Mapping[str, list[str]]
+
+    def get(self, name: str) -> str | None:
+        """The first value of a parameter."""
+        values = self.multi.get(name)
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        """All values of a parameter, in order."""
+        return list(self.multi.get(name, ()))
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean parameter as Go reads one; None when absent or no boolean."""
+        value = (self.get(name) or "").lower()
+        if value in {"1", "t", "true"}:
+            return True
+        return False if value in {"0", "f", "false"} else None
+
+
+@dataclass(slots=True)
+class Request:
+    """One call, authenticated and decoded. ``path`` is the public one, ``/api/...``; header names are lower case."""
+
+    method: str
+    path: str
+    query: Query
+    headers: Mapping[str, str]
+    raw: bytes
+    request_id: str
+    gateway_id: str
+    source_ip: str
+    _identity: Identity | None = None
+    body: Any = None
+
+    @property
+    def identity(self) -> Identity:
+        """Who calls. Only routes with ``Auth.NONE`` have none, and they must not ask."""
+        if self._identity is None:
+            raise RuntimeError("a public route asked for an identity")
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity: Identity) -> None:
+        self._identity = identity
+
+    @property
+    def tenant(self) -> TenantId:
+        """The tenant of the verified token."""
+        return self.identity.tenant
+
+    def stream(self) -> BinaryIO:
+        """The body as a stream; the only way to read one that is larger than a Lambda event."""
+        return bodies.open_body(self.gateway_id, self.raw)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a view answers. ``body``: None for no body, ``str`` as it is, anything else becomes JSON."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str | list[str]] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+def created(location: str) -> Reply:
+    """201 with the new thing's place; clients read the id from its last segment."""
+    return Reply(201, headers={"Location": location})
+
+
+def no_content() -> Reply:
+    """204."""
+    return Reply(204)
+
+
+def jwt(token: str) -> Reply:
+    """200 with a bare token: no newline, no quotes. Clients put the body into a header as it is."""
+    return Reply(200, token, content_type="application/jwt")
+

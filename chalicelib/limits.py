@@ -1,0 +1,69 @@
+"""Every bound of the system, in one place: name, value, and where it comes from.
+
+"Mender" marks a bound of the server whose API this is, which clients and scripts may rely on; "own" marks one
+that keeps a request, an item or a transaction small. Sizes are in bytes unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# HTTP
+BODY = 1 * MIB  # Mender: default request limit
+LAMBDA_PAYLOAD = 6 * MIB  # AWS: request and response of a Lambda function, base64 included
+PER_PAGE_DEFAULT = 20  # Mender
+PER_PAGE_MAX = 500  # Mender
+JSON_DEPTH = 64  # own: deeper documents are refused before they are walked
+REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copied into every log line
+
+# Device authentication
+ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
+PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB
+AUTH_SETS_PER_DEVICE = 20  # own: every key that claims an identity is kept until someone decides on it
+
+# Inventory
+INVENTORY_ATTRIBUTES = 100  # Mender: of one device in scope inventory
+TAGS = 20  # Mender: of one device
+ATTRIBUTE_NAME = 1024  # Mender
+ATTRIBUTE_VALUE = 64 * KIB  # own
+INVENTORY_ITEM = 300 * KIB  # own: DynamoDB ends at 400 KB
+GROUP_NAME = 256  # Mender
+
+# Artifacts and releases
+ARTIFACT_UPLOAD = 10 * GIB  # Mender
+ARTIFACT_DESCRIPTION = 4096  # Mender
+ARTIFACT_NAME = 4096  # Mender: in a deployment
+ARTIFACTS_PER_RELEASE = 100  # own: a release is one item
+ARTIFACT_COMBINATIONS = 1000  # own: list-valued depends multiply
+ARTIFACT_NAMES_QUERY = 100  # Mender: names in a v2 filter
+RELEASE_NOTES = 1024  # Mender
+RELEASE_TAGS = 20  # Mender
+RELEASE_TAG = 1024  # Mender
+RELEASE_TAGS_TOTAL = 100  # Mender: distinct tags of a tenant
+
+# Deployments
+DEPLOYMENT_NAME = 256  # Mender
+OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
+HEAD_DEPLOYMENT_TARGETS = 10  # own: up to here a deployment waits on the devices' own head items
+HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)
+INLINE_TARGETS = 400  # own: up to here the target list is in the deployment's item, beyond it in the bucket
+COUNTER_SHARD_DEVICES = 2000  # own: devices that share one counter item
+COUNTER_SHARDS = 16  # own: most counter items of a deployment (abort closes all in one transaction)
+SUBSTATE = 200  # Mender
+DEPLOYMENT_LOG = 1 * MIB  # Mender: as the body limit
+RETRIES_MAX = 100  # own
+STATISTICS_LIST = 100  # Mender: deployments in one statistics/list call
+DEVICE_HISTORY_PER_PAGE = 20  # Mender
+
+# Users and tenants
+EMAIL = 256  # Mender
+PASSWORD_MIN = 8  # Mender, characters
+PASSWORD_MAX = 256  # Mender
+SESSIONS_PER_USER = 10  # Mender: the oldest is dropped
+TOKENS_PER_USER = 10  # Mender: personal access tokens
+TOKEN_LIFE_MAX = 31_536_000  # Mender: seconds
+SETTINGS_MEMBERS = 1024  # Mender
+SETTINGS_KEY = 128  # Mender
+SETTINGS_TEXT = 4096  # Mender

@@ -1,0 +1,81 @@
+"""Settings, read once from the environment. The only module that looks at ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One field a setting; its variable is ``LAMPLIGHTER_<FIELD>`` in upper case. Times are in seconds."""
+
+    stage: str = "local"
+    """Name of the deployment stage; also the default part of resource names."""
+    table_prefix: str = "lamplighter-local-"
+    """Put before the name of every table."""
+    queue_prefix: str = "lamplighter-local-"
+    """Put before the name of every queue."""
+    bucket: str = "lamplighter-local-artifacts"
+    """The one bucket: artifacts, uploads, target lists, deployment logs. Keys begin with the tenant."""
+    public_url: str = ""
+    """Where devices reach the server, ``https://host``, for links that the server itself answers."""
+    s3_public_url: str = ""
+    """Where devices reach the bucket; empty: the regional endpoint of S3."""
+    default_tenant: str = ""
+    """Tenant of devices that send no tenant token; empty: such devices are refused (401)."""
+    control_cache: float = 5.0
+    """How long a warm process trusts its copy of a tenant's control item. 0 reads it at every call."""
+    key_cache: float = 300.0
+    """How long a warm process trusts its copy of the signing keys."""
+    device_token_life: int = 604_800
+    """Life of a device token (7 days, as Mender's)."""
+    user_token_life: int = 604_800
+    """Life of a user's session token."""
+    check_in_interval: int = 86_400
+    """``check_in_time`` of a device is written at most once in this time (a day, as Mender does)."""
+    login_attempts: int = 10
+    """Failed logins of one user from one address before 429, in ``login_window``."""
+    login_window: int = 300
+    """The window of ``login_attempts``."""
+    device_link_life: int = 86_400
+    """Life of the link that a device gets with an update (24 h)."""
+    download_link_life: int = 900
+    """Life of the link that an operator gets (15 min)."""
+    upload_link_life: int = 3_600
+    """Life of a direct-upload link (1 h)."""
+    log_level: str = "INFO"
+    """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process, read at the first call.
+
+    Raises:
+        ValueError: a variable does not hold what its field needs.
+    """
+    values: dict[str, object] = {}
+    for field in fields(Settings):
+        raw = os.environ.get(f"LAMPLIGHTER_{field.name.upper()}")
+        if raw is None:
+            continue
+        convert = {"int": int, "float": float}.get(str(field.type), str)
+        values[field.name] = convert(raw)
+    return Settings(**values)  # type: ignore[arg-type]  # each value was converted by its field's type
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """Where AWS is, by AWS's own variables."""
+
+    region: str
+    endpoint_url: str | None
+
+
+@cache
+def aws() -> AwsSettings:
+    """Region and, for an embedded engine, the endpoint that replaces every AWS endpoint."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return AwsSettings(region=region, endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))

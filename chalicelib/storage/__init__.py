@@ -1,0 +1,1 @@
+"""What every table shares: connection, keys, attribute types, transactions. No entity lives here."""

@@ -1,0 +1,80 @@
+"""Base of every stored item, and the attribute types that pynamodb has not."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from pynamodb.attributes import Attribute, UnicodeAttribute
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import BINARY, NUMBER
+from pynamodb.models import Model
+
+from chalicelib import settings
+from chalicelib.storage import connection
+
+
+def table(name: str) -> str:
+    """The full name of table ``name`` in this stage."""
+    return settings.current().table_prefix + name
+
+
+class Item(Model):
+    """An item of a table with keys ``pk`` and ``sk``. Subclasses name their table in ``class Meta``."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        # All tables share one connection, so that calls of any kind pass one seam and one pool.
+        if cls._connection is None:
+            table_connection = super()._get_connection()
+            meta = table_connection.get_meta_table()
+            shared = connection.shared()
+            if meta.table_name not in shared._tables:  # noqa: SLF001  # pynamodb has no public way to ask
+                shared.add_meta_table(meta)
+            table_connection.connection = shared
+        assert cls._connection is not None
+        return cls._connection
+
+
+class TimeAttribute(Attribute[datetime]):
+    """A time in UTC, stored as whole milliseconds since 1970."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: datetime) -> str:
+        """The wire form of DynamoDB."""
+        return str(int(value.timestamp() * 1000 + 0.5))
+
+    def deserialize(self, value: str) -> datetime:
+        """Back to a time in UTC."""
+        millis = int(value)
+        return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
+
+
+class BlobAttribute(Attribute[Any]):
+    """Any JSON document as one binary value, compressed when that is smaller.
+
+    One blob instead of nested attributes: it costs half the units and a tenth of the CPU, and nothing ever asks
+    DynamoDB for a part of it. Compressed and plain forms tell themselves apart: zlib's first byte is ``x``,
+    which begins no JSON document. Shapes go in and out by ``msgspec``.
+    """
+
+    attr_type = BINARY
+    _plain_below = 256
+
+    def serialize(self, value: Any) -> bytes:
+        """JSON bytes, or their zlib form if shorter."""
+        plain = msgspec.json.encode(value)
+        if len(plain) < self._plain_below:
+            return plain
+        packed = zlib.compress(plain, 6)
+        return packed if len(packed) < len(plain) else plain
+
+    def deserialize(self, value: bytes) -> Any:
+        """The document, of plain dicts, lists and scalars."""
+        return msgspec.json.decode(zlib.decompress(value) if value[:1] == b"x" else value)

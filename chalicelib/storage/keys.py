@@ -1,0 +1,45 @@
+"""How keys are written. Nobody else concatenates key text, so no key can leave its tenant.
+
+A partition key is ``T#<tenant>#<kind>#<part>...``. Parts are escaped, so a ``#`` inside an id can't forge
+another key, and bounded, since DynamoDB ends a partition key at 2,048 bytes and a sort key at 1,024.
+These forms are stored: changing one is a migration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NewType
+
+TenantId = NewType("TenantId", str)
+"""A verified tenant: from a token's claims or a tenant token, never from a request's own text."""
+
+_PART_MAX = 600
+
+
+def _part(text: str) -> str:
+    escaped = text.replace("%", "%25").replace("#", "%23")
+    if len(escaped.encode()) <= _PART_MAX:
+        return escaped
+    # A long name keeps its beginning, for order, and its hash, for identity.
+    head = escaped.encode()[:200].decode(errors="ignore")
+    return f"{head}%~{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def partition(tenant: TenantId, *parts: str) -> str:
+    """The partition key of something of ``tenant``."""
+    return "#".join(("T", _part(tenant), *map(_part, parts)))
+
+
+def sort(*parts: str) -> str:
+    """A sort key. Its parts sort as text: pad numbers with :func:`number`."""
+    return "#".join(map(_part, parts))
+
+
+def last_part(key: str) -> str:
+    """The last part of a key, as it was given; only for ids, which are never long enough to be cut."""
+    return key.rsplit("#", 1)[-1].replace("%23", "#").replace("%25", "%")
+
+
+def number(value: int) -> str:
+    """``value`` (0 to 10^14) as text that sorts by number."""
+    return f"{value:015d}"

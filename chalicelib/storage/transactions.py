@@ -1,0 +1,126 @@
+"""Several writes that happen together or not at all.
+
+A feature collects its writes in a :class:`Transaction`, hands it to the services whose items change with it,
+and commits once. Writes carry labels, so that a failed condition names the promise that did not hold.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pynamodb.constants import ALL_OLD
+from pynamodb.exceptions import VerboseClientError
+
+from chalicelib.errors import Unavailable
+from chalicelib.storage import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.storage.base import Item
+
+MAX_ITEMS: Final = 100
+"""AWS: writes in one TransactWriteItems."""
+_ATTEMPTS: Final = 12
+_BACKOFF: Final = 0.02
+
+
+class ConditionFailed(Exception):
+    """At least one write's condition did not hold; nothing was written.
+
+    ``failed`` maps the label of each such write to the item as it is (DynamoDB's typed form), if there is one.
+    """
+
+    def __init__(self, failed: dict[str, dict[str, Any] | None]) -> None:
+        super().__init__(f"conditions failed: {', '.join(sorted(failed))}")
+        self.failed = failed
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Writes to commit together. An item may be written once only; conditions go with the write itself."""
+
+    _writes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many writes were collected."""
+        return len(self._writes)
+
+    def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
+        """Write the whole item."""
+        kwargs = item.get_save_kwargs_from_instance(
+            condition=condition, return_values_on_condition_failure=ALL_OLD
+        )
+        self._writes.append((label, "Put", kwargs))
+
+    def update(
+        self, item: Item, actions: Iterable[Action], condition: Condition | None = None, *, label: str = ""
+    ) -> None:
+        """Change some attributes of the item with ``item``'s key. Creates it unless a condition says otherwise."""
+        kwargs = item.get_update_kwargs_from_instance(
+            actions=list(actions), condition=condition, return_values_on_condition_failure=ALL_OLD
+        )
+        self._writes.append((label, "Update", kwargs))
+
+    def delete(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
+        """Delete the item with ``item``'s key."""
+        kwargs = item.get_delete_kwargs_from_instance(condition=condition)
+        self._writes.append((label, "Delete", kwargs))
+
+    def check(self, item: Item, condition: Condition, *, label: str = "") -> None:
+        """Require a condition on an item that is not written."""
+        kwargs = type(item).get_operation_kwargs_from_class(item.pk, range_key=item.sk, condition=condition)
+        self._writes.append((label, "ConditionCheck", kwargs))
+
+    def commit(self) -> None:
+        """Write everything, or nothing.
+
+        A conflict with another transaction is tried again with jitter; the token makes a second send of a
+        commit whose answer was lost harmless.
+
+        Raises:
+            ConditionFailed: a condition did not hold.
+            Unavailable: other writers did not let us through, or DynamoDB is throttling.
+        """
+        if not self._writes:
+            return
+        request = {
+            "TransactItems": [{kind: kwargs} for _, kind, kwargs in self._writes],
+            "ClientRequestToken": str(uuid.uuid4()),
+        }
+        for attempt in range(_ATTEMPTS):
+            try:
+                connection.shared().dispatch("TransactWriteItems", request)
+            except VerboseClientError as error:
+                reasons = list(error.cancellation_reasons)
+                failed = {
+                    self._writes[index][0] or f"#{index}": reason.raw_item
+                    for index, reason in enumerate(reasons)
+                    if reason and reason.code == "ConditionalCheckFailed"
+                }
+                if failed:
+                    raise ConditionFailed(failed) from error
+                if not _conflict(error):
+                    raise
+            else:
+                return
+            # Full jitter: writers that collided must not collide again in step.
+            time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311  # not for security
+        raise Unavailable("service unavailable")
+
+
+def _conflict(error: VerboseClientError) -> bool:
+    code = error.response.get("Error", {}).get("Code")
+    if code in {"TransactionConflictException", "TransactionInProgressException"}:
+        return True
+    return code == "TransactionCanceledException" and any(
+        reason and reason.code in {"TransactionConflict", "ThrottlingError"}
+        for reason in error.cancellation_reasons
+    )

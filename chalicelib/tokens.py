@@ -1,0 +1,73 @@
+"""Lamplighter's own tokens: RS256 JWTs with a ``kid``, signed and verified offline.
+
+Claims are those of Mender's tokens (behaviour notes B2 and G), since UIs and scripts read them: ``jti`` (auth set
+or session), ``sub`` (device or user), ``iss``, ``iat``, ``exp``, ``mender.tenant``, ``mender.plan``,
+``mender.addons``. ``lamplighter.gen`` counts a device's revocations: a token of an older generation is dead.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+import jwt
+
+from chalicelib.aws import signing_keys
+from chalicelib.errors import Unauthorized
+
+ALGORITHM = "RS256"
+_REQUIRED = ["exp", "iat", "iss", "jti", "sub"]
+_LEEWAY = 10
+"""Seconds of clock difference between our own processes that are forgiven."""
+
+
+def issue(claims: dict[str, Any]) -> str:
+    """A signed token with these claims."""
+    key = signing_keys.active()
+    return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+
+
+def verify(token: str) -> dict[str, Any]:
+    """The claims of a token that one of our keys signed and that has not expired.
+
+    Raises:
+        Unauthorized: anything else, whatever is wrong with it.
+    """
+    claims, expires = _verified(token)
+    if expires is not None and time.time() > expires + _LEEWAY:
+        raise Unauthorized("token expired")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _verified(token: str) -> tuple[dict[str, Any], float | None]:
+    # A device polls with one token for a week: its signature is checked once a process, its expiry every time.
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+        key = signing_keys.public(str(kid))
+        if key is None:
+            raise Unauthorized("identity: unknown signing key")
+        no_expiry = jwt.decode(token, options={"verify_signature": False}).get("exp") is None
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            leeway=_LEEWAY,
+            # nbf may hold Go's zero time; exp is looked at by the caller, who must not trust a cached verdict.
+            options={
+                "require": [claim for claim in _REQUIRED if not (claim == "exp" and no_expiry)],
+                "verify_nbf": False,
+                "verify_exp": False,
+                "verify_aud": False,
+            },
+        )
+    except jwt.PyJWTError as error:
+        raise Unauthorized("identity: incorrect token format") from error
+    expires = claims.get("exp")
+    return claims, float(expires) if expires is not None else None
+
+
+def forget() -> None:
+    """Drop what this process has verified, after a key was withdrawn."""
+    _verified.cache_clear()
