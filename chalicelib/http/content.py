@@ -8,16 +8,17 @@ The common case is one strict pass straight into the shape; only what that refus
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from chalicelib.errors import BadRequest, UnsupportedMediaType
 
+T = TypeVar("T")
 _scanner = json.JSONDecoder(strict=False)
 
 
-def decode[T](raw: bytes, shape: type[T], *, prefix: str = "failed to decode request body: ") -> T:
+def decode(raw: bytes, shape: type[T], *, prefix: str = "failed to decode request body: ") -> T:
     """``raw`` as ``shape``.
 
     Raises:
