@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-BLUEPRINTS = ()
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalice.app import Blueprint
+
+BLUEPRINTS: tuple[Blueprint, ...] = ()

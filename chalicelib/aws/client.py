@@ -9,17 +9,19 @@ from __future__ import annotations
 import random
 import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import msgspec
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from chalicelib import settings
 from chalicelib.errors import Unavailable
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=20)
 _ATTEMPTS = 4
@@ -76,7 +78,7 @@ def call(service: str, target: str, payload: dict[str, Any], *, version: str = "
     answer = send(SigV4Auth(credentials(), service, settings.aws().region), request)
     body = answer.data
     document: dict[str, Any] = msgspec.json.decode(body) if body else {}
-    if answer.status >= 400:  # noqa: PLR2004  # HTTP
+    if answer.status >= 400:  # HTTP
         code = str(document.get("__type", "Unknown")).rsplit("#", 1)[-1]
         raise AwsError(code, answer.status, str(document.get("message", document.get("Message", ""))))
     return document
@@ -109,5 +111,5 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
             if answer.status not in _RETRIED or attempt == _ATTEMPTS - 1:
                 return answer
             answer.drain_conn()
-        time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311  # jitter, not a secret
+        time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311, TID251  # jitter, not a secret
     raise Unavailable("service unavailable") from last

@@ -33,6 +33,4 @@ def send(queue: Queue, message: Any) -> None:
         Unavailable: SQS did not take it; the caller's change stands and is tidied by the schedule.
     """
     body = msgspec.json.encode(message).decode()
-    client.call(
-        "sqs", "AmazonSQS.SendMessage", {"QueueUrl": _url(queue), "MessageBody": body}, version="1.0"
-    )
+    client.call("sqs", "AmazonSQS.SendMessage", {"QueueUrl": _url(queue), "MessageBody": body}, version="1.0")

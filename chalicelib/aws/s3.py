@@ -7,7 +7,6 @@ size. A link names the object's version, so that what was verified is what is se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ from chalicelib.aws import client
 from chalicelib.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import urllib3
 
     from chalicelib.storage.keys import TenantId
@@ -70,14 +71,12 @@ def _send(
     stream: bool = False,
 ) -> urllib3.BaseHTTPResponse:
     request = AWSRequest(method, url, data=data, headers=headers or {})
-    answer = client.send(
-        S3SigV4Auth(client.credentials(), "s3", settings.aws().region), request, stream=stream
-    )
-    if answer.status >= 400:  # noqa: PLR2004  # HTTP
+    answer = client.send(S3SigV4Auth(client.credentials(), "s3", settings.aws().region), request, stream=stream)
+    if answer.status >= 400:  # HTTP
         text = (answer.data or b"").decode(errors="replace")
         found = re.search(r"<Code>(\w+)</Code>", text)
         code = found.group(1) if found else str(answer.status)
-        if answer.status == 404:  # noqa: PLR2004  # HTTP
+        if answer.status == 404:  # HTTP
             raise NotFound("Resource not found")
         raise client.AwsError(code, answer.status, text[:200])
     return answer

@@ -55,9 +55,7 @@ def _name() -> str:
 
 def _read() -> _Stored | None:
     try:
-        answer = client.call(
-            "ssm", "AmazonSSM.GetParameter", {"Name": _name(), "WithDecryption": True}
-        )
+        answer = client.call("ssm", "AmazonSSM.GetParameter", {"Name": _name(), "WithDecryption": True})
     except client.AwsError as error:
         if error.code == "ParameterNotFound":
             return None

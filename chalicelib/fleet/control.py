@@ -62,7 +62,7 @@ def _read(tenant: TenantId) -> Control:
         item = ControlItem.get(keys.partition(tenant), _SORT, consistent_read=True)
     except ControlItem.DoesNotExist:
         return _GONE
-    opened = item.open.as_dict() if item.open else {}
+    opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call]  # pynamodb
     return Control(
         active=item.status == "active",
         plan=item.plan,

@@ -7,7 +7,7 @@ transaction, so they are never behind it.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.storage import keys
@@ -38,15 +38,22 @@ def _member(tenant: TenantId, group: str, device_id: str) -> GroupMemberItem:
 
 
 def status_changed(
-    tx: Transaction, tenant: TenantId, device_id: str, *, group: str | None, before: str | None, after: str | None
+    tx: Transaction,
+    tenant: TenantId,
+    device_id: str,
+    *,
+    group: str | None,
+    before: str | None,
+    after: str | None,
 ) -> None:
     """Add what a change of auth status means for roster and group to its transaction.
 
     ``before`` None: a new device; ``after`` None: the device is removed, and leaves its group.
     """
-    if after == ACCEPTED != before:
+    was, is_now = before == ACCEPTED, after == ACCEPTED
+    if is_now and not was:
         tx.put(_roster_item(tenant, device_id), label="roster")
-    elif before == ACCEPTED != after:
+    elif was and not is_now:
         tx.delete(_roster_item(tenant, device_id), label="roster")
     if group is None:
         return
@@ -64,10 +71,8 @@ def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None)
     The transaction fails with label ``head`` if the device has moved or gone meanwhile. Counts of groups are
     added by :func:`count_moves`, since a transaction may hold several moves.
     """
-    old, device_id = head.group, head.device_id
-    condition = DeviceHead.pk.exists() & (
-        DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old
-    )
+    old, device_id = cast("str | None", head.group), head.device_id
+    condition = DeviceHead.pk.exists() & (DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old)
     action = DeviceHead.group.remove() if group is None else DeviceHead.group.set(group)
     tx.update(DeviceHead(head.pk, head.sk), [action], condition, label="head")
     if old is not None and old != group:

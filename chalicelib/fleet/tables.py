@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pynamodb.attributes import (
     BooleanAttribute,
     MapAttribute,
@@ -32,7 +34,9 @@ class FleetItem(Item):
 
 
 class DeviceHead(FleetItem):
-    """What every call of a device needs, and what it changes most. Owners of the attributes:
+    """What every call of a device needs, and what it changes most.
+
+    Owners of the attributes:
 
     devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
     ``inventory_hash``; deployments: ``decided``, ``current``, ``queue``, ``revision``.
@@ -76,7 +80,7 @@ class ControlItem(FleetItem):
     """Most accepted devices; -1 no limit, 0 nobody."""
     storage_limit = NumberAttribute(default=0)
     """Bytes of artifacts; 0 no limit."""
-    open = MapAttribute(default=dict)  # type: ignore[no-untyped-call]
+    open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call]  # pynamodb
     """Unfinished deployments that are not on heads: id to sequence."""
 
 

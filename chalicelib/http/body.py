@@ -7,10 +7,12 @@ leaves the event's body empty and attaches the stream here under the request's i
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _streams: dict[str, BinaryIO] = {}
 _lock = Lock()

@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from chalice import Blueprint, Response
+from chalice.app import Blueprint, Response
 
 from chalicelib import limits
 from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
+from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Query, Reply, Request
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import ConditionFailed
 
 if TYPE_CHECKING:
-    from chalice import Chalice
+    from chalice.app import Chalice
+    from chalice.app import Request as Call
 
-    from chalicelib.http.permissions import Permission
 
 View = Callable[..., Reply]
 _bound: list[Chalice] = []
@@ -53,7 +54,7 @@ def bind(app: Chalice) -> None:
     _bound[:] = [app]
 
 
-def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a default that is safe
+def endpoint(  # one keyword a promise; all but three have a default that is safe
     blueprint: Blueprint,
     route: str,
     *,
@@ -79,9 +80,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     if (auth is Auth.USER) != (permission is not None):
         raise ValueError(f"{route}: users need a permission, devices and the public have none")
     method, path = route.split(" ")
-    spec = EndpointSpec(
-        method, path, auth, permission, body, body_limit, stream_limit > 0, stream_limit, body_error
-    )
+    spec = EndpointSpec(method, path, auth, permission, body, body_limit, stream_limit > 0, stream_limit, body_error)
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -96,8 +95,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
 
 
 def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
-    event = _bound[0].current_request.to_original_event()
-    request = _request(event)
+    request = _request(_call())
     try:
         if spec.auth is not Auth.NONE:
             request.identity = authenticate(spec.auth, request.headers)
@@ -112,13 +110,21 @@ def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
         # A write lost a race that its service does not handle: nothing was written, the caller may try again.
         logger.warning("lost a race", extra=_facts(request) | {"conditions": sorted(error.failed)})
         reply = _refusal(Unavailable("service unavailable", retry_after=1), request)
-    except Exception:
+    except Exception:  # noqa: BLE001  # the last line of defence: logged, and answered as a 500
         logger.exception("unexpected error", extra=_facts(request))
         reply = Reply(500, {"error": "internal error", "request_id": request.request_id})
     return _response(reply, request)
 
 
-def _request(event: dict[str, Any]) -> Request:
+def _call() -> Call:
+    call = _bound[0].current_request
+    if call is None:
+        raise RuntimeError("a view was called outside of a request")
+    return call
+
+
+def _request(call: Call) -> Request:
+    event = call.to_original_event()
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     path = event.get("path") or context.get("path") or ""
@@ -129,11 +135,16 @@ def _request(event: dict[str, Any]) -> Request:
         path=path if path.startswith("/api/") else "/api" + path,
         query=Query(event.get("multiValueQueryStringParameters") or {}),
         headers=headers,
-        raw=_bound[0].current_request.raw_body,
+        raw=_raw(call),
         request_id=given if acceptable else str(uuid.uuid4()),
         gateway_id=context.get("requestId", ""),
         source_ip=(context.get("identity") or {}).get("sourceIp", ""),
     )
+
+
+def _raw(call: Call) -> bytes:
+    raw = call.raw_body
+    return raw if isinstance(raw, bytes) else str(raw).encode()
 
 
 def _read_body(spec: EndpointSpec, request: Request) -> None:

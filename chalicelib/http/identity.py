@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING
 from chalicelib import tokens
 from chalicelib.errors import Unauthorized
 from chalicelib.fleet import control, heads
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.http.permissions import Permission
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
-    from chalicelib.fleet.tables import DeviceHead
-    from chalicelib.http.permissions import Permission
+    from collections.abc import Mapping
+
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
 _BEARER_PARTS = 2
@@ -62,24 +63,28 @@ def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
         Unauthorized: no token, a bad one, one of the other kind, or one whose owner is gone or revoked.
     """
     try:
-        claims = tokens.verify(bearer(headers))
-        tenant = TenantId(str(claims.get("mender.tenant", "")))
-        if not tenant or claims.get(f"mender.{auth}") is not True:
-            raise Unauthorized("identity: incorrect token format")
-        if not control.get(tenant).active:
-            raise Unauthorized("Account suspended")
-        subject, token_id = str(claims["sub"]), str(claims["jti"])
-        if auth is Auth.DEVICE:
-            head = heads.accepted(tenant, subject, token_id, claims.get("lamplighter.gen"))
-            return Identity(auth, tenant, subject, token_id, head=head)
-        # Imported here: a device's cold start does not pay for user administration.
-        from chalicelib.useradm import service as useradm  # noqa: PLC0415
-
-        useradm.require_session(tenant, subject, token_id)
-        return Identity(auth, tenant, subject, token_id)
+        return _identify(auth, headers)
     except Unauthorized as error:
         error.headers = _CHALLENGE | error.headers
         raise
+
+
+def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
+    claims = tokens.verify(bearer(headers))
+    tenant = TenantId(str(claims.get("mender.tenant", "")))
+    if not tenant or claims.get(f"mender.{auth}") is not True:
+        raise Unauthorized("identity: incorrect token format")
+    if not control.get(tenant).active:
+        raise Unauthorized("Account suspended")
+    subject, token_id = str(claims["sub"]), str(claims["jti"])
+    if auth is Auth.DEVICE:
+        head = heads.accepted(tenant, subject, token_id, claims.get("lamplighter.gen"))
+        return Identity(auth, tenant, subject, token_id, head=head)
+    # Imported here: a device's cold start does not pay for user administration.
+    from chalicelib.useradm import service as useradm
+
+    useradm.require_session(tenant, subject, token_id)
+    return Identity(auth, tenant, subject, token_id)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

@@ -89,9 +89,7 @@ def link_header(request: Request, page: Page, *, more: bool, total: int | None =
 def _target(request: Request, page: Page, number: int) -> str:
     pairs = {key: list(values) for key, values in request.query.multi.items()}
     pairs["page"], pairs["per_page"] = [str(number)], [str(page.size)]
-    query = "&".join(
-        f"{quote_plus(key)}={quote_plus(value)}" for key in sorted(pairs) for value in pairs[key]
-    )
+    query = "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key in sorted(pairs) for value in pairs[key])
     return f"{request.path}?{query}"
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chalicelib.http import body as bodies
+from chalicelib.http.identity import Identity
 
 if TYPE_CHECKING:
-    from chalicelib.http.identity import Identity
     from chalicelib.storage.keys import TenantId
 
 
@@ -95,4 +95,3 @@ def no_content() -> Reply:
 def jwt(token: str) -> Reply:
     """200 with a bare token: no newline, no quotes. Clients put the body into a header as it is."""
     return Reply(200, token, content_type="application/jwt")
-

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
-from pynamodb.connection.table import TableConnection
 from pynamodb.constants import BINARY, NUMBER
 from pynamodb.models import Model
 
 from chalicelib import settings
 from chalicelib.storage import connection
+
+if TYPE_CHECKING:
+    from pynamodb.connection.table import TableConnection
 
 
 def table(name: str) -> str:
@@ -30,15 +32,15 @@ class Item(Model):
     @classmethod
     def _get_connection(cls) -> TableConnection:
         # All tables share one connection, so that calls of any kind pass one seam and one pool.
-        if cls._connection is None:
-            table_connection = super()._get_connection()
-            meta = table_connection.get_meta_table()
-            shared = connection.shared()
-            if meta.table_name not in shared._tables:  # noqa: SLF001  # pynamodb has no public way to ask
-                shared.add_meta_table(meta)
-            table_connection.connection = shared
-        assert cls._connection is not None
-        return cls._connection
+        if cls._connection is not None:
+            return cls._connection
+        table_connection = super()._get_connection()
+        meta = table_connection.get_meta_table()
+        shared = connection.shared()
+        if meta.table_name not in shared._tables:  # noqa: SLF001  # pynamodb has no public way to ask
+            shared.add_meta_table(meta)
+        table_connection.connection = shared
+        return table_connection
 
 
 class TimeAttribute(Attribute[datetime]):

@@ -55,9 +55,7 @@ class Transaction:
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
-        kwargs = item.get_save_kwargs_from_instance(
-            condition=condition, return_values_on_condition_failure=ALL_OLD
-        )
+        kwargs = item.get_save_kwargs_from_instance(condition=condition, return_values_on_condition_failure=ALL_OLD)
         self._writes.append((label, "Put", kwargs))
 
     def update(
@@ -112,7 +110,7 @@ class Transaction:
             else:
                 return
             # Full jitter: writers that collided must not collide again in step.
-            time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311  # not for security
+            time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311, TID251  # not for security
         raise Unavailable("service unavailable")
 
 
@@ -121,6 +119,5 @@ def _conflict(error: VerboseClientError) -> bool:
     if code in {"TransactionConflictException", "TransactionInProgressException"}:
         return True
     return code == "TransactionCanceledException" and any(
-        reason and reason.code in {"TransactionConflict", "ThrottlingError"}
-        for reason in error.cancellation_reasons
+        reason and reason.code in {"TransactionConflict", "ThrottlingError"} for reason in error.cancellation_reasons
     )
