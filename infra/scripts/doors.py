@@ -1,35 +1,43 @@
 """An import-linter contract: a feature enters another only by its service.
 
-Import-linter's own contracts cannot say "the same feature", so this one does. Two kinds of import may
-cross between features: anything may import another's ``service``, and rules and shapes, being pure, may
-import each other's. What all features share (http, storage, aws, ...) has no doors; the layer contracts
-hold it.
+Import-linter's own contracts cannot say "the same feature", so this one does. What may cross between
+features: anything may import another's ``service``; rules and shapes, being pure, may import each other's;
+what lists the blueprints may import routes. ``fleet`` owns the device head and the control item for all
+features, so all of it is a door but its tables. What features share (http, storage, aws, ...) has no
+doors; the layer contracts hold it.
 """
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, output
 
+ROUTES = frozenset({"devices_v1", "devices_v2", "management_v1", "management_v2"})
 PURE = frozenset({"rules", "shapes"})
-SHARED = frozenset({"aws", "errors", "events", "http", "limits", "observability", "settings", "storage"})
+ROOMS = ROUTES | PURE | {"service", "tables"}
+OWNER = "fleet"
 
 
-def feature_and_room(module: str) -> tuple[str, str] | None:
-    """The feature that a module belongs to and its room there; None for what features share."""
-    parts = [*module.split("."), "", ""][:3]
-    package, feature, room = parts
-    if package != "chalicelib" or not feature or feature in SHARED:
-        return None
-    return feature, room
+def place(module: str) -> tuple[str, str]:
+    """The package and the room of one of our modules; the room is empty for a package itself."""
+    _, package, room, *_ = [*module.split("."), "", "", ""]
+    return package, room
 
 
-def is_open(importer: str, imported: str) -> bool:
+def features(modules: set[str]) -> frozenset[str]:
+    """The packages that are built of rooms. What all features share has none."""
+    return frozenset(package for package, room in map(place, modules) if room in ROOMS)
+
+
+def is_open(importer: str, imported: str, known: frozenset[str]) -> bool:
     """Whether this import goes through a door, or crosses no border between features."""
-    inside, outside = feature_and_room(importer), feature_and_room(imported)
-    if outside is None or (inside is not None and inside[0] == outside[0]):
+    inside, room = place(importer)
+    outside, wanted = place(imported)
+    if outside not in known or inside == outside:
         return True
-    if inside is None:
-        return not importer.startswith("chalicelib.") or outside[1] in {"service"} | PURE
-    return outside[1] == "service" or (outside[1] in PURE and inside[1] in PURE)
+    if outside == OWNER:
+        return wanted != "tables"
+    if inside not in known and wanted in ROUTES:
+        return True
+    return wanted == "service" or (wanted in PURE and room in PURE)
 
 
 class DoorsContract(Contract):
@@ -39,11 +47,12 @@ class DoorsContract(Contract):
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002, FBT001 - import-linter's signature
         """Walk all direct imports."""
+        known = features(graph.modules)
         windows = [
             (importer, imported)
             for importer in sorted(graph.modules)
             for imported in sorted(graph.find_modules_directly_imported_by(importer))
-            if not is_open(importer, imported)
+            if imported.startswith("chalicelib.") and not is_open(importer, imported, known)
         ]
         return ContractCheck(kept=not windows, metadata={"windows": windows})
 

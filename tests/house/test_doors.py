@@ -1,0 +1,46 @@
+"""The rule that a feature is entered by its service, on imports that are and are not there."""
+
+import pytest
+
+from infra.scripts.doors import features, is_open
+
+KNOWN = frozenset({"artifacts", "deployments", "fleet"})
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("chalicelib.deployments.service", "chalicelib.artifacts.service"),
+        ("chalicelib.deployments.service", "chalicelib.deployments.tables"),
+        ("chalicelib.deployments.rules.phases", "chalicelib.artifacts.rules"),
+        ("chalicelib.deployments.rules", "chalicelib.fleet.shapes"),
+        ("chalicelib.deployments.service", "chalicelib.fleet.heads"),
+        ("chalicelib.deployments.tables", "chalicelib.storage.base"),
+        ("chalicelib.routes", "chalicelib.deployments.devices_v1"),
+        ("chalicelib.http.identity", "chalicelib.deployments.service"),
+    ],
+)
+def test_doors_are_open(importer: str, imported: str) -> None:
+    assert is_open(importer, imported, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("chalicelib.deployments.service", "chalicelib.artifacts.tables"),
+        ("chalicelib.deployments.service", "chalicelib.artifacts"),
+        ("chalicelib.deployments.service", "chalicelib.artifacts.rules"),
+        ("chalicelib.deployments.tables", "chalicelib.fleet.tables"),
+        ("chalicelib.deployments.management_v1", "chalicelib.artifacts.management_v1"),
+        ("chalicelib.http.identity", "chalicelib.deployments.tables"),
+        ("chalicelib.events.schedules", "chalicelib.deployments.rules"),
+    ],
+)
+def test_windows_are_shut(importer: str, imported: str) -> None:
+    assert not is_open(importer, imported, KNOWN)
+
+
+def test_a_feature_is_a_package_with_rooms() -> None:
+    modules = {"chalicelib", "chalicelib.http.endpoint", "chalicelib.limits", "chalicelib.devauth.service"}
+
+    assert features(modules) == {"devauth"}

@@ -1,0 +1,142 @@
+"""The house itself: sizes, docstrings, what a cold start loads, what is pinned. Nothing that it does."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from infra.scripts.package import ROOT
+
+CODE = ("app.py", "chalicelib", "infra", "tests")
+LONGEST_MODULE = 400
+LONGEST_COMPOSITION_ROOT = 59
+# In times of `import botocore.session`, which every call to DynamoDB needs anyway.
+IMPORT_BUDGET = 2.0
+NEVER_AT_START = (
+    "argon2",  # logins only
+    "asyncio",  # the relay and the local gateway
+    "aws_xray_sdk",  # half a second
+    "boto3",  # botocore's signer does it
+    "chalice.cli",
+    "chalice.deploy",
+    "chalice.local",
+    "infra",
+    "pydantic",  # 100 ms
+    "rich",
+    "s3transfer",
+    "starlette",
+    "tarfile",  # artifact parsing
+    "tests",
+    "uvicorn",
+)
+
+
+def modules() -> list[Path]:
+    found = [ROOT / "app.py"]
+    for folder in CODE[1:]:
+        found += sorted((ROOT / folder).rglob("*.py"))
+    return found
+
+
+def named(paths: list[Path]) -> list[object]:
+    return [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in paths]
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", named(modules()))
+def test_a_module_fits_a_head_and_says_what_it_is(path: Path) -> None:
+    source = path.read_text()
+
+    assert len(source.splitlines()) <= LONGEST_MODULE, "split it: one file, one room"
+    assert not source.strip() or ast.get_docstring(ast.parse(source)), "a module opens with its docstring"
+
+
+def test_the_composition_root_stays_small() -> None:
+    assert len((ROOT / "app.py").read_text().splitlines()) <= LONGEST_COMPOSITION_ROOT
+
+
+def test_nothing_names_a_machine() -> None:
+    checkout = re.escape(f"{ROOT}/")
+    home = r"(?<![\w.:}$/-])/(?:home|root|Users)/[\w.-]+"
+    pattern = re.compile(f"{checkout}|{home}")
+
+    found = {}
+    for path in tracked_files():
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        if match := pattern.search(text):
+            found[path.relative_to(ROOT).as_posix()] = match.group()
+
+    assert found == {}
+
+
+def in_fresh_interpreter(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_cold_start_loads_nothing_that_it_does_not_need() -> None:
+    loaded = set(json.loads(in_fresh_interpreter("import json, sys, app; print(json.dumps(list(sys.modules)))")))
+
+    assert loaded & set(NEVER_AT_START) == set()
+
+
+def import_seconds(module: str) -> float:
+    clock = "time.process_time()"
+    code = f"import time; start = {clock}; import {module}; print({clock} - start)"
+    return min(float(in_fresh_interpreter(code)) for _ in range(5))
+
+
+def test_a_cold_start_stays_within_its_budget() -> None:
+    import_seconds("app")  # compiles what changed
+
+    assert import_seconds("app") <= IMPORT_BUDGET * import_seconds("botocore.session")
+
+
+def pins(name: str) -> dict[str, str]:
+    found = {}
+    for line in (ROOT / name).read_text().splitlines():
+        requirement = line.partition("#")[0].partition(";")[0].strip()
+        if requirement and not requirement.startswith("-"):
+            project, version = requirement.split("==")
+            found[canonical(project)] = version
+    return found
+
+
+def canonical(project: str) -> str:
+    return re.sub(r"[-_.]+", "-", project).lower()
+
+
+def test_every_installed_distribution_is_pinned_at_its_version() -> None:
+    pinned = pins("requirements.txt") | pins("requirements-dev.txt")
+    installed = {canonical(dist.name): dist.version for dist in metadata.distributions()}
+    installed.pop("pip")
+
+    assert {name: version for name, version in installed.items() if pinned.get(name) != version} == {}
+
+
+def test_what_ships_is_complete_without_the_development_tools() -> None:
+    """Each dependency of what ships is itself in what ships, so that no version is left to chance."""
+    shipped = pins("requirements.txt")
+    needed = set()
+    for project in shipped:
+        for requirement in metadata.requires(project) or []:
+            name, _, marker = requirement.partition(";")
+            if "extra" not in marker and "PyPy" not in requirement.replace("!= 'PyPy'", ""):
+                needed.add(canonical(re.split(r"[\s<>=!~\[(]", name, maxsplit=1)[0]))
+
+    assert needed - set(shipped) - {"exceptiongroup", "tomli"} == set()
+    assert "chalice" not in shipped

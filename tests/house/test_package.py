@@ -1,0 +1,281 @@
+"""What is deployed: the route table by API Gateway's rules, the policies, and the built package.
+
+API Gateway refuses a route table at import, after everything else was uploaded; these tests refuse it first.
+"""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.app import RouteEntry
+
+from app import app
+from chalicelib.settings import Settings
+from infra.scripts.package import (
+    ROOT,
+    UNCHECKED,
+    ZIPS,
+    BuildFailedError,
+    cache_name,
+    compiled,
+    package,
+    sizes,
+    with_bytecode,
+)
+
+MB = 1_000_000
+RESOURCES = 300  # API Gateway, per REST API
+TEMPLATE = 1 * MB  # CloudFormation, per template
+OWN_CODE = 2 * MB
+LAYER_UNPACKED = 60 * MB  # Lambda's own limit is 250 MB; a cold start reads what it imports
+CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
+STAGES = sorted(CONFIG["stages"])
+
+
+# --- The route table
+
+
+def routes() -> dict[str, dict[str, RouteEntry]]:
+    table: dict[str, dict[str, RouteEntry]] = app.routes
+    assert table, "the app has no routes"
+    return table
+
+
+def nodes() -> dict[tuple[str, ...], set[str]]:
+    """Each node of API Gateway's resource tree and the names below it."""
+    tree: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for path in routes():
+        parts = path.strip("/").split("/")
+        for depth, part in enumerate(parts):
+            tree[tuple(parts[:depth])].add(part)
+    return tree
+
+
+def test_the_resource_tree_fits_one_rest_api() -> None:
+    assert 1 + sum(len(children) for children in nodes().values()) <= RESOURCES
+
+
+def test_one_position_has_one_variable_name() -> None:
+    variables = {
+        "/".join(parent): sorted(name for name in children if name.startswith("{"))
+        for parent, children in nodes().items()
+    }
+
+    assert {parent: names for parent, names in variables.items() if len(names) > 1} == {}
+
+
+def test_a_variable_is_a_whole_path_segment() -> None:
+    segments = {name for children in nodes().values() for name in children}
+
+    assert {name for name in segments if not re.fullmatch(r"[A-Za-z0-9._-]+|\{[A-Za-z0-9_]+\}", name)} == set()
+
+
+def test_no_path_ends_in_a_slash() -> None:
+    assert [path for path in routes() if path.endswith("/")] == []
+
+
+def test_preflight_is_left_to_the_gateway() -> None:
+    assert [path for path, methods in routes().items() if "OPTIONS" in methods] == []
+
+
+def cors_of(entry: Any) -> str:
+    return json.dumps(entry.cors.get_access_control_headers() if entry.cors else None)
+
+
+def test_the_methods_of_a_path_agree_on_cors() -> None:
+    settings = {path: {cors_of(entry) for entry in methods.values()} for path, methods in routes().items()}
+
+    assert [path for path, found in settings.items() if len(found) > 1] == []
+
+
+def test_every_path_lies_where_the_stage_makes_it_a_mender_url() -> None:
+    """The stage is called "api", so a route must not say it again."""
+    assert {stage["api_gateway_stage"] for stage in CONFIG["stages"].values()} == {"api"}
+    assert [path for path in routes() if not re.match(r"/(devices|management)/v\d", path)] == []
+
+
+# --- Configuration and policies
+
+
+def policy(stage: str) -> list[dict[str, Any]]:
+    document = json.loads((ROOT / ".chalice" / CONFIG["stages"][stage]["iam_policy_file"]).read_text())
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_policy_names_its_actions_and_its_own_stage(stage: str) -> None:
+    assert CONFIG["stages"][stage]["autogen_policy"] is False, "the analyser cannot see pynamodb"
+    for statement in policy(stage):
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert [action for action in listed(statement["Action"]) if "*" in action] == []
+        for resource in listed(statement["Resource"]):
+            assert f"lamplighter-{stage}-" in resource or f"/lamplighter/{stage}/" in resource, resource
+
+
+def test_the_stages_differ_in_their_name_alone() -> None:
+    """What was tried on dev is what prod may do."""
+    plain = {
+        stage: json.dumps(policy(stage)).replace(f"/{stage}/", "//").replace(f"-{stage}-", "--") for stage in STAGES
+    }
+
+    assert len(set(plain.values())) == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_sets_only_settings_that_exist(stage: str) -> None:
+    known = {f"LAMPLIGHTER_{field.name.upper()}" for field in fields(Settings)}
+    variables = CONFIG["stages"][stage]["environment_variables"]
+
+    assert set(variables) <= known
+    assert variables["LAMPLIGHTER_STAGE"] == stage
+    assert len(set(variables.values())) >= 3, "tables, bucket and stage are named apart"
+
+
+# --- Byte code
+
+
+def test_compiled_modules_need_no_look_at_their_source(tmp_path: Path) -> None:
+    archive = tmp_path / "deployment.zip"
+    with zipfile.ZipFile(archive, "w") as old:
+        old.writestr("pack/__init__.py", "")
+        old.writestr("pack/answer.py", "def why():\n    raise LookupError(42)\n")
+        old.writestr("pack/template.py", "{% not python %}")
+
+    with_bytecode(archive)
+    once = archive.read_bytes()
+    with_bytecode(archive)
+
+    assert archive.read_bytes() == once, "the same sources give the same zip"
+    with zipfile.ZipFile(archive) as new:
+        new.extractall(tmp_path / "task")
+        assert cache_name("pack/template.py") not in new.namelist()
+    (tmp_path / "task/pack/answer.py").write_text("raise SystemExit('the source was read')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from pack.answer import why; why()"],
+        cwd=tmp_path / "task",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "LookupError: 42" in done.stderr
+
+
+# --- The package
+
+
+def built(stage: str, folder: Path) -> Path:
+    try:
+        return package(stage, folder / stage)
+    except BuildFailedError as error:
+        offline = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError")
+        if any(sign in str(error) for sign in offline):
+            pytest.skip("the libraries of the layer cannot be fetched here")
+        raise
+
+
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built("prod", tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package for this machine's processor, unpacked as Lambda unpacks it."""
+    out = built("local-aws", tmp_path_factory.mktemp("package"))
+    for name in ZIPS:
+        with zipfile.ZipFile(out / name) as archive:
+            archive.extractall(out / name.removesuffix(".zip"))
+    return out
+
+
+@pytest.mark.slow
+def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
+    text = (prod / "sam.json").read_text()
+    resources = json.loads(text)["Resources"]
+    kinds = {name: resource["Type"] for name, resource in resources.items()}
+    functions = [
+        resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    api = next(resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::Serverless::Api")
+
+    assert len(text.encode()) < TEMPLATE
+    assert "AWS::Serverless::LayerVersion" in kinds.values()
+    assert {tuple(function["Architectures"]) for function in functions} == {("arm64",)}
+    assert all(function["Timeout"] <= 900 for function in functions)
+    assert api["StageName"] == "api"
+    assert api["EndpointConfiguration"] == "REGIONAL" or api["EndpointConfiguration"]["Type"] == "REGIONAL"
+
+
+@pytest.mark.slow
+def test_the_template_holds_every_route(prod: Path) -> None:
+    resources = json.loads((prod / "sam.json").read_text())["Resources"]
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    packaged = {(path, method.upper()) for path, methods in paths.items() for method in methods}
+
+    assert {(path, method) for path, methods in routes().items() for method in methods} <= packaged
+
+
+@pytest.mark.slow
+def test_the_zips_stay_within_their_budgets(prod: Path) -> None:
+    _, own = sizes(prod / "deployment.zip")
+    _, layer = sizes(prod / "layer-deployment.zip")
+
+    assert own <= OWN_CODE
+    assert layer <= LAYER_UNPACKED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZIPS)
+def test_every_module_ships_compiled(prod: Path, name: str) -> None:
+    with zipfile.ZipFile(prod / name) as archive:
+        names = set(archive.namelist())
+        bare = {n for n in names if n.endswith(".py") and cache_name(n) not in names}
+        flags = {archive.read(n)[4] for n in names if n.endswith(".pyc")}
+        assert [n for n in bare if compiled(archive.read(n), n)] == []
+
+    assert flags == {UNCHECKED}
+
+
+@pytest.mark.slow
+def test_only_what_serves_is_shipped(prod: Path) -> None:
+    with zipfile.ZipFile(prod / "deployment.zip") as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+
+    assert top <= {"app.py", "chalicelib", "chalice", "__pycache__"}
+
+
+@pytest.mark.slow
+def test_the_package_starts_with_nothing_else_around(here: Path) -> None:
+    """Only the two zips and the standard library: what requirements.txt forgot would be missed here."""
+    libraries = next((here / "layer-deployment").rglob("site-packages"))
+    code = (
+        f"import sys; sys.path[:0] = [{str(here / 'deployment')!r}, {str(libraries)!r}]; import app; "
+        "print(app.__cached__); print(len(app.app.routes))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, cwd=here
+    )
+
+    assert done.returncode == 0, done.stderr
+    cached, count = done.stdout.split()
+    assert cached.endswith(".pyc")
+    assert int(count) == len(routes())
+
+
+def test_own_modules_are_all_compilable_for_lambda() -> None:
+    for path in (ROOT / "chalicelib").rglob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 11))
