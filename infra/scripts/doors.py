@@ -3,7 +3,7 @@
 Import-linter's own contracts cannot say "the same feature", so this one does. What may cross between
 features: anything may import another's ``service``; rules and shapes, being pure, may import each other's;
 what lists the blueprints may import routes. ``fleet`` owns the device head and the control item for all
-features, so all of it is a door but its tables. What features share (http, storage, aws, ...) has no
+features, so all of it is a door. What features share (http, storage, aws, ...) has no
 doors; the layer contracts hold it.
 """
 
@@ -31,10 +31,8 @@ def is_open(importer: str, imported: str, known: frozenset[str]) -> bool:
     """Whether this import goes through a door, or crosses no border between features."""
     inside, room = place(importer)
     outside, wanted = place(imported)
-    if outside not in known or inside == outside:
+    if outside not in known or outside in (inside, OWNER):
         return True
-    if outside == OWNER:
-        return wanted != "tables"
     if inside not in known and wanted in ROUTES:
         return True
     return wanted == "service" or (wanted in PURE and room in PURE)
