@@ -43,7 +43,7 @@ cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 bench: $(READY) $(ENGINE) ## Measure cost and speed
 	@$(PY) -m tests.bench $(ARGS)
 
-check: lint types imports spelling test ## Everything that CI runs, in its order
+check: lint types imports spelling docs-check test ## Everything that CI runs, in its order
 
 lint: $(READY) ## Ruff: rules and layout
 	@$(PY) -m ruff check .

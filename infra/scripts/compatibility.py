@@ -1,0 +1,109 @@
+"""``make docs``: writes ``docs/compatibility.md``, what of Mender's API is served, route by route.
+
+``surface.txt`` lists Mender's public operations; the app's own route table says which of them are there. With
+``--check`` nothing is written: the exit status says whether the page is up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import app
+from infra.scripts.package import ROOT
+
+PAGE = ROOT / "docs" / "compatibility.md"
+SURFACE = Path(__file__).with_name("surface.txt")
+HEAD = """\
+# Compatibility
+
+Which of Mender's public HTTP operations Lamplighter serves. `make docs` writes this page from the app's route
+table; do not edit it. Every path begins with `/api`, the name of the API's stage. A star marks the operations
+of the published API reference.
+
+"""
+AREAS = {
+    "auditlogs": "Audit logs",
+    "authentication": "Device authentication",
+    "deployments": "Deployments",
+    "devauth": "Device authentication",
+    "deviceconfig": "Configuration",
+    "deviceconnect": "Remote access",
+    "devicemonitor": "Monitoring",
+    "inventory": "Inventory",
+    "iot-manager": "Integrations",
+    "tenantadm": "Tenants",
+    "useradm": "Users",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Operation:
+    """A method on a path, whatever its variables are called."""
+
+    path: str
+    method: str
+
+    @property
+    def area(self) -> str:
+        """The heading under which it stands."""
+        service = self.path.split("/")[3]
+        return AREAS.get(service, service)
+
+
+def published() -> dict[Operation, bool]:
+    """Mender's operations, and whether the published API reference has each."""
+    lines = [line for line in SURFACE.read_text().splitlines() if not line.startswith("#")]
+    return {Operation(line.split()[-1], line.split()[-2]): line.startswith("*") for line in lines}
+
+
+def served() -> set[Operation]:
+    """What the app answers."""
+    return {
+        Operation(re.sub(r"\{[^}]+\}", "{}", path), method)
+        for path, methods in app.routes.items()
+        for method in methods
+    }
+
+
+def page(mender: dict[Operation, bool], ours: set[Operation]) -> str:
+    """The whole page."""
+    areas: dict[str, list[Operation]] = defaultdict(list)
+    for operation in sorted(set(mender) | ours):
+        areas[operation.area].append(operation)
+    text = [HEAD, "| area | of the reference | of all |\n|---|---|---|\n"]
+    for area, operations in [*sorted(areas.items()), ("**Sum**", list(mender))]:
+        listed = [operation for operation in operations if operation in mender]
+        starred = [operation for operation in listed if mender[operation]]
+        counts = [f"{len(ours.intersection(some))} of {len(some)}" for some in (starred, listed)]
+        text.append(f"| {area} | {counts[0]} | {counts[1]} |\n")
+    for area, operations in sorted(areas.items()):
+        text.append(f"\n## {area}\n\n| | operation | served |\n|---|---|---|\n")
+        for operation in operations:
+            star = "*" if mender.get(operation) else ""
+            state = "beyond Mender's" if operation not in mender else "yes" if operation in ours else "no"
+            text.append(f"| {star} | `{operation.method} {operation.path}` | {state} |\n")
+    return "".join(text)
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="only say whether the page is up to date")
+    wanted = page(published(), served())
+    if not parser.parse_args().check:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(wanted)
+        return 0
+    if PAGE.exists() and PAGE.read_text() == wanted:
+        return 0
+    print(f"{PAGE.relative_to(ROOT)} is out of date: make docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
