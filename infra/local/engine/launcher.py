@@ -1,0 +1,105 @@
+"""The engine's own program: ``python -m infra.local.engine.launcher``, in the engine's environment.
+
+It takes a listening socket from its parent, mends what the engine lacks, brings back the newest snapshot and
+serves until SIGTERM, or until its standard input ends: that is how it notices that its parent is gone, however
+the parent went. Nothing here may be imported by the app.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+ENGINE = "1.5.33"
+"""The one version that the patches were written for: they reach private names."""
+
+KEEP_ALIVE = 75.0
+"""Seconds that an idle connection stays open; longer than the 60 s for which SDKs reuse theirs."""
+
+STOP_GRACE = 1.0
+"""Seconds that a running request gets to finish at a stop. Long polls need not be waited for."""
+
+
+def main() -> None:
+    """Serve until told to stop.
+
+    Raises:
+        SystemExit: the engine's version is not the pinned one, or another engine holds the state folder.
+    """
+    arguments = _arguments()
+    found = version("ministack")
+    if found != ENGINE:
+        sys.exit(f"this launcher is made for ministack {ENGINE}, but ministack {found} is installed")
+    asyncio.run(_serve(arguments.fd, arguments.state, arguments.every))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The embedded AWS engine.")
+    parser.add_argument("--fd", type=int, required=True, help="descriptor of the listening socket")
+    parser.add_argument("--state", type=Path, help="folder of snapshots; without it nothing is kept")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds between two snapshots")
+    return parser.parse_args()
+
+
+async def _serve(fd: int, state: Path | None, every: float) -> None:
+    from hypercorn.asyncio import serve  # type: ignore[import-not-found]
+    from hypercorn.config import Config  # type: ignore[import-not-found]
+    from ministack import app as engine
+
+    from infra.local.engine import patches
+    from infra.local.engine.snapshots import Snapshots
+
+    patches.apply()
+    app = engine.app
+    snapshots = Snapshots(state, every) if state else None
+    if snapshots:
+        snapshots.attach()
+        app = snapshots.watch(app)
+    _empty_tmp()
+
+    config = Config()
+    config.bind = [f"fd://{fd}"]
+    config.keep_alive_timeout = KEEP_ALIVE
+    config.graceful_timeout = STOP_GRACE
+    # Thousands of simulated devices' connections end up here through the app's pools.
+    config.backlog = 1024
+    stop = _stop_event()
+    background = asyncio.create_task(snapshots.run()) if snapshots else None
+    await serve(app, config, shutdown_trigger=stop.wait)
+    if background:
+        background.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await background
+
+
+def _stop_event() -> asyncio.Event:
+    """An event that is set by SIGTERM, SIGINT or the end of standard input."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def parent_spoke() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            stop.set()
+
+    loop.add_reader(sys.stdin.fileno(), parent_spoke)
+    return stop
+
+
+def _empty_tmp() -> None:
+    """Remove what an engine that was killed left in the run's own temporary folder (Lambda code, mostly)."""
+    for leftover in Path(os.environ["TMPDIR"]).iterdir():
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

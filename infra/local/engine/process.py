@@ -1,0 +1,200 @@
+"""Starts and stops the embedded AWS engine as a child process."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The project's root folder."""
+
+REGION = "eu-west-1"
+"""The region that everything local lives in."""
+
+START_LIMIT = 60.0
+"""Seconds that the engine may take to answer; it needs 0.4 s, or a few with a large state."""
+
+STOP_LIMIT = 60.0
+"""Seconds that the engine may take to write its state and go."""
+
+SETUP = """\
+The embedded AWS engine has no Python environment of its own at {python}.
+Make it with `make env`, or by hand:
+    python3 -m venv {venv} && {venv}/bin/python -m pip install -r requirements-engine.txt
+Or name the interpreter of an existing one in LAMPLIGHTER_ENGINE_PYTHON."""
+
+
+class EngineError(Exception):
+    """The engine could not be started; the message says why and what to do."""
+
+
+class Engine:
+    """An AWS engine on loopback, for one data folder. Usable as a context manager.
+
+    ``persist=False`` keeps nothing: the state is gone with the process. ``auth=True`` enforces IAM policies.
+    ``port=None`` takes any free port. The process never outlives this one, even if this one is killed.
+    """
+
+    def __init__(self, data_dir: Path, *, persist: bool = True, auth: bool = False, port: int | None = None) -> None:
+        self._data = data_dir.resolve()
+        self._persist = persist
+        self._auth = auth
+        self._wanted_port = port or 0
+        self._port: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """``http://127.0.0.1:PORT`` of the running engine."""
+        if self._port is None:
+            raise EngineError("the engine is not running")
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running engine."""
+        if self._process is None:
+            raise EngineError("the engine is not running")
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """The file that the engine's own log goes to; it begins anew at each start."""
+        return self._data / "engine.log"
+
+    def env(self) -> dict[str, str]:
+        """The ``AWS_*`` variables with which any AWS SDK finds the engine, and nothing but the engine."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",  # the engine knows this pair; it opens nothing else
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            # A developer's own profiles and instance roles must never leak in.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def start(self) -> None:
+        """Start the engine and return once it answers.
+
+        Raises:
+            EngineError: no interpreter, the port is busy, or the engine ended or stayed silent.
+        """
+        python = _interpreter()
+        (self._data / "tmp").mkdir(parents=True, exist_ok=True)
+        with _listen(self._wanted_port) as listener:
+            self._port = port = listener.getsockname()[1]
+            command = [str(python), "-m", "infra.local.engine.launcher", "--fd", str(listener.fileno())]
+            if self._persist:
+                command += ["--state", str(self._data / "state")]
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=self._environment(),
+                    stdin=subprocess.PIPE,  # its end tells the engine that this process is gone
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[listener.fileno()],
+                    start_new_session=True,  # Ctrl-C is for the app first; the engine stops after it
+                )
+        try:
+            self._await_health(self._process, port)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the engine, its state written; does nothing when it is not running."""
+        process, self._process, self._port = self._process, None, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        return inherited | {
+            "AUTH": "true" if self._auth else "false",
+            # A port of its own and no other: these two services would open theirs.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            # It would look for containers to clean up on the developer's Docker.
+            "DOCKER_HOST": f"unix://{self._data}/no-docker.sock",
+            "GATEWAY_PORT": str(self._port),
+            "LOG_LEVEL": os.environ.get("LAMPLIGHTER_ENGINE_LOG", "WARNING"),
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1" if self._persist else "0",
+            "PYTHONUNBUFFERED": "1",
+            "S3_DATA_DIR": str(self._data / "objects"),
+            "S3_PERSIST": "1" if self._persist else "0",
+            "TMPDIR": str(self._data / "tmp"),
+        }
+
+    def _await_health(self, process: subprocess.Popen[bytes], port: int) -> None:
+        """Ask until the engine answers. The socket listens from the start, so asking mostly means waiting."""
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise EngineError(f"the AWS engine ended at its start:\n{self._log_end()}")
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.5)
+            try:
+                connection.request("GET", "/_ministack/health")
+                if connection.getresponse().status == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                continue
+            finally:
+                connection.close()
+        raise EngineError(f"the AWS engine did not answer in {START_LIMIT:.0f} s:\n{self._log_end()}")
+
+    def _log_end(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:].strip()
+
+
+def _interpreter() -> Path:
+    named = os.environ.get("LAMPLIGHTER_ENGINE_PYTHON")
+    python = Path(named) if named else ROOT / ".venv-engine" / "bin" / "python"
+    if not python.exists():
+        raise EngineError(SETUP.format(python=python, venv=python.parents[1]))
+    return python
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket on loopback. Handed to the engine, it leaves no moment to lose the port in."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise EngineError(f"the AWS engine can't have port {port}: {error.strerror}") from error
+    return listener

@@ -1,0 +1,211 @@
+"""Keeps the engine's state across a ``kill -9``, at the cost of a fork.
+
+The engine writes its state only at a clean stop. Its handlers run on one event loop, and none of the services
+that matter here awaits in the middle of a change: between two callbacks of the loop the state is consistent,
+transactions included. So a snapshot is a fork in a callback. The child holds a frozen copy of everything, by
+copy-on-write, and takes its time to write it; the loop waits only for the fork itself, whatever the state's
+size. (DynamoDB's expiry of items has a thread of its own, which the fork keeps out by the service's lock.)
+
+A snapshot is a folder ``snapshot-<number>``, renamed into place once all of its files are on disk, so that what
+is brought back is always one moment of all services together. The files are the engine's own format.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import fcntl
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Never
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger("snapshots")
+
+WRITING_SHARE = 4
+"""A snapshot is followed by at least this many times its own duration of rest: writing takes at most a fifth
+of one core, however large the state has grown."""
+
+LOCK_WAIT = 30.0
+"""Seconds to wait for an engine that still writes into the folder."""
+
+READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
+"""Calls that begin so change nothing that must be kept. (A lost receive only makes its message come again.)"""
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+
+class Snapshots:
+    """The snapshots in one folder; exactly one engine at a time may hold it.
+
+    Raises:
+        SystemExit: another engine holds the folder.
+    """
+
+    def __init__(self, root: Path, every: float) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._root = root
+        self._every = every
+        self._lock = _hold(root / "lock")
+        self._changes = 0
+        self._kept = 0
+        for unfinished in root.glob("unfinished-*"):
+            shutil.rmtree(unfinished)
+        self._newest = max((_number(path) for path in root.glob("snapshot-*")), default=0)
+
+    def attach(self) -> None:
+        """Make the engine bring back the newest snapshot when it starts, and write one when it stops."""
+        from ministack import app as engine
+        from ministack.core import persistence
+
+        persistence.STATE_DIR = str(self._folder(self._newest))
+
+        def save(_services: object) -> None:
+            if self._changes != self._kept:
+                os.waitpid(self._fork(), 0)
+
+        engine.save_all = save
+
+    def watch(self, app: App) -> App:
+        """The same app, with its changes counted."""
+
+        async def watched(scope: Scope, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                # Counted when the change is done: a snapshot taken before this line may lack it.
+                if scope["type"] == "http" and _may_change(scope):
+                    self._changes += 1
+
+        return watched
+
+    async def run(self) -> None:
+        """Take a snapshot every few seconds, while there is something new, for ever."""
+        rest = self._every
+        while True:
+            await asyncio.sleep(rest)
+            if self._changes == self._kept:
+                continue
+            noted, begun = self._changes, time.monotonic()
+            child = self._fork()
+            held = time.monotonic() - begun
+            _, status = await asyncio.to_thread(os.waitpid, child, 0)
+            took = time.monotonic() - begun
+            rest = max(self._every, WRITING_SHARE * took)
+            if status == 0:
+                self._kept = noted
+                log.info("snapshot %d: held %.1f ms, written in %.2f s", self._newest, held * 1e3, took)
+            else:
+                log.error("snapshot %d failed, status %d", self._newest, status)
+
+    def _fork(self) -> int:
+        """Start the writing of a snapshot in a child; its process id. Call on the event loop."""
+        self._newest += 1
+        with _no_expiry(), warnings.catch_warnings():
+            # 3.12+ warns that a thread may hold a lock for ever in the child. The child takes none but the
+            # allocator's and the interpreter's own, which fork leaves free.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            self._write_and_leave()
+        return child
+
+    def _write_and_leave(self) -> Never:
+        """The child's whole life. The folder's lock stays open here, so no new engine starts meanwhile."""
+        status = 1
+        try:
+            os.closerange(3, self._lock)
+            os.closerange(self._lock + 1, os.sysconf("SC_OPEN_MAX"))
+            os.nice(5)
+            # This process is a frozen copy already, so the services need not copy theirs once more.
+            copy.deepcopy = lambda value, _memo=None: value  # type: ignore[assignment,misc]
+            self._write()
+            status = 0
+        except BaseException as error:  # noqa: BLE001  # nothing above this frame may run in the child
+            sys.stderr.write(f"snapshot {self._newest}: {error!r}\n")
+        finally:
+            os._exit(status)
+
+    def _write(self) -> None:
+        from ministack import app as engine
+        from ministack.core import persistence
+
+        unfinished = self._root / f"unfinished-{self._newest}"
+        unfinished.mkdir()
+        for service, state in engine._build_persistence_save_dict().items():
+            payload = state()
+            if payload is None:
+                continue
+            document = {
+                "__ministack_format__": persistence._state_format_version(service),
+                "payload": payload,
+            }
+            with (unfinished / f"{service}.json").open("w") as file:
+                file.write(json.dumps(document, default=persistence._json_default))
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.rename(self._folder(self._newest))
+        _sync(self._root)
+        for path in self._root.glob("snapshot-*"):
+            # Only older ones: a stop may overtake a snapshot that is still being written.
+            if _number(path) < self._newest:
+                shutil.rmtree(path)
+
+    def _folder(self, number: int) -> Path:
+        return self._root / f"snapshot-{number}"
+
+
+def _hold(path: Path) -> int:
+    """A descriptor that holds the lock file; children of this process hold it too, until they end."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                sys.exit(f"another engine works on {path.parent}")
+            time.sleep(0.05)
+        else:
+            return descriptor
+
+
+@contextmanager
+def _no_expiry() -> Iterator[None]:
+    """Keep DynamoDB's thread that expires items from being in the middle of it."""
+    module = sys.modules.get("ministack.services.dynamodb")
+    if module is None:
+        yield
+        return
+    with module._lock:
+        yield
+
+
+def _may_change(scope: Scope) -> bool:
+    """Whether a request may have changed something worth keeping."""
+    if scope["method"] in ("GET", "HEAD"):
+        return False
+    target = next((value for name, value in scope["headers"] if name == b"x-amz-target"), b"")
+    return not target.decode("latin-1").partition(".")[2].startswith(READS)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

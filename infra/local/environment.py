@@ -1,0 +1,56 @@
+"""The environment that the app finds on one machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from infra.local.engine.process import Engine
+
+_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
+"""Variables with which an SDK would look for a profile of the developer's."""
+
+
+def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
+    """The variables of an app that devices reach at ``url`` and that lives on ``engine``."""
+    return {
+        **engine.env(),
+        "LAMPLIGHTER_STAGE": stage,
+        "LAMPLIGHTER_TABLE_PREFIX": f"lamplighter-{stage}-",
+        "LAMPLIGHTER_QUEUE_PREFIX": f"lamplighter-{stage}-",
+        "LAMPLIGHTER_BUCKET": f"lamplighter-{stage}-artifacts",
+        "LAMPLIGHTER_PUBLIC_URL": url,
+        "LAMPLIGHTER_S3_PUBLIC_URL": url,
+    }
+
+
+@contextmanager
+def applied(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the time of a block, as if the process had been started with them."""
+    before = {name: os.environ.get(name) for name in (*variables, *_FOREIGN)}
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
+    _forget_settings()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        _forget_settings()
+
+
+def _forget_settings() -> None:
+    """The app reads its settings once; in a test-suite it may have done so already."""
+    settings = sys.modules.get("chalicelib.settings")
+    if settings is not None:
+        settings.current.cache_clear()
+        settings.aws.cache_clear()

@@ -1,0 +1,198 @@
+"""API Gateway on one machine: an ASGI app in front of the Chalice app's own Lambda handler.
+
+It builds the events that API Gateway builds, keeps API Gateway's limits and answers what API Gateway answers,
+so that what works here works there. It goes beyond AWS in two things only: routes that take large multipart
+uploads get them as a stream (on AWS the relay does that), and signed links to the bucket are passed through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from chalice.local import LocalChalice
+
+from infra.local import rest_event, rules
+from infra.local.asgi import refuse, send_reply
+from infra.local.lambda_context import LambdaContext
+from infra.local.routing import RouteTable
+from infra.local.rules import Limits, Reply
+from infra.local.s3_proxy import PREFIX as BUCKET_PREFIX
+from infra.local.s3_proxy import S3Proxy
+from infra.local.uploads import Uploads
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice
+
+    from infra.local.asgi import AsgiApp, Receive, Scope, Send
+    from infra.local.rest_event import Event, Head
+    from infra.local.routing import Match
+    from infra.local.uploads import Attach
+
+log = logging.getLogger("lamplighter.gateway")
+
+READY = "/local/ready"
+"""The one path of the gateway's own: 204 as soon as it serves."""
+
+
+class Gateway:
+    """The ASGI app.
+
+    ``threads`` handlers run at once, each on its own request. ``s3_endpoint`` is where signed links to buckets
+    are passed on to; without it they are unknown paths.
+    """
+
+    def __init__(
+        self,
+        app: Chalice,
+        *,
+        s3_endpoint: str | None = None,
+        limits: Limits | None = None,
+        threads: int = 16,
+        attach: Attach | None = None,
+    ) -> None:
+        # Chalice keeps the current request on the app; this class keeps one for each thread.
+        app.__class__ = LocalChalice
+        self._app = app
+        self._routes = RouteTable(app.routes)
+        self._binary_types = list(app.api.binary_types)
+        self._limits = limits or Limits()
+        self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self._uploads = Uploads(self._invoke, attach)
+        self._s3 = S3Proxy(s3_endpoint) if s3_endpoint else None
+        self._websockets: dict[str, AsgiApp] = {}
+
+    def mount_websocket(self, path: str, app: AsgiApp) -> None:
+        """Serve the websockets of one exact path, ``/api/...``, with an ASGI app."""
+        self._websockets[path] = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope, as ASGI asks."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await self._websockets.get(scope["path"], _no_websocket)(scope, receive, send)
+            case "lifespan":
+                await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._handlers.shutdown(wait=False, cancel_futures=True)
+        self._uploads.close()
+        if self._s3:
+            await self._s3.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = rest_event.head(scope)
+        request_id = rules.request_id(request.header(rules.REQUEST_ID))
+        if request.path == READY:
+            await send_reply(send, Reply(204, []))
+        elif self._s3 and request.path.startswith(BUCKET_PREFIX):
+            refusal = self._s3.refusal(request, request_id)
+            if refusal:
+                await refuse(receive, send, refusal)
+            else:
+                await self._s3.forward(scope, receive, send)
+        else:
+            await self._rest(request, request_id, receive, send)
+
+    async def _rest(self, request: Head, request_id: str, receive: Receive, send: Send) -> None:
+        stage, slash, path = request.path[1:].partition("/")
+        found = self._routes.find(slash + path) if stage == rest_event.STAGE else None
+        if found is None:
+            await send_reply(send, rules.error(404, "not found", request_id))
+            return
+        method = request.method
+        if method == "HEAD" and "HEAD" not in found.views:
+            method = "GET"
+        view = found.views.get(method)
+        if view is None:
+            verbs = sorted({*found.views, "OPTIONS"})
+            allow = rules.allow(verbs, request_id)
+            refused = rules.error(405, "method not allowed", request_id, headers=allow.headers[:-1])
+            await send_reply(send, allow if method == "OPTIONS" else refused)
+            return
+        spec = getattr(view.view_function, "endpoint_spec", None)
+        if spec and spec.streams_body and request.header("content-type").startswith("multipart/"):
+            event = rest_event.build(request, found, method, b"", ())
+            await self._upload(request, request_id, event, spec.stream_limit, receive, send)
+        else:
+            await self._call(request, request_id, found, method, receive, send)
+
+    async def _call(
+        self, request: Head, request_id: str, found: Match, method: str, receive: Receive, send: Send
+    ) -> None:
+        """An ordinary request: read it whole, run the handler, answer."""
+        body = await self._read(request, receive)
+        if body is None:
+            await refuse(receive, send, rules.error(413, "request too large", request_id))
+            return
+        event = rest_event.build(request, found, method, body, self._binary_types)
+        if rest_event.payload_size(event, event["body"]) > self._limits.payload:
+            await send_reply(send, rules.error(413, "request too large", request_id))
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._limits.handler):
+                result = await loop.run_in_executor(self._handlers, self._invoke, event)
+        except TimeoutError:
+            await send_reply(send, rules.error(504, "endpoint request timed out", request_id))
+            return
+        await send_reply(send, self._reply(result, request, request_id))
+
+    async def _upload(
+        self, request: Head, request_id: str, event: Event, limit: int | None, receive: Receive, send: Send
+    ) -> None:
+        """A streamed upload: no limit but the route's own, however long it takes."""
+        too_large = rules.error(413, "request too large", request_id)
+        if limit is not None and int(request.header("content-length") or 0) > limit:
+            await refuse(receive, send, too_large)
+            return
+        outcome = await self._uploads.run(event, limit, receive)
+        reply = too_large if outcome.too_large else self._reply(outcome.result, request, request_id)
+        await (send_reply(send, reply) if outcome.whole else refuse(receive, send, reply))
+
+    async def _read(self, request: Head, receive: Receive) -> bytes | None:
+        """The whole body; None if it is too large."""
+        if int(request.header("content-length") or 0) > self._limits.request:
+            return None
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        chunks, size = [body], len(body)
+        while message.get("more_body") and size <= self._limits.request:
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        return b"".join(chunks) if size <= self._limits.request else None
+
+    def _invoke(self, event: Event) -> Event | None:
+        """Run the app's handler; None when it broke down, which only a bug in the app or Chalice can do."""
+        try:
+            result: Event = self._app(event, LambdaContext("api_handler", self._limits.handler))
+        except Exception:
+            log.exception("%s %s", event["httpMethod"], event["path"])
+            return None
+        return result
+
+    def _reply(self, result: Event | None, request: Head, request_id: str) -> Reply:
+        """The answer to a handler's result, as long as AWS would take it."""
+        try:
+            if result is None or rest_event.payload_size(result, result.get("body")) > self._limits.payload:
+                return rules.error(502, "internal server error", request_id)
+            return rest_event.reply(result, request, self._binary_types)
+        except (KeyError, TypeError, ValueError):
+            log.exception("%s %s: not a Lambda proxy result", request.method, request.path)
+            return rules.error(502, "internal server error", request_id)
+
+
+async def _no_websocket(_scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})  # before it was accepted: the client sees 403

@@ -1,0 +1,114 @@
+"""Runs an ASGI app on a port, in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from infra.local.asgi import AsgiApp
+    from infra.local.certs import Tls
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: devices poll in bursts."""
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted: a fleet may come all at once."""
+
+STOP_GRACE = 5
+"""Seconds that running requests get to finish at a stop."""
+
+
+class PortBusyError(Exception):
+    """The port can't be had; the message says which and why."""
+
+
+class Server:
+    """A port, taken at once, and from :meth:`start` on an app that serves it, over HTTPS if ``tls`` is given.
+
+    Port 0 takes any free one.
+
+    Raises:
+        PortBusyError: it does.
+    """
+
+    def __init__(self, host: str, port: int, tls: Tls | None = None) -> None:
+        self._tls = tls
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+            self._socket.listen(BACKLOG)  # only a listening socket keeps others from binding the same port
+        except OSError as error:
+            self._socket.close()
+            raise PortBusyError(f"can't serve on {host} port {port}: {error.strerror}") from error
+        self.port: int = self._socket.getsockname()[1]
+        self._running: _Uvicorn | None = None
+        self._thread: threading.Thread | None = None
+
+    def url(self, host: str = "localhost") -> str:
+        """Where the server is, by a name of its host."""
+        scheme = "https" if self._tls else "http"
+        usual = 443 if self._tls else 80
+        return f"{scheme}://{host}" + ("" if self.port == usual else f":{self.port}")
+
+    def start(self, app: AsgiApp) -> None:
+        """Serve; returns once connections are answered.
+
+        Raises:
+            RuntimeError: the app or its certificate kept the server from starting.
+        """
+        config = uvicorn.Config(
+            app,
+            ssl_certfile=self._tls.certificate if self._tls else None,
+            ssl_keyfile=self._tls.key if self._tls else None,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=STOP_GRACE,
+        )
+        self._running = _Uvicorn(config)
+        self._thread = threading.Thread(target=self._run, args=(self._running,), name="server", daemon=True)
+        self._thread.start()
+        self._running.settled.wait()
+        if not self._running.started:
+            raise RuntimeError("the server did not start; its log says why")
+
+    def stop(self) -> None:
+        """Let running requests finish, for a while, and close the port."""
+        if self._running and self._thread:
+            self._running.should_exit = True
+            self._thread.join()
+        self._socket.close()
+
+    def _run(self, server: _Uvicorn) -> None:
+        try:
+            server.run(sockets=[self._socket])
+        finally:
+            server.settled.set()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn that says when it serves, or that it never will."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A polite end of TLS waits for the other side, and idle clients do not listen.
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                connection.transport.abort()
+        await super().shutdown(sockets)
