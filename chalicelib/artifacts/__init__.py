@@ -1,0 +1,1 @@
+"""Artifacts and releases: what devices install."""
