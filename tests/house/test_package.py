@@ -19,6 +19,7 @@ from chalice.app import RouteEntry
 
 from app import app
 from chalicelib.settings import Settings
+from infra.local.template import Template
 from infra.scripts.package import (
     ROOT,
     UNCHECKED,
@@ -218,6 +219,45 @@ def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
     assert all(function["Timeout"] <= 900 for function in functions)
     assert api["StageName"] == "api"
     assert api["EndpointConfiguration"] == "REGIONAL" or api["EndpointConfiguration"]["Type"] == "REGIONAL"
+
+
+@pytest.mark.slow
+def test_the_template_names_its_own_stage_alone(prod: Path) -> None:
+    """Queue names are read when the app is imported, which happens here and not on Lambda."""
+    text = (prod / "sam.json").read_text()
+
+    assert set(re.findall(r"lamplighter-[a-z]+(?:-aws)?-", text)) == {"lamplighter-prod-"}
+
+
+@pytest.mark.slow
+def test_a_message_stays_hidden_while_its_worker_may_still_run(prod: Path) -> None:
+    resources = json.loads((prod / "sam.json").read_text())["Resources"]
+    storage = Template(ROOT / "infra/templates/storage.yaml", {"Stage": "prod"}, "us-east-1")
+    hidden = {about["QueueName"]: about["VisibilityTimeout"] for about in live_queues(storage)}
+
+    for resource in resources.values():
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] == "SQS":
+                queue = event["Properties"]["Queue"]["Fn::Sub"].rpartition(":")[2]
+                assert hidden[queue] >= 6 * resource["Properties"]["Timeout"], queue
+
+
+def live_queues(storage: Template) -> list[dict[str, Any]]:
+    queues = [about for _, about in storage.resources("AWS::SQS::Queue")]
+    return [about for about in queues if "RedrivePolicy" in about]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_functions_look_where_the_storage_stack_puts_things(stage: str) -> None:
+    storage = Template(ROOT / "infra/templates/storage.yaml", {"Stage": stage}, "us-east-1")
+    variables = CONFIG["stages"][stage]["environment_variables"]
+
+    tables = [about["TableName"] for _, about in storage.resources("AWS::DynamoDB::Table")]
+    queues = [about["QueueName"] for _, about in storage.resources("AWS::SQS::Queue")]
+    buckets = [about["BucketName"] for _, about in storage.resources("AWS::S3::Bucket")]
+    assert all(name.startswith(variables["LAMPLIGHTER_TABLE_PREFIX"]) for name in tables)
+    assert all(name.startswith(variables["LAMPLIGHTER_QUEUE_PREFIX"]) for name in queues)
+    assert buckets == [variables["LAMPLIGHTER_BUCKET"]]
 
 
 @pytest.mark.slow
