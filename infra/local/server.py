@@ -81,7 +81,7 @@ class Server:
             raise RuntimeError("the server did not start; its log says why")
 
     def stop(self) -> None:
-        """Let running requests finish, for a while, and close the port."""
+        """Let running requests finish, for a while, and close the port. May be repeated."""
         if self._running and self._thread:
             self._running.should_exit = True
             self._thread.join()

@@ -89,6 +89,7 @@ class LocalServer:
             attach=self._attach,
         )
         server.start(self.gateway)
+        self._undo.callback(server.stop)  # before everything that its requests need
 
     def drain(self) -> int:
         """Run queue workers until no message is due; how many messages they took."""

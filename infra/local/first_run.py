@@ -1,0 +1,63 @@
+"""What a new server needs before anyone can use it: a signing key, a tenant, an admin."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TENANT = "Lamplighter"
+"""Name of the first tenant."""
+
+USER = "admin@lamplighter.local"
+"""The first admin."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTenant:
+    """The first tenant and its admin."""
+
+    tenant_id: str
+    tenant_token: str
+    user: str
+    password: str
+
+
+def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
+    """The first tenant and its admin, and whether this call made the admin. ``file`` keeps them, for its owner.
+
+    Without the file an existing tenant gets another admin: deleting it is how a lost password is replaced. With
+    the file but without its tenant (the data were thrown away) the admin is made again with the same password.
+    """
+    # The app reads its settings when it is imported; by now they are in place.
+    from chalicelib.aws import signing_keys
+    from chalicelib.tenantadm import service as tenantadm
+    from chalicelib.useradm import service as useradm
+
+    signing_keys.ensure_signing_key()
+    known = FirstTenant(**json.loads(file.read_text())) if file.exists() else None
+    tenant = next(iter(tenantadm.all_tenants()), None)
+    if known and tenant and known.tenant_id == tenant.id:
+        return known, False
+    user = f"admin-{secrets.token_hex(3)}@lamplighter.local" if tenant else USER
+    password = known.password if known else secrets.token_urlsafe(12)
+    tenant = tenant or tenantadm.create_tenant(name=TENANT)
+    useradm.create_user(tenant.id, user, password)
+    first = FirstTenant(tenant.id, tenant.tenant_token, user, password)
+    write_private(file, asdict(first))
+    return first, True
+
+
+def write_private(file: Path, document: dict[str, str]) -> None:
+    """Write a JSON file that only its owner may read; at no moment is it half written or open to others."""
+    unfinished = file.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(json.dumps(document, indent=2) + "\n")
+    unfinished.replace(file)

@@ -1,0 +1,146 @@
+"""``python -m infra.local.run``: the whole server on this machine, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from infra.local import certs, environment
+from infra.local.engine.process import Engine, EngineError
+from infra.local.first_run import FirstTenant, ensure_first_tenant, write_private
+from infra.local.gateway import Gateway
+from infra.local.provision import provision
+from infra.local.server import PortBusyError, Server
+from infra.local.testing import the_app
+from infra.local.workers import Workers
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+log = logging.getLogger("lamplighter")
+
+WELCOME = """
+Lamplighter serves {url}
+
+  user      {user}
+  password  {password}
+
+Log in and ask something:
+  TOKEN=$(curl -s --cacert {ca} -X POST -u '{user}:{secret}' {url}/api/management/v1/useradm/auth/login)
+  curl -s --cacert {ca} -H "Authorization: Bearer $TOKEN" {url}/api/management/v2/devauth/devices
+
+With mender-cli:
+  SSL_CERT_FILE={ca} mender-cli login --server {url} --username '{user}' --password '{secret}'
+
+Connect a device: copy {ca} to it, and put into its /etc/mender/mender.conf
+  {{
+    "ServerURL": "{url}",
+    "ServerCertificate": "/etc/mender/lamplighter-ca.pem",
+    "TenantToken": "{tenant_token}"
+  }}
+
+Everything is kept in {data}. Ctrl-C stops the server.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    host: str
+    port: int
+    names: list[str]
+    data: Path
+    threads: int
+
+
+def main() -> None:
+    """Serve until told to stop; exit with 1 and one clear line when that can't begin."""
+    options = _options()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        with ExitStack() as running:
+            _start(options, running)
+            threading.Event().wait()
+    except (EngineError, PortBusyError) as error:
+        sys.exit(f"lamplighter: {error}")
+    except KeyboardInterrupt:
+        log.info("stopped; everything is kept in %s", options.data)
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="python -m infra.local.run", description="The whole server on this machine.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8443, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="name or address by which devices reach this machine, for links and the certificate; the first "
+        "one becomes part of the server's URL (localhost). May be repeated",
+    )
+    parser.add_argument("--data", type=Path, default=Path(".local"), help="folder to keep everything in")
+    parser.add_argument("--threads", type=int, default=16, help="requests handled at once (%(default)s)")
+    given = parser.parse_args()
+    return Options(given.host, given.port, given.name, given.data.resolve(), given.threads)
+
+
+def _start(options: Options, running: ExitStack) -> None:
+    """Start everything; ``running`` stops it, in the opposite order."""
+    options.data.mkdir(parents=True, exist_ok=True)
+    tls = certs.ensure(options.data / "tls", options.names)
+    # The port first: whoever has it already is told so before anything is started for nothing.
+    server = Server(options.host, options.port, tls)
+    running.callback(server.stop)
+    url = server.url(options.names[0] if options.names else "localhost")
+    engine = running.enter_context(Engine(options.data / "engine"))
+    running.enter_context(environment.applied(environment.of_app(engine, url)))
+    provision()
+    app = the_app()
+    first, is_new = ensure_first_tenant(options.data / "first_tenant.json")
+    workers = Workers(app)
+    workers.start()
+    running.callback(workers.stop)
+    server.start(Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads))
+    running.callback(server.stop)  # before everything that its requests need
+    write_private(options.data / "server.json", {"url": url, "ca": str(tls.ca), **asdict(first)})
+    _welcome(url, tls.ca, first, options.data, is_new=is_new)
+
+
+def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool) -> None:
+    """Say what to do next. The password is shown once; later only where it is kept."""
+    shown = first.password if is_new else f"as before, in {data / 'first_tenant.json'}"
+    secret = first.password if is_new else "PASSWORD"
+    text = WELCOME.format(
+        url=url,
+        user=first.user,
+        password=shown,
+        secret=secret,
+        ca=ca,
+        tenant_token=first.tenant_token,
+        data=data,
+    )
+    print(text, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second Ctrl-C must not keep the data from being written.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
