@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.tenantadm import management_v1 as tenantadm_management_v1
+from chalicelib.tenantadm import management_v2 as tenantadm_management_v2
+from chalicelib.useradm import management_v1 as useradm_management_v1
+from chalicelib.useradm import management_v2 as useradm_management_v2
+
 if TYPE_CHECKING:
     from chalice.app import Blueprint
 
-BLUEPRINTS: tuple[Blueprint, ...] = ()
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    tenantadm_management_v1.bp,
+    tenantadm_management_v2.bp,
+    useradm_management_v1.bp,
+    useradm_management_v2.bp,
+)

@@ -84,6 +84,28 @@ def create(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
     tx.put(item, ControlItem.pk.does_not_exist(), label="control")
 
 
+def change(  # one keyword an attribute; None leaves it as it is
+    tx: Transaction,
+    tenant: TenantId,
+    *,
+    status: str | None = None,
+    plan: str | None = None,
+    addons: list[dict[str, Any]] | None = None,
+    max_devices: int | None = None,
+    storage_limit: int | None = None,
+) -> None:
+    """Change what ``tenantadm`` owns of a tenant's control item, in the transaction that changes the tenant."""
+    wanted: tuple[tuple[Any, Any], ...] = (
+        (ControlItem.status, status),
+        (ControlItem.plan, plan),
+        (ControlItem.addons, addons),
+        (ControlItem.max_devices, max_devices),
+        (ControlItem.storage_limit, storage_limit),
+    )
+    actions = [attribute.set(value) for attribute, value in wanted if value is not None]
+    tx.update(ref(tenant), actions, ControlItem.pk.exists(), label="control")
+
+
 def next_sequence(tenant: TenantId) -> int:
     """A number above all that were given out before. Gaps are fine, so no transaction is needed."""
     item = SequenceItem(keys.partition(tenant), "SEQUENCE")

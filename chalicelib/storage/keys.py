@@ -30,6 +30,13 @@ def partition(tenant: TenantId, *parts: str) -> str:
     return "#".join(("T", _part(tenant), *map(_part, parts)))
 
 
+def shared(kind: str, *parts: str) -> str:
+    """The partition key of something that is looked up before a tenant is known: an e-mail, a tenant token."""
+    if kind == "T":
+        raise ValueError("T# begins the keys of tenants")
+    return "#".join((kind, *map(_part, parts)))
+
+
 def sort(*parts: str) -> str:
     """A sort key. Its parts sort as text: pad numbers with :func:`number`."""
     return "#".join(map(_part, parts))

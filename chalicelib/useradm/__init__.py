@@ -1,0 +1,1 @@
+"""Users: who they are, their sessions and personal access tokens, their settings."""

@@ -1,0 +1,253 @@
+"""``/management/v1/useradm``: logins, users, settings, personal access tokens, plans."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.clock import rfc3339
+from chalicelib.errors import BadRequest
+from chalicelib.http import content, etag
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, jwt, no_content
+from chalicelib.useradm import plans, preferences, rules, service, sessions, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Query, Request
+    from chalicelib.useradm.tables.tokens import Token
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "POST /management/v1/useradm/auth/login", auth=Auth.NONE, permission=None, body=bytes)
+def login(request: Request) -> Reply:
+    """Basic credentials in, a session's JWT out. The body may be empty whatever its type is said to be."""
+    options = shapes.LoginOptions()
+    if request.raw.strip():
+        content.require_json(request.headers.get("content-type"), request.raw)
+        options = content.decode(request.raw, shapes.LoginOptions)
+    header = request.headers.get("authorization")
+    return jwt(sessions.login(header, request.source_ip, no_expiry=options.no_expiry))
+
+
+@endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
+def logout(request: Request) -> Reply:
+    """End the session that asks."""
+    sessions.logout(request.tenant, request.identity.subject, request.identity.token_id)
+    return Reply(202)
+
+
+@endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+def list_users(request: Request) -> Reply:
+    """All users of the tenant, or those that the filters take; not paged."""
+    users = service.list_users(request.tenant, _filter(request.query))
+    return Reply(body=[_shown(user) for user in users])
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    body=shapes.NewUser,
+)
+def create_user(request: Request) -> Reply:
+    """Create a user in the tenant."""
+    user = service.create_user(request.tenant, request.body.email, request.body.password)
+    return created(f"/api/management/v1/useradm/users/{user.id}")
+
+
+@endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
+def show_me(request: Request) -> Reply:
+    """The user who asks, with the tenant."""
+    shown = _shown(service.get_user(request.tenant, request.identity.subject))
+    shown.tenant_id = request.tenant
+    return Reply(body=shown)
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/useradm/users/me",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    body=shapes.UserUpdate,
+)
+def update_me(request: Request) -> Reply:
+    """Change the address or password of the user who asks."""
+    return _update(request, request.identity.subject)
+
+
+@endpoint(bp, "GET /management/v1/useradm/users/{id}", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+def show_user(request: Request, id: str) -> Reply:
+    """One user."""
+    return Reply(body=_shown(service.get_user(request.tenant, id)))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/useradm/users/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    body=shapes.UserUpdate,
+)
+def update_user(request: Request, id: str) -> Reply:
+    """Change one user; a password only of the user who asks."""
+    return _update(request, id)
+
+
+@endpoint(bp, "DELETE /management/v1/useradm/users/{id}", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+def delete_user(request: Request, id: str) -> Reply:
+    """Delete a user; the tokens of that user die."""
+    service.delete_user(request.tenant, id)
+    return no_content()
+
+
+@endpoint(bp, "GET /management/v1/useradm/settings", auth=Auth.USER, permission=Permission.BASIC)
+def show_settings(request: Request) -> Reply:
+    """The settings that the tenant's users share."""
+    return _settings(request, None)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/settings",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    body=shapes.Settings,
+    body_limit=limits.SETTINGS_DOCUMENT,
+)
+def save_settings(request: Request) -> Reply:
+    """Replace the settings that the tenant's users share."""
+    return _save_settings(request, None)
+
+
+@endpoint(bp, "GET /management/v1/useradm/settings/me", auth=Auth.USER, permission=Permission.BASIC)
+def show_my_settings(request: Request) -> Reply:
+    """The settings of the user who asks."""
+    return _settings(request, request.identity.subject)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/settings/me",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    body=shapes.Settings,
+    body_limit=limits.SETTINGS_DOCUMENT,
+)
+def save_my_settings(request: Request) -> Reply:
+    """Replace the settings of the user who asks."""
+    return _save_settings(request, request.identity.subject)
+
+
+@endpoint(bp, "GET /management/v1/useradm/settings/tokens", auth=Auth.USER, permission=Permission.BASIC)
+def list_tokens(request: Request) -> Reply:
+    """The personal access tokens of the user who asks."""
+    tokens = sessions.list_tokens(request.tenant, request.identity.subject)
+    return Reply(body=[_shown_token(token) for token in tokens])
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/settings/tokens",
+    auth=Auth.USER,
+    permission=Permission.TOKENS_MANAGE,
+    body=shapes.NewToken,
+)
+def create_token(request: Request) -> Reply:
+    """A new personal access token, shown this once."""
+    wanted: shapes.NewToken = request.body
+    return jwt(sessions.create_token(request.tenant, request.identity.subject, wanted.name, wanted.expires_in))
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/useradm/settings/tokens/{id}",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def revoke_token(request: Request, id: str) -> Reply:
+    """Revoke a personal access token of the user who asks."""
+    sessions.revoke_token(request.tenant, request.identity.subject, id)
+    return no_content()
+
+
+@endpoint(bp, "GET /management/v1/useradm/plans", auth=Auth.USER, permission=Permission.BASIC)
+def list_plans(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+    """The plans that a tenant can have."""
+    return Reply(body=plans.all_plans())
+
+
+@endpoint(bp, "GET /management/v1/useradm/plan_binding", auth=Auth.USER, permission=Permission.BASIC)
+def show_plan(request: Request) -> Reply:
+    """The plan and the limits of the tenant."""
+    return Reply(body=plans.binding(request.tenant))
+
+
+def _update(request: Request, user_id: str) -> Reply:
+    own = user_id == request.identity.subject
+    service.update_user(
+        request.tenant,
+        user_id,
+        rules.change(request.body.email, request.body.password, own=own),
+        current_password=request.body.current_password,
+        keep_token=request.identity.token_id,
+    )
+    return no_content()
+
+
+def _settings(request: Request, user_id: str | None) -> Reply:
+    document, version = preferences.read(request.tenant, user_id)
+    return Reply(body=document, headers={"ETag": version} if version else {})
+
+
+def _save_settings(request: Request, user_id: str | None) -> Reply:
+    wanted = etag.if_match(request.headers.get("if-match"))
+    preferences.write(request.tenant, user_id, request.body, replacing=wanted)
+    return Reply(201)
+
+
+def _shown(user: service.User) -> shapes.User:
+    return shapes.User(
+        id=user.id,
+        email=user.email,
+        created_ts=rfc3339(user.created),
+        updated_ts=rfc3339(user.updated),
+        login_ts=rfc3339(user.login) if user.login else None,
+    )
+
+
+def _shown_token(token: Token) -> shapes.Token:
+    return shapes.Token(
+        id=token.id,
+        name=token.name or "",
+        created_ts=rfc3339(token.created),
+        last_used=rfc3339(token.used) if token.used else None,
+        expiration_date=rfc3339(token.expires) if token.expires else None,
+    )
+
+
+def _filter(query: Query) -> rules.UserFilter:
+    return rules.UserFilter(
+        ids=frozenset(query.all("id")),
+        emails=frozenset(address.strip().lower() for address in query.all("email")),
+        created_after=_time(query, "created_after"),
+        created_before=_time(query, "created_before"),
+        updated_after=_time(query, "updated_after"),
+        updated_before=_time(query, "updated_before"),
+    )
+
+
+def _time(query: Query, name: str) -> datetime | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadRequest(f'invalid {name} query: "{text[:32]}"') from error

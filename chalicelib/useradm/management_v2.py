@@ -1,0 +1,37 @@
+"""``/management/v2/useradm``: changing one's own password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, no_content
+from chalicelib.useradm import rules, service, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/useradm/users/me",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    body=shapes.PasswordUpdate,
+)
+def update_me(request: Request) -> Reply:
+    """Change the password of the user who asks; unlike in v1 an address is not looked at."""
+    service.update_user(
+        request.tenant,
+        request.identity.subject,
+        rules.change("", request.body.password, own=True),
+        current_password=request.body.current_password,
+        keep_token=request.identity.token_id,
+    )
+    return no_content()

@@ -1,0 +1,61 @@
+"""Password hashes: argon2id, and bcrypt hashes that came with an import.
+
+The only module that loads the hashing libraries, and only when a password is looked at: a call with a token never
+is. Parameters are OWASP's minimum for argon2id (19 MiB, 2 passes, 1 lane: 24 ms); more memory would not fit a small
+Lambda under many logins.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+_BCRYPT = ("$2a$", "$2b$", "$2y$")
+_BCRYPT_BYTES = 72
+"""bcrypt reads no further; Mender's older servers cut longer passwords here."""
+
+DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$OYGkGTfXThli95qvgsCbdA$E5pg4qSo21YVZJamLvyeAbfdDUIlh1CnTLTXVHUhv3g"
+"""The hash of a random password that nobody kept: what a user who does not exist is verified against, so that the
+answer takes the same time. Written down, not made: a fresh process must not be slower for the unknown."""
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+def hash_password(password: str) -> str:
+    """The hash to store."""
+    return _hasher().hash(password)
+
+
+def is_known_form(hashed: str) -> bool:
+    """Whether :func:`verify` can read this hash; for imports."""
+    return hashed.startswith(("$argon2id$", *_BCRYPT))
+
+
+def verify(hashed: str, password: str) -> bool:
+    """Whether ``password`` is the one that was hashed."""
+    if hashed.startswith(_BCRYPT):
+        import bcrypt
+
+        try:
+            return bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], hashed.encode())
+        except ValueError:
+            return False
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    try:
+        return _hasher().verify(hashed, password)
+    except (InvalidHashError, VerificationError):
+        return False
+
+
+def is_outdated(hashed: str) -> bool:
+    """Whether a hash was made by another algorithm or with other parameters than today's."""
+    return hashed.startswith(_BCRYPT) or _hasher().check_needs_rehash(hashed)

@@ -1,0 +1,131 @@
+"""What a user, a password, a token and a settings document may be. Pure. Source: behaviour notes G."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest, Unprocessable
+
+_EMAIL = re.compile(
+    # The HTML standard's form of an address: ASCII, and no colon, which ends the name in Basic credentials.
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
+)
+_IPV6_NETWORK = 64
+
+
+def email(text: str) -> str:
+    """An e-mail address in the lower-case form that accounts are told apart by.
+
+    Raises:
+        BadRequest: it is none, or longer than ``limits.EMAIL``.
+    """
+    lowered = text.strip().lower()
+    if len(lowered) > limits.EMAIL or not _EMAIL.fullmatch(lowered):
+        raise BadRequest("email: must be a valid email address")
+    return lowered
+
+
+def check_password(password: str, address: str) -> None:
+    """Judge a new password of the user with this (lower-case) address.
+
+    Raises:
+        Unprocessable: too short, too long, or a part of the address.
+    """
+    if len(password) < limits.PASSWORD_MIN:
+        raise Unprocessable(f"password: must be minimum {limits.PASSWORD_MIN} characters long")
+    if len(password) > limits.PASSWORD_MAX:
+        raise Unprocessable(f"password: must be maximum {limits.PASSWORD_MAX} characters long")
+    if password.lower() in address:
+        raise Unprocessable("password is too similar to the email")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An update of a user: None leaves as it is. ``own``: who asks is the user."""
+
+    email: str | None
+    password: str | None
+    own: bool
+
+
+def change(given_email: str, given_password: str, *, own: bool) -> Change:
+    """What an update asks for; empty text is no change.
+
+    Raises:
+        BadRequest: nothing, or a bad address.
+        Unprocessable: somebody else's password.
+    """
+    if not given_email and not given_password:
+        raise BadRequest("no update information provided")
+    if given_password and not own:
+        raise Unprocessable("password cannot be modified")
+    return Change(email(given_email) if given_email else None, given_password or None, own)
+
+
+def check_token(name: str, expires_in: int) -> None:
+    """Judge a new personal access token; ``expires_in`` in seconds, 0 never.
+
+    Raises:
+        BadRequest: no name, or a name or a life that is out of bounds.
+    """
+    if not name or len(name) > limits.TOKEN_NAME:
+        raise BadRequest(f"name: must be between 1 and {limits.TOKEN_NAME} characters long")
+    if not 0 <= expires_in <= limits.TOKEN_LIFE_MAX:
+        raise BadRequest(f"expires_in: must be between 0 and {limits.TOKEN_LIFE_MAX} seconds")
+
+
+def check_settings(document: dict[str, Any]) -> None:
+    """Judge a settings document.
+
+    Raises:
+        BadRequest: too many members, or a name or a text that is too long.
+    """
+    if len(document) > limits.SETTINGS_MEMBERS:
+        raise BadRequest(f"settings: at most {limits.SETTINGS_MEMBERS} members")
+    for name, value in document.items():
+        if len(name) > limits.SETTINGS_KEY:
+            raise BadRequest(f"settings: a name is longer than {limits.SETTINGS_KEY} characters")
+        if isinstance(value, str) and len(value) > limits.SETTINGS_TEXT:
+            raise BadRequest(f"settings: {name} is longer than {limits.SETTINGS_TEXT} characters")
+
+
+def network(address: str) -> str:
+    """What failed logins from ``address`` count against: itself, or its /64, all of which one host may use."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users a list holds: any of these ids and addresses, and between these times (exclusive)."""
+
+    ids: frozenset[str] = frozenset()
+    emails: frozenset[str] = frozenset()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+
+    def takes(self, user_id: str, address: str, created: datetime, updated: datetime) -> bool:
+        """Whether a user is in the list."""
+        return (
+            (not self.ids or user_id in self.ids)
+            and (not self.emails or address in self.emails)
+            and _between(created, self.created_after, self.created_before)
+            and _between(updated, self.updated_after, self.updated_before)
+        )
+
+
+def _between(time: datetime, after: datetime | None, before: datetime | None) -> bool:
+    return (after is None or time > after) and (before is None or time < before)

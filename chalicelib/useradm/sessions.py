@@ -1,0 +1,205 @@
+"""Logins and tokens: sessions of people, personal access tokens of scripts.
+
+A token is a JWT that is verified offline, and a row that must be there (``service.require_session``). The row
+holds the token's id only: what a caller must know to use it is never stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import math
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits, settings, tokens
+from chalicelib.errors import Conflict, TooManyRequests, Unauthorized, Unavailable, Unprocessable
+from chalicelib.fleet import control
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm import passwords, rules, service
+from chalicelib.useradm.tables import attempts, users
+from chalicelib.useradm.tables import tokens as rows
+from chalicelib.useradm.tables.tokens import Token
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.useradm.tables.users import User
+
+_NOBODY = TenantId("-")
+
+
+def credentials(header: str | None) -> tuple[str, str]:
+    """Address, in lower case, and password of a ``Basic`` header.
+
+    Raises:
+        Unauthorized: there is none, or it has another form.
+    """
+    scheme, _, coded = (header or "").partition(" ")
+    try:
+        decoded = base64.b64decode(coded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Unauthorized("invalid or missing auth header") from error
+    address, colon, password = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon or not address:
+        raise Unauthorized("invalid or missing auth header")
+    return address.strip().lower(), password
+
+
+def login(header: str | None, source_ip: str, *, no_expiry: bool = False) -> str:
+    """A new session's JWT for the right Basic credentials.
+
+    At most ten sessions of a user stay, the oldest go (logins at the same moment may leave more until the next).
+    Whether the address or the password is wrong shows neither in the answer nor in its time.
+
+    Raises:
+        Unauthorized: wrong credentials; or right ones of a suspended tenant.
+        TooManyRequests: ``settings.login_attempts`` failures of this address from this network in
+            ``settings.login_window`` seconds.
+    """
+    address, password = credentials(header)
+    # The counter's key: an address that is no account may be a password, typed into the wrong field.
+    guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
+    now = clock.now()
+    _refuse_after_failures(guard, now)
+    for _ in range(service.RACES):
+        user = _check(address, password)
+        if user is None:
+            window = timedelta(seconds=settings.current().login_window)
+            attempts.count(*guard, now, window)
+            raise Unauthorized("unauthorized")
+        if not control.get(user.tenant).active:
+            raise Unauthorized("Account suspended")
+        token = _begin(user, password, guard, now, no_expiry=no_expiry)
+        if token is not None:
+            return _jwt(user, token)
+        _refuse_after_failures(guard, now)
+    raise Unavailable
+
+
+def _refuse_after_failures(guard: tuple[str, str], now: datetime) -> None:
+    found = attempts.find(*guard)
+    if found is None:
+        return
+    failed, until = found
+    if until > now and failed >= settings.current().login_attempts:
+        raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
+
+
+def _check(address: str, password: str) -> User | None:
+    """The user whose address and password these are. For an unknown address it does the same work."""
+    tenant, user_id = users.find_email(address) or (_NOBODY, "-")
+    user = users.find(tenant, user_id)
+    right = passwords.verify(user.password if user else passwords.DUMMY, password)
+    return user if right else None
+
+
+def _begin(user: User, password: str, guard: tuple[str, str], now: datetime, *, no_expiry: bool) -> Token | None:
+    """Store a new session; None if the user or the count of failures changed meanwhile."""
+    life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
+    token = _new_token(None, now, life)
+    sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
+    sessions.sort(key=lambda row: row.created, reverse=True)
+    rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
+    tx = Transaction()
+    users.note_login(tx, user, now, rehashed=rehashed)
+    attempts.clear(tx, *guard, now, settings.current().login_attempts)
+    rows.put_new(tx, user, token)
+    rows.delete_all(tx, user, sessions[limits.SESSIONS_PER_USER - 1 :])
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return None
+    return token
+
+
+def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
+    """End the session, or revoke the personal access token, that asks."""
+    rows.delete(tenant, user_id, token_id)
+
+
+def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> str:
+    """A personal access token's JWT, which is shown this once.
+
+    Args:
+        tenant: the user's tenant.
+        user_id: whose token.
+        name: unique among the user's tokens.
+        expires_in: seconds; 0: never.
+
+    Raises:
+        BadRequest: the name or the life is out of bounds.
+        Conflict: the user has a token of this name.
+        Unprocessable: the user has as many as allowed.
+        NotFound: the user is gone.
+    """
+    rules.check_token(name, expires_in)
+    for _ in range(service.RACES):
+        user = service.get_user(tenant, user_id)
+        now = clock.now()
+        present, expired = _personal(tenant, user_id, now)
+        if any(row.name == name for row in present):
+            raise Conflict("Personal Access Token with a given name already exists")
+        if len(present) >= limits.TOKENS_PER_USER:
+            raise Unprocessable("maximum number of personal access tokens reached for this user")
+        token = _new_token(name, now, timedelta(seconds=expires_in) if expires_in else None)
+        tx = Transaction()
+        users.touch(tx, user)
+        rows.put_new(tx, user, token)
+        rows.delete_all(tx, user, expired)
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        return _jwt(user, token)
+    raise Unavailable
+
+
+def list_tokens(tenant: TenantId, user_id: str) -> list[Token]:
+    """The user's personal access tokens that have not expired, oldest first."""
+    present, _ = _personal(tenant, user_id, clock.now())
+    return sorted(present, key=lambda row: row.created)
+
+
+def revoke_token(tenant: TenantId, user_id: str, token_id: str) -> None:
+    """Revoke a personal access token of the user; also if there is none. It is refused at its next call."""
+    row = rows.find(tenant, user_id, token_id)
+    if row is not None and row.name is not None:
+        rows.delete(tenant, user_id, token_id)
+
+
+def _personal(tenant: TenantId, user_id: str, now: datetime) -> tuple[list[Token], list[Token]]:
+    """Personal access tokens that are good, and those that expired and were not cleaned up yet."""
+    named = [row for row in rows.of_user(tenant, user_id) if row.name is not None]
+    good = [row for row in named if row.expires is None or row.expires > now]
+    return good, [row for row in named if row not in good]
+
+
+def _new_token(name: str | None, now: datetime, life: timedelta | None) -> Token:
+    expires = now + life if life is not None else None
+    return Token(id=str(uuid.uuid4()), name=name, created=now, used=None, expires=expires)
+
+
+def _jwt(user: User, token: Token) -> str:
+    """The JWT of a row. Claims: behaviour notes G, and those of a tenant as device tokens carry them (B2)."""
+    tenant = control.get(user.tenant)
+    issued = int(token.created.timestamp())
+    claims = {
+        "jti": token.id,
+        "sub": user.id,
+        "iss": "mender.useradm",
+        "iat": issued,
+        "nbf": issued,
+        "scp": "mender.*",
+        "mender.user": True,
+        "mender.tenant": user.tenant,
+        "mender.plan": tenant.plan,
+        "mender.trial": False,
+        "mender.addons": list(tenant.addons),
+    }
+    if token.expires is not None:
+        claims["exp"] = int(token.expires.timestamp())
+    return tokens.issue(claims)

@@ -1,0 +1,83 @@
+"""What travels on the wire. Unknown members are ignored on the way in, so nothing but these can be set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class LoginOptions(msgspec.Struct):
+    """``POST auth/login``. ``token2fa`` is taken and not looked at."""
+
+    no_expiry: bool = False
+    token2fa: str = ""
+
+
+class NewUser(msgspec.Struct):
+    """``POST users``."""
+
+    email: str = ""
+    password: str = ""
+
+
+class UserUpdate(msgspec.Struct):
+    """``PUT users/{id}``; empty members are no change."""
+
+    email: str = ""
+    password: str = ""
+    current_password: str = ""
+
+
+class PasswordUpdate(msgspec.Struct):
+    """``PUT v2 users/me``."""
+
+    password: str = ""
+    current_password: str = ""
+
+
+class User(msgspec.Struct, omit_defaults=True):
+    """A user as lists and reads show it. Times are RFC 3339."""
+
+    id: str
+    email: str
+    created_ts: str
+    updated_ts: str
+    login_ts: str | None = None
+    tenant_id: str | None = None
+
+
+class NewToken(msgspec.Struct):
+    """``POST settings/tokens``. ``expires_in`` in seconds; 0: never."""
+
+    name: str = ""
+    expires_in: int = 0
+
+
+class Token(msgspec.Struct, omit_defaults=True):
+    """A personal access token in lists; the JWT itself is shown once, at its creation."""
+
+    id: str
+    name: str
+    created_ts: str
+    last_used: str | None = None
+    expiration_date: str | None = None
+
+
+Settings = dict[str, Any]
+"""``POST settings`` and ``settings/me``: any object."""
+
+
+class Plan(msgspec.Struct):
+    """A plan and what it includes."""
+
+    name: str
+    display_name: str
+    features: dict[str, bool]
+
+
+class PlanBinding(msgspec.Struct):
+    """``GET plan_binding``. ``limits`` holds those that the tenant has."""
+
+    plan: Plan
+    limits: dict[str, int]

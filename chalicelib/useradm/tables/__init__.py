@@ -1,0 +1,38 @@
+"""The table ``useradm``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#USERS`` | ``<user>`` | a user |
+| ``EMAIL#<address>`` | ``EMAIL`` | which tenant's which user has an address: one account an address, over all tenants |
+| ``T#t#U#<user>`` | ``TOKEN#<jti>`` | a session or personal access token; the JWT itself is not stored |
+| ``T#t`` | ``SETTINGS`` | settings that the users of a tenant share |
+| ``T#t#U#<user>`` | ``SETTINGS`` | a user's own settings |
+| ``LOGIN#<sha256 of the address>#<network>`` | ``LOGIN`` | failed logins; expires |
+
+A user's ``revision`` counts changes of the user and of their tokens. Who acts on all tokens (a new password, a
+deletion) is held to the revision that was read, so no token that is issued at the same moment escapes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import Item, table
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+class UseradmItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("useradm")
+
+
+def own(tenant: TenantId, user: str) -> str:
+    """The partition of what belongs to one user."""
+    return keys.partition(tenant, "U", user)

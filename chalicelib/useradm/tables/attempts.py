@@ -1,0 +1,76 @@
+"""Failed logins, counted by address and network."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute
+from pynamodb.exceptions import PutError, UpdateError
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import TimeAttribute
+from chalicelib.useradm.tables import UseradmItem
+
+if TYPE_CHECKING:
+    from chalicelib.storage.transactions import Transaction
+
+ATTEMPTS = "attempts"
+"""Label of a condition: too many failed logins."""
+_SORT = "LOGIN"
+_RACES = 3
+_REFUSED = "ConditionalCheckFailedException"
+
+
+class AttemptsItem(UseradmItem):
+    """Failed logins since the first of them; void when ``until`` has passed, deleted some time after."""
+
+    failed = NumberAttribute()
+    until = TimeAttribute()
+    expires_at = NumberAttribute()
+
+
+def _ref(email_hash: str, network: str) -> AttemptsItem:
+    return AttemptsItem(keys.shared("LOGIN", email_hash, network), _SORT)
+
+
+def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
+    """How many logins failed, and when they are forgotten."""
+    ref = _ref(email_hash, network)
+    try:
+        item = AttemptsItem.get(ref.pk, ref.sk, consistent_read=True)
+    except AttemptsItem.DoesNotExist:
+        return None
+    return int(item.failed), item.until
+
+
+def count(email_hash: str, network: str, now: datetime, window: timedelta) -> None:
+    """Count a failure; the first one begins a window."""
+    for _ in range(_RACES):
+        item = _ref(email_hash, network)
+        try:
+            item.update([AttemptsItem.failed.add(1)], AttemptsItem.until > now)
+        except UpdateError as error:
+            if error.cause_response_code != _REFUSED:
+                raise
+        else:
+            return
+        item.failed, item.until = 1, now + window
+        item.expires_at = int(item.until.timestamp()) + 1
+        try:
+            item.save(AttemptsItem.pk.does_not_exist() | (AttemptsItem.until <= now))
+        except PutError as error:
+            if error.cause_response_code != _REFUSED:
+                raise
+        else:
+            return
+
+
+def clear(tx: Transaction, email_hash: str, network: str, now: datetime, limit: int) -> None:
+    """Forget failures with a login, which happens only if there are fewer than ``limit``.
+
+    Part of the login's transaction: of many guesses at once, a right one can't slip past the failures of the
+    others.
+    """
+    few = AttemptsItem.pk.does_not_exist() | (AttemptsItem.failed < limit) | (AttemptsItem.until <= now)
+    tx.delete(_ref(email_hash, network), few, label=ATTEMPTS)

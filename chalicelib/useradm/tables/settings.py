@@ -1,0 +1,55 @@
+"""Settings documents, of tenants and of users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import PutError
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute
+from chalicelib.useradm.tables import UseradmItem, own
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_SORT = "SETTINGS"
+
+
+class SettingsItem(UseradmItem):
+    """A settings document."""
+
+    document = BlobAttribute()
+    etag = UnicodeAttribute()
+
+
+def find(tenant: TenantId, user: str | None) -> tuple[dict[str, Any], str] | None:
+    """Settings and their etag, of a user or (None) of the tenant."""
+    try:
+        item = SettingsItem.get(_key(tenant, user), _SORT, consistent_read=True)
+    except SettingsItem.DoesNotExist:
+        return None
+    return item.document, item.etag
+
+
+def save(tenant: TenantId, user: str | None, document: dict[str, Any], etag: str, *, replacing: str | None) -> bool:
+    """Store settings; False if ``replacing`` names another version than the stored one. None takes any."""
+    item = SettingsItem(_key(tenant, user), _SORT, document=document, etag=etag)
+    try:
+        item.save(None if replacing is None else SettingsItem.etag == replacing)
+    except PutError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _key(tenant: TenantId, user: str | None) -> str:
+    return keys.partition(tenant) if user is None else own(tenant, user)
+
+
+def delete_own_settings(tx: Transaction, tenant: TenantId, user: str) -> None:
+    """Delete a user's own settings with the user."""
+    tx.delete(SettingsItem(_key(tenant, user), _SORT))

@@ -1,0 +1,104 @@
+"""The rows behind JWTs: sessions and personal access tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import TimeAttribute
+from chalicelib.useradm.tables import UseradmItem, own
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.useradm.tables.users import User
+
+_TOKEN = "TOKEN"  # noqa: S105  # the name of a key
+_IN_TRANSACTION = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
+
+    id: str
+    name: str | None
+    created: datetime
+    used: datetime | None
+    expires: datetime | None
+
+
+class TokenItem(UseradmItem):
+    """A session or personal access token."""
+
+    name = UnicodeAttribute(null=True)
+    created = TimeAttribute()
+    used = TimeAttribute(null=True)
+    expires = TimeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
+
+
+def find(tenant: TenantId, user: str, token: str) -> Token | None:
+    """A token's row as it is now."""
+    try:
+        return _token(TokenItem.get(own(tenant, user), keys.sort(_TOKEN, token), consistent_read=True))
+    except TokenItem.DoesNotExist:
+        return None
+
+
+def of_user(tenant: TenantId, user: str) -> list[Token]:
+    """All tokens of a user, expired ones that are not cleaned up yet among them."""
+    prefix = TokenItem.sk.startswith(keys.sort(_TOKEN, ""))
+    return [_token(item) for item in TokenItem.query(own(tenant, user), prefix, consistent_read=True)]
+
+
+def put_new(tx: Transaction, user: User, token: Token) -> None:
+    """Add a token."""
+    item = TokenItem(
+        own(user.tenant, user.id),
+        keys.sort(_TOKEN, token.id),
+        name=token.name,
+        created=token.created,
+        expires=token.expires,
+        expires_at=int(token.expires.timestamp()) + 1 if token.expires else None,
+    )
+    tx.put(item)
+
+
+def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
+    """Delete tokens with whatever else happens.
+
+    There are a few of them. Should many logins at once have left more than a transaction takes, the rest is deleted
+    before it.
+    """
+    for token in gone[_IN_TRANSACTION:]:
+        delete(user.tenant, user.id, token.id)
+    for token in gone[:_IN_TRANSACTION]:
+        tx.delete(TokenItem(own(user.tenant, user.id), keys.sort(_TOKEN, token.id)))
+
+
+def delete(tenant: TenantId, user: str, token: str) -> None:
+    """Delete one token; also if it is not there."""
+    TokenItem(own(tenant, user), keys.sort(_TOKEN, token)).delete()
+
+
+def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
+    """Note when a token was last used. False if it was deleted meanwhile: a note must not bring it back."""
+    try:
+        TokenItem(own(tenant, user), keys.sort(_TOKEN, token)).update([TokenItem.used.set(now)], TokenItem.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _token(item: TokenItem) -> Token:
+    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires)

@@ -1,0 +1,152 @@
+"""Users and the claims on their addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.tables import UseradmItem
+from chalicelib.useradm.tables.settings import delete_own_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.transactions import Transaction
+
+USER, EMAIL = "user", "email"
+"""Labels of conditions: the user changed meanwhile; the address is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user. ``password`` is a hash and never leaves this package."""
+
+    id: str
+    tenant: TenantId
+    email: str
+    password: str = field(repr=False)
+    created: datetime
+    updated: datetime
+    login: datetime | None
+    revision: int
+
+
+class UserItem(UseradmItem):
+    """A user."""
+
+    email = UnicodeAttribute()
+    password = UnicodeAttribute()
+    created = TimeAttribute()
+    updated = TimeAttribute()
+    login = TimeAttribute(null=True)
+    revision = NumberAttribute(default=0)
+
+
+class EmailItem(UseradmItem):
+    """Whose address this is."""
+
+    tenant = UnicodeAttribute()
+    user = UnicodeAttribute()
+
+
+def find(tenant: TenantId, user: str) -> User | None:
+    """The user as it is now."""
+    try:
+        return _user(UserItem.get(keys.partition(tenant, "USERS"), keys.sort(user), consistent_read=True), tenant)
+    except UserItem.DoesNotExist:
+        return None
+
+
+def find_email(email: str) -> tuple[TenantId, str] | None:
+    """Tenant and id of the user who has this lower-case address."""
+    try:
+        item = EmailItem.get(keys.shared("EMAIL", email), "EMAIL", consistent_read=True)
+    except EmailItem.DoesNotExist:
+        return None
+    return TenantId(item.tenant), item.user
+
+
+def of_tenant(tenant: TenantId) -> Iterator[User]:
+    """All users of a tenant, by id."""
+    for item in UserItem.query(keys.partition(tenant, "USERS"), consistent_read=True):
+        yield _user(item, tenant)
+
+
+def put_new(tx: Transaction, user: User) -> None:
+    """Add a user and the claim on their address."""
+    tx.put(
+        UserItem(
+            *_user_key(user),
+            email=user.email,
+            password=user.password,
+            created=user.created,
+            updated=user.updated,
+        ),
+        UserItem.pk.does_not_exist(),
+        label=USER,
+    )
+    _claim(tx, user, user.email)
+
+
+def change(tx: Transaction, before: User, now: datetime, *, email: str | None, password: str | None) -> None:
+    """Change a user as it was read; ``password`` is a hash."""
+    actions = [UserItem.updated.set(now), UserItem.revision.add(1)]
+    if email is not None and email != before.email:
+        actions.append(UserItem.email.set(email))
+        _claim(tx, before, email)
+        tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
+    if password is not None:
+        actions.append(UserItem.password.set(password))
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+
+
+def touch(tx: Transaction, before: User) -> None:
+    """Hold a change of the user's tokens to the user as it was read."""
+    actions = [UserItem.revision.add(1)]
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+
+
+def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None) -> None:
+    """Note a login by the password that was read; ``rehashed`` replaces its hash.
+
+    Only the password must still be the same: logins of one user at the same time don't hinder each other.
+    """
+    actions = [UserItem.login.set(now), UserItem.revision.add(1)]
+    if rehashed is not None:
+        actions.append(UserItem.password.set(rehashed))
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.password == before.password, label=USER)
+
+
+def delete(tx: Transaction, before: User) -> None:
+    """Delete a user as it was read, with address and settings. Tokens: ``tables.tokens.delete_all``."""
+    tx.delete(UserItem(*_user_key(before)), UserItem.revision == before.revision, label=USER)
+    tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
+    delete_own_settings(tx, before.tenant, before.id)
+
+
+def _user_key(user: User) -> tuple[str, str]:
+    return keys.partition(user.tenant, "USERS"), keys.sort(user.id)
+
+
+def _claim(tx: Transaction, user: User, email: str) -> None:
+    item = EmailItem(keys.shared("EMAIL", email), "EMAIL", tenant=user.tenant, user=user.id)
+    tx.put(item, EmailItem.pk.does_not_exist(), label=EMAIL)
+
+
+def _user(item: UserItem, tenant: TenantId) -> User:
+    return User(
+        id=keys.last_part(item.sk),
+        tenant=tenant,
+        email=item.email,
+        password=item.password,
+        created=item.created,
+        updated=item.updated,
+        login=item.login,
+        revision=int(item.revision),
+    )

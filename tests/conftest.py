@@ -1,0 +1,72 @@
+"""What tests of the whole server share: one server a session, a new tenant a test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from infra.local.testing import LocalServer
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant
+
+PASSWORD = "a-long-enough-one"
+"""The password of every user that fixtures make."""
+
+SignIn = Callable[["Tenant"], httpx2.Client]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """The server, with a signing key and nobody on it."""
+    with LocalServer(tls=False) as running:
+        from chalicelib.aws import signing_keys
+
+        signing_keys.ensure_signing_key()
+        yield running
+
+
+@pytest.fixture
+def tenant(server: LocalServer) -> Tenant:
+    """A tenant that no other test knows."""
+    from chalicelib.tenantadm import service
+
+    return service.create_tenant("Acme")
+
+
+@pytest.fixture
+def http(server: LocalServer) -> Iterator[httpx2.Client]:
+    """A client without a token."""
+    with httpx2.Client(base_url=server.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(server: LocalServer, http: httpx2.Client) -> Iterator[SignIn]:
+    """Makes clients: each call one of a new user of the given tenant."""
+    clients: list[httpx2.Client] = []
+
+    def make(tenant: Tenant) -> httpx2.Client:
+        from chalicelib.useradm import service
+
+        email = f"{uuid.uuid4().hex}@example.com"
+        service.create_user(tenant.id, email, PASSWORD)
+        answer = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD))
+        assert answer.status_code == 200, answer.text
+        headers = {"Authorization": f"Bearer {answer.text}"}
+        clients.append(httpx2.Client(base_url=server.url, headers=headers, timeout=30))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def api(sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+    """A client of an admin of ``tenant``."""
+    return sign_in(tenant)
