@@ -57,6 +57,7 @@ FILTER_TARGETS = 20  # own: up to here a deployment shows its listed devices in 
 INLINE_TARGETS = 400  # own: up to here the target list is in the deployment's item, beyond it in the bucket
 COUNTER_SHARD_DEVICES = 2000  # own: devices that share one counter item
 COUNTER_SHARDS = 16  # own: most counter items of a deployment (abort closes all in one transaction)
+PROVIDES = 200  # own: members of what a device says at its poll
 SUBSTATE = 200  # Mender
 DEPLOYMENT_LOG = 1 * MIB  # Mender: as the body limit
 RETRIES_MAX = 100  # own

@@ -1,0 +1,185 @@
+"""The one way in which a device's row changes: row, head and counters in one transaction.
+
+A report must know whether it is the last of its deployment, without reading what other devices did. Each counter
+item knows how many devices it counts; the plain write carries the condition that it is *not* the one that
+completes it. Exactly one write per counter item fails that, learns from the failure that it is the last, and
+comes again with the completion (and, for the deployment's last counter item, with the closing) in its
+transaction. An abort sets ``closed`` on the counters, which fails every later write of any row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments import tables
+from chalicelib.deployments.plans import Plan
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RowItem
+from chalicelib.errors import Unavailable
+from chalicelib.fleet import control
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+_ATTEMPTS = 8
+
+
+class Lost(Exception):  # not an error: somebody was faster
+    """The row or head is not what the change was decided on. Read again, decide again."""
+
+
+class Withdrawn(Exception):  # not an error: the expected end of an abort
+    """The deployment was aborted; its rows don't change any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadWrite:
+    """What a change does to the device's head, on condition that it is at ``revision``."""
+
+    head: DeviceHead
+    actions: list[Action]
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A decided change of a row, ``before`` None for a new one.
+
+    New rows are put (``new_row``), others updated with ``actions``, on condition that they are at ``before``.
+    """
+
+    tenant: TenantId
+    plan: Plan
+    device_id: str
+    before: Status | None
+    after: Status
+    new_row: RowItem | None = None
+    replaces_deleted: bool = False
+    actions: list[Action] = field(default_factory=list)
+    head: HeadWrite | None = None
+    size: int = 0
+    """Bytes that the deployment serves more than before."""
+
+    @property
+    def finishes(self) -> bool:
+        """Whether the device is done by this change, and was not before."""
+        return self.after.final and not (self.before is not None and self.before.final)
+
+
+def commit(change: Change, now: datetime) -> None:
+    """Write the change, and whatever it completes.
+
+    Raises:
+        Lost: the row or head has changed meanwhile; nothing was written.
+        Withdrawn: the deployment was aborted; nothing was written.
+        Unavailable: other writers did not let us through.
+    """
+    completes = closes = False
+    for _ in range(_ATTEMPTS):
+        tx = Transaction()
+        _write_row(tx, change)
+        _write_counter(tx, change, completes=completes)
+        if completes:
+            if closes or change.plan.shards == 1:
+                close(tx, change.tenant, change.plan, now, last_counter=True)
+            else:
+                _complete_one(tx, change)
+        try:
+            tx.commit()
+        except ConditionFailed as failure:
+            if failure.failed.keys() & {"row", "head"}:
+                raise Lost from failure
+            counter = failure.failed.get("counter")
+            if counter is not None and "closed" in counter:
+                raise Withdrawn from failure
+            # Either we are the last of the counter, or we thought so and somebody's change of mind made room.
+            completes = change.finishes and counter is not None and _is_last(counter)
+            if counter is None:
+                completes, closes = True, not closes
+            continue
+        if completes:
+            control.forget(change.tenant)
+        return
+    raise Unavailable("service unavailable")
+
+
+def _is_last(counter: dict[str, Any]) -> bool:
+    return "complete" not in counter and counter["done"]["N"] == counter["last"]["N"]
+
+
+def _write_row(tx: Transaction, change: Change) -> None:
+    row = tables.row_ref(change.tenant, change.plan.id, change.device_id)
+    if change.new_row is not None:
+        condition = RowItem.deleted.exists() if change.replaces_deleted else RowItem.pk.does_not_exist()
+        tx.put(change.new_row, condition, label="row")
+    else:
+        state = tables.row_state(change.after, change.device_id)
+        actions = [RowItem.status.set(str(change.after)), RowItem.state_sk.set(state), *change.actions]
+        tx.update(row, actions, RowItem.status == str(change.before), label="row")
+    if change.head is not None:
+        tx.update(change.head.head, change.head.actions, change.head.condition, label="head")
+
+
+def _write_counter(tx: Transaction, change: Change, *, completes: bool) -> None:
+    shard = tables.shard_of(change.device_id, change.plan.shards)
+    deltas: dict[str, tuple[Any, int]] = {}
+
+    def add(attribute: Any, amount: int) -> None:
+        name = attribute.attr_name
+        deltas[name] = (attribute, deltas.get(name, (attribute, 0))[1] + amount)
+
+    add(tables.counter_of(change.after), 1)
+    if change.before is not None:
+        add(tables.counter_of(change.before), -1)
+    if change.new_row is not None and not change.replaces_deleted:
+        add(CounterItem.rows, 1)
+    add(CounterItem.done, int(change.after.final) - int(change.before is not None and change.before.final))
+    add(CounterItem.total_size, change.size)
+    actions: list[Action] = [attribute.add(amount) for attribute, amount in deltas.values() if amount]
+    condition = CounterItem.closed.does_not_exist()
+    if completes:
+        actions.append(CounterItem.complete.set(True))
+        condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
+    elif change.finishes:
+        condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
+    tx.update(tables.counter_ref(change.tenant, change.plan.id, shard), actions, condition, label="counter")
+
+
+def _complete_one(tx: Transaction, change: Change) -> None:
+    tx.update(
+        tables.deployment_ref(change.tenant, change.plan.id),
+        [DeploymentItem.complete.add(1)],
+        DeploymentItem.finished.does_not_exist() & (DeploymentItem.complete < change.plan.shards - 1),
+        label="deployment",
+    )
+
+
+def close(
+    tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
+) -> None:
+    """Add the end of a deployment to a transaction: nobody gets it any more, and its artifact is free again."""
+    condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
+    actions: list[Action] = [
+        DeploymentItem.finished.set(now),
+        DeploymentItem.state_pk.set(tables.deployment_state(tenant, is_open=False)),
+    ]
+    if last_counter:
+        condition &= DeploymentItem.complete == plan.shards - 1
+        actions.append(DeploymentItem.complete.add(1))
+    if aborted:
+        actions.append(DeploymentItem.aborted.set(True))
+    tx.update(tables.deployment_ref(tenant, plan.id), actions, condition, label="deployment")
+    tx.update(tables.counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
+    tx.delete(tables.active_ref(tenant, plan.lock), label="lock")
+    artifacts.let_go(tx, tenant, plan.artifact_name)
+    if not plan.on_heads:
+        control.close_deployment(tx, tenant, plan.id)

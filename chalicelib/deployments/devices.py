@@ -1,0 +1,130 @@
+"""One device's part in deployments: withdraw it, forget its history (behaviour notes D6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.deployments import changes, heads, plans, tables
+from chalicelib.deployments.changes import Change, Lost, Withdrawn
+from chalicelib.deployments.rules import polling
+from chalicelib.deployments.rules.statuses import Status, effective
+from chalicelib.deployments.tables import RowItem
+from chalicelib.errors import Unavailable
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage import keys
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.plans import Plan
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+_ATTEMPTS = 6
+
+
+def abort_device(tenant: TenantId, device_id: str) -> None:
+    """Take a device out of all its active and pending deployments. An unknown device is fine."""
+    _withdraw(tenant, device_id, Status.ABORTED)
+
+
+def device_gone(tenant: TenantId, device_id: str) -> None:
+    """Close what a decommissioned device leaves open, so that no deployment waits for it for ever.
+
+    May be run again after a crash at any point.
+    """
+    _withdraw(tenant, device_id, Status.DECOMMISSIONED)
+
+
+def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
+    # Each round withdraws the device from one deployment; the bound is what may be open at once, and then some.
+    lost = 0
+    while lost < _ATTEMPTS:
+        head = fleet_heads.find(tenant, device_id)
+        if head is None:
+            return
+        try:
+            if not _withdraw_oldest(tenant, head, status):
+                return
+        except (Lost, Withdrawn):
+            control.forget(tenant)
+            lost += 1
+    raise Unavailable("service unavailable")
+
+
+def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool:
+    """Withdraw the device from its oldest open deployment; False if there is none."""
+    current = heads.current_of(head)
+    if current is not None:
+        plan = plans.get(tenant, current.d)
+        item = tables.find_deployment(tenant, current.d)
+        if plan is None or item is None or not item.is_open:
+            heads.commit(heads.write(head, current=None, decided=current.q))
+        else:
+            _end(tenant, head, plan, Status(current.s), status)
+        return True
+    opened = control.get(tenant, fresh=True).open
+    for each in polling.waiting(int(head.decided), heads.queue_of(head), opened):
+        plan = plans.get(tenant, each.deployment)
+        if plan is None or head.device_id not in plan.targets:
+            continue
+        if each.on_head and not _is_open(tenant, each.deployment):
+            continue
+        _end(tenant, head, plan, None, status)
+        return True
+    return False
+
+
+def _is_open(tenant: TenantId, deployment: str) -> bool:
+    item = tables.find_deployment(tenant, deployment)
+    return item is not None and item.is_open
+
+
+def _end(tenant: TenantId, head: DeviceHead, plan: Plan, before: Status | None, after: Status) -> None:
+    now = clock.now()
+    write = heads.write(head, current=None, decided=plan.sequence)
+    if before is not None:
+        change = Change(tenant, plan, head.device_id, before, after, actions=[RowItem.finished.set(now)], head=write)
+    else:
+        row = new_row(tenant, plan, head.device_id, after)
+        row.finished = now
+        change = Change(tenant, plan, head.device_id, None, after, new_row=row, head=write)
+    changes.commit(change, now)
+
+
+def new_row(tenant: TenantId, plan: Plan, device_id: str, status: Status) -> RowItem:
+    """A device's first row in a deployment. It is as old as the deployment, as Mender shows it."""
+    row = tables.row_ref(tenant, plan.id, device_id)
+    row.status, row.sequence, row.created = status, plan.sequence, plan.created
+    row.history_pk = tables.device_history(tenant, device_id)
+    row.history_sk = keys.sort(keys.number(plan.sequence), plan.id)
+    row.state_pk, row.state_sk = row.pk, tables.row_state(status, device_id)
+    return row
+
+
+def forget_history(tenant: TenantId, device_id: str) -> None:
+    """Mark a device's finished rows deleted: unfinished deployments that target it are open to it again."""
+    now = clock.now()
+    rows = list(tables.rows_of_device(tenant, device_id))
+    items = tables.find_deployments(tenant, {row.deployment_id for row in rows})
+    again: list[tuple[int, str]] = []
+    for row in rows:
+        item = items.get(row.deployment_id)
+        status = effective(Status(row.status), aborted=item is None or bool(item.aborted))
+        if not status.final:
+            continue
+        if not row.is_deleted:
+            row.update([RowItem.deleted.set(now)], RowItem.pk.exists())
+        if item is not None and item.is_open and item.on_heads:
+            again.append((int(item.sequence), item.deployment_id))
+    for _ in range(_ATTEMPTS):
+        head = fleet_heads.find(tenant, device_id)
+        if head is None:
+            return
+        queue = sorted(set(heads.queue_of(head)) | set(again))
+        try:
+            heads.commit(heads.write(head, current=heads.current_of(head), queue=queue, forget=True))
+        except Lost:
+            continue
+        return
+    raise Unavailable("service unavailable")

@@ -1,0 +1,69 @@
+"""``/api/devices/v1/deployments``: what devices ask and report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.deployments import service
+from chalicelib.deployments.rules.polling import read_provides
+from chalicelib.deployments.shapes import Log, StatusReport
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.request import Reply, Request, no_content
+
+bp = Blueprint(__name__)
+
+
+def answer_next(request: Request, said: dict[str, Any]) -> Reply:
+    """The one answer to all three forms of ``next``."""
+    instructions = service.next_update(request.tenant, request.identity.device, read_provides(said))
+    return no_content() if instructions is None else Reply(200, instructions)
+
+
+@endpoint(bp, "GET /devices/v1/deployments/device/deployments/next", auth=Auth.DEVICE, permission=None)
+def next_by_query(request: Request) -> Reply:
+    """The oldest form, of clients before 2.0 and of the C++ client behind an old server."""
+    said = {name: request.query.get(name) or "" for name in ("artifact_name", "device_type")}
+    return answer_next(request, said)
+
+
+@endpoint(
+    bp,
+    "POST /devices/v1/deployments/device/deployments/next",
+    auth=Auth.DEVICE,
+    permission=None,
+    body=dict[str, Any],
+)
+def next_by_body(request: Request) -> Reply:
+    """A flat body: every member is something that the device provides."""
+    return answer_next(request, request.body)
+
+
+@endpoint(
+    bp,
+    "PUT /devices/v1/deployments/device/deployments/{id}/status",
+    auth=Auth.DEVICE,
+    permission=None,
+    body=StatusReport,
+)
+def report_status(request: Request, id: str) -> Reply:
+    """Record a status. The client takes 204 only for success."""
+    service.report(request.tenant, request.identity.device, id, request.body)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "PUT /devices/v1/deployments/device/deployments/{id}/log",
+    auth=Auth.DEVICE,
+    permission=None,
+    body=Log,
+    body_limit=limits.DEPLOYMENT_LOG,
+)
+def store_log(request: Request, id: str) -> Reply:
+    """Keep the log of a failed deployment."""
+    service.store_log(request.tenant, request.identity.subject, id, request.body.messages)
+    return no_content()

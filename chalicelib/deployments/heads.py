@@ -1,0 +1,73 @@
+"""The attributes of the device head that deployments own: ``current``, ``decided``, ``queue``, ``revision``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.deployments.changes import HeadWrite, Lost
+from chalicelib.deployments.rules.polling import Current
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action
+
+
+def current_of(head: DeviceHead) -> Current | None:
+    """The device's active row."""
+    return None if head.current is None else msgspec.convert(head.current, Current)
+
+
+def queue_of(head: DeviceHead) -> list[tuple[int, str]]:
+    """Deployments that wait on this head, as ``(sequence, id)``."""
+    return [(int(sequence), deployment) for sequence, deployment in head.queue or ()]
+
+
+def write(
+    head: DeviceHead,
+    *,
+    current: Current | None,
+    decided: int | None = None,
+    queue: list[tuple[int, str]] | None = None,
+    forget: bool = False,
+) -> HeadWrite:
+    """A change of the head, on condition that deployments have not changed it since it was read.
+
+    Args:
+        head: as it was read.
+        current: the active row from now on; None for none.
+        decided: sequence of a deployment that the device has finished; it gets no older one from now on.
+        queue: the new queue; None keeps it, less what ``decided`` makes void.
+        forget: the device's history was deleted: it may get any open deployment again.
+    """
+    newest = 0 if forget else max(int(head.decided), decided or 0)
+    before = queue_of(head)
+    left = [each for each in (before if queue is None else queue) if each[0] > newest]
+    if queue is None and current is not None and current.h:
+        left = [each for each in left if each[1] != current.d]
+    actions: list[Action] = [
+        DeviceHead.revision.set(int(head.revision) + 1),
+        DeviceHead.current.remove() if current is None else DeviceHead.current.set(current),
+    ]
+    if newest != int(head.decided):
+        actions.append(DeviceHead.decided.set(newest))
+    if left != before:
+        actions.append(DeviceHead.queue.set(left) if left else DeviceHead.queue.remove())
+    condition = DeviceHead.pk.exists() & (DeviceHead.revision == int(head.revision))
+    return HeadWrite(DeviceHead(head.pk, head.sk), actions, condition)
+
+
+def commit(change: HeadWrite) -> None:
+    """Write a change of a head alone.
+
+    Raises:
+        Lost: the head has changed since it was read.
+    """
+    tx = Transaction()
+    tx.update(change.head, change.actions, change.condition, label="head")
+    try:
+        tx.commit()
+    except ConditionFailed as failure:
+        raise Lost from failure

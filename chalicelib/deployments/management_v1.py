@@ -1,0 +1,264 @@
+"""``/api/management/v1/deployments/deployments``: what operators do with deployments."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.deployments import service
+from chalicelib.deployments.rules.statuses import Status, parse_filter
+from chalicelib.deployments.shapes import DeploymentIds, NewDeployment, SetStatus
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, Request, created, no_content
+
+bp = Blueprint(__name__)
+
+_PLACE = "/api/management/v1/deployments/deployments/"
+_STATUSES = {"pending", "inprogress", "finished", "aborted", "scheduled"}
+_KINDS = {"software", "configuration"}
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise BadRequest("ID is not a valid UUID") from None
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_deployments(request: Request) -> Reply:
+    """A page of deployments by age."""
+    page = paging.read_page(request)
+    rows, total = service.list_deployments(request.tenant, _wanted(request), page)
+    more = page.stop < total
+    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+
+
+def _wanted(request: Request) -> service.Wanted:
+    query = request.query
+    status, kind, order = query.get("status"), query.get("type"), query.get("sort") or "desc"
+    if status and status not in _STATUSES:
+        raise BadRequest(f"unknown status {status[:32]}")
+    if kind and kind not in _KINDS:
+        raise BadRequest(f"unknown deployment type {kind[:32]}")
+    if order not in {"asc", "desc"}:
+        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
+    return service.Wanted(
+        status="finished" if status == "aborted" else status or None,
+        kind=kind or None,
+        search=query.get("search") or None,
+        created_after=_seconds(request, "created_after"),
+        created_before=_seconds(request, "created_before"),
+        newest_first=order == "desc",
+    )
+
+
+def _seconds(request: Request, name: str) -> datetime | None:
+    text = request.query.get(name)
+    if not text:
+        return None
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadRequest(f"{name}: must be a time in seconds since 1970") from None
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/deployments",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+    body=NewDeployment,
+    body_error="Validating request body: ",
+)
+def create(request: Request) -> Reply:
+    """Deploy to listed devices or to all."""
+    return created(_PLACE + service.create(request.tenant, request.body))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/deployments/group/{name}",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+    body=NewDeployment,
+    body_error="Validating request body: ",
+)
+def create_for_group(request: Request, name: str) -> Reply:
+    """Deploy to a static group."""
+    return created(_PLACE + service.create_for_group(request.tenant, name, request.body))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/deployments/statistics/list",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+    body=dict[str, Any] | list[str],
+)
+def statistics_of_many(request: Request) -> Reply:
+    """Statistics of up to 100 deployments; an object with their ids, or the bare list that the reference shows."""
+    try:
+        wanted = (
+            DeploymentIds(request.body)
+            if isinstance(request.body, list)
+            else msgspec.convert(request.body, DeploymentIds)
+        )
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from error
+    ids = [_uuid(each) for each in wanted.deployment_ids]
+    if len(ids) > limits.STATISTICS_LIST:
+        raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
+    if not ids:
+        return Reply(200, {})
+    found = service.numbers_of_many(request.tenant, ids)
+    if not found:
+        raise NotFound("Deployment not found")
+    return Reply(200, found)
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def show(request: Request, id: str) -> Reply:
+    """One deployment."""
+    return Reply(200, service.show(request.tenant, _uuid(id)))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/deployments/deployments/{id}/status",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+    body=SetStatus,
+)
+def set_status(request: Request, id: str) -> Reply:
+    """Abort: the only status that an operator may set."""
+    deployment = _uuid(id)
+    if request.body.status != Status.ABORTED:
+        raise BadRequest("Unexpected deployment status")
+    service.abort(request.tenant, deployment)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/statistics",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def statistics(request: Request, id: str) -> Reply:
+    """How many devices are in each status."""
+    return Reply(200, service.numbers(request.tenant, _uuid(id)))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/devices",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_devices(request: Request, id: str) -> Reply:
+    """All devices that have asked so far."""
+    return Reply(200, service.devices(request.tenant, _uuid(id)))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/devices/list",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_devices_page(request: Request, id: str) -> Reply:
+    """A page of the devices that have asked so far."""
+    page = paging.read_page(request)
+    rows, total = service.devices_page(request.tenant, _uuid(id), _statuses(request), page)
+    more = page.stop < total
+    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+
+
+def _statuses(request: Request) -> frozenset[Status] | None:
+    wanted: frozenset[Status] | None = None
+    for name in filter(None, request.query.all("status")):
+        found = parse_filter(name)
+        if found is None:
+            raise BadRequest("status: must be a valid value")
+        wanted = found | (wanted or frozenset())
+    return wanted
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/device_list",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_targets(request: Request, id: str) -> Reply:
+    """Ids of the devices that the deployment is for."""
+    return Reply(200, service.targets(request.tenant, _uuid(id)))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/devices/{device_id}/log",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def show_log(request: Request, id: str, device_id: str) -> Reply:
+    """A device's log, as text."""
+    return Reply(200, service.read_log(request.tenant, _uuid(id), device_id), content_type="text/plain")
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/deployments/deployments/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+)
+def abort_device(request: Request, id: str) -> Reply:
+    """Take a device out of all its active and pending deployments."""
+    service.abort_device(request.tenant, id)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_history(request: Request, id: str) -> Reply:
+    """A device's deployments, newest first."""
+    page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
+    rows, total = service.history(request.tenant, id, _statuses(request), page)
+    more = page.stop < total
+    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/deployments/deployments/devices/{id}/history",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+)
+def forget_history(request: Request, id: str) -> Reply:
+    """Mark a device's finished deployments deleted; it may get unfinished ones again."""
+    service.forget_history(request.tenant, id)
+    return no_content()

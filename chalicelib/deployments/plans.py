@@ -1,0 +1,101 @@
+"""What never changes of a deployment, kept by warm processes: a poll over a hundred open deployments reads none.
+
+A plan is immutable, so a copy can't be wrong, only unused; whether a deployment is still open is never taken from
+here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from chalicelib.aws import s3
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules.targets import Targets
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.tables import DeploymentItem
+    from chalicelib.storage.keys import TenantId
+
+_CACHE_BYTES = 128 * 1024 * 1024
+_PLAN_BYTES = 2048
+"""What a plan counts beside its targets: Python objects are not small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The immutable part of a deployment."""
+
+    id: str
+    sequence: int
+    created: datetime
+    artifact_name: str
+    lock: str
+    force: bool
+    retries: int
+    shards: int
+    on_heads: bool
+    targets: Targets
+
+
+_plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+_lock = Lock()
+_held = 0
+
+
+def get(tenant: TenantId, deployment: str) -> Plan | None:
+    """The plan of a deployment; None if there is no such deployment."""
+    with _lock:
+        plan = _plans.get((tenant, deployment))
+        if plan is not None:
+            _plans.move_to_end((tenant, deployment))
+            return plan
+    item = tables.find_deployment(tenant, deployment)
+    return None if item is None else of(tenant, item)
+
+
+def of(tenant: TenantId, item: DeploymentItem) -> Plan:
+    """The plan of a deployment that was just read."""
+    with _lock:
+        plan = _plans.get((tenant, item.deployment_id))
+    if plan is None:
+        plan = _build(tenant, item)
+        _keep(tenant, plan)
+    return plan
+
+
+def targets_key(tenant: TenantId, deployment: str) -> str:
+    """Where the targets of a large deployment are in the bucket."""
+    return s3.key(tenant, "targets", deployment)
+
+
+def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
+    deployment = item.deployment_id
+    packed = s3.get(targets_key(tenant, deployment)) if item.in_bucket else tables.read_targets(tenant, deployment)
+    return Plan(
+        id=deployment,
+        sequence=int(item.sequence),
+        created=item.created,
+        artifact_name=item.artifact_name,
+        lock=item.lock,
+        force=bool(item.force),
+        retries=int(item.retries),
+        shards=int(item.shards),
+        on_heads=bool(item.on_heads),
+        targets=Targets.from_bytes(packed),
+    )
+
+
+def _keep(tenant: TenantId, plan: Plan) -> None:
+    global _held  # noqa: PLW0603  # guarded by the lock
+    with _lock:
+        if (tenant, plan.id) in _plans:
+            return
+        _plans[tenant, plan.id] = plan
+        _held += _PLAN_BYTES + len(plan.targets.packed)
+        while _held > _CACHE_BYTES and len(_plans) > 1:
+            _, dropped = _plans.popitem(last=False)
+            _held -= _PLAN_BYTES + len(dropped.targets.packed)

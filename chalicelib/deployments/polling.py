@@ -1,0 +1,200 @@
+"""``next``: what a device gets (behaviour notes D4). The call that decides the bill: one read when idle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments import changes, devices, heads, plans, tables
+from chalicelib.deployments.changes import Change, Lost, Withdrawn
+from chalicelib.deployments.rules import polling, selection
+from chalicelib.deployments.rules.polling import Current
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
+from chalicelib.errors import Conflict, Unauthorized, Unavailable
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.artifacts.service import Candidate
+    from chalicelib.deployments.plans import Plan
+    from chalicelib.deployments.rules.polling import Waiting
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+_ATTEMPTS = 6
+
+
+def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str]) -> Instructions | None:
+    """What the device shall install now; None for nothing (204).
+
+    Args:
+        tenant: of the device.
+        head: the device's head, as this call read it.
+        provides: what the device says it is: ``device_type``, ``artifact_name`` and whatever else it provides.
+
+    Raises:
+        Conflict: polls of one active row disagree about the device; the row has become a failure.
+    """
+    device_id = head.device_id
+    for _ in range(_ATTEMPTS):
+        try:
+            return _Poll(tenant, head, provides).run()
+        except Lost:
+            # Another call of this device, or an operator, was faster.
+            again = fleet_heads.find(tenant, device_id)
+            if again is None:
+                raise Unauthorized("unauthorized") from None
+            head = again
+    raise Unavailable("service unavailable")
+
+
+class _Poll:
+    """One attempt at one poll. Raises ``Lost`` when the head it was given is no longer the stored one."""
+
+    def __init__(self, tenant: TenantId, head: DeviceHead, provides: Mapping[str, str]) -> None:
+        self.tenant = tenant
+        self.head = head
+        self.device_id = head.device_id
+        self.provides = provides
+        self.control = control.get(tenant)
+
+    def run(self) -> Instructions | None:
+        current = heads.current_of(self.head)
+        if current is not None:
+            plan = self._still_open(current)
+            if plan is not None:
+                return self._serve(plan, current)
+            # Aborted since: the row is final, and the device goes on from there.
+            heads.commit(heads.write(self.head, current=None, decided=current.q))
+            raise Lost
+        waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
+        for each in waiting:
+            plan = self._plan(each)
+            if plan is None or self.device_id not in plan.targets:
+                continue
+            try:
+                return self._assign(plan)
+            except Withdrawn:
+                control.forget(self.tenant)
+        return None
+
+    def _still_open(self, current: Current) -> Plan | None:
+        if not current.h and any(deployment == current.d for _, deployment in self.control.open):
+            return plans.get(self.tenant, current.d)
+        item = tables.find_deployment(self.tenant, current.d)
+        return plans.of(self.tenant, item) if item is not None and item.is_open else None
+
+    def _plan(self, waiting: Waiting) -> Plan | None:
+        if not waiting.on_head:
+            return plans.get(self.tenant, waiting.deployment)
+        item = tables.find_deployment(self.tenant, waiting.deployment)
+        if item is not None and item.is_open:
+            return plans.of(self.tenant, item)
+        queue = [each for each in heads.queue_of(self.head) if each[1] != waiting.deployment]
+        heads.commit(heads.write(self.head, current=None, queue=queue))
+        raise Lost
+
+    def _choose(self, plan: Plan) -> Candidate | None:
+        return selection.choose(artifacts.candidates(self.tenant, plan.artifact_name), self.provides)
+
+    def _assign(self, plan: Plan, *, replaces: Status | None = None) -> Instructions | None:
+        artifact = self._choose(plan)
+        now = clock.now()
+        status = self._first_status(plan, artifact)
+        current = None
+        if artifact is not None and not status.final:
+            current = Current(
+                d=plan.id,
+                q=plan.sequence,
+                s=status,
+                a=artifact.id,
+                r=polling.request_hash(self.provides),
+                h=plan.on_heads,
+            )
+        row = devices.new_row(self.tenant, plan, self.device_id, status)
+        row.finished = now if status.final else None
+        row.artifact = artifact.id if artifact is not None else None
+        change = Change(
+            self.tenant,
+            plan,
+            self.device_id,
+            before=replaces,
+            after=status,
+            new_row=row,
+            replaces_deleted=replaces is not None,
+            head=heads.write(self.head, current=current, decided=plan.sequence if status.final else None),
+            size=artifact.size if current is not None and artifact is not None else 0,
+        )
+        try:
+            changes.commit(change, now)
+        except Lost:
+            if replaces is not None:
+                raise
+            # A row whose history was deleted makes room for a new one; any other row was just made by a twin call.
+            old = tables.find_row(self.tenant, plan.id, self.device_id)
+            if old is None or not old.is_deleted:
+                raise
+            return self._assign(plan, replaces=Status(old.status))
+        return self._instructions(plan, artifact) if current is not None and artifact is not None else None
+
+    def _first_status(self, plan: Plan, artifact: Candidate | None) -> Status:
+        if artifact is None:
+            return Status.NOARTIFACT
+        if not plan.force and plan.artifact_name == self.provides.get("artifact_name"):
+            return Status.ALREADY_INSTALLED
+        return Status.PENDING
+
+    def _serve(self, plan: Plan, current: Current) -> Instructions | None:
+        wanted = polling.request_hash(self.provides)
+        if current.r is not None and current.r != wanted:
+            self._end(plan, current, Status.FAILURE)
+            raise Conflict("Device provided conflicting request data")
+        if current.r is None:
+            return self._retry(plan, current, wanted)
+        for artifact in artifacts.candidates(self.tenant, plan.artifact_name):
+            if artifact.id == current.a:
+                return self._instructions(plan, artifact)
+        raise Unavailable("service unavailable")
+
+    def _retry(self, plan: Plan, current: Current, wanted: str) -> Instructions | None:
+        """The next attempt after a failure: the device may provide other things than before."""
+        artifact = self._choose(plan)
+        if artifact is None:
+            self._end(plan, current, Status.NOARTIFACT)
+            return None
+        again = Current(d=current.d, q=current.q, s=current.s, a=artifact.id, r=wanted, n=current.n, h=current.h)
+        heads.commit(heads.write(self.head, current=again))
+        return self._instructions(plan, artifact)
+
+    def _end(self, plan: Plan, current: Current, status: Status) -> None:
+        now = clock.now()
+        change = Change(
+            self.tenant,
+            plan,
+            self.device_id,
+            before=Status(current.s),
+            after=status,
+            actions=[tables.RowItem.finished.set(now)],
+            head=heads.write(self.head, current=None, decided=plan.sequence),
+        )
+        try:
+            changes.commit(change, now)
+        except Withdrawn:
+            control.forget(self.tenant)
+            raise Lost from None
+
+    def _instructions(self, plan: Plan, artifact: Candidate) -> Instructions:
+        link = artifacts.device_link(self.tenant, artifact)
+        return Instructions(
+            id=plan.id,
+            artifact=ArtifactInstruction(
+                id=artifact.id,
+                artifact_name=plan.artifact_name,
+                source=Source(uri=link.uri, expire=clock.rfc3339(link.expire)),
+                device_types_compatible=list(artifact.device_types),
+            ),
+        )

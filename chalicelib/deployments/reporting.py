@@ -1,0 +1,200 @@
+"""What devices say of a deployment: status, log (behaviour notes D5, D7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.aws import s3
+from chalicelib.deployments import changes, heads, plans, tables
+from chalicelib.deployments.changes import Change, HeadWrite, Lost, Withdrawn
+from chalicelib.deployments.rules.polling import Current
+from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
+from chalicelib.deployments.tables import RowItem
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.deployments.plans import Plan
+    from chalicelib.deployments.shapes import LogMessage, StatusReport
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+_ATTEMPTS = 6
+_GONE = "Deployment not found"
+
+
+def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusReport) -> None:
+    """Record what a device says. Any reportable status may follow any other; the same one again is fine.
+
+    Raises:
+        BadRequest: not a status that a device may report.
+        NotFound: the device has no row in that deployment.
+        Conflict: the deployment was aborted, or the device decommissioned: the device must stop.
+    """
+    try:
+        status = Status(said.status)
+    except ValueError:
+        status = Status.PENDING
+    if status not in REPORTABLE:
+        raise BadRequest(f"unknown status value: {said.status[:64]}")
+    device_id = head.device_id
+    for _ in range(_ATTEMPTS):
+        try:
+            current = heads.current_of(head)
+            if current is not None and current.d == deployment:
+                _report_current(tenant, head, current, status, said.substate)
+            else:
+                _report_other(tenant, head, deployment, status, said.substate)
+        except Withdrawn:
+            control.forget(tenant)
+            raise Conflict(WITHDRAWN[Status.ABORTED]) from None
+        except Lost:
+            again = fleet_heads.find(tenant, device_id)
+            if again is None:
+                raise NotFound(_GONE) from None
+            head = again
+        else:
+            return
+    raise Unavailable("service unavailable")
+
+
+def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status: Status, substate: str | None) -> None:
+    plan = plans.get(tenant, current.d)
+    if plan is None:
+        raise NotFound(_GONE)
+    before = Status(current.s)
+    if status is before:
+        _require_open(tenant, current)
+        _note_substate(tenant, plan, head.device_id, substate)
+        return
+    now = clock.now()
+    again = status is Status.FAILURE and current.n <= plan.retries
+    if again:
+        # An attempt is left: the row goes back in line, and this deployment is served again.
+        status = Status.PENDING
+    if status.final:
+        write = heads.write(head, current=None, decided=current.q)
+    else:
+        write = heads.write(head, current=_moved(current, status, again=again))
+    actions = _row_actions(now, status, substate)
+    if again:
+        actions.append(RowItem.attempts.set(current.n + 1))
+    _commit(tenant, plan, head.device_id, before, status, actions, write, now)
+
+
+def _moved(current: Current, status: Status, *, again: bool) -> Current:
+    return Current(
+        d=current.d,
+        q=current.q,
+        s=status,
+        a=current.a,
+        r=None if again else current.r,
+        n=current.n + 1 if again else current.n,
+        h=current.h,
+    )
+
+
+def _require_open(tenant: TenantId, current: Current) -> None:
+    """A report that changes nothing must still tell the device that its deployment was aborted."""
+    if not current.h and any(deployment == current.d for _, deployment in control.get(tenant).open):
+        return
+    item = tables.find_deployment(tenant, current.d)
+    if item is None or item.aborted:
+        raise Conflict(WITHDRAWN[Status.ABORTED])
+
+
+def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: Status, substate: str | None) -> None:
+    """A report for a row that is not the active one: late, repeated, or a change of mind."""
+    row = tables.find_row(tenant, deployment, head.device_id)
+    item = tables.find_deployment(tenant, deployment) if row is not None else None
+    if row is None or item is None:
+        raise NotFound(_GONE)
+    before = effective(Status(row.status), aborted=bool(item.aborted))
+    if before in WITHDRAWN:
+        raise Conflict(WITHDRAWN[before])
+    plan = plans.of(tenant, item)
+    if status is before:
+        _note_substate(tenant, plan, head.device_id, substate)
+        return
+    now = clock.now()
+    _commit(tenant, plan, head.device_id, before, status, _row_actions(now, status, substate), None, now)
+
+
+def _row_actions(now: datetime, status: Status, substate: str | None) -> list[Action]:
+    actions: list[Action] = []
+    if status is not Status.PENDING:
+        actions.append(RowItem.started.set(RowItem.started | now))
+    if status.final:
+        actions.append(RowItem.finished.set(now))
+    if substate is not None:
+        actions.append(RowItem.substate.set(substate))
+    return actions
+
+
+def _commit(  # the parts of a change
+    tenant: TenantId,
+    plan: Plan,
+    device_id: str,
+    before: Status,
+    after: Status,
+    actions: list[Action],
+    head: HeadWrite | None,
+    now: datetime,
+) -> None:
+    changes.commit(Change(tenant, plan, device_id, before, after, actions=actions, head=head), now)
+
+
+def _note_substate(tenant: TenantId, plan: Plan, device_id: str, substate: str | None) -> None:
+    if substate is not None:
+        row = tables.row_ref(tenant, plan.id, device_id)
+        row.update([RowItem.substate.set(substate)], RowItem.pk.exists())
+
+
+def store_log(tenant: TenantId, device_id: str, deployment: str, messages: list[LogMessage]) -> None:
+    """Keep the log of a device's deployment, in place of an earlier one.
+
+    Raises:
+        NotFound: the device has no row in that deployment.
+    """
+    row = tables.find_row(tenant, deployment, device_id)
+    if row is None:
+        raise NotFound(_GONE)
+    lines = "".join(f"{_go_time(each.timestamp)} {each.level}: {each.message}\n" for each in messages)
+    s3.put(_log_key(tenant, deployment, device_id), lines.encode(), "text/plain; charset=utf-8")
+    if not row.log:
+        row.update([RowItem.log.set(True)], RowItem.pk.exists())
+
+
+def read_log(tenant: TenantId, deployment: str, device_id: str) -> str:
+    """The log, one line a message.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return s3.get(_log_key(tenant, deployment, device_id)).decode()
+
+
+def _log_key(tenant: TenantId, deployment: str, device_id: str) -> str:
+    return s3.key(tenant, "logs", deployment, device_id)
+
+
+def _go_time(text: str) -> str:
+    """A timestamp in the form that operators of Mender know: ``2016-10-27 07:00:00 +0000 UTC``.
+
+    Raises:
+        BadRequest: it is no RFC 3339 time.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"invalid timestamp: {text[:64]}") from None
+    if time.tzinfo is None:
+        raise BadRequest(f"invalid timestamp: {text[:64]}")
+    utc = time.astimezone(UTC)
+    fraction = f".{utc.microsecond:06d}".rstrip("0").rstrip(".")
+    return utc.strftime("%Y-%m-%d %H:%M:%S") + fraction + " +0000 UTC"

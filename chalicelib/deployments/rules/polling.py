@@ -1,0 +1,75 @@
+"""What a poll looks at, in which order (behaviour notes D4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open deployment that a device may be a target of. ``on_head``: it waits on the device's own head."""
+
+    sequence: int
+    deployment: str
+    on_head: bool
+
+
+class Current(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A device's active row, as its head keeps it. Field names are stored: one letter each, the head is small."""
+
+    d: str
+    """Deployment id."""
+    q: int
+    """Its sequence."""
+    s: str
+    """Status of the row."""
+    a: str
+    """Artifact id."""
+    r: str | None = None
+    """Hash of what the device provided when it was assigned; None again before a retry."""
+    n: int = 1
+    """Attempt, from 1."""
+    h: bool = False
+    """The deployment waited on the head, so the control item does not know it."""
+
+
+def waiting(decided: int, queue: Iterable[tuple[int, str]], opened: Iterable[tuple[int, str]]) -> list[Waiting]:
+    """Open deployments newer than the last one that the device finished, oldest first.
+
+    A device never gets a deployment older than one it finished, even if that is still open.
+    """
+    found = [Waiting(sequence, deployment, on_head=True) for sequence, deployment in queue if sequence > decided]
+    found += [Waiting(sequence, deployment, on_head=False) for sequence, deployment in opened if sequence > decided]
+    return sorted(found, key=lambda each: each.sequence)
+
+
+def request_hash(provides: Mapping[str, str]) -> str:
+    """A short hash of what a device says it is; polls of one active row must agree on it."""
+    canonical = msgspec.json.encode(dict(sorted(provides.items())))
+    return hashlib.sha256(canonical).hexdigest()[:24]
+
+
+def read_provides(said: Mapping[str, object]) -> dict[str, str]:
+    """What a device says that it provides, checked.
+
+    Raises:
+        BadRequest: device type or artifact name are missing, or a value is no text of a sensible length.
+    """
+    if len(said) > limits.PROVIDES:
+        raise BadRequest(f"too many provides (max: {limits.PROVIDES})")
+    provides: dict[str, str] = {}
+    for name, value in said.items():
+        if not isinstance(value, str) or len(value) > limits.ARTIFACT_NAME or len(name) > limits.ARTIFACT_NAME:
+            raise BadRequest(f"{name[:64]}: must be a text of at most {limits.ARTIFACT_NAME} characters")
+        provides[name] = value
+    for name in ("artifact_name", "device_type"):
+        if not provides.get(name):
+            raise BadRequest(f"{name}: cannot be blank")
+    return provides

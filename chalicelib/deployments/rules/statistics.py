@@ -1,0 +1,46 @@
+"""From counters to what is shown: statistics and a deployment's status (behaviour notes D3, D6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.deployments.rules.statuses import ACTIVE, FINAL, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over a deployment's counter items: ``rows`` devices that have asked, how many are in each status."""
+
+    rows: int
+    by_status: Mapping[Status, int]
+    total_size: int
+
+    @property
+    def finals(self) -> int:
+        """Devices that are done."""
+        return sum(count for status, count in self.by_status.items() if status in FINAL)
+
+
+def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
+    """Statistics as the API shows them: every status, devices that never asked as ``pending``.
+
+    An aborted deployment has nobody pending: devices with an active row count as aborted, those that never asked
+    vanish from the numbers.
+    """
+    numbers = {str(status): counts.by_status.get(status, 0) for status in Status}
+    if aborted:
+        for status in ACTIVE:
+            numbers[Status.ABORTED] += numbers[status]
+            numbers[status] = 0
+    else:
+        numbers[Status.PENDING] += max(0, targets - counts.rows)
+    return numbers
+
+
+def status(counts: Counts, *, finished: bool) -> str:
+    """``pending`` until a device leaves pending, then ``inprogress``, then ``finished`` (also when aborted)."""
+    if finished:
+        return "finished"
+    moved = any(count for state, count in counts.by_status.items() if state is not Status.PENDING)
+    return "inprogress" if moved else "pending"

@@ -1,0 +1,97 @@
+"""Statuses of a device in a deployment (behaviour notes D5). Names are wire names and stored: they may not change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a device is in a deployment."""
+
+    ABORTED = "aborted"
+    ALREADY_INSTALLED = "already-installed"
+    DECOMMISSIONED = "decommissioned"
+    DOWNLOADING = "downloading"
+    FAILURE = "failure"
+    INSTALLING = "installing"
+    NOARTIFACT = "noartifact"
+    PAUSE_BEFORE_COMMITTING = "pause_before_committing"
+    PAUSE_BEFORE_INSTALLING = "pause_before_installing"
+    PAUSE_BEFORE_REBOOTING = "pause_before_rebooting"
+    PENDING = "pending"
+    REBOOTING = "rebooting"
+    SUCCESS = "success"
+
+    @property
+    def final(self) -> bool:
+        """Whether the device is done with the deployment."""
+        return self in FINAL
+
+
+PAUSED = (Status.PAUSE_BEFORE_INSTALLING, Status.PAUSE_BEFORE_COMMITTING, Status.PAUSE_BEFORE_REBOOTING)
+
+ORDER = (
+    Status.FAILURE,
+    Status.ABORTED,
+    *PAUSED,
+    Status.DOWNLOADING,
+    Status.INSTALLING,
+    Status.REBOOTING,
+    Status.PENDING,
+    Status.SUCCESS,
+    Status.NOARTIFACT,
+    Status.ALREADY_INSTALLED,
+    Status.DECOMMISSIONED,
+)
+"""How lists of devices are ordered. Stored in sort keys: append only."""
+
+RANK = {status: index for index, status in enumerate(ORDER)}
+
+FINAL = frozenset(
+    {
+        Status.ABORTED,
+        Status.ALREADY_INSTALLED,
+        Status.DECOMMISSIONED,
+        Status.FAILURE,
+        Status.NOARTIFACT,
+        Status.SUCCESS,
+    }
+)
+ACTIVE = frozenset(Status) - FINAL
+
+REPORTABLE = frozenset(
+    {
+        Status.ALREADY_INSTALLED,
+        Status.DOWNLOADING,
+        Status.FAILURE,
+        Status.INSTALLING,
+        Status.REBOOTING,
+        Status.SUCCESS,
+        *PAUSED,
+    }
+)
+"""What a device may report; anything else is 400."""
+
+WITHDRAWN = {Status.ABORTED: "Deployment aborted", Status.DECOMMISSIONED: "Device decommissioned"}
+"""Statuses that end a device's say: its next report is 409 with this text, which tells the client to stop."""
+
+
+def effective(stored: Status, *, aborted: bool) -> Status:
+    """The status of a row: an abort touches no row, so an active row of an aborted deployment is aborted."""
+    return Status.ABORTED if aborted and stored not in FINAL else stored
+
+
+def stored_for(wanted: frozenset[Status], *, aborted: bool) -> frozenset[Status]:
+    """The stored statuses whose effective status is among ``wanted``."""
+    return frozenset(status for status in Status if effective(status, aborted=aborted) in wanted)
+
+
+def parse_filter(name: str) -> frozenset[Status] | None:
+    """The statuses that a list filter means: one of them, or ``pause``, ``active``, ``finished``; None if unknown."""
+    groups = {"pause": frozenset(PAUSED), "active": ACTIVE, "finished": FINAL}
+    if name in groups:
+        return groups[name]
+    try:
+        return frozenset({Status(name)})
+    except ValueError:
+        return None

@@ -1,0 +1,83 @@
+"""A deployment's frozen targets, as compact as ids get: 16 bytes a device, found by bisection.
+
+Device ids are UUIDs, but the API takes any strings as targets, so odd ones are kept beside. The byte form is stored
+and immutable: ``<length of the odd ids' JSON, 4 bytes><JSON list of odd ids><sorted 16-byte ids>``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+_WIDTH = 16
+_LENGTH = 4
+
+
+def _compact(device_id: str) -> bytes | None:
+    """The 16 bytes of a UUID in its usual form; None for anything else, whose text would not come back."""
+    try:
+        parsed = uuid.UUID(device_id)
+    except ValueError:
+        return None
+    return parsed.bytes if str(parsed) == device_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """An immutable set of device ids."""
+
+    packed: bytes
+    odd: frozenset[str]
+
+    @classmethod
+    def of(cls, device_ids: Iterable[str]) -> Targets:
+        """The set of these ids."""
+        packed: set[bytes] = set()
+        odd: set[str] = set()
+        for device_id in device_ids:
+            compact = _compact(device_id)
+            if compact is None:
+                odd.add(device_id)
+            else:
+                packed.add(compact)
+        return cls(b"".join(sorted(packed)), frozenset(odd))
+
+    def __len__(self) -> int:
+        """How many devices."""
+        return len(self.packed) // _WIDTH + len(self.odd)
+
+    def __contains__(self, device_id: object) -> bool:
+        """Whether the device is a target."""
+        if not isinstance(device_id, str):
+            return False
+        wanted = _compact(device_id)
+        if wanted is None:
+            return device_id in self.odd
+        low, high = 0, len(self.packed) // _WIDTH
+        while low < high:
+            middle = (low + high) // 2
+            found = self.packed[middle * _WIDTH : (middle + 1) * _WIDTH]
+            if found == wanted:
+                return True
+            low, high = (middle + 1, high) if found < wanted else (low, middle)
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids, sorted, odd ones last."""
+        for start in range(0, len(self.packed), _WIDTH):
+            yield str(uuid.UUID(bytes=self.packed[start : start + _WIDTH]))
+        yield from sorted(self.odd)
+
+    def to_bytes(self) -> bytes:
+        """The stored form."""
+        odd = msgspec.json.encode(sorted(self.odd))
+        return len(odd).to_bytes(_LENGTH, "big") + odd + self.packed
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Targets:
+        """Back from the stored form."""
+        end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
+        return cls(data[end:], frozenset(msgspec.json.decode(data[_LENGTH:end], type=list[str])))

@@ -1,0 +1,43 @@
+"""Use cases of deployments. Other features and the routes import only this; each topic has a module of its own."""
+
+from __future__ import annotations
+
+from chalicelib.deployments.creating import abort, create, create_for_group
+from chalicelib.deployments.devices import abort_device, device_gone, forget_history
+from chalicelib.deployments.listing import (
+    Wanted,
+    devices,
+    devices_page,
+    history,
+    list_deployments,
+    numbers,
+    numbers_of_many,
+    open_by_release,
+    show,
+    targets,
+)
+from chalicelib.deployments.polling import next_update
+from chalicelib.deployments.reporting import read_log, report, store_log
+
+__all__ = [
+    "Wanted",
+    "abort",
+    "abort_device",
+    "create",
+    "create_for_group",
+    "device_gone",
+    "devices",
+    "devices_page",
+    "forget_history",
+    "history",
+    "list_deployments",
+    "next_update",
+    "numbers",
+    "numbers_of_many",
+    "open_by_release",
+    "read_log",
+    "report",
+    "show",
+    "store_log",
+    "targets",
+]

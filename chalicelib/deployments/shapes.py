@@ -1,0 +1,137 @@
+"""What deployments say on the wire (reference: Deployments; real shapes in the behaviour notes)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from chalicelib import limits
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DEPLOYMENT_NAME)]
+ArtifactName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ARTIFACT_NAME)]
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class NewDeployment(msgspec.Struct):
+    """Body of ``POST /deployments`` and ``/deployments/group/{name}``."""
+
+    name: Name
+    artifact_name: ArtifactName
+    devices: list[Identifier] | None = None
+    all_devices: bool = False
+    force_installation: bool = False
+    retries: Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)] = 0
+
+
+class SetStatus(msgspec.Struct):
+    """Body of ``PUT /deployments/{id}/status``."""
+
+    status: str
+
+
+class DeploymentIds(msgspec.Struct):
+    """Body of ``POST /deployments/statistics/list``; the reference also shows the bare list."""
+
+    deployment_ids: list[str]
+
+
+class NextV2(msgspec.Struct):
+    """Body of v2 ``POST .../next``."""
+
+    device_provides: dict[str, Any]
+    update_control_map: bool = False
+
+
+class StatusReport(msgspec.Struct):
+    """Body of a device's status report."""
+
+    status: str
+    substate: Annotated[str, msgspec.Meta(max_length=limits.SUBSTATE)] | None = None
+
+
+class LogMessage(msgspec.Struct):
+    """A line of a deployment log."""
+
+    timestamp: str
+    level: str
+    message: str
+
+
+class Log(msgspec.Struct):
+    """Body of a device's deployment log."""
+
+    messages: Annotated[list[LogMessage], msgspec.Meta(min_length=1)]
+
+
+class Statistics(msgspec.Struct):
+    """Statistics inside a deployment."""
+
+    status: dict[str, int]
+    total_size: int
+
+
+class Deployment(msgspec.Struct, omit_defaults=True):
+    """A deployment. ``max_devices`` is its size, ``device_count`` how many devices have asked so far."""
+
+    id: str
+    name: str
+    artifact_name: str
+    created: str
+    status: str
+    device_count: int
+    max_devices: int
+    artifacts: list[str]
+    statistics: Statistics
+    type: str
+    filter: dict[str, Any]
+    finished: str | None = None
+    groups: list[str] | None = None
+    force_installation: bool = False
+    retries: int = 0
+
+
+class DeploymentDevice(msgspec.Struct, omit_defaults=True):
+    """A device's row in a deployment; exists since its first poll. ``image`` is the artifact it got."""
+
+    id: str
+    status: str
+    created: str
+    log: bool
+    started: str | None = None
+    finished: str | None = None
+    deleted: str | None = None
+    substate: str | None = None
+    image: Any = None
+    attempts: int = 0
+
+
+class DeviceHistory(msgspec.Struct):
+    """A row of a device's history."""
+
+    id: str
+    deployment: Deployment
+    device: DeploymentDevice
+
+
+class Source(msgspec.Struct):
+    """Where an artifact is fetched."""
+
+    uri: str
+    expire: str
+
+
+class ArtifactInstruction(msgspec.Struct):
+    """The artifact of an instruction."""
+
+    id: str
+    artifact_name: str
+    source: Source
+    device_types_compatible: list[str]
+
+
+class Instructions(msgspec.Struct):
+    """What ``next`` answers."""
+
+    id: str
+    artifact: ArtifactInstruction
