@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pynamodb.constants import ALL_OLD
 from pynamodb.exceptions import VerboseClientError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib.errors import Unavailable
 from chalicelib.storage import connection
@@ -21,10 +23,9 @@ from chalicelib.storage import connection
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pynamodb.expressions.condition import Condition
-    from pynamodb.expressions.update import Action
-
     from chalicelib.storage.base import Item
+
+__all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction"]
 
 MAX_ITEMS: Final = 100
 """AWS: writes in one TransactWriteItems."""

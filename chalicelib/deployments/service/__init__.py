@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.deployments.creating import abort, create, create_for_group
-from chalicelib.deployments.devices import abort_device, device_gone, forget_history
-from chalicelib.deployments.listing import (
+from chalicelib.deployments.service.creating import abort, create, create_for_group
+from chalicelib.deployments.service.devices import abort_device, device_gone, forget_history
+from chalicelib.deployments.service.listing import (
     Wanted,
     devices,
     devices_page,
@@ -16,8 +16,8 @@ from chalicelib.deployments.listing import (
     show,
     targets,
 )
-from chalicelib.deployments.polling import next_update
-from chalicelib.deployments.reporting import read_log, report, store_log
+from chalicelib.deployments.service.polling import next_update
+from chalicelib.deployments.service.reporting import read_log, report, store_log
 
 __all__ = [
     "Wanted",

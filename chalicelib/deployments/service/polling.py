@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
-from chalicelib.deployments import changes, devices, heads, plans, tables
-from chalicelib.deployments.changes import Change, Lost, Withdrawn
+from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import changes, devices, heads, plans
+from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
 from chalicelib.errors import Conflict, Unauthorized, Unavailable
 from chalicelib.fleet import control
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.artifacts.service import Candidate
-    from chalicelib.deployments.plans import Plan
     from chalicelib.deployments.rules.polling import Waiting
+    from chalicelib.deployments.service.plans import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.aws import s3
-from chalicelib.deployments import changes, heads, plans, tables
-from chalicelib.deployments.changes import Change, HeadWrite, Lost, Withdrawn
+from chalicelib.deployments import tables
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
+from chalicelib.deployments.service import changes, heads, plans
+from chalicelib.deployments.service.changes import Change, HeadWrite, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from pynamodb.expressions.update import Action
-
-    from chalicelib.deployments.plans import Plan
+    from chalicelib.deployments.service.plans import Plan
     from chalicelib.deployments.shapes import LogMessage, StatusReport
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
 
 _ATTEMPTS = 6
 _GONE = "Deployment not found"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
-from chalicelib.deployments import plans, tables
+from chalicelib.deployments import tables
 from chalicelib.deployments.rules import statistics
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import ORDER, Status, effective, stored_for
+from chalicelib.deployments.service import plans
 from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory, Statistics
 from chalicelib.errors import NotFound
 

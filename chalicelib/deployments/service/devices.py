@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
-from chalicelib.deployments import changes, heads, plans, tables
-from chalicelib.deployments.changes import Change, Lost, Withdrawn
+from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
+from chalicelib.deployments.service import changes, heads, plans
+from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
@@ -16,7 +17,7 @@ from chalicelib.fleet import heads as fleet_heads
 from chalicelib.storage import keys
 
 if TYPE_CHECKING:
-    from chalicelib.deployments.plans import Plan
+    from chalicelib.deployments.service.plans import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 

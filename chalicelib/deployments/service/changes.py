@@ -12,19 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
-
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
-from chalicelib.deployments.plans import Plan
 from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service.plans import Plan
 from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Action, Condition, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,8 +13,9 @@ from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.artifacts.service import Candidate
 from chalicelib.aws import s3
-from chalicelib.deployments import changes, heads, plans, tables
+from chalicelib.deployments import tables
 from chalicelib.deployments.rules.targets import Targets
+from chalicelib.deployments.service import changes, heads, plans
 from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
 from chalicelib.errors import BadRequest, Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control, membership

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib.deployments.changes import HeadWrite, Lost
 from chalicelib.deployments.rules.polling import Current
+from chalicelib.deployments.service.changes import HeadWrite, Lost
 from chalicelib.fleet.tables import DeviceHead
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Action, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
-    from pynamodb.expressions.update import Action
 
 
 def current_of(head: DeviceHead) -> Current | None:
