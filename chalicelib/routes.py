@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.devauth import devices_v1 as devauth_devices_v1
+from chalicelib.devauth import management_v2 as devauth_management_v2
+from chalicelib.inventory import devices_v1 as inventory_devices_v1
 from chalicelib.tenantadm import management_v1 as tenantadm_management_v1
 from chalicelib.tenantadm import management_v2 as tenantadm_management_v2
 from chalicelib.useradm import management_v1 as useradm_management_v1
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from chalice.app import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    devauth_devices_v1.bp,
+    devauth_management_v2.bp,
+    inventory_devices_v1.bp,
     tenantadm_management_v1.bp,
     tenantadm_management_v2.bp,
     useradm_management_v1.bp,

@@ -1,0 +1,32 @@
+"""Device API v1, device authentication: the one call that devices make without a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.devauth import service, shapes
+from chalicelib.devauth.rules.identity import decode_like_go
+from chalicelib.http import content
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.request import jwt
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Reply, Request
+
+bp = Blueprint(__name__)
+
+_SIGNATURE = "x-men-signature"
+
+
+@endpoint(bp, "POST /devices/v1/authentication/auth_requests", auth=Auth.NONE, permission=None, body=bytes)
+def authenticate(request: Request) -> Reply:
+    """A token for an accepted device; 401 for every other, which is noted and waits for an operator."""
+    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix="failed to decode auth request: ")
+    # Clients send "Bearer <tenant token>", or a bare "Bearer" when they have none.
+    scheme, _, tenant_token = request.headers.get("authorization", "").partition(" ")
+    bearer = tenant_token.strip() if scheme.lower() == "bearer" else ""
+    signature = request.headers.get(_SIGNATURE, "")
+    return jwt(service.authenticate(body, request.raw, signature, bearer))

@@ -1,0 +1,198 @@
+"""Management API v2, device authentication."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import msgspec
+from chalice.app import Blueprint
+
+from chalicelib.clock import rfc3339
+from chalicelib.devauth import service, shapes
+from chalicelib.devauth.rules.sets import Status
+from chalicelib.errors import BadRequest, UnsupportedMediaType
+from chalicelib.http import content, paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, no_content
+
+if TYPE_CHECKING:
+    from chalicelib.devauth.rules.device import Device
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /management/v2/devauth/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def list_devices(request: Request) -> Reply:
+    """Devices by status, then id; only those of ``status`` and ``id`` where given."""
+    statuses = request.query.all("status")
+    if not set(statuses) <= set(Status):
+        text = "filter status must be one of: accepted, pending, rejected, preauthorized or noauth"
+        raise BadRequest(text)
+    return _page(request, statuses, request.query.all("id"))
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/devauth/devices/search",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    body=bytes,
+)
+def search_devices(request: Request) -> Reply:
+    """As the list, with the filter in the body: JSON or a form. Statuses that do not exist match nothing."""
+    # Exactly these two types; parameters after them are refused as well (B5).
+    kind = request.headers.get("content-type", "")
+    if kind == "application/json":
+        search = content.decode(request.raw, shapes.Search)
+    elif kind == "application/x-www-form-urlencoded":
+        form = parse_qs(request.raw.decode(errors="replace"), keep_blank_values=True)
+        search = shapes.Search(status=form.get("status"), id=form.get("id"))
+    else:
+        raise UnsupportedMediaType("unsupported media type")
+    return _page(request, _many(search.status), _many(search.id))
+
+
+def _many(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
+
+
+def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply:
+    page = paging.read_page(request)
+    # One row more than the page tells whether another follows.
+    if ids:
+        devices = service.selected(request.tenant, ids, statuses, page.start, page.stop + 1)
+    else:
+        devices = service.listed(request.tenant, statuses, page.start, page.stop + 1)
+    more = len(devices) > page.size
+    return Reply(
+        200,
+        [_shape(device) for device in devices[: page.size]],
+        paging.headers(request, page, more=more),
+    )
+
+
+def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
+    identity = msgspec.Raw(device.identity.encode())
+    auth_sets = [
+        shapes.AuthSetShape(
+            id=item.id,
+            identity_data=identity,
+            pubkey=item.pubkey,
+            ts=rfc3339(item.ts),
+            status=item.status,
+            device_id=device.id,
+        )
+        for item in device.standing.sets
+    ]
+    return shapes.DeviceShape(
+        id=device.id,
+        identity_data=identity,
+        status=device.standing.status,
+        created_ts=rfc3339(device.created),
+        updated_ts=rfc3339(device.updated),
+        auth_sets=auth_sets if with_sets else None,
+        decommissioning=device.decommissioning,
+        check_in_time=rfc3339(device.check_in) if device.check_in else None,
+    )
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/devauth/devices",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    body=shapes.PreAuthSet,
+    body_error="failed to decode preauth request: ",
+)
+def preauthorise(request: Request) -> Reply:
+    """Expect a device. 409 with the device itself where the identity is known, unless forced."""
+    body: shapes.PreAuthSet = request.body
+    done, device = service.preauthorise(request.tenant, body.identity_data, body.pubkey, force=body.force)
+    if not done:
+        return Reply(409, _shape(device, with_sets=False))
+    return created(f"devices/{device.id}")
+
+
+@endpoint(bp, "GET /management/v2/devauth/devices/count", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def count_devices(request: Request) -> Reply:
+    """How many devices there are, of one ``status`` or of all."""
+    status = request.query.get("status") or None
+    if status is not None and status not in set(Status):
+        text = "status must be one of: pending, accepted, rejected, preauthorized, noauth"
+        raise BadRequest(text)
+    return Reply(200, {"count": service.count(request.tenant, status)})
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/devauth/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+)
+def get_device(request: Request, id: str) -> Reply:
+    """One device with its auth sets."""
+    return Reply(200, _shape(service.get(request.tenant, id)))
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/devauth/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+)
+def decommission_device(request: Request, id: str) -> Reply:
+    """Lock a device out and have it removed from every feature."""
+    return no_content() if service.decommission(request.tenant, id) else Reply(404)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/devauth/devices/{id}/auth/{aid}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+)
+def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG001  # B3: the device is not checked
+    """Forget an auth set."""
+    return no_content() if service.remove_set(request.tenant, aid) else Reply(404)
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    body=shapes.NewStatus,
+)
+def decide(request: Request, id: str, aid: str) -> Reply:
+    """Accept or reject an auth set, or make it pending again."""
+    service.decide(request.tenant, id, aid, request.body.status)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/devauth/devices/{id}/auth/{aid}/status",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+)
+def get_status(request: Request, id: str, aid: str) -> Reply:
+    """What was decided about an auth set."""
+    return Reply(200, {"status": service.set_status(request.tenant, id, aid)})
+
+
+@endpoint(bp, "DELETE /management/v2/devauth/tokens/{id}", auth=Auth.USER, permission=Permission.DEVICES_MANAGE)
+def revoke_token(request: Request, id: str) -> Reply:
+    """Kill a device's tokens by their ``jti``; the device has to ask for a new one."""
+    return no_content() if service.revoke_token(request.tenant, id) else Reply(404)
+
+
+@endpoint(bp, "GET /management/v2/devauth/limits/{name}", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def get_limit(request: Request, name: str) -> Reply:
+    """A limit of the tenant; -1 is none."""
+    return Reply(200, {"limit": service.limit(request.tenant, name)})

@@ -1,0 +1,167 @@
+"""Auth sets: each key that claims a device's identity, and what was decided about it (behaviour notes B3, B4).
+
+A device's status follows from its sets: the strongest counts, accepted > preauthorized > pending > rejected, and
+without any it is ``noauth``. At most one set is accepted. ``generation`` counts how often the accepted set was
+lost or revoked; tokens carry it, so those of before are dead even if the same set is accepted again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+
+
+class Status(StrEnum):
+    """Of a device; of a set all but ``NOAUTH``."""
+
+    ACCEPTED = "accepted"
+    NOAUTH = "noauth"
+    PENDING = "pending"
+    PREAUTHORIZED = "preauthorized"
+    REJECTED = "rejected"
+
+
+SETTABLE = frozenset({Status.ACCEPTED, Status.PENDING, Status.REJECTED})
+"""What an operator may make of a set; preauthorized is how a set begins, and a device's own request ends it."""
+
+_STRENGTH = (Status.ACCEPTED, Status.PREAUTHORIZED, Status.PENDING, Status.REJECTED)
+
+
+class AuthSet(msgspec.Struct, frozen=True):
+    """One key of a device. ``pubkey`` is canonical PEM, ``ts`` when the key first appeared."""
+
+    id: str
+    pubkey: str
+    status: Status
+    ts: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a device stands: its sets, oldest first, and what follows from them."""
+
+    status: Status
+    sets: tuple[AuthSet, ...]
+    generation: int
+
+    @property
+    def accepted(self) -> str | None:
+        """Id of the accepted set."""
+        return next((item.id for item in self.sets if item.status is Status.ACCEPTED), None)
+
+    def by_key(self, pubkey: str) -> AuthSet | None:
+        """The set of that key."""
+        return next((item for item in self.sets if item.pubkey == pubkey), None)
+
+    def by_id(self, set_id: str) -> AuthSet | None:
+        """The set of that id."""
+        return next((item for item in self.sets if item.id == set_id), None)
+
+
+NOBODY = Standing(Status.NOAUTH, (), 0)
+"""Where a device stands that nobody has heard of."""
+
+
+def strongest(sets: tuple[AuthSet, ...]) -> Status:
+    """The status of a device with these sets."""
+    present = {item.status for item in sets}
+    return next((status for status in _STRENGTH if status in present), Status.NOAUTH)
+
+
+def _with_sets(before: Standing, sets: tuple[AuthSet, ...], status: Status | None = None) -> Standing:
+    after = Standing(status or strongest(sets), sets, before.generation)
+    if before.accepted is not None and after.accepted != before.accepted:
+        return replace(after, generation=before.generation + 1)
+    return after
+
+
+def _replace(sets: tuple[AuthSet, ...], set_id: str, status: Status) -> tuple[AuthSet, ...]:
+    return tuple(msgspec.structs.replace(item, status=status) if item.id == set_id else item for item in sets)
+
+
+def settle(before: Standing) -> Standing:
+    """The standing with the status that its sets give it.
+
+    A forced preauthorisation leaves the status as it was (B4); the device's own next request settles it (B1.5).
+    """
+    return _with_sets(before, before.sets)
+
+
+def accept(before: Standing, set_id: str) -> Standing:
+    """One set becomes the accepted one. Only *accepted* siblings become rejected; all others stay."""
+    sets = tuple(
+        msgspec.structs.replace(item, status=Status.REJECTED)
+        if item.status is Status.ACCEPTED and item.id != set_id
+        else item
+        for item in before.sets
+    )
+    return _with_sets(before, _replace(sets, set_id, Status.ACCEPTED))
+
+
+def revoke(before: Standing) -> Standing:
+    """The same standing, with all tokens up to now dead."""
+    return replace(before, generation=before.generation + 1)
+
+
+def decide(before: Standing, set_id: str, wanted: Status) -> Standing:
+    """An operator makes ``wanted`` of a set that the device has; the same again changes nothing.
+
+    Raises:
+        BadRequest: the set is preauthorized: only the device's own request ends that.
+    """
+    current = before.by_id(set_id)
+    if current is None or current.status is Status.PREAUTHORIZED:
+        raise BadRequest("dev auth: bad request")
+    if current.status is wanted:
+        return before
+    if wanted is Status.ACCEPTED:
+        return accept(before, set_id)
+    return _with_sets(before, _replace(before.sets, set_id, wanted))
+
+
+def remove(before: Standing, set_id: str) -> Standing | None:
+    """The standing without that set; None if the device goes with it: its last set was preauthorized."""
+    kept = tuple(item for item in before.sets if item.id != set_id)
+    gone = before.by_id(set_id)
+    if not kept and gone is not None and gone.status is Status.PREAUTHORIZED:
+        return None
+    return _with_sets(before, kept)
+
+
+def appear(before: Standing, new: AuthSet) -> Standing:
+    """A key claims the identity for the first time and waits, pending, for a decision."""
+    return _with_sets(before, (*_with_room(before.sets), new))
+
+
+def preauthorise(before: Standing, new: AuthSet) -> Standing:
+    """``new`` (or the set that has its key already) becomes preauthorized.
+
+    A device that exists keeps its status, whatever its sets now say, until the device itself calls (B4).
+    """
+    status = before.status if before.sets else None
+    known = before.by_key(new.pubkey)
+    if known is not None:
+        return _with_sets(before, _replace(before.sets, known.id, Status.PREAUTHORIZED), status)
+    return _with_sets(before, (*_with_room(before.sets), new), status)
+
+
+def _with_room(sets: tuple[AuthSet, ...]) -> tuple[AuthSet, ...]:
+    """``sets`` with room for one more.
+
+    When there are too many, the oldest pending one goes: its device brings it back by asking again, while a
+    forgotten rejection would let a key back in front of an operator who had already said no. Rejected ones go
+    only when no pending one is left; what was accepted or preauthorized never does.
+    """
+    if len(sets) < limits.AUTH_SETS_PER_DEVICE:
+        return sets
+    for status in (Status.PENDING, Status.REJECTED):
+        oldest = next((item for item in sets if item.status is status), None)
+        if oldest is not None:
+            return tuple(item for item in sets if item is not oldest)
+    raise BadRequest(f"too many authentication sets (max: {limits.AUTH_SETS_PER_DEVICE})")

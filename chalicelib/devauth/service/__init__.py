@@ -1,0 +1,34 @@
+"""Use cases of device authentication, by topic; other features import them from here."""
+
+from chalicelib.devauth.service.leaving import clear_out, decommission
+from chalicelib.devauth.service.operators import (
+    count,
+    count_all,
+    decide,
+    get,
+    limit,
+    listed,
+    preauthorise,
+    remove_set,
+    revoke_token,
+    selected,
+    set_status,
+)
+from chalicelib.devauth.service.requests import authenticate
+
+__all__ = [
+    "authenticate",
+    "clear_out",
+    "count",
+    "count_all",
+    "decide",
+    "decommission",
+    "get",
+    "limit",
+    "listed",
+    "preauthorise",
+    "remove_set",
+    "revoke_token",
+    "selected",
+    "set_status",
+]

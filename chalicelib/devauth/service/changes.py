@@ -1,0 +1,150 @@
+"""How a device goes from one state to the next: one transaction over everything that knows about it.
+
+That is the device, the links to its auth sets, its head, the counts, roster and group (``fleet.membership``) and
+the inventory. Whoever decides reads, decides, and calls :func:`save`; when that was overtaken, it decides again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from chalicelib.devauth import tables
+from chalicelib.devauth.rules.device import Device, count_changes
+from chalicelib.devauth.rules.sets import Status
+from chalicelib.errors import Unavailable, Unprocessable
+from chalicelib.fleet import control, heads, membership
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.inventory import service as inventory
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.storage.keys import TenantId
+
+T = TypeVar("T")
+_DECISIONS = 20
+"""How often a decision is made anew before the caller is asked to come back."""
+
+
+class LimitReachedError(Unprocessable):
+    """The tenant has as many accepted devices as it may."""
+
+    def __init__(self) -> None:
+        super().__init__("maximum number of accepted devices reached")
+
+
+class OvertakenError(Exception):
+    """Someone else changed the device between reading and writing: read and decide again."""
+
+
+def decided(attempt: Callable[[], T]) -> T:
+    """What ``attempt`` returns; it reads, decides and saves, and is called again when it was overtaken.
+
+    Raises:
+        Unavailable: it was overtaken again and again.
+    """
+    for _ in range(_DECISIONS):
+        try:
+            return attempt()
+        except OvertakenError:
+            continue
+    raise Unavailable("service unavailable", retry_after=1)
+
+
+def save(tenant: TenantId, before: Device, after: Device | None) -> None:
+    """Store the change from ``before`` to ``after`` (None: the device is removed).
+
+    Raises:
+        LimitReachedError: the device would be accepted, and the tenant may have no more.
+        OvertakenError: the device or its group is no longer what was read. Nothing was written.
+    """
+    tx = Transaction()
+    if after is not None:
+        tables.put(tx, tenant, after)
+    else:
+        tables.delete(tx, tenant, before)
+    tables.link_sets(tx, tenant, before, after)
+    if after is None or _as_heads_see(before) != _as_heads_see(after):
+        _change_head(tx, tenant, before, after)
+    _count(tx, tenant, before.id, count_changes(before, after))
+    if after is None:
+        inventory.device_gone(tx, tenant, before.id)
+    elif before.standing.status is not after.standing.status:
+        inventory.status_changed(tx, tenant, before.id, after.standing.status)
+    _commit(tx)
+
+
+def create(tenant: TenantId, device: Device, now: datetime) -> None:
+    """Store a device that is not there yet.
+
+    Raises:
+        OvertakenError: it is. Nothing was written.
+    """
+    tx = Transaction()
+    tables.put(tx, tenant, device)
+    tables.link_sets(tx, tenant, None, device)
+    head = heads.ref(tenant, device.id)
+    head.auth_status = device.standing.status
+    head.auth_set = device.standing.accepted
+    head.auth_generation = device.standing.generation
+    head.identity_hash = device.identity_hash
+    tx.put(head, DeviceHead.pk.does_not_exist(), label="head")
+    _count(tx, tenant, device.id, count_changes(None, device))
+    inventory.device_created(tx, tenant, device.id, device.identity, device.standing.status, now)
+    _commit(tx)
+
+
+def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Status, int]) -> None:
+    # Read anew: a limit lowered a moment ago must hold, and acceptances are rare.
+    more = changes.get(Status.ACCEPTED, 0) > 0
+    bound = control.get(tenant, fresh=True).max_devices if more else -1
+    tables.count(tx, tenant, device_id, changes, bound)
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        # Overtaken goes first: what took the last place may have been this very device.
+        if error.failed.keys() == {"limit"}:
+            raise LimitReachedError from error
+        raise OvertakenError from error
+
+
+def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Device | None) -> None:
+    # The group is only known to the head; the condition holds it still until the transaction is through.
+    now = heads.find(tenant, before.id)
+    if now is None:
+        raise OvertakenError
+    group: str | None = now.group
+    same = DeviceHead.pk.exists() & (DeviceHead.group.does_not_exist() if group is None else DeviceHead.group == group)
+    head = heads.ref(tenant, before.id)
+    if after is None:
+        tx.delete(head, same, label="head")
+    else:
+        accepted = after.standing.accepted
+        actions: list[Action] = [
+            DeviceHead.auth_status.set(after.standing.status),
+            DeviceHead.auth_set.set(accepted) if accepted else DeviceHead.auth_set.remove(),
+            DeviceHead.auth_generation.set(after.standing.generation),
+        ]
+        if after.decommissioning:
+            actions.append(DeviceHead.decommissioning.set(True))
+        tx.update(head, actions, same, label="head")
+    membership.status_changed(
+        tx,
+        tenant,
+        before.id,
+        group=group,
+        before=before.standing.status,
+        after=after.standing.status if after else None,
+    )
+
+
+def _as_heads_see(device: Device) -> tuple[object, ...]:
+    standing = device.standing
+    return standing.status, standing.accepted, standing.generation, device.decommissioning

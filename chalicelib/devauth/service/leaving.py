@@ -1,0 +1,78 @@
+"""Decommissioning: the device loses its rights at once, and a worker clears it out of every feature.
+
+The flag comes first. From then on every call of the device is refused, whatever happens to the message: if the
+queue did not take it, the operator's next ``DELETE`` sends another. The worker may run any number of times and
+die at any point; what is read to find the rest, the head, goes last, with everything else of device
+authentication in one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.aws import queues
+from chalicelib.devauth import tables
+from chalicelib.devauth.service.changes import decided, save
+from chalicelib.fleet import heads
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.devauth.rules.device import Device
+    from chalicelib.storage.keys import TenantId
+
+
+def decommission(tenant: TenantId, device_id: str) -> bool:
+    """Start to remove a device; whether there is one. Asking again sends the worker again.
+
+    Raises:
+        Unavailable: the queue did not take the message. The device is locked out all the same.
+    """
+    if not decided(partial(_mark, tenant, device_id)):
+        return False
+    queues.send(queues.Queue.DECOMMISSIONS, {"tenant": tenant, "device_id": device_id})
+    return True
+
+
+def _mark(tenant: TenantId, device_id: str) -> bool:
+    device = _find(tenant, device_id)
+    if device is None:
+        return False
+    mark(tenant, device, clock.now())
+    return True
+
+
+def mark(tenant: TenantId, device: Device, now: datetime) -> None:
+    """Flag the device as leaving, on itself and on its head.
+
+    Raises:
+        OvertakenError: the device was changed meanwhile.
+    """
+    if not device.decommissioning:
+        save(tenant, device, replace(device, decommissioning=True, updated=now))
+
+
+def clear_out(tenant: TenantId, device_id: str) -> None:
+    """Remove a device from every feature. Nothing to do for one that is gone, or that is not leaving."""
+    # Imported here: a device that asks for a token does not pay for it.
+    from chalicelib.deployments import service as deployments
+
+    device = _find(tenant, device_id)
+    if device is None or not device.decommissioning:
+        return
+    deployments.device_gone(tenant, device_id)
+    decided(partial(_remove, tenant, device_id))
+
+
+def _remove(tenant: TenantId, device_id: str) -> None:
+    device = _find(tenant, device_id)
+    if device is not None:
+        save(tenant, device, None)
+
+
+def _find(tenant: TenantId, device_id: str) -> Device | None:
+    head = heads.find(tenant, device_id)
+    return tables.find(tenant, head.identity_hash) if head else None

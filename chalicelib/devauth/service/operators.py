@@ -1,0 +1,205 @@
+"""What operators do with devices: look, decide, preauthorise, revoke (behaviour notes B3 to B5)."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib import clock
+from chalicelib.devauth import tables
+from chalicelib.devauth.rules import identity as identities
+from chalicelib.devauth.rules import pubkeys, sets
+from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
+from chalicelib.devauth.service.changes import create, decided, save
+from chalicelib.devauth.service.leaving import clear_out, mark
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.fleet import control, heads
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from chalicelib.storage.keys import TenantId
+
+_NO_SET = "authorization set not found"
+_LIMITS = frozenset({"max_devices"})
+
+
+def get(tenant: TenantId, device_id: str) -> Device:
+    """The device.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    head = heads.find(tenant, device_id)
+    device = tables.find(tenant, head.identity_hash) if head else None
+    if device is None:
+        raise NotFound("device not found")
+    return device
+
+
+def listed(tenant: TenantId, statuses: Collection[str], start: int, stop: int) -> list[Device]:
+    """Rows ``start`` to ``stop`` of all devices, or those of the given statuses, by status, then id."""
+    return tables.listed(tenant, statuses, start, stop)
+
+
+def selected(
+    tenant: TenantId, device_ids: Collection[str], statuses: Collection[str], start: int, stop: int
+) -> list[Device]:
+    """Rows ``start`` to ``stop`` of the devices with these ids (and statuses, if any), by status, then id."""
+    found = heads.find_many(tenant, device_ids)
+    devices = tables.find_many(tenant, [head.identity_hash for head in found.values()])
+    matching = [device for device in devices if not statuses or device.standing.status in statuses]
+    return sorted(matching, key=lambda device: (device.standing.status, device.id))[start:stop]
+
+
+def count(tenant: TenantId, status: str | None = None) -> int:
+    """How many devices have a status, or all; exact."""
+    numbers = tables.counts(tenant)
+    return numbers[Status(status)] if status else sum(numbers.values())
+
+
+def count_all(tenant: TenantId) -> int:
+    """How many devices there are, of any status."""
+    return count(tenant)
+
+
+def limit(tenant: TenantId, name: str) -> int:
+    """The tenant's limit of that name; -1 is none.
+
+    Raises:
+        BadRequest: there is no such limit.
+    """
+    if name not in _LIMITS:
+        raise BadRequest(f"unsupported limit {name}")
+    return control.get(tenant, fresh=True).max_devices
+
+
+def set_status(tenant: TenantId, device_id: str, set_id: str) -> Status:
+    """The status of an auth set of this device.
+
+    Raises:
+        NotFound: the device has no such set.
+    """
+    device = _by_set(tenant, set_id)
+    if device.id != device_id:
+        raise NotFound(_NO_SET)
+    return _set_of(device.standing, set_id).status
+
+
+def decide(tenant: TenantId, device_id: str, set_id: str, status: str) -> None:
+    """Accept, reject or put back an auth set. Tokens of a set that is no longer accepted die at once.
+
+    Raises:
+        BadRequest: no such status, or the set is preauthorized or another device's.
+        NotFound: no such set, or its device is leaving.
+        LimitReachedError: the tenant has as many accepted devices as it may.
+    """
+    if status not in sets.SETTABLE:
+        raise BadRequest("incorrect device status")
+    decided(partial(_decide, tenant, device_id, set_id, Status(status)))
+
+
+def _decide(tenant: TenantId, device_id: str, set_id: str, wanted: Status) -> None:
+    device = _by_set(tenant, set_id)
+    if device.id != device_id:
+        raise BadRequest("dev auth: dev ID and auth ID mismatch")
+    if device.decommissioning:
+        raise NotFound("device not found")
+    after = sets.decide(device.standing, set_id, wanted)
+    if after is not device.standing:
+        now = clock.now()
+        save(tenant, device, device.moved_to(after, now))
+
+
+def remove_set(tenant: TenantId, set_id: str) -> bool:
+    """Forget an auth set; whether there was one. A device whose last set was preauthorized goes with it."""
+    return decided(partial(_remove_set, tenant, set_id))
+
+
+def _remove_set(tenant: TenantId, set_id: str) -> bool:
+    device = _find_by_set(tenant, set_id)
+    if device is None or device.decommissioning:
+        return False
+    after = sets.remove(device.standing, set_id)
+    now = clock.now()
+    if after is not None:
+        save(tenant, device, device.moved_to(after, now))
+    else:
+        mark(tenant, device, now)
+        clear_out(tenant, device.id)
+    return True
+
+
+def revoke_token(tenant: TenantId, token_id: str) -> bool:
+    """Kill all tokens of an accepted auth set (``token_id`` is its id: the ``jti``); whether it is one."""
+    return decided(partial(_revoke, tenant, token_id))
+
+
+def _revoke(tenant: TenantId, token_id: str) -> bool:
+    device = _find_by_set(tenant, token_id)
+    if device is None or device.standing.accepted != token_id:
+        return False
+    save(tenant, device, device.moved_to(sets.revoke(device.standing), clock.now()))
+    return True
+
+
+def preauthorise(tenant: TenantId, identity_data: Any, pubkey: str | None, *, force: bool) -> tuple[bool, Device]:
+    """Expect a device: its first request with this key will be accepted without anyone being asked.
+
+    Returns:
+        Whether it was done, and the device: as it now is, or the one that has this identity already.
+
+    Raises:
+        BadRequest: the identity is no object with members, or the key is unusable.
+    """
+    prefix = "failed to decode preauth request: "
+    if not isinstance(identity_data, dict) or not identity_data:
+        raise BadRequest(prefix + "identity_data must be a non-empty object")
+    if not pubkey:
+        raise BadRequest(prefix + "pubkey must be provided")
+    try:
+        key = pubkeys.canonical(pubkeys.parse(pubkey))
+        identity = identities.normalise(msgspec.json.encode(identity_data).decode())
+    except BadRequest as error:
+        raise BadRequest(prefix + error.text) from error
+    return decided(partial(_preauthorise, tenant, identity, key, force=force))
+
+
+def _preauthorise(tenant: TenantId, identity: identities.Identity, pubkey: str, *, force: bool) -> tuple[bool, Device]:
+    before = tables.find(tenant, identity.hash)
+    now = clock.now()
+    new = AuthSet(str(uuid.uuid4()), pubkey, Status.PREAUTHORIZED, now)
+    if before is None:
+        standing = sets.preauthorise(sets.NOBODY, new)
+        device = Device(str(uuid.uuid4()), identity.hash, identity.text, standing, now, now)
+        create(tenant, device, now)
+        return True, device
+    if before.decommissioning or not force:
+        return False, before
+    save(tenant, before, before.moved_to(sets.preauthorise(before.standing, new), now))
+    return True, before
+
+
+def _find_by_set(tenant: TenantId, set_id: str) -> Device | None:
+    identity_hash = tables.identity_of_set(tenant, set_id)
+    device = tables.find(tenant, identity_hash) if identity_hash else None
+    # Between the two reads the set may have been dropped.
+    return device if device is not None and device.standing.by_id(set_id) else None
+
+
+def _by_set(tenant: TenantId, set_id: str) -> Device:
+    device = _find_by_set(tenant, set_id)
+    if device is None:
+        raise NotFound(_NO_SET)
+    return device
+
+
+def _set_of(standing: Standing, set_id: str) -> AuthSet:
+    found = standing.by_id(set_id)
+    if found is None:
+        raise NotFound(_NO_SET)
+    return found

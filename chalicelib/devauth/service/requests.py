@@ -1,0 +1,166 @@
+"""Devices asking for a token. An accepted device costs one read; everyone else a 401 (behaviour notes B1)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import clock, settings, tokens
+from chalicelib.devauth import tables
+from chalicelib.devauth.rules import identity as identities
+from chalicelib.devauth.rules import pubkeys, sets
+from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.sets import AuthSet, Status
+from chalicelib.devauth.service.changes import LimitReachedError, create, decided, save
+from chalicelib.errors import BadRequest, Unauthorized
+from chalicelib.fleet import control, heads
+from chalicelib.fleet.tables import DeviceHead
+from chalicelib.inventory import service as inventory
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.tenantadm import service as tenantadm
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.devauth.shapes import AuthRequest
+
+_REFUSED = "dev auth: unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A device that proved to own ``pubkey`` (canonical PEM) and says to be ``identity``."""
+
+    identity: identities.Identity
+    pubkey: str
+
+
+def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) -> str:
+    """A token for the device that signed ``raw``, the body that ``request`` was decoded from.
+
+    A device or key seen for the first time is recorded for an operator to decide on, and refused like all
+    others that are not accepted.
+
+    Args:
+        request: the decoded body.
+        raw: the bytes that the device signed.
+        signature: base64, from the header; empty if there was none.
+        bearer: a tenant token from the ``Authorization`` header, for a body without one; may be empty.
+
+    Raises:
+        BadRequest: a part is missing or unusable.
+        Unauthorized: the signature is wrong, the tenant unknown or suspended, or the device not accepted.
+    """
+    claim = _verified(request, raw, signature)
+    tenant = _tenant(request.tenant_token or bearer)
+    now = clock.now()
+    try:
+        device = decided(partial(_recorded, tenant, claim, now))
+    except LimitReachedError as error:
+        raise Unauthorized("unauthorized") from error
+    held = device.standing.by_key(claim.pubkey)
+    if device.decommissioning or held is None or held.status is not Status.ACCEPTED:
+        raise Unauthorized(_REFUSED)
+    _check_in(tenant, device, now)
+    return tokens.issue(_claims(tenant, device, held, now))
+
+
+def _verified(request: AuthRequest, raw: bytes, signature: str) -> Claim:
+    if not request.id_data:
+        raise BadRequest("invalid auth request: id_data must be provided")
+    if not request.pubkey:
+        raise BadRequest("invalid auth request: pubkey must be provided")
+    try:
+        key = pubkeys.parse(request.pubkey)
+    except BadRequest as error:
+        raise BadRequest(f"invalid auth request: {error.text}") from error
+    if not signature:
+        raise BadRequest("missing request signature header")
+    pubkeys.verify(key, signature, raw)
+    return Claim(identities.normalise(request.id_data), pubkeys.canonical(key))
+
+
+def _tenant(token: str) -> TenantId:
+    named = tenantadm.tenant_by_token(token) if token else None
+    tenant = named or TenantId(settings.current().default_tenant)
+    if not tenant:
+        raise Unauthorized(_REFUSED)
+    if not control.get(tenant).active:
+        raise Unauthorized("Account suspended")
+    return tenant
+
+
+def _recorded(tenant: TenantId, claim: Claim, now: datetime) -> Device:
+    """The device with the claiming key among its sets, after what the request itself changes."""
+    before = tables.find(tenant, claim.identity.hash)
+    if before is None:
+        return _first_contact(tenant, claim, now)
+    standing = before.standing
+    held = standing.by_key(claim.pubkey)
+    if before.decommissioning:
+        after = standing
+    elif held is None:
+        after = sets.appear(standing, _pending(claim, now))
+    elif held.status is Status.PREAUTHORIZED:
+        after = sets.accept(standing, held.id)
+    else:
+        after = sets.settle(standing)
+    if after == standing:
+        return before
+    device = before.moved_to(after, now)
+    save(tenant, before, device)
+    return replace(device, version=device.version + 1)
+
+
+def _first_contact(tenant: TenantId, claim: Claim, now: datetime) -> Device:
+    device = Device(
+        id=str(uuid.uuid4()),
+        identity_hash=claim.identity.hash,
+        identity=claim.identity.text,
+        standing=sets.appear(sets.NOBODY, _pending(claim, now)),
+        created=now,
+        updated=now,
+    )
+    create(tenant, device, now)
+    return replace(device, version=1)
+
+
+def _pending(claim: Claim, now: datetime) -> AuthSet:
+    return AuthSet(str(uuid.uuid4()), claim.pubkey, Status.PENDING, now)
+
+
+def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
+    interval = timedelta(seconds=settings.current().check_in_interval)
+    if device.check_in is not None and now - device.check_in < interval:
+        return
+    tx = Transaction()
+    tables.checked_in(tx, tenant, device, now)
+    tx.update(heads.ref(tenant, device.id), [DeviceHead.seen.set(now)], DeviceHead.pk.exists(), label="head")
+    inventory.checked_in(tx, tenant, device.id, now)
+    try:
+        tx.commit()
+    except ConditionFailed:
+        # Someone changed the device meanwhile. Its token stands or falls by the head; the note can wait.
+        return
+
+
+def _claims(tenant: TenantId, device: Device, held: AuthSet, now: datetime) -> dict[str, Any]:
+    issued = int(now.timestamp())
+    terms = control.get(tenant)
+    return {
+        "jti": held.id,
+        "sub": device.id,
+        "iss": "Mender",
+        "iat": issued,
+        "exp": issued + settings.current().device_token_life,
+        "mender.device": True,
+        "mender.tenant": tenant,
+        "mender.plan": terms.plan,
+        "mender.addons": list(terms.addons),
+        "mender.trial": False,
+        "lamplighter.gen": device.standing.generation,
+    }

@@ -1,0 +1,60 @@
+"""What travels on the wire in device authentication (behaviour notes B1, B4, B5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class AuthRequest(msgspec.Struct):
+    """What a device sends to get a token. Members that only other servers know are ignored."""
+
+    id_data: str | None = None
+    pubkey: str | None = None
+    tenant_token: str | None = None
+
+
+class PreAuthSet(msgspec.Struct):
+    """A device that an operator expects."""
+
+    identity_data: Any = None
+    pubkey: str | None = None
+    force: bool = False
+
+
+class NewStatus(msgspec.Struct):
+    """What an operator decides about an auth set."""
+
+    status: str = ""
+
+
+class Search(msgspec.Struct):
+    """A search for devices; both members take one value or many."""
+
+    status: str | list[str] | None = None
+    id: str | list[str] | None = None
+
+
+class AuthSetShape(msgspec.Struct):
+    """An auth set as it is shown. ``pubkey`` is PEM, ``ts`` RFC 3339."""
+
+    id: str
+    identity_data: msgspec.Raw
+    pubkey: str
+    ts: str
+    status: str
+    device_id: str
+
+
+class DeviceShape(msgspec.Struct, omit_defaults=True):
+    """A device as it is shown."""
+
+    id: str
+    identity_data: msgspec.Raw
+    status: str
+    created_ts: str
+    updated_ts: str
+    auth_sets: list[AuthSetShape] | None
+    decommissioning: bool
+    check_in_time: str | None = None

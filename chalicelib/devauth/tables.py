@@ -1,0 +1,244 @@
+"""The table ``devauth``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#I#<identity hash>`` | ``DEVICE`` | a device with all its auth sets |
+| ``T#t#A#<auth set>`` | ``SET`` | which device a set belongs to |
+| ``T#t#COUNTS`` | ``S#0`` .. ``S#7`` | devices by status, all but accepted, in 8 parts by the id's hash |
+| ``T#t#COUNTS`` | ``ACCEPTED`` | accepted devices: one number, since the limit is a condition on it |
+
+Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_DEVICE, _SET, _ACCEPTED = "DEVICE", "SET", "ACCEPTED"
+_SHARDS = 8
+
+
+class DevauthItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("devauth")
+
+
+class ListIndex(GlobalSecondaryIndex["DeviceItem"]):
+    """Devices of a tenant by status, then id."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = AllProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
+
+
+class DeviceItem(DevauthItem):
+    """A device as it is stored."""
+
+    device_id = UnicodeAttribute()
+    identity = UnicodeAttribute()
+    """Identity data in its normal form."""
+    status = UnicodeAttribute()
+    sets = BlobAttribute(default=list)
+    generation = NumberAttribute(default=0)
+    created = TimeAttribute()
+    updated = TimeAttribute()
+    check_in = TimeAttribute(null=True)
+    decommissioning = BooleanAttribute(null=True)
+    version = NumberAttribute(default=1)
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+    by_status = ListIndex()
+
+
+class SetItem(DevauthItem):
+    """Where the device of an auth set is."""
+
+    identity_hash = UnicodeAttribute()
+
+
+class CountItem(DevauthItem):
+    """How many devices have each status."""
+
+    n = NumberAttribute(null=True)
+    noauth = NumberAttribute(null=True)
+    pending = NumberAttribute(null=True)
+    preauthorized = NumberAttribute(null=True)
+    rejected = NumberAttribute(null=True)
+
+
+def _device(item: DeviceItem) -> Device:
+    sets = msgspec.convert(item.sets, tuple[AuthSet, ...])
+    return Device(
+        id=item.device_id,
+        identity_hash=keys.last_part(item.pk),
+        identity=item.identity,
+        standing=Standing(Status(item.status), sets, int(item.generation)),
+        created=item.created,
+        updated=item.updated,
+        check_in=item.check_in,
+        decommissioning=bool(item.decommissioning),
+        version=int(item.version),
+    )
+
+
+def _device_ref(tenant: TenantId, identity_hash: str) -> DeviceItem:
+    return DeviceItem(keys.partition(tenant, "I", identity_hash), _DEVICE)
+
+
+def _set_ref(tenant: TenantId, set_id: str) -> SetItem:
+    return SetItem(keys.partition(tenant, "A", set_id), _SET)
+
+
+def find(tenant: TenantId, identity_hash: str) -> Device | None:
+    """The device of that identity, as it is now."""
+    try:
+        item = DeviceItem.get(keys.partition(tenant, "I", identity_hash), _DEVICE, consistent_read=True)
+    except DeviceItem.DoesNotExist:
+        return None
+    return _device(item)
+
+
+def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
+    """The devices that exist, in no order; 100 a round trip."""
+    wanted = [(keys.partition(tenant, "I", value), _DEVICE) for value in dict.fromkeys(identity_hashes)]
+    return [_device(item) for item in DeviceItem.batch_get(wanted, consistent_read=True)]
+
+
+def identity_of_set(tenant: TenantId, set_id: str) -> str | None:
+    """The identity hash of the device that has this auth set."""
+    try:
+        item = SetItem.get(keys.partition(tenant, "A", set_id), _SET, consistent_read=True)
+    except SetItem.DoesNotExist:
+        return None
+    return item.identity_hash
+
+
+def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> list[Device]:
+    """Rows ``start`` to ``stop`` of the tenant's devices by status, then id; of these statuses, or of all.
+
+    Rows before ``start`` are read and thrown away: DynamoDB knows no offset.
+    """
+    rows = islice(_walk(tenant, sorted(set(statuses)), stop), start, stop)
+    return [_device(item) for item in rows]
+
+
+def _walk(tenant: TenantId, statuses: Iterable[str], stop: int) -> Iterator[DeviceItem]:
+    ranges: list[Any] = [DeviceItem.list_sk.startswith(f"{status}#") for status in statuses]
+    for condition in ranges or [None]:
+        yield from DeviceItem.by_status.query(keys.partition(tenant), condition, limit=stop)
+
+
+def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
+    """Write the device as a whole; fails with label ``device`` if it has changed since ``device.version``."""
+    item = _device_ref(tenant, device.identity_hash)
+    item.device_id = device.id
+    item.identity = device.identity
+    item.status = device.standing.status
+    item.sets = device.standing.sets
+    item.generation = device.standing.generation
+    item.created, item.updated, item.check_in = device.created, device.updated, device.check_in
+    item.decommissioning = device.decommissioning or None
+    item.version = device.version + 1
+    item.list_pk = keys.partition(tenant)
+    item.list_sk = keys.sort(device.standing.status, device.id)
+    tx.put(item, _unchanged(device), label="device")
+
+
+def delete(tx: Transaction, tenant: TenantId, device: Device) -> None:
+    """Delete the device; fails with label ``device`` if it has changed."""
+    tx.delete(_device_ref(tenant, device.identity_hash), _unchanged(device), label="device")
+
+
+def _unchanged(device: Device) -> Any:
+    if device.version == 0:
+        return DeviceItem.pk.does_not_exist()
+    return DeviceItem.version == device.version
+
+
+def checked_in(tx: Transaction, tenant: TenantId, device: Device, now: datetime) -> None:
+    """Note that the device was here; fails with label ``device`` if it has changed."""
+    actions = [DeviceItem.check_in.set(now), DeviceItem.version.set(device.version + 1)]
+    tx.update(_device_ref(tenant, device.identity_hash), actions, _unchanged(device), label="device")
+
+
+def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: Device | None) -> None:
+    """Make the sets of ``after`` findable by id, and those that it no longer has not."""
+    old, new = ({item.id for item in (device.standing.sets if device else ())} for device in (before, after))
+    for set_id in sorted(old ^ new):
+        item = _set_ref(tenant, set_id)
+        if after is not None and set_id in new:
+            item.identity_hash = after.identity_hash
+            tx.put(item, label="set")
+        else:
+            tx.delete(item, label="set")
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+def _count_ref(tenant: TenantId, sort: str) -> CountItem:
+    return CountItem(keys.partition(tenant, "COUNTS"), sort)
+
+
+def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Status, int], limit: int) -> None:
+    """Change the counts by ``change``; fails with label ``limit`` if more than ``limit`` (-1: any) get accepted."""
+    accepted = change.get(Status.ACCEPTED, 0)
+    if accepted:
+        condition = None
+        if accepted > 0 and limit >= 0:
+            condition = _below(limit)
+        tx.update(_count_ref(tenant, _ACCEPTED), [CountItem.n.add(accepted)], condition, label="limit")
+    actions: list[Action] = [
+        getattr(CountItem, status).add(by)
+        for status, by in sorted(change.items())
+        if status is not Status.ACCEPTED and by
+    ]
+    if actions:
+        shard = hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
+        tx.update(_count_ref(tenant, f"S#{shard}"), actions, label="counts")
+
+
+def _below(limit: int) -> Any:
+    room = CountItem.n < limit
+    # No row yet counts as 0, which is below every limit but 0.
+    return CountItem.n.does_not_exist() | room if limit else room
+
+
+def counts(tenant: TenantId) -> dict[Status, int]:
+    """How many devices have each status: one query of at most 9 rows, as they are now."""
+    totals = dict.fromkeys(Status, 0)
+    for row in CountItem.query(keys.partition(tenant, "COUNTS"), consistent_read=True):
+        totals[Status.ACCEPTED] += int(row.n or 0)
+        for status in Status:
+            if status is not Status.ACCEPTED:
+                totals[status] += int(getattr(row, status) or 0)
+    return totals

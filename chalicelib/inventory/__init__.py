@@ -1,0 +1,1 @@
+"""Inventory: what devices say about themselves, what users say about them, and finding them by it."""

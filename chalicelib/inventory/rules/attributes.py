@@ -1,0 +1,137 @@
+"""Attributes: what is allowed, how writes merge, when nothing has changed (behaviour notes C).
+
+Stored, an attribute is ``[value]``, ``[value, description]`` or ``[value, description, timestamp]`` under its
+scope and name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+
+if TYPE_CHECKING:
+    from chalicelib.inventory.shapes import AttributeInput
+
+Stored: TypeAlias = list[Any]
+Scope: TypeAlias = dict[str, Stored]
+
+IDENTITY, INVENTORY, MONITOR, SYSTEM, TAGS = "identity", "inventory", "monitor", "system", "tags"
+SCOPES = (IDENTITY, INVENTORY, MONITOR, SYSTEM, TAGS)
+
+_BAD_TYPE = "supported types are string, float64, and arrays thereof"
+_MIXED = "array values must be of consistent type: string or float64"
+_EXACT_INTEGERS = 2.0**53
+
+
+def value_of(value: Any) -> Any:
+    """``value`` as it is stored: text, a number, or a list of either; whole numbers as ``int``.
+
+    Raises:
+        BadRequest: it is something else, or too large.
+    """
+    if isinstance(value, list):
+        items = [_scalar(item) for item in value]
+        if len({isinstance(item, str) for item in items}) > 1:
+            raise BadRequest(_MIXED)
+        value = items
+    else:
+        value = _scalar(value)
+    if len(msgspec.json.encode(value)) > limits.ATTRIBUTE_VALUE:
+        raise BadRequest(f"the value of an attribute is too large (max: {limits.ATTRIBUTE_VALUE} bytes)")
+    return value
+
+
+def _scalar(value: Any) -> str | int | float:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest(_BAD_TYPE)
+    # 42.0 and 42 are the same number to every client, and must be the same to the hash.
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INTEGERS:
+        return int(value)
+    return value
+
+
+def merged(
+    current: Scope,
+    given: list[AttributeInput],
+    *,
+    replace: bool,
+    most: int,
+    timestamp: str | None = None,
+) -> Scope:
+    """A scope after a write.
+
+    Args:
+        current: the scope before.
+        given: what was sent; of a name given twice the last one counts.
+        replace: whether names that were not sent go (PUT) or stay (PATCH).
+        most: how many attributes the scope may have.
+        timestamp: noted with each attribute sent; None notes none.
+
+    Raises:
+        BadRequest: a name or value is not allowed, or there are too many.
+    """
+    sent = {_name(item): _stored(item, current, timestamp) for item in given}
+    result = sent if replace else current | sent
+    if len(result) > most:
+        raise BadRequest("the number of attributes in the scope is above the limit")
+    return result
+
+
+def _name(item: AttributeInput) -> str:
+    if not item.name:
+        raise BadRequest("name: cannot be blank")
+    if len(item.name) > limits.ATTRIBUTE_NAME:
+        raise BadRequest(f"name: the length must be between 1 and {limits.ATTRIBUTE_NAME}")
+    return item.name
+
+
+def _stored(item: AttributeInput, current: Scope, timestamp: str | None) -> Stored:
+    description = item.description
+    if description is None:
+        # A write without a description leaves the one that is there.
+        before = current.get(item.name or "", [])
+        description = before[1] if len(before) > 1 else None
+    if timestamp is not None:
+        return [value_of(item.value), description, timestamp]
+    return [value_of(item.value), description] if description is not None else [value_of(item.value)]
+
+
+def from_identity(members: dict[str, Any]) -> Scope:
+    """The identity scope of a new device. ``status`` is the server's own; what is no attribute value stays out."""
+    scope: Scope = {}
+    for name, value in members.items():
+        if name == "status" or not 0 < len(name) <= limits.ATTRIBUTE_NAME:
+            continue
+        try:
+            scope[name] = [value_of(value)]
+        except BadRequest:
+            continue
+    return scope
+
+
+def check_size(attributes: dict[str, Scope]) -> None:
+    """Check that a device's attributes fit into its item.
+
+    Raises:
+        BadRequest: they do not.
+    """
+    if len(msgspec.json.encode(attributes)) > limits.INVENTORY_ITEM:
+        raise BadRequest(f"the attributes are too large (max: {limits.INVENTORY_ITEM} bytes)")
+
+
+def fingerprint(method: str, day: str, given: list[AttributeInput]) -> str:
+    """What a write of ``given`` is recognised by when the device sends it again.
+
+    The order of attributes does not count: clients send them in random order. The day does: the first report of
+    a day is written even if nothing changed, so that ``updated_ts`` tells on which day a device last reported
+    (C, "updated_ts"). The method does: a PUT may remove what a PATCH leaves.
+    """
+    content = sorted((item.name or "", item.description or "", msgspec.json.encode(item.value)) for item in given)
+    return hashlib.sha256(msgspec.json.encode((method, day, content))).hexdigest()

@@ -1,0 +1,65 @@
+"""A device as the inventory knows it, and its attributes as they are looked up and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device. ``attributes`` are by scope and name; what the server itself knows stands beside them.
+
+    ``shown`` are the attributes of a device by the names under which clients see them (``identity/status``,
+    ``system/group``, ...), and the only place that knows these names.
+    """
+
+    id: str
+    attributes: dict[str, Scope]
+    status: str
+    created: datetime
+    updated: datetime
+    group: str | None = None
+    check_in: datetime | None = None
+    tags_etag: str | None = None
+    version: int = 0
+    _own: dict[str, dict[str, Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        system = {
+            "check_in_time": self.check_in,
+            "created_ts": self.created,
+            "group": self.group,
+            "updated_ts": self.updated,
+        }
+        own = {
+            IDENTITY: {"status": self.status},
+            SYSTEM: {name: value for name, value in system.items() if value is not None},
+        }
+        object.__setattr__(self, "_own", own)
+
+    def scope(self, name: str) -> Scope:
+        """What clients wrote into a scope."""
+        return self.attributes.get(name, {})
+
+    def value(self, scope: str, name: str) -> Any:
+        """The value of an attribute; None if the device does not have it. Times are ``datetime``."""
+        if scope == IDENTITY and name == "id":
+            return self.id
+        own = self._own.get(scope, {}).get(name)
+        if own is not None:
+            return own
+        stored = self.attributes.get(scope, {}).get(name)
+        return stored[0] if stored else None
+
+    def shown(self) -> Iterator[tuple[str, str, list[Any]]]:
+        """Scope, name and stored form of every attribute, by scope, then name."""
+        for scope in sorted(self.attributes.keys() | self._own.keys()):
+            own = {name: [value] for name, value in self._own.get(scope, {}).items()}
+            both = self.attributes.get(scope, {}) | own
+            for name in sorted(both):
+                yield scope, name, both[name]

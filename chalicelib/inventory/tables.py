@@ -1,0 +1,179 @@
+"""The table ``inventory``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#D#<device>`` | ``INVENTORY`` | a device with all its attributes |
+
+Index ``list``: ``T#t``, ``<device>``.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.inventory.rules.device import Device
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.inventory.rules.attributes import Scope
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_SORT = "INVENTORY"
+
+
+class ListIndex(GlobalSecondaryIndex["InventoryItem"]):
+    """Devices of a tenant by id."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = AllProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
+
+
+class InventoryItem(Item):
+    """A device as it is stored."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("inventory")
+
+    attributes = BlobAttribute(default=dict)
+    """Scope, name, then ``[value, description, timestamp]`` as far as there are any."""
+    status = UnicodeAttribute()
+    group = UnicodeAttribute(null=True)
+    created = TimeAttribute()
+    updated = TimeAttribute()
+    check_in = TimeAttribute(null=True)
+    tags_etag = UnicodeAttribute(null=True)
+    version = NumberAttribute(default=1)
+    """Counts writes of ``attributes``; each is conditional on it."""
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+    by_id = ListIndex()
+
+
+def _device(item: InventoryItem) -> Device:
+    return Device(
+        id=keys.last_part(item.pk),
+        attributes=item.attributes,
+        status=item.status,
+        group=item.group,
+        created=item.created,
+        updated=item.updated,
+        check_in=item.check_in,
+        tags_etag=item.tags_etag,
+        version=int(item.version),
+    )
+
+
+def _ref(tenant: TenantId, device_id: str) -> InventoryItem:
+    return InventoryItem(keys.partition(tenant, "D", device_id), _SORT)
+
+
+def find(tenant: TenantId, device_id: str) -> Device | None:
+    """The device, as it is now."""
+    try:
+        item = InventoryItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
+    except InventoryItem.DoesNotExist:
+        return None
+    return _device(item)
+
+
+def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
+    """The devices that exist, in no order; 100 a round trip."""
+    wanted = [(keys.partition(tenant, "D", device_id), _SORT) for device_id in dict.fromkeys(device_ids)]
+    return [_device(item) for item in InventoryItem.batch_get(wanted, consistent_read=True)]
+
+
+def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
+    """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and thrown away."""
+    rows = InventoryItem.by_id.query(keys.partition(tenant), limit=stop)
+    return [_device(item) for item in islice(rows, start, stop)]
+
+
+def walk(tenant: TenantId, most: int | None = None) -> Iterator[Device]:
+    """All devices of the tenant by id, or the first ``most``; 1 MB a round trip."""
+    for item in InventoryItem.by_id.query(keys.partition(tenant), limit=most):
+        yield _device(item)
+
+
+def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
+    """Add a new device to its transaction."""
+    item = _ref(tenant, device.id)
+    item.attributes = device.attributes
+    item.status = device.status
+    item.created, item.updated = device.created, device.updated
+    item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device.id)
+    tx.put(item, label="inventory")
+
+
+def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
+    """Remove a device, or what is left of it."""
+    tx.delete(_ref(tenant, device_id), label="inventory")
+
+
+def set_status(tx: Transaction, tenant: TenantId, device_id: str, status: str) -> None:
+    """Note a device's status."""
+    _update(tx, tenant, device_id, [InventoryItem.status.set(status)])
+
+
+def set_check_in(tx: Transaction, tenant: TenantId, device_id: str, time: datetime) -> None:
+    """Note when a device was here."""
+    _update(tx, tenant, device_id, [InventoryItem.check_in.set(time)])
+
+
+def set_group(tx: Transaction, tenant: TenantId, device_id: str, group: str | None) -> None:
+    """Note a device's group."""
+    action = InventoryItem.group.set(group) if group is not None else InventoryItem.group.remove()
+    _update(tx, tenant, device_id, [action])
+
+
+def set_attributes(
+    tx: Transaction,
+    tenant: TenantId,
+    device: Device,
+    attributes: dict[str, Scope],
+    *,
+    updated: datetime | None = None,
+    check_in: datetime | None = None,
+    tags_etag: str | None = None,
+) -> None:
+    """Replace a device's attributes; fails with label ``inventory`` if they are no longer ``device``'s."""
+    actions: list[Action] = [
+        InventoryItem.attributes.set(attributes),
+        InventoryItem.version.set(device.version + 1),
+    ]
+    if updated is not None:
+        actions.append(InventoryItem.updated.set(updated))
+    if check_in is not None:
+        actions.append(InventoryItem.check_in.set(check_in))
+    if tags_etag is not None:
+        actions.append(InventoryItem.tags_etag.set(tags_etag))
+    _update(tx, tenant, device.id, actions, InventoryItem.version == device.version)
+
+
+def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Action], condition: Any = None) -> None:
+    # Without the condition an update of a device that just left would bring half of it back.
+    exists = InventoryItem.pk.exists()
+    tx.update(
+        _ref(tenant, device_id),
+        actions,
+        exists if condition is None else exists & condition,
+        label="inventory",
+    )
