@@ -12,6 +12,7 @@ from chalicelib.fleet.tables import DeviceHead
 from chalicelib.storage.transactions import Action, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from chalicelib.storage.transactions import Action
 
 
 def current_of(head: DeviceHead) -> Current | None:
