@@ -197,12 +197,14 @@ def _artifact(
     clears: list[str] = []
     for section, own in zip(header.sections, files, strict=True):
         _check_payload(section, own)
-        if section.info:
-            _join(provides, section.info.artifact_provides or {}, "provides")
-            own_depends = section.info.artifact_depends or {}
-            values = {key: value if isinstance(value, str) else tuple(value) for key, value in own_depends.items()}
-            _join(depends, values, "depends")
-            clears += section.info.clears_artifact_provides or []
+        info = section.info or shapes.TypeInfo()
+        _join(provides, info.artifact_provides or {}, "provides")
+        own_depends: Depends = {
+            key: value if isinstance(value, str) else tuple(value)
+            for key, value in (info.artifact_depends or {}).items()
+        }
+        _join(depends, own_depends, "depends")
+        clears += info.clears_artifact_provides or []
     return Artifact(
         name=header.name,
         format_version=version,

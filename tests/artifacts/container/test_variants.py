@@ -68,6 +68,15 @@ def test_the_same_in_pieces_of_any_size(step, compression):
     assert b"".join(seen) == data
 
 
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_payloads_larger_than_what_is_read_at_a_time(compression):
+    files = {"zeros": bytes(3_000_000), "mixed": bytes(range(256)) * 3000 + bytes(1), "empty": b""}
+    payload = parse_bytes(build_artifact("a", ["pi"], files, compression=compression)).payloads[0]
+    assert [(file.name, file.size, file.checksum) for file in payload.files] == [
+        (name, len(content), sha256(content)) for name, content in files.items()
+    ]
+
+
 def test_empty_chunks_are_no_end():
     data = build_artifact("a", ["pi"])
     assert parse(ChunkReader([b"", data[:700], b"", b"", data[700:], b""])).name == "a"

@@ -1,0 +1,189 @@
+"""Damaged files: refused, or what was damaged carries no fact. Never any other exception."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tarfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.artifacts.container import ArtifactError
+from tests.artifacts.container.build import example, parse_bytes
+from tests.simulator.artifacts import COMPRESS, Entry, compact, pack, sha256
+
+COMPRESSIONS = list(COMPRESS)
+VALID = [example(version, kind, signed=True).build() for version in (2, 3) for kind in COMPRESSIONS]
+
+
+def survives(data: bytes) -> None:
+    """The parser either takes ``data`` or refuses it."""
+    with contextlib.suppress(ArtifactError):
+        parse_bytes(data)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("version", [2, 3])
+def test_cut_at_every_block(version, compression):
+    data = example(version, compression, signed=True).build()
+    for end in range(0, len(data), 512):
+        with pytest.raises(ArtifactError):
+            parse_bytes(data[:end])
+
+
+def test_cut_anywhere():
+    data = example(3, "gzip", signed=True).build()
+    for end in range(0, len(data), 5):
+        with pytest.raises(ArtifactError):
+            parse_bytes(data[:end])
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_data_tars_cut_anywhere(compression):
+    """A data tar has no sum of its own: its end must be found missing from the inside."""
+    entries = example(3, compression).entries()
+    content = entries[-1].content
+    for end in range(len(content)):
+        entries[-1].content = content[:end]
+        with pytest.raises(ArtifactError):
+            parse_bytes(pack(entries))
+
+
+def unverified(data: bytes) -> set[int]:
+    """Offsets in an uncompressed artifact that no sum covers, as Python's own tar reader sees it.
+
+    Padding after members of the file and of its data tars, and the signature (which takes a key to verify).
+    """
+    free: set[int] = set()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        for member in tar:
+            start, end = member.offset_data, member.offset_data + member.size
+            free |= set(range(end, end + -member.size % 512))
+            if member.name == "manifest.sig":
+                free |= set(range(start, end))
+            if member.name.startswith("data/"):
+                free |= {start + offset for offset in unverified(data[start:end])}
+    return free
+
+
+@pytest.mark.parametrize(("version", "mask"), [(2, 0x01), (3, 0x01), (3, 0xFF)])
+def test_every_byte_changed(version, mask):
+    data = bytearray(example(version, "none", signed=True).build())
+    whole, free = parse_bytes(bytes(data)), unverified(bytes(data))
+    for offset in range(len(data)):
+        data[offset] ^= mask
+        if offset in free:
+            assert parse_bytes(bytes(data)) == whole
+        else:
+            with pytest.raises(ArtifactError):
+                parse_bytes(bytes(data))
+        data[offset] ^= mask
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lzma", "zstd"])
+def test_every_byte_changed_in_compressed_data(compression):
+    """Fields of a compressed stream that say nothing about its content may change; the facts may not."""
+    data = bytearray(example(3, compression).build())
+    whole = parse_bytes(bytes(data))
+    accepted = 0
+    for offset in range(data.rindex(b"data/0000"), len(data)):
+        data[offset] ^= 0x01
+        with contextlib.suppress(ArtifactError):
+            assert parse_bytes(bytes(data)) == whole
+            accepted += 1
+        data[offset] ^= 0x01
+    assert accepted <= 512 + 8  # the padding, and gzip's time, system and flags
+
+
+@given(data=st.binary(max_size=4096))
+@settings(max_examples=200, deadline=None)
+def test_random_bytes(data):
+    survives(data)
+    survives(pack([Entry("version", data)]))
+    survives(pack([Entry("version", b'{"format":"mender","version":3}'), Entry("manifest", data)]))
+
+
+@given(blocks=st.lists(st.sampled_from([bytes(512), Entry("version", b"x").packed(), b"\xff" * 512]), max_size=8))
+@settings(max_examples=50, deadline=None)
+def test_random_blocks(blocks):
+    survives(b"".join(blocks))
+
+
+edits = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "cut", "insert", "copy"]),
+        st.floats(0, 1, exclude_max=True),
+        st.floats(0, 1, exclude_max=True),
+        st.binary(min_size=1, max_size=600),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(valid=st.sampled_from(VALID), changes=edits)
+@settings(max_examples=400, deadline=None)
+def test_random_changes(valid, changes):
+    data = bytearray(valid)
+    for how, place, other, piece in changes:
+        at, source = int(place * len(data)), int(other * len(data))
+        if how == "set":
+            data[at : at + len(piece)] = piece
+        elif how == "cut":
+            del data[at : at + len(piece)]
+        elif how == "insert":
+            data[at:at] = piece
+        else:
+            data[at // 512 * 512 : at // 512 * 512 + 512] = data[source // 512 * 512 : source // 512 * 512 + 512]
+    survives(bytes(data))
+
+
+@given(
+    compression=st.sampled_from(COMPRESSIONS),
+    which=st.integers(0, 1),
+    place=st.floats(0, 1, exclude_max=True),
+    piece=st.binary(min_size=1, max_size=40),
+)
+@settings(max_examples=200, deadline=None)
+def test_random_changes_under_a_true_sum(compression, which, place, piece):
+    """Damage inside a header or data tar that its sum does not give away."""
+    parts = example(3, compression)
+    tar = bytearray(pack([parts.header, parts.data[0]][which]))
+    at = int(place * len(tar))
+    tar[at : at + len(piece)] = piece
+    entries = parts.entries()
+    index = next(i for i, entry in enumerate(entries) if entry.name.startswith(["header.tar", "data/"][which]))
+    before = entries[index].content
+    entries[index].content = COMPRESS[compression](bytes(tar))
+    entries[1].content = entries[1].content.replace(sha256(before).encode(), sha256(entries[index].content).encode())
+    survives(pack(entries))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=10,
+)
+members = st.sampled_from(
+    ["type", "payloads", "artifact_provides", "artifact_depends", "clears_artifact_provides", "files", "updates"]
+)
+
+
+@given(
+    version=st.sampled_from([2, 3]),
+    index=st.integers(0, 10),
+    document=st.dictionaries(members, json_values, max_size=3) | json_values,
+    merge=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_random_documents(version, index, document, merge):
+    parts = example(version)
+    entries = parts.header + (parts.header_augment or [])
+    entry = entries[index % len(entries)]
+    if merge and isinstance(document, dict) and entry.content[:1] == b"{":
+        document = json.loads(entry.content) | document
+    entry.content = compact(document)
+    survives(parts.build())
