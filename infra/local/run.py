@@ -115,7 +115,8 @@ def _start(options: Options, running: ExitStack) -> None:
     running.callback(workers.stop)
     server.start(Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads))
     running.callback(server.stop)  # before everything that its requests need
-    write_private(options.data / "server.json", {"url": url, "ca": str(tls.ca), **asdict(first)})
+    facts = {"url": url, "ca": str(tls.ca), "aws_endpoint": engine.endpoint}
+    write_private(options.data / "server.json", facts | asdict(first))
     _welcome(url, tls.ca, first, options.data, is_new=is_new)
 
 

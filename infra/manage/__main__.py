@@ -1,0 +1,5 @@
+"""``python -m infra.manage``."""
+
+from infra.manage.cli import main
+
+main()

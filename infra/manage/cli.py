@@ -1,0 +1,112 @@
+"""The command line: options that all commands share, and what becomes of errors.
+
+Results go to standard output, one id a line or, with ``--json``, one JSON document; everything else goes to
+standard error. Exit codes: 0 done, 1 a defect of ours, 2 wrong usage, 3 not found, 4 refused, 5 the server or
+AWS can't be reached or does not let us in.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from infra.manage.connect import LOCAL, NoServerError, Place, connect
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+class Exit(IntEnum):
+    """Exit codes, by what the caller can do about it."""
+
+    NOT_FOUND = 3
+    REFUSED = 4
+    UNREACHABLE = 5
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 not found, 4 refused, 5 server or AWS out of reach.",
+)
+@click.option(
+    "--stage",
+    envvar="LAMPLIGHTER_STAGE",
+    default=LOCAL,
+    show_default=True,
+    help="The server to work on: 'local', or a stage on AWS, with your AWS credentials.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".local",
+    show_default=True,
+    help="Folder in which the local server keeps its data.",
+)
+@click.pass_context
+def manage(context: click.Context, stage: str, data: Path) -> None:
+    """Manage the tenants, users and keys of a Lamplighter server."""
+    context.obj = Place(stage, data.resolve())
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command shows: ``text`` to a person, ``document`` with ``--json``."""
+
+    text: str
+    document: Any
+
+
+def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], click.Command]:
+    """Declare a command that works on the server; its function may import the app's services."""
+
+    def decorate(run: Callable[..., Result]) -> click.Command:
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+        @click.pass_obj
+        @functools.wraps(run)
+        def connected(place: Place, /, *, as_json: bool, **options: Any) -> None:
+            connect(place)
+            result = run(**options)
+            if as_json:
+                click.echo(msgspec.json.format(msgspec.json.encode(result.document), indent=2).decode())
+            elif result.text:
+                click.echo(result.text)
+
+        return group.command(name)(connected)
+
+    return decorate
+
+
+def main() -> NoReturn:
+    """Run, and leave with the exit code that the outcome has."""
+    # Imported for their effect: they add their commands to the group.
+    from infra.manage import server, tenants, users  # noqa: F401
+
+    try:
+        sys.exit(manage(standalone_mode=False))
+    except click.exceptions.Abort:
+        sys.exit("aborted; nothing was changed")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except NoServerError as error:
+        _leave(Exit.UNREACHABLE, str(error))
+    except Exception as error:
+        from infra.manage.errors import explain
+
+        known = explain(error)
+        if known is None:
+            raise
+        _leave(*known)
+
+
+def _leave(code: Exit, text: str) -> NoReturn:
+    click.echo(f"manage: {text}", err=True)
+    sys.exit(code)

@@ -1,0 +1,93 @@
+"""Which server ``manage`` works on: this machine's, or a stage on AWS with the admin's own credentials.
+
+Must be called before anything of ``chalicelib`` is imported: the app reads its settings once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.engine.process import REGION
+
+LOCAL = "local"
+"""The stage that lives on one machine."""
+_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
+"""The admin's own profiles have no part in a local server."""
+_STAGES = Path(__file__).resolve().parents[2] / ".chalice" / "config.json"
+
+
+class NoServerError(Exception):
+    """There is nothing to work on; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server: the stage, and the folder in which a local one keeps its data."""
+
+    stage: str
+    data: Path
+
+    @property
+    def server_file(self) -> Path:
+        """Where a running local server notes how to reach it."""
+        return self.data / "server.json"
+
+    @property
+    def first_tenant_file(self) -> Path:
+        """Where a local server keeps who its first admin is."""
+        return self.data / "first_tenant.json"
+
+
+def connect(place: Place) -> None:
+    """Set the environment up so that the app's services work on ``place``. Variables that are set already win.
+
+    Raises:
+        NoServerError: no such stage, or no local server is running.
+    """
+    variables = _local(place) if place.stage == LOCAL else _on_aws(place.stage)
+    os.environ["LAMPLIGHTER_STAGE"] = place.stage
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def _local(place: Place) -> dict[str, str]:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL") or _noted_endpoint(place)
+    for foreign in _FOREIGN:
+        os.environ.pop(foreign, None)
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",  # the engine knows this pair; it opens nothing else
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _noted_endpoint(place: Place) -> str:
+    try:
+        noted = json.loads(place.server_file.read_text())
+    except FileNotFoundError:
+        noted = {}
+    endpoint = noted.get("aws_endpoint")
+    if not endpoint:
+        raise NoServerError(
+            f"no local server keeps its data in {place.data}. Start one with `make run`, name its folder with "
+            "--data, name a stage on AWS with --stage, or name an engine in AWS_ENDPOINT_URL"
+        )
+    return str(endpoint)
+
+
+def _on_aws(stage: str) -> dict[str, str]:
+    """The variables that the stage's own functions run with."""
+    stages = json.loads(_STAGES.read_text())["stages"]
+    if stage not in stages:
+        known = ", ".join([LOCAL, *stages])
+        raise NoServerError(f"there is no stage {stage}. Known are: {known}")
+    variables: dict[str, str] = stages[stage].get("environment_variables", {})
+    return variables

@@ -1,0 +1,107 @@
+"""``manage user ...``."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.manage.cli import Result, command, manage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.useradm.service import User
+
+
+@manage.group()
+def user() -> None:
+    """Users: create, list, give a new password."""
+
+
+def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
+    generate = click.option("--generate", is_flag=True, help="Make a password up and show it.")
+    given = click.option("--password", help="The password; '-' reads it from standard input. Without it you are asked.")
+    return given(generate(run))
+
+
+@command(user, "create")
+@click.argument("email")
+@click.option("--tenant", "tenant_id", required=True, help="Id of the tenant.")
+@_password_options
+@click.option("--password-hash", help="An argon2id or bcrypt hash from another server, instead of a password.")
+def create(email: str, tenant_id: str, password: str | None, password_hash: str | None, *, generate: bool) -> Result:
+    """Create a user with the address EMAIL and print the user's id."""
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.tenantadm import service as tenantadm
+    from chalicelib.useradm import service
+
+    tenant = tenantadm.get_tenant(TenantId(tenant_id)).id
+    if password_hash is not None:
+        if password is not None or generate:
+            raise click.UsageError("--password-hash goes with no other password")
+        made = service.create_user(tenant, email, "", password_hash=password_hash)
+        return Result(made.id, _document(made))
+    chosen = _password(password, generate=generate)
+    made = service.create_user(tenant, email, chosen)
+    return _with_password(made, chosen, shown=generate)
+
+
+@command(user, "list")
+@click.option("--tenant", "tenant_id", required=True, help="Id of the tenant.")
+def list_all(tenant_id: str) -> Result:
+    """List the tenant's users: id, address."""
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.tenantadm import service as tenantadm
+    from chalicelib.useradm import service
+
+    found = [_document(each) for each in service.list_users(tenantadm.get_tenant(TenantId(tenant_id)).id)]
+    return Result("\n".join(f"{each['id']}  {each['email']}" for each in found), found)
+
+
+@command(user, "set-password")
+@click.argument("email")
+@_password_options
+def set_password(email: str, password: str | None, *, generate: bool) -> Result:
+    """Give the user with the address EMAIL a new password and end all sessions of that user."""
+    from chalicelib.errors import NotFound
+    from chalicelib.useradm import service
+
+    found = service.find_user(email)
+    if found is None:
+        raise NotFound("user not found")
+    chosen = _password(password, generate=generate)
+    service.set_password(found.tenant, found.id, chosen)
+    return _with_password(found, chosen, shown=generate)
+
+
+def _password(given: str | None, *, generate: bool) -> str:
+    if generate:
+        if given is not None:
+            raise click.UsageError("either --password or --generate")
+        return secrets.token_urlsafe(15)
+    if given == "-":
+        return sys.stdin.readline().rstrip("\r\n")
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise click.UsageError("give --password, --password - or --generate: there is no one to ask")
+    chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return chosen
+
+
+def _with_password(user: User, password: str, *, shown: bool) -> Result:
+    if not shown:
+        return Result(user.id, _document(user))
+    click.echo(f"password: {password}", err=True)
+    return Result(user.id, _document(user) | {"password": password})
+
+
+def _document(user: User) -> dict[str, Any]:
+    from chalicelib.clock import rfc3339
+
+    login = rfc3339(user.login) if user.login else None
+    created = rfc3339(user.created)
+    return {"id": user.id, "email": user.email, "tenant": user.tenant, "created": created, "login": login}
