@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.deployments import devices_v1 as deployments_devices_v1
+from chalicelib.deployments import devices_v2 as deployments_devices_v2
+from chalicelib.deployments import management_v1 as deployments_management_v1
 from chalicelib.devauth import devices_v1 as devauth_devices_v1
 from chalicelib.devauth import management_v2 as devauth_management_v2
 from chalicelib.inventory import devices_v1 as inventory_devices_v1
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from chalice.app import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    deployments_devices_v1.bp,
+    deployments_devices_v2.bp,
+    deployments_management_v1.bp,
     devauth_devices_v1.bp,
     devauth_management_v2.bp,
     inventory_devices_v1.bp,

@@ -68,7 +68,9 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
     if plan is None:
         raise NotFound(_GONE)
     before = Status(current.s)
-    if status is before:
+    # Clients send a failure again before every try to send its log; it must not use another attempt up.
+    repeated_failure = status is Status.FAILURE and before is Status.PENDING and current.n > 1 and current.r is None
+    if status is before or repeated_failure:
         _require_open(tenant, current)
         _note_substate(tenant, plan, head.device_id, substate)
         return
@@ -121,8 +123,17 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
     if status is before:
         _note_substate(tenant, plan, head.device_id, substate)
         return
+    if not status.final and not item.is_open:
+        return  # out of order: a finished deployment is not taken up again
     now = clock.now()
-    _commit(tenant, plan, head.device_id, before, status, _row_actions(now, status, substate), None, now)
+    write = None
+    if not status.final and heads.current_of(head) is None:
+        # The device takes a row up again that it had finished: its polls must serve it.
+        current = Current(
+            d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=int(row.attempts), h=plan.on_heads
+        )
+        write = heads.write(head, current=current)
+    _commit(tenant, plan, head.device_id, before, status, _row_actions(now, status, substate), write, now)
 
 
 def _row_actions(now: datetime, status: Status, substate: str | None) -> list[Action]:

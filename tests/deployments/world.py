@@ -1,0 +1,98 @@
+"""A tenant at work: its admin, its devices, its artifacts, in a few words each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from tests.simulator.artifacts import build_artifact
+from tests.simulator.device import Device
+
+DEPLOYMENTS = "/api/management/v1/deployments/deployments"
+DEVAUTH = "/api/management/v2/devauth/devices"
+
+
+@dataclass
+class World:
+    """One tenant. ``api`` is an admin's client, ``http`` one without a token, ``token`` the tenant token."""
+
+    api: httpx2.Client
+    http: httpx2.Client
+    token: str
+    devices: list[Device] = field(default_factory=list)
+
+    def device(self, **more: Any) -> Device:
+        """A new accepted device with a token."""
+        device = Device(self.http, self.token, **more)
+        assert device.auth().status_code == 401
+        found = self.api.get(DEVAUTH, params={"status": "pending", "per_page": 500}).json()
+        pending = next(each for each in found if each["identity_data"] == device.identity)
+        self.accept(pending["id"], pending["auth_sets"][0]["id"])
+        assert device.auth().status_code == 200
+        self.devices.append(device)
+        return device
+
+    def accept(self, device_id: str, auth_set: str) -> None:
+        """Accept a device's key."""
+        answer = self.api.put(f"{DEVAUTH}/{device_id}/auth/{auth_set}/status", json={"status": "accepted"})
+        assert answer.status_code == 204, answer.text
+
+    def upload(self, name: str, device_types: tuple[str, ...] = ("qemux86-64",), **more: Any) -> str:
+        """Upload an artifact; its id."""
+        data = build_artifact(name, device_types, **more)
+        answer = self.api.post(
+            "/api/management/v1/deployments/artifacts",
+            files={"artifact": ("artifact.mender", data, "application/octet-stream")},
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"].rsplit("/", 1)[-1]
+
+    def deploy(self, artifact: str, devices: list[str] | None = None, *, group: str | None = None, **more: Any) -> str:
+        """Create a deployment, for all devices if none are named; its id."""
+        body: dict[str, Any] = {"name": "rollout", "artifact_name": artifact, **more}
+        if group is None:
+            body |= {"all_devices": True} if devices is None else {"devices": devices}
+        answer = self.api.post(DEPLOYMENTS + (f"/group/{group}" if group else ""), json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"].rsplit("/", 1)[-1]
+
+    def show(self, deployment: str) -> dict[str, Any]:
+        """The deployment."""
+        answer = self.api.get(f"{DEPLOYMENTS}/{deployment}")
+        assert answer.status_code == 200, answer.text
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+    def numbers(self, deployment: str) -> dict[str, int]:
+        """The statistics that are not 0."""
+        answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/statistics")
+        assert answer.status_code == 200, answer.text
+        return {status: count for status, count in answer.json().items() if count}
+
+    def rows(self, deployment: str) -> dict[str, dict[str, Any]]:
+        """The rows, by device."""
+        answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/devices")
+        assert answer.status_code == 200, answer.text
+        return {row["id"]: row for row in answer.json()}
+
+    def abort(self, deployment: str) -> None:
+        """Abort a deployment."""
+        answer = self.api.put(f"{DEPLOYMENTS}/{deployment}/status", json={"status": "aborted"})
+        assert answer.status_code == 204, answer.text
+
+
+def serves(answer: httpx2.Response, deployment: str) -> dict[str, Any]:
+    """The artifact that a poll was answered with, which must be of this deployment."""
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    assert document["id"] == deployment
+    artifact: dict[str, Any] = document["artifact"]
+    return artifact
+
+
+def serves_nothing(answer: httpx2.Response) -> None:
+    """The poll was answered with nothing."""
+    assert answer.status_code == 204, answer.text
+    assert answer.content == b""
