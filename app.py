@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalice.app import Chalice
 
 from chalicelib import routes
+from chalicelib.events import queues, schedules
 from chalicelib.http.endpoint import bind
 
 app = Chalice(app_name="lamplighter")
@@ -12,3 +13,5 @@ app.api.binary_types.append("multipart/form-data")
 bind(app)
 for blueprint in routes.BLUEPRINTS:
     app.register_blueprint(blueprint)
+app.register_blueprint(queues.bp)
+app.register_blueprint(schedules.bp)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.artifacts import management_v1 as artifacts_management_v1
+from chalicelib.artifacts import management_v2 as artifacts_management_v2
 from chalicelib.deployments import devices_v1 as deployments_devices_v1
 from chalicelib.deployments import devices_v2 as deployments_devices_v2
 from chalicelib.deployments import management_v1 as deployments_management_v1
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from chalice.app import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    artifacts_management_v1.bp,
+    artifacts_management_v2.bp,
     deployments_devices_v1.bp,
     deployments_devices_v2.bp,
     deployments_management_v1.bp,

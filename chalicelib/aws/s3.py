@@ -123,10 +123,10 @@ def read(ref: ObjectRef, *, chunk: int = 256 * 1024) -> Iterator[bytes]:
             yield data[start : start + chunk]
 
 
-def delete(object_key: str) -> None:
-    """Remove an object (older versions go by the bucket's lifecycle). Nothing there is fine."""
+def delete(object_key: str, version: str | None = None) -> None:
+    """Remove an object (older versions go by the bucket's lifecycle), or one version of it. Nothing there is fine."""
     try:
-        _send("DELETE", _url(object_key))
+        _send("DELETE", _url(object_key, {"versionId": version} if version else None))
     except NotFound:
         return
 

@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
-from pynamodb.constants import BINARY, NUMBER
+from pynamodb.constants import ATTR_DEFINITIONS, BINARY, GLOBAL_SECONDARY_INDEXES, NUMBER
 from pynamodb.models import Model
 
 from chalicelib import settings
 from chalicelib.storage import connection
 
 if TYPE_CHECKING:
+    from pynamodb.connection.base import MetaTable
     from pynamodb.connection.table import TableConnection
 
 
 def table(name: str) -> str:
     """The full name of table ``name`` in this stage."""
     return settings.current().table_prefix + name
+
+
+def _add_indexes(known: MetaTable, meta: MetaTable) -> None:
+    """Tell ``known`` about the indexes of one more model of the same table: each model knows only its own."""
+    for about in (GLOBAL_SECONDARY_INDEXES, ATTR_DEFINITIONS):
+        entries = known.data.setdefault(about, [])
+        entries += [entry for entry in meta.data.get(about, ()) if entry not in entries]
 
 
 class Item(Model):
@@ -37,8 +45,11 @@ class Item(Model):
         table_connection = super()._get_connection()
         meta = table_connection.get_meta_table()
         shared = connection.shared()
-        if meta.table_name not in shared._tables:  # noqa: SLF001  # pynamodb has no public way to ask
+        known = shared._tables.get(meta.table_name)  # noqa: SLF001  # pynamodb has no public way to ask
+        if known is None:
             shared.add_meta_table(meta)
+        else:
+            _add_indexes(known, meta)
         table_connection.connection = shared
         return table_connection
 

@@ -1,0 +1,77 @@
+"""What deployments need of artifacts: which there are of a name, that they stay, and links to them."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from chalicelib import settings
+from chalicelib.artifacts import records
+from chalicelib.artifacts.tables import artifacts as artifact_table
+from chalicelib.artifacts.tables import releases as release_table
+from chalicelib.aws import s3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.artifacts import shapes
+    from chalicelib.artifacts.rules import Candidate
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_CACHED = 10_000
+_cache: dict[tuple[str, str], tuple[float, tuple[Candidate, ...]]] = {}
+_lock = Lock()
+
+
+def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> tuple[Candidate, ...]:
+    """The artifacts of a name, oldest first; none if there is no such release.
+
+    At most ``settings.control_cache`` seconds old, without a read if this process has asked before; ``fresh``
+    reads in any case.
+    """
+    key = (tenant, release_name)
+    if not fresh:
+        cached = _cache.get(key)
+        if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
+            return cached[1]
+    read_at = time.monotonic()
+    item = release_table.find(tenant, release_name)
+    found = item.candidates if item else ()
+    with _lock:
+        if len(_cache) >= _CACHED:
+            _cache.clear()
+        _cache[key] = (read_at, found)
+    return found
+
+
+def forget(tenant: TenantId, release_name: str) -> None:
+    """Drop this process's copy; whoever changed a release's artifacts calls this after the commit."""
+    _cache.pop((tenant, release_name), None)
+
+
+def hold(tx: Transaction, tenant: TenantId, release_name: str) -> None:
+    """Keep a release's artifacts while a deployment is unfinished: part of the deployment's creation.
+
+    The transaction fails with label ``release`` if there is no such release, which is to say no such artifact.
+    """
+    release_table.hold(tx, tenant, release_name)
+
+
+def let_go(tx: Transaction, tenant: TenantId, release_name: str) -> None:
+    """Undo :func:`hold`: part of what finishes the deployment, exactly once."""
+    release_table.let_go(tx, tenant, release_name)
+
+
+def device_link(tenant: TenantId, candidate: Candidate) -> s3.Link:
+    """A link by which a device reads the artifact: the bytes that were verified, for ``device_link_life``."""
+    if not candidate.key.startswith(s3.key(tenant, "artifacts", "")):
+        raise RuntimeError(f"artifact {candidate.id} is not this tenant's")
+    return s3.download_link(candidate.key, candidate.version, life=settings.current().device_link_life)
+
+
+def shown(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, shapes.Artifact]:
+    """Those of the artifacts that exist, by id, as the API shows them; 100 a round trip."""
+    found = artifact_table.find_many(tenant, artifact_ids)
+    return {artifact_id: records.artifact(item) for artifact_id, item in found.items()}

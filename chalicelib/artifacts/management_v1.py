@@ -1,0 +1,171 @@
+"""Management API v1: artifacts, releases, storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.artifacts import rules, service, shapes
+from chalicelib.errors import BadRequest
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, no_content
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/artifacts",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+    stream_limit=limits.ARTIFACT_UPLOAD,
+)
+def upload(request: Request) -> Reply:
+    """Store an artifact that comes as the last part of a form."""
+    # Imported here: only uploads pay for it.
+    from chalicelib.http import multipart
+
+    form = multipart.read_form(request.stream(), request.headers.get("content-type"), file="artifact")
+    if form.file is None:
+        raise BadRequest("request does not contain the artifact file")
+    artifact_id = service.upload(request.tenant, form.fields, form.file)
+    return created(f"/api/management/v1/deployments/artifacts/{artifact_id}")
+
+
+@endpoint(bp, "GET /management/v1/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_all(request: Request) -> Reply:
+    """All artifacts that match, sorted by name."""
+    artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort())
+    return Reply(200, artifacts)
+
+
+@endpoint(bp, "GET /management/v1/deployments/artifacts/list", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_page(request: Request) -> Reply:
+    """A page of the artifacts that match."""
+    page = paging.read_page(request, lenient=True)
+    sort = rules.read_sort(request.query.get("sort"))
+    artifacts, total = service.listed(request.tenant, _test(request), sort, start=page.start, stop=page.stop)
+    return Reply(200, artifacts, paging.headers(request, page, more=total > page.stop, total=total))
+
+
+def _test(request: Request) -> service.Test | None:
+    query = request.query
+    return service.matching(
+        name=query.get("name"), description=query.get("description"), device_type=query.get("device_type")
+    )
+
+
+@endpoint(bp, "GET /management/v1/deployments/artifacts/{id}", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def show(request: Request, id: str) -> Reply:
+    """One artifact."""
+    return Reply(200, service.show(request.tenant, id))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/deployments/artifacts/{id}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+    body=shapes.ArtifactUpdate,
+)
+def describe(request: Request, id: str) -> Reply:
+    """Change an artifact's description, as long as no deployment has used it."""
+    service.describe(request.tenant, id, request.body.description)
+    return no_content()
+
+
+@endpoint(bp, "DELETE /management/v1/deployments/artifacts/{id}", auth=Auth.USER, permission=Permission.RELEASES_MANAGE)
+def delete(request: Request, id: str) -> Reply:
+    """Delete an artifact that no unfinished deployment uses."""
+    service.delete(request.tenant, id)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/artifacts/{id}/download",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+)
+def download(request: Request, id: str) -> Reply:
+    """A link to the artifact's file."""
+    return Reply(200, service.download_link(request.tenant, id))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/artifacts/directupload",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+)
+def request_upload(request: Request) -> Reply:
+    """A link to upload an artifact by, past the API."""
+    return Reply(200, service.request_link(request.tenant))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/artifacts/directupload/{id}/complete",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+    body=bytes,
+)
+def complete_upload(request: Request, id: str) -> Reply:
+    """Have a direct upload verified. What the body says of the file is not needed: it is read itself."""
+    service.complete(request.tenant, id)
+    return Reply(202)
+
+
+@endpoint(bp, "GET /management/v1/deployments/limits/{name}", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def limit(request: Request, name: str) -> Reply:
+    """How much the tenant may store, and does."""
+    return Reply(200, service.storage(request.tenant, name))
+
+
+@endpoint(
+    bp, "GET /management/v1/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
+)
+def list_releases(request: Request) -> Reply:
+    """The first 20 releases that match, sorted by name."""
+    releases, _ = service.listed_releases(
+        request.tenant, _release_filter(request), rules.Sort(), start=0, stop=limits.PER_PAGE_DEFAULT
+    )
+    return Reply(200, [shapes.in_v1(release) for release in releases])
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/releases/list",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+)
+def list_releases_page(request: Request) -> Reply:
+    """A page of the releases that match."""
+    page = paging.read_page(request, lenient=True)
+    releases, total = service.listed_releases(
+        request.tenant,
+        _release_filter(request),
+        rules.read_sort(request.query.get("sort")),
+        start=page.start,
+        stop=page.stop,
+    )
+    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    return Reply(200, [shapes.in_v1(release) for release in releases], headers)
+
+
+def _release_filter(request: Request) -> service.ReleaseFilter:
+    query = request.query
+    return service.ReleaseFilter(
+        name=query.get("name") or "",
+        description=query.get("description") or "",
+        device_type=query.get("device_type") or "",
+        update_type=query.get("update_type") or "",
+    )

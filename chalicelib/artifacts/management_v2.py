@@ -1,0 +1,114 @@
+"""Management API v2: artifacts by exact names, releases with tags and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.artifacts import rules, service, shapes
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, no_content
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /management/v2/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_artifacts(request: Request) -> Reply:
+    """A page of the artifacts with these names, or whose names begin so."""
+    page = paging.read_page(request)
+    query = request.query
+    description, device_type = query.get("description"), query.get("device_type")
+    artifacts, more = service.find_by_pattern(
+        request.tenant,
+        rules.read_names(query.all("name")),
+        rules.read_pattern(description) if description else None,
+        rules.read_pattern(device_type) if device_type else None,
+        start=page.start,
+        stop=page.stop,
+    )
+    return Reply(200, artifacts, paging.headers(request, page, more=more))
+
+
+@endpoint(
+    bp, "GET /management/v2/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
+)
+def list_releases(request: Request) -> Reply:
+    """A page of the releases that match."""
+    page = paging.read_page(request, lenient=True)
+    query = request.query
+    wanted = service.ReleaseFilter(
+        name=query.get("name") or "",
+        update_type=query.get("update_type") or "",
+        tags=tuple(tag.lower() for tag in query.all("tag")),
+    )
+    sort = rules.read_sort(query.get("sort"), service.SORTS)
+    releases, total = service.listed_releases(request.tenant, wanted, sort, start=page.start, stop=page.stop)
+    return Reply(200, releases, paging.headers(request, page, more=total > page.stop, total=total))
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/deployments/deployments/releases",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+)
+def delete_releases(request: Request) -> Reply:
+    """Delete releases, with all their artifacts, that no unfinished deployment uses."""
+    service.delete_releases(request.tenant, request.query.all("name"))
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/deployments/deployments/releases/{name}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+)
+def show_release(request: Request, name: str) -> Reply:
+    """One release."""
+    return Reply(200, service.show_release(request.tenant, name))
+
+
+@endpoint(
+    bp,
+    "PATCH /management/v2/deployments/deployments/releases/{name}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+    body=shapes.ReleaseUpdate,
+)
+def change_release(request: Request, name: str) -> Reply:
+    """Change a release's notes."""
+    service.set_notes(request.tenant, name, request.body.notes)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/deployments/deployments/releases/{name}/tags",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+    body=list[str],
+)
+def set_tags(request: Request, name: str) -> Reply:
+    """Replace a release's tags."""
+    service.set_tags(request.tenant, name, request.body)
+    return no_content()
+
+
+@endpoint(bp, "GET /management/v2/deployments/releases/all/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_tags(request: Request) -> Reply:
+    """All tags of releases."""
+    return Reply(200, service.all_tags(request.tenant))
+
+
+@endpoint(bp, "GET /management/v2/deployments/releases/all/types", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_types(request: Request) -> Reply:
+    """All payload types that were ever uploaded."""
+    return Reply(200, service.all_types(request.tenant))

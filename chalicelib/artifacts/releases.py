@@ -1,0 +1,204 @@
+"""Releases as operators see them: one, a page, tags, notes; delete several with all their artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import clock
+from chalicelib.artifacts import catalog, records, rules, shapes
+from chalicelib.artifacts.tables import artifacts as artifact_table
+from chalicelib.artifacts.tables import releases as release_table
+from chalicelib.artifacts.tables import usage as usage_table
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
+from chalicelib.limits import RELEASE_TAGS_TOTAL
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.artifacts.rules import Sort
+    from chalicelib.artifacts.tables.releases import ReleaseItem
+    from chalicelib.storage.keys import TenantId
+
+SORTS = ("name", "modified", "artifacts_count", "tags")
+"""What v2 lists sort by; v1 knows the first two."""
+_RACES = 10
+_AT_ONCE = 40
+_SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
+    "modified": lambda item: item.modified,
+    "artifacts_count": lambda item: len(item.artifacts),
+    "tags": lambda item: item.tags,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFilter:
+    """What a list of releases is narrowed to.
+
+    ``name`` and ``description`` (of an artifact) are contained in any case; ``device_type`` and ``update_type``
+    (of an artifact) are exact; a release has to have one of ``tags``.
+    """
+
+    name: str = ""
+    description: str = ""
+    device_type: str = ""
+    update_type: str = ""
+    tags: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked for."""
+        return any((self.name, self.description, self.device_type, self.update_type, self.tags))
+
+
+def _found(item: ReleaseItem | None) -> ReleaseItem:
+    if item is None:
+        raise NotFound("Resource not found")
+    return item
+
+
+def show(tenant: TenantId, name: str) -> shapes.Release:
+    """A release with its artifacts.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    item = _found(release_table.find(tenant, name))
+    return records.release(item, artifact_table.find_many(tenant, item.artifacts))
+
+
+def listed(
+    tenant: TenantId, wanted: ReleaseFilter, sort: Sort, *, start: int, stop: int
+) -> tuple[list[shapes.Release], int]:
+    """Rows ``start`` to ``stop`` of the releases that match, and how many match in all.
+
+    Without a filter, by name: two round trips, and one more for each 100 artifacts of the page. Otherwise all
+    releases are read, a megabyte a round trip.
+    """
+    if not wanted and sort.field == "name":
+        rows = release_table.by_name(tenant, descending=sort.descending, limit=stop)
+        page, total = list(islice(rows, start, stop)), None
+    else:
+        items = _matching(tenant, wanted, sort)
+        page, total = items[start:stop], len(items)
+    artifacts = [artifact for item in page for artifact in item.artifacts]
+    usage, found = usage_table.with_artifacts(tenant, artifacts)
+    return [records.release(item, found) for item in page], int(usage.releases) if total is None else total
+
+
+def _matching(tenant: TenantId, wanted: ReleaseFilter, sort: Sort) -> list[ReleaseItem]:
+    in_name = rules.contains(wanted.name)
+    described = _described(tenant, wanted.description) if wanted.description else None
+
+    def matches(item: ReleaseItem) -> bool:
+        artifacts = item.candidates
+        return (
+            in_name(item.name)
+            and (described is None or item.name in described)
+            and (not wanted.device_type or any(wanted.device_type in one.device_types for one in artifacts))
+            and (not wanted.update_type or any(wanted.update_type in one.types for one in artifacts))
+            and (not wanted.tags or not set(wanted.tags).isdisjoint(item.tags))
+        )
+
+    items = [item for item in release_table.by_name(tenant) if matches(item)]
+    if key := _SORT_KEYS.get(sort.field):
+        items.sort(key=key, reverse=sort.descending)
+    elif sort.descending:
+        items.reverse()
+    return items
+
+
+def _described(tenant: TenantId, text: str) -> set[str]:
+    """Names of the artifacts whose description contains a text: releases don't hold descriptions."""
+    contains = rules.contains(text)
+    return {item.name for item in artifact_table.by_name(tenant) if contains(item.description)}
+
+
+def set_notes(tenant: TenantId, name: str, notes: str | None) -> None:
+    """Change a release's notes; None leaves them.
+
+    Raises:
+        BadRequest: they are too long or can't be printed.
+        NotFound: there is no such release.
+    """
+    if notes is None:
+        _found(release_table.find(tenant, name))
+        return
+    tx = Transaction()
+    release_table.set_notes(tx, tenant, name, rules.check_notes(notes), clock.now())
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        raise NotFound("Resource not found") from error
+
+
+def set_tags(tenant: TenantId, name: str, tags: list[str]) -> None:
+    """Replace a release's tags.
+
+    Raises:
+        BadRequest: they break a rule of tags.
+        NotFound: there is no such release.
+        Conflict: the tenant would have more than 100 distinct tags.
+    """
+    wanted = rules.read_tags(tags)
+    for _ in range(_RACES):
+        item = _found(release_table.find(tenant, name))
+        known = usage_table.tags(tenant)
+        counts = rules.recount_tags(known.counts, item.tags, wanted)
+        if len(counts) > RELEASE_TAGS_TOTAL and not counts.keys() <= known.counts.keys():
+            raise Conflict("the total number of unique tags has been exceeded")
+        tx = Transaction()
+        release_table.change(tx, item, clock.now(), tags=wanted)
+        usage_table.save_tags(tx, known, counts)
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        return
+    raise Unavailable
+
+
+def all_tags(tenant: TenantId) -> list[str]:
+    """The distinct tags of all releases, sorted."""
+    return sorted(usage_table.tags(tenant).counts)
+
+
+def all_types(tenant: TenantId) -> list[str]:
+    """The payload types that artifacts have or ever had, sorted."""
+    return sorted(usage_table.types(tenant))
+
+
+def delete(tenant: TenantId, names: list[str]) -> None:
+    """Delete releases with all their artifacts; names that are none are fine.
+
+    Raises:
+        BadRequest: no name is given.
+        Conflict: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
+    """
+    wanted = [name for name in dict.fromkeys(names) if name]
+    if not wanted:
+        raise BadRequest("at least one release name has to be provided")
+    _check_idle(tenant, release_table.find_many(tenant, wanted))
+    for name in wanted:
+        _delete_one(tenant, name)
+
+
+def _delete_one(tenant: TenantId, name: str) -> None:
+    lost = 0
+    while (item := release_table.find(tenant, name)) is not None:
+        _check_idle(tenant, [item])
+        if not catalog.remove(tenant, item, list(item.artifacts)[:_AT_ONCE]):
+            lost += 1
+        if lost > _RACES:
+            raise Unavailable
+
+
+def _check_idle(tenant: TenantId, items: list[ReleaseItem]) -> None:
+    used = [item.name for item in items if item.open_deployments > 0]
+    if used:
+        # Imported here: the two features know each other, and only this case needs it.
+        from chalicelib.deployments import service as deployments
+
+        ids = deployments.open_by_release(tenant, used)
+        raise Conflict("release(s) used in active deployment", extra={"active_deployments": list(ids)})

@@ -1,0 +1,214 @@
+"""What an artifact and a release may be. Pure: no AWS, clock, random or environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest, TooLarge, Unprocessable
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TAG = re.compile(r"[A-Za-z0-9_.-]+")
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_ALSO_PRINTED = frozenset("\n\r\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An artifact as a release keeps it: what a deployment needs to choose one.
+
+    ``depends`` are its further dependencies, each with the values of which any will do; ``device_types`` are not
+    in it. ``types`` are its payload types. ``size`` is the file's, in bytes; ``key`` and ``version`` name the
+    object that was verified.
+    """
+
+    id: str
+    name: str
+    device_types: tuple[str, ...]
+    depends: dict[str, tuple[str, ...]]
+    size: int
+    key: str
+    version: str | None
+    types: tuple[str, ...] = ()
+
+
+def check_id(text: str) -> str:
+    """An artifact's id in lower case.
+
+    Raises:
+        BadRequest: it is no UUID.
+    """
+    if not _ID.fullmatch(text):
+        raise BadRequest("ID is not a valid UUID")
+    return text.lower()
+
+
+def check_description(text: str) -> str:
+    """A description.
+
+    Raises:
+        BadRequest: it has more than 4,096 characters (Mender's bound).
+    """
+    if len(text) > limits.ARTIFACT_DESCRIPTION:
+        raise BadRequest(f"description: the length must be no more than {limits.ARTIFACT_DESCRIPTION}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFields:
+    """What an upload form says in front of its file. ``size`` in bytes: exactly that many are read."""
+
+    description: str = ""
+    size: int | None = None
+    id: str | None = None
+
+
+def read_fields(fields: Mapping[str, str]) -> UploadFields:
+    """The fields of an upload form, by lower-case name; others are ignored.
+
+    Raises:
+        BadRequest: a value breaks its rule.
+        TooLarge: ``size`` is more than an artifact may have.
+    """
+    text = fields.get("size", "").strip()
+    if text and not _NUMBER.fullmatch(text):
+        raise BadRequest("size: must be a whole number of bytes")
+    size = int(text or 0) or None
+    if size is not None and size > limits.ARTIFACT_UPLOAD:
+        raise TooLarge("Artifact file too large")
+    return UploadFields(
+        description=check_description(fields.get("description", "")),
+        size=size,
+        id=check_id(fields["artifact_id"]) if fields.get("artifact_id") else None,
+    )
+
+
+def _requirements(candidate: Candidate) -> dict[str, tuple[str, ...]]:
+    return {**candidate.depends, "device_type": candidate.device_types}
+
+
+def conflict(existing: Iterable[Candidate], new: Candidate) -> dict[str, Any] | None:
+    """The first combination of name and dependencies that ``new`` shares with one of ``existing``; None if none.
+
+    An artifact stands for every combination that taking one value of each of its dependencies gives, and no two
+    artifacts may stand for the same one (behaviour notes: uniqueness of artifacts). Two of them share one if and
+    only if they depend on the same keys and share a value of each, so no combination has to be written out.
+    """
+    wanted = _requirements(new)
+    for other in existing:
+        taken = _requirements(other)
+        if other.name != new.name or taken.keys() != wanted.keys():
+            continue
+        shared = {key: next((value for value in wanted[key] if value in taken[key]), None) for key in sorted(wanted)}
+        if None not in shared.values():
+            return {"artifact_name": new.name, **shared}
+    return None
+
+
+def check_release_takes(existing: Iterable[Candidate]) -> None:
+    """One more artifact in a release.
+
+    Raises:
+        Unprocessable: it has as many as one item holds.
+    """
+    if len(list(existing)) >= limits.ARTIFACTS_PER_RELEASE:
+        raise Unprocessable(f"too many artifacts of this name (max: {limits.ARTIFACTS_PER_RELEASE})")
+
+
+def remembered_types(known: set[str], types: Iterable[str]) -> set[str]:
+    """The payload types that are to be added to those a tenant has seen; bounded, as they are never forgotten."""
+    new = sorted({kind for kind in types if kind and len(kind) <= limits.UPDATE_TYPE} - known)
+    return set(new[: max(0, limits.UPDATE_TYPES - len(known))])
+
+
+def check_notes(text: str) -> str:
+    """Release notes.
+
+    Raises:
+        BadRequest: more than 1,024 characters, or some that can't be printed.
+    """
+    if len(text) > limits.RELEASE_NOTES:
+        raise BadRequest(f"release notes too long (max: {limits.RELEASE_NOTES})")
+    if not all(character.isprintable() or character in _ALSO_PRINTED for character in text):
+        raise BadRequest("release notes contain characters that can't be printed")
+    return text
+
+
+def read_tags(tags: Iterable[str]) -> list[str]:
+    """Tags as they are stored: lower case, each once, in the order given.
+
+    Raises:
+        BadRequest: too many, too long, or with characters that tags have not.
+    """
+    read = list(dict.fromkeys(tag.lower() for tag in tags))
+    if len(read) > limits.RELEASE_TAGS:
+        raise BadRequest(f"too many tags (max: {limits.RELEASE_TAGS})")
+    for tag in read:
+        if len(tag) > limits.RELEASE_TAG or not _TAG.fullmatch(tag):
+            raise BadRequest("tags take letters, digits, '_', '.' and '-', up to 1024 of them")
+    return read
+
+
+def recount_tags(counts: Mapping[str, int], before: Iterable[str], after: Iterable[str]) -> dict[str, int]:
+    """How many releases carry each tag of the tenant, after one release's tags changed."""
+    changed = dict(counts)
+    for tag in before:
+        changed[tag] = changed.get(tag, 0) - 1
+    for tag in after:
+        changed[tag] = changed.get(tag, 0) + 1
+    return {tag: count for tag, count in changed.items() if count > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A filter of the v2 lists: ``text`` exactly, or (``prefix``) as the beginning."""
+
+    text: str
+    prefix: bool
+
+    def matches(self, value: str) -> bool:
+        """Whether a value is meant."""
+        return value.startswith(self.text) if self.prefix else value == self.text
+
+
+def read_pattern(text: str) -> Pattern:
+    r"""``foo`` is exact, ``foo*`` a prefix; ``\*`` stands for the character itself."""
+    prefix = text.endswith("*") and not text.endswith(r"\*")
+    return Pattern((text[:-1] if prefix else text).replace(r"\*", "*"), prefix)
+
+
+def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
+    """The name filter of the v2 list: any number of exact names up to 100, or one prefix.
+
+    Raises:
+        BadRequest: more names, or a prefix that is not alone.
+    """
+    patterns = tuple(read_pattern(name) for name in dict.fromkeys(names))
+    if len(patterns) > limits.ARTIFACT_NAMES_QUERY:
+        raise BadRequest(f"invalid filter: more than {limits.ARTIFACT_NAMES_QUERY} names")
+    if len(patterns) > 1 and any(pattern.prefix for pattern in patterns):
+        raise BadRequest("invalid filter: a prefix can't be combined with other names")
+    return patterns
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """How a list is sorted."""
+
+    field: str = "name"
+    descending: bool = False
+
+
+def read_sort(text: str | None, fields: tuple[str, ...] = ("name", "modified")) -> Sort:
+    """``field:asc`` or ``field:desc``. Anything else is the default, by name, as Mender takes it."""
+    field, _, direction = (text or "").partition(":")
+    return Sort(field, direction == "desc") if field in fields else Sort()
+
+
+def contains(wanted: str) -> Callable[[str], bool]:
+    """A test for texts that contain ``wanted`` in any case."""
+    folded = wanted.casefold()
+    return lambda text: folded in text.casefold()

@@ -1,0 +1,61 @@
+"""Artifacts and releases: what the other features and the routes may use."""
+
+from __future__ import annotations
+
+from chalicelib.artifacts.candidates import candidates, device_link, hold, let_go, shown
+from chalicelib.artifacts.catalog import (
+    Test,
+    delete,
+    describe,
+    download_link,
+    find_by_pattern,
+    listed,
+    matching,
+    show,
+    storage,
+)
+from chalicelib.artifacts.releases import (
+    SORTS,
+    ReleaseFilter,
+    all_tags,
+    all_types,
+    set_notes,
+    set_tags,
+)
+from chalicelib.artifacts.releases import delete as delete_releases
+from chalicelib.artifacts.releases import listed as listed_releases
+from chalicelib.artifacts.releases import show as show_release
+from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verify
+
+__all__ = [
+    "SORTS",
+    "Candidate",
+    "ReleaseFilter",
+    "Test",
+    "all_tags",
+    "all_types",
+    "candidates",
+    "complete",
+    "delete",
+    "delete_releases",
+    "describe",
+    "device_link",
+    "download_link",
+    "find_by_pattern",
+    "hold",
+    "let_go",
+    "listed",
+    "listed_releases",
+    "matching",
+    "request_link",
+    "set_notes",
+    "set_tags",
+    "show",
+    "show_release",
+    "shown",
+    "storage",
+    "tick",
+    "upload",
+    "verify",
+]

@@ -1,0 +1,132 @@
+"""Artifacts and releases on the wire, as the reference has them.
+
+The command line client decodes strictly: sizes and versions are whole numbers, times RFC 3339 or null, and the
+payloads' objects are in ``metadata``; ``meta_data``, which it takes for a list, is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class FormatInfo(msgspec.Struct):
+    """The container's format."""
+
+    format: str
+    version: int
+
+
+class UpdateFile(msgspec.Struct):
+    """A file of a payload: ``checksum`` is SHA-256 in hexadecimal, ``size`` in bytes, ``date`` RFC 3339."""
+
+    name: str
+    checksum: str
+    size: int
+    date: str | None
+
+
+class TypeInfo(msgspec.Struct):
+    """What installs a payload; null for an empty one."""
+
+    type: str | None
+
+
+class Update(msgspec.Struct):
+    """A payload; ``files`` null if it has none."""
+
+    type_info: TypeInfo
+    files: list[UpdateFile] | None
+    metadata: dict[str, Any]
+
+
+class Content(msgspec.Struct):
+    """What the file itself says: never changes."""
+
+    device_types_compatible: list[str]
+    info: FormatInfo
+    signed: bool
+    updates: list[Update]
+    artifact_provides: dict[str, str]
+    artifact_depends: dict[str, str | list[str]]
+    clears_artifact_provides: list[str]
+
+
+class Artifact(Content, kw_only=True):
+    """An artifact. ``size`` is the whole file's, in bytes."""
+
+    id: str
+    name: str
+    description: str
+    size: int
+    modified: str
+
+
+class ArtifactUpdate(msgspec.Struct):
+    """Body of a change of an artifact."""
+
+    description: str = ""
+
+
+class Release(msgspec.Struct):
+    """Artifacts of one name, as v2 shows them."""
+
+    name: str
+    modified: str
+    artifacts: list[Artifact]
+    artifacts_count: int
+    tags: list[str]
+    notes: str
+
+
+class ReleaseV1(
+    msgspec.Struct,
+    rename={
+        "name": "Name",
+        "modified": "Modified",
+        "artifacts": "Artifacts",
+        "artifacts_count": "ArtifactsCount",
+    },
+):
+    """The same with v1's names."""
+
+    name: str
+    modified: str
+    artifacts: list[Artifact]
+    artifacts_count: int
+    tags: list[str]
+    notes: str
+
+
+def in_v1(release: Release) -> ReleaseV1:
+    """A release with v1's names."""
+    return ReleaseV1(*(getattr(release, field) for field in release.__struct_fields__))
+
+
+class ReleaseUpdate(msgspec.Struct):
+    """Body of a change of a release; without notes nothing changes."""
+
+    notes: str | None = None
+
+
+class Link(msgspec.Struct):
+    """A presigned link, valid until ``expire``; ``header`` has to be sent along."""
+
+    uri: str
+    expire: str
+    method: str
+    header: dict[str, str]
+
+
+class UploadLink(Link, kw_only=True):
+    """A link to upload by; the artifact will have this ``id``."""
+
+    id: str
+
+
+class StorageLimit(msgspec.Struct):
+    """Bytes that the tenant may store (0: no limit) and does."""
+
+    limit: int
+    usage: int

@@ -1,0 +1,27 @@
+"""The table ``artifacts``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#A#<artifact>`` | ``ARTIFACT`` | an artifact |
+| ``T#t#R#<name>`` | ``RELEASE`` | a release: what deployments need of all artifacts of one name |
+| ``T#t`` | ``USAGE`` | bytes stored, how many artifacts, how many releases |
+| ``T#t`` | ``TYPES`` | payload types ever seen |
+| ``T#t`` | ``TAGS`` | distinct tags of releases, with how many releases carry each |
+| ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that no artifact answers for (yet, or any more) |
+
+Index ``list``: ``T#t#ARTIFACTS``, ``<name>#<artifact>``, and ``T#t#RELEASES``, ``<name>``. Index ``due``:
+``DUE#<0..3>``, milliseconds, of uploads that something has to be done about then.
+"""
+
+from __future__ import annotations
+
+from chalicelib.storage.base import Item, table
+
+
+class ArtifactsItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("artifacts")

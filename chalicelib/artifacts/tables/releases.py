@@ -1,0 +1,165 @@
+"""Releases: what deployments and lists need of all artifacts of one name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.tables import ArtifactsItem
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+LABEL = "release"
+"""Label of writes of the release item."""
+_SORT = "RELEASE"
+
+
+class NameIndex(GlobalSecondaryIndex["ReleaseItem"]):
+    """Releases of a tenant by name."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = AllProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
+
+
+class ReleaseItem(ArtifactsItem):
+    """A release; exists while it has an artifact."""
+
+    by_name = NameIndex()
+
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+    name = UnicodeAttribute()
+    artifacts = BlobAttribute()
+    """By id, oldest first, what a :class:`Candidate` has besides id and name."""
+    tags = BlobAttribute(default=list)
+    notes = UnicodeAttribute(default="")
+    modified = TimeAttribute()
+    version = NumberAttribute(default=1)
+    """Counts changes of ``artifacts`` and ``tags``: the condition of each next one."""
+    open_deployments = NumberAttribute(default=0)
+    """Unfinished deployments of this release: none of its artifacts can go while there are any."""
+    used = BooleanAttribute(null=True)
+    """Whether a deployment ever used it."""
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The artifacts."""
+        return tuple(_candidate(self.name, artifact, stored) for artifact, stored in self.artifacts.items())
+
+
+def _candidate(name: str, artifact: str, stored: dict[str, Any]) -> Candidate:
+    return msgspec.convert({"id": artifact, "name": name, **stored}, Candidate)
+
+
+def packed(candidates: Iterable[Candidate]) -> dict[str, Any]:
+    """Candidates as the item holds them."""
+    stored = {}
+    for candidate in candidates:
+        document = msgspec.to_builtins(candidate)
+        del document["id"], document["name"]
+        stored[candidate.id] = document
+    return stored
+
+
+def _ref(tenant: TenantId, name: str) -> ReleaseItem:
+    return ReleaseItem(keys.partition(tenant, "R", name), _SORT)
+
+
+def find(tenant: TenantId, name: str) -> ReleaseItem | None:
+    """The release as it is now."""
+    ref = _ref(tenant, name)
+    try:
+        return ReleaseItem.get(ref.pk, ref.sk, consistent_read=True)
+    except ReleaseItem.DoesNotExist:
+        return None
+
+
+def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:
+    """The releases that exist, sorted by name, as they are now; 100 a round trip."""
+    wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, name) for name in dict.fromkeys(names))]
+    return sorted(ReleaseItem.batch_get(wanted, consistent_read=True), key=lambda item: item.name)
+
+
+def by_name(tenant: TenantId, *, descending: bool = False, limit: int | None = None) -> Iterator[ReleaseItem]:
+    """Releases by name; read as they are taken, a megabyte a round trip."""
+    return iter(
+        ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"), scan_index_forward=not descending, limit=limit)
+    )
+
+
+def put_new(tx: Transaction, tenant: TenantId, name: str, artifacts: Mapping[str, Any], now: datetime) -> None:
+    """Add a release; fails with :data:`LABEL` if there is one of this name."""
+    item = _ref(tenant, name)
+    item.list_pk, item.list_sk = keys.partition(tenant, "RELEASES"), keys.sort(name)
+    item.name, item.artifacts, item.modified = name, dict(artifacts), now
+    tx.put(item, ReleaseItem.pk.does_not_exist(), label=LABEL)
+
+
+def change(
+    tx: Transaction,
+    item: ReleaseItem,
+    now: datetime,
+    *,
+    artifacts: Mapping[str, Any] | None = None,
+    tags: list[str] | None = None,
+    idle: bool = False,
+) -> None:
+    """Replace artifacts or tags of the release that was read as ``item``.
+
+    Fails with :data:`LABEL` if either changed meanwhile, or, with ``idle``, if an unfinished deployment uses it.
+    """
+    condition = ReleaseItem.version == int(item.version)
+    if idle:
+        condition &= ReleaseItem.open_deployments == 0
+    actions = [ReleaseItem.version.set(int(item.version) + 1), ReleaseItem.modified.set(now)]
+    if artifacts is not None:
+        actions.append(ReleaseItem.artifacts.set(dict(artifacts)))
+    if tags is not None:
+        actions.append(ReleaseItem.tags.set(tags))
+    tx.update(ReleaseItem(item.pk, item.sk), actions, condition, label=LABEL)
+
+
+def remove(tx: Transaction, item: ReleaseItem) -> None:
+    """Delete the release that was read as ``item``; fails as :func:`change` with ``idle``."""
+    condition = (ReleaseItem.version == int(item.version)) & (ReleaseItem.open_deployments == 0)
+    tx.delete(ReleaseItem(item.pk, item.sk), condition, label=LABEL)
+
+
+def touch_unused(tx: Transaction, tenant: TenantId, name: str, now: datetime) -> None:
+    """Note a change of one of its artifacts; fails with :data:`LABEL` once a deployment has used the release."""
+    condition = ReleaseItem.pk.exists() & ReleaseItem.used.does_not_exist()
+    tx.update(_ref(tenant, name), [ReleaseItem.modified.set(now)], condition, label=LABEL)
+
+
+def set_notes(tx: Transaction, tenant: TenantId, name: str, notes: str, now: datetime) -> None:
+    """Change the notes; fails with :data:`LABEL` if there is no such release."""
+    actions = [ReleaseItem.notes.set(notes), ReleaseItem.modified.set(now)]
+    tx.update(_ref(tenant, name), actions, ReleaseItem.pk.exists(), label=LABEL)
+
+
+def hold(tx: Transaction, tenant: TenantId, name: str) -> None:
+    """Count an unfinished deployment in; fails with :data:`LABEL` if there is no such release."""
+    actions = [ReleaseItem.open_deployments.add(1), ReleaseItem.used.set(True)]
+    tx.update(_ref(tenant, name), actions, ReleaseItem.pk.exists(), label=LABEL)
+
+
+def let_go(tx: Transaction, tenant: TenantId, name: str) -> None:
+    """Count a deployment out that was counted in: until then the release can't have gone."""
+    tx.update(_ref(tenant, name), [ReleaseItem.open_deployments.add(-1)], ReleaseItem.pk.exists(), label=LABEL)

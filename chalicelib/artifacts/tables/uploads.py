@@ -1,0 +1,215 @@
+"""Uploads: objects that no artifact answers for, with the time when something has to be done about each.
+
+An item is there before its object is, so that a crash at any moment leaves something to tidy up by.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import DeleteError, PutError, UpdateError
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib.artifacts.tables import ArtifactsItem
+from chalicelib.storage import keys
+from chalicelib.storage.base import TimeAttribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+LABEL = "upload"
+"""Label of writes of the upload item."""
+_SORT = "UPLOAD"
+_SHARDS = 4
+_REFUSED = "ConditionalCheckFailedException"
+
+
+class Status(StrEnum):
+    """What became of an upload so far."""
+
+    DONE = "done"
+    """It is an artifact; a link by which its object can be overwritten is still alive."""
+    FAILED = "failed"
+    """It can't become an artifact; ``reason`` says why."""
+    GARBAGE = "garbage"
+    """Its artifact was deleted."""
+    PENDING = "pending"
+    """Bytes are on their way."""
+    VERIFYING = "verifying"
+    """All bytes are said to be there."""
+
+
+WAITING = (Status.PENDING, Status.VERIFYING)
+
+
+class DueIndex(GlobalSecondaryIndex["UploadItem"]):
+    """Uploads by the time when something has to be done, in 4 parts."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_pk = UnicodeAttribute(hash_key=True)
+    due_sk = UnicodeAttribute(range_key=True)
+
+
+class UploadItem(ArtifactsItem):
+    """An upload. Every change of ``status`` depends on the one before it."""
+
+    due = DueIndex()
+
+    due_pk = UnicodeAttribute()
+    due_sk = UnicodeAttribute()
+    status = UnicodeAttribute()
+    key = UnicodeAttribute()
+    """The object."""
+    version = UnicodeAttribute(null=True)
+    """Its version that became the artifact."""
+    link_until = TimeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+
+    @property
+    def upload_id(self) -> str:
+        """The id, which is also the artifact's."""
+        return keys.last_part(self.pk)
+
+    @property
+    def link_ends(self) -> datetime | None:
+        """Until when the object can be written by a link; None if there is no link."""
+        return cast("datetime | None", self.link_until)
+
+
+def _ref(tenant: TenantId, upload_id: str) -> UploadItem:
+    return UploadItem(keys.partition(tenant, "U", upload_id), _SORT)
+
+
+def _due(when: datetime) -> str:
+    return keys.number(int(when.timestamp() * 1000))
+
+
+def _new(tenant: TenantId, upload_id: str, status: Status, key: str, due: datetime) -> UploadItem:
+    item = _ref(tenant, upload_id)
+    item.due_pk = keys.shared("DUE", str(int(upload_id[0], 16) % _SHARDS))
+    item.status, item.key, item.due_sk = status, key, _due(due)
+    return item
+
+
+def find(tenant: TenantId, upload_id: str) -> UploadItem | None:
+    """The upload as it is now."""
+    ref = _ref(tenant, upload_id)
+    try:
+        return UploadItem.get(ref.pk, ref.sk, consistent_read=True)
+    except UploadItem.DoesNotExist:
+        return None
+
+
+def find_many(tenant: TenantId, upload_ids: Iterable[str]) -> list[UploadItem]:
+    """Those of the uploads that exist, as they are now; 100 a round trip."""
+    wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, upload_id) for upload_id in upload_ids)]
+    return list(UploadItem.batch_get(wanted, consistent_read=True))
+
+
+def start(tenant: TenantId, upload_id: str, key: str, due: datetime, link_ends: datetime | None = None) -> bool:
+    """Announce an object; False if there is an upload of this id."""
+    item = _new(tenant, upload_id, Status.PENDING, key, due)
+    if link_ends is not None:
+        item.link_until = link_ends
+    try:
+        item.save(UploadItem.pk.does_not_exist())
+    except PutError as error:
+        if error.cause_response_code != _REFUSED:
+            raise
+        return False
+    return True
+
+
+def _waiting() -> Condition:
+    return UploadItem.status.is_in(*WAITING)
+
+
+def verifying(item: UploadItem, due: datetime) -> bool:
+    """Note that the bytes are said to be there; False if the upload is past that."""
+    actions = [UploadItem.status.set(Status.VERIFYING), UploadItem.due_sk.set(_due(due))]
+    return _updated(item, actions, _waiting())
+
+
+def failed(item: UploadItem, reason: str, due: datetime) -> bool:
+    """Note why it can't become an artifact; False if that was decided already, one way or the other."""
+    actions = [
+        UploadItem.status.set(Status.FAILED),
+        UploadItem.reason.set(reason),
+        UploadItem.due_sk.set(_due(due)),
+    ]
+    return _updated(item, actions, _waiting())
+
+
+def _updated(item: UploadItem, actions: Sequence[Action], condition: Condition) -> bool:
+    try:
+        UploadItem(item.pk, item.sk).update(list(actions), condition)
+    except UpdateError as error:
+        if error.cause_response_code != _REFUSED:
+            raise
+        return False
+    return True
+
+
+def finish(
+    tx: Transaction, tenant: TenantId, upload_id: str, version: str | None, link_ends: datetime | None, due: datetime
+) -> None:
+    """Part of the artifact's creation; fails with :data:`LABEL` if the upload was given up meanwhile.
+
+    Nothing is left of it, unless a link by which the object can be overwritten is still alive.
+    """
+    ref = _ref(tenant, upload_id)
+    if link_ends is None:
+        tx.delete(ref, _waiting(), label=LABEL)
+        return
+    actions = [UploadItem.status.set(Status.DONE), UploadItem.due_sk.set(_due(due))]
+    if version is not None:
+        actions.append(UploadItem.version.set(version))
+    tx.update(ref, actions, _waiting(), label=LABEL)
+
+
+def abandon(tx: Transaction, tenant: TenantId, upload_id: str, key: str, due: datetime) -> UploadItem:
+    """Part of an artifact's deletion: its object has to go."""
+    item = _new(tenant, upload_id, Status.GARBAGE, key, due)
+    tx.put(item, label=LABEL)
+    return item
+
+
+def forget(item: UploadItem) -> None:
+    """Drop the upload, unless its status has changed since ``item`` was read."""
+    try:
+        item.delete(UploadItem.status == item.status)
+    except DeleteError as error:
+        if error.cause_response_code != _REFUSED:
+            raise
+
+
+def claim(item: UploadItem) -> bool:
+    """Give an overdue upload up, so that it can't become an artifact any more; False if it moved on."""
+    if item.status not in WAITING:
+        return True
+    condition = (UploadItem.status == item.status) & (UploadItem.due_sk == item.due_sk)
+    item.status = Status.FAILED
+    return _updated(item, [UploadItem.status.set(Status.FAILED), UploadItem.reason.set("expired")], condition)
+
+
+def due(now: datetime, *, limit: int) -> Iterator[UploadItem]:
+    """Uploads whose time has come, at most ``limit`` of each of the 4 parts."""
+    for shard in range(_SHARDS):
+        found = UploadItem.due.query(keys.shared("DUE", str(shard)), UploadItem.due_sk <= _due(now), limit=limit)
+        wanted = [(item.pk, item.sk) for item in found]
+        # Read again: the index may lag behind the item.
+        yield from (item for item in UploadItem.batch_get(wanted, consistent_read=True) if item.due_sk <= _due(now))

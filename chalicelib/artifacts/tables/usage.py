@@ -1,0 +1,125 @@
+"""What a tenant has in total: storage and counts, payload types seen, distinct tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute, UnicodeSetAttribute
+
+from chalicelib.artifacts.tables import ArtifactsItem
+from chalicelib.artifacts.tables.artifacts import ArtifactItem
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+LABEL = "usage"
+"""Label of the write that counts bytes: its condition is the tenant's storage limit."""
+TAGS_LABEL = "tags"
+"""Label of the write of the distinct tags: it fails if another one came first."""
+_USAGE, _TYPES, _TAGS = "USAGE", "TYPES", "TAGS"
+
+
+class UsageItem(ArtifactsItem):
+    """Totals. ``stored`` in bytes."""
+
+    stored = NumberAttribute(default=0)
+    artifacts = NumberAttribute(default=0)
+    releases = NumberAttribute(default=0)
+
+
+class TypesItem(ArtifactsItem):
+    """Payload types; never shrinks."""
+
+    names: UnicodeSetAttribute = UnicodeSetAttribute(null=True)
+
+
+class TagsItem(ArtifactsItem):
+    """How many releases carry each tag. ``version`` counts changes."""
+
+    counts = BlobAttribute(default=dict)
+    version = NumberAttribute(default=0)
+
+
+class _ArtifactOrUsage(ArtifactItem):
+    """Either of the two, as one batch reads them."""
+
+    stored = NumberAttribute(null=True)
+    artifacts = NumberAttribute(null=True)
+    releases = NumberAttribute(null=True)
+
+
+def find(tenant: TenantId) -> UsageItem:
+    """The totals as they are now."""
+    pk = keys.partition(tenant)
+    try:
+        return UsageItem.get(pk, _USAGE, consistent_read=True)
+    except UsageItem.DoesNotExist:
+        return UsageItem(pk, _USAGE)
+
+
+def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, releases: int, limit: int = 0) -> None:
+    """Count a change. ``limit`` above 0 is the most bytes that may be stored, held by the write's condition."""
+    actions = [
+        UsageItem.stored.add(size),
+        UsageItem.artifacts.add(artifacts),
+        UsageItem.releases.add(releases),
+    ]
+    condition = None
+    if limit:
+        # Nothing stored yet is the case that the comparison can't see; a file above the limit never fits.
+        condition = UsageItem.stored <= limit - size
+        if size <= limit:
+            condition |= UsageItem.stored.does_not_exist()
+    tx.update(UsageItem(keys.partition(tenant), _USAGE), actions, condition, label=LABEL)
+
+
+def with_artifacts(tenant: TenantId, artifact_ids: Iterable[str]) -> tuple[UsageItem, dict[str, ArtifactItem]]:
+    """Totals and artifacts in one batch: what a page of releases needs besides the releases."""
+    pk = keys.partition(tenant)
+    wanted = [(pk, _USAGE)]
+    wanted += [(keys.partition(tenant, "A", artifact_id), "ARTIFACT") for artifact_id in dict.fromkeys(artifact_ids)]
+    usage = UsageItem(pk, _USAGE)
+    found: dict[str, ArtifactItem] = {}
+    for item in _ArtifactOrUsage.batch_get(wanted, consistent_read=True):
+        if item.sk == _USAGE:
+            usage.stored, usage.artifacts, usage.releases = item.stored, item.artifacts, item.releases
+        else:
+            found[item.artifact_id] = item
+    return usage, found
+
+
+def types(tenant: TenantId) -> set[str]:
+    """The payload types that the tenant's artifacts have or had."""
+    try:
+        item = TypesItem.get(keys.partition(tenant), _TYPES, consistent_read=True)
+    except TypesItem.DoesNotExist:
+        return set()
+    return set(item.names or ())
+
+
+def add_types(tx: Transaction, tenant: TenantId, names: set[str]) -> None:
+    """Remember payload types."""
+    if names:
+        tx.update(TypesItem(keys.partition(tenant), _TYPES), [TypesItem.names.add(names)], label="types")
+
+
+def tags(tenant: TenantId) -> TagsItem:
+    """The distinct tags as they are now."""
+    pk = keys.partition(tenant)
+    try:
+        return TagsItem.get(pk, _TAGS, consistent_read=True)
+    except TagsItem.DoesNotExist:
+        return TagsItem(pk, _TAGS)
+
+
+def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:
+    """Replace the counts that ``item`` was read with; fails with :data:`TAGS_LABEL` if they changed meanwhile."""
+    read = int(item.version)
+    new = TagsItem(item.pk, item.sk, counts=counts, version=read + 1)
+    condition = TagsItem.version == read if read else TagsItem.pk.does_not_exist()
+    tx.put(new, condition, label=TAGS_LABEL)

@@ -1,0 +1,287 @@
+"""How a file becomes an artifact: through the API, or by a link and a worker.
+
+Whoever brings a file announces it first (``tables.uploads``), so that what a crash leaves behind is found by the
+schedule. What makes the artifact is one transaction: artifact, release, totals, and the end of the announcement.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits, settings
+from chalicelib.artifacts import candidates, records, rules, shapes
+from chalicelib.artifacts.tables import artifacts as artifact_table
+from chalicelib.artifacts.tables import releases as release_table
+from chalicelib.artifacts.tables import uploads as upload_table
+from chalicelib.artifacts.tables import usage as usage_table
+from chalicelib.artifacts.tables.artifacts import ArtifactItem
+from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
+from chalicelib.aws import queues, s3
+from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
+from chalicelib.fleet import control
+from chalicelib.observability import logger
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from chalicelib.artifacts.container import Artifact, Read
+    from chalicelib.storage.keys import TenantId
+
+MEDIA_TYPE = "application/vnd.mender-artifact"
+_TOO_LARGE = "Artifact file too large"
+_TAKEN = "an artifact with this ID already exists"
+_RACES = 10
+_TIDIED = 50
+"""Uploads of each part that one run of the schedule tidies; the others wait for the next."""
+_MARGIN = timedelta(seconds=limits.UPLOAD_MARGIN)
+
+
+def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -> str:
+    """Store an artifact while it arrives. Nothing is left of one that is refused.
+
+    Args:
+        tenant: whose it becomes.
+        fields: of the upload form, by lower-case name (``rules.read_fields``).
+        file: the file in pieces of any size; read once.
+
+    Returns:
+        The new artifact's id.
+
+    Raises:
+        BadRequest: a field breaks its rule, or the file is no artifact (``container.ArtifactError``).
+        Conflict: an artifact with its name and dependencies exists, or one with the id that was asked for.
+        TooLarge: it is larger than artifacts may be, or than the tenant has room for.
+        Unprocessable: it does not fit into a release or a record.
+    """
+    about = rules.read_fields(fields)
+    artifact_id = about.id or str(uuid.uuid4())
+    key = s3.key(tenant, "artifacts", artifact_id)
+    due = clock.now() + timedelta(seconds=limits.UPLOAD_LIFE)
+    if not upload_table.start(tenant, artifact_id, key, due):
+        raise Conflict(_TAKEN)
+    try:
+        if about.id and artifact_table.find(tenant, artifact_id):
+            raise Conflict(_TAKEN)
+        parsed, ref = _store(tenant, key, file, about.size)
+        try:
+            _publish(tenant, artifact_id, parsed, ref, about.description)
+        except DomainError as error:
+            if not isinstance(error, Unavailable):
+                _quietly(lambda: s3.delete(key))
+            raise
+    except DomainError as error:
+        # Unavailable, like any other exception, leaves open what was written: that is for the schedule to see.
+        if not isinstance(error, Unavailable):
+            _quietly(lambda: _forget(tenant, artifact_id))
+        raise
+    return artifact_id
+
+
+def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) -> tuple[Artifact, s3.ObjectRef]:
+    """Write the file to the bucket and parse it in the same pass; after an error there is no object."""
+    # Imported here: only uploads pay for the parser.
+    from chalicelib.artifacts.container import ChunkReader
+
+    writer = s3.MultipartWriter(key, MEDIA_TYPE)
+    try:
+        chunks = iter(file) if size is None else _exactly(file, size)
+        parsed = _parse(tenant, ChunkReader(chunks, tee=writer.write))
+        return parsed, writer.finish()
+    except BaseException:
+        _quietly(writer.abort)
+        raise
+
+
+def _parse(tenant: TenantId, reader: Read) -> Artifact:
+    from chalicelib.artifacts.container import Limits, parse
+
+    room = limits.ARTIFACT_UPLOAD
+    limit = control.get(tenant).storage_limit
+    if limit:
+        room = min(room, limit - int(usage_table.find(tenant).stored))
+    if room <= 0:
+        raise TooLarge(_TOO_LARGE)
+    return parse(reader, limits=Limits(size=room))
+
+
+def _exactly(file: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The first ``size`` bytes of ``file``.
+
+    Raises:
+        BadRequest: there are fewer.
+    """
+    left = size
+    for chunk in file:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            return
+    raise BadRequest("reading artifact error: the file is shorter than its size says")
+
+
+def _publish(
+    tenant: TenantId,
+    artifact_id: str,
+    parsed: Artifact,
+    ref: s3.ObjectRef,
+    description: str = "",
+    link_ends: datetime | None = None,
+) -> None:
+    """Make the artifact of a stored and verified object."""
+    item = ArtifactItem(
+        name=parsed.name,
+        description=description,
+        content=records.content(parsed),
+        size=ref.size,
+        key=ref.key,
+        version=ref.version,
+    )
+    if not artifact_table.fits(item.content):
+        raise BadRequest("Metadata invalid: too large")
+    new = records.candidate(artifact_id, parsed, ref)
+    for _ in range(_RACES):
+        try:
+            _transaction(tenant, item, new, link_ends).commit()
+        except ConditionFailed as error:
+            if usage_table.LABEL in error.failed:
+                raise TooLarge(_TOO_LARGE) from error
+            if upload_table.LABEL in error.failed:
+                raise Conflict("the upload took too long") from error
+            if artifact_table.LABEL in error.failed:
+                raise Conflict(_TAKEN) from error
+        else:
+            candidates.forget(tenant, parsed.name)
+            return
+    raise Unavailable
+
+
+def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, link_ends: datetime | None) -> Transaction:
+    """What creates an artifact in the release as it is now."""
+    release = release_table.find(tenant, new.name)
+    existing = release.candidates if release else ()
+    if found := rules.conflict(existing, new):
+        raise Conflict(
+            "an artifact with the same name and depends already exists", extra={"metadata": {"conflict": found}}
+        )
+    rules.check_release_takes(existing)
+    stored = release_table.packed((*existing, new))
+    if not artifact_table.fits(stored):
+        raise BadRequest("Metadata invalid: too many dependencies for one release")
+    now = clock.now()
+    item.modified = now
+    tx = Transaction()
+    artifact_table.put_new(tx, tenant, new.id, item)
+    due = max(now, link_ends + _MARGIN) if link_ends else now
+    upload_table.finish(tx, tenant, new.id, new.version, link_ends, due)
+    usage_table.add(
+        tx,
+        tenant,
+        size=new.size,
+        artifacts=1,
+        releases=0 if release else 1,
+        limit=control.get(tenant).storage_limit,
+    )
+    if release:
+        release_table.change(tx, release, now, artifacts=stored)
+    else:
+        release_table.put_new(tx, tenant, new.name, stored, now)
+    usage_table.add_types(tx, tenant, rules.remembered_types(usage_table.types(tenant), new.types))
+    return tx
+
+
+def request_link(tenant: TenantId) -> shapes.UploadLink:
+    """Announce a direct upload: a link that writes the object of the artifact with the answer's id."""
+    upload_id = str(uuid.uuid4())
+    key = s3.key(tenant, "artifacts", upload_id)
+    link = s3.upload_link(key, life=settings.current().upload_link_life)
+    upload_table.start(tenant, upload_id, key, link.expire + _MARGIN, link_ends=link.expire)
+    return shapes.UploadLink(id=upload_id, uri=link.uri, expire=clock.rfc3339(link.expire), method="PUT", header={})
+
+
+def complete(tenant: TenantId, upload_id: str) -> None:
+    """Have a direct upload verified; its artifact appears when that is done. Again is fine.
+
+    Raises:
+        NotFound: no direct upload of this id is pending.
+        Conflict: it was refused; the text says why.
+    """
+    item = upload_table.find(tenant, upload_id)
+    if item is None or item.link_ends is None or item.status == Status.GARBAGE:
+        raise NotFound("not found")
+    if item.status == Status.FAILED:
+        raise Conflict(f"the upload was refused: {item.reason}")
+    if item.status in WAITING:
+        due = clock.now() + timedelta(seconds=limits.UPLOAD_VERIFICATION)
+        if upload_table.verifying(item, max(due, item.link_ends + _MARGIN)):
+            queues.send(queues.Queue.UPLOADS, {"tenant": tenant, "id": upload_id})
+
+
+def verify(tenant: TenantId, upload_id: str) -> None:
+    """Make an artifact of a direct upload, or note why it can't be one. Any number of runs are as good as one.
+
+    Exactly one version of the object is read and becomes the artifact: what is written over it later does not.
+    """
+    item = upload_table.find(tenant, upload_id)
+    if item is None or item.status not in WAITING:
+        return
+    from chalicelib.artifacts.container import ChunkReader
+
+    try:
+        ref = s3.head(item.key)
+        if ref.size > limits.ARTIFACT_UPLOAD:
+            raise TooLarge(_TOO_LARGE)
+        parsed = _parse(tenant, ChunkReader(s3.read(ref)))
+        _publish(tenant, upload_id, parsed, ref, link_ends=item.link_ends)
+    except Unavailable:
+        raise
+    except DomainError as error:
+        reason = "there is no object" if isinstance(error, NotFound) else error.text
+        due = max(clock.now(), (item.link_ends or clock.now()) + _MARGIN)
+        if upload_table.failed(item, reason, due):
+            s3.delete(item.key)
+
+
+def tick(now: datetime) -> None:
+    """Tidy up what is due: uploads that never became artifacts, and what deleted artifacts left behind."""
+    for item in upload_table.due(now, limit=_TIDIED):
+        # One that can't be tidied up now must not keep the others from it.
+        _quietly(partial(_tidy, item))
+
+
+def _tidy(item: UploadItem) -> None:
+    if item.status == Status.DONE:
+        _restore(item)
+    elif upload_table.claim(item):
+        s3.delete(item.key)
+    else:
+        return
+    upload_table.forget(item)
+
+
+def _restore(item: UploadItem) -> None:
+    """Make the verified version the newest again, now that the upload's link is dead.
+
+    Links name the version, so devices never saw another. But the bucket expires versions that were replaced.
+    """
+    with suppress(NotFound):
+        while item.version and (newest := s3.head(item.key)).version != item.version:
+            s3.delete(item.key, newest.version)
+
+
+def _forget(tenant: TenantId, upload_id: str) -> None:
+    item = upload_table.find(tenant, upload_id)
+    if item is not None and item.status == Status.PENDING:
+        upload_table.forget(item)
+
+
+def _quietly(tidy: Callable[[], object]) -> None:
+    """Clean up after a failure, which is what has to be told; what can't be done now, the schedule does."""
+    try:
+        tidy()
+    except Exception:  # noqa: BLE001  # it is logged, and comes second
+        logger.exception("could not clean up after an upload")

@@ -1,0 +1,59 @@
+"""Queue workers. SQS may hand out a message more than once, so each does its work as often as it is asked to.
+
+One message a call: Chalice can't report which messages of a batch failed, and a good one must not go to the dead
+letters with a bad one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from chalice.app import Blueprint
+
+from chalicelib import settings
+from chalicelib.aws.queues import Queue
+from chalicelib.storage.keys import TenantId
+
+if TYPE_CHECKING:
+    from chalice.app import SQSEvent
+
+bp = Blueprint(__name__)
+# A blueprint and not functions of the app: its workers are found on Lambda by this module's name, so a worker's
+# cold start loads no route.
+
+_PREFIX = settings.current().queue_prefix
+
+
+class Decommission(msgspec.Struct):
+    """A device to clear out of every feature."""
+
+    tenant: str
+    device_id: str
+
+
+class CompleteUpload(msgspec.Struct):
+    """A direct upload whose bytes are said to be there."""
+
+    tenant: str
+    id: str
+
+
+@bp.on_sqs_message(queue=_PREFIX + Queue.DECOMMISSIONS, batch_size=1, name="decommissions")
+def on_decommission(event: SQSEvent) -> None:
+    """Clear decommissioned devices out."""
+    from chalicelib.devauth import service as devauth
+
+    for record in event:
+        message = msgspec.json.decode(record.body, type=Decommission)
+        devauth.clear_out(TenantId(message.tenant), message.device_id)
+
+
+@bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")
+def on_upload(event: SQSEvent) -> None:
+    """Make artifacts of direct uploads."""
+    from chalicelib.artifacts import service as artifacts
+
+    for record in event:
+        message = msgspec.json.decode(record.body, type=CompleteUpload)
+        artifacts.verify(TenantId(message.tenant), message.id)

@@ -1,0 +1,43 @@
+"""The schedule: once a minute, each feature records and tidies what is due.
+
+Nothing that a device or an operator may get waits for it, so it may run twice, late, or not at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint, Rate
+
+from chalicelib import clock
+from chalicelib.observability import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from chalice.app import CloudWatchEvent
+
+bp = Blueprint(__name__)
+
+
+def _features() -> tuple[Callable[[datetime], None], ...]:
+    # Imported here: calls of the API don't pay for it.
+    from chalicelib.artifacts import service as artifacts
+
+    return (artifacts.tick,)
+
+
+@bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
+def on_tick(_event: CloudWatchEvent) -> None:
+    """Run every feature's ``tick(now)``. What fails in one keeps no other from running."""
+    now = clock.now()
+    failed = []
+    for tick in _features():
+        try:
+            tick(now)
+        except Exception as error:  # noqa: BLE001  # raised again below, so that the alarm on errors sees it
+            logger.exception("a tick failed")
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("ticks failed", failed)

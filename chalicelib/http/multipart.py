@@ -1,0 +1,114 @@
+"""Upload forms, read while they arrive.
+
+A form is some short fields and then one file, which comes last: what is behind it is not read, so that the file
+can go where it belongs while it still arrives. Memory is bounded by the fields, whatever a form claims to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from multipart import MultipartSegment  # type: ignore[import-untyped]  # it has annotations, no marker
+
+    Events = Iterator[MultipartSegment | bytes | None]
+
+_CHUNK = 256 * limits.KIB
+_PARTS = 32
+"""Parts of a form; clients send four."""
+_TYPES = frozenset({"multipart/form-data", "multipart/mixed"})
+
+
+@dataclass(slots=True)
+class Form:
+    """A form up to its file: ``fields`` by lower-case name; ``file`` in pieces, to be read once; None without one.
+
+    Reading the file raises BadRequest where the body ends before the file does.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    file: Iterator[bytes] | None = None
+
+
+def read_form(stream: BinaryIO, content_type: str | None, *, file: str) -> Form:
+    """Read a form up to its file.
+
+    Args:
+        stream: the request's body.
+        content_type: of the request, with the boundary; ``multipart/form-data`` or ``multipart/mixed``.
+        file: name of the file's part, lower case; names of parts match in any case.
+
+    Raises:
+        BadRequest: the body is no such form.
+        TooLarge: what is in front of the file is more than ``limits.UPLOAD_FIELDS``.
+    """
+    events = _events(_read(stream), _boundary(content_type))
+    form = Form()
+    room = limits.UPLOAD_FIELDS
+    for segment in events:
+        name = getattr(segment, "name", "").lower()
+        if name == file:
+            form.file = _part(events)
+            return form
+        value = bytearray()
+        for piece in _part(events):
+            room -= len(piece)
+            if room < 0:
+                raise TooLarge("http: request body too large")
+            value += piece
+        try:
+            form.fields[name] = value.decode()
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"the field {name[:64]} is not UTF-8") from error
+    return form
+
+
+def _boundary(content_type: str | None) -> str:
+    # Imported here, as below: only uploads pay for it.
+    from multipart import parse_options_header
+
+    kind, options = parse_options_header(content_type or "")
+    if kind not in _TYPES:
+        raise BadRequest("request Content-Type isn't multipart/form-data")
+    boundary: str = options.get("boundary", "")
+    if not 0 < len(boundary) <= 200 or not boundary.isascii() or not boundary.isprintable():
+        raise BadRequest("no multipart boundary param in Content-Type")
+    return boundary
+
+
+def _read(stream: BinaryIO) -> Callable[[int], bytes]:
+    def read(size: int) -> bytes:
+        try:
+            return stream.read(size)
+        except OSError as error:
+            # The client went away, or whoever receives the body has had enough of it.
+            raise BadRequest("the request's body ended early") from error
+
+    return read
+
+
+def _events(read: Callable[[int], bytes], boundary: str) -> Events:
+    from multipart import MultipartError, ParserLimitReached, PushMultipartParser
+
+    parser = PushMultipartParser(boundary, max_segment_count=_PARTS)
+    try:
+        yield from parser.parse_blocking(read, _CHUNK)
+    except ParserLimitReached as error:
+        raise TooLarge(f"malformed multipart body: {error}") from error
+    except MultipartError as error:
+        raise BadRequest(f"malformed multipart body: {error}") from error
+
+
+def _part(events: Events) -> Iterator[bytes]:
+    """The content of the part that was just begun."""
+    for event in events:
+        if not isinstance(event, bytes):
+            return
+        yield event
