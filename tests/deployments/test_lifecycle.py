@@ -90,17 +90,17 @@ class Lifecycle(RuleBasedStateMachine):
             self.world.http.close()
 
     @rule(
-        targets=st.sets(st.integers(0, DEVICES - 1), min_size=1),
+        chosen=st.sets(st.integers(0, DEVICES - 1), min_size=1),
         artifact=st.sampled_from(["one", "one", "two", "foreign"]),
         strangers=st.sampled_from([0, 0, 12]),
         retries=st.sampled_from([0, 0, 1]),
     )
-    def create(self, targets: set[int], artifact: str, strangers: int, retries: int) -> None:
+    def create(self, chosen: set[int], artifact: str, strangers: int, retries: int) -> None:
         """With twelve ids that are no device's, the deployment is too large for heads and never ends by itself."""
-        ids = [self.devices[each].id for each in sorted(targets)] + [str(uuid.uuid4()) for _ in range(strangers)]
+        ids = [self.devices[each].id for each in sorted(chosen)] + [str(uuid.uuid4()) for _ in range(strangers)]
         name = f"rollout {len(self.deployments)}"
         made = self.world.deploy(artifact, ids, name=name, retries=retries)
-        known = targets | set(range(100, 100 + strangers))
+        known = chosen | set(range(100, 100 + strangers))
         self.deployments.append(Deployment(made, len(self.deployments) + 1, known, artifact, retries))
 
     @rule(device=st.integers(0, DEVICES - 1))
