@@ -34,18 +34,21 @@ def verify(token: str) -> dict[str, Any]:
     Raises:
         Unauthorized: anything else, whatever is wrong with it.
     """
-    claims, expires = _verified(token)
+    claims, expires, kid = _verified(token)
+    if signing_keys.public(kid) is None:
+        # Withdrawn since this process verified the token: it must die with its key.
+        raise Unauthorized("identity: unknown signing key")
     if expires is not None and time.time() > expires + _LEEWAY:
         raise Unauthorized("token expired")
     return claims
 
 
 @lru_cache(maxsize=4096)
-def _verified(token: str) -> tuple[dict[str, Any], float | None]:
+def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
     # A device polls with one token for a week: its signature is checked once a process, its expiry every time.
     try:
-        kid = jwt.get_unverified_header(token).get("kid")
-        key = signing_keys.public(str(kid))
+        kid = str(jwt.get_unverified_header(token).get("kid"))
+        key = signing_keys.public(kid)
         if key is None:
             raise Unauthorized("identity: unknown signing key")
         no_expiry = jwt.decode(token, options={"verify_signature": False}).get("exp") is None
@@ -65,7 +68,7 @@ def _verified(token: str) -> tuple[dict[str, Any], float | None]:
     except jwt.PyJWTError as error:
         raise Unauthorized("identity: incorrect token format") from error
     expires = claims.get("exp")
-    return claims, float(expires) if expires is not None else None
+    return claims, float(expires) if expires is not None else None, kid
 
 
 def forget() -> None:

@@ -1,0 +1,76 @@
+"""A user to log in as, and a way to see what a call costs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.storage.keys import TenantId
+from tests.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+
+LOGIN = "/api/management/v1/useradm/auth/login"
+ME = "/api/management/v1/useradm/users/me"
+USERS = "/api/management/v1/useradm/users"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with the password that logs in."""
+
+    tenant: TenantId
+    id: str
+    email: str
+    password: str = PASSWORD
+
+
+@pytest.fixture
+def person(tenant: Tenant) -> Person:
+    """A user of ``tenant`` who is not logged in."""
+    from chalicelib.useradm import service
+
+    email = f"{uuid.uuid4().hex}@example.com"
+    return Person(tenant.id, service.create_user(tenant.id, email, PASSWORD).id, email)
+
+
+@pytest.fixture
+def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
+    """Logs ``person`` in, again at each call; the token."""
+
+    def run() -> str:
+        answer = http.post(LOGIN, auth=(person.email, person.password))
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    return run
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of a call with this token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def dynamodb_calls() -> Iterator[list[str]]:
+    """The names of the DynamoDB operations of a block, in order."""
+    from chalicelib.storage import connection
+
+    names: list[str] = []
+
+    def observe(operation: str, _request: object, _answer: object) -> None:
+        names.append(operation)
+
+    connection.observers.append(observe)
+    try:
+        yield names
+    finally:
+        connection.observers.remove(observe)

@@ -1,0 +1,96 @@
+"""Settings documents: behaviour notes G."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import limits
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.conftest import SignIn
+
+GLOBAL = "/api/management/v1/useradm/settings"
+OWN = "/api/management/v1/useradm/settings/me"
+
+
+@pytest.mark.parametrize("path", [GLOBAL, OWN])
+class TestSettings:
+    """Both documents behave the same."""
+
+    def test_empty_at_first(self, api: httpx2.Client, path: str):
+        answer = api.get(path)
+
+        assert (answer.status_code, answer.json()) == (200, {})
+        assert "etag" not in answer.headers
+
+    def test_written_whole_and_read_back(self, api: httpx2.Client, path: str):
+        document = {"2fa": "enabled", "ü": [1, 2.5, None, {"deep": {"er": True}}], "big": 2**70, "empty": ""}
+        assert api.post(path, json={"gone": 1}).status_code == 201
+
+        answer = api.post(path, json=document)
+
+        assert (answer.status_code, answer.content) == (201, b"")
+        assert api.get(path).json() == document
+
+    def test_versions(self, api: httpx2.Client, path: str):
+        assert api.post(path, json={}, headers={"If-Match": "none yet"}).status_code == 412
+        api.post(path, json={"version": 1})
+        first = api.get(path).headers["etag"]
+        assert '"' not in first
+
+        assert api.post(path, json={"version": 2}, headers={"If-Match": first}).status_code == 201
+        second = api.get(path).headers["etag"]
+        stale = api.post(path, json={"version": 3}, headers={"If-Match": first})
+
+        assert second != first
+        assert (stale.status_code, stale.json()["error"]) == (412, "ETag does not match")
+        assert api.get(path).json() == {"version": 2}
+        assert api.post(path, json={"version": 4}, headers={"If-Match": f'"{second}"'}).status_code == 201
+        assert api.post(path, json={"version": 5}, headers={"If-Match": "*"}).status_code == 201
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {str(number): 0 for number in range(limits.SETTINGS_MEMBERS)},
+            {"k" * limits.SETTINGS_KEY: 0},
+            {"k": "v" * limits.SETTINGS_TEXT},
+        ],
+        ids=["members", "name", "text"],
+    )
+    def test_bounds(self, api: httpx2.Client, path: str, document: dict[str, Any]):
+        assert api.post(path, json=document).status_code == 201
+
+        beyond = {f"{name}+": f"{value}+" for name, value in document.items()}
+        if len(document) > 1:
+            beyond |= {"one": "more"}
+        assert api.post(path, json=beyond).status_code == 400
+
+    @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'"x"', b"{", b'{"a": NaN}', b'{"a": "\\ud800"}'])
+    def test_what_is_no_document(self, api: httpx2.Client, path: str, content: bytes):
+        headers = {"Content-Type": "application/json"}
+        assert api.post(path, content=content, headers=headers).status_code == 400
+
+    def test_too_large(self, api: httpx2.Client, path: str):
+        document = {str(number): "v" * 4000 for number in range(70)}
+        assert api.post(path, json=document).status_code == 413
+
+
+def test_users_share_one_document_and_have_their_own(api: httpx2.Client, sign_in: SignIn, tenant):
+    colleague = sign_in(tenant)
+    api.post(GLOBAL, json={"of": "all"})
+    api.post(OWN, json={"of": "one"})
+
+    assert colleague.get(GLOBAL).json() == {"of": "all"}
+    assert colleague.get(OWN).json() == {}
+
+
+def test_another_tenant_sees_nothing(api: httpx2.Client, sign_in: SignIn):
+    from chalicelib.tenantadm import service
+
+    api.post(GLOBAL, json={"of": "all"})
+
+    assert sign_in(service.create_tenant("Other")).get(GLOBAL).json() == {}

@@ -1,0 +1,299 @@
+"""Creating, reading, changing and deleting users: behaviour notes G, promise T5 of the reliability list."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import clock
+from chalicelib.errors import DomainError
+from chalicelib.storage.transactions import Transaction
+from chalicelib.useradm import service, sessions
+from chalicelib.useradm.tables import tokens, users
+from tests.conftest import PASSWORD
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+
+    from tests.conftest import SignIn
+
+V2_ME = "/api/management/v2/useradm/users/me"
+
+
+def new_email() -> str:
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+def test_a_new_user_can_log_in(api: httpx2.Client, http: httpx2.Client):
+    email = new_email()
+
+    answer = api.post(USERS, json={"email": email.upper(), "password": PASSWORD, "roles": [], "id": "mine"})
+
+    assert answer.status_code == 201
+    assert answer.content == b""
+    place = answer.headers["location"]
+    shown = api.get(place).json()
+    assert place == f"{USERS}/{shown['id']}"
+    assert shown["id"] != "mine"
+    assert shown["email"] == email
+    assert shown["created_ts"] == shown["updated_ts"]
+    assert set(shown) == {"id", "email", "created_ts", "updated_ts"}
+    assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "text"),
+    [
+        ({"email": "no address"}, 400, "email: must be a valid email address"),
+        ({"email": "ü@example.com"}, 400, "email: must be a valid email address"),
+        ({"email": "a:b@example.com"}, 400, "email: must be a valid email address"),
+        ({"email": "x" * 250 + "@example.com"}, 400, "email: must be a valid email address"),
+        ({"email": ""}, 400, "email: must be a valid email address"),
+        ({"password": "1234567"}, 422, "password: must be minimum 8 characters long"),
+        ({"password": ""}, 422, "password: must be minimum 8 characters long"),
+        ({"password": "x" * 257}, 422, "password: must be maximum 256 characters long"),
+        ({"password": "Someone@Example"}, 422, "password is too similar to the email"),
+        ({"password": None}, 400, None),
+        ({"email": 1}, 400, None),
+    ],
+)
+def test_what_is_no_user(api: httpx2.Client, change: dict[str, Any], status: int, text: str | None):
+    answer = api.post(USERS, json={"email": "someone@example.com", "password": PASSWORD} | change)
+
+    assert answer.status_code == status
+    assert text is None or answer.json()["error"] == text
+
+
+def test_bounds_hold_at_the_last_that_fits(api: httpx2.Client):
+    email = "x" * (256 - len("@example.com") - 32) + uuid.uuid4().hex + "@example.com"
+    assert api.post(USERS, json={"email": email, "password": "y" * 256}).status_code == 201
+    assert api.post(USERS, json={"email": new_email(), "password": "12345678"}).status_code == 201
+
+
+def test_an_address_is_taken_over_all_tenants(sign_in: SignIn, person: Person):
+    from chalicelib.tenantadm import service as tenantadm
+
+    elsewhere = sign_in(tenantadm.create_tenant("Other"))
+
+    answer = elsewhere.post(USERS, json={"email": person.email.upper(), "password": PASSWORD})
+
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "user with a given email already exists"
+
+
+def test_of_many_who_want_an_address_at_once_one_gets_it(tenant):
+    email = new_email()
+
+    def create(_: int) -> bool:
+        try:
+            service.create_user(tenant.id, email, PASSWORD)
+        except DomainError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(create, range(8))) == 1
+    assert [user.email for user in service.list_users(tenant.id)] == [email]
+
+
+def test_me(api: httpx2.Client, tenant):
+    shown = api.get(ME).json()
+
+    assert shown["tenant_id"] == tenant.id
+    assert shown["login_ts"]
+    assert api.get(f"{USERS}/{shown['id']}").json()["email"] == shown["email"]
+
+
+def test_an_unknown_user(api: httpx2.Client):
+    unknown = f"{USERS}/{uuid.uuid4()}"
+
+    assert api.get(unknown).status_code == 404
+    assert api.put(unknown, json={"email": new_email()}).status_code == 404
+    assert api.delete(unknown).status_code == 204
+
+
+class TestList:
+    """``GET users``: filters, no paging."""
+
+    def ids(self, api: httpx2.Client, **query) -> set[str]:
+        answer = api.get(USERS, params=query)
+        assert answer.status_code == 200
+        assert "link" not in answer.headers
+        return {user["id"] for user in answer.json()}
+
+    def test_by_id_and_address(self, api: httpx2.Client, person: Person):
+        me = api.get(ME).json()
+
+        assert self.ids(api) == {me["id"], person.id}
+        assert self.ids(api, id=person.id) == {person.id}
+        assert self.ids(api, id=[person.id, me["id"], "other"]) == {me["id"], person.id}
+        assert self.ids(api, email=person.email.upper()) == {person.id}
+        assert self.ids(api, email=person.email, id=me["id"]) == set()
+
+    def test_by_time_without_the_bound(self, api: httpx2.Client, tenant):
+        second = clock.now().replace(microsecond=0)
+        tx = Transaction()
+        old = users.User(str(uuid.uuid4()), tenant.id, new_email(), "", second, second, None, 0)
+        users.put_new(tx, old)
+        tx.commit()
+        at = int(second.timestamp())
+
+        for name in ("created", "updated"):
+            assert old.id not in self.ids(api, **{f"{name}_after": at})
+            assert old.id not in self.ids(api, **{f"{name}_before": at})
+            assert old.id in self.ids(api, **{f"{name}_after": at - 1, f"{name}_before": at + 1})
+
+    @pytest.mark.parametrize("value", ["x", "1.5", "9" * 40])
+    def test_what_is_no_time(self, api: httpx2.Client, value: str):
+        assert api.get(USERS, params={"created_after": value}).status_code == 400
+
+
+class TestChange:
+    """``PUT users/{id}``, ``users/me`` and v2 ``users/me``."""
+
+    def test_nothing_to_change(self, api: httpx2.Client, person: Person):
+        for path in (ME, V2_ME, f"{USERS}/{person.id}"):
+            answer = api.put(path, json={})
+            assert (answer.status_code, answer.json()["error"]) == (400, "no update information provided")
+
+    @pytest.mark.parametrize("path", [ME, V2_ME, "own"])
+    def test_my_password(self, http: httpx2.Client, login: Callable[[], str], person: Person, path: str, tenant):
+        used, other = login(), login()
+        script = sessions.create_token(tenant.id, person.id, "script", 0)
+        where = f"{USERS}/{person.id}" if path == "own" else path
+        change = {"password": "a whole new one", "current_password": person.password}
+
+        answer = http.put(where, headers=bearer(used), json=change)
+
+        assert answer.status_code == 204
+        assert http.get(ME, headers=bearer(used)).status_code == 200
+        assert http.get(ME, headers=bearer(other)).status_code == 401
+        assert http.get(ME, headers=bearer(script)).status_code == 401
+        assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 401
+        assert http.post(LOGIN, auth=(person.email, "a whole new one")).status_code == 200
+
+    @pytest.mark.parametrize("path", [ME, V2_ME])
+    @pytest.mark.parametrize("current", ["", "not the password"])
+    def test_not_without_the_current_one(self, api: httpx2.Client, path: str, current: str):
+        answer = api.put(path, json={"password": "a whole new one", "current_password": current})
+
+        assert (answer.status_code, answer.json()["error"]) == (422, "current password mismatch")
+        assert api.get(ME).status_code == 200
+
+    def test_rules_hold_for_new_passwords(self, api: httpx2.Client):
+        answer = api.put(ME, json={"password": "short", "current_password": PASSWORD})
+        assert (answer.status_code, answer.json()["error"]) == (
+            422,
+            "password: must be minimum 8 characters long",
+        )
+        change = {"email": "someone.new@example.com", "password": "SOMEONE.NEW", "current_password": PASSWORD}
+        assert api.put(ME, json=change).json()["error"] == "password is too similar to the email"
+
+    def test_my_address(self, api: httpx2.Client, http: httpx2.Client):
+        before, after = api.get(ME).json(), new_email()
+        assert api.put(ME, json={"email": after}).status_code == 422
+
+        assert api.put(ME, json={"email": after.upper(), "current_password": PASSWORD}).status_code == 204
+
+        shown = api.get(ME).json()
+        assert shown["email"] == after
+        assert shown["updated_ts"] > before["updated_ts"]
+        assert http.post(LOGIN, auth=(before["email"], PASSWORD)).status_code == 401
+        assert http.post(LOGIN, auth=(after, PASSWORD)).status_code == 200
+        # The old address is free again.
+        assert api.post(USERS, json={"email": before["email"], "password": PASSWORD}).status_code == 201
+
+    def test_v2_takes_no_address(self, api: httpx2.Client):
+        answer = api.put(V2_ME, json={"email": new_email(), "current_password": PASSWORD})
+
+        assert (answer.status_code, answer.json()["error"]) == (400, "no update information provided")
+
+    def test_somebody_elses_address(
+        self, api: httpx2.Client, http: httpx2.Client, person: Person, login: Callable[[], str]
+    ):
+        session, after = login(), new_email()
+
+        assert api.put(f"{USERS}/{person.id}", json={"email": after}).status_code == 204
+
+        assert api.get(f"{USERS}/{person.id}").json()["email"] == after
+        assert http.get(ME, headers=bearer(session)).status_code == 401
+
+    def test_not_somebody_elses_password(self, api: httpx2.Client, person: Person, http: httpx2.Client):
+        change = {"password": "a whole new one", "current_password": person.password}
+        answer = api.put(f"{USERS}/{person.id}", json=change)
+
+        assert (answer.status_code, answer.json()["error"]) == (422, "password cannot be modified")
+        assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
+
+    def test_a_taken_or_bad_address(self, api: httpx2.Client, person: Person):
+        me = api.get(ME).json()
+
+        answer = api.put(f"{USERS}/{person.id}", json={"email": me["email"]})
+        assert (answer.status_code, answer.json()["error"]) == (422, "user with a given email already exists")
+        assert api.put(f"{USERS}/{person.id}", json={"email": "bad"}).status_code == 400
+
+    def test_what_is_shown_can_be_sent_back_and_sets_nothing_else(self, api: httpx2.Client, person: Person):
+        where = f"{USERS}/{person.id}"
+        shown = api.get(where).json()
+
+        sent = shown | {"id": "other", "created_ts": "2000-01-01T00:00:00Z", "tenant_id": "x", "revision": 9}
+        assert api.put(where, json=sent).status_code == 204
+
+        assert api.get(where).json() == shown | {"updated_ts": api.get(where).json()["updated_ts"]}
+
+    def test_no_session_that_begins_meanwhile_outlives_a_new_password(self, http: httpx2.Client, person: Person):
+        def try_to_log_in(_: int) -> str | None:
+            answer = http.post(LOGIN, auth=(person.email, person.password))
+            return answer.text if answer.status_code == 200 else None
+
+        with ThreadPoolExecutor(6) as threads:
+            started = threads.map(try_to_log_in, range(24))
+            service.set_password(person.tenant, person.id, "a whole new one")
+            begun = [token for token in started if token]
+
+        assert [http.get(ME, headers=bearer(token)).status_code for token in begun] == [401] * len(begun)
+
+    def test_more_sessions_than_a_transaction_takes(self, person: Person, tenant):
+        user, now = service.get_user(tenant.id, person.id), clock.now()
+        for _ in range(2):
+            tx = Transaction()
+            for _ in range(60):
+                row = tokens.Token(str(uuid.uuid4()), None, now, None, now + timedelta(days=1))
+                tokens.put_new(tx, user, row)
+            tx.commit()
+
+        service.set_password(tenant.id, person.id, "a whole new one")
+
+        assert tokens.of_user(tenant.id, person.id) == []
+
+
+class TestDelete:
+    """``DELETE users/{id}``."""
+
+    def test_a_deleted_user_is_out_at_once(
+        self, api: httpx2.Client, http: httpx2.Client, person: Person, login: Callable[[], str]
+    ):
+        session = login()
+        http.post("/api/management/v1/useradm/settings/me", headers=bearer(session), json={"a": 1})
+
+        for _ in range(2):
+            answer = api.delete(f"{USERS}/{person.id}")
+            assert (answer.status_code, answer.content) == (204, b"")
+
+        assert http.get(ME, headers=bearer(session)).status_code == 401
+        assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 401
+        assert api.get(f"{USERS}/{person.id}").status_code == 404
+        again = api.post(USERS, json={"email": person.email, "password": PASSWORD})
+        assert again.status_code == 201
+        assert not again.headers["location"].endswith(person.id)
+
+    def test_oneself_too(self, api: httpx2.Client):
+        assert api.delete(f"{USERS}/{api.get(ME).json()['id']}").status_code == 204
+        assert api.get(ME).status_code == 401
