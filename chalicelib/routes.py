@@ -12,6 +12,8 @@ from chalicelib.deployments import management_v1 as deployments_management_v1
 from chalicelib.devauth import devices_v1 as devauth_devices_v1
 from chalicelib.devauth import management_v2 as devauth_management_v2
 from chalicelib.inventory import devices_v1 as inventory_devices_v1
+from chalicelib.inventory import management_v1 as inventory_management_v1
+from chalicelib.inventory import management_v2 as inventory_management_v2
 from chalicelib.tenantadm import management_v1 as tenantadm_management_v1
 from chalicelib.tenantadm import management_v2 as tenantadm_management_v2
 from chalicelib.useradm import management_v1 as useradm_management_v1
@@ -29,6 +31,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     devauth_devices_v1.bp,
     devauth_management_v2.bp,
     inventory_devices_v1.bp,
+    inventory_management_v1.bp,
+    inventory_management_v2.bp,
     tenantadm_management_v1.bp,
     tenantadm_management_v2.bp,
     useradm_management_v1.bp,

@@ -68,11 +68,13 @@ def status_changed(
 def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
     """Put a device into ``group``, or into none, out of the one that its head names.
 
-    The transaction fails with label ``head`` if the device has moved or gone meanwhile. Counts of groups are
-    added by :func:`count_moves`, since a transaction may hold several moves.
+    The transaction fails with label ``head`` if the device has moved, gone or changed its status meanwhile. Counts
+    of groups are added by :func:`count_moves`, since a transaction may hold several moves.
     """
     old, device_id = cast("str | None", head.group), head.device_id
-    condition = DeviceHead.pk.exists() & (DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old)
+    same_group = DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old
+    # The status too: the member row is written with it, and nothing would correct it later.
+    condition = same_group & (DeviceHead.auth_status == head.auth_status)
     action = DeviceHead.group.remove() if group is None else DeviceHead.group.set(group)
     tx.update(DeviceHead(head.pk, head.sk), [action], condition, label="head")
     if old is not None and old != group:

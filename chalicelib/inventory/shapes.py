@@ -37,3 +37,54 @@ class Group(msgspec.Struct):
     """The group of a device; null when it has none."""
 
     group: str | None = None
+
+
+class Filter(msgspec.Struct):
+    """A condition of a search."""
+
+    scope: str = ""
+    attribute: str = ""
+    type: str = ""
+    value: Any = None
+
+
+class Sort(msgspec.Struct):
+    """An attribute to sort by, ``order`` ``asc`` or ``desc``."""
+
+    scope: str = ""
+    attribute: str = ""
+    order: str = ""
+
+
+class Selected(msgspec.Struct):
+    """An attribute to show."""
+
+    scope: str = ""
+    attribute: str = ""
+
+
+class Search(msgspec.Struct):
+    """A search. Go's clients send null for an empty list."""
+
+    page: int = 1
+    per_page: int = 20
+    filters: list[Filter] | None = None
+    sort: list[Sort] | None = None
+    attributes: list[Selected] | None = None
+    device_ids: list[str] | None = None
+    text: str = ""
+
+
+class AttributeCount(msgspec.Struct):
+    """How many devices have an attribute."""
+
+    name: str
+    scope: str
+    count: int
+
+
+class Moved(msgspec.Struct, omit_defaults=True):
+    """What a change of many devices' group did; zeros are left out."""
+
+    matched_count: int = 0
+    updated_count: int = 0

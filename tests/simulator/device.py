@@ -6,13 +6,11 @@ import base64
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx2
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-
-if TYPE_CHECKING:
-    import httpx2
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -31,21 +29,12 @@ def new_identity() -> dict[str, Any]:
     return {"mac": uuid.uuid4().hex}
 
 
-@dataclass
-class Device:
-    """One device.
+class Signer:
+    """Whoever asks for authorization: what it needs for that, whichever HTTP client it has."""
 
-    ``http`` is a client of the server without a token; devices may share it. ``tenant_token`` goes into the
-    body of auth requests. ``token`` is the last token got, None before.
-    """
-
-    http: httpx2.Client
-    tenant_token: str = ""
-    identity: dict[str, Any] = field(default_factory=new_identity)
-    key: PrivateKey = field(default_factory=new_key)
-    device_type: str = "qemux86-64"
-    artifact_name: str = "original"
-    token: str | None = None
+    tenant_token: str
+    identity: dict[str, Any]
+    key: PrivateKey
 
     @property
     def pubkey(self) -> str:
@@ -74,6 +63,23 @@ class Device:
             "tenant_token": self.tenant_token,
         }
         return json.dumps(document).encode() + b"\n"
+
+
+@dataclass
+class Device(Signer):
+    """One device.
+
+    ``http`` is a client of the server without a token; devices may share it. ``tenant_token`` goes into the
+    body of auth requests. ``token`` is the last token got, None before.
+    """
+
+    http: httpx2.Client
+    tenant_token: str = ""
+    identity: dict[str, Any] = field(default_factory=new_identity)
+    key: PrivateKey = field(default_factory=new_key)
+    device_type: str = "qemux86-64"
+    artifact_name: str = "original"
+    token: str | None = None
 
     def auth(self, body: bytes | None = None) -> httpx2.Response:
         """Ask for a token, and keep it if there is one."""

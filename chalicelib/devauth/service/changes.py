@@ -6,7 +6,7 @@ the inventory. Whoever decides reads, decides, and calls :func:`save`; when that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import Device, count_changes
@@ -20,8 +20,6 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-    from pynamodb.expressions.update import Action
 
     from chalicelib.storage.keys import TenantId
 
@@ -127,7 +125,7 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
         tx.delete(head, same, label="head")
     else:
         accepted = after.standing.accepted
-        actions: list[Action] = [
+        actions: list[Any] = [
             DeviceHead.auth_status.set(after.standing.status),
             DeviceHead.auth_set.set(accepted) if accepted else DeviceHead.auth_set.remove(),
             DeviceHead.auth_generation.set(after.standing.generation),

@@ -1,17 +1,26 @@
-"""Devices reporting their inventory. The same report again costs what the caller has already read: the head."""
+"""Writing attributes: devices report theirs, users tag devices.
+
+The same report again costs what the caller has already read: the head.
+"""
 
 from __future__ import annotations
 
+import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
-from chalicelib.errors import Unavailable
+from chalicelib.errors import PreconditionFailed, Unavailable
+from chalicelib.fleet import heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import tables
 from chalicelib.inventory.rules import attributes
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.shapes import AttributeInput
     from chalicelib.storage.keys import TenantId
 
@@ -29,30 +38,68 @@ def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, r
     seen = attributes.fingerprint("PUT" if replace else "PATCH", now.date().isoformat(), given)
     if head.inventory_hash == seen:
         return
-    for _ in range(_TRIES):
-        device = tables.find(tenant, head.device_id)
-        if device is None:
-            # The device is being removed: its token will not be good for another call.
-            return
-        scope = attributes.merged(
-            device.scope(attributes.INVENTORY),
-            given,
-            replace=replace,
-            most=limits.INVENTORY_ATTRIBUTES,
-        )
+
+    def write(device: Device) -> Transaction:
+        before = device.scope(attributes.INVENTORY)
+        scope = attributes.merged(before, given, replace=replace, most=limits.INVENTORY_ATTRIBUTES)
         after = device.attributes | {attributes.INVENTORY: scope}
         attributes.check_size(after)
         tx = Transaction()
         tables.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
         # The head is written anyway, so the check-in rides along.
-        tx.update(
-            DeviceHead(head.pk, head.sk),
-            [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now)],
-            DeviceHead.pk.exists(),
-            label="head",
-        )
+        actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now)]
+        tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
+        return tx
+
+    _write(tenant, head.device_id, write)
+
+
+def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replace: bool, version: str | None) -> None:
+    """A user tags a device; nothing happens if there is none. ``version`` is the ETag that must still hold.
+
+    Raises:
+        BadRequest: a name or value is not allowed, or there are too many.
+        PreconditionFailed: the tags have another version.
+        Unavailable: the device's attributes kept changing under us.
+    """
+    time = clock.rfc3339(clock.now())
+
+    def write(device: Device) -> Transaction:
+        if version is not None and version != device.tags_etag:
+            raise PreconditionFailed("ETag does not match")
+        before = device.scope(attributes.TAGS)
+        scope = attributes.merged(before, given, replace=replace, most=limits.TAGS, timestamp=time)
+        after = device.attributes | {attributes.TAGS: scope}
+        attributes.check_size(after)
+        tx = Transaction()
+        tables.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
+        return tx
+
+    _write(tenant, device_id, write)
+
+
+def clear(tenant: TenantId, device_id: str) -> None:
+    """Forget what a device reported; nothing happens if there is none. Its next report is written again."""
+    _write(tenant, device_id, partial(_cleared, tenant))
+
+
+def _cleared(tenant: TenantId, device: Device) -> Transaction:
+    kept = {name: scope for name, scope in device.attributes.items() if name != attributes.INVENTORY}
+    tx = Transaction()
+    tables.set_attributes(tx, tenant, device, kept, updated=clock.now())
+    forget = [DeviceHead.inventory_hash.remove()]
+    tx.update(heads.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
+    return tx
+
+
+def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
+    for _ in range(_TRIES):
+        device = tables.find(tenant, device_id)
+        if device is None:
+            # Users may tag what is not there (C); a device whose row is gone is being removed.
+            return
         try:
-            tx.commit()
+            write(device).commit()
         except ConditionFailed:
             continue
         return

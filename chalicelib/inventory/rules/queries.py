@@ -1,0 +1,123 @@
+"""From what clients ask for to a :class:`~chalicelib.inventory.rules.matching.Query` (behaviour notes C)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import BadRequest
+from chalicelib.inventory.rules import matching, patterns
+from chalicelib.inventory.rules.attributes import INVENTORY, SCOPES, SYSTEM
+from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
+
+if TYPE_CHECKING:
+    from chalicelib.inventory.shapes import Filter, Selected, Sort
+
+_OWN = frozenset({"page", "per_page", "sort", "has_group", "group"})
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FLAGS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+
+
+def of_list(params: Mapping[str, list[str]]) -> Query:
+    """The query of the v1 list: any parameter that is not the list's own is ``scope/name=value``.
+
+    Raises:
+        BadRequest: a direction or a flag is none.
+    """
+    predicates = [
+        Predicate(*_place(key), "$in", _readings(value.removeprefix("eq:")))
+        for key, values in params.items()
+        if key not in _OWN
+        for value in values
+    ]
+    predicates += [Predicate(SYSTEM, "group", "$eq", group) for group in params.get("group", [])[:1]]
+    for text in params.get("has_group", [])[:1]:
+        flag = _FLAGS.get(text.lower())
+        if flag is None:
+            raise BadRequest(f'invalid has_group query: "{text[:32]}"')
+        predicates.append(Predicate(SYSTEM, "group", "$exists", flag))
+    # Only the first key counts.
+    sort = tuple(_sort_key(text) for text in params.get("sort", [])[:1] if text)
+    return Query(tuple(predicates), sort)
+
+
+def _place(text: str) -> tuple[str, str]:
+    scope, slash, name = text.partition("/")
+    return (scope, name) if slash else (INVENTORY, text)
+
+
+def _readings(text: str) -> list[Any]:
+    """A value as it may have been meant: text, or the number or the time that it spells."""
+    readings: list[Any] = [text]
+    if _NUMBER.fullmatch(text):
+        readings.append(float(text))
+    time = matching.parse_time(text)
+    return [*readings, time] if time is not None else readings
+
+
+def _sort_key(text: str) -> SortKey:
+    place, _, direction = text.partition(":")
+    # Without a direction: descending.
+    if direction not in {"", "asc", "desc"}:
+        raise BadRequest("invalid sort order")
+    return SortKey(*_place(place), descending=direction != "asc")
+
+
+def of_search(filters: list[Filter], sort: list[Sort], ids: list[str] | None, text: str) -> Query:
+    """The query of a v2 search.
+
+    Raises:
+        BadRequest: a part is missing, unknown, or of a kind that its operator does not take.
+    """
+    return Query(
+        predicates=tuple(map(_predicate, filters)),
+        sort=tuple(map(_search_key, sort)),
+        ids=frozenset(ids) if ids else None,
+        text=text,
+    )
+
+
+def _predicate(given: Filter) -> Predicate:
+    scope, name = _checked(given.scope, given.attribute)
+    if given.type not in matching.OPERATORS:
+        raise BadRequest(f"validation failed: type: must be a valid value: {given.type[:32]}")
+    if given.value is None:
+        raise BadRequest("validation failed: value: cannot be blank")
+    return Predicate(scope, name, given.type, _operand(given.type, given.value))
+
+
+def _operand(operator: str, value: Any) -> Any:
+    if operator in {"$in", "$nin"} and not isinstance(value, list):
+        raise BadRequest(f"filter {operator} requires an array")
+    if operator == "$exists" and not isinstance(value, bool):
+        raise BadRequest("filter $exists requires a boolean")
+    if operator == "$regex":
+        if not isinstance(value, str):
+            raise BadRequest("filter $regex requires a string")
+        return patterns.of_filter(value)
+    return value
+
+
+def _search_key(given: Sort) -> SortKey:
+    scope, name = _checked(given.scope, given.attribute)
+    if given.order not in {"asc", "desc"}:
+        raise BadRequest("validation failed: order: must be a valid value")
+    return SortKey(scope, name, descending=given.order == "desc")
+
+
+def selected(given: list[Selected]) -> frozenset[tuple[str, str]] | None:
+    """The attributes to show, by scope and name; None for all.
+
+    Raises:
+        BadRequest: one has no name or no known scope.
+    """
+    return frozenset(_checked(item.scope, item.attribute) for item in given) if given else None
+
+
+def _checked(scope: str, attribute: str) -> tuple[str, str]:
+    if scope not in SCOPES:
+        raise BadRequest("validation failed: scope: must be a valid value")
+    if not attribute:
+        raise BadRequest("validation failed: attribute: cannot be blank")
+    return scope, attribute

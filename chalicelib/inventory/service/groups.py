@@ -1,0 +1,137 @@
+"""Static groups: a device is in at most one, and a group is there as long as a device is in it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import BadRequest, NotFound, Unavailable
+from chalicelib.fleet import heads as fleet_heads
+from chalicelib.fleet import membership
+from chalicelib.inventory import tables
+from chalicelib.inventory.rules import groups
+from chalicelib.inventory.shapes import Moved
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+_BATCH = 19
+"""Devices in one transaction. Each may take five of its 100 writes: head, old and new member row, inventory, and
+the count of the group it leaves."""
+_TRIES = 10
+
+
+def names(tenant: TenantId, status: str | None = None) -> list[str]:
+    """The groups that have a device (of that status), sorted."""
+    found = membership.group_names(tenant)
+    if not status:
+        return found
+    return [name for name in found if any(True for _ in membership.group_members(tenant, name, status=status))]
+
+
+def members(tenant: TenantId, group: str, start: int, stop: int) -> tuple[list[str], int]:
+    """Rows ``start`` to ``stop`` of a group's device ids, and how many it has.
+
+    Raises:
+        NotFound: no device is in that group.
+    """
+    groups.check_name(group)
+    total = membership.group_size(tenant, group)
+    if not total:
+        raise NotFound("group not found")
+    return list(islice(membership.group_members(tenant, group, limit=stop), start, stop)), total
+
+
+def put(tenant: TenantId, device_id: str, group: str | None) -> None:
+    """Put a device into a group, out of the one that it was in.
+
+    Raises:
+        BadRequest: a group may not be called so.
+        NotFound: there is no such device.
+    """
+    if not _move(tenant, [device_id], groups.check_name(group), lambda _: True).matched_count:
+        raise NotFound("Device not found")
+
+
+def leave(tenant: TenantId, device_id: str, group: str) -> None:
+    """Take a device out of a group.
+
+    Raises:
+        NotFound: there is no such device, or it is in another group or none.
+    """
+    if not take_out(tenant, group, [device_id]).matched_count:
+        raise NotFound("Device not found")
+
+
+def put_many(tenant: TenantId, group: str, device_ids: list[str]) -> Moved:
+    """Put devices into a group; ids of no device are passed over.
+
+    Raises:
+        BadRequest: there is no id, or a group may not be called so.
+    """
+    groups.check_name(group)
+    return _move(tenant, _some(device_ids), group, lambda _: True)
+
+
+def take_out(tenant: TenantId, group: str, device_ids: list[str]) -> Moved:
+    """Take devices out of a group; those in another are passed over.
+
+    Raises:
+        BadRequest: there is no id, or a group may not be called so.
+    """
+    groups.check_name(group)
+    return _move(tenant, _some(device_ids), None, lambda head: head.group == group)
+
+
+def dissolve(tenant: TenantId, group: str) -> Moved:
+    """Take all devices out of a group. If it is cut short, calling again goes on.
+
+    Raises:
+        BadRequest: a group may not be called so.
+    """
+    groups.check_name(group)
+    everyone = membership.group_members(tenant, group)
+    return _move(tenant, everyone, None, lambda head: head.group == group)
+
+
+def _some(device_ids: list[str]) -> list[str]:
+    if not device_ids:
+        raise BadRequest("no device IDs present in payload")
+    return device_ids
+
+
+def _move(
+    tenant: TenantId, device_ids: Iterable[str], group: str | None, concerns: Callable[[DeviceHead], bool]
+) -> Moved:
+    moved = Moved()
+    rest = iter(dict.fromkeys(device_ids))
+    while batch := list(islice(rest, _BATCH)):
+        matched, updated = _move_batch(tenant, batch, group, concerns)
+        moved.matched_count += matched
+        moved.updated_count += updated
+    return moved
+
+
+def _move_batch(
+    tenant: TenantId, device_ids: list[str], group: str | None, concerns: Callable[[DeviceHead], bool]
+) -> tuple[int, int]:
+    for _ in range(_TRIES):
+        found = fleet_heads.find_many(tenant, device_ids)
+        heads = [head for head in found.values() if concerns(head)]
+        moving = [head for head in heads if head.group != group]
+        tx = Transaction()
+        for head in moving:
+            membership.move(tx, tenant, head, group)
+            tables.set_group(tx, tenant, head.device_id, group)
+        membership.count_moves(tx, tenant, moving, group)
+        try:
+            tx.commit()
+        except ConditionFailed:
+            # One of them was moved, decided on or removed meanwhile.
+            continue
+        return len(heads), len(moving)
+    raise Unavailable("service unavailable", retry_after=1)

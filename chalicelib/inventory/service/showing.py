@@ -1,0 +1,45 @@
+"""How devices are shown (behaviour notes C; endpoint notes, InvDevice)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.clock import rfc3339
+from chalicelib.inventory.rules.attributes import SYSTEM
+from chalicelib.inventory.shapes import AttributeCount, AttributeShape, DeviceShape
+
+if TYPE_CHECKING:
+    from chalicelib.inventory.rules.device import Device
+
+_ALWAYS = (SYSTEM, "updated_ts")
+_ROWS = 500
+"""Attribute names that are counted out at most."""
+
+
+def shown(found: Device, only: frozenset[tuple[str, str]] | None = None) -> DeviceShape:
+    """A device with all attributes, or with those of ``only`` (and when it last changed)."""
+    attributes = [
+        _attribute(scope, name, stored)
+        for scope, name, stored in found.shown()
+        if only is None or (scope, name) in only or (scope, name) == _ALWAYS
+    ]
+    return DeviceShape(id=found.id, attributes=attributes, updated_ts=rfc3339(found.updated))
+
+
+def _attribute(scope: str, name: str, stored: list[Any]) -> AttributeShape:
+    value, description, timestamp = (*stored, None, None)[:3]
+    if isinstance(value, datetime):
+        value = rfc3339(value)
+    return AttributeShape(name=name, value=value, scope=scope, description=description, timestamp=timestamp)
+
+
+def attribute_counts(devices: Iterable[Device]) -> list[AttributeCount]:
+    """Which attributes these devices have, and how many have each: the most frequent first."""
+    counts: dict[tuple[str, str], int] = {}
+    for found in devices:
+        for scope, name, _ in found.shown():
+            counts[scope, name] = counts.get((scope, name), 0) + 1
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:_ROWS]
+    return [AttributeCount(name=name, scope=scope, count=count) for (scope, name), count in rows]
