@@ -1,0 +1,221 @@
+"""Tenants: creation, tokens, limits, suspension: behaviour notes J, promise T2 of the reliability list."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.fleet import control
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from chalicelib.tenantadm.service import Status
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+
+MINE = "/api/management/v1/tenantadm/user/tenant"
+ME = "/api/management/v2/tenantadm/tenants/me"
+USER = "/api/management/v1/useradm/users/me"
+ADDONS = [{"name": name, "enabled": True} for name in ("configure", "troubleshoot", "monitor")]
+
+
+def test_a_new_tenant_has_everything(tenant: Tenant):
+    assert len(tenant.id) == 24
+    assert set(tenant.id) <= set("0123456789abcdef")
+    assert len(tenant.tenant_token) >= 43
+    assert service.get_tenant(tenant.id) == tenant
+    seen = control.get(tenant.id, fresh=True)
+    assert (seen.active, seen.plan, list(seen.addons)) == (True, "enterprise", ADDONS)
+    assert (seen.max_devices, seen.storage_limit) == (-1, 0)
+
+
+def test_a_new_tenant_with_less(server):
+    made = service.create_tenant("Small", plan="os", addons=[], max_devices=0, storage_limit=1)
+
+    seen = control.get(made.id, fresh=True)
+    assert (seen.plan, seen.addons, seen.max_devices, seen.storage_limit) == ("os", (), 0, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"name": " "},
+        {"name": "x" * 257},
+        {"plan": "gold"},
+        {"max_devices": -2},
+        {"storage_limit": -1},
+    ],
+)
+def test_what_is_no_tenant(server, wrong: dict[str, Any]):
+    with pytest.raises(BadRequest):
+        service.create_tenant(**{"name": "Acme", **wrong})
+
+
+class TestToken:
+    """Finding a tenant by its token."""
+
+    def test_finds_its_tenant_and_nothing_else(self, tenant: Tenant):
+        assert service.tenant_by_token(tenant.tenant_token) == tenant.id
+        for wrong in ("", tenant.tenant_token + "x", tenant.tenant_token.lower(), tenant.id, "\ud800", "x" * 9000):
+            assert service.tenant_by_token(wrong) is None
+
+    def test_costs_nothing_when_warm(self, tenant: Tenant):
+        from tests.useradm.conftest import dynamodb_calls
+
+        service._tokens.clear()
+        with dynamodb_calls() as calls:
+            for _ in range(3):
+                service.tenant_by_token(tenant.tenant_token)
+                service.tenant_by_token("unknown")
+
+        assert calls == ["GetItem", "GetItem"]
+
+    def test_is_found_by_its_hash_only(self, tenant: Tenant):
+        from chalicelib.tenantadm import tables
+
+        assert tables.find_by_token(tenant.tenant_token) is None
+        assert tenant.tenant_token not in repr(tenant)
+
+    def test_the_cache_is_bounded(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(service, "_CACHED_TOKENS", 3)
+        service._tokens.clear()
+
+        for number in range(5):
+            service.tenant_by_token(f"unknown {number}")
+
+        assert len(service._tokens) <= 3
+
+
+class TestShown:
+    """What users see of their tenant."""
+
+    def test_the_whole_of_it(self, api: httpx2.Client, tenant: Tenant):
+        answer = api.get(MINE)
+
+        assert answer.status_code == 200
+        shown = answer.json()
+        assert shown.pop("created_at") == shown.pop("updated_at")
+        assert shown == {
+            "id": tenant.id,
+            "name": "Acme",
+            "tenant_token": tenant.tenant_token,
+            "status": "active",
+            "plan": "enterprise",
+            "addons": ADDONS,
+            "trial": False,
+            "service_provider": False,
+            "device_count": 0,
+            "device_limit": -1,
+        }
+
+    def test_v2_keeps_the_token_to_itself(self, api: httpx2.Client):
+        v1, v2 = api.get(MINE).json(), api.get(ME).json()
+
+        del v1["tenant_token"]
+        assert v2 == v1
+
+    @pytest.mark.parametrize("path", [MINE, ME])
+    def test_limits_by_tier(self, api: httpx2.Client, tenant: Tenant, path: str):
+        service.set_limits(tenant.id, max_devices=7)
+
+        shown = api.get(path, params={"tiers": "true"}).json()
+
+        limit = {"name": "max_devices", "tenant_id": tenant.id, "current_value": 0, "value": 7}
+        assert shown["device_limits"] == {"max_devices": limit}
+        assert shown["device_limit"] == 7
+
+    @pytest.mark.parametrize("path", [MINE, ME])
+    def test_only_to_its_users(self, http: httpx2.Client, path: str):
+        assert http.get(path).status_code == 401
+
+    def test_everyone_sees_their_own(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+        other = service.create_tenant("Other")
+
+        assert sign_in(other).get(MINE).json()["id"] == other.id
+        assert api.get(MINE).json()["id"] == tenant.id
+
+
+class TestSuspended:
+    """A suspended tenant is out at the next call, and back when it is activated."""
+
+    def test_users_and_their_tokens(self, api: httpx2.Client, tenant: Tenant):
+        script = api.post("/api/management/v1/useradm/settings/tokens", json={"name": "script"}).text
+        headers = {"Authorization": f"Bearer {script}"}
+
+        service.set_status(tenant.id, Status.SUSPENDED)
+        for answer in (api.get(USER), api.get(USER, headers=headers), api.get(MINE)):
+            assert (answer.status_code, answer.json()["error"]) == (401, "Account suspended")
+
+        service.set_status(tenant.id, Status.ACTIVE)
+        for answer in (api.get(USER), api.get(USER, headers=headers)):
+            assert answer.status_code == 200
+
+    def test_what_calls_see(self, tenant: Tenant):
+        service.set_limits(tenant.id, max_devices=3)
+        service.set_status(tenant.id, Status.SUSPENDED)
+
+        assert service.get_tenant(tenant.id).status == Status.SUSPENDED
+        seen = control.get(tenant.id)
+        assert (seen.active, seen.max_devices) == (False, 3)
+        # The token still finds its tenant: who asks is told why it is refused.
+        assert service.tenant_by_token(tenant.tenant_token) == tenant.id
+
+    def test_others_are_not_touched(self, tenant: Tenant, sign_in: SignIn):
+        other = sign_in(service.create_tenant("Other"))
+
+        service.set_status(tenant.id, Status.SUSPENDED)
+
+        assert other.get(USER).status_code == 200
+
+
+class TestLimits:
+    """Limits change one by one."""
+
+    def test_what_is_not_given_stays(self, tenant: Tenant):
+        service.set_limits(tenant.id, max_devices=10, storage_limit=20)
+        service.set_limits(tenant.id, max_devices=0)
+        service.set_limits(tenant.id, storage_limit=0)
+        service.set_limits(tenant.id)
+
+        seen, stored = control.get(tenant.id), service.get_tenant(tenant.id)
+        assert (seen.max_devices, seen.storage_limit) == (0, 0)
+        assert (stored.max_devices, stored.storage_limit) == (0, 0)
+
+    @pytest.mark.parametrize("wrong", [{"max_devices": -2}, {"storage_limit": -1}])
+    def test_what_is_no_limit(self, tenant: Tenant, wrong: dict[str, int]):
+        with pytest.raises(BadRequest):
+            service.set_limits(tenant.id, **wrong)
+
+
+def test_there_is_no_tenant_of_this_id(server):
+    unknown = TenantId("f" * 24)
+
+    with pytest.raises(NotFound):
+        service.get_tenant(unknown)
+    with pytest.raises(NotFound):
+        service.set_status(unknown, Status.SUSPENDED)
+    with pytest.raises(NotFound):
+        service.set_limits(unknown, max_devices=1)
+    assert not control.get(unknown).active
+
+
+def test_all_tenants_are_listed_by_age(server):
+    made = [service.create_tenant(f"Acme {number}").id for number in range(3)]
+
+    listed = [each.id for each in service.all_tenants()]
+
+    assert [each for each in listed if each in made] == made
+
+
+def test_tenants_that_are_made_at_once_are_different(server):
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(service.create_tenant, ["Same name"] * 8))
+
+    assert len({each.id for each in made}) == len({each.tenant_token for each in made}) == 8
