@@ -1,4 +1,8 @@
-"""What travels on the wire in device authentication (behaviour notes B1, B4, B5)."""
+"""What travels on the wire in device authentication (behaviour notes B1, B4, B5).
+
+Shapes of requests forbid unknown members only to have the decoder look again: it then drops them, and finds members
+whose names are written in another case.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class AuthRequest(msgspec.Struct):
+class AuthRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What a device sends to get a token. Members that only other servers know are ignored."""
 
     id_data: str | None = None
@@ -15,7 +19,7 @@ class AuthRequest(msgspec.Struct):
     tenant_token: str | None = None
 
 
-class PreAuthSet(msgspec.Struct):
+class PreAuthSet(msgspec.Struct, forbid_unknown_fields=True):
     """A device that an operator expects."""
 
     identity_data: Any = None
@@ -23,13 +27,13 @@ class PreAuthSet(msgspec.Struct):
     force: bool = False
 
 
-class NewStatus(msgspec.Struct):
+class NewStatus(msgspec.Struct, forbid_unknown_fields=True):
     """What an operator decides about an auth set."""
 
     status: str = ""
 
 
-class Search(msgspec.Struct):
+class Search(msgspec.Struct, forbid_unknown_fields=True):
     """A search for devices; both members take one value or many."""
 
     status: str | list[str] | None = None

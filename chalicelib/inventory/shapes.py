@@ -1,4 +1,8 @@
-"""What travels on the wire in the inventory (behaviour notes C)."""
+"""What travels on the wire in the inventory (behaviour notes C).
+
+Shapes of requests forbid unknown members only to have the decoder look again: it then drops them, and finds members
+whose names are written in another case.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class AttributeInput(msgspec.Struct):
+class AttributeInput(msgspec.Struct, forbid_unknown_fields=True):
     """An attribute as it is sent. Scope and timestamp are the server's, whatever a sender says."""
 
     name: str | None = None
@@ -33,13 +37,13 @@ class DeviceShape(msgspec.Struct):
     updated_ts: str
 
 
-class Group(msgspec.Struct):
+class Group(msgspec.Struct, forbid_unknown_fields=True):
     """The group of a device; null when it has none."""
 
     group: str | None = None
 
 
-class Filter(msgspec.Struct):
+class Filter(msgspec.Struct, forbid_unknown_fields=True):
     """A condition of a search."""
 
     scope: str = ""
@@ -48,7 +52,7 @@ class Filter(msgspec.Struct):
     value: Any = None
 
 
-class Sort(msgspec.Struct):
+class Sort(msgspec.Struct, forbid_unknown_fields=True):
     """An attribute to sort by, ``order`` ``asc`` or ``desc``."""
 
     scope: str = ""
@@ -56,14 +60,14 @@ class Sort(msgspec.Struct):
     order: str = ""
 
 
-class Selected(msgspec.Struct):
+class Selected(msgspec.Struct, forbid_unknown_fields=True):
     """An attribute to show."""
 
     scope: str = ""
     attribute: str = ""
 
 
-class Search(msgspec.Struct):
+class Search(msgspec.Struct, forbid_unknown_fields=True):
     """A search. Go's clients send null for an empty list."""
 
     page: int = 1

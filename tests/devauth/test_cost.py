@@ -1,0 +1,58 @@
+"""What device authentication costs in DynamoDB: counted, not timed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib import settings
+from chalicelib.fleet import control
+from tests.devauth.fleet import DEVICES, accept
+from tests.simulator.device import Device
+from tests.support.probe import counted
+
+
+@pytest.fixture
+def warm(tenant, monkeypatch):
+    """A process that read the tenant's control item a moment ago, and trusts it for the whole test."""
+    known = replace(settings.current(), control_cache=3600.0)
+    monkeypatch.setattr(settings, "current", lambda: known)
+    control.get(tenant.id, fresh=True)
+
+
+def test_an_accepted_device_costs_one_read_and_no_write(api, device, warm):
+    accept(api, device)
+    with counted() as cost:
+        assert device.auth().status_code == 200
+    assert cost.calls == ["GetItem"]
+    assert cost.read_units <= 2
+    assert cost.write_units == 0
+
+
+def test_a_waiting_device_that_asks_again_costs_one_read_and_no_write(device, warm):
+    device.auth()
+    with counted() as cost:
+        assert device.auth().status_code == 401
+    assert cost.calls == ["GetItem"]
+    assert cost.write_units == 0
+
+
+def test_a_page_of_devices_costs_one_query(api, http, tenant, warm):
+    for _ in range(25):
+        Device(http, tenant.tenant_token).auth()
+    api.get(DEVICES)
+    with counted() as cost:
+        assert len(api.get(DEVICES).json()) == 20
+    # The other call is the user's session.
+    assert sorted(cost.calls) == ["GetItem", "Query"]
+    assert cost.read_units <= 1 + 4
+
+
+def test_a_count_costs_one_query(api, device, warm):
+    device.auth()
+    api.get(f"{DEVICES}/count")
+    with counted() as cost:
+        assert api.get(f"{DEVICES}/count").json() == {"count": 1}
+    assert sorted(cost.calls) == ["GetItem", "Query"]
+    assert cost.read_units <= 2

@@ -1,0 +1,128 @@
+"""Tokens that nobody gave out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from chalicelib import tokens
+from chalicelib.aws import signing_keys
+from chalicelib.tenantadm import service as tenantadm
+from tests.devauth.fleet import DEVICES, accept
+
+if TYPE_CHECKING:
+    from tests.simulator.device import Device
+
+STRANGER = rsa.generate_private_key(65537, 2048)
+
+
+def part(document: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+
+
+def ours(claims: dict[str, Any], **changes: Any) -> str:
+    """A token that the server's own key signed, with other claims."""
+    return tokens.issue({name: value for name, value in (claims | changes).items() if value is not ...})
+
+
+def forged(claims: dict[str, Any]) -> dict[str, str]:
+    """Tokens with the right claims that the server did not sign."""
+    key = signing_keys.active()
+    public = key.private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    good = ours(claims)
+    header, payload, signature = good.split(".")
+    return {
+        "no algorithm": f"{part({'alg': 'none', 'kid': key.kid})}.{payload}.",
+        "none with signature": f"{part({'alg': 'None', 'kid': key.kid})}.{payload}.{signature}",
+        "the public key as a secret": jwt.api_jws.PyJWS().encode(
+            json.dumps(claims).encode(), base64.b64encode(public), "HS256", {"kid": key.kid}
+        ),
+        "a stranger's key": jwt.encode(claims, STRANGER, "RS256", {"kid": key.kid}),
+        "an unknown key": jwt.encode(claims, STRANGER, "RS256", {"kid": "other"}),
+        "no kid": jwt.encode(claims, key.private, "RS256"),
+        "another payload": f"{header}.{part(claims | {'exp': 4_000_000_000})}.{signature}",
+        "another hash": jwt.encode(claims, key.private, "RS512", {"kid": key.kid}),
+        "no signature": f"{header}.{payload}",
+        "garbage": "x.y.z",
+    }
+
+
+def refused(device: Device, token: str) -> bool:
+    device.token = token
+    return device.inventory().status_code == 401
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no algorithm",
+        "none with signature",
+        "the public key as a secret",
+        "a stranger's key",
+        "an unknown key",
+        "no kid",
+        "another payload",
+        "another hash",
+        "no signature",
+        "garbage",
+    ],
+)
+def test_tokens_that_the_server_did_not_sign(api, device, how):
+    accept(api, device)
+    assert refused(device, forged(device.claims)[how])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": int(time.time()) - 60},
+        {"sub": str(uuid.uuid4())},
+        {"sub": ...},
+        {"jti": str(uuid.uuid4())},
+        {"jti": ...},
+        {"mender.device": ...},
+        {"mender.device": "true"},
+        {"mender.tenant": ...},
+        {"mender.tenant": "other"},
+        {"lamplighter.gen": ...},
+        {"lamplighter.gen": 1},
+        {"lamplighter.gen": "0"},
+    ],
+    ids=str,
+)
+def test_tokens_of_ours_that_say_something_else(api, device, changes):
+    accept(api, device)
+    assert refused(device, ours(device.claims, **changes))
+
+
+def test_a_device_of_one_tenant_is_nobody_in_another(api, device):
+    accept(api, device)
+    other = tenantadm.create_tenant("Other")
+    assert refused(device, ours(device.claims, **{"mender.tenant": other.id}))
+
+
+def test_devices_and_users_do_not_pass_for_each_other(api, http, device):
+    accept(api, device)
+    bearer = {"Authorization": f"Bearer {device.token}"}
+    assert http.get(DEVICES, headers=bearer).status_code == 401
+    user = api.headers["authorization"].removeprefix("Bearer ")
+    assert refused(device, user)
+    device_claims_of_user = jwt.decode(user, options={"verify_signature": False}) | {"mender.device": True}
+    assert refused(device, tokens.issue(device_claims_of_user))
+
+
+def test_a_call_without_a_token(http):
+    answer = http.put("/api/devices/v1/inventory/device/attributes", json=[])
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "Authorization not present in header"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
