@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -70,3 +71,14 @@ def sign_in(server: LocalServer, http: httpx2.Client) -> Iterator[SignIn]:
 def api(sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
     """A client of an admin of ``tenant``."""
     return sign_in(tenant)
+
+
+@pytest.fixture
+def warm(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that read the tenant's control item a moment ago, and trusts it for the whole test."""
+    from chalicelib import settings
+    from chalicelib.fleet import control
+
+    known = replace(settings.current(), control_cache=3600.0)
+    monkeypatch.setattr(settings, "current", lambda: known)
+    control.get(tenant.id, fresh=True)

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pytest
-
-from chalicelib import settings
-from chalicelib.fleet import control
 from tests.devauth.fleet import DEVICES, accept
 from tests.simulator.device import Device
 from tests.support.probe import counted
-
-
-@pytest.fixture
-def warm(tenant, monkeypatch):
-    """A process that read the tenant's control item a moment ago, and trusts it for the whole test."""
-    known = replace(settings.current(), control_cache=3600.0)
-    monkeypatch.setattr(settings, "current", lambda: known)
-    control.get(tenant.id, fresh=True)
 
 
 def test_an_accepted_device_costs_one_read_and_no_write(api, device, warm):

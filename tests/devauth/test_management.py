@@ -173,7 +173,8 @@ def test_decisions_that_can_not_be(api, http, tenant, fleet):
     other_id, _ = set_of(api, fleet[1])
 
     def put(device: str, aid: str, body: Any) -> httpx2.Response:
-        return api.put(f"{device_path(device)}/auth/{aid}/status", json=body)
+        answer: httpx2.Response = api.put(f"{device_path(device)}/auth/{aid}/status", json=body)
+        return answer
 
     for status in ("preauthorized", "noauth", "strange", ""):
         answer = put(device_id, set_id, {"status": status})

@@ -1,0 +1,67 @@
+"""Patterns of searches find what Python's find, in bounded time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.errors import BadRequest
+from chalicelib.inventory.rules.patterns import of_filter
+
+ATOMS = st.sampled_from(
+    ["a", "b", "c", ".", "[ab]", "[^a]", "[a-c]", r"\d", r"\w", r"\S", r"\.", "[]a]", "[a-]", "^", "$"]
+)
+QUANTIFIERS = st.sampled_from(["*", "+", "?", "{2}", "{0}", "{1,2}", "{1,}", "*?", "{0,1}"])
+PATTERNS = st.recursive(
+    ATOMS,
+    lambda inner: (
+        st.tuples(inner, inner).map("".join)
+        | st.tuples(inner, inner).map(lambda pair: f"({pair[0]}|{pair[1]})")
+        | st.tuples(inner, QUANTIFIERS).map(lambda pair: f"(?:{pair[0]}){pair[1]}")
+    ),
+    max_leaves=8,
+)
+# Python's $ also matches before a newline at the very end.
+TEXTS = st.text("abcxA1. ", max_size=8)
+
+
+@given(PATTERNS, TEXTS)
+def test_they_find_what_pythons_find(pattern, text):
+    assert of_filter(pattern).search(text) is bool(re.match(pattern, text))
+    assert of_filter(f"/{pattern}/").search(text) is bool(re.search(pattern, text))
+    assert of_filter(f"/{pattern}/i").search(text) is bool(re.search(pattern, text, re.IGNORECASE))
+
+
+@given(st.text("ab()[]{}*+?|^$\\.-/,1i", max_size=12), TEXTS)
+def test_any_text_is_a_pattern_or_finds_nothing_or_is_refused(pattern, text):
+    try:
+        found = of_filter(pattern)
+    except BadRequest:
+        return
+    found.search(text)
+
+
+def count_steps(pattern: str, text: str) -> int:
+    """Transitions worked out for a text: what its time grows with."""
+    found = of_filter(pattern)
+    assert not found.search(text)
+    return len(found._known)
+
+
+@pytest.mark.parametrize("pattern", ["/(a+)+$/", "/(a|a)*b/", "/(.*)*(.*)*(.*)*x/", "/(a?){30}a{30}b/", "(a*)*$"])
+def test_no_pattern_explodes(pattern):
+    assert count_steps(pattern, "a" * 1000 + "c") <= 1001
+
+
+@pytest.mark.parametrize("pattern", ["(", ")", "a**", "*", "a{3,2}", "[", "[b-a]", "\\", "a|*"])
+def test_what_is_no_pattern_finds_nothing(pattern):
+    assert not any(of_filter(pattern).search(text) for text in ("", "a", pattern))
+
+
+@pytest.mark.parametrize("pattern", [r"(a)\1", "(?=a)", "(?<!a)b", r"\bword", "(a{1000}){1000}", "(" * 60 + ")" * 60])
+def test_what_needs_backtracking_or_is_too_large_is_refused(pattern):
+    with pytest.raises(BadRequest):
+        of_filter(pattern)

@@ -1,0 +1,72 @@
+"""Attributes and their order, without a server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.inventory.rules import attributes, matching
+from chalicelib.inventory.rules.device import Device
+from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
+from chalicelib.inventory.shapes import AttributeInput
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SCALARS = st.text("ab1", max_size=3) | st.integers(-3, 3) | st.floats(-3, 3)
+VALUES = SCALARS | st.lists(st.text("ab1", max_size=3), max_size=3) | st.lists(st.integers(-3, 3), max_size=3)
+
+
+def device(name: str, value: Any = None) -> Device:
+    scope = {} if value is None else {"x": [attributes.value_of(value)]}
+    return Device(name, {"inventory": scope}, "accepted", NOW, NOW)
+
+
+def holds(operator: str, value: Any, wanted: Any) -> bool:
+    query = Query((Predicate("inventory", "x", operator, wanted),))
+    return bool(matching.select([device("d", value)], query))
+
+
+@given(st.none() | VALUES, SCALARS)
+def test_operators_complete_each_other(value, wanted):
+    assert holds("$ne", value, wanted) is not holds("$eq", value, wanted)
+    assert holds("$nin", value, [wanted]) is holds("$ne", value, wanted)
+    assert holds("$in", value, [wanted]) is holds("$eq", value, wanted)
+    assert holds("$lte", value, wanted) is (holds("$lt", value, wanted) or holds("$eq", value, wanted))
+    assert holds("$gte", value, wanted) is (holds("$gt", value, wanted) or holds("$eq", value, wanted))
+    assert holds("$ltne", value, wanted) is (holds("$lt", value, wanted) or value is None)
+    assert holds("$exists", value, True) is (value is not None)
+
+
+@given(st.lists(st.none() | VALUES, max_size=8), st.booleans())
+def test_any_values_can_be_sorted_together(values, descending):
+    devices = [device(f"{number:02d}", value) for number, value in enumerate(values)]
+    query = Query(sort=(SortKey("inventory", "x", descending),))
+    found = matching.select(devices, query)
+    assert sorted(item.id for item in found) == [item.id for item in devices]
+    assert matching.select(list(reversed(devices)), query) == found
+
+
+@given(st.dictionaries(st.text("ab", min_size=1, max_size=2), VALUES, max_size=4), st.randoms(use_true_random=False))
+def test_a_fingerprint_knows_content_not_order(report, random):
+    items = [AttributeInput(name, value) for name, value in report.items()]
+    shuffled = list(items)
+    random.shuffle(shuffled)
+
+    def seen(given_items: list[AttributeInput], method: str = "PUT", day: str = "2026-01-01") -> str:
+        return attributes.fingerprint(method, day, given_items)
+
+    assert seen(shuffled) == seen(items)
+    assert seen(items, "PATCH") != seen(items)
+    assert seen(items, day="2026-01-02") != seen(items)
+    assert seen([*items, AttributeInput("c", "new")]) != seen(items)
+    for number, item in enumerate(items):
+        other = [*items[:number], AttributeInput(item.name, "changed"), *items[number + 1 :]]
+        assert (seen(other) == seen(items)) is (item.value == "changed")
+
+
+def test_times_are_read_strictly():
+    assert matching.parse_time("2026-01-01T01:00:00.123456789+01:00") == NOW.replace(microsecond=123000)
+    for text in ("2026-01-01", "2026-01-01T00:00:00", "soon", "2026-13-01T00:00:00Z", 5, None):
+        assert matching.parse_time(text) is None

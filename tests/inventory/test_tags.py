@@ -1,0 +1,78 @@
+"""Users tag devices."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib import limits
+from tests.inventory.views import DEVICES, path, values
+
+
+def tags(**given: object) -> list[dict[str, object]]:
+    return [{"name": name, "value": value} for name, value in given.items()]
+
+
+def test_put_replaces_and_patch_merges(api, device):
+    url = path(device.id, "/tags")
+    answer = api.put(url, json=tags(place="north", floor=2))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert api.patch(url, json=tags(floor=3, room="a")).status_code == 200
+    assert values(api, device.id, "tags") == {"place": "north", "floor": 3, "room": "a"}
+    assert api.put(url, json=tags(room="b")).status_code == 200
+    assert values(api, device.id, "tags") == {"room": "b"}
+    assert values(api, device.id, "inventory") == {}
+
+
+def test_the_server_says_when(api, device):
+    sent = [{"name": "a", "value": "1", "timestamp": "2000-01-01T00:00:00Z", "scope": "system", "description": "d"}]
+    api.put(path(device.id, "/tags"), json=sent)
+    (shown,) = [item for item in api.get(path(device.id)).json()["attributes"] if item["scope"] == "tags"]
+    assert shown["timestamp"].startswith("20")
+    assert shown["timestamp"] != sent[0]["timestamp"]
+    assert shown == {
+        "name": "a",
+        "value": "1",
+        "scope": "tags",
+        "description": "d",
+        "timestamp": shown["timestamp"],
+    }
+
+
+def test_versions(api, device):
+    url = path(device.id, "/tags")
+    assert "etag" not in api.get(path(device.id)).headers
+    assert api.put(url, json=tags(a="1"), headers={"If-Match": "any"}).status_code == 412
+    api.put(url, json=tags(a="1"))
+    first = api.get(path(device.id)).headers["etag"]
+    assert '"' not in first
+    assert api.put(url, json=tags(a="1"), headers={"If-Match": first}).status_code == 200
+    second = api.get(path(device.id)).headers["etag"]
+    assert second != first
+    answer = api.patch(url, json=tags(a="2"), headers={"If-Match": first})
+    assert (answer.status_code, answer.json()["error"]) == (412, "ETag does not match")
+    assert values(api, device.id, "tags") == {"a": "1"}
+    # A report of the device leaves the version alone.
+    device.inventory({"x": "y"})
+    assert api.patch(url, json=tags(a="2"), headers={"If-Match": f'"{second}"'}).status_code == 200
+
+
+def test_tags_of_nobody_are_taken_and_forgotten(api):
+    assert api.put(path("nobody", "/tags"), json=tags(a="1")).status_code == 200
+    assert api.get(path("nobody")).status_code == 404
+    assert api.get(DEVICES).json() == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, [{"name": "a"}], [{"name": "a", "value": True}], [{"name": "", "value": "a"}], [{"value": "a"}]],
+)
+def test_documents_that_are_refused(api, device, document):
+    assert api.put(path(device.id, "/tags"), json=document).status_code == 400
+
+
+def test_twenty_tags_and_no_more(api, device):
+    url = path(device.id, "/tags")
+    assert api.put(url, json=tags(**{f"t{n}": n for n in range(limits.TAGS)})).status_code == 200
+    answer = api.patch(url, json=tags(more=1))
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "the number of attributes in the scope is above the limit"

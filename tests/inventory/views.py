@@ -1,0 +1,31 @@
+"""What tests of the inventory say often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+
+INVENTORY = "/api/management/v1/inventory"
+DEVICES = f"{INVENTORY}/devices"
+GROUPS = f"{INVENTORY}/groups"
+SEARCH = "/api/management/v2/inventory/filters/search"
+
+
+def path(device_id: str, rest: str = "") -> str:
+    """Where a device is."""
+    return f"{DEVICES}/{device_id}{rest}"
+
+
+def values(api: httpx2.Client, device_id: str, scope: str = "inventory") -> dict[str, Any]:
+    """A device's attributes of a scope."""
+    answer = api.get(path(device_id))
+    assert answer.status_code == 200, answer.text
+    return {item["name"]: item["value"] for item in answer.json()["attributes"] if item["scope"] == scope}
+
+
+def ids(answer: httpx2.Response) -> list[str]:
+    """Ids of the devices in an answer."""
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()]
