@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.deployments.service.creating import abort, create, create_for_group
-from chalicelib.deployments.service.devices import abort_device, device_gone, forget_history
+from chalicelib.deployments.service.leaving import abort_device, device_gone, forget_history
 from chalicelib.deployments.service.listing import (
     Wanted,
     devices,

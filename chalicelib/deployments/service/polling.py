@@ -10,7 +10,7 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import changes, devices, heads, plans
+from chalicelib.deployments.service import changes, heads, plans, rows
 from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
 from chalicelib.errors import Conflict, Unauthorized, Unavailable
@@ -102,45 +102,24 @@ class _Poll:
     def _choose(self, plan: Plan) -> Candidate | None:
         return selection.choose(artifacts.candidates(self.tenant, plan.artifact_name), self.provides)
 
-    def _assign(self, plan: Plan, *, replaces: Status | None = None) -> Instructions | None:
+    def _assign(self, plan: Plan) -> Instructions | None:
         artifact = self._choose(plan)
         now = clock.now()
         status = self._first_status(plan, artifact)
-        current = None
-        if artifact is not None and not status.final:
-            current = Current(
-                d=plan.id,
-                q=plan.sequence,
-                s=status,
-                a=artifact.id,
-                r=polling.request_hash(self.provides),
-                h=plan.on_heads,
-            )
-        row = devices.new_row(self.tenant, plan, self.device_id, status)
-        row.finished = now if status.final else None
-        row.artifact = artifact.id if artifact is not None else None
-        change = Change(
-            self.tenant,
-            plan,
-            self.device_id,
-            before=replaces,
-            after=status,
-            new_row=row,
-            replaces_deleted=replaces is not None,
-            head=heads.write(self.head, current=current, decided=plan.sequence if status.final else None),
-            size=artifact.size if current is not None and artifact is not None else 0,
+        if artifact is None or status.final:
+            chosen = artifact.id if artifact is not None else None
+            rows.begin(self.tenant, plan, self.head, status, now, artifact=chosen)
+            return None
+        current = Current(
+            d=plan.id,
+            q=plan.sequence,
+            s=status,
+            a=artifact.id,
+            r=polling.request_hash(self.provides),
+            h=plan.on_heads,
         )
-        try:
-            changes.commit(change, now)
-        except Lost:
-            if replaces is not None:
-                raise
-            # A row whose history was deleted makes room for a new one; any other row was just made by a twin call.
-            old = tables.find_row(self.tenant, plan.id, self.device_id)
-            if old is None or not old.is_deleted:
-                raise
-            return self._assign(plan, replaces=Status(old.status))
-        return self._instructions(plan, artifact) if current is not None and artifact is not None else None
+        rows.begin(self.tenant, plan, self.head, status, now, current=current, artifact=artifact.id, size=artifact.size)
+        return self._instructions(plan, artifact)
 
     def _first_status(self, plan: Plan, artifact: Candidate | None) -> Status:
         if artifact is None:

@@ -10,7 +10,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
-from chalicelib.deployments.service import changes, heads, plans
+from chalicelib.deployments.service import changes, heads, plans, rows
 from chalicelib.deployments.service.changes import Change, HeadWrite, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -129,10 +129,7 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
     write = None
     if not status.final and heads.current_of(head) is None:
         # The device takes a row up again that it had finished: its polls must serve it.
-        current = Current(
-            d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=int(row.attempts), h=plan.on_heads
-        )
-        write = heads.write(head, current=current)
+        write = heads.write(head, current=rows.resumed(plan, row, status))
     _commit(tenant, plan, head.device_id, before, status, _row_actions(now, status, substate), write, now)
 
 

@@ -8,18 +8,18 @@ from chalicelib import clock
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
-from chalicelib.deployments.service import changes, heads, plans
+from chalicelib.deployments.service import changes, heads, plans, rows
 from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
-from chalicelib.storage import keys
 
 if TYPE_CHECKING:
     from chalicelib.deployments.service.plans import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
 
 _ATTEMPTS = 6
 
@@ -71,7 +71,7 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
             continue
         if each.on_head and not _is_open(tenant, each.deployment):
             continue
-        _end(tenant, head, plan, None, status)
+        rows.begin(tenant, plan, head, status, clock.now())
         return True
     return False
 
@@ -81,35 +81,20 @@ def _is_open(tenant: TenantId, deployment: str) -> bool:
     return item is not None and item.is_open
 
 
-def _end(tenant: TenantId, head: DeviceHead, plan: Plan, before: Status | None, after: Status) -> None:
+def _end(tenant: TenantId, head: DeviceHead, plan: Plan, before: Status, after: Status) -> None:
     now = clock.now()
     write = heads.write(head, current=None, decided=plan.sequence)
-    if before is not None:
-        change = Change(tenant, plan, head.device_id, before, after, actions=[RowItem.finished.set(now)], head=write)
-    else:
-        row = new_row(tenant, plan, head.device_id, after)
-        row.finished = now
-        change = Change(tenant, plan, head.device_id, None, after, new_row=row, head=write)
-    changes.commit(change, now)
-
-
-def new_row(tenant: TenantId, plan: Plan, device_id: str, status: Status) -> RowItem:
-    """A device's first row in a deployment. It is as old as the deployment, as Mender shows it."""
-    row = tables.row_ref(tenant, plan.id, device_id)
-    row.status, row.sequence, row.created = status, plan.sequence, plan.created
-    row.history_pk = tables.device_history(tenant, device_id)
-    row.history_sk = keys.sort(keys.number(plan.sequence), plan.id)
-    row.state_pk, row.state_sk = row.pk, tables.row_state(status, device_id)
-    return row
+    actions: list[Action] = [RowItem.finished.set(now)]
+    changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 
 def forget_history(tenant: TenantId, device_id: str) -> None:
     """Mark a device's finished rows deleted: unfinished deployments that target it are open to it again."""
     now = clock.now()
-    rows = list(tables.rows_of_device(tenant, device_id))
-    items = tables.find_deployments(tenant, {row.deployment_id for row in rows})
+    past = list(tables.rows_of_device(tenant, device_id))
+    items = tables.find_deployments(tenant, {row.deployment_id for row in past})
     again: list[tuple[int, str]] = []
-    for row in rows:
+    for row in past:
         item = items.get(row.deployment_id)
         status = effective(Status(row.status), aborted=item is None or bool(item.aborted))
         if not status.final:

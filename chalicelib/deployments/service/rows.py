@@ -1,0 +1,95 @@
+"""How a device's row begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules.polling import Current
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import changes, heads
+from chalicelib.deployments.service.changes import Change, Lost
+from chalicelib.storage import keys
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deployments.service.plans import Plan
+    from chalicelib.deployments.tables import RowItem
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+
+def begin(
+    tenant: TenantId,
+    plan: Plan,
+    head: DeviceHead,
+    status: Status,
+    now: datetime,
+    *,
+    current: Current | None = None,
+    artifact: str | None = None,
+    size: int = 0,
+) -> None:
+    """Make a device's row in a deployment: an active one with ``current``, or one that is final at once.
+
+    Args:
+        tenant: of the device.
+        plan: the deployment.
+        head: the device's head as it was read.
+        status: of the row.
+        now: the time.
+        current: what the head keeps of an active row.
+        artifact: id of the artifact that was chosen.
+        size: bytes that the device is going to fetch.
+
+    Raises:
+        Lost: the head or row was not as expected; read again, decide again.
+        Withdrawn: the deployment was aborted.
+        Unavailable: other writers did not let us through.
+    """
+    row = _new_row(tenant, plan, head.device_id, status)
+    row.artifact = artifact
+    row.finished = now if status.final else None
+    write = heads.write(head, current=current, decided=plan.sequence if status.final else None)
+    change = Change(tenant, plan, head.device_id, None, status, new_row=row, head=write, size=size)
+    try:
+        changes.commit(change, now)
+    except Lost:
+        old = tables.find_row(tenant, plan.id, head.device_id)
+        if old is None:
+            raise
+        if not old.is_deleted:
+            _take_up(head, plan, old)
+            raise
+        # A row that was deleted from the device's history makes room for a new one.
+        changes.commit(replace(change, before=Status(old.status), replaces_deleted=True), now)
+
+
+def _new_row(tenant: TenantId, plan: Plan, device_id: str, status: Status) -> RowItem:
+    """A row is as old as its deployment, as Mender shows it."""
+    row = tables.row_ref(tenant, plan.id, device_id)
+    row.status, row.sequence, row.created = status, plan.sequence, plan.created
+    row.history_pk = tables.device_history(tenant, device_id)
+    row.history_sk = keys.sort(keys.number(plan.sequence), plan.id)
+    row.state_pk, row.state_sk = row.pk, tables.row_state(status, device_id)
+    return row
+
+
+def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
+    """Make the head know a row that is there already: a device may report itself back into one it had finished.
+
+    If the row is a twin call's, the head has changed too, and this loses as well.
+    """
+    status = Status(row.status)
+    if status.final:
+        heads.commit(heads.write(head, current=None, decided=plan.sequence))
+    else:
+        heads.commit(heads.write(head, current=resumed(plan, row, status)))
+
+
+def resumed(plan: Plan, row: RowItem, status: Status) -> Current:
+    """What the head keeps of a row that its device takes up again. Its next poll chooses the artifact anew."""
+    attempts = int(row.attempts)
+    return Current(d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=attempts, h=plan.on_heads)
