@@ -83,9 +83,7 @@ def create_user(tenant: TenantId, email: str, password: str, *, password_hash: s
     try:
         tx.commit()
     except ConditionFailed as failed:
-        if users.EMAIL in failed.failed:
-            raise Unprocessable(_TAKEN) from failed
-        raise
+        raise Unprocessable(_TAKEN) from failed
     return user
 
 

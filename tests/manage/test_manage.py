@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from infra.local.engine.process import ROOT, Engine
+from tests.conftest import PASSWORD
+from tests.manage.conftest import Manage, run
 from tests.useradm.conftest import LOGIN, ME, bearer
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     import httpx2
-
-    from infra.local.testing import LocalServer
-
-Manage = Callable[..., subprocess.CompletedProcess[str]]
-PASSWORD = "a-long-enough-one"
-
-
-def run(environment: dict[str, str], *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command with these variables and no others that it would look at."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "infra.manage", *words],
-        cwd=ROOT,
-        env=inherited | environment,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.fixture
-def manage(server: LocalServer) -> Manage:
-    """The command, on the session's server."""
-
-    def on_server(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return run({"AWS_ENDPOINT_URL": server.engine.endpoint}, *words, typed=typed)
-
-    return on_server
-
-
-@pytest.fixture
-def done(manage: Manage) -> Callable[..., str]:
-    """Runs a command that has to succeed; what it prints."""
-
-    def succeed(*words: str, typed: str = "") -> str:
-        result = manage(*words, typed=typed)
-        assert result.returncode == 0, result.stderr
-        return result.stdout.strip()
-
-    return succeed
-
-
-@pytest.fixture
-def document(done: Callable[..., str]) -> Callable[..., Any]:
-    """Runs a command that has to succeed with ``--json``; the document."""
-    return lambda *words, typed="": json.loads(done(*words, "--json", typed=typed))
 
 
 def new_email() -> str:
@@ -209,85 +157,6 @@ class TestRefusals:
         self.check(manage("--stage", "dev", "reset", "--yes"), 2, "only a local server")
         elsewhere = run({"AWS_ENDPOINT_URL": "https://dynamodb.eu-west-1.amazonaws.com"}, "reset", "--yes")
         self.check(elsewhere, 2, "only a local server")
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as running:
-        yield running
-
-
-@pytest.fixture
-def aws(engine: Engine) -> Iterator[Callable[[str], Any]]:
-    """Makes clients of the engine's services."""
-    with ExitStack() as open_clients:
-
-        def make(service: str) -> Any:
-            client = boto3.client(
-                service,
-                endpoint_url=engine.endpoint,
-                region_name="eu-west-1",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            )
-            open_clients.callback(client.close)
-            return client
-
-        yield make
-
-
-@pytest.fixture
-def on_engine(engine: Engine, tmp_path: Path) -> Manage:
-    """The command, where a local server has noted how to reach it."""
-    (tmp_path / "server.json").write_text(json.dumps({"url": "u", "aws_endpoint": engine.endpoint}))
-
-    def on_it(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return run({}, "--data", str(tmp_path), *words, typed=typed)
-
-    return on_it
-
-
-def test_reset_from_before_the_first_run_to_a_clean_start(
-    engine: Engine, on_engine: Manage, aws: Callable[[str], Any], tmp_path: Path
-):
-    missing = on_engine("tenant", "list")
-    assert (missing.returncode, "no tables yet" in missing.stderr) == (5, True)
-
-    first = json.loads(on_engine("reset", "--yes", "--json").stdout)
-    noted = json.loads((tmp_path / "server.json").read_text())
-    assert (noted["tenant_id"], noted["user"]) == (first["tenant"], first["user"])
-    assert (noted["url"], noted["aws_endpoint"]) == ("u", engine.endpoint)
-
-    kept = on_engine("signing-key", "rotate").stdout
-    s3, sqs, ssm = aws("s3"), aws("sqs"), aws("ssm")
-    bucket = "lamplighter-local-artifacts"
-    for content in (b"1", b"2"):
-        s3.put_object(Bucket=bucket, Key="old", Body=content)
-    s3.delete_object(Bucket=bucket, Key="old")
-    s3.create_multipart_upload(Bucket=bucket, Key="unfinished")
-    queue = sqs.get_queue_url(QueueName="lamplighter-local-uploads")["QueueUrl"]
-    sqs.send_message(QueueUrl=queue, MessageBody="{}")
-    other = on_engine("tenant", "create", "Other").stdout.strip()
-
-    refused = on_engine("reset", typed="n\n")
-    assert (refused.returncode, "nothing was changed" in refused.stderr) == (1, True)
-    assert on_engine("tenant", "show", other).returncode == 0
-
-    again = on_engine("reset", typed="y\n").stdout.strip()
-
-    assert again != first["tenant"]
-    listed = json.loads(on_engine("tenant", "list", "--json").stdout)
-    assert [each["id"] for each in listed] == [again]
-    [admin] = json.loads(on_engine("user", "list", "--tenant", again, "--json").stdout)
-    assert admin["email"] == first["user"]
-    assert json.loads((tmp_path / "server.json").read_text())["password"] == noted["password"]
-    left = s3.list_object_versions(Bucket=bucket)
-    assert "Versions" not in left
-    assert "DeleteMarkers" not in left
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    assert "Messages" not in sqs.receive_message(QueueUrl=queue)
-    key = ssm.get_parameter(Name="/lamplighter/local/signing-keys", WithDecryption=True)
-    assert json.loads(key["Parameter"]["Value"])["active"] == kept.strip()
 
 
 def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

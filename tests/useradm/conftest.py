@@ -74,3 +74,24 @@ def dynamodb_calls() -> Iterator[list[str]]:
         yield names
     finally:
         connection.observers.remove(observe)
+
+
+@contextmanager
+def meanwhile(operation: str, act: Callable[[], object], *, times: int = 1) -> Iterator[None]:
+    """Somebody else's ``act`` right after the first DynamoDB operations of this name in a block."""
+    from chalicelib.storage import connection
+
+    left = [times]
+
+    def observe(name: str, _request: object, _answer: object) -> None:
+        if name == operation and left[0]:
+            left[0] -= 1
+            connection.observers.remove(observe)
+            act()
+            connection.observers.append(observe)
+
+    connection.observers.append(observe)
+    try:
+        yield
+    finally:
+        connection.observers.remove(observe)
