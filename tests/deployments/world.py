@@ -72,8 +72,8 @@ class World:
         return {status: count for status, count in answer.json().items() if count}
 
     def rows(self, deployment: str) -> dict[str, dict[str, Any]]:
-        """The rows, by device."""
-        answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/devices")
+        """The rows of those who have asked, by device."""
+        answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"per_page": 500})
         assert answer.status_code == 200, answer.text
         return {row["id"]: row for row in answer.json()}
 

@@ -126,13 +126,25 @@ def targets(tenant: TenantId, deployment: str) -> list[str]:
 
 
 def devices(tenant: TenantId, deployment: str) -> list[DeploymentDevice]:
-    """All devices that have asked so far, by status.
+    """All devices of a deployment, by status; those that have not asked yet as ``pending``.
+
+    The real server leaves the latter out, as :func:`devices_page` does. This older list is what scripts watch right
+    after a deployment was made, so it names everybody; above ``limits.INLINE_TARGETS`` only who has asked.
 
     Raises:
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
-    return _show_rows(tenant, list(tables.list_rows(tenant, deployment)), {deployment: item})
+    shown = _show_rows(tenant, list(tables.list_rows(tenant, deployment)), {deployment: item})
+    if item.in_bucket or not item.is_open:
+        return shown
+    asked = {row.id for row in shown}
+    created = clock.rfc3339(item.created)
+    return shown + [
+        DeploymentDevice(id=each, status=str(Status.PENDING), created=created, log=False)
+        for each in plans.of(tenant, item).targets
+        if each not in asked
+    ]
 
 
 def devices_page(

@@ -23,6 +23,7 @@ def apply() -> None:
     _numeric_compression_size()
     _lambdas_are_ready_at_once()
     _silent_lambdas_are_fast()
+    _versions_are_read_in_ranges()
 
 
 def _import_rest_apis() -> None:
@@ -82,3 +83,60 @@ def _silent_lambdas_are_fast() -> None:
         return log
 
     lambda_runtime.Worker._drain_stderr_bounded = drain
+
+
+def _versions_are_read_in_ranges() -> None:
+    """``GetObject`` of a version ignores ``Range`` and ``response-*``: no download by our links could be resumed."""
+    from ministack.services import s3
+
+    original = s3._get_object
+
+    @functools.wraps(original)
+    def get_object(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Reply:
+        reply: Reply = original(bucket, key, headers, query)
+        status, answer, body = reply
+        wanted = headers.get("range", "")
+        if not s3._qp(query or {}, "versionId", "") or status != 200:
+            return reply
+        s3._apply_response_overrides(answer, query)
+        if not wanted:
+            return reply
+        found = s3._parse_range(wanted, len(body))
+        if found is None:
+            error = s3._xml_body(s3._range_error_xml(bucket, key))
+            return 416, {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}, error
+        start, end = found
+        answer["Content-Length"] = str(end + 1 - start)
+        answer["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+        return 206, answer, body[start : end + 1]
+
+    s3._get_object = get_object
+
+
+def _ranges_of_versions() -> None:
+    """A read of one version of an object ignores ``Range`` and ``response-*``: no download could be resumed."""
+    from ministack.services import s3
+
+    original = s3._get_object
+
+    @functools.wraps(original)
+    def get_object(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Reply:
+        query = query or {}
+        status, found, body = original(bucket, key, headers, query)
+        if status != 200 or not s3._qp(query, "versionId", ""):
+            return status, found, body
+        s3._apply_response_overrides(found, query)
+        wanted = headers.get("range", "")
+        if not wanted:
+            return status, found, body
+        part = s3._parse_range(wanted, len(body))
+        if part is None:
+            refusal = s3._xml_body(s3._range_error_xml(bucket, key))
+            return 416, {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}, refusal
+        start, end = part
+        piece = body[start : end + 1]
+        found["Content-Length"] = str(len(piece))
+        found["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+        return 206, found, piece
+
+    s3._get_object = get_object
