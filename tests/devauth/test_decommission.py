@@ -19,6 +19,9 @@ def test_calls_are_refused_at_once_and_everything_is_gone_after_the_worker(serve
     assert device.inventory().status_code == 401
     assert device.auth().status_code == 401
     assert api.get(path).json()["decommissioning"] is True
+    # No deployment takes it for a target any more.
+    assert list(membership.accepted_devices(tenant.id)) == []
+    assert list(membership.group_members(tenant.id, "stable", status="accepted")) == []
 
     server.drain()
     assert api.get(path).status_code == 404

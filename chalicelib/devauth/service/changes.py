@@ -139,8 +139,13 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
         before.id,
         group=group,
         before=before.standing.status,
-        after=after.standing.status if after else None,
+        after=_as_fleets_count(after) if after else None,
     )
+
+
+def _as_fleets_count(device: Device) -> Status:
+    # A leaving device is no target any more: a deployment made before the worker is through would wait for it.
+    return Status.NOAUTH if device.decommissioning else device.standing.status
 
 
 def _as_heads_see(device: Device) -> tuple[object, ...]:
