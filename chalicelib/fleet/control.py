@@ -62,7 +62,7 @@ def _read(tenant: TenantId) -> Control:
         item = ControlItem.get(keys.partition(tenant), _SORT, consistent_read=True)
     except ControlItem.DoesNotExist:
         return _GONE
-    opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call]  # pynamodb
+    opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     return Control(
         active=item.status == "active",
         plan=item.plan,

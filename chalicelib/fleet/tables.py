@@ -80,7 +80,7 @@ class ControlItem(FleetItem):
     """Most accepted devices; -1 no limit, 0 nobody."""
     storage_limit = NumberAttribute(default=0)
     """Bytes of artifacts; 0 no limit."""
-    open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call]  # pynamodb
+    open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """Unfinished deployments that are not on heads: id to sequence."""
 
 

@@ -111,32 +111,3 @@ def _versions_are_read_in_ranges() -> None:
         return 206, answer, body[start : end + 1]
 
     s3._get_object = get_object
-
-
-def _ranges_of_versions() -> None:
-    """A read of one version of an object ignores ``Range`` and ``response-*``: no download could be resumed."""
-    from ministack.services import s3
-
-    original = s3._get_object
-
-    @functools.wraps(original)
-    def get_object(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Reply:
-        query = query or {}
-        status, found, body = original(bucket, key, headers, query)
-        if status != 200 or not s3._qp(query, "versionId", ""):
-            return status, found, body
-        s3._apply_response_overrides(found, query)
-        wanted = headers.get("range", "")
-        if not wanted:
-            return status, found, body
-        part = s3._parse_range(wanted, len(body))
-        if part is None:
-            refusal = s3._xml_body(s3._range_error_xml(bucket, key))
-            return 416, {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}, refusal
-        start, end = part
-        piece = body[start : end + 1]
-        found["Content-Length"] = str(len(piece))
-        found["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
-        return 206, found, piece
-
-    s3._get_object = get_object
