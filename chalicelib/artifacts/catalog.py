@@ -71,7 +71,7 @@ def listed(
     Without a test, by name: two round trips. Otherwise all artifacts are read, a megabyte a round trip.
     """
     if test is None and sort.field == "name" and stop is not None:
-        total = int(usage_table.find(tenant).artifacts)
+        total = int(usage_table.find(tenant).artifact_count)
         limit = min(stop, total)
         rows = artifact_table.by_name(tenant, descending=sort.descending, limit=limit) if start < limit else iter(())
         return [records.artifact(item) for item in islice(rows, start, None)], total

@@ -33,7 +33,8 @@ def upload(request: Request) -> Reply:
     # Imported here: only uploads pay for it.
     from chalicelib.http import multipart
 
-    form = multipart.read_form(request.stream(), request.headers.get("content-type"), file="artifact")
+    content_type = request.headers.get("content-type")
+    form = multipart.read_form(request.stream(), content_type, fields=rules.UPLOAD_FIELDS, file="artifact")
     if form.file is None:
         raise BadRequest("request does not contain the artifact file")
     artifact_id = service.upload(request.tenant, form.fields, form.file)

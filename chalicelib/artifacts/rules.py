@@ -57,6 +57,10 @@ def check_description(text: str) -> str:
     return text
 
 
+UPLOAD_FIELDS = ("artifact_id", "description", "size")
+"""Fields of an upload form; others mean nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class UploadFields:
     """What an upload form says in front of its file. ``size`` in bytes: exactly that many are read."""
@@ -67,7 +71,7 @@ class UploadFields:
 
 
 def read_fields(fields: Mapping[str, str]) -> UploadFields:
-    """The fields of an upload form, by lower-case name; others are ignored.
+    """The fields of an upload form, by name.
 
     Raises:
         BadRequest: a value breaks its rule.
@@ -186,7 +190,7 @@ def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
     Raises:
         BadRequest: more names, or a prefix that is not alone.
     """
-    patterns = tuple(read_pattern(name) for name in dict.fromkeys(names))
+    patterns = tuple(read_pattern(name) for name in dict.fromkeys(names) if name)
     if len(patterns) > limits.ARTIFACT_NAMES_QUERY:
         raise BadRequest(f"invalid filter: more than {limits.ARTIFACT_NAMES_QUERY} names")
     if len(patterns) > 1 and any(pattern.prefix for pattern in patterns):

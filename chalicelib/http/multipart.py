@@ -14,7 +14,7 @@ from chalicelib import limits
 from chalicelib.errors import BadRequest, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from multipart import MultipartSegment  # type: ignore[import-untyped]  # it has annotations, no marker
 
@@ -37,16 +37,17 @@ class Form:
     file: Iterator[bytes] | None = None
 
 
-def read_form(stream: BinaryIO, content_type: str | None, *, file: str) -> Form:
+def read_form(stream: BinaryIO, content_type: str | None, *, fields: Collection[str], file: str) -> Form:
     """Read a form up to its file.
 
     Args:
         stream: the request's body.
         content_type: of the request, with the boundary; ``multipart/form-data`` or ``multipart/mixed``.
-        file: name of the file's part, lower case; names of parts match in any case.
+        fields: names of the fields to keep, lower case; names of parts match in any case.
+        file: name of the file's part, lower case.
 
     Raises:
-        BadRequest: the body is no such form.
+        BadRequest: the body is no such form, or a field is not UTF-8.
         TooLarge: what is in front of the file is more than ``limits.UPLOAD_FIELDS``.
     """
     events = _events(_read(stream), _boundary(content_type))
@@ -63,10 +64,11 @@ def read_form(stream: BinaryIO, content_type: str | None, *, file: str) -> Form:
             if room < 0:
                 raise TooLarge("http: request body too large")
             value += piece
-        try:
-            form.fields[name] = value.decode()
-        except UnicodeDecodeError as error:
-            raise BadRequest(f"the field {name[:64]} is not UTF-8") from error
+        if name in fields:
+            try:
+                form.fields[name] = value.decode()
+            except UnicodeDecodeError as error:
+                raise BadRequest(f"{name}: must be UTF-8") from error
     return form
 
 

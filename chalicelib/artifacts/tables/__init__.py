@@ -9,7 +9,8 @@
 | ``T#t`` | ``TAGS`` | distinct tags of releases, with how many releases carry each |
 | ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that no artifact answers for (yet, or any more) |
 
-Index ``list``: ``T#t#ARTIFACTS``, ``<name>#<artifact>``, and ``T#t#RELEASES``, ``<name>``. Index ``due``:
+Index ``list``: ``T#t#ARTIFACTS``, ``<name>#<artifact>``, and ``T#t#RELEASES``, ``<name>``, with the
+totals before the first name. Index ``due``:
 ``DUE#<0..3>``, milliseconds, of uploads that something has to be done about then.
 """
 

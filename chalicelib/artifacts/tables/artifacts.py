@@ -127,3 +127,13 @@ def by_name(
             limit=limit if len(prefix) <= _PREFIX else None,
         )
     )
+
+
+def between(tenant: TenantId, first: str, last: str) -> dict[str, ArtifactItem]:
+    """The artifacts from one name to another, both included, by id; a megabyte a round trip."""
+    rows = ArtifactItem.by_name.query(
+        keys.partition(tenant, "ARTIFACTS"),
+        # Ids are hexadecimal: all are below "~".
+        ArtifactItem.list_sk.between(keys.sort(first + _END), keys.sort(last + _END, "~")),
+    )
+    return {item.artifact_id: item for item in rows}

@@ -57,6 +57,8 @@ class ReleaseItem(ArtifactsItem):
     """Unfinished deployments of this release: none of its artifacts can go while there are any."""
     used = BooleanAttribute(null=True)
     """Whether a deployment ever used it."""
+    release_count = NumberAttribute(null=True)
+    """How many there are: only of the totals, which share the index (``tables.usage``)."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -97,11 +99,22 @@ def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:
     return sorted(ReleaseItem.batch_get(wanted, consistent_read=True), key=lambda item: item.name)
 
 
-def by_name(tenant: TenantId, *, descending: bool = False, limit: int | None = None) -> Iterator[ReleaseItem]:
+def by_name(tenant: TenantId) -> Iterator[ReleaseItem]:
     """Releases by name; read as they are taken, a megabyte a round trip."""
-    return iter(
-        ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"), scan_index_forward=not descending, limit=limit)
+    rows = ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"))
+    return (row for row in rows if row.sk == _SORT)
+
+
+def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[list[ReleaseItem], int | None]:
+    """Rows ``start`` to ``stop`` of the releases by name, and how many there are in all.
+
+    One round trip: the totals stand before the first release in the index. None where they were not read.
+    """
+    rows = list(
+        ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"), scan_index_forward=not descending, limit=stop + 1)
     )
+    total = next((int(row.release_count) for row in rows if row.sk != _SORT), None)
+    return [row for row in rows if row.sk == _SORT][start:stop], total
 
 
 def put_new(tx: Transaction, tenant: TenantId, name: str, artifacts: Mapping[str, Any], now: datetime) -> None:

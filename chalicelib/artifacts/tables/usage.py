@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import NumberAttribute, UnicodeSetAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.artifacts.tables.artifacts import ArtifactItem
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
@@ -21,15 +18,19 @@ LABEL = "usage"
 """Label of the write that counts bytes: its condition is the tenant's storage limit."""
 TAGS_LABEL = "tags"
 """Label of the write of the distinct tags: it fails if another one came first."""
+_FIRST = "\x01"
+"""Before every name that can be printed."""
 _USAGE, _TYPES, _TAGS = "USAGE", "TYPES", "TAGS"
 
 
 class UsageItem(ArtifactsItem):
-    """Totals. ``stored`` in bytes."""
+    """Totals. ``stored`` in bytes. In the index they stand before the releases, whose pages show how many."""
 
+    list_pk = UnicodeAttribute(null=True)
+    list_sk = UnicodeAttribute(null=True)
     stored = NumberAttribute(default=0)
-    artifacts = NumberAttribute(default=0)
-    releases = NumberAttribute(default=0)
+    artifact_count = NumberAttribute(default=0)
+    release_count = NumberAttribute(default=0)
 
 
 class TypesItem(ArtifactsItem):
@@ -45,14 +46,6 @@ class TagsItem(ArtifactsItem):
     version = NumberAttribute(default=0)
 
 
-class _ArtifactOrUsage(ArtifactItem):
-    """Either of the two, as one batch reads them."""
-
-    stored = NumberAttribute(null=True)
-    artifacts = NumberAttribute(null=True)
-    releases = NumberAttribute(null=True)
-
-
 def find(tenant: TenantId) -> UsageItem:
     """The totals as they are now."""
     pk = keys.partition(tenant)
@@ -66,8 +59,10 @@ def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, release
     """Count a change. ``limit`` above 0 is the most bytes that may be stored, held by the write's condition."""
     actions = [
         UsageItem.stored.add(size),
-        UsageItem.artifacts.add(artifacts),
-        UsageItem.releases.add(releases),
+        UsageItem.artifact_count.add(artifacts),
+        UsageItem.release_count.add(releases),
+        UsageItem.list_pk.set(keys.partition(tenant, "RELEASES")),
+        UsageItem.list_sk.set(_FIRST),
     ]
     condition = None
     if limit:
@@ -76,21 +71,6 @@ def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, release
         if size <= limit:
             condition |= UsageItem.stored.does_not_exist()
     tx.update(UsageItem(keys.partition(tenant), _USAGE), actions, condition, label=LABEL)
-
-
-def with_artifacts(tenant: TenantId, artifact_ids: Iterable[str]) -> tuple[UsageItem, dict[str, ArtifactItem]]:
-    """Totals and artifacts in one batch: what a page of releases needs besides the releases."""
-    pk = keys.partition(tenant)
-    wanted = [(pk, _USAGE)]
-    wanted += [(keys.partition(tenant, "A", artifact_id), "ARTIFACT") for artifact_id in dict.fromkeys(artifact_ids)]
-    usage = UsageItem(pk, _USAGE)
-    found: dict[str, ArtifactItem] = {}
-    for item in _ArtifactOrUsage.batch_get(wanted, consistent_read=True):
-        if item.sk == _USAGE:
-            usage.stored, usage.artifacts, usage.releases = item.stored, item.artifacts, item.releases
-        else:
-            found[item.artifact_id] = item
-    return usage, found
 
 
 def types(tenant: TenantId) -> set[str]:

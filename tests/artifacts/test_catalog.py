@@ -1,0 +1,339 @@
+"""Artifacts in the management API: lists, one, changes, deletion, links, storage."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from tests.artifacts.shelf import ARTIFACTS, V1, V2, Shelf
+from tests.simulator.artifacts import build_artifact
+
+if TYPE_CHECKING:
+    from chalicelib.storage.transactions import Transaction
+
+LIST = f"{ARTIFACTS}/list"
+
+
+def commit(shelf: Shelf, change: Any, release: str) -> None:
+    """Hold a release, or let it go, as deployments do."""
+    from chalicelib.storage.transactions import Transaction
+
+    tx: Transaction = Transaction()
+    change(tx, shelf.tenant, release)
+    tx.commit()
+
+
+def stock(shelf: Shelf) -> None:
+    """Five artifacts, oldest first."""
+    shelf.put("beta", ("pi",), description="Second of its kind")
+    shelf.put("alpha", ("bbb",), description="first")
+    shelf.put("alpha 2", ("pi4",))
+    shelf.put("Gamma", ("bbb", "x86"), description="FIRST")
+    shelf.put("alpha", ("pi",))
+
+
+def links(answer: httpx2.Response) -> list[str]:
+    return [line for line in answer.headers.get_list("Link") if line]
+
+
+def test_nothing_is_an_empty_list(shelf: Shelf) -> None:
+    for path in (ARTIFACTS, LIST, f"{V2}/artifacts"):
+        assert shelf.get(path) == []
+    assert shelf.api.get(LIST).headers["X-Total-Count"] == "0"
+    assert links(shelf.api.get(LIST)) == [f'<{LIST}?page=1&per_page=20>; rel="first"']
+
+
+def test_the_list_is_sorted_by_name(shelf: Shelf) -> None:
+    stock(shelf)
+
+    assert shelf.names(ARTIFACTS) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
+    assert shelf.names(LIST) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
+
+
+@pytest.mark.parametrize("path", [ARTIFACTS, LIST])
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"name": "ALPHA"}, ["alpha", "alpha", "alpha 2"]),
+        ({"name": "a 2"}, ["alpha 2"]),
+        ({"description": "first"}, ["Gamma", "alpha"]),
+        ({"device_type": "pi"}, ["alpha", "alpha 2", "beta"]),
+        ({"device_type": "BB", "description": "F"}, ["Gamma", "alpha"]),
+        ({"name": "nothing"}, []),
+        ({"name": ""}, ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
+    ],
+)
+def test_filters_are_contained_in_any_case(shelf: Shelf, path: str, query: dict[str, str], names: list[str]) -> None:
+    stock(shelf)
+
+    assert shelf.names(path, **query) == names
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("name:asc", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
+        ("name:desc", ["beta", "alpha 2", "alpha", "alpha", "Gamma"]),
+        ("modified:asc", ["beta", "alpha", "alpha 2", "Gamma", "alpha"]),
+        ("modified:desc", ["alpha", "Gamma", "alpha 2", "alpha", "beta"]),
+        ("color:desc", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
+    ],
+)
+def test_a_list_is_sorted_as_asked(shelf: Shelf, sort: str, names: list[str]) -> None:
+    stock(shelf)
+
+    assert shelf.names(LIST, sort=sort) == names
+    assert shelf.names(LIST, sort=sort, per_page=2, page=2) == names[2:4]
+
+
+def test_pages_cut_the_list_and_count_all_of_it(shelf: Shelf) -> None:
+    stock(shelf)
+
+    page = shelf.api.get(LIST, params={"page": 2, "per_page": 2, "name": "a"})
+
+    assert [row["name"] for row in page.json()] == ["alpha", "alpha 2"]
+    assert page.headers["X-Total-Count"] == "5"
+    assert links(page) == [
+        f'<{LIST}?name=a&page=1&per_page=2>; rel="first"',
+        f'<{LIST}?name=a&page=1&per_page=2>; rel="prev"',
+        f'<{LIST}?name=a&page=3&per_page=2>; rel="next"',
+        f'<{LIST}?name=a&page=3&per_page=2>; rel="last"',
+    ]
+    beyond = shelf.api.get(LIST, params={"page": 9, "per_page": 2})
+    assert (beyond.json(), beyond.headers["X-Total-Count"]) == ([], "5")
+
+
+@pytest.mark.parametrize("query", [{"page": "x"}, {"per_page": "0"}, {"per_page": "501"}, {"page": "-1"}])
+def test_bad_pages_of_v1_are_the_first(shelf: Shelf, query: dict[str, str]) -> None:
+    shelf.put("app")
+
+    assert shelf.names(LIST, **query) == ["app"]
+    assert shelf.api.get(f"{V2}/artifacts", params=query).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
+        ("name=alpha", ["alpha", "alpha"]),
+        ("name=alpha&name=beta&name=nothing", ["alpha", "alpha", "beta"]),
+        ("name=alp*", ["alpha", "alpha", "alpha 2"]),
+        ("name=*", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
+        (r"name=alpha\*", []),
+        ("name=ALPHA", []),
+        ("description=first", ["alpha"]),
+        ("description=Second*", ["beta"]),
+        ("device_type=pi", ["alpha", "beta"]),
+        ("device_type=pi*", ["alpha", "alpha 2", "beta"]),
+        ("name=alpha&device_type=bbb", ["alpha"]),
+        ("name=a*&device_type=x86", []),
+        ("per_page=2&page=2", ["alpha", "alpha 2"]),
+    ],
+)
+def test_v2_filters_are_exact_or_prefixes(shelf: Shelf, query: str, names: list[str]) -> None:
+    stock(shelf)
+
+    assert shelf.names(f"{V2}/artifacts?{query}") == names
+
+
+def test_v2_takes_stars_and_long_names_as_they_are(shelf: Shelf) -> None:
+    names = ["a*", "a*b", "ab", "x" * 700 + "1", "x" * 700 + "2", "y#1", "y#2"]
+    for name in names:
+        shelf.put(name)
+
+    def found(pattern: str) -> list[str]:
+        return shelf.names(f"{V2}/artifacts", name=pattern)
+
+    assert found(r"a\*") == ["a*"]
+    assert found(r"a\**") == ["a*", "a*b"]
+    assert found("x" * 700 + "2") == ["x" * 700 + "2"]
+    assert sorted(found("x" * 650 + "*")) == names[3:5]
+    assert sorted(found("x" * 30 + "*")) == names[3:5]
+    assert found("y#*") == ["y#1", "y#2"]
+    assert sorted(shelf.names(ARTIFACTS)) == names
+    for row in shelf.get(ARTIFACTS):
+        assert shelf.api.delete(f"{ARTIFACTS}/{row['id']}").status_code == 204
+    assert shelf.rows() == []
+
+
+@pytest.mark.parametrize(
+    "query", ["name=a*&name=b", "name=a&name=b*", "&".join(f"name=n{number}" for number in range(101))]
+)
+def test_v2_names_that_do_not_go_together_are_refused(shelf: Shelf, query: str) -> None:
+    answer = shelf.api.get(f"{V2}/artifacts?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("invalid filter: ")
+
+
+def test_v2_pages_link_on_without_a_total(shelf: Shelf) -> None:
+    stock(shelf)
+
+    first = shelf.api.get(f"{V2}/artifacts", params={"per_page": 3})
+    last = shelf.api.get(f"{V2}/artifacts", params={"per_page": 3, "page": 2})
+
+    assert "X-Total-Count" not in first.headers
+    assert [line.rsplit("=", 1)[1] for line in links(first)] == ['"first"', '"next"']
+    assert [line.rsplit("=", 1)[1] for line in links(last)] == ['"first"', '"prev"']
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_ids_are_uuids_and_have_to_exist(shelf: Shelf, method: str) -> None:
+    body: dict[str, Any] = {"json": {"description": "x"}} if method == "PUT" else {}
+
+    bad = shelf.api.request(method, f"{ARTIFACTS}/42", **body)
+    unknown = shelf.api.request(method, f"{ARTIFACTS}/{uuid.uuid4()}", **body)
+
+    assert (bad.status_code, bad.json()["error"]) == (400, "ID is not a valid UUID")
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "Resource not found")
+
+
+def test_links_of_unknown_artifacts(shelf: Shelf) -> None:
+    assert shelf.api.get(f"{ARTIFACTS}/42/download").status_code == 400
+    assert shelf.api.get(f"{ARTIFACTS}/{uuid.uuid4()}/download").status_code == 404
+
+
+def test_a_description_changes_until_a_deployment_uses_the_artifact(shelf: Shelf) -> None:
+    from chalicelib.artifacts import service
+
+    artifact_id = shelf.put("app", description="old")
+    before = shelf.get(f"{ARTIFACTS}/{artifact_id}")
+
+    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "new", "name": "x"}).status_code == 204
+
+    after = shelf.get(f"{ARTIFACTS}/{artifact_id}")
+    assert after["modified"] > before["modified"]
+    assert after == before | {"description": "new", "modified": after["modified"]}
+    assert shelf.get(f"{V2}/deployments/releases/app")["modified"] == after["modified"]
+    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "x" * 4097}).status_code == 400
+    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": 5}).status_code == 400
+    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}").status_code == 400
+
+    commit(shelf, service.hold, "app")
+    commit(shelf, service.let_go, "app")
+    used = shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "late"})
+    assert (used.status_code, used.json()["error"]) == (422, "Image has already been used in deployment")
+
+
+def test_an_artifact_stays_while_a_deployment_is_unfinished(shelf: Shelf) -> None:
+    from chalicelib.artifacts import service
+
+    artifact_id = shelf.put("app")
+    commit(shelf, service.hold, "app")
+    commit(shelf, service.hold, "app")
+    commit(shelf, service.let_go, "app")
+
+    refused = shelf.api.delete(f"{ARTIFACTS}/{artifact_id}")
+
+    assert (refused.status_code, refused.json()["error"]) == (409, "Artifact is used in active deployment")
+    assert len(shelf.objects()) == 1
+    commit(shelf, service.let_go, "app")
+    assert shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
+    assert shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 404
+    assert (shelf.objects(), shelf.rows(), shelf.usage()) == (set(), [], 0)
+
+
+def test_only_what_exists_can_be_held(shelf: Shelf) -> None:
+    from chalicelib.artifacts import service
+    from chalicelib.storage.transactions import ConditionFailed
+
+    with pytest.raises(ConditionFailed) as failure:
+        commit(shelf, service.hold, "nothing")
+
+    assert list(failure.value.failed) == ["release"]
+
+
+def test_candidates_are_what_a_deployment_needs(shelf: Shelf) -> None:
+    from chalicelib.artifacts import service
+
+    first = shelf.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
+    assert [one.id for one in service.candidates(shelf.tenant, "app")] == [first]
+    second = shelf.put("app", ("x86",), payload=b"larger" * 100)
+
+    one, other = service.candidates(shelf.tenant, "app")
+
+    assert (one.id, one.name, one.device_types) == (first, "app", ("pi", "bbb"))
+    assert one.depends == {"slot": ("a",), "region": ("eu", "us")}
+    assert (other.id, other.depends, other.types) == (second, {}, ("single-file",))
+    shown = service.shown(shelf.tenant, [first, second, str(uuid.uuid4()), first])
+    assert {artifact_id: artifact.size for artifact_id, artifact in shown.items()} == {
+        first: one.size,
+        second: other.size,
+    }
+    assert service.candidates(shelf.tenant, "nothing") == ()
+    shelf.api.delete(f"{ARTIFACTS}/{first}")
+    assert [each.id for each in service.candidates(shelf.tenant, "app")] == [second], "own writes show at once"
+
+
+def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(shelf: Shelf) -> None:
+    data = build_artifact("größe 1", ["pi"])
+    location = shelf.send(data).headers["Location"]
+
+    link = shelf.get(f"{location}/download")
+
+    assert sorted(link) == ["expire", "header", "method", "uri"]
+    assert link["method"] == "GET"
+    answer = httpx2.get(link["uri"])
+    assert answer.content == data
+    assert answer.headers["Content-Type"] == "application/vnd.mender-artifact"
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.mender"
+    part = httpx2.get(link["uri"], headers={"Range": "bytes=100-"})
+    assert (part.status_code, part.content) == (206, data[100:])
+    assert httpx2.get(link["uri"], headers={"Range": f"bytes={len(data)}-"}).status_code == 416
+    for method in ("PUT", "DELETE"):
+        assert httpx2.request(method, link["uri"]).status_code in {403, 405}
+
+
+def test_a_link_is_for_its_object_and_tenant_only(shelf: Shelf) -> None:
+    from dataclasses import replace
+
+    from chalicelib.artifacts import service
+    from chalicelib.storage.keys import TenantId
+
+    shelf.put("app")
+    (candidate,) = service.candidates(shelf.tenant, "app")
+    uri = service.device_link(shelf.tenant, candidate).uri
+
+    assert httpx2.get(uri).status_code == 200
+    assert httpx2.get(uri.replace(candidate.id, str(uuid.uuid4()))).status_code == 403
+    with pytest.raises(RuntimeError):
+        service.device_link(TenantId("somebody"), candidate)
+    with pytest.raises(RuntimeError):
+        service.device_link(shelf.tenant, replace(candidate, key="somebody/artifacts/x"))
+
+
+def test_storage_is_the_only_limit(shelf: Shelf) -> None:
+    assert shelf.get(f"{V1}/limits/storage") == {"limit": 0, "usage": 0}
+    assert shelf.api.get(f"{V1}/limits/devices").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ARTIFACTS),
+        ("POST", ARTIFACTS),
+        ("GET", LIST),
+        ("POST", f"{ARTIFACTS}/directupload"),
+        ("POST", f"{ARTIFACTS}/directupload/{uuid.UUID(int=1)}/complete"),
+        ("GET", f"{ARTIFACTS}/{uuid.UUID(int=1)}"),
+        ("PUT", f"{ARTIFACTS}/{uuid.UUID(int=1)}"),
+        ("DELETE", f"{ARTIFACTS}/{uuid.UUID(int=1)}"),
+        ("GET", f"{ARTIFACTS}/{uuid.UUID(int=1)}/download"),
+        ("GET", f"{V1}/limits/storage"),
+        ("GET", f"{V1}/deployments/releases"),
+        ("GET", f"{V1}/deployments/releases/list"),
+        ("GET", f"{V2}/artifacts"),
+        ("GET", f"{V2}/deployments/releases"),
+        ("DELETE", f"{V2}/deployments/releases?name=x"),
+        ("GET", f"{V2}/deployments/releases/x"),
+        ("PATCH", f"{V2}/deployments/releases/x"),
+        ("PUT", f"{V2}/deployments/releases/x/tags"),
+        ("GET", f"{V2}/releases/all/tags"),
+        ("GET", f"{V2}/releases/all/types"),
+    ],
+)
+def test_nobody_gets_in_without_a_token(http: httpx2.Client, method: str, path: str) -> None:
+    assert http.request(method, path).status_code == 401

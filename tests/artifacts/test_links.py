@@ -1,0 +1,74 @@
+"""Presigned links: what we sign is what AWS's own client signs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import boto3
+import botocore.config
+import pytest
+import time_machine
+
+from tests.artifacts.shelf import bucket_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.local.testing import LocalServer
+
+NAMES = ["plain", "with space", "a+b&c=d", "größe", "a/b", "~.-_", "100%"]
+
+
+@pytest.fixture
+def frozen(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock that stands still, and an endpoint whose host both sides sign for."""
+    from chalicelib import settings
+
+    monkeypatch.setenv("LAMPLIGHTER_S3_PUBLIC_URL", server.engine.endpoint)
+    settings.current.cache_clear()
+    with time_machine.travel(datetime(2026, 2, 28, 23, 59, 58, tzinfo=UTC), tick=False):
+        yield
+    monkeypatch.undo()
+    settings.current.cache_clear()
+
+
+def theirs(operation: str, life: int, **parameters: str) -> str:
+    config = botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"})
+    client = boto3.session.Session().client("s3", config=config)
+    uri: str = client.generate_presigned_url(operation, {"Bucket": bucket_name(), **parameters}, ExpiresIn=life)
+    return uri
+
+
+@pytest.mark.usefixtures("frozen")
+@pytest.mark.parametrize("name", NAMES)
+def test_download_links_are_boto3s(name: str) -> None:
+    from chalicelib.aws import s3
+    from chalicelib.storage.keys import TenantId
+
+    key = s3.key(TenantId("tenant"), "artifacts", name)
+
+    ours = s3.download_link(key, "version-1", life=900, filename=f"{name}.mender")
+
+    disposition = f"attachment; filename*=UTF-8''{quote(name + '.mender', safe='')}"
+    assert ours.uri == theirs(
+        "get_object",
+        900,
+        Key=key,
+        VersionId="version-1",
+        ResponseContentDisposition=disposition,
+        ResponseContentType="application/vnd.mender-artifact",
+    )
+    assert ours.expire == datetime(2026, 3, 1, 0, 14, 58, tzinfo=UTC)
+
+
+@pytest.mark.usefixtures("frozen")
+@pytest.mark.parametrize("name", NAMES)
+def test_upload_links_are_boto3s(name: str) -> None:
+    from chalicelib.aws import s3
+    from chalicelib.storage.keys import TenantId
+
+    key = s3.key(TenantId("tenant"), "artifacts", name)
+
+    assert s3.upload_link(key, life=3600).uri == theirs("put_object", 3600, Key=key)
