@@ -10,7 +10,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset test cover bench check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage test cover bench check lint types imports spelling docs-check \
         format docs package env clean distclean
 
 STAGE ?= prod
@@ -29,8 +29,11 @@ run: $(READY) $(ENGINE) ## Serve everything on this machine, data kept across re
 demo: $(READY) $(ENGINE) ## Watch simulated devices take an update
 	@$(PY) -m tests.simulator.demo $(ARGS)
 
-reset: ## Throw the one-machine server's data away
-	rm -rf .local
+reset: $(READY) ## Throw the one-machine server's data away (keys are kept; it must be running)
+	@$(PY) -m infra.manage reset $(ARGS)
+
+manage: $(READY) ## Tenants, users, limits, signing keys (ARGS='tenant list')
+	@$(PY) -m infra.manage $(ARGS)
 
 ##@ Work on it
 
@@ -61,6 +64,7 @@ spelling: $(READY) ## Common misspellings
 
 docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.compatibility --check
+	@$(PY) -m infra.scripts.limits_page --check
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
@@ -68,6 +72,7 @@ format: $(READY) ## Bring the layout in order and mend what can be mended by its
 
 docs: $(READY) ## Write the generated pages again
 	@$(PY) -m infra.scripts.compatibility
+	@$(PY) -m infra.scripts.limits_page
 
 ##@ Ship it
 
