@@ -18,7 +18,7 @@ from tests.simulator.device import Device
 
 BODY = b'{"id_data":"{}"}\n'
 KEYS: dict[str, Callable[[], Any]] = {
-    "rsa-1024": lambda: rsa.generate_private_key(65537, 1024),  # devices have such keys
+    "rsa-1024": lambda: rsa.generate_private_key(65537, 1024),  # noqa: S505  # devices have such keys
     "rsa-3072": lambda: rsa.generate_private_key(65537, 3072),
     "p224": lambda: ec.generate_private_key(ec.SECP224R1()),
     "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
