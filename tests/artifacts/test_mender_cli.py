@@ -1,0 +1,114 @@
+"""Mender's own command line client, unmodified, on the artifacts of a tenant."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.artifacts.shelf import ARTIFACTS, Shelf, large_artifact
+from tests.simulator.artifacts import PayloadSpec, build_artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from infra.local.testing import LocalServer
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+CLI = shutil.which("mender-cli")
+
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(CLI is None, reason="mender-cli is not installed"),
+]
+
+
+@pytest.fixture
+def run(server: LocalServer, shelf: Shelf, tmp_path: Path) -> Run:
+    """Runs the client with the token of the tenant's admin."""
+    token = shelf.api.headers["Authorization"].removeprefix("Bearer ")
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(CLI), "--server", server.url, "--token-value", token, *arguments],
+            env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return command
+
+
+def test_it_uploads_lists_and_deletes(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+    file = tmp_path / "app.mender"
+    file.write_bytes(
+        build_artifact(
+            "cli-app",
+            ["pi", "bbb"],
+            {"one": b"1", "two": b"2"},
+            metadata={"any": {"thing": [1, "x", None]}},
+            depends={"slot": ["a", "b"], "region": "eu"},
+            provides={"rootfs-image.app.version": "1"},
+            clears=["rootfs-image.app.*"],
+            more=[PayloadSpec(type=None)],
+            signed=True,
+        )
+    )
+
+    uploaded = run("artifacts", "upload", "--no-progress", "--description", "from the client", str(file))
+    assert uploaded.returncode == 0, uploaded.stderr
+    (shown,) = shelf.get(ARTIFACTS)
+    assert (shown["name"], shown["description"]) == ("cli-app", "from the client")
+
+    for detail in "0123":
+        listed = run("artifacts", "list", "--detail", detail)
+        assert listed.returncode == 0, listed.stderr
+        assert "cli-app" in listed.stdout
+
+    again = run("artifacts", "upload", "--no-progress", str(file))
+    assert again.returncode != 0
+    assert "409" in again.stderr + again.stdout
+
+    deleted = run("artifacts", "delete", shown["id"])
+    assert deleted.returncode == 0, deleted.stderr
+    assert shelf.get(ARTIFACTS) == []
+
+
+def test_it_lists_what_is_unusual(run: Run, shelf: Shelf) -> None:
+    shelf.put("bootstrap", type=None, payload={})
+    shelf.put("old", version=2)
+    shelf.put("image", type="rootfs-image", mtime=2**33)
+
+    for detail in "0123":
+        listed = run("artifacts", "list", "--detail", detail)
+        assert listed.returncode == 0, listed.stderr
+        assert all(name in listed.stdout for name in ("bootstrap", "old", "image"))
+
+
+def test_it_uploads_more_than_a_request_may_have(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+    file = tmp_path / "large.mender"
+    with file.open("wb") as target:
+        target.writelines(large_artifact("large", 25))
+
+    uploaded = run("artifacts", "upload", "--no-progress", str(file))
+
+    assert uploaded.returncode == 0, uploaded.stderr
+    assert shelf.get(ARTIFACTS)[0]["size"] == file.stat().st_size
+
+
+def test_it_says_what_is_no_artifact(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+    file = tmp_path / "damaged.mender"
+    good = build_artifact("damaged", ["pi"], b"x" * 5000, compression="none")
+    file.write_bytes(good.replace(b"x" * 5000, b"x" * 4999 + b"y"))
+
+    uploaded = run("artifacts", "upload", "--no-progress", str(file))
+
+    assert uploaded.returncode != 0
+    assert shelf.is_empty()
