@@ -140,7 +140,9 @@ def reply(result: Event, request: Head, binary_types: Iterable[str]) -> Reply:
         return Reply(status, [line for line in headers if line[0] != b"content-type"])
     if not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"application/json"))  # API Gateway's default
-    text: str = result.get("body") or ""
+    text = result.get("body") or ""
+    if not isinstance(text, str):
+        raise TypeError(f"a body is text, not {type(text).__name__}: a result has to pass as JSON")
     # API Gateway turns base64 back into bytes only for a client whose first accepted type is a binary one.
     accepted = request.header("accept").partition(",")[0]
     if result.get("isBase64Encoded") and _is_binary(accepted, binary_types):

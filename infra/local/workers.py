@@ -121,7 +121,7 @@ class Queue:
             return set()
         named = {failure.get("itemIdentifier") for failure in result["batchItemFailures"]}
         # As on Lambda: an id that is empty or not in the batch fails the batch.
-        return min(named, everything)
+        return named if named.issubset(everything) else everything
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
         attributes = message.get("MessageAttributes", {})

@@ -35,8 +35,8 @@ WRITING_SHARE = 4
 """A snapshot is followed by at least this many times its own duration of rest: writing takes at most a fifth
 of one core, however large the state has grown."""
 
-LOCK_WAIT = 30.0
-"""Seconds to wait for an engine that still writes into the folder."""
+LOCK_WAIT = 1.0
+"""Seconds to wait for the folder: a child of an engine that was just killed may not yet have let go of it."""
 
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
 """Calls that begin so change nothing that must be kept. (A lost receive only makes its message come again.)"""
@@ -56,7 +56,9 @@ class Snapshots:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._every = every
-        self._lock = _hold(root / "lock")
+        self._lock = _open(root / "engine.lock")
+        _take(self._lock, root)
+        os.close(self._writing())  # the last snapshot of an engine that was killed may still be in writing
         self._changes = 0
         self._kept = 0
         for unfinished in root.glob("unfinished-*"):
@@ -108,8 +110,15 @@ class Snapshots:
             else:
                 log.error("snapshot %d failed, status %d", self._newest, status)
 
+    def _writing(self) -> int:
+        """A lock that whoever writes a snapshot holds, once no other does."""
+        descriptor = _open(self._root / "writing.lock")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return descriptor
+
     def _fork(self) -> int:
         """Start the writing of a snapshot in a child; its process id. Call on the event loop."""
+        writing = self._writing()
         self._newest += 1
         with _no_expiry(), warnings.catch_warnings():
             # 3.12+ warns that a thread may hold a lock for ever in the child. The child takes none but the
@@ -117,15 +126,16 @@ class Snapshots:
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            self._write_and_leave()
+            self._write_and_leave(writing)
+        os.close(writing)
         return child
 
-    def _write_and_leave(self) -> Never:
-        """The child's whole life. The folder's lock stays open here, so no new engine starts meanwhile."""
+    def _write_and_leave(self, writing: int) -> Never:
+        """The child's whole life. Of the parent's descriptors it keeps nothing but the lock for writing."""
         status = 1
         try:
-            os.closerange(3, self._lock)
-            os.closerange(self._lock + 1, os.sysconf("SC_OPEN_MAX"))
+            os.closerange(3, writing)
+            os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
             os.nice(5)
             # This process is a frozen copy already, so the services need not copy theirs once more.
             copy.deepcopy = lambda value, _memo=None: value  # type: ignore[assignment,misc]
@@ -157,27 +167,33 @@ class Snapshots:
         unfinished.rename(self._folder(self._newest))
         _sync(self._root)
         for path in self._root.glob("snapshot-*"):
-            # Only older ones: a stop may overtake a snapshot that is still being written.
-            if _number(path) < self._newest:
+            if path != self._folder(self._newest):
                 shutil.rmtree(path)
 
     def _folder(self, number: int) -> Path:
         return self._root / f"snapshot-{number}"
 
 
-def _hold(path: Path) -> int:
-    """A descriptor that holds the lock file; children of this process hold it too, until they end."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _take(lock: int, folder: Path) -> None:
+    """Hold the lock for as long as this process lives.
+
+    Raises:
+        SystemExit: another engine does.
+    """
     deadline = time.monotonic() + LOCK_WAIT
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                sys.exit(f"another engine works on {path.parent}")
-            time.sleep(0.05)
+                sys.exit(f"another engine works on {folder}")
+            time.sleep(0.02)
         else:
-            return descriptor
+            return
 
 
 @contextmanager

@@ -1,0 +1,245 @@
+"""The embedded engine starts, stops, keeps what it should, and never outlives who started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from infra.local.engine.process import ROOT, Engine, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TABLE = "pairs"
+
+
+def connect(engine: Engine, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=engine.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def create_table(engine: Engine) -> None:
+    client = connect(engine, "dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    client.close()
+
+
+def put_pair(client: Any, number: int) -> None:
+    """Two items in one transaction: wherever one is, the other is too."""
+    items = [{"pk": {"S": f"{side}{number}"}, "number": {"N": str(number)}} for side in ("left", "right")]
+    client.transact_write_items(TransactItems=[{"Put": {"TableName": TABLE, "Item": item}} for item in items])
+
+
+def numbers(engine: Engine) -> dict[str, set[int]]:
+    """The numbers present on each side."""
+    client = connect(engine, "dynamodb")
+    found: dict[str, set[int]] = {"left": set(), "right": set()}
+    for page in client.get_paginator("scan").paginate(TableName=TABLE):
+        for item in page["Items"]:
+            found[item["pk"]["S"].rstrip("0123456789")].add(int(item["number"]["N"]))
+    client.close()
+    return found
+
+
+def wait_for(condition: Callable[[], bool], limit: float = 60) -> None:
+    """Return as soon as a condition holds."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def snapshots(data: Path) -> set[str]:
+    return {path.name for path in (data / "state").glob("snapshot-*")}
+
+
+def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
+    with Engine(tmp_path) as engine:
+        create_table(engine)
+        put_pair(connect(engine, "dynamodb"), 1)
+        connect(engine, "s3").create_bucket(
+            Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        connect(engine, "s3").put_object(Bucket="kept", Key="object", Body=b"body")
+        url = connect(engine, "sqs").create_queue(QueueName="kept")["QueueUrl"]
+        connect(engine, "sqs").send_message(QueueUrl=url, MessageBody="message")
+        connect(engine, "ssm").put_parameter(Name="/kept", Value="secret", Type="SecureString")
+
+    with Engine(tmp_path) as engine:
+        assert numbers(engine) == {"left": {1}, "right": {1}}
+        assert connect(engine, "s3").get_object(Bucket="kept", Key="object")["Body"].read() == b"body"
+        url = connect(engine, "sqs").get_queue_url(QueueName="kept")["QueueUrl"]
+        [message] = connect(engine, "sqs").receive_message(QueueUrl=url)["Messages"]
+        assert message["Body"] == "message"
+        parameter = connect(engine, "ssm").get_parameter(Name="/kept", WithDecryption=True)["Parameter"]
+        assert parameter["Value"] == "secret"
+
+
+def test_an_engine_killed_under_load_loses_no_more_than_the_last_moments(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    engine.start()
+    create_table(engine)
+    written = [0]
+    stopped = threading.Event()
+
+    def write(client: Any) -> None:
+        while not stopped.is_set():
+            try:
+                put_pair(client, written[0] + 1)
+            except Exception:  # noqa: BLE001  # the engine is gone, as planned
+                return
+            written[0] += 1
+
+    writer = threading.Thread(target=write, args=(connect(engine, "dynamodb"),))
+    writer.start()
+    wait_for(lambda: written[0] > 0)
+    before = snapshots(tmp_path)
+    wait_for(lambda: bool(snapshots(tmp_path) - before))
+    known = written[0]  # what was certainly there when a snapshot after this one began
+    first = snapshots(tmp_path)
+    wait_for(lambda: bool(snapshots(tmp_path) - first))
+
+    os.kill(engine.pid, signal.SIGKILL)
+    stopped.set()
+    writer.join()
+    engine.stop()
+
+    with Engine(tmp_path) as restarted:
+        found = numbers(restarted)
+    assert found["left"] == found["right"], "half of a transaction was kept"
+    assert found["left"] == set(range(1, len(found["left"]) + 1)), "writes were kept out of order"
+    assert known <= len(found["left"]) <= written[0] + 1
+
+
+def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> None:
+    with Engine(tmp_path) as engine:
+        create_table(engine)
+        wait_for(lambda: bool(snapshots(tmp_path)))
+        kept = snapshots(tmp_path)
+        connect(engine, "dynamodb").scan(TableName=TABLE)
+
+    assert snapshots(tmp_path) == kept
+
+
+def test_an_unfinished_snapshot_is_not_brought_back(tmp_path: Path) -> None:
+    with Engine(tmp_path) as engine:
+        create_table(engine)
+        put_pair(connect(engine, "dynamodb"), 1)
+    unfinished = tmp_path / "state" / "unfinished-99"
+    unfinished.mkdir()
+    (unfinished / "dynamodb.json").write_text("{")
+
+    with Engine(tmp_path) as engine:
+        assert numbers(engine) == {"left": {1}, "right": {1}}
+    assert not unfinished.exists()
+
+
+def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
+    with Engine(tmp_path, persist=False) as engine:
+        create_table(engine)
+    with Engine(tmp_path, persist=False) as engine:
+        assert connect(engine, "dynamodb").list_tables()["TableNames"] == []
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_engine_goes_when_its_parent_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys, time\n"
+        "from infra.local.engine.process import Engine\n"
+        "engine = Engine(pathlib.Path(sys.argv[1]))\n"
+        "engine.start()\n"
+        "print(engine.pid, engine.endpoint, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    pid, endpoint = parent.stdout.readline().split()
+    port = int(endpoint.rpartition(":")[2])
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    wait_for(lambda: not _listens(port))
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(int(pid)))
+
+
+def test_two_engines_on_one_folder_are_refused(tmp_path: Path) -> None:
+    with Engine(tmp_path), pytest.raises(EngineError, match="another engine works on"):
+        Engine(tmp_path).start()
+
+
+def test_a_wanted_port_is_used_and_a_busy_one_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(EngineError, match=f"can't have port {port}"):
+            Engine(tmp_path, port=port).start()
+    with Engine(tmp_path, port=port) as engine:
+        assert engine.endpoint == f"http://127.0.0.1:{port}"
+
+
+def test_a_missing_interpreter_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMPLIGHTER_ENGINE_PYTHON", str(tmp_path / "none" / "bin" / "python"))
+
+    with pytest.raises(EngineError, match="make env"):
+        Engine(tmp_path).start()
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no engine here >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("LAMPLIGHTER_ENGINE_PYTHON", str(broken))
+
+    with pytest.raises(EngineError, match="no engine here"):
+        Engine(tmp_path).start()
+
+
+def test_policies_count_only_when_asked_for(tmp_path: Path) -> None:
+    with Engine(tmp_path, persist=False, auth=True) as engine:
+        stranger = boto3.client(
+            "dynamodb",
+            endpoint_url=engine.endpoint,
+            region_name="eu-west-1",
+            aws_access_key_id="AKIANOBODYATALL00000",
+            aws_secret_access_key="x",
+        )
+        with pytest.raises(stranger.exceptions.ClientError, match="security token"):
+            stranger.list_tables()
+        stranger.close()
+        assert connect(engine, "dynamodb").list_tables()["TableNames"] == []
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_zombie(pid: int) -> bool:
+    """Ended, but not yet collected by whoever inherited it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
