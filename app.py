@@ -9,7 +9,7 @@ from chalicelib.events import queues, schedules
 from chalicelib.http.endpoint import bind
 
 app = Chalice(app_name="lamplighter")
-app.api.binary_types.append("multipart/form-data")
+app.api.binary_types += ["multipart/form-data", "multipart/mixed"]
 bind(app)
 for blueprint in routes.BLUEPRINTS:
     app.register_blueprint(blueprint)
