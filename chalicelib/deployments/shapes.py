@@ -1,4 +1,8 @@
-"""What deployments say on the wire (reference: Deployments; real shapes in the behaviour notes)."""
+"""What deployments say on the wire (reference: Deployments; real shapes in the behaviour notes).
+
+Requests forbid unknown members, so that the strict pass refuses them and the lenient one looks at their names: a
+member in other letters is taken, any other is ignored (``http.content``).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ ArtifactName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ARTIF
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
-class NewDeployment(msgspec.Struct):
+class NewDeployment(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /deployments`` and ``/deployments/group/{name}``."""
 
     name: Name
@@ -24,33 +28,33 @@ class NewDeployment(msgspec.Struct):
     retries: Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)] = 0
 
 
-class SetStatus(msgspec.Struct):
+class SetStatus(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``PUT /deployments/{id}/status``."""
 
     status: str
 
 
-class DeploymentIds(msgspec.Struct):
+class DeploymentIds(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /deployments/statistics/list``; the reference also shows the bare list."""
 
     deployment_ids: list[str]
 
 
-class NextV2(msgspec.Struct):
+class NextV2(msgspec.Struct, forbid_unknown_fields=True):
     """Body of v2 ``POST .../next``."""
 
     device_provides: dict[str, Any]
     update_control_map: bool = False
 
 
-class StatusReport(msgspec.Struct):
+class StatusReport(msgspec.Struct, forbid_unknown_fields=True):
     """Body of a device's status report."""
 
     status: str
     substate: Annotated[str, msgspec.Meta(max_length=limits.SUBSTATE)] | None = None
 
 
-class LogMessage(msgspec.Struct):
+class LogMessage(msgspec.Struct, forbid_unknown_fields=True):
     """A line of a deployment log."""
 
     timestamp: str
@@ -58,7 +62,7 @@ class LogMessage(msgspec.Struct):
     message: str
 
 
-class Log(msgspec.Struct):
+class Log(msgspec.Struct, forbid_unknown_fields=True):
     """Body of a device's deployment log."""
 
     messages: Annotated[list[LogMessage], msgspec.Meta(min_length=1)]
