@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from infra.local.routing import Match
     from infra.local.uploads import Attach
 
-log = logging.getLogger("lamplighter.gateway")
+log = logging.getLogger("local.gateway")
 
 READY = "/local/ready"
 """The one path of the gateway's own: 204 as soon as it serves."""

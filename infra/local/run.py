@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from infra.local import certs, environment
+from infra.local import certs, environment, readable
 from infra.local.engine.process import Engine, EngineError
 from infra.local.first_run import FirstTenant, ensure_first_tenant, write_private
 from infra.local.gateway import Gateway
@@ -24,7 +24,7 @@ from infra.local.workers import Workers
 if TYPE_CHECKING:
     from types import FrameType
 
-log = logging.getLogger("lamplighter")
+log = logging.getLogger("local")
 
 WELCOME = """
 Lamplighter serves {url}
@@ -64,9 +64,7 @@ class Options:
 def main() -> None:
     """Serve until told to stop; exit with 1 and one clear line when that can't begin."""
     options = _options()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
+    readable.use()
     for chatty in ("botocore", "pynamodb", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -111,6 +109,7 @@ def _start(options: Options, running: ExitStack) -> None:
     running.enter_context(environment.applied(environment.of_app(engine, url)))
     provision()
     app = the_app()
+    readable.use()  # the app's logger came with it
     first, is_new = ensure_first_tenant(options.data / "first_tenant.json")
     workers = Workers(app)
     workers.start()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
-log = logging.getLogger("lamplighter.workers")
+log = logging.getLogger("local.workers")
 
 TIMEOUT = 900.0
 """Seconds that a function may run, as on Lambda. Nothing ends it here; it is what the context says."""

@@ -1,0 +1,31 @@
+"""Log lines for a person at a terminal, instead of the JSON that CloudWatch takes."""
+
+from __future__ import annotations
+
+import logging
+
+APP = "lamplighter"
+"""Name of the app's own logger."""
+
+_USUAL = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+
+
+class Readable(logging.Formatter):
+    """``10:15:02 WARNING lamplighter: lost a race request_id=...``: what a line carries besides follows it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the standard library's name
+        """The line without a traceback."""
+        facts = [f"{name}={value}" for name, value in vars(record).items() if name not in _USUAL]
+        return " ".join([super().formatMessage(record), *facts])
+
+
+def use() -> None:
+    """Make every logger of this process write readable lines. Call again once the app is imported."""
+    logging.basicConfig(level=logging.INFO)
+    # Uvicorn tells of its own starting and stopping; this program says what matters of it.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for handler in (*logging.getLogger().handlers, *logging.getLogger(APP).handlers):
+        handler.setFormatter(Readable())
