@@ -4,6 +4,7 @@
 # command builds the environments that it needs. Handy variables:
 #   ARGS='...'      handed on to the command (make run ARGS='--port 9443', make test ARGS='-k phases -x')
 #   T=path          the tests to run (make test T=tests/deployments)
+#   WORKERS=2       that many test processes at once, each with an engine of its own
 #   STAGE=prod      the stage to package
 #   PYTHON=python   the interpreter that .venv is made from; also the Lambda runtime that is packaged for
 
@@ -16,6 +17,7 @@ MAKEFLAGS += --no-print-directory
 STAGE ?= prod
 ARGS ?=
 T ?=
+WORKERS ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
@@ -38,7 +40,7 @@ manage: $(READY) ## Tenants, users, limits, signing keys (ARGS='tenant list')
 ##@ Work on it
 
 test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
-	@$(PY) -m pytest $(T) $(ARGS)
+	@$(PY) -m pytest $(if $(WORKERS),-n $(WORKERS)) $(T) $(ARGS)
 
 cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(T) $(ARGS)
