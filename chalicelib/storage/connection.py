@@ -1,7 +1,6 @@
 """The one seam through which all DynamoDB traffic passes.
 
-Observers see every call (tests count round trips and units with them); the transport under it can be replaced
-here without touching a feature.
+Observers see every call (tests count round trips and units with them); under it lies our own transport.
 """
 
 from __future__ import annotations
@@ -10,63 +9,67 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
 from pynamodb.connection import Connection
-from pynamodb.exceptions import VerboseClientError
+from pynamodb.exceptions import CancellationReason, VerboseClientError
 
 from chalicelib import settings
-from chalicelib.errors import Unavailable
+from chalicelib.storage.transport import Refused, Transport
 
 Observer = Callable[[str, dict[str, Any], dict[str, Any]], None]
 
 observers: list[Observer] = []
 """Called after each call with the operation's name, its request and its answer (empty if it failed)."""
 
-_THROTTLED = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-    }
-)
-
 
 class SeamConnection(Connection):
-    """pynamodb's connection, observed, with throttling and lost connections told apart from our own errors."""
+    """pynamodb's connection, observed, and on our own transport. Its ``client`` is never made."""
+
+    def __init__(self, region: str, url: str | None = None) -> None:
+        """``url``: an embedded engine's; None: the region's own endpoint."""
+        super().__init__(region=region, host=url)
+        self._transport = Transport(region, url)
+
+    def __repr__(self) -> str:
+        return f"SeamConnection<{self.region}>"  # pynamodb's own would make a client
 
     def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
         """Run one operation.
 
         Raises:
-            Unavailable: DynamoDB throttled the call or could not be reached, after botocore's retries.
+            Unavailable: DynamoDB throttled the call or could not be reached, time and again.
             VerboseClientError: any other refusal; pynamodb maps the ones it knows.
         """
         answer: dict[str, Any] = {}
         try:
             answer = super().dispatch(operation_name, operation_kwargs)
-        except VerboseClientError as error:
-            if error.response.get("Error", {}).get("Code") in _THROTTLED:
-                raise Unavailable("service unavailable") from error
-            raise
-        except BotoCoreError as error:
-            raise Unavailable("service unavailable") from error
         finally:
             for observer in observers:
                 observer(operation_name, operation_kwargs, answer)
         return answer
 
+    def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._transport.call(operation_name, operation_kwargs)
+        except Refused as refused:
+            raise VerboseClientError(
+                {"Error": {"Code": refused.code, "Message": refused.message}},
+                operation_name,
+                {
+                    "request_id": refused.request_id,
+                    "table_name": self._get_table_name_for_error_context(operation_kwargs),
+                },
+                cancellation_reasons=map(_reason, refused.reasons),
+            ) from refused
+
+
+def _reason(found: dict[str, Any]) -> CancellationReason | None:
+    if found["Code"] == "None":
+        return None
+    return CancellationReason(found["Code"], found.get("Message"), found.get("Item"))
+
 
 @cache
 def shared() -> SeamConnection:
-    """The connection of this process: one client, one pool, for all tables."""
+    """The connection of this process: one pool for all tables."""
     aws = settings.aws()
-    return SeamConnection(
-        region=aws.region,
-        host=aws.endpoint_url,
-        connect_timeout_seconds=2,
-        read_timeout_seconds=10,
-        max_pool_connections=64,
-        retry_configuration={"total_max_attempts": 4, "mode": "standard"},
-    )
+    return SeamConnection(aws.region, aws.endpoint_url)

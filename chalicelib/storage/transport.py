@@ -1,0 +1,185 @@
+"""How requests reach DynamoDB: kept connections, retries, corrected clocks. In place of a botocore client.
+
+A client costs 40 ms of a cold start, which is the service's model, and five of six parts of the CPU of each call.
+What is kept of its promises, since callers rely on them:
+
+- A failure that may pass (throttling, a 5xx, a lost, cut or damaged answer) is tried again, up to four times in all,
+  after a random pause below a doubling bound, as long as the budget of time allows
+  (``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html``).
+- So a write whose answer was lost may be done twice. A transaction carries a token that makes the second one void. A
+  repeated ``PutItem`` or ``DeleteItem`` says the same again; with a condition, it may be refused because of the
+  first. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone only where a gap is harmless, as in sequence
+  numbers, and in a transaction where counts must be exact.
+- An answer is checked against DynamoDB's CRC32 of it.
+- A clock that is off is corrected by the ``Date`` of the refusal.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+import zlib
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+from functools import cache
+from http.client import HTTPException
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+import msgspec
+from botocore.exceptions import BotoCoreError
+
+from chalicelib.errors import Unavailable
+from chalicelib.storage import wire
+from chalicelib.storage.pool import Pool
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+
+    from chalicelib.storage.pool import Answer
+
+_THROTTLED: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_PASSING: Final = frozenset({"InternalServerError", "ReplicatedWriteConflictException", "RequestTimeoutException"})
+_LATE: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
+_SKEW: Final = 60.0
+"""A clock this near to AWS's (5 minutes are allowed) is not why a signature was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call may take, in seconds. With the defaults, DynamoDB can be silent for 12 s in all."""
+
+    connect: float = 2.0
+    read: float = 10.0
+    """Longest silence. After the first attempt, what is left of the budget is the limit, but at least ``connect``."""
+    budget: float = 6.0
+    """No attempt begins later than this."""
+    attempts: int = 4
+    pause: float = 0.025
+    """Bound of the first pause; it doubles."""
+    throttled_pause: float = 0.25
+    """The same after throttling: capacity comes by the second, and a Lambda that waits is paid for."""
+
+
+class Refused(Exception):
+    """DynamoDB refused a request, for good. ``reasons`` are a transaction's, one for each of its items."""
+
+    def __init__(self, code: str, message: str, request_id: str, reasons: list[dict[str, Any]]) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.reasons = reasons
+
+
+class _Again(Exception):
+    """An attempt failed in a way that may pass. ``pause`` bounds the pause after a first failure."""
+
+    def __init__(self, why: str, pause: float) -> None:
+        super().__init__(why)
+        self.pause = pause
+
+
+class Transport:
+    """Runs operations against one endpoint. Safe to share between threads."""
+
+    def __init__(self, region: str, url: str | None = None, patience: Patience | None = None) -> None:
+        """``url``: an embedded engine's; None: the region's own endpoint."""
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        self._region = region
+        self._patience = patience or Patience()
+        self._pool = Pool(url or f"https://dynamodb.{region}.{suffix}", self._patience.connect)
+        self._skew = 0.0
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Run one operation.
+
+        Raises:
+            Refused: DynamoDB answered that it won't.
+            Unavailable: no answer, or throttled, after all attempts; or there are no credentials.
+        """
+        if operation == "TransactWriteItems" and "ClientRequestToken" not in request:
+            request = {**request, "ClientRequestToken": str(uuid.uuid4())}
+        body = wire.encode(request)
+        patience = self._patience
+        end = time.monotonic() + patience.budget
+        silence, attempt = patience.read, 1
+        while True:
+            try:
+                return self._attempt(operation, body, silence)
+            except _Again as failure:
+                # Full jitter: callers that were throttled together must not come back together.
+                pause = random.uniform(0, failure.pause * 2 ** (attempt - 1))  # noqa: S311  # not for security
+                left = end - time.monotonic() - pause
+                if attempt == patience.attempts or left <= 0:
+                    raise Unavailable from failure
+            time.sleep(pause)  # noqa: TID251  # shorter than any schedule
+            silence, attempt = min(patience.read, max(left, patience.connect)), attempt + 1
+
+    def _attempt(self, operation: str, body: bytes, silence: float) -> dict[str, Any]:
+        head = wire.head(self._pool.host, self._region, operation, body, _credentials(), time.time() + self._skew)
+        try:
+            answer = self._pool.exchange(head + body, silence)
+        except (OSError, HTTPException) as error:
+            raise _Again(repr(error), self._patience.pause) from error
+        if answer.headers.get("x-amz-crc32", crc := str(zlib.crc32(answer.body))) != crc:
+            raise _Again("damaged answer", self._patience.pause)
+        try:
+            content = wire.decode(answer.body)
+        except msgspec.DecodeError as error:
+            if answer.status == 200:
+                raise _Again("unreadable answer", self._patience.pause) from error
+            content = {}  # not DynamoDB, something on the way: its status has to do
+        if answer.status == 200:
+            return content
+        raise self._failure(answer, content)
+
+    def _failure(self, answer: Answer, content: dict[str, Any]) -> Refused | _Again:
+        code = content.get("__type", str(answer.status)).rpartition("#")[2]
+        message = content.get("message") or content.get("Message") or ""
+        if code in _THROTTLED or answer.status == 429:
+            return _Again(code, self._patience.throttled_pause)
+        if code in _PASSING or answer.status >= 500:
+            return _Again(f"{code}: {message}", self._patience.pause)
+        if code in _LATE and self._correct_clock(answer.headers.get("Date")):
+            return _Again(f"{code}: {message}", 0)
+        request_id = answer.headers.get("x-amzn-requestid", "")
+        return Refused(code, message, request_id, content.get("CancellationReasons", []))
+
+    def _correct_clock(self, date: str | None) -> bool:
+        """Take over DynamoDB's clock. False if ours was right: then the secret is wrong, and stays so."""
+        parsed = parsedate_tz(date or "")
+        skew = mktime_tz(parsed) - time.time() if parsed else self._skew
+        if abs(skew - self._skew) <= _SKEW:
+            return False
+        self._skew = skew
+        return True
+
+
+_lock = Lock()
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def _credentials() -> ReadOnlyCredentials:
+    """The role's credentials as they are now; botocore renews them when they near their end."""
+    try:
+        with _lock:  # threads that make the same session at once break it
+            found = _session().get_credentials()
+        if found is not None:
+            return found.get_frozen_credentials()
+    except BotoCoreError as error:
+        raise Unavailable from error
+    raise Unavailable

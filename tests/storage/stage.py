@@ -1,0 +1,117 @@
+"""A real server on loopback that plays DynamoDB on a bad day: each request gets the next play of a list."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+GET: dict[str, Any] = {"TableName": "t", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}}
+"""A request."""
+
+ITEM = {"Item": {"pk": {"S": "a"}}}
+"""An answer to it."""
+
+
+class Visit(BaseHTTPRequestHandler):
+    """One connection to the stage. Plays get it and answer by it as they like."""
+
+    protocol_version = "HTTP/1.1"
+    server: Stage
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
+    def do_POST(self) -> None:
+        self.body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.visits.append((dict(self.headers.items()), self.body))
+        play = self.server.plays.popleft() if self.server.plays else answer({})
+        play(self)
+
+    def say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Send a whole answer, or one that claims another length."""
+        self.send_response_only(status)
+        for name, value in {"Content-Length": str(len(body)), "Date": formatdate(usegmt=True), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+Play = Callable[[Visit], None]
+
+
+class Stage(ThreadingHTTPServer):
+    """A server that plays what it is told, one play a request, and ``{}`` when it has nothing more to play."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Visit)
+        self.plays: deque[Play] = deque()
+        self.visits: list[tuple[dict[str, str], bytes]] = []
+        self.connections = 0
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def will(self, *plays: Play) -> Self:
+        """Play these next."""
+        self.plays.extend(plays)
+        return self
+
+    def handle_error(self, *_: object) -> None:
+        """A client that went away is part of the play."""
+
+
+def answer(content: dict[str, Any] | bytes, status: int = 200, **headers: str) -> Play:
+    """An answer as DynamoDB's, with a CRC unless it is given."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+
+    def play(visit: Visit) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        visit.say(status, body, {"x-amz-crc32": str(zlib.crc32(body)), "x-amzn-requestid": "THE-ID", **named})
+
+    return play
+
+
+def refusal(code: str, message: str = "no", status: int = 400, **headers: str) -> Play:
+    """An error as DynamoDB's."""
+    content = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+    return answer(content, status, **headers)
+
+
+def cut(visit: Visit) -> None:
+    """Hear the request, and hang up."""
+    visit.close_connection = True
+
+
+def cut_short(visit: Visit) -> None:
+    """Hang up in the middle of the answer."""
+    visit.say(200, b'{"Item": {', {"Content-Length": "100"})
+    visit.close_connection = True
+
+
+def hang_up_after(visit: Visit) -> None:
+    """Answer as if the connection were to be kept, and hang up: what a connection comes to that lay idle."""
+    answer({})(visit)
+    visit.close_connection = True
+
+
+def say_nothing(visit: Visit) -> None:
+    """Hold the line until the test is over."""
+    visit.server.over.wait()
+    visit.close_connection = True

@@ -1,0 +1,151 @@
+"""Connections: kept, shared by threads, replaced, over TLS."""
+
+from __future__ import annotations
+
+import json
+import select
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.errors import Unavailable
+from chalicelib.storage import pool
+from chalicelib.storage.transport import Refused
+from infra.local import certs
+from tests.storage.conftest import MakeTransport
+from tests.storage.stage import (
+    GET,
+    ITEM,
+    Stage,
+    Visit,
+    answer,
+    cut,
+    hang_up_after,
+    refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TestConnections:
+    """They are kept, shared and replaced."""
+
+    def test_are_kept(self, stage: Stage, make_transport: MakeTransport):
+        ours = make_transport()
+
+        for _ in range(5):
+            ours.call("GetItem", GET)
+
+        assert (stage.connections, len(stage.visits)) == (1, 5)
+
+    def test_are_kept_after_a_refusal(self, stage: Stage, make_transport: MakeTransport):
+        ours = make_transport()
+        stage.will(refusal("ValidationException"))
+        with pytest.raises(Refused):
+            ours.call("GetItem", GET)
+
+        ours.call("GetItem", GET)
+
+        assert stage.connections == 1
+
+    def test_one_that_the_other_side_closed_meanwhile_is_not_used(self, stage: Stage, make_transport: MakeTransport):
+        """The request is sent once only: no write is done twice because a Lambda slept."""
+        ours = make_transport()
+        stage.will(hang_up_after)
+        ours.call("GetItem", GET)
+        end = select.poll()
+        end.register(ours._pool._idle[-1].sock, select.POLLIN)
+        assert end.poll(10_000)
+
+        ours.call("GetItem", GET)
+
+        assert (stage.connections, len(stage.visits)) == (2, 2)
+
+    def test_one_that_is_to_be_closed_is_closed(self, stage: Stage, make_transport: MakeTransport):
+        ours = make_transport()
+        stage.will(answer(ITEM, Connection="close"))
+
+        assert ours.call("GetItem", GET) == ITEM
+
+        assert not ours._pool._idle
+
+    def test_a_failure_drops_what_is_idle(self, stage: Stage, make_transport: MakeTransport):
+        ours = make_transport()
+        together = threading.Barrier(3, timeout=10)
+
+        def meet(visit: Visit) -> None:
+            together.wait()
+            answer({})(visit)
+
+        stage.will(meet, meet, meet)
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(lambda _: ours.call("GetItem", GET), range(3)))
+        assert len(ours._pool._idle) == 3
+        stage.will(cut)
+
+        ours.call("GetItem", GET)
+
+        assert len(ours._pool._idle) == 1
+
+    def test_threads_get_their_own_answers(self, stage: Stage, make_transport: MakeTransport):
+        def echo(visit: Visit) -> None:
+            answer({"Item": json.loads(visit.body)["Key"]})(visit)
+
+        stage.will(*[echo] * 400)
+        ours = make_transport()
+
+        def ask(number: int) -> bool:
+            key = {"pk": {"S": str(number)}, "sk": {"S": "é" * number}}
+            return ours.call("GetItem", {"TableName": "t", "Key": key}) == {"Item": key}
+
+        with ThreadPoolExecutor(16) as threads:
+            assert all(threads.map(ask, range(400)))
+        assert stage.connections <= 16
+
+
+class TestTls:
+    """Over TLS, as to AWS."""
+
+    @pytest.fixture
+    def ca(self, stage: Stage, tmp_path: Path) -> Iterator[Path]:
+        """The authority of the stage, which speaks TLS from now on."""
+        files = certs.ensure(tmp_path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files.certificate, files.key)
+        stage.socket = context.wrap_socket(stage.socket, server_side=True)
+        pool._trust.cache_clear()
+        yield files.ca
+        pool._trust.cache_clear()
+
+    def test_with_an_authority_that_is_trusted(
+        self, stage: Stage, make_transport: MakeTransport, ca: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
+        stage.will(answer(ITEM), hang_up_after, answer(ITEM))
+        ours = make_transport(url=f"https://127.0.0.1:{stage.server_port}")
+
+        assert [ours.call("GetItem", GET) for _ in range(3)] == [ITEM, {}, ITEM]
+
+    def test_with_one_that_is_not(self, stage: Stage, make_transport: MakeTransport, ca: Path):
+        with pytest.raises(Unavailable):
+            make_transport(url=f"https://127.0.0.1:{stage.server_port}").call("GetItem", GET)
+
+        assert stage.visits == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://127.0.0.1:4566", "127.0.0.1:4566"),
+        ("http://localhost:80/", "localhost"),
+        ("https://localhost:443", "localhost"),
+        ("http://[::1]:81", "[::1]:81"),
+    ],
+)
+def test_the_host_header(url: str, host: str):
+    assert pool.Pool(url, 1).host == host

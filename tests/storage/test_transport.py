@@ -1,0 +1,317 @@
+"""What a call promises when DynamoDB has a bad day, played by a real server."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.credentials import RefreshableCredentials
+
+from chalicelib.errors import Unavailable
+from chalicelib.storage import transport
+from chalicelib.storage.transport import Patience, Refused, Transport
+from tests.storage.conftest import MakeTransport
+from tests.storage.stage import (
+    GET,
+    ITEM,
+    Play,
+    Stage,
+    answer,
+    cut,
+    cut_short,
+    refusal,
+    say_nothing,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+def test_a_call_as_dynamodb_sees_it(stage: Stage, make_transport: MakeTransport):
+    stage.will(answer(ITEM))
+
+    assert make_transport().call("GetItem", GET) == ITEM
+
+    ((headers, body),) = stage.visits
+    assert headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
+    assert headers["content-type"] == "application/x-amz-json-1.0"
+    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert json.loads(body) == GET
+
+
+PASSING = {
+    "throttled": refusal("ProvisionedThroughputExceededException"),
+    "throttled by rate": refusal("ThrottlingException"),
+    "throttled by the account": refusal("RequestLimitExceeded"),
+    "too many requests, by status alone": answer(b"", 429),
+    "server error": refusal("InternalServerError", status=500),
+    "server error without a body": answer(b"", 500),
+    "a page of something on the way": answer(b"<html>", 502),
+    "unavailable": answer(b"busy", 503),
+    "connection cut": cut,
+    "answer cut short": cut_short,
+    "wrong CRC": answer(ITEM, x_amz_crc32="1"),
+    "CRC that is no number": answer(ITEM, x_amz_crc32="?"),
+    "an answer that is no JSON": answer(b"{"),
+    "not HTTP": lambda visit: visit.wfile.write(b"\0\0\0\0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("play", PASSING.values(), ids=PASSING)
+class TestWhatMayPass:
+    """Throttling, server errors, lost and damaged answers."""
+
+    def test_is_tried_again(self, stage: Stage, make_transport: MakeTransport, play: Play):
+        stage.will(play, play, play, answer(ITEM))
+
+        assert make_transport().call("GetItem", GET) == ITEM
+
+        assert [json.loads(body) for _, body in stage.visits] == [GET] * 4
+
+    def test_is_unavailable_in_the_end(self, stage: Stage, make_transport: MakeTransport, play: Play):
+        stage.will(*[play] * 9)
+
+        with pytest.raises(Unavailable):
+            make_transport().call("GetItem", GET)
+
+        assert len(stage.visits) == 4
+
+
+class TestTime:
+    """How long a call may take."""
+
+    def test_silence_is_ended(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(say_nothing, answer(ITEM))
+
+        assert make_transport(Patience(read=0.05, pause=0)).call("GetItem", GET) == ITEM
+
+        assert len(stage.visits) == 2
+
+    def test_no_attempt_begins_after_the_budget(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(say_nothing, answer(ITEM))
+
+        with pytest.raises(Unavailable):
+            make_transport(Patience(read=0.05, budget=0.04)).call("GetItem", GET)
+
+        assert len(stage.visits) == 1
+
+    def test_a_pause_beyond_the_budget_is_not_begun(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(refusal("ThrottlingException"), answer(ITEM))
+
+        with pytest.raises(Unavailable):
+            make_transport(Patience(throttled_pause=1e9, budget=1)).call("GetItem", GET)
+
+        assert len(stage.visits) == 1
+
+    def test_later_attempts_wait_no_longer_than_is_left(self, stage: Stage, make_transport: MakeTransport):
+        """With the first attempt's patience, the second would outlast the suite."""
+        stage.will(cut, say_nothing)
+
+        with pytest.raises(Unavailable):
+            make_transport(Patience(connect=0.05, read=3600, budget=0.05, pause=0)).call("GetItem", GET)
+
+        assert len(stage.visits) == 2
+
+    def test_pauses_are_random_below_a_doubling_bound(
+        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+    ):
+        bounds: list[tuple[float, float]] = []
+
+        def least(low: float, high: float) -> float:
+            bounds.append((low, high))
+            return low
+
+        monkeypatch.setattr("random.uniform", least)
+        stage.will(cut, cut, cut, answer(ITEM), *[refusal("ThrottlingException")] * 3)
+        patience = Patience(pause=0.003, throttled_pause=0.5)
+
+        make_transport(patience).call("GetItem", GET)
+        make_transport(patience).call("GetItem", GET)
+
+        assert bounds == [(0, 0.003), (0, 0.006), (0, 0.012), (0, 0.5), (0, 1.0), (0, 2.0)]
+
+    def test_nobody_listens(self, make_transport: MakeTransport):
+        with pytest.raises(Unavailable):
+            make_transport(url="http://127.0.0.1:1").call("GetItem", GET)
+
+
+class TestRefusals:
+    """Errors that stay."""
+
+    @pytest.mark.parametrize(
+        "code", ["ConditionalCheckFailedException", "ValidationException", "ResourceNotFoundException"]
+    )
+    def test_are_not_tried_again(self, stage: Stage, make_transport: MakeTransport, code: str):
+        stage.will(refusal(code, "The reason"))
+
+        with pytest.raises(Refused) as caught:
+            make_transport().call("GetItem", GET)
+
+        assert (caught.value.code, caught.value.message, caught.value.request_id) == (code, "The reason", "THE-ID")
+        assert len(stage.visits) == 1
+
+    def test_with_a_capital_message(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(answer({"__type": "a#AccessDeniedException", "Message": "Not you"}, 400))
+
+        with pytest.raises(Refused, match="AccessDeniedException: Not you"):
+            make_transport().call("GetItem", GET)
+
+    def test_by_something_that_is_not_dynamodb(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(answer(b"<h1>Forbidden</h1>", 403))
+
+        with pytest.raises(Refused, match="403"):
+            make_transport().call("GetItem", GET)
+
+    def test_of_a_transaction_come_with_reasons(self, stage: Stage, make_transport: MakeTransport):
+        reasons: list[dict[str, Any]] = [
+            {"Code": "None"},
+            {"Code": "ConditionalCheckFailed", "Message": "no", "Item": {"pk": {"S": "a"}, "b": {"B": "AP8="}}},
+            {"Code": "TransactionConflict", "Message": None, "Item": None},
+        ]
+        stage.will(answer({"__type": "a#TransactionCanceledException", "CancellationReasons": reasons}, 400))
+
+        with pytest.raises(Refused) as caught:
+            make_transport().call("TransactWriteItems", {"TransactItems": []})
+
+        assert caught.value.reasons[1]["Item"]["b"] == {"B": b"\0\xff"}
+        assert [reason["Code"] for reason in caught.value.reasons] == [reason["Code"] for reason in reasons]
+
+
+class TestWritesWhoseAnswerIsLost:
+    """They may be done twice, and transactions may not."""
+
+    def test_a_transaction_keeps_its_token(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(cut, answer({}))
+
+        make_transport().call("TransactWriteItems", {"TransactItems": []})
+        make_transport().call("TransactWriteItems", {"TransactItems": []})
+
+        tokens = [json.loads(body)["ClientRequestToken"] for _, body in stage.visits]
+        assert tokens[0] == tokens[1] != tokens[2]
+
+    def test_a_given_token_is_sent(self, stage: Stage, make_transport: MakeTransport):
+        make_transport().call("TransactWriteItems", {"TransactItems": [], "ClientRequestToken": "mine"})
+
+        assert json.loads(stage.visits[0][1])["ClientRequestToken"] == "mine"
+
+    @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"])
+    def test_other_writes_are_repeated_as_they_were(self, stage: Stage, make_transport: MakeTransport, operation: str):
+        stage.will(cut, answer({}))
+
+        make_transport().call(operation, GET)
+
+        assert stage.visits[0][1] == stage.visits[1][1]
+
+
+def stamps(stage: Stage) -> list[datetime]:
+    """When the stage's requests say that they were signed."""
+    dates = [headers["x-amz-date"] for headers, _ in stage.visits]
+    return [datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for date in dates]
+
+
+class TestClock:
+    """A clock that is off."""
+
+    @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"])
+    @pytest.mark.parametrize("off", [3600, -86400])
+    def test_is_corrected_for_good(self, stage: Stage, make_transport: MakeTransport, code: str, off: int):
+        theirs = formatdate(time.time() + off, usegmt=True)
+        stage.will(refusal(code, Date=theirs), answer(ITEM), answer(ITEM))
+        ours = make_transport()
+
+        assert ours.call("GetItem", GET) == ITEM
+        assert ours.call("GetItem", GET) == ITEM
+
+        first, *corrected = stamps(stage)
+        assert len(corrected) == 2
+        assert all(abs(stamp - first - timedelta(seconds=off)) < timedelta(seconds=30) for stamp in corrected)
+
+    @pytest.mark.parametrize("date", [None, "yesterday"])
+    def test_a_wrong_secret_is_not_a_wrong_clock(self, stage: Stage, make_transport: MakeTransport, date: str | None):
+        stage.will(refusal("InvalidSignatureException", Date=date or formatdate(usegmt=True)))
+
+        with pytest.raises(Refused, match="InvalidSignatureException"):
+            make_transport().call("GetItem", GET)
+
+        assert len(stage.visits) == 1
+
+    def test_a_corrected_clock_is_not_corrected_again(self, stage: Stage, make_transport: MakeTransport):
+        late = refusal("RequestExpired", Date=formatdate(time.time() + 3600, usegmt=True))
+        stage.will(late, late)
+
+        with pytest.raises(Refused, match="RequestExpired"):
+            make_transport().call("GetItem", GET)
+
+        assert len(stage.visits) == 2
+
+
+class TestCredentials:
+    """Whose signature it is."""
+
+    def test_they_are_renewed(self, stage: Stage, make_transport: MakeTransport, session: botocore.session.Session):
+        renewals: list[int] = []
+
+        def renewed() -> dict[str, str]:
+            renewals.append(1)
+            soon = datetime.now(UTC) + timedelta(seconds=5)  # so near its end that each call asks again
+            return {
+                "access_key": f"AKID{len(renewals)}",
+                "secret_key": "secret",
+                "token": f"token{len(renewals)}",
+                "expiry_time": (soon + timedelta(hours=1) * (len(renewals) - 1)).isoformat(),
+            }
+
+        session._credentials = RefreshableCredentials.create_from_metadata(renewed(), renewed, "test")
+        ours = make_transport()
+
+        ours.call("GetItem", GET)
+        ours.call("GetItem", GET)
+
+        assert [headers["x-amz-security-token"] for headers, _ in stage.visits] == ["token2", "token2"]
+        assert all("Credential=AKID2/" in headers["authorization"] for headers, _ in stage.visits)
+
+    def test_there_are_none(
+        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setattr(transport, "_session", botocore.session.Session)
+
+        with pytest.raises(Unavailable):
+            make_transport().call("GetItem", GET)
+
+        assert stage.visits == []
+
+    def test_they_can_not_be_had(self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("AWS_PROFILE", "nobody's")
+        monkeypatch.setattr(transport, "_session", botocore.session.Session)
+
+        with pytest.raises(Unavailable):
+            make_transport().call("GetItem", GET)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "dynamodb.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", "dynamodb.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_the_endpoint_of_a_region_is_botocores(region: str, host: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    theirs = botocore.session.Session().create_client(
+        "dynamodb", region, aws_access_key_id="a", aws_secret_access_key="b"
+    )
+
+    assert Transport(region)._pool.host == host
+    assert theirs.meta.endpoint_url == f"https://{host}"
