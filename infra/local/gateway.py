@@ -98,7 +98,7 @@ class Gateway:
             if refusal:
                 await refuse(receive, send, refusal)
             else:
-                await self._s3.forward(scope, receive, send)
+                await self._s3.forward(scope, request_id, receive, send)
         else:
             await self._rest(request, request_id, receive, send)
 

@@ -6,18 +6,23 @@ the engine checks the signature. Bodies are streamed in both directions and neve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import httpcore2 as httpcore
 
 from infra.local import rules
+from infra.local.asgi import send_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from infra.local.asgi import Receive, Scope, Send
     from infra.local.rest_event import Head
     from infra.local.rules import Reply
+
+log = logging.getLogger("local.s3")
 
 PREFIX = "/lamplighter-"
 """First characters of every bucket's path."""
@@ -46,8 +51,16 @@ class S3Proxy:
             return rules.error(403, "only signed links are served here", request_id)
         return None
 
-    async def forward(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def forward(self, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
         """Hand the request to S3 and its answer to the client."""
+        try:
+            await self._forward(scope, receive, send)
+        except httpcore.ConnectError:
+            await send_reply(send, rules.error(502, "the bucket can't be reached", request_id))
+        except ConnectionResetError as gone:
+            log.info("%s", gone)  # there is nobody left to answer
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = scope["raw_path"] + b"?" + scope["query_string"]
         url = httpcore.URL(scheme=b"http", host=self._host, port=self._port, target=target)
         headers = [line for line in scope["headers"] if line[0] not in _HOP]
@@ -66,7 +79,7 @@ class S3Proxy:
         await self._pool.aclose()
 
 
-async def _incoming(receive: Any) -> AsyncIterator[bytes]:
+async def _incoming(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -29,7 +29,7 @@ log = logging.getLogger("local.workers")
 TIMEOUT = 900.0
 """Seconds that a function may run, as on Lambda. Nothing ends it here; it is what the context says."""
 
-POLL = 2
+POLL = 1
 """Seconds that one long poll waits for a message; a stop waits as long at most."""
 
 HOLD = 60

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx2
 import pytest
 from botocore.config import Config
+from chalice.app import Chalice
+
+from infra.local.gateway import Gateway
+from infra.local.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,3 +113,30 @@ def test_other_verbs_are_refused(server: LocalServer, client: httpx2.Client, s3:
 
     assert client.delete(sign(server, "delete_object", "kept")).status_code == 405
     assert s3.head_object(Bucket=BUCKET, Key="kept")["ContentLength"] == 1
+
+
+def test_a_bucket_out_of_reach_is_502() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+    gateway = Server("127.0.0.1", 0)
+    gateway.start(Gateway(Chalice(app_name="empty"), s3_endpoint=nowhere))
+
+    answer = httpx2.get(f"{gateway.url()}/{BUCKET}/x?X-Amz-Signature=any", trust_env=False)
+
+    gateway.stop()
+    assert answer.status_code == 502
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: LocalServer, s3: Any) -> None:
+    path = sign(server, "put_object", "half").removeprefix(server.url)
+    trust = ssl.create_default_context(cafile=str(server.ca))
+    host = server.url.removeprefix("https://")
+    connection = http.client.HTTPSConnection(host, context=trust)
+    connection.putrequest("PUT", path)
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b"only this")
+    connection.close()
+
+    s3.put_object(Bucket=BUCKET, Key="after", Body=b"x")
+    with pytest.raises(s3.exceptions.ClientError, match="404"):
+        s3.head_object(Bucket=BUCKET, Key="half")
