@@ -222,6 +222,15 @@ def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
 
 
 @pytest.mark.slow
+def test_every_function_has_its_own_size_and_no_size_is_for_nothing(prod: Path) -> None:
+    """Chalice ignores a name that it does not know, and the function then gets the default."""
+    resources = json.loads((prod / "sam.json").read_text())["Resources"]
+    functions = {name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"}
+
+    assert {name.replace("_", "") for name in CONFIG["lambda_functions"]} == {name.lower() for name in functions}
+
+
+@pytest.mark.slow
 def test_the_template_names_its_own_stage_alone(prod: Path) -> None:
     """Queue names are read when the app is imported, which happens here and not on Lambda."""
     text = (prod / "sam.json").read_text()
