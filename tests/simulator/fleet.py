@@ -1,0 +1,427 @@
+"""Many simulated devices in one process, each of which does what a Mender client does, in its order.
+
+A :class:`Fleet` keeps its own books in a :class:`Tally`: what every device reported and the server confirmed. In
+the end the server's statistics have to equal them exactly. Whatever a client of this server should never see is a
+problem; a run with problems has failed.
+
+Chance decides nothing twice: each device has its own random numbers from the fleet's seed, so the same devices
+fail in every run, whoever comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import random
+import uuid
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from tests.simulator.client import Answer, Client, ConnectionLostError
+from tests.simulator.device import AUTH_REQUESTS, PrivateKey, Signer
+
+INVENTORY = "/api/devices/v1/inventory/device/attributes"
+NEXT = "/api/devices/v2/deployments/device/deployments/next"
+REPORTS = "/api/devices/v1/deployments/device/deployments"
+
+DEVICE_TYPE = "simulated"
+CLIENT_VERSION = "3.4.0"
+
+RSA_KEYS = 20
+"""Most devices with RSA keys in a fleet: making one takes as long as updating several devices."""
+
+UPDATES_AT_ONCE = 10
+"""A device that is served more updates than this without a pause is served the same one for ever."""
+
+CALLS = ("auth", "inventory", "next", "download", "status", "log")
+"""What a device does, by the names that the tally uses."""
+
+FINAL = ("success", "failure")
+"""The reports after which a device is done."""
+
+
+class Withdrawn(Exception):  # not an error: the server says that the deployment was aborted
+    """The device must stop: a report was answered with 409."""
+
+
+class Astray(Exception):  # not an error of the simulator: noted in the tally
+    """The device saw what it should not have seen, and gives this round up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How devices behave: probabilities from 0 to 1, times in seconds."""
+
+    fail: float = 0.0
+    """Updates that fail while they are installed."""
+    resume: float = 0.0
+    """Downloads that are cut in the middle and taken up again with `Range`."""
+    pace: float = 0.0
+    """How long downloading and installing take besides the transfer, on average."""
+    spread: float = 0.0
+    """The time over which devices begin a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a download must be."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, artifact: bytes) -> Payload:
+        """The payload that an artifact is."""
+        return cls(len(artifact), hashlib.sha256(artifact).hexdigest())
+
+
+@dataclass
+class Tally:
+    """The fleet's books."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """Requests by call."""
+    bytes: int = 0
+    """Bytes of artifacts that were downloaded."""
+    outcomes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By deployment and device: the last status that the server confirmed, ``pending`` from being served."""
+    downloads: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Whole downloads by deployment and device."""
+    withdrawn: set[str] = field(default_factory=set)
+    """Deployments that somebody has begun to abort: only their reports may be refused."""
+    problems: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What should not have been, by call and status (or, where it is none, a few words)."""
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What the server said to the first of each."""
+
+    def note(self, deployment: str, device: str, status: str) -> None:
+        """A device has a new status in a deployment, and the server knows it."""
+        self.outcomes.setdefault(deployment, {})[device] = status
+
+    def problem(self, call: str, what: object, example: str = "") -> None:
+        """Something that should not have been."""
+        key = (call, str(what))
+        self.problems[key] += 1
+        self.examples.setdefault(key, example[:300])
+
+    def done(self, deployment: str) -> int:
+        """How many devices have reported success or failure."""
+        return sum(status in FINAL for status in self.outcomes.get(deployment, {}).values())
+
+    def statistics(self, deployment: str, targets: int) -> dict[str, int]:
+        """What the server's statistics of a deployment for ``targets`` devices must be, without zeros.
+
+        A deployment that was aborted counts active devices as aborted, and forgets those that never asked.
+        """
+        outcomes = self.outcomes.get(deployment, {})
+        if deployment in self.withdrawn:
+            return dict(Counter(status if status in FINAL else "aborted" for status in outcomes.values()))
+        numbers = Counter(outcomes.values())
+        numbers["pending"] += targets - len(outcomes)
+        return {status: count for status, count in numbers.items() if count}
+
+    def report(self) -> list[str]:
+        """The problems, one a line; empty if all was well."""
+        return [
+            f"{call}: {what}, {count} times; the first: {self.examples[call, what]!r}"
+            for (call, what), count in sorted(self.problems.items())
+        ]
+
+
+class SimulatedDevice(Signer):
+    """One device of a fleet."""
+
+    def __init__(self, fleet: Fleet, name: str, key: PrivateKey, rng: random.Random) -> None:
+        self.identity = {"mac": uuid.uuid4().hex}
+        self.key = key
+        self.tenant_token = fleet.tenant_token
+        self.name = name
+        self.device_type = fleet.device_type
+        self.artifact_name = "original"
+        self.token: str | None = None
+        self.id = ""
+        """As the server calls it; known from the first token on."""
+        self.state = "new"
+        """What it does now, for whoever watches."""
+        self._fleet = fleet
+        self._rng = rng
+        self._body = self.auth_body()
+
+    async def knock(self) -> None:
+        """Ask for a token for the first time, which leaves the device pending."""
+        answer = await self._auth()
+        if answer.status != 401:
+            raise self._astray("auth", answer)
+        self.state = "pending"
+
+    async def connect(self) -> None:
+        """Get a token as an accepted device, and report the inventory."""
+        await self.authorize()
+        await self.report_inventory()
+        self.state = "idle"
+
+    async def authorize(self) -> None:
+        """Get a token."""
+        answer = await self._auth()
+        if answer.status != 200:
+            raise self._astray("auth", answer)
+        self.token = answer.body.decode()
+        claims = self.token.split(".")[1]
+        self.id = str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
+
+    async def check(self) -> None:
+        """Ask for an update, install what is offered, and ask again until there is nothing."""
+        await self._sleep(self._fleet.behaviour.spread * self._rng.random())
+        for _ in range(UPDATES_AT_ONCE):
+            instructions = await self.poll()
+            if instructions is None:
+                return
+            await self._update(instructions)
+        self._fleet.tally.problem("next", "serves updates for ever")
+
+    async def poll(self) -> dict[str, Any] | None:
+        """Ask for an update once."""
+        provides = {
+            "device_type": self.device_type,
+            "artifact_name": self.artifact_name,
+            "rootfs-image.checksum": "46ca895be3a18fb50c1c6b5a3bd2e97fb637b35a22924c2f3dea3cf09e9e2e74",
+        }
+        answer = await self._call("next", "POST", NEXT, {"device_provides": provides, "update_control_map": True})
+        if answer.status == 204:
+            return None
+        if answer.status != 200:
+            raise self._astray("next", answer)
+        instructions: dict[str, Any] = json.loads(answer.body)
+        return instructions
+
+    async def report_inventory(self) -> None:
+        """Report everything there is to know, in any order, as clients do."""
+        values: dict[str, str | list[str]] = {
+            "artifact_name": self.artifact_name,
+            "cpu_model": "Simulated core",
+            "device_type": self.device_type,
+            "hostname": self.name,
+            "ipv4_bridge": ["10.0.0.1/24", "192.168.7.1/16"],
+            "kernel": "Linux version 6.6.32",
+            "mac_eth0": self.identity["mac"],
+            "mem_total_kB": "1025532",
+            "mender_client_version": CLIENT_VERSION,
+            "network_interfaces": ["eth0", "lo"],
+            "os": "Simulated OS 1.0",
+            "rootfs_type": "ext4",
+        }
+        document = [{"name": name, "value": value} for name, value in values.items()]
+        self._rng.shuffle(document)
+        answer = await self._call("inventory", "PUT", INVENTORY, document)
+        if answer.status != 200:
+            raise self._astray("inventory", answer)
+
+    async def _update(self, instructions: dict[str, Any]) -> None:
+        deployment, artifact = instructions["id"], instructions["artifact"]
+        # Decided before anything can fail, so that it is the same in every run.
+        fails = self._rng.random() < self._fleet.behaviour.fail
+        self._fleet.tally.note(deployment, self.id, "pending")
+        name = self.artifact_name
+        try:
+            await self._report(deployment, "downloading")
+            await self._download(deployment, artifact)
+            # Reported again by each state that the client passes through.
+            await self._report(deployment, "downloading")
+            await self._report(deployment, "downloading")
+            await self._report(deployment, "installing")
+            await self._pause()
+            if fails:
+                await self._fail(deployment)
+                return
+            # A client does not commit to software with which it can't reach the server.
+            await self.authorize()
+            await self._report(deployment, "installing")
+            self.artifact_name = artifact["artifact_name"]
+            await self._report(deployment, "success")
+        except Withdrawn:
+            await self._roll_back(deployment, name)
+        self.state = "idle"
+        if self.artifact_name != name:
+            await self.report_inventory()
+
+    async def _fail(self, deployment: str) -> None:
+        await self._report(deployment, "failure")
+        now = datetime.now(UTC).isoformat()
+        lines = ("Installing the update", "Update module terminated abnormally: exit status 1", "Rolling back")
+        messages = [{"timestamp": now, "level": "error", "message": line} for line in lines]
+        answer = await self._call("log", "PUT", f"{REPORTS}/{deployment}/log", {"messages": messages})
+        if answer.status != 204:
+            raise self._astray("log", answer)
+        self.state = "idle"
+
+    async def _roll_back(self, deployment: str, name: str) -> None:
+        """A refused report: clients say `failure`, and leave it at that when they are refused again."""
+        if self.artifact_name != name:
+            return  # `success` was refused: what is installed stays installed
+        try:
+            await self._report(deployment, "failure")
+        except Withdrawn:
+            return
+        self._fleet.tally.problem("status", "taken from a device that was told to stop")
+
+    async def _report(self, deployment: str, status: str) -> None:
+        """Report a status.
+
+        Raises:
+            Withdrawn: the deployment was aborted.
+        """
+        self.state = status
+        answer = await self._call("status", "PUT", f"{REPORTS}/{deployment}/status", {"status": status})
+        if answer.status == 204:
+            self._fleet.tally.note(deployment, self.id, status)
+        elif answer.status == 409 and deployment in self._fleet.tally.withdrawn:
+            raise Withdrawn
+        else:
+            raise self._astray("status", answer)
+
+    async def _download(self, deployment: str, artifact: dict[str, Any]) -> None:
+        """Fetch an artifact without a token, as the link allows, and check what came."""
+        tally, link = self._fleet.tally, artifact["source"]["uri"]
+        wanted = self._fleet.payloads.get(artifact["artifact_name"])
+        digest, size = hashlib.sha256(), 0
+
+        def take(part: bytes) -> None:
+            nonlocal size
+            digest.update(part)
+            size += len(part)
+
+        cut = self._rng.random() < self._fleet.behaviour.resume
+        stop = wanted.size // 2 if cut and wanted else None
+        answer = await self._send("download", "GET", link, sink=take, stop_after=stop)
+        if answer.status == 200 and stop is not None:
+            rest = {"Range": f"bytes={size}-"}
+            answer = await self._send("download", "GET", link, rest, sink=take)
+            if answer.status != 206:
+                raise self._astray("download", answer)
+        elif answer.status != 200:
+            raise self._astray("download", answer)
+        await self._pause()
+        tally.bytes += size
+        tally.downloads[deployment, self.id] += 1
+        if wanted and (size, digest.hexdigest()) != (wanted.size, wanted.sha256):
+            tally.problem("download", "not what was uploaded", f"{size} bytes of {wanted.size}")
+            raise Astray
+
+    async def _auth(self) -> Answer:
+        headers = {"Content-Type": "application/json", "X-MEN-Signature": self.sign(self._body)}
+        headers["Authorization"] = f"Bearer {self.tenant_token}"
+        return await self._send("auth", "POST", AUTH_REQUESTS, headers, self._body)
+
+    async def _call(self, call: str, method: str, path: str, document: object) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return await self._send(call, method, path, headers, json.dumps(document).encode())
+
+    async def _send(self, call: str, *arguments: Any, **more: Any) -> Answer:
+        self._fleet.tally.requests[call] += 1
+        try:
+            return await self._fleet.client.send(*arguments, **more)
+        except ConnectionLostError as error:
+            self._fleet.tally.problem(call, "no answer", str(error))
+            raise Astray from error
+
+    def _astray(self, call: str, answer: Answer) -> Astray:
+        self._fleet.tally.problem(call, answer.status, answer.body.decode(errors="replace"))
+        self.state = "astray"
+        return Astray()
+
+    async def _pause(self) -> None:
+        if pace := self._fleet.behaviour.pace:
+            await self._sleep(self._rng.uniform(0.4, 1.6) * pace)
+
+    @staticmethod
+    async def _sleep(seconds: float) -> None:
+        if seconds:
+            await asyncio.sleep(seconds)
+
+
+class Fleet:
+    """Devices that share a client, a way to behave and the books.
+
+    ``payloads`` are known artifacts by name; what the fleet downloads of them is compared with them.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        size: int,
+        *,
+        tenant_token: str = "",
+        behaviour: Behaviour | None = None,
+        device_type: str = DEVICE_TYPE,
+        seed: int = 1,
+    ) -> None:
+        self.client = client
+        self.tenant_token = tenant_token
+        self.behaviour = behaviour or Behaviour()
+        self.device_type = device_type
+        self.tally = Tally()
+        self.payloads: dict[str, Payload] = {}
+        keys = _keys(size, random.Random(seed))
+        self.devices = [
+            SimulatedDevice(self, f"simulated-{number:05}", key, random.Random(f"{seed}/{number}"))
+            for number, key in enumerate(keys)
+        ]
+
+    @property
+    def ids(self) -> list[str]:
+        """The devices' ids, as far as they have one."""
+        return [device.id for device in self.devices if device.id]
+
+    @property
+    def identities(self) -> list[str]:
+        """What an operator recognizes the devices by."""
+        return [json.dumps(device.identity, sort_keys=True) for device in self.devices]
+
+    async def knock(self) -> None:
+        """All devices ask to be let in."""
+        await self._all(device.knock() for device in self.devices)
+
+    async def connect(self) -> None:
+        """All devices, accepted by now, get their tokens and report their inventory."""
+        await self._all(device.connect() for device in self.devices)
+
+    async def check(self) -> None:
+        """A round: all devices ask for updates, install them, and ask until nothing is left."""
+        await self._all(device.check() for device in self.devices)
+
+    def states(self) -> Counter[str]:
+        """How many devices do what."""
+        return Counter(device.state for device in self.devices)
+
+    async def _all(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+        await asyncio.gather(*map(_unless_astray, steps))
+
+
+async def _unless_astray(step: Coroutine[Any, Any, None]) -> None:
+    try:
+        await step
+    except Astray:
+        return  # noted in the tally
+
+
+def _keys(size: int, rng: random.Random) -> list[PrivateKey]:
+    """Keys of the kinds that devices have."""
+    keys: list[PrivateKey] = []
+    spare = RSA_KEYS
+    for _ in range(size):
+        kind = rng.choices(("ed25519", "ec", "rsa"), (5, 4, 1))[0]
+        if kind == "rsa" and spare:
+            spare -= 1
+            keys.append(rsa.generate_private_key(65537, 2048))
+        elif kind == "ec":
+            keys.append(ec.generate_private_key(ec.SECP256R1()))
+        else:
+            keys.append(ed25519.Ed25519PrivateKey.generate())
+    return keys
