@@ -52,7 +52,7 @@ UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may w
 # Deployments
 DEPLOYMENT_NAME = 256  # Mender
 OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
-HEAD_DEPLOYMENT_TARGETS = 10  # own: up to here a deployment waits on the devices' own head items
+HEAD_DEPLOYMENT_TARGETS = 5  # own: up to here a deployment waits on the devices' own head items
 HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)
 FILTER_TARGETS = 20  # own: up to here a deployment shows its listed devices in its filter
 INLINE_TARGETS = 400  # own: up to here the target list is in the deployment's item, beyond it in the bucket

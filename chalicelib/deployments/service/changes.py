@@ -103,7 +103,7 @@ def commit(change: Change, now: datetime) -> None:
             if counter is None:
                 completes, closes = True, not closes
             continue
-        if completes:
+        if completes and not change.plan.on_heads:
             control.forget(change.tenant)
         return
     raise Unavailable("service unavailable")

@@ -127,7 +127,8 @@ def _create(
             if "release" in failure.failed:
                 raise Unprocessable("No artifact for the deployment") from failure
             continue  # a head has changed since it was read
-        control.forget(tenant)
+        if waiters is None:
+            control.forget(tenant)
         return draft.id
     raise Unavailable("service unavailable")
 
@@ -173,11 +174,13 @@ def _write(tenant: TenantId, draft: _Draft, waiters: list[DeviceHead] | None, *,
     # A counter item without devices is complete from the start.
     counted = _count_shards(draft.targets, shards)
     item.complete = counted.count(0)
-    tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
-    if not in_bucket:
+    if size <= limits.HEAD_DEPLOYMENT_TARGETS:
+        item.packed = draft.targets.to_bytes()
+    elif not in_bucket:
         packed = tables.targets_ref(tenant, draft.id)
         packed.packed = draft.targets.to_bytes()
         tx.put(packed, label="targets")
+    tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
     for shard, devices in enumerate(counted):
         counter: CounterItem = tables.counter_ref(tenant, draft.id, shard)
         counter.last = devices - 1
@@ -225,6 +228,7 @@ def abort(tenant: TenantId, deployment: str) -> None:
             tx.commit()
         except ConditionFailed:
             continue
-        control.forget(tenant)
+        if not plan.on_heads:
+            control.forget(tenant)
         return
     raise Unavailable("service unavailable")

@@ -74,7 +74,10 @@ def targets_key(tenant: TenantId, deployment: str) -> str:
 
 def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
     deployment = item.deployment_id
-    packed = s3.get(targets_key(tenant, deployment)) if item.in_bucket else tables.read_targets(tenant, deployment)
+    if item.in_bucket:
+        packed = s3.get(targets_key(tenant, deployment))
+    else:
+        packed = item.packed or tables.read_targets(tenant, deployment)
     return Plan(
         id=deployment,
         sequence=int(item.sequence),

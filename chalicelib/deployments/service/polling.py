@@ -86,7 +86,8 @@ class _Poll:
     def _still_open(self, current: Current) -> Plan | None:
         if not current.h and any(deployment == current.d for _, deployment in self.control.open):
             return plans.get(self.tenant, current.d)
-        item = tables.find_deployment(self.tenant, current.d)
+        # An abort that this read misses costs one more link: the report that follows is refused.
+        item = tables.find_deployment(self.tenant, current.d, recent=True)
         return plans.of(self.tenant, item) if item is not None and item.is_open else None
 
     def _plan(self, waiting: Waiting) -> Plan | None:
