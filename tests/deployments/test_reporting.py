@@ -1,0 +1,203 @@
+"""What devices report, and operators read of it."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib import limits
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+
+LINES = {"messages": [{"timestamp": "2016-10-27T07:00:00Z", "level": "error", "message": "out of space"}]}
+
+
+@pytest.fixture
+def device(world: World):
+    return world.device()
+
+
+@pytest.fixture
+def running(world: World, device) -> str:
+    """A deployment that the device was given."""
+    world.upload("two")
+    deployment = world.deploy("two", [device.id])
+    serves(device.poll(), deployment)
+    return deployment
+
+
+def test_a_deployment_leaves_pending_with_the_first_report(world: World, device, running: str) -> None:
+    assert world.show(running)["status"] == "pending"
+    assert world.show(running)["device_count"] == 1
+
+    device.report(running, "downloading")
+
+    assert world.show(running)["status"] == "inprogress"
+
+
+def test_a_row_tells_its_story(world: World, device, running: str) -> None:
+    device.report(running, "installing", substate="ArtifactInstall")
+    row = world.rows(running)[device.id]
+    assert row["status"] == "installing"
+    assert row["substate"] == "ArtifactInstall"
+    assert row["image"]["name"] == "two"
+    assert "started" in row
+    assert "finished" not in row
+
+    device.report(running, "success")
+    assert "finished" in world.rows(running)[device.id]
+
+
+def test_statuses_may_come_in_any_order_and_twice(world: World, device, running: str) -> None:
+    for status in ("rebooting", "downloading", "downloading", "success", "success", "failure", "success"):
+        assert device.report(running, status).status_code == 204
+    assert world.numbers(running) == {"success": 1}
+
+
+@pytest.mark.parametrize("status", ["pending", "aborted", "noartifact", "decommissioned", "", "x" * 300])
+def test_a_device_may_not_report_everything(device, running: str, status: str) -> None:
+    assert device.report(running, status).status_code == 400
+
+
+def test_a_substate_has_an_end(device, running: str) -> None:
+    assert device.report(running, "installing", substate="x" * 200).status_code == 204
+    assert device.report(running, "installing", substate="x" * 201).status_code == 400
+
+
+def test_reports_into_nothing(device, running: str) -> None:
+    assert device.report(str(uuid.uuid4()), "success").status_code == 404
+    assert device.report("no-uuid", "success").status_code == 404
+
+
+def test_after_an_abort_every_report_is_a_conflict(world: World, device, running: str) -> None:
+    device.report(running, "downloading")
+    world.abort(running)
+
+    for status in ("downloading", "installing", "success"):
+        answer = device.report(running, status)
+        assert answer.status_code == 409
+        assert answer.json()["error"] == "Deployment aborted"
+    serves_nothing(device.poll())
+    assert world.numbers(running) == {"aborted": 1}
+    again = world.api.put(f"{DEPLOYMENTS}/{running}/status", json={"status": "aborted"})
+    assert again.status_code == 422
+    assert again.json()["error"] == "Deployment already finished"
+
+
+def test_a_log_is_kept_line_by_line_and_replaced(world: World, device, running: str) -> None:
+    path = f"/v1/deployments/device/deployments/{running}/log"
+    place = f"{DEPLOYMENTS}/{running}/devices/{device.id}/log"
+    assert world.api.get(place).status_code == 404
+
+    assert device.call("PUT", path, LINES).status_code == 204
+    assert device.call("PUT", path, LINES).status_code == 204
+
+    answer = world.api.get(place)
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.text == "2016-10-27 07:00:00 +0000 UTC error: out of space\n"
+    assert world.rows(running)[device.id]["log"] is True
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"messages": []},
+        {"messages": [{"level": "a", "message": "b"}]},
+        {"messages": [{"timestamp": "yesterday", "level": "a", "message": "b"}]},
+        {"messages": [{"timestamp": "2016-10-27T07:00:00", "level": "a", "message": "b"}]},
+    ],
+)
+def test_a_log_must_be_one(device, running: str, document) -> None:
+    assert device.call("PUT", f"/v1/deployments/device/deployments/{running}/log", document).status_code == 400
+
+
+def test_a_log_of_somebody_elses_deployment(world: World, running: str) -> None:
+    other = world.device()
+    assert other.call("PUT", f"/v1/deployments/device/deployments/{running}/log", LINES).status_code == 404
+
+
+def test_an_operator_takes_a_device_out_of_everything(world: World, device, running: str) -> None:
+    world.upload("three")
+    waiting = world.deploy("three", [device.id])
+
+    assert world.api.delete(f"{DEPLOYMENTS}/devices/{device.id}").status_code == 204
+
+    assert world.numbers(running) == world.numbers(waiting) == {"aborted": 1}
+    assert device.report(running, "success").status_code == 409
+    serves_nothing(device.poll())
+
+
+def test_several_counter_items_finish_a_deployment_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "COUNTER_SHARD_DEVICES", 2)
+    devices = [world.device() for _ in range(12)]
+    world.upload("two")
+    deployment = world.deploy("two")
+    for device in devices:
+        serves(device.poll(), deployment)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda device: device.report(deployment, "success"), devices[:-1]))
+    assert {answer.status_code for answer in answers} == {204}
+    assert world.show(deployment)["status"] == "inprogress"
+
+    devices[-1].report(deployment, "failure")
+
+    assert world.numbers(deployment) == {"success": 11, "failure": 1}
+    assert world.show(deployment)["status"] == "finished"
+    assert "status=finished" in world.api.get(DEPLOYMENTS, params={"status": "finished"}).headers["Link"]
+
+
+def test_the_last_reports_at_once_finish_a_deployment_once(world: World) -> None:
+    devices = [world.device() for _ in range(8)]
+    world.upload("two")
+    deployment = world.deploy("two")
+    for device in devices:
+        serves(device.poll(), deployment)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda device: device.report(deployment, "success"), devices))
+
+    assert {answer.status_code for answer in answers} == {204}
+    assert world.numbers(deployment) == {"success": 8}
+    assert world.show(deployment)["status"] == "finished"
+    # The place is free again: what was counted as open was closed exactly once.
+    assert world.deploy("two")
+
+
+def test_double_polls_make_one_row(world: World, device) -> None:
+    world.upload("two")
+    deployment = world.deploy("two", [device.id])
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: device.poll(), range(8)))
+
+    for answer in answers:
+        serves(answer, deployment)
+    assert world.numbers(deployment) == {"pending": 1}
+    assert world.show(deployment)["device_count"] == 1
+
+
+def test_an_abort_among_reports_loses_and_invents_nothing(world: World) -> None:
+    devices = [world.device() for _ in range(8)]
+    world.upload("two")
+    deployment = world.deploy("two")
+    for device in devices:
+        serves(device.poll(), deployment)
+
+    def act(number: int) -> int:
+        if number == 4:
+            answer = world.api.put(f"{DEPLOYMENTS}/{deployment}/status", json={"status": "aborted"})
+        else:
+            answer = devices[number].report(deployment, "success")
+        return answer.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(act, range(8)))
+
+    assert codes[4] == 204
+    assert set(codes) <= {204, 409}
+    succeeded = sum(code == 204 for code in codes) - 1
+    numbers = world.numbers(deployment)
+    assert numbers.get("success", 0) == succeeded
+    assert numbers["aborted"] == 8 - succeeded
