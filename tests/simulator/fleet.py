@@ -154,6 +154,13 @@ class SimulatedDevice(Signer):
         self._rng = rng
         self._body = self.auth_body()
 
+    @property
+    def kind(self) -> str:
+        """Of which kind its key is."""
+        if isinstance(self.key, rsa.RSAPrivateKey):
+            return "RSA"
+        return "EC" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "Ed25519"
+
     async def knock(self) -> None:
         """Ask for a token for the first time, which leaves the device pending."""
         answer = await self._auth()

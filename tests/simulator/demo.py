@@ -1,0 +1,339 @@
+"""``make demo``: simulated devices take an update from a real server, before your eyes.
+
+Starts the whole server in a temporary folder, on a free port (or uses a running one), lets devices in, uploads an
+artifact, deploys it, and watches. In the end the server's statistics must be what the devices say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.simulator.artifacts import build_artifact
+from tests.simulator.client import Client, ConnectionLostError
+from tests.simulator.fleet import DEVICE_TYPE, Behaviour, Fleet, Payload
+from tests.simulator.management import Operator, RefusedError
+from tests.simulator.serve import Address, ServerFailedError, ServerProcess
+
+LOOK = 0.25
+"""Seconds between two looks at the server's statistics."""
+
+LINE = 2.0
+"""Seconds between two lines where there is no terminal."""
+
+CONNECTIONS = 32
+
+STYLES = {
+    "pending": "dim",
+    "downloading": "cyan",
+    "installing": "yellow",
+    "success": "green",
+    "failure": "red",
+}
+"""Statuses in the order in which devices pass through them."""
+
+LOOK_AROUND = """
+The server is {url}
+
+  user      {user}
+  password  {password}
+
+  TOKEN=$(curl -s {ca}-X POST -u '{user}:{secret}' {url}/api/management/v1/useradm/auth/login)
+  curl -s {ca}-H "Authorization: Bearer $TOKEN" {url}/api/management/v1/deployments/deployments/{deployment}
+  curl -s {ca}-H "Authorization: Bearer $TOKEN" {url}/api/management/v1/inventory/devices
+"""
+
+NEXT = """
+What to try next:
+  make demo ARGS='--devices 500 --fail 20%'   a larger fleet with worse luck
+  make demo ARGS=--keep                       look around in the demo's server before it goes
+  make run                                    a server that stays, for devices of your own
+  make demo ARGS=--server                     more simulated devices for that one"""
+
+
+class DisagreementError(Exception):
+    """The server's numbers are not the devices'; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. ``server`` None starts one."""
+
+    devices: int
+    behaviour: Behaviour
+    seed: int
+    server: str | None
+    data: Path
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A moment of the rollout."""
+
+    numbers: dict[str, int]
+    seconds: float
+    requests: int
+    megabytes: float
+
+    @property
+    def done(self) -> int:
+        """Devices that are through."""
+        return self.numbers.get("success", 0) + self.numbers.get("failure", 0)
+
+    @property
+    def pace(self) -> str:
+        """What went through the wire."""
+        per_second = 1 / max(self.seconds, 0.001)
+        return (
+            f"{self.done * per_second:.1f} devices/s, {self.requests * per_second:.0f} requests/s, "
+            f"{self.megabytes:.1f} MB served"
+        )
+
+
+class Screen:
+    """Shows a rollout: live on a terminal, else in a line now and then."""
+
+    def __init__(self, console: Console, devices: int) -> None:
+        self._console = console
+        self._devices = devices
+        self._live: Live | None = None
+        self._last = -LINE
+        self._bar = Progress(
+            TextColumn("  updated"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        )
+        self._task = self._bar.add_task("updated", total=devices)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """The time of a rollout."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=8) as self._live:
+            yield
+
+    def show(self, look: Look, *, last: bool = False) -> None:
+        """Show how things stand."""
+        if self._live:
+            self._bar.update(self._task, completed=look.done)
+            self._live.update(Group(self._table(look), self._bar, f"  [dim]{look.pace}[/]"))
+        elif last or look.seconds - self._last >= LINE:
+            self._last = look.seconds
+            shown = ", ".join(f"{count} {status}" for status, count in _sorted(look.numbers))
+            self._console.print(f"  {look.seconds:5.1f} s  {shown}; {look.pace}", soft_wrap=True)
+
+    def _table(self, look: Look) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 2), show_header=False)
+        table.add_column(width=12)
+        table.add_column(justify="right", width=6)
+        table.add_column()
+        for status, count in _sorted(dict.fromkeys(STYLES, 0) | look.numbers):
+            style = STYLES.get(status, "")
+            bar = "█" * round(40 * count / self._devices)
+            table.add_row(f"[{style}]{status}[/]" if style else status, str(count), f"[{style}]{bar}[/]" if bar else "")
+        return table
+
+
+def main() -> int:
+    """Run the demo; the exit status: 0 if server and devices agree."""
+    options = _options()
+    console = Console(highlight=False)
+    try:
+        if options.server is not None:
+            address = _running(options)
+            console.print(f"Using the server at [bold]{address.url}[/]")
+            return asyncio.run(_rollout(console, options, address))
+        with ServerProcess() as process:
+            began = time.monotonic()
+            address = process.start()
+            console.print(f"Started a server at [bold]{address.url}[/] in {time.monotonic() - began:.1f} s")
+            status = asyncio.run(_rollout(console, options, address))
+            if options.keep:
+                console.print("Ctrl-C stops the server and forgets everything.")
+                _wait()
+        console.print("The server is stopped, and everything that it kept is gone.", style="dim")
+    except (ServerFailedError, RefusedError, ConnectionLostError, DisagreementError, OSError) as error:
+        console.print("The demo failed.", style="bold red")
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        return 130
+    return status
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="make demo", description="Watch simulated devices take an update.")
+    parser.add_argument("--devices", type=_positive, default=50, metavar="N", help="how many (%(default)s)")
+    parser.add_argument("--fail", type=_share, default=0.05, metavar="SHARE", help="updates that fail: 5%% or 0.05")
+    parser.add_argument("--resume", type=_share, default=0.1, metavar="SHARE", help="downloads cut and resumed (10%%)")
+    parser.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds that a step takes (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of all chance: the same devices fail again (%(default)s)")
+    parser.add_argument(
+        "--server",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="use the running server of `make run`, at this URL or where it says it is",
+    )
+    parser.add_argument("--data", type=Path, default=Path(".local"), help="data folder of that server (%(default)s)")
+    parser.add_argument("--keep", action="store_true", help="keep the demo's server until Ctrl-C")
+    given = parser.parse_args()
+    behaviour = Behaviour(
+        fail=given.fail, resume=given.resume, pace=given.pace, spread=given.pace * max(4.0, given.devices / 40)
+    )
+    return Options(given.devices, behaviour, given.seed, given.server, given.data, given.keep)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _share(text: str) -> float:
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError("from 0% to 100%")
+    return share
+
+
+def _running(options: Options) -> Address:
+    """The running server, as it describes itself in its data folder."""
+    file = options.data / "server.json"
+    if not file.exists():
+        raise ServerFailedError(f"{file} is not there: start a server with `make run`, or leave --server out")
+    address = Address.read(json.loads(file.read_text()))
+    return replace(address, url=options.server) if options.server else address
+
+
+async def _rollout(console: Console, options: Options, address: Address) -> int:
+    async with Client(address.url, ca=address.ca, connections=CONNECTIONS) as client:
+        operator = Operator(client)
+        await operator.login(address.user, address.password)
+        began = time.monotonic()
+        fleet = Fleet(
+            client,
+            options.devices,
+            tenant_token=address.tenant_token,
+            behaviour=options.behaviour,
+            seed=options.seed,
+        )
+        await _let_in(fleet, operator)
+        kinds = Counter(device.kind for device in fleet.devices)
+        keys = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        console.print(f"Let {options.devices} devices in ({keys} keys) in {time.monotonic() - began:.1f} s")
+        name = f"demo-{secrets.token_hex(3)}"
+        artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(256 * 1024), compression="none")
+        fleet.payloads[name] = Payload.of(artifact)
+        await operator.upload(artifact, "Made by make demo")
+        deployment = await operator.deploy(f"Demo rollout of {name}", name, fleet.ids)
+        console.print(f"Uploaded artifact [bold]{name}[/] and deployed it as {deployment}\n", soft_wrap=True)
+        await _watch(console, fleet, operator, deployment)
+        await _compare(console, fleet, operator, deployment)
+    if options.server is not None or options.keep:
+        _say_where(console, options, address, deployment)
+    else:
+        console.print(NEXT, soft_wrap=True, markup=False)
+    return 0
+
+
+def _say_where(console: Console, options: Options, address: Address, deployment: str) -> None:
+    # The password of a server that stays is kept in its folder, not on the screen.
+    stays = options.server is not None
+    text = LOOK_AROUND.format(
+        url=address.url,
+        user=address.user,
+        password=f"as in {options.data / 'server.json'}" if stays else address.password,
+        secret="PASSWORD" if stays else address.password,
+        ca=f"--cacert {address.ca} " if address.ca else "",
+        deployment=deployment,
+    )
+    console.print(text, soft_wrap=True, markup=False)
+
+
+async def _let_in(fleet: Fleet, operator: Operator) -> None:
+    await fleet.knock()
+    await operator.accept(fleet.identities)
+    await fleet.connect()
+    _require_no_problem(fleet)
+
+
+async def _watch(console: Console, fleet: Fleet, operator: Operator, deployment: str) -> None:
+    """One round of the fleet, shown from the operator's side."""
+    began, before = time.monotonic(), fleet.tally.requests.total()
+    screen = Screen(console, len(fleet.devices))
+
+    async def look(*, last: bool = False) -> None:
+        numbers = await operator.statistics(deployment)
+        seconds = time.monotonic() - began
+        screen.show(Look(numbers, seconds, fleet.tally.requests.total() - before, fleet.tally.bytes / 1e6), last=last)
+
+    with screen.on():
+        updating = asyncio.create_task(fleet.check())
+        while not updating.done():
+            await look()
+            await asyncio.wait({updating}, timeout=LOOK)
+        await updating
+        await look(last=True)
+
+
+async def _compare(console: Console, fleet: Fleet, operator: Operator, deployment: str) -> None:
+    """Show the results, and hold the server to what the devices know.
+
+    Raises:
+        DisagreementError: they differ.
+    """
+    theirs = await operator.statistics(deployment)
+    ours = fleet.tally.statistics(deployment, len(fleet.devices))
+    table = Table("status", "the server says", "the devices say")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for status, _ in _sorted(ours | theirs):
+        table.add_row(status, str(theirs.get(status, 0)), str(ours.get(status, 0)))
+    console.print()
+    console.print(table)
+    _require_no_problem(fleet)
+    if theirs != ours:
+        raise DisagreementError("the server's statistics are not what the devices reported")
+    state = (await operator.show(deployment))["status"]
+    if state != "finished":
+        raise DisagreementError(f"all devices are through, and the deployment is {state}")
+    console.print("The server's statistics are exactly what the devices reported.", style="green")
+
+
+def _require_no_problem(fleet: Fleet) -> None:
+    if problems := fleet.tally.report():
+        raise DisagreementError("devices saw what they should not have seen:\n  " + "\n  ".join(problems))
+
+
+def _sorted(numbers: dict[str, int]) -> list[tuple[str, int]]:
+    order = list(STYLES)
+    return sorted(numbers.items(), key=lambda each: order.index(each[0]) if each[0] in order else len(order))
+
+
+def _wait() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Fleets against the whole server: what devices reported and what the server counts are the same, to the device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.simulator.artifacts import build_artifact
+from tests.simulator.client import Client
+from tests.simulator.fleet import DEVICE_TYPE, FINAL, Behaviour, Fleet, Payload
+from tests.simulator.management import Operator
+from tests.simulator.serve import Address, ServerProcess
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
+
+
+@asynccontextmanager
+async def at_work(address: Address, size: int, behaviour: Behaviour) -> AsyncIterator[tuple[Fleet, Operator]]:
+    """A fleet that was let in, and its operator."""
+    async with Client(address.url, ca=address.ca) as client:
+        operator = Operator(client)
+        await operator.login(address.user, address.password)
+        fleet = Fleet(client, size, tenant_token=address.tenant_token, behaviour=behaviour)
+        await fleet.knock()
+        assert await operator.accept(fleet.identities) == size
+        await fleet.connect()
+        assert fleet.tally.report() == []
+        yield fleet, operator
+
+
+async def release(fleet: Fleet, operator: Operator, name: str) -> None:
+    """Upload an artifact that the fleet knows."""
+    artifact = build_artifact(name, [DEVICE_TYPE], name.encode() * 10_000, compression="none")
+    fleet.payloads[name] = Payload.of(artifact)
+    await operator.upload(artifact)
+
+
+async def agree(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, int]:
+    """Server and fleet tell the same of every single device of a deployment that has ended; the numbers."""
+    tally, size = fleet.tally, len(fleet.devices)
+    assert tally.report() == []
+    numbers = await operator.statistics(deployment)
+    assert numbers == tally.statistics(deployment, size)
+    assert (await operator.show(deployment))["status"] == "finished"
+    aborted = deployment in tally.withdrawn
+    outcomes = tally.outcomes[deployment]
+    rows = {row["id"]: row for row in await operator.rows(deployment)}
+    assert {id: row["status"] for id, row in rows.items()} == {
+        id: "aborted" if aborted and status not in FINAL else status for id, status in outcomes.items()
+    }
+    assert {id for id, row in rows.items() if row["log"]} == {
+        id for id, status in outcomes.items() if status == "failure"
+    }
+    return numbers
+
+
+def address_of(server: LocalServer, tenant: Tenant) -> Address:
+    """The server as a new user of a tenant sees it."""
+    from chalicelib.useradm import service
+
+    user, password = f"{tenant.id}@example.com", "a-long-enough-one"
+    service.create_user(tenant.id, user, password)
+    return Address(server.url, server.ca, user, password, tenant.tenant_token)
+
+
+def test_books_agree_through_failures_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
+    asyncio.run(_failures_and_an_abort(address_of(server, tenant)))
+
+
+async def _failures_and_an_abort(address: Address) -> None:
+    behaviour = Behaviour(fail=0.2, resume=0.2, pace=0.1, spread=1.0)
+    async with at_work(address, 60, behaviour) as (fleet, operator):
+        await release(fleet, operator, "v1")
+        await release(fleet, operator, "v2")
+
+        first = await operator.deploy("first", "v1", fleet.ids)
+        round_ = asyncio.create_task(fleet.check())
+        while fleet.tally.done(first) < 20:  # noqa: ASYNC110  # the books are no matter of events
+            await asyncio.sleep(0.01)
+        fleet.tally.withdrawn.add(first)
+        await operator.abort(first)
+        await round_
+        numbers = await agree(fleet, operator, first)
+        assert set(numbers) == {"aborted", "failure", "success"}
+        assert numbers["success"] + numbers["failure"] >= 20
+
+        second = await operator.deploy("second", "v2", fleet.ids)
+        await fleet.check()
+        numbers = await agree(fleet, operator, second)
+        assert numbers["success"] + numbers["failure"] == 60
+        assert numbers["failure"] > 0
+
+        served = fleet.tally.downloads.total()
+        await fleet.check()
+        assert fleet.tally.report() == []
+        assert fleet.tally.downloads.total() == served, "devices were served what they had finished"
+        assert set(fleet.tally.downloads.values()) == {1}
+
+
+@pytest.mark.slow
+def test_thousand_devices_lose_no_report_and_none_counts_twice() -> None:
+    # A process of its own: fleet and server would share one core, and take twice as long.
+    with ServerProcess(tls=False) as process:
+        asyncio.run(_thousand(process.start()))
+
+
+async def _thousand(address: Address) -> None:
+    async with at_work(address, 1000, Behaviour(fail=0.05)) as (fleet, operator):
+        await release(fleet, operator, "v1")
+        deployment = await operator.deploy("all of them", "v1")
+        await fleet.check()
+        numbers = await agree(fleet, operator, deployment)
+        good, bad = numbers["success"], numbers["failure"]
+        assert good + bad == 1000
+        assert fleet.tally.downloads == Counter(dict.fromkeys(((deployment, id) for id in fleet.ids), 1))
+        # What a client asks, no more and no less: nobody had to ask twice.
+        assert fleet.tally.requests == {
+            "auth": 2000 + good,
+            "inventory": 1000 + good,
+            "next": 2000,
+            "download": 1000,
+            "status": 6 * good + 5 * bad,
+            "log": bad,
+        }
+
+
+def test_same_seed_same_fate() -> None:
+    fates = []
+    for _ in range(2):
+        fleet = Fleet(Client("http://localhost"), 20, seed=7)
+        fates.append([(device.kind, device._rng.random()) for device in fleet.devices])
+    assert fates[0] == fates[1]
+    assert {kind for kind, _ in fates[0]} == {"EC", "Ed25519", "RSA"}
