@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
@@ -54,6 +54,11 @@ class Item(Model):
         return table_connection
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_HALF: Final = _MILLISECOND / 2
+
+
 class TimeAttribute(Attribute[datetime]):
     """A time in UTC, stored as whole milliseconds since 1970."""
 
@@ -61,7 +66,7 @@ class TimeAttribute(Attribute[datetime]):
 
     def serialize(self, value: datetime) -> str:
         """The wire form of DynamoDB."""
-        return str(int(value.timestamp() * 1000 + 0.5))
+        return str((value - _EPOCH + _HALF) // _MILLISECOND)  # whole numbers: a float is off before 1970
 
     def deserialize(self, value: str) -> datetime:
         """Back to a time in UTC."""

@@ -70,12 +70,13 @@ class Transaction:
 
     def delete(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Delete the item with ``item``'s key."""
-        kwargs = item.get_delete_kwargs_from_instance(condition=condition)
+        kwargs = item.get_delete_kwargs_from_instance(condition=condition, return_values_on_condition_failure=ALL_OLD)
         self._writes.append((label, "Delete", kwargs))
 
     def check(self, item: Item, condition: Condition, *, label: str = "") -> None:
         """Require a condition on an item that is not written."""
         kwargs = type(item).get_operation_kwargs_from_class(item.pk, range_key=item.sk, condition=condition)
+        kwargs["ReturnValuesOnConditionCheckFailure"] = ALL_OLD  # pynamodb has no word for it here
         self._writes.append((label, "ConditionCheck", kwargs))
 
     def commit(self) -> None:

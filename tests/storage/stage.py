@@ -22,6 +22,7 @@ class Visit(BaseHTTPRequestHandler):
     """One connection to the stage. Plays get it and answer by it as they like."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes, and would wait 40 ms for each other
     server: Stage
 
     def setup(self) -> None:

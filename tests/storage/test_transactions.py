@@ -1,0 +1,215 @@
+"""Transactions: all or nothing, and failures by name."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pynamodb.attributes import BinaryAttribute, NumberAttribute
+from pynamodb.exceptions import VerboseClientError
+
+from chalicelib.errors import Unavailable
+from chalicelib.storage import connection
+from chalicelib.storage.base import Item
+from chalicelib.storage.connection import SeamConnection
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from tests.storage.conftest import TABLE
+from tests.storage.stage import Play, Stage, answer, cut, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import botocore.session
+
+
+class Row(Item):
+    """An item of the test's table."""
+
+    class Meta:
+        table_name = TABLE
+
+    number = NumberAttribute(default=0)
+    data = BinaryAttribute(legacy_encoding=False, null=True)
+
+
+def rows(pk: str) -> dict[str, int]:
+    return {row.sk: int(row.number) for row in Row.query(pk, consistent_read=True)}
+
+
+class TestOnTheEngine:
+    """With real conditions."""
+
+    @pytest.fixture(autouse=True)
+    def engine(self, table: str) -> None:
+        """The table is there."""
+
+    def test_every_kind_of_write(self, pk: str):
+        Row(pk, "old", number=1).save()
+        Row(pk, "gone").save()
+        tx = Transaction()
+        tx.put(Row(pk, "new", number=7), Row.pk.does_not_exist())
+        tx.update(Row(pk, "old"), [Row.number.add(1)], Row.number == 1)
+        tx.delete(Row(pk, "gone"), Row.pk.exists())
+        tx.check(Row(pk, "none"), Row.pk.does_not_exist())
+
+        tx.commit()
+
+        assert len(tx) == 4
+        assert rows(pk) == {"new": 7, "old": 2}
+
+    def test_nothing_to_write(self):
+        Transaction().commit()
+
+    def test_failed_conditions_come_by_label_with_the_item_as_it_is(self, pk: str):
+        for sk in "abcd":
+            Row(pk, sk, number=5, data=b"\0\xff").save()
+        tx = Transaction()
+        tx.put(Row(pk, "a"), Row.pk.does_not_exist(), label="put")
+        tx.update(Row(pk, "b"), [Row.number.add(1)], Row.number == 4, label="update")
+        tx.delete(Row(pk, "c"), Row.number == 4, label="delete")
+        tx.check(Row(pk, "d"), Row.number == 4, label="check")
+        tx.update(Row(pk, "e"), [Row.number.add(1)], Row.pk.exists(), label="nothing there")
+        tx.put(Row(pk, "f"), Row.pk.does_not_exist(), label="fine")
+        tx.check(Row(pk, "g"), Row.pk.exists())
+
+        with pytest.raises(ConditionFailed) as caught:
+            tx.commit()
+
+        def as_it_is(sk: str) -> dict[str, Any]:
+            return {"pk": {"S": pk}, "sk": {"S": sk}, "number": {"N": "5"}, "data": {"B": b"\0\xff"}}
+
+        assert caught.value.failed == {
+            "put": as_it_is("a"),
+            "update": as_it_is("b"),
+            "delete": as_it_is("c"),
+            "check": as_it_is("d"),
+            "nothing there": None,
+            "#6": None,
+        }
+        assert str(caught.value) == "conditions failed: #6, check, delete, nothing there, put, update"
+        assert rows(pk) == dict.fromkeys("abcd", 5)
+
+    def test_an_item_can_be_read_from_the_failure(self, pk: str):
+        Row(pk, "a", number=5, data=b"\0").save()
+        tx = Transaction()
+        tx.put(Row(pk, "a"), Row.pk.does_not_exist(), label="put")
+
+        with pytest.raises(ConditionFailed) as caught:
+            tx.commit()
+
+        found = Row.from_raw_data(caught.value.failed["put"] or {})
+        assert (found.sk, found.number, found.data) == ("a", 5, b"\0")
+
+    def test_a_broken_transaction_is_our_own_error(self, pk: str):
+        tx = Transaction()
+        tx.put(Row(pk, "a"))
+        tx.put(Row(pk, "a"))
+
+        with pytest.raises(VerboseClientError, match="ValidationException"):
+            tx.commit()
+
+        assert rows(pk) == {}
+
+    def test_counts_stay_exact_among_many(self, pk: str):
+        def add(number: int) -> None:
+            tx = Transaction()
+            tx.update(Row(pk, "total"), [Row.number.add(1)])
+            tx.put(Row(pk, f"{number:02}", number=1), Row.pk.does_not_exist())
+            tx.commit()
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(add, range(40)))
+
+        found = rows(pk)
+        assert found.pop("total") == len(found) == 40
+
+
+def cancelled(*codes: str) -> Play:
+    """A transaction's cancellation, with a reason for each of its writes."""
+    return answer(
+        {"__type": "a#TransactionCanceledException", "CancellationReasons": [{"Code": code} for code in codes]}, 400
+    )
+
+
+CONFLICTS = {
+    "conflict": cancelled("None", "TransactionConflict"),
+    "throttled": cancelled("ThrottlingError", "None"),
+    "conflict with the item itself": refusal("TransactionConflictException"),
+    "the first send is still at work": refusal("TransactionInProgressException"),
+    "answer lost": cut,
+}
+
+
+class TestOnTheStage:
+    """With conflicts as they are played."""
+
+    @pytest.fixture(autouse=True)
+    def on_stage(
+        self, stage: Stage, session: botocore.session.Session, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        """The process's connection goes to the stage, and does not pause."""
+        with monkeypatch.context() as patch:
+            seam = SeamConnection("eu-west-1", stage.url)
+            patch.setattr(connection, "shared", lambda: seam)
+            patch.setattr("random.uniform", lambda low, _: low)
+            patch.setattr(Row, "_connection", None)
+            yield
+            seam._transport._pool.close()
+
+    @pytest.fixture
+    def tx(self) -> Transaction:
+        found = Transaction()
+        found.put(Row("p", "a"), Row.pk.does_not_exist(), label="a")
+        found.put(Row("p", "b"), Row.pk.does_not_exist(), label="b")
+        return found
+
+    @pytest.mark.parametrize("play", CONFLICTS.values(), ids=CONFLICTS)
+    def test_a_conflict_is_tried_again_as_the_same_transaction(self, stage: Stage, tx: Transaction, play: Play):
+        stage.will(play, play, answer({}))
+
+        tx.commit()
+
+        first, *others = [json.loads(body) for _, body in stage.visits]
+        assert others == [first, first]
+        assert first["ClientRequestToken"]
+
+    def test_two_commits_are_two_transactions(self, stage: Stage, tx: Transaction):
+        tx.commit()
+        tx.commit()
+
+        one, other = (json.loads(body)["ClientRequestToken"] for _, body in stage.visits)
+        assert one != other
+
+    def test_a_conflict_without_end(self, stage: Stage, tx: Transaction):
+        stage.will(*[cancelled("TransactionConflict", "None")] * 50)
+
+        with pytest.raises(Unavailable):
+            tx.commit()
+
+        assert 4 <= len(stage.visits) <= 20
+
+    def test_a_failed_condition_beside_a_conflict_is_a_failed_condition(self, stage: Stage, tx: Transaction):
+        stage.will(cancelled("TransactionConflict", "ConditionalCheckFailed"))
+
+        with pytest.raises(ConditionFailed) as caught:
+            tx.commit()
+
+        assert caught.value.failed == {"b": None}
+        assert len(stage.visits) == 1
+
+    def test_throttling_without_end(self, stage: Stage, tx: Transaction):
+        stage.will(*[refusal("ProvisionedThroughputExceededException")] * 50)
+
+        with pytest.raises(Unavailable):
+            tx.commit()
+
+    @pytest.mark.parametrize("code", ["ValidationError", "ItemCollectionSizeLimitExceeded"])
+    def test_other_cancellations_are_our_own_errors(self, stage: Stage, tx: Transaction, code: str):
+        stage.will(cancelled(code, "None"))
+
+        with pytest.raises(VerboseClientError, match="TransactionCanceledException"):
+            tx.commit()
+
+        assert len(stage.visits) == 1
