@@ -190,6 +190,7 @@ def _interpreter() -> Path:
 def _listen(port: int) -> socket.socket:
     """A listening socket on loopback. Handed to the engine, it leaves no moment to lose the port in."""
     listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
