@@ -40,7 +40,7 @@ class Route:
 
     def uri(self, values: Mapping[str, str] | None = None) -> str:
         """The public path; variables without a value get an id that nothing has."""
-        filled = {name: NOTHING for name in self.variables} | dict(values or {})
+        filled = dict.fromkeys(self.variables, NOTHING) | dict(values or {})
         return "/api" + _VARIABLE.sub(lambda found: quote(filled[found[1]], safe=""), self.spec.path)
 
     def call(
