@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.http.identity import Auth
 from tests.deployments.world import World, serves
-from tests.walk.routes import Route, routes
+from tests.walk.table import Route, routes
 
 BODIES: dict[str, Any] = {
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status": {"status": "rejected"},
@@ -110,19 +110,19 @@ def ask(tenant: Tenant, route: Route, values: dict[str, str]) -> tuple[int, str]
     body = BODIES.get(route.name)
     if route.spec.auth is Auth.DEVICE:
         headers = {"Authorization": f"Bearer {tenant.device.token}"}
-        answer = tenant.world.http.request(route.method, route.at(values), json=body, headers=headers)
+        answer = tenant.world.http.request(route.spec.method, route.uri(values), json=body, headers=headers)
     else:
-        answer = tenant.world.api.request(route.method, route.at(values), json=body)
+        answer = tenant.world.api.request(route.spec.method, route.uri(values), json=body)
     return answer.status_code, plain(answer.text, values)
 
 
-def test_every_id_of_another_tenant_is_an_id_that_does_not_exist(mine: Tenant, theirs: Tenant) -> None:
+def test_every_id_of_another_tenant_is_an_id_that_does_not_exist(server, mine: Tenant, theirs: Tenant) -> None:
     before = theirs.snapshot()
     unknown = str(uuid.uuid4())
-    for route in routes():
-        if "{" not in route.path:
+    for route in routes(server.app):
+        if "{" not in route.spec.path:
             continue
-        for values in theirs.values(route.path):
+        for values in theirs.values(route.spec.path):
             strange = {
                 name: value if value == "max_devices" else unknown if name != "name" else f"none-{unknown[:8]}"
                 for name, value in values.items()
@@ -132,11 +132,11 @@ def test_every_id_of_another_tenant_is_an_id_that_does_not_exist(mine: Tenant, t
     assert theirs.snapshot() == before
 
 
-def test_every_list_and_total_is_ones_own(mine: Tenant, theirs: Tenant) -> None:
-    for route in routes():
-        if route.method != "GET" or "{" in route.path or route.spec.auth is not Auth.USER:
+def test_every_list_and_total_is_ones_own(server, mine: Tenant, theirs: Tenant) -> None:
+    for route in routes(server.app):
+        if route.spec.method != "GET" or "{" in route.spec.path or route.spec.auth is not Auth.USER:
             continue
-        answer = mine.world.api.get(route.at({}))
+        answer = mine.world.api.get(route.uri())
         text = answer.text + str(answer.headers)
         assert answer.status_code < 500, route.name
         for secret in theirs.secrets():
