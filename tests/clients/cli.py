@@ -1,0 +1,67 @@
+"""``mender-cli`` and ``mender-artifact``, as an operator uses them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.clients.programs import GENERATOR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Ended = subprocess.CompletedProcess[str]
+
+
+class MenderCli:
+    """An operator's ``mender-cli``: a home of its own, and trust in the server's CA."""
+
+    def __init__(self, url: str, ca: str, home: Path) -> None:
+        self._url = url
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "SSL_CERT_FILE": ca}
+
+    def __call__(self, *arguments: str) -> Ended:
+        """Run a command."""
+        return subprocess.run(
+            ["mender-cli", "--server", self._url, *arguments],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def login(self, user: str, password: str) -> Ended:
+        """Log in; later commands use the token that is kept in the home."""
+        return self("login", "--username", user, "--password", password)
+
+    def upload(self, file: Path) -> Ended:
+        """Upload an artifact."""
+        return self("artifacts", "upload", "--no-progress", str(file))
+
+
+def single_file(folder: Path, name: str, content: str, *, into: Path, device_type: str) -> Path:
+    """An artifact that puts the file ``NAME.txt`` into a folder of the device, made by Mender's script."""
+    payload = folder / f"{name}.txt"
+    payload.write_text(content)
+    artifact = folder / f"{name}.mender"
+    words = ["-n", name, "-t", device_type, "-d", str(into), "-o", str(artifact), str(payload)]
+    _make(["sh", str(GENERATOR), *words])
+    return artifact
+
+
+def of_module(folder: Path, name: str, module: str, *, device_type: str) -> Path:
+    """An artifact for any other update module."""
+    payload = folder / f"{name}.txt"
+    payload.write_text(name)
+    artifact = folder / f"{name}.mender"
+    words = ["-T", module, "-n", name, "-t", device_type, "-f", str(payload), "-o", str(artifact)]
+    _make(["mender-artifact", "write", "module-image", *words])
+    return artifact
+
+
+def _make(command: list[str]) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -1,0 +1,186 @@
+"""A device: Debian's ``mender`` daemon in a private mount namespace, so that many fit on a machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from tests.clients import programs
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.clients.running import RunningServer
+
+Kind = Literal["rsa", "ec", "ed25519"]
+
+DEVICE_TYPE = "lamp"
+START = "factory"
+"""The artifact that every device begins with."""
+
+FAILING = """#!/bin/sh
+case "$1" in
+    NeedsArtifactReboot) echo No ;;
+    SupportsRollback) echo Yes ;;
+    ArtifactInstall) echo "the lamp is broken" >&2; exit 1 ;;
+esac
+"""
+
+# Waits in the middle of an installation until it is let on, at most half a minute.
+GATED = """#!/bin/sh
+case "$1" in
+    NeedsArtifactReboot) echo No ;;
+    SupportsRollback) echo Yes ;;
+    ArtifactInstall)
+        touch {target}/half-installed
+        for _ in $(seq 300); do
+            test -e {target}/go-on && exit 0
+            sleep 0.1
+        done
+        exit 1 ;;
+    ArtifactRollback) mv {target}/half-installed {target}/rolled-back ;;
+    ArtifactCommit) touch {target}/committed ;;
+esac
+"""
+
+
+class MenderClient:
+    """One device; a context manager, which ends it.
+
+    ``target`` is the path at which the device finds the folder that updates may write, ``installed`` that folder.
+    """
+
+    def __init__(self, folder: Path, server: RunningServer, *, serial: str, key: Kind, target: Path) -> None:
+        self.serial = serial
+        self.id = ""
+        self.installed = folder / "installed"
+        self._folder = folder
+        self._target = target
+        self._log = folder / "mender.log"
+        self._make_folders()
+        self._write_config(server)
+        _write_key(self._folder / "data" / "mender-agent.pem", key)
+
+    def _make_folders(self) -> None:
+        for name in ("etc", "data", "identity", "inventory", "modules", "bin", "installed"):
+            (self._folder / name).mkdir(parents=True)
+        (self._folder / "etc" / "artifact_info").write_text(f"artifact_name={START}\n")
+        (self._folder / "data" / "device_type").write_text(f"device_type={DEVICE_TYPE}\n")
+        shutil.copy(programs.MODULES / "single-file", self._folder / "modules")
+        scripts = {
+            "identity/mender-device-identity": f"#!/bin/sh\necho SerialNo={self.serial}\n",
+            "inventory/mender-inventory-lamp": "#!/bin/sh\necho wick=cotton\necho oil=rape\necho oil=olive\n",
+            "modules/failing": FAILING,
+            "modules/gated": GATED.format(target=shlex.quote(str(self._target))),
+            # Whatever a client asks of its machine, it must not reach this one.
+            "bin/systemctl": "#!/bin/sh\nexit 0\n",
+            "bin/reboot": "#!/bin/sh\nexit 0\n",
+        }
+        for name, text in scripts.items():
+            script = self._folder / name
+            script.write_text(text)
+            script.chmod(0o755)
+
+    def _write_config(self, server: RunningServer) -> None:
+        config = {
+            "ServerURL": server.facts["url"],
+            "ServerCertificate": server.facts["ca"],
+            "TenantToken": server.facts["tenant_token"],
+            "UpdatePollIntervalSeconds": 1800,  # tests poke it
+            "InventoryPollIntervalSeconds": 1800,
+            "RetryPollIntervalSeconds": 1,
+            "DBus": {"Enabled": False},
+        }
+        (self._folder / "etc" / "mender.conf").write_text(json.dumps(config))
+
+    def __enter__(self) -> Self:
+        seen = {
+            "etc": programs.ETC,
+            "identity": programs.IDENTITY,
+            "inventory": programs.INVENTORY,
+            "modules": programs.MODULES,
+            "installed": self._target,
+        }
+        binds = [shlex.join(["mount", "--bind", str(self._folder / own), str(at)]) for own, at in seen.items()]
+        daemon = ["mender", "--data", str(self._folder / "data"), "--no-syslog", "--log-level", "debug", "daemon"]
+        script = " && ".join([*binds, f"exec {shlex.join(daemon)}"])
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(
+                ["unshare", "-m", "--propagation", "private", "sh", "-c", script],
+                env={"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "HOME": str(self._folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its update modules end with it
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(5)
+
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text(errors="replace")
+
+    def asks_for_updates(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
+        """Poke it to ask for an update until ``seen`` is true, and return what that was."""
+        return self._poked(signal.SIGUSR1, what, seen, timeout)
+
+    def sends_inventory(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
+        """Poke it to send its inventory until ``seen`` is true, and return what that was."""
+        return self._poked(signal.SIGUSR2, what, seen, timeout)
+
+    def wait(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
+        """What ``seen`` returns, as soon as that is true; fails with the end of the device's log."""
+
+        def alive() -> Any:
+            assert self._process.poll() is None, f"{self.serial} died\n{self._tail()}"
+            return seen()
+
+        return until(f"{self.serial}: {what}", alive, timeout=timeout, detail=self._tail)
+
+    def _poked(self, number: signal.Signals, what: str, seen: Callable[[], Any], timeout: float) -> Any:
+        pokes = 0
+
+        def poke() -> Any:
+            nonlocal pokes
+            # A poke in an unsuitable state is lost, so it is repeated, every two seconds or so.
+            if not (value := seen()) and pokes % 20 == 0:
+                os.kill(self._process.pid, number)
+            pokes += 1
+            return value
+
+        return self.wait(what, poke, timeout=timeout)
+
+    def _tail(self) -> str:
+        return "\n".join(self.log().splitlines()[-40:])
+
+
+def _write_key(file: Path, kind: Kind) -> None:
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    if kind == "rsa":
+        key = rsa.generate_private_key(65537, 3072)
+    elif kind == "ec":
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(pem)
+    file.chmod(0o600)

@@ -1,0 +1,82 @@
+"""What an operator does through the management API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.clients.device import MenderClient
+
+DEVAUTH = "/api/management/v2/devauth/devices"
+DEPLOYMENTS = "/api/management/v1/deployments/deployments"
+ARTIFACTS = "/api/management/v1/deployments/artifacts"
+INVENTORY = "/api/management/v1/inventory/devices"
+
+
+class Operator:
+    """An admin, who reads and changes what ``mender-cli`` has no command for."""
+
+    def __init__(self, http: httpx2.Client) -> None:
+        self._http = http
+
+    def get(self, place: str) -> Any:
+        """A JSON document, which must be there."""
+        answer = self._http.get(place)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def pending(self, client: MenderClient) -> dict[str, Any] | None:
+        """The device, if it has asked and waits to be accepted."""
+        waiting = self.get(f"{DEVAUTH}?status=pending")
+        return next((each for each in waiting if each["identity_data"]["SerialNo"] == client.serial), None)
+
+    def accept(self, client: MenderClient) -> None:
+        """Accept a device as soon as it has asked."""
+        device = client.wait("asks to be accepted", lambda: self.pending(client))
+        client.id = device["id"]
+        place = f"{DEVAUTH}/{client.id}/auth/{device['auth_sets'][0]['id']}/status"
+        answer = self._http.put(place, json={"status": "accepted"})
+        assert answer.status_code == 204, answer.text
+
+    def inventory(self, client: MenderClient) -> dict[str, Any]:
+        """What a device has told about itself; nothing yet, if it has told nothing."""
+        answer = self._http.get(f"{INVENTORY}/{client.id}")
+        if answer.status_code == 404:
+            return {}
+        assert answer.status_code == 200, answer.text
+        told = [each for each in answer.json()["attributes"] if each["scope"] == "inventory"]
+        return {each["name"]: each["value"] for each in told}
+
+    def deploy(self, artifact: str, *clients: MenderClient) -> str:
+        """Deploy to these devices; the deployment's id."""
+        body = {"name": "rollout", "artifact_name": artifact, "devices": [client.id for client in clients]}
+        answer = self._http.post(DEPLOYMENTS, json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"].rsplit("/", 1)[-1]
+
+    def abort(self, deployment: str) -> None:
+        """Abort a deployment."""
+        answer = self._http.put(f"{DEPLOYMENTS}/{deployment}/status", json={"status": "aborted"})
+        assert answer.status_code == 204, answer.text
+
+    def deployment(self, deployment: str) -> dict[str, Any]:
+        """A deployment."""
+        shown: dict[str, Any] = self.get(f"{DEPLOYMENTS}/{deployment}")
+        return shown
+
+    def numbers(self, deployment: str) -> dict[str, int]:
+        """The statistics that are not 0."""
+        counted = self.get(f"{DEPLOYMENTS}/{deployment}/statistics")
+        return {status: count for status, count in counted.items() if count}
+
+    def row(self, deployment: str, client: MenderClient) -> dict[str, Any]:
+        """How a deployment is going on a device; empty until it has asked."""
+        rows = self.get(f"{DEPLOYMENTS}/{deployment}/devices")
+        return next((row for row in rows if row["id"] == client.id), {})
+
+    def log(self, deployment: str, client: MenderClient) -> str:
+        """The log that a device sent about a deployment; empty if there is none."""
+        answer = self._http.get(f"{DEPLOYMENTS}/{deployment}/devices/{client.id}/log")
+        return answer.text if answer.status_code == 200 else ""

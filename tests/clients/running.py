@@ -1,0 +1,88 @@
+"""The server as ``make run`` starts it: a process of its own, known only by what it writes down."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Self
+
+import httpx2
+
+from infra.local.engine.process import ROOT
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOGIN = "/api/management/v1/useradm/auth/login"
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number: int = free.getsockname()[1]
+    return number
+
+
+class RunningServer:
+    """``python -m infra.local.run``; a context manager, which stops it with SIGTERM."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.facts: dict[str, str] = {}
+        self.code: int | None = None
+        self._command = [sys.executable, "-m", "infra.local.run", "--data", str(data), "--port", str(port)]
+        self._output = data.with_name(f"{data.name}.log")
+
+    def __enter__(self) -> Self:
+        file = self.data / "server.json"
+        before = file.stat().st_ino if file.exists() else None
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            # The facts come last, by renaming a new file: then the server answers.
+            until("the server writes its facts", lambda: self._wrote(before), timeout=60, detail=self.output)
+        except BaseException:
+            self.stop()
+            raise
+        self.facts = json.loads(file.read_text())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has. May be repeated."""
+        if self.code is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self.code = self._process.wait(30)
+        finally:
+            self._process.kill()
+
+    def output(self) -> str:
+        """What it has printed."""
+        return self._output.read_text()
+
+    def client(self, token: str = "") -> httpx2.Client:
+        """A client that trusts the server's CA only."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        trust = ssl.create_default_context(cafile=self.facts["ca"])
+        return httpx2.Client(base_url=self.facts["url"], verify=trust, headers=headers, timeout=30)
+
+    def token(self) -> str:
+        """A token of the first admin."""
+        with self.client() as client:
+            answer = client.post(LOGIN, auth=(self.facts["user"], self.facts["password"]))
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def _wrote(self, before: int | None) -> bool:
+        assert self._process.poll() is None, self.output()
+        file = self.data / "server.json"
+        return file.exists() and file.stat().st_ino != before

@@ -1,0 +1,70 @@
+"""``make run`` as the programs see it: what it says about itself, and what is still there after a restart."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.local.engine.process import ROOT
+from tests.clients import cli, programs
+from tests.clients.cli import MenderCli
+from tests.clients.running import RunningServer, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.clients
+
+FACTS = ("url", "ca", "user", "password", "tenant_token")
+
+
+def test_the_facts_are_for_the_owner_only(server: RunningServer) -> None:
+    file = server.data / "server.json"
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert all(server.facts.get(name) for name in FACTS)
+
+
+def test_a_restart_keeps_facts_login_and_artifacts(tmp_path: Path) -> None:
+    programs.needs("mender-cli")
+    programs.needs_generator()
+    port = free_port()
+    artifact = cli.single_file(tmp_path, "kept-1", "light", into=tmp_path, device_type="shelf")
+
+    with RunningServer(tmp_path / "data", port) as first:
+        before = first.facts
+        command = MenderCli(before["url"], before["ca"], tmp_path)
+        assert command.login(before["user"], before["password"]).returncode == 0
+        assert command.upload(artifact).returncode == 0
+    assert first.code == 0, first.output()
+    assert "Traceback" not in first.output()
+
+    with RunningServer(tmp_path / "data", port) as second:
+        assert {name: second.facts[name] for name in FACTS} == {name: before[name] for name in FACTS}
+        assert second.facts["tenant_id"] == before["tenant_id"]
+        # First with the token of before, then with a new login.
+        assert "kept-1" in command("artifacts", "list").stdout
+        assert command.login(before["user"], before["password"]).returncode == 0
+        assert "409" in command.upload(artifact).stderr
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "infra.local.run", "--data", str(tmp_path), "--port", str(port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert str(port) in ended.stderr
