@@ -1,0 +1,136 @@
+"""A copy of the project, deployed by ``chalice deploy`` to an embedded engine that enforces the policies."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local.engine.process import REGION, ROOT, Engine
+
+STAGE = "local-aws"
+SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
+BUILT = ("deployed", "deployments", "venv")
+"""What an earlier deployment left in ``.chalice``: this one builds its own."""
+OFFLINE = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError")
+EMAIL = "admin@example.com"
+PASSWORD = "a-long-enough-one"
+
+
+def copy_project(target: Path) -> None:
+    """What ships, and nothing that stands around it. The stage gets the processor of this machine."""
+    target.mkdir()
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            left = BUILT if name == ".chalice" else ("__pycache__",)
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns(*left))
+        else:
+            shutil.copy(source, target / name)
+    path = target / ".chalice" / "config.json"
+    config = json.loads(path.read_text())
+    arm = platform.machine() in ("aarch64", "arm64")
+    config["stages"][STAGE]["lambda_architecture"] = "arm64" if arm else "x86_64"
+    path.write_text(json.dumps(config))
+
+
+@dataclass
+class Stage:
+    """A stage on an engine of its own: its storage is there from the start, its functions after ``deploy``."""
+
+    engine: Engine
+    project: Path
+
+    def prepare(self) -> None:
+        """Do what an admin does before the first deployment."""
+        code = f"from infra.local.provision import provision; provision({STAGE!r})"
+        done = self._run([sys.executable, "-c", code], ROOT)
+        assert done.returncode == 0, done.stderr
+
+    def chalice(self, command: str) -> str:
+        """Run a command of Chalice that has to succeed; what it said."""
+        program = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
+        done = self._run([*program, command, "--stage", STAGE], self.project)
+        said = done.stdout + done.stderr
+        if done.returncode and any(sign in said for sign in OFFLINE):
+            pytest.skip("the libraries of the layer cannot be fetched here")
+        assert done.returncode == 0, said
+        return said
+
+    def manage(self, *words: str) -> Any:
+        """Run the admin's command, which has to succeed; its document."""
+        done = self._run([sys.executable, "-m", "infra.manage", "--stage", STAGE, *words, "--json"], ROOT)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def client(self, service: str) -> Any:
+        """The admin's own client of an AWS service."""
+        return boto3.client(
+            service,
+            endpoint_url=self.engine.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def deployed(self, kind: str) -> list[dict[str, Any]]:
+        """What Chalice noted that it made, of one kind."""
+        noted = json.loads((self.project / ".chalice" / "deployed" / f"{STAGE}.json").read_text())
+        return [each for each in noted["resources"] if each["resource_type"] == kind]
+
+    @property
+    def api_id(self) -> str:
+        """The deployed REST API."""
+        [api] = self.deployed("rest_api")
+        return str(api["rest_api_id"])
+
+    @property
+    def url(self) -> str:
+        """The deployed API without the name of its stage, which is the "api" that every path begins with."""
+        return f"{self.engine.endpoint}/_aws/execute-api/{self.api_id}"
+
+    def resources(self) -> dict[str, set[str]]:
+        """The methods of each resource of the deployed API, by its path."""
+        gateway = self.client("apigateway")
+        pages = gateway.get_paginator("get_resources").paginate(restApiId=self.api_id, embed=["methods"])
+        found = {
+            resource["path"]: set(resource.get("resourceMethods", {})) for page in pages for resource in page["items"]
+        }
+        gateway.close()
+        return found
+
+    def functions(self) -> list[dict[str, Any]]:
+        """Every function that the engine has."""
+        service = self.client("lambda")
+        found: list[dict[str, Any]] = service.list_functions()["Functions"]
+        service.close()
+        return found
+
+    def apis(self) -> list[dict[str, Any]]:
+        """Every REST API that the engine has."""
+        service = self.client("apigateway")
+        found: list[dict[str, Any]] = service.get_rest_apis()["items"]
+        service.close()
+        return found
+
+    def _run(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=inherited | self.engine.env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
