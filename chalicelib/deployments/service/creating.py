@@ -115,8 +115,9 @@ def _create(
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
     on_heads = len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
-    for _ in range(_ATTEMPTS):
-        waiters = _waiters(tenant, draft.targets) if on_heads else None
+    for left in reversed(range(_ATTEMPTS)):
+        # Heads that others keep changing are left alone at last: the control item takes any number of writers.
+        waiters = _waiters(tenant, draft.targets) if on_heads and left else None
         try:
             _write(tenant, draft, waiters, in_bucket=in_bucket)
         except ConditionFailed as failure:
