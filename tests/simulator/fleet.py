@@ -18,12 +18,12 @@ import random
 import uuid
 from collections import Counter
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from tests.simulator.books import Behaviour, Payload, Tally
 from tests.simulator.client import Answer, Client, ConnectionLostError
 from tests.simulator.device import AUTH_REQUESTS, PrivateKey, Signer
 
@@ -40,12 +40,6 @@ RSA_KEYS = 20
 UPDATES_AT_ONCE = 10
 """A device that is served more updates than this without a pause is served the same one for ever."""
 
-CALLS = ("auth", "inventory", "next", "download", "status", "log")
-"""What a device does, by the names that the tally uses."""
-
-FINAL = ("success", "failure")
-"""The reports after which a device is done."""
-
 
 class Withdrawn(Exception):  # not an error: the server says that the deployment was aborted
     """The device must stop: a report was answered with 409."""
@@ -53,86 +47,6 @@ class Withdrawn(Exception):  # not an error: the server says that the deployment
 
 class Astray(Exception):  # not an error of the simulator: noted in the tally
     """The device saw what it should not have seen, and gives this round up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How devices behave: probabilities from 0 to 1, times in seconds."""
-
-    fail: float = 0.0
-    """Updates that fail while they are installed."""
-    resume: float = 0.0
-    """Downloads that are cut in the middle and taken up again with `Range`."""
-    pace: float = 0.0
-    """How long downloading and installing take besides the transfer, on average."""
-    spread: float = 0.0
-    """The time over which devices begin a round."""
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """What a download must be."""
-
-    size: int
-    sha256: str
-
-    @classmethod
-    def of(cls, artifact: bytes) -> Payload:
-        """The payload that an artifact is."""
-        return cls(len(artifact), hashlib.sha256(artifact).hexdigest())
-
-
-@dataclass
-class Tally:
-    """The fleet's books."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    """Requests by call."""
-    bytes: int = 0
-    """Bytes of artifacts that were downloaded."""
-    outcomes: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By deployment and device: the last status that the server confirmed, ``pending`` from being served."""
-    downloads: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Whole downloads by deployment and device."""
-    withdrawn: set[str] = field(default_factory=set)
-    """Deployments that somebody has begun to abort: only their reports may be refused."""
-    problems: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What should not have been, by call and status (or, where it is none, a few words)."""
-    examples: dict[tuple[str, str], str] = field(default_factory=dict)
-    """What the server said to the first of each."""
-
-    def note(self, deployment: str, device: str, status: str) -> None:
-        """A device has a new status in a deployment, and the server knows it."""
-        self.outcomes.setdefault(deployment, {})[device] = status
-
-    def problem(self, call: str, what: object, example: str = "") -> None:
-        """Something that should not have been."""
-        key = (call, str(what))
-        self.problems[key] += 1
-        self.examples.setdefault(key, example[:300])
-
-    def done(self, deployment: str) -> int:
-        """How many devices have reported success or failure."""
-        return sum(status in FINAL for status in self.outcomes.get(deployment, {}).values())
-
-    def statistics(self, deployment: str, targets: int) -> dict[str, int]:
-        """What the server's statistics of a deployment for ``targets`` devices must be, without zeros.
-
-        A deployment that was aborted counts active devices as aborted, and forgets those that never asked.
-        """
-        outcomes = self.outcomes.get(deployment, {})
-        if deployment in self.withdrawn:
-            return dict(Counter(status if status in FINAL else "aborted" for status in outcomes.values()))
-        numbers = Counter(outcomes.values())
-        numbers["pending"] += targets - len(outcomes)
-        return {status: count for status, count in numbers.items() if count}
-
-    def report(self) -> list[str]:
-        """The problems, one a line; empty if all was well."""
-        return [
-            f"{call}: {what}, {count} times; the first: {self.examples[call, what]!r}"
-            for (call, what), count in sorted(self.problems.items())
-        ]
 
 
 class SimulatedDevice(Signer):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.simulator.artifacts import build_artifact
+from tests.simulator.books import FINAL, Behaviour, Payload
 from tests.simulator.client import Client
-from tests.simulator.fleet import DEVICE_TYPE, FINAL, Behaviour, Fleet, Payload
+from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator
 from tests.simulator.serve import Address, ServerProcess
 
