@@ -1,0 +1,92 @@
+"""``make bench``: what the server costs and how fast it is on this machine, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import parts
+from tests.bench.numbers import ROOT, Results, calibrate, import_times, show
+from tests.simulator.client import ConnectionLostError
+from tests.simulator.management import RefusedError
+from tests.simulator.serve import ServerFailedError, ServerProcess
+
+# The memory that transfers need is only seen before anything larger was in it, so they come first.
+PARTS = {each.__name__: each for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale)}
+
+
+def main() -> int:
+    """Measure; the exit status is 1 if anything went wrong that a number can't show."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure cost and speed.")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in under a minute")
+    parser.add_argument("--only", action="append", choices=[*PARTS, "imports"], help="a part; may be repeated")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
+    given = parser.parse_args()
+    size = parts.QUICK if given.quick else parts.FULL
+    wanted = given.only or [*PARTS, "imports"]
+    console, results = Console(highlight=False), Results()
+    begun = time.monotonic()
+    calibrate(results)
+    try:
+        with ServerProcess(tls=False, module="tests.bench.server") as process:
+            process.start()
+            bench = parts.Bench(process, size, results)
+            for name in [each for each in PARTS if each in wanted]:
+                console.print(f"[dim]{time.monotonic() - begun:5.0f} s  {name}[/]")
+                asyncio.run(PARTS[name](bench))
+    except (ServerFailedError, RefusedError, ConnectionLostError) as error:
+        results.failures.append(str(error))
+    if "imports" in wanted:
+        parts.imports(size, results)
+    else:
+        results.botocore = import_times(["botocore.session"], size.import_rounds)["botocore.session"]
+    show(console, results)
+    _write(given.out, results, quick=given.quick)
+    console.print(f"{time.monotonic() - begun:.0f} s; the numbers are in {given.out}", soft_wrap=True)
+    for failure in results.failures:
+        console.print(f"FAILED {failure}", style="bold red", markup=False, soft_wrap=True)
+    return 1 if results.failures else 0
+
+
+def _write(out: Path, results: Results, *, quick: bool) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "load": os.getloadavg()[0],
+        },
+        "calibrators": {"rs256_verify_seconds": results.verify, "import_botocore_session_seconds": results.botocore},
+        "failures": results.failures,
+        "numbers": {
+            part: [asdict(number) | {"in_verifies": results.ratio(number)} for number in numbers]
+            for part, numbers in results.numbers.items()
+        },
+        "costs": {part: [asdict(cost) for cost in costs] for part, costs in results.costs.items()},
+    }
+    out.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _processor() -> str:
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What all measurements share: calibrators, numbers with their unit, the table."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+IMPORT = "import time; begun = time.process_time(); import {}; print(time.process_time() - begun)"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A result. ``seconds`` is the time that it stands for, where it stands for one: it is set against a calibrator."""
+
+    name: str
+    value: float
+    unit: str
+    seconds: float | None = None
+
+    def shown(self) -> str:
+        """The value as people read it."""
+        digits = 0 if abs(self.value) >= 100 or self.value == int(self.value) else 1 if abs(self.value) >= 10 else 2
+        return f"{self.value:,.{digits}f} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call costs in DynamoDB: each time the median of what was seen."""
+
+    call: str
+    round_trips: float
+    read_units: float
+    write_units: float
+
+
+@dataclass
+class Results:
+    """What a run found."""
+
+    numbers: dict[str, list[Number]] = field(default_factory=dict)
+    """By title of the part."""
+    costs: dict[str, list[Cost]] = field(default_factory=dict)
+    """By title of the part."""
+    failures: list[str] = field(default_factory=list)
+    """What must not be; empty in a good run."""
+    verify: list[float] = field(default_factory=list)
+    """Calibrator: seconds that an RS256 signature takes to verify, measured time and again."""
+    botocore: float = 0.0
+    """Calibrator: CPU seconds of ``import botocore.session`` in a fresh interpreter."""
+
+    def add(self, part: str, *numbers: Number) -> None:
+        """Take results in."""
+        self.numbers.setdefault(part, []).extend(numbers)
+
+    def ratio(self, number: Number) -> float | None:
+        """A time in signatures that could have been verified meanwhile: other machines find about the same."""
+        return number.seconds / statistics.median(self.verify) if number.seconds is not None else None
+
+
+def calibrate(results: Results) -> None:
+    """Measure how fast this machine is right now."""
+    key = rsa.generate_private_key(65537, 2048)
+    public, message = key.public_key(), b"x" * 600
+    signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    for _ in range(5):
+        begun = time.process_time()
+        for _ in range(500):
+            public.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        results.verify.append((time.process_time() - begun) / 500)
+
+
+def import_times(modules: list[str], rounds: int) -> dict[str, float]:
+    """Median CPU seconds of importing each module in a fresh interpreter, byte code ready; rounds interleaved."""
+    times: dict[str, list[float]] = {module: [] for module in modules}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_", "PYTHON"))}
+    env["AWS_DEFAULT_REGION"] = "eu-west-1"
+    for number in range(rounds + 1):
+        for module in modules:
+            run = subprocess.run(
+                [sys.executable, "-c", IMPORT.format(module)],
+                cwd=ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            if number:  # the first round writes the byte code
+                times[module].append(float(run.stdout))
+    return {module: statistics.median(found) for module, found in times.items()}
+
+
+def show(console: Console, results: Results) -> None:
+    """The table."""
+    table = Table("", "measured", "in verifies", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for part, numbers in results.numbers.items():
+        table.add_row(f"\n[bold]{part}[/]")
+        for number in numbers:
+            ratio = results.ratio(number)
+            table.add_row(f"  {number.name}", number.shown(), "" if ratio is None else f"{ratio:,.1f}")
+    console.print(table)
+    for part, costs in results.costs.items():
+        table = Table(f"[bold]{part}[/]", "round trips", "read units", "write units", box=None, padding=(0, 2, 0, 0))
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for each in costs:
+            table.add_row(f"  {each.call}", *(f"{value:g}" for value in astuple(each)[1:]))
+        console.print()
+        console.print(table)
+    verify = statistics.median(results.verify) * 1e6
+    spread = f"{min(results.verify) * 1e6:.0f}..{max(results.verify) * 1e6:.0f}"
+    console.print(
+        f"\nCalibrators: one RS256 (2048 bits) verification took {verify:.0f} µs of CPU ({spread}); "
+        f"importing botocore.session {results.botocore * 1000:.0f} ms.",
+        soft_wrap=True,
+    )

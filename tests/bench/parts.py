@@ -1,0 +1,357 @@
+"""The measurements. Each has a tenant of its own and adds what it finds to the results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import statistics
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.numbers import Cost, Number, Results, calibrate, import_times
+from tests.simulator.artifacts import build_artifact
+from tests.simulator.client import Client
+from tests.simulator.books import Behaviour, Payload
+from tests.simulator.fleet import DEVICE_TYPE, REPORTS, Fleet, SimulatedDevice
+from tests.simulator.management import Operator
+from tests.simulator.serve import Address, ServerProcess
+
+AT_ONCE = 16
+"""Connections that load comes over."""
+
+MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    poll_seconds: float
+    poll_rounds: int
+    devices: int
+    rosters: tuple[int, ...]
+    megabytes: int
+    import_rounds: int
+
+
+FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), 200, 9)
+QUICK = Size(1.0, 3, 200, (1_000, 10_000), 20, 3)
+
+
+@dataclass
+class Bench:
+    """A run: the server, how much is asked of it, what was found."""
+
+    process: ServerProcess
+    size: Size
+    results: Results
+
+    def usage(self) -> Mapping[str, Any]:
+        """What server and engine have used so far."""
+        return self.process.ask("usage")
+
+    @asynccontextmanager
+    async def tenant(self) -> AsyncIterator[tuple[Client, Operator, Address, str]]:
+        """A new tenant: a client, its operator, its address and id."""
+        facts = self.process.ask("tenant")
+        address = Address.read(facts)
+        async with Client(address.url, ca=address.ca, connections=AT_ONCE, patience=120) as client:
+            operator = Operator(client)
+            await operator.login(address.user, address.password)
+            yield client, operator, address, facts["tenant"]
+
+    async def fleet(self, client: Client, operator: Operator, address: Address, size: int, **more: Any) -> Fleet:
+        """Devices that were let in."""
+        fleet = Fleet(client, size, tenant_token=address.tenant_token, behaviour=Behaviour(**more))
+        await fleet.knock()
+        await operator.accept(fleet.identities)
+        await fleet.connect()
+        return fleet
+
+    def check(self, part: str, fleet: Fleet) -> None:
+        """Note what a fleet should not have seen."""
+        self.results.failures += [f"{part}: {line}" for line in fleet.tally.report()]
+
+
+async def release(fleet: Fleet, operator: Operator, name: str, size: int = 100_000) -> None:
+    """Upload an artifact that the fleet knows."""
+    artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(size), compression="none")
+    fleet.payloads[name] = Payload.of(artifact)
+    await operator.upload(artifact)
+
+
+async def polls(bench: Bench) -> None:
+    """Idle devices that poll as fast as the server answers, without and with a deployment that is not for them."""
+    part = f"Polls of idle devices, {AT_ONCE} at once"
+    async with bench.tenant() as (client, operator, address, _):
+        fleet = await bench.fleet(client, operator, address, 64)
+        others, idle = fleet.devices[:12], fleet.devices[12:]
+        await release(fleet, operator, "v1")
+        await _polls(bench, part, fleet, idle, "no open deployment")
+        await operator.deploy("for others", "v1", [device.id for device in others])
+        await _polls(bench, part, fleet, idle, "one open deployment, for others")
+        bench.check(part, fleet)
+
+
+async def _polls(bench: Bench, part: str, fleet: Fleet, idle: list[SimulatedDevice], case: str) -> None:
+    rates, costs, engine = [], [], []
+    await _poll_for(0.5, idle)  # warms caches and connections
+    for _ in range(bench.size.poll_rounds):
+        before = bench.usage()
+        begun = time.monotonic()
+        answered = await _poll_for(bench.size.poll_seconds, idle)
+        seconds = time.monotonic() - begun
+        after = bench.usage()
+        rates.append(answered / seconds)
+        costs.append((after["cpu"] - before["cpu"]) / answered)
+        engine.append((after["engine_cpu"] - before["engine_cpu"]) / answered)
+    rate, cost, engine_cost = map(statistics.median, (rates, costs, engine))
+    body = json.dumps({"device_provides": {"device_type": DEVICE_TYPE, "artifact_name": "original"}})
+    times = [
+        bench.process.ask("handler", token=idle[0].token, body=body, times=300)["cpu"]
+        for _ in range(bench.size.poll_rounds)
+    ]
+    in_handler = statistics.median(times)
+    bench.process.ask("count", on=True)
+    for device in idle[:20]:
+        await device.poll()
+    cost_of = bench.process.ask("count", on=False)
+    bench.results.add(
+        part,
+        Number(f"{case}: polls a second", rate, "", 1 / rate),
+        Number(f"{case}: CPU of the server process, gateway included", cost * 1000, "ms", cost),
+        Number(f"{case}: CPU of the app alone", in_handler * 1000, "ms", in_handler),
+        Number(f"{case}: CPU of the engine", engine_cost * 1000, "ms", engine_cost),
+        Number(f"{case}: round trips", cost_of["round_trips"] / 20, ""),
+        Number(f"{case}: read units", cost_of["read_units"] / 20, ""),
+    )
+    calibrate(bench.results)
+
+
+async def _poll_for(seconds: float, devices: list[SimulatedDevice]) -> int:
+    """Polls without a pause; how many there were."""
+    end = time.monotonic() + seconds
+    done = 0
+
+    async def keep(mine: list[SimulatedDevice]) -> None:
+        nonlocal done
+        while True:
+            for device in mine:
+                if time.monotonic() >= end:
+                    return
+                assert await device.poll() is None
+                done += 1
+
+    await asyncio.gather(*(keep(devices[at::AT_ONCE]) for at in range(AT_ONCE)))
+    return done
+
+
+async def update(bench: Bench) -> None:
+    """A whole fleet takes an update, from its first call on."""
+    size = bench.size.devices
+    part = f"Full update of {size:,} devices, {AT_ONCE} at once"
+    async with bench.tenant() as (client, operator, address, _):
+        begun = time.monotonic()
+        fleet = await bench.fleet(client, operator, address, size, fail=0.05)
+        let_in = time.monotonic() - begun
+        await release(fleet, operator, "v1")
+        deployment = await operator.deploy("to all", "v1")
+        before, asked, mine = bench.usage(), fleet.tally.requests.total(), time.process_time()
+        begun = time.monotonic()
+        await fleet.check()
+        seconds, mine = time.monotonic() - begun, time.process_time() - mine
+        after, requests = bench.usage(), fleet.tally.requests.total() - asked
+        theirs, ours = await operator.statistics(deployment), fleet.tally.statistics(deployment, size)
+        if theirs != ours:
+            bench.results.failures.append(f"{part}: the server counts {theirs}, the devices {ours}")
+        bench.check(part, fleet)
+    each = (after["cpu"] - before["cpu"]) / size
+    engine = (after["engine_cpu"] - before["engine_cpu"]) / size
+    bench.results.add(
+        part,
+        Number("letting them in: first call, acceptance, token, inventory", let_in, "s", let_in / size),
+        Number("the update", seconds, "s", seconds / size),
+        Number("devices a second", size / seconds, "", seconds / size),
+        Number("unexpected answers", fleet.tally.problems.total(), ""),
+        Number("statistics off by", sum(abs(theirs.get(key, 0) - ours.get(key, 0)) for key in theirs | ours), ""),
+        Number("a device: HTTP requests", requests / size, ""),
+        Number("a device: DynamoDB round trips", (after["round_trips"] - before["round_trips"]) / size, ""),
+        Number("a device: CPU of the server process", each * 1000, "ms", each),
+        Number("a device: CPU of the engine", engine * 1000, "ms", engine),
+        Number("a device: CPU of the simulator", mine / size * 1000, "ms", mine / size),
+        Number("memory of the server, highest", after["peak"], "MB"),
+        Number("memory of the engine, highest", after["engine_peak"], "MB"),
+    )
+    calibrate(bench.results)
+
+
+async def costs(bench: Bench) -> None:
+    """What each call costs in DynamoDB, of devices that go through an update one after the other."""
+    async with bench.tenant() as (client, operator, address, _):
+        # One deployment for a handful that waits on their heads, one for many in the control item.
+        for part, size in (
+            ("What calls cost in DynamoDB; deployment for 3 devices", 3),
+            ("What calls cost in DynamoDB; deployment for 12 devices", 12),
+        ):
+            await _costs(bench, part, client, operator, address, size)
+
+
+async def _costs(bench: Bench, part: str, client: Client, operator: Operator, address: Address, size: int) -> None:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+
+    async def measure(call: str, work: Any) -> Any:
+        bench.process.ask("count", on=True)
+        try:
+            return await work
+        finally:
+            found.setdefault(call, []).append(bench.process.ask("count", on=False))
+
+    fleet = Fleet(client, size, tenant_token=address.tenant_token)
+    for device in fleet.devices[:3]:
+        await measure("auth request of an unknown device (401)", device.knock())
+    await fleet.knock()
+    for identity in fleet.identities[:3]:
+        await measure("accepting (with the list of those who wait)", operator.accept([identity]))
+    await operator.accept(fleet.identities)
+    for device in fleet.devices[:3]:
+        await measure("auth request, first token", device.authorize())
+    await fleet.connect()
+    for device in fleet.devices[:3]:
+        await measure("auth request, later", device.authorize())
+        await measure("inventory, unchanged", device.report_inventory())
+        await measure("next, nothing there", device.poll())
+    name = f"v{size}"
+    await release(fleet, operator, name)
+    deployment = await measure("creating a deployment", operator.deploy("d", name, fleet.ids))
+    for number, device in enumerate(fleet.devices[:3]):
+        await measure("next, served for the first time", device.poll())
+        await measure("next, served again", device.poll())
+        await measure("status, new", device._report(deployment, "downloading"))
+        await measure("status, repeated", device._report(deployment, "downloading"))
+        await measure("next, while it downloads", device.poll())
+        await device._report(deployment, "installing")
+        last = number == size - 1
+        await measure(
+            "status, last device of all" if last else "status, success", device._report(deployment, "success")
+        )
+        device.artifact_name = name
+        await measure("inventory, changed", device.report_inventory())
+        await measure("statistics", operator.statistics(deployment))
+    if size > 3:
+        document = {"messages": [{"timestamp": "2026-01-01T00:00:00Z", "level": "error", "message": "x"}]}
+        device = fleet.devices[3]
+        await device.poll()
+        await device._report(deployment, "installing")
+        await measure("status, failure", device._report(deployment, "failure"))
+        await measure("log", device._call("log", "PUT", f"{REPORTS}/{deployment}/log", document))
+        await measure("aborting a deployment", operator.abort(deployment))
+    bench.results.costs[part] = [
+        Cost(
+            call,
+            *(statistics.median(each[key] for each in seen) for key in ("round_trips", "read_units", "write_units")),
+        )
+        for call, seen in found.items()
+    ]
+    bench.check(part, fleet)
+
+
+async def scale(bench: Bench) -> None:
+    """Creating and aborting deployments for large fleets."""
+    async with bench.tenant() as (client, operator, address, tenant):
+        fleet = await bench.fleet(client, operator, address, 1)
+        await release(fleet, operator, "v1")
+        present = 1
+        for wanted in bench.size.rosters:
+            part = f"A deployment for {wanted:,} devices"
+            begun = time.monotonic()
+            bench.process.ask("roster", tenant=tenant, devices=wanted - present)
+            filled, present = time.monotonic() - begun, wanted
+            begun = time.monotonic()
+            before = bench.usage()
+            deployment = await operator.deploy("all", "v1")
+            created = time.monotonic() - begun
+            between = bench.usage()
+            begun = time.monotonic()
+            await operator.abort(deployment)
+            aborted = time.monotonic() - begun
+            # Once more, now counting: that takes time of its own.
+            bench.process.ask("count", on=True)
+            deployment = await operator.deploy("all", "v1")
+            creating = bench.process.ask("count", on=False)
+            targets = (await operator.show(deployment))["max_devices"]
+            if targets != wanted:
+                bench.results.failures.append(f"{part}: it is for {targets}")
+            bench.process.ask("count", on=True)
+            await operator.abort(deployment)
+            aborting = bench.process.ask("count", on=False)
+            cpu = between["cpu"] - before["cpu"]
+            bench.results.add(
+                part,
+                Number("filling the roster, past the API", filled, "s"),
+                Number("creating", created, "s", created),
+                Number("creating: CPU of the server process", cpu, "s", cpu),
+                Number("creating: round trips", creating["round_trips"], ""),
+                Number("creating: read units", creating["read_units"], ""),
+                Number("creating: write units", creating["write_units"], ""),
+                Number("aborting", aborted * 1000, "ms", aborted),
+                Number("aborting: round trips", aborting["round_trips"], ""),
+                Number("aborting: write units", aborting["write_units"], ""),
+            )
+            bench.results.add(part, Number("memory of the server, highest so far", bench.usage()["peak"], "MB"))
+    calibrate(bench.results)
+
+
+async def transfer(bench: Bench) -> None:
+    """A large artifact through the gateway, up and down."""
+    size = bench.size.megabytes
+    part = f"An artifact of {size} MB through the gateway"
+    artifact = build_artifact("large", [DEVICE_TYPE], secrets.token_bytes(size * 1_000_000), compression="none")
+    async with bench.tenant() as (client, operator, _, _):
+        before = bench.usage()
+        begun = time.monotonic()
+        id = await operator.upload(artifact)
+        up = time.monotonic() - begun
+        between = bench.usage()
+        link = await operator.artifact_link(id)
+        got = 0
+
+        def take(chunk: bytes) -> None:
+            nonlocal got
+            got += len(chunk)
+
+        begun = time.monotonic()
+        answer = await client.send("GET", link, sink=take)
+        down = time.monotonic() - begun
+        after = bench.usage()
+        if (answer.status, got) != (200, len(artifact)):
+            bench.results.failures.append(f"{part}: download gave {answer.status}, {got} of {len(artifact)} bytes")
+    megabytes = len(artifact) / MB
+    up_cpu, down_cpu = ((b["cpu"] - a["cpu"]) / megabytes for a, b in ((before, between), (between, after)))
+    bench.results.add(
+        part,
+        Number("up, verified", megabytes / up, "MB/s", up / megabytes),
+        Number("up: CPU of the server process, a MB", up_cpu * 1000, "ms", up_cpu),
+        Number("down", megabytes / down, "MB/s", down / megabytes),
+        Number("down: CPU of the server process, a MB", down_cpu * 1000, "ms", down_cpu),
+        Number("memory of the server before", before["memory"], "MB"),
+        Number("memory of the server, highest while it went up", between["peak"], "MB"),
+        Number("memory of the server, highest so far", after["peak"], "MB"),
+        Number("memory of the engine, highest so far", after["engine_peak"], "MB"),
+    )
+    calibrate(bench.results)
+
+
+def imports(size: Size, results: Results) -> None:
+    """A cold start's imports, byte code ready."""
+    times = import_times(["botocore.session", "app"], size.import_rounds)
+    results.botocore = times["botocore.session"]
+    results.add(
+        "Cold start: imports in a fresh interpreter, CPU",
+        Number("import app", times["app"] * 1000, "ms", times["app"]),
+        Number("import botocore.session", results.botocore * 1000, "ms", results.botocore),
+        Number("ratio", times["app"] / results.botocore, ""),
+    )

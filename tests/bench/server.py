@@ -1,0 +1,152 @@
+"""The server that is measured: the usual one in a process of its own, with commands that look inside it."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from infra.local import rest_event
+from infra.local.lambda_context import LambdaContext
+from infra.local.routing import RouteTable
+from infra.local.testing import LocalServer
+from tests.simulator.fleet import NEXT
+from tests.simulator.serve import serve
+
+PASSWORD = "a-long-enough-one"
+AT_ONCE = 4
+"""Batches that are written at once while a roster is filled: the engine has one core."""
+
+_counting = ExitStack()
+_cost: list[Any] = []
+_calls: Counter[str] = Counter()
+
+
+def usage(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """CPU seconds of server and engine so far, and their memory in MB: now, and at its highest."""
+    own, engine = _memory(os.getpid()), _memory(server.engine.pid)
+    return {
+        "cpu": time.process_time(),
+        "engine_cpu": _cpu(server.engine.pid),
+        "memory": own["VmRSS"],
+        "peak": own["VmHWM"],
+        "engine_memory": engine["VmRSS"],
+        "engine_peak": engine["VmHWM"],
+        "pid": os.getpid(),
+        "round_trips": _calls.total(),
+        "operations": dict(_calls),
+    }
+
+
+def _memory(pid: int) -> dict[str, float]:
+    found = {"VmRSS": 0.0, "VmHWM": 0.0}
+    status = Path(f"/proc/{pid}/status")  # what is not Linux is measured without
+    for line in status.read_text().splitlines() if status.exists() else ():
+        name, _, value = line.partition(":")
+        if name in found:
+            found[name] = int(value.split()[0]) / 1024
+    return found
+
+
+def _cpu(pid: int) -> float:
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tenant(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A new tenant with an admin, as an address; each measurement has its own."""
+    from chalicelib.tenantadm import service as tenantadm
+    from chalicelib.useradm import service as useradm
+
+    made = tenantadm.create_tenant("Bench")
+    user = f"{uuid.uuid4().hex}@example.com"
+    useradm.create_user(made.id, user, PASSWORD)
+    return {
+        "url": server.url,
+        "ca": str(server.ca or ""),
+        "user": user,
+        "password": PASSWORD,
+        "tenant_token": made.tenant_token,
+        "tenant": made.id,
+    }
+
+
+def roster(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add accepted devices to a tenant's roster, past the API: a deployment for all reads nothing else."""
+    from chalicelib.fleet import membership
+    from chalicelib.fleet.tables import RosterItem
+
+    ids = [str(uuid.uuid4()) for _ in range(order["devices"])]
+    items = [membership._roster_item(order["tenant"], id) for id in ids]
+
+    def write(part: Iterable[RosterItem]) -> None:
+        with RosterItem.batch_write() as batch:
+            for item in part:
+                batch.save(item)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(write, (items[at::AT_ONCE] for at in range(AT_ONCE))))
+    return {}
+
+
+def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Begin to count what calls cost in DynamoDB, or end it and say."""
+    from tests.support.probe import counted
+
+    if order["on"]:
+        _cost.append(_counting.enter_context(counted()))
+        return {}
+    cost = _cost.pop()
+    _counting.close()
+    return {
+        "round_trips": cost.round_trips,
+        "operations": dict(cost.by_operation),
+        "read_units": cost.read_units,
+        "write_units": cost.write_units,
+    }
+
+
+def handler(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """CPU of the poll in the app alone, as a Lambda function runs it: events in, results out, one thread."""
+    headers = [
+        (b"host", b"localhost"),
+        (b"authorization", f"Bearer {order['token']}".encode()),
+        (b"content-type", b"application/json"),
+    ]
+    scope = {
+        "method": "POST",
+        "raw_path": NEXT.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "scheme": "https",
+        "http_version": "1.1",
+    }
+    request = rest_event.head(scope)
+    match = RouteTable(server.app.routes).find(NEXT.removeprefix("/api"))
+    assert match is not None
+    body = order["body"].encode()
+    events = [rest_event.build(request, match, "POST", body, ()) for _ in range(order["times"])]
+    begun = time.thread_time()
+    for event in events:
+        assert server.app(event, LambdaContext("api_handler", 30))["statusCode"] == 204
+    return {"cpu": (time.thread_time() - begun) / len(events)}
+
+
+def _note(operation: str, _request: object, _answer: object) -> None:
+    _calls[operation] += 1
+
+
+if __name__ == "__main__":
+    from chalicelib.storage import connection
+
+    connection.observers.append(_note)
+    serve({each.__name__: each for each in (count, handler, roster, tenant, usage)})
