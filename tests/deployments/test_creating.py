@@ -1,0 +1,241 @@
+"""Who may create what, how it waits for its devices, and what no other tenant sees of it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib import limits
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.conftest import SignIn
+    from tests.simulator.device import Device
+
+TWICE = "Invalid deployment definition: there is already an active deployment with the same parameters"
+
+
+def post(world: World, **body) -> httpx2.Response:
+    return world.api.post(DEPLOYMENTS, json={"name": "rollout", "artifact_name": "two"} | body)
+
+
+@pytest.fixture
+def device(world: World) -> Device:
+    world.upload("two")
+    return world.device()
+
+
+@pytest.mark.parametrize("chosen", [{}, {"devices": []}, {"devices": ["x"], "all_devices": True}])
+def test_devices_are_chosen_in_exactly_one_way(world: World, chosen: dict[str, object]) -> None:
+    answer = post(world, **chosen)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Validating request body: Invalid deployments definition: ")
+
+
+@pytest.mark.parametrize("chosen", [{"devices": ["x"]}, {"all_devices": True}])
+def test_a_group_chooses_by_itself(world: World, chosen: dict[str, object]) -> None:
+    answer = world.api.post(f"{DEPLOYMENTS}/group/lab", json={"name": "a", "artifact_name": "two", **chosen})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Validating request body: Invalid deployments definition: ")
+
+
+@pytest.mark.parametrize("path", ["", "/group/lab"])
+def test_a_body_is_json(world: World, path: str) -> None:
+    def send(content: bytes, kind: str = "application/json") -> int:
+        return world.api.post(DEPLOYMENTS + path, content=content, headers={"Content-Type": kind}).status_code
+
+    assert send(b"") == 400
+    assert send(b"{") == 400
+    assert send(b"[]") == 400
+    assert send(b"{}", "text/plain") == 415
+    assert send(b" " * (limits.BODY + 1)) == 413
+
+
+def test_the_place_of_a_new_deployment(world: World, device: Device) -> None:
+    answer = post(world, devices=[device.id])
+
+    assert (answer.status_code, answer.content) == (201, b"")
+    assert answer.headers["Location"] == f"{DEPLOYMENTS}/{world.api.get(DEPLOYMENTS).json()[0]['id']}"
+
+
+def test_members_of_other_servers_are_ignored_in_any_letters(world: World, device: Device) -> None:
+    answer = world.api.post(
+        DEPLOYMENTS,
+        json={
+            "Name": "rollout",
+            "ARTIFACT_NAME": "two",
+            "Devices": [device.id],
+            "phases": [{}],
+            "autogenerate_delta": True,
+            "group": "lab",
+        },
+    )
+
+    assert answer.status_code == 201, answer.text
+    assert world.api.get(DEPLOYMENTS).json()[0]["max_devices"] == 1
+
+
+def test_a_device_named_twice_is_one_target(world: World, device: Device) -> None:
+    deployment = world.deploy("two", [device.id, device.id])
+
+    assert world.show(deployment)["max_devices"] == 1
+    assert world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json() == [device.id]
+
+
+def test_every_parameter_but_retries_makes_another_deployment(world: World, device: Device) -> None:
+    place = f"/api/management/v1/inventory/devices/{device.id}/group"
+    assert world.api.put(place, json={"group": "lab"}).status_code == 204
+    world.upload("three")
+    first = {"devices": [device.id]}
+    for body in (first, first | {"name": "b"}, first | {"artifact_name": "three"}, {"all_devices": True}):
+        assert post(world, **body).status_code == 201
+    assert post(world, **first, force_installation=True).status_code == 201
+    grouped = {"name": "rollout", "artifact_name": "two"}
+    assert world.api.post(f"{DEPLOYMENTS}/group/lab", json=grouped).status_code == 201
+
+    for answer in (
+        post(world, **first),
+        post(world, **first, retries=3),
+        world.api.post(f"{DEPLOYMENTS}/group/lab", json=grouped),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (409, TWICE)
+
+
+def test_a_finished_deployment_may_be_made_again(world: World, device: Device) -> None:
+    first = world.deploy("two", [device.id])
+    serves(device.poll(), first)
+    device.report(first, "failure")
+
+    second = world.deploy("two", [device.id])
+
+    serves(device.poll(), second)
+
+
+def test_all_are_those_that_are_accepted_now(world: World, device: Device, server) -> None:
+    rejected, gone = world.device(), world.device()
+    shown = world.api.get(f"/api/management/v2/devauth/devices/{rejected.id}").json()
+    place = f"/api/management/v2/devauth/devices/{rejected.id}/auth/{shown['auth_sets'][0]['id']}/status"
+    assert world.api.put(place, json={"status": "rejected"}).status_code == 204
+    assert world.api.delete(f"/api/management/v2/devauth/devices/{gone.id}").status_code == 204
+    server.drain()
+
+    deployment = world.deploy("two")
+
+    assert world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json() == [device.id]
+    terms = [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}]
+    assert world.show(deployment)["filter"]["terms"] == terms
+
+
+def test_more_deployments_than_a_head_holds_come_one_after_another(world: World, device: Device, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "HEAD_QUEUE", 2)
+    made = [world.deploy("two", [device.id], name=f"number {number}") for number in range(5)]
+
+    for deployment in made:
+        serves(device.poll(), deployment)
+        assert device.report(deployment, "success").status_code == 204
+
+    serves_nothing(device.poll())
+    assert all(world.show(deployment)["status"] == "finished" for deployment in made)
+
+
+def test_an_end_to_unfinished_deployments(world: World, device: Device, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "OPEN_DEPLOYMENTS", 2)
+    many = [device.id, *(str(uuid.uuid4()) for _ in range(limits.HEAD_DEPLOYMENT_TARGETS))]
+    made = [world.deploy("two", many, name=f"number {number}") for number in range(2)]
+
+    answer = post(world, devices=many)
+    assert (answer.status_code, answer.json()["error"]) == (422, "too many unfinished deployments (max: 2)")
+
+    assert world.deploy("two", [device.id])  # it waits elsewhere
+    world.abort(made[0])
+    assert world.deploy("two", many)
+
+
+@pytest.mark.parametrize("targets", [5, 6, 20, 21, 400, 401])
+def test_targets_are_the_same_however_they_are_kept(world: World, device: Device, targets: int) -> None:
+    ids = [device.id, *(str(uuid.uuid4()) for _ in range(targets - 1))]
+    deployment = world.deploy("two", ids)
+
+    assert sorted(world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json()) == sorted(ids)
+    assert sorted(world.show(deployment)["filter"]["terms"][0]["value"]) == sorted(ids)
+    serves(device.poll(), deployment)
+    assert device.report(deployment, "success").status_code == 204
+    assert world.numbers(deployment) == {"success": 1, "pending": targets - 1}
+    world.abort(deployment)
+    assert world.numbers(deployment) == {"success": 1}
+
+
+def test_an_operator_may_set_nothing_but_aborted(world: World, device: Device) -> None:
+    deployment = world.deploy("two", [device.id])
+    place = f"{DEPLOYMENTS}/{deployment}/status"
+
+    for status in ("finished", "", "ABORTED"):
+        answer = world.api.put(place, json={"status": status})
+        assert (answer.status_code, answer.json()["error"]) == (400, "Unexpected deployment status")
+    assert world.api.put(place, json={}).status_code == 400
+    answer = world.api.put(f"{DEPLOYMENTS}/x/status", json={"status": "aborted"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "ID is not a valid UUID")
+    answer = world.api.put(f"{DEPLOYMENTS}/{uuid.uuid4()}/status", json={"status": "aborted"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "Deployment already finished")
+    serves(device.poll(), deployment)
+
+
+def test_an_abort_touches_no_row(world: World, device: Device, tenant) -> None:
+    from chalicelib.deployments import tables
+
+    deployment = world.deploy("two", [device.id, world.device().id])
+    serves(device.poll(), deployment)
+    device.report(deployment, "installing")
+    before = tables.find_row(tenant.id, deployment, device.id)
+
+    world.abort(deployment)
+
+    after = tables.find_row(tenant.id, deployment, device.id)
+    assert before is not None
+    assert after is not None
+    assert after.serialize() == before.serialize()
+    shown = world.show(deployment)
+    row = world.rows(deployment)[device.id]
+    # What is shown of the row follows from its deployment.
+    assert (row["status"], row["finished"]) == ("aborted", shown["finished"])
+    # Who never asked is not in the numbers, but is still what the deployment was for.
+    assert (world.numbers(deployment), shown["max_devices"]) == ({"aborted": 1}, 2)
+
+
+def test_another_tenant_sees_nothing_of_it(world: World, device: Device, sign_in: SignIn) -> None:
+    from chalicelib.tenantadm import service
+
+    stranger = sign_in(service.create_tenant("Other"))
+    deployment = world.deploy("two", [device.id])
+    serves(device.poll(), deployment)
+    place = f"{DEPLOYMENTS}/{deployment}"
+
+    for path in ("", "/statistics", "/devices", "/devices/list", "/device_list", f"/devices/{device.id}/log"):
+        assert stranger.get(place + path).status_code == 404
+    assert stranger.post(f"{DEPLOYMENTS}/statistics/list", json=[deployment]).status_code == 404
+    assert stranger.put(f"{place}/status", json={"status": "aborted"}).status_code == 422
+    assert stranger.delete(f"{DEPLOYMENTS}/devices/{device.id}").status_code == 204
+    assert stranger.delete(f"{DEPLOYMENTS}/devices/{device.id}/history").status_code == 204
+    assert stranger.get(DEPLOYMENTS).json() == stranger.get(f"{DEPLOYMENTS}/devices/{device.id}").json() == []
+    answer = stranger.post(DEPLOYMENTS, json={"name": "a", "artifact_name": "two", "devices": [device.id]})
+    assert answer.status_code == 422
+    serves(device.poll(), deployment)
+
+
+def test_a_token_opens_only_its_own_side(world: World, device: Device) -> None:
+    deployment = world.deploy("two", [device.id])
+    as_device = {"Authorization": f"Bearer {device.token}"}
+    for path in ("", f"/{deployment}", f"/{deployment}/statistics", f"/devices/{device.id}"):
+        assert world.http.get(DEPLOYMENTS + path).status_code == 401
+        assert world.http.get(DEPLOYMENTS + path, headers=as_device).status_code == 401
+    path = "/api/devices/v1/deployments/device/deployments"
+    for client in (world.http, world.api):
+        assert client.get(f"{path}/next").status_code == 401
+        assert client.put(f"{path}/{deployment}/status", json={"status": "success"}).status_code == 401
+        assert client.post("/api/devices/v2/deployments/device/deployments/next", json={}).status_code == 401
