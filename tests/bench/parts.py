@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.bench.numbers import Cost, Number, Results, calibrate, import_times
 from tests.simulator.artifacts import build_artifact
-from tests.simulator.client import Client
 from tests.simulator.books import Behaviour, Payload
+from tests.simulator.client import Client
 from tests.simulator.fleet import DEVICE_TYPE, REPORTS, Fleet, SimulatedDevice
 from tests.simulator.management import Operator
 from tests.simulator.serve import Address, ServerProcess
