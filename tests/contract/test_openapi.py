@@ -1,0 +1,33 @@
+"""What is served is Mender's API: the route table against the published OpenAPI description."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from infra.scripts.compatibility import PAGE, Operation, served
+from tests.contract.description import described, needed
+
+pytestmark = needed
+
+BEYOND = {
+    Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
+}
+"""What is served though the description does not have it, and why."""
+
+_COUNTED = re.compile(r"^\| (?P<area>[^|`]+) \| \d+ of \d+ \| (?P<served>\d+) of (?P<all>\d+) \|$", re.MULTILINE)
+
+
+def test_every_served_operation_is_described_or_explained():
+    assert served() - set(described()) == set(BEYOND)
+
+
+def test_the_compatibility_page_counts_what_is_served_and_described():
+    there = set(described())
+    wanted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for operation in there:
+        for area in (operation.area, "**Sum**"):
+            wanted[area][0] += operation in served()
+            wanted[area][1] += 1
+    told = {row["area"]: [int(row["served"]), int(row["all"])] for row in _COUNTED.finditer(PAGE.read_text())}
+    assert told == wanted
