@@ -295,13 +295,16 @@ def read_targets(tenant: TenantId, deployment: str) -> bytes:
     return bytes(item.packed)
 
 
-def read_counts(deployments: Iterable[DeploymentItem]) -> dict[str, Counts]:
-    """Counters of each deployment, summed, as they are now; 100 counter items a round trip."""
+def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:
+    """Counters of each deployment, summed, as they are now; 100 counter items a round trip.
+
+    With ``recent`` as they were a moment ago, for half the price.
+    """
     wanted = [
         (each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(int(each.shards))
     ]
     found: dict[str, list[CounterItem]] = {}
-    for item in CounterItem.batch_get(wanted, consistent_read=True):
+    for item in CounterItem.batch_get(wanted, consistent_read=not recent):
         found.setdefault(str(item.pk).rsplit("#", 1)[-1], []).append(item)
     return {deployment: sum_counters(items) for deployment, items in found.items()}
 

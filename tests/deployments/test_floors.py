@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from tests.deployments.world import World, serves, serves_nothing
-from tests.support.probe import counted
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+from tests.support.probe import Cost, counted
 
 SIZES = [10, 10_000]
 
@@ -108,6 +108,67 @@ def test_an_update_for_one_device_costs_no_other_poll_anything(fleet: World, war
     assert again.round_trips <= 2
     assert again.read_units <= 1.5
     assert again.write_units == 0
+
+
+def test_a_hundred_open_and_finished_deployments_cost_a_poll_nothing(fleet: World, warm) -> None:
+    mine, other = fleet.devices
+    for number in range(50):
+        strangers = [str(uuid.uuid4()) for _ in range(11)]
+        fleet.abort(fleet.deploy("release", [other.id, *strangers], name=f"over {number}"))
+        fleet.deploy("release", [other.id, *strangers], name=f"open {number}")
+    serves_nothing(mine.poll())
+    with counted() as cost:
+        serves_nothing(mine.poll())
+    assert cost.calls == ["GetItem"]
+    assert (cost.read_units, cost.write_units) == (1, 0)
+
+
+def test_the_last_report_and_an_attempt_are_one_transaction(fleet: World, warm) -> None:
+    device, _ = fleet.devices
+    strangers = [str(uuid.uuid4()) for _ in range(9)]
+    deployment = fleet.deploy("release", [device.id, *strangers], retries=1)
+    serves(device.poll(), deployment)
+    with counted() as failed:
+        assert device.report(deployment, "failure").status_code == 204
+    assert sorted(failed.calls) == ["GetItem", "TransactWriteItems"]
+    assert (failed.read_units, failed.write_units) == (1, 6)
+    with counted() as again:
+        serves(device.poll(), deployment)
+    assert sorted(again.calls) == ["GetItem", "TransactWriteItems"]
+    assert (again.read_units, again.write_units) == (1, 2)  # the head alone
+
+    alone = fleet.deploy("release", [device.id])
+    device.report(deployment, "failure")
+    serves(device.poll(), alone)
+    with counted() as last:
+        assert device.report(alone, "success").status_code == 204
+    # The first transaction is refused, which is how it learns to be the last; the second closes the deployment.
+    assert sorted(last.calls) == ["GetItem", "TransactWriteItems", "TransactWriteItems"]
+    assert last.read_units == 1
+
+
+def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> None:
+    device, _ = fleet.devices
+    deployment = fleet.deploy("release")
+    serves(device.poll(), deployment)
+    for number in range(20):
+        fleet.deploy("release", [device.id], name=f"small {number}")
+
+    def cost(path: str) -> Cost:
+        fleet.api.get(DEPLOYMENTS + path)
+        with counted() as spent:
+            assert fleet.api.get(DEPLOYMENTS + path).status_code == 200
+        return spent
+
+    # Each with the read of the user's session.
+    page = cost("")
+    assert page.by_operation == {"GetItem": 2, "Query": 1, "BatchGetItem": 1}
+    assert page.read_units <= 14  # half a unit a deployment for its counters
+    for path in (f"/{deployment}", f"/{deployment}/statistics"):
+        # A counter item per 2,000 devices.
+        assert cost(path).by_operation == {"GetItem": 2, "BatchGetItem": 1}
+    assert cost(f"/{deployment}/devices/list").round_trips <= 5
+    assert cost(f"/devices/{device.id}").round_trips <= 6
 
 
 @pytest.mark.slow

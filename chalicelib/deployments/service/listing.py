@@ -55,19 +55,19 @@ def list_deployments(tenant: TenantId, wanted: Wanted, page: Page) -> tuple[list
         total, opened = tables.read_totals(tenant)
         items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=page.stop)
         rows = list(islice(items, page.start, page.stop))
-        return _show_all(rows), total if is_open is None else total - opened
+        return _show_all(rows, recent=True), total if is_open is None else total - opened
     if wanted.status == "scheduled":
         return [], 0
     items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first)
     matching = [item for item in items if _matches(item, wanted)]
     if wanted.status in {"pending", "inprogress"}:
-        counts = tables.read_counts(matching)
+        counts = tables.read_counts(matching, recent=True)
         matching = [
             item
             for item in matching
             if statistics.status(counts.get(item.deployment_id, _NONE), finished=False) == wanted.status
         ]
-    return _show_all(matching[page.start : page.stop]), len(matching)
+    return _show_all(matching[page.start : page.stop], recent=True), len(matching)
 
 
 def _matches(item: DeploymentItem, wanted: Wanted) -> bool:
@@ -218,8 +218,9 @@ def _numbers(item: DeploymentItem, counts: Counts) -> dict[str, int]:
     return statistics.shown(counts, targets=int(item.targets), aborted=bool(item.aborted))
 
 
-def _show_all(items: list[DeploymentItem]) -> list[Deployment]:
-    counts = tables.read_counts(items)
+def _show_all(items: list[DeploymentItem], *, recent: bool = False) -> list[Deployment]:
+    """``recent`` for lists: the index they come from is a moment behind anyway."""
+    counts = tables.read_counts(items, recent=recent)
     return [_show(item, counts.get(item.deployment_id, _NONE)) for item in items]
 
 
