@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-_ATTEMPTS = 8
+_ATTEMPTS = 20
 
 
 class Lost(Exception):  # not an error: somebody was faster

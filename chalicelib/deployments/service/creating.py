@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
-_ATTEMPTS = 4
+_ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)

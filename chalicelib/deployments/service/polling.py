@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
-_ATTEMPTS = 6
+_ATTEMPTS = 20
+"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
 def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str]) -> Instructions | None:

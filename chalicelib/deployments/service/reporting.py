@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action
 
-_ATTEMPTS = 6
+_ATTEMPTS = 20
+"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 _GONE = "Deployment not found"
 
 
