@@ -242,6 +242,8 @@ async def _costs(bench: Bench, part: str, client: Client, operator: Operator, ad
         await measure("inventory, changed", device.report_inventory())
         await measure("statistics", operator.statistics(deployment))
     if size > 3:
+        for device in fleet.devices[4:7]:
+            await measure("a whole update, in the steps of a client", device.check())
         document = {"messages": [{"timestamp": "2026-01-01T00:00:00Z", "level": "error", "message": "x"}]}
         device = fleet.devices[3]
         await device.poll()
