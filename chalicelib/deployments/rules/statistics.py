@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.deployments.rules.statuses import ACTIVE, FINAL, Status
+from chalicelib.deployments.rules.statuses import ACTIVE, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,6 @@ class Counts:
     rows: int
     by_status: Mapping[Status, int]
     total_size: int
-
-    @property
-    def finals(self) -> int:
-        """Devices that are done."""
-        return sum(count for status, count in self.by_status.items() if status in FINAL)
 
 
 def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:

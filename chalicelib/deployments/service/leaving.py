@@ -8,18 +8,16 @@ from chalicelib import clock
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
-from chalicelib.deployments.service import changes, heads, plans, rows
-from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
+from chalicelib.deployments.service import heads, plans, rows
+from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from chalicelib.deployments.service.plans import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action
 
 _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
@@ -63,7 +61,7 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
         if plan is None or item is None or not item.is_open:
             heads.commit(heads.write(head, current=None, decided=current.q))
         else:
-            _end(tenant, head, plan, Status(current.s), status)
+            rows.end(tenant, plan, head, Status(current.s), status, clock.now())
         return True
     opened = control.get(tenant, fresh=True).open
     for each in polling.waiting(int(head.decided), heads.queue_of(head), opened):
@@ -80,13 +78,6 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
 def _is_open(tenant: TenantId, deployment: str) -> bool:
     item = tables.find_deployment(tenant, deployment)
     return item is not None and item.is_open
-
-
-def _end(tenant: TenantId, head: DeviceHead, plan: Plan, before: Status, after: Status) -> None:
-    now = clock.now()
-    write = heads.write(head, current=None, decided=plan.sequence)
-    actions: list[Action] = [RowItem.finished.set(now)]
-    changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 
 def forget_history(tenant: TenantId, device_id: str) -> None:

@@ -10,8 +10,8 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import changes, heads, plans, rows
-from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
+from chalicelib.deployments.service import heads, plans, rows
+from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
 from chalicelib.errors import Conflict, Unauthorized, Unavailable
 from chalicelib.fleet import control
@@ -153,18 +153,8 @@ class _Poll:
         return self._instructions(plan, artifact)
 
     def _end(self, plan: Plan, current: Current, status: Status) -> None:
-        now = clock.now()
-        change = Change(
-            self.tenant,
-            plan,
-            self.device_id,
-            before=Status(current.s),
-            after=status,
-            actions=[tables.RowItem.finished.set(now)],
-            head=heads.write(self.head, current=None, decided=plan.sequence),
-        )
         try:
-            changes.commit(change, now)
+            rows.end(self.tenant, plan, self.head, Status(current.s), status, clock.now())
         except Withdrawn:
             control.forget(self.tenant)
             raise Lost from None

@@ -1,4 +1,4 @@
-"""How a device's row begins."""
+"""How a device's row begins, and how the server ends it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import changes, heads
 from chalicelib.deployments.service.changes import Change, Lost
+from chalicelib.deployments.tables import RowItem
 from chalicelib.storage import keys
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deployments.service.plans import Plan
-    from chalicelib.deployments.tables import RowItem
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
 
 
 def begin(
@@ -65,6 +66,19 @@ def begin(
             raise
         # A row that was deleted from the device's history makes room for a new one.
         changes.commit(replace(change, before=Status(old.status), replaces_deleted=True), now)
+
+
+def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: Status, now: datetime) -> None:
+    """End a device's active row for it, with a final status that it did not report.
+
+    Raises:
+        Lost: the head or row was not as expected; read again, decide again.
+        Withdrawn: the deployment was aborted.
+        Unavailable: other writers did not let us through.
+    """
+    write = heads.write(head, current=None, decided=plan.sequence)
+    actions: list[Action] = [RowItem.finished.set(now)]
+    changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 
 def _new_row(tenant: TenantId, plan: Plan, device_id: str, status: Status) -> RowItem:
