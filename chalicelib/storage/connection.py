@@ -32,6 +32,10 @@ class SeamConnection(Connection):
     def __repr__(self) -> str:
         return f"SeamConnection<{self.region}>"  # pynamodb's own would make a client
 
+    def close(self) -> None:
+        """Close idle connections, at the end of a program; the next call makes new ones."""
+        self._transport.close()
+
     def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
         """Run one operation.
 

@@ -100,6 +100,10 @@ class Transport:
         self._pool = Pool(url or f"https://dynamodb.{region}.{suffix}", self._patience.connect)
         self._skew = 0.0
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._pool.close()
+
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Run one operation.
 

@@ -36,7 +36,7 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
     for name in _FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(variables)
-    _forget_settings()
+    _forget()
     try:
         yield
     finally:
@@ -45,12 +45,15 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        _forget_settings()
+        _forget()
 
 
-def _forget_settings() -> None:
-    """The app reads its settings once; in a test-suite it may have done so already."""
+def _forget() -> None:
+    """The app reads its settings once, perhaps already; its idle connections lead to an engine that ends."""
     settings = sys.modules.get("chalicelib.settings")
     if settings is not None:
         settings.current.cache_clear()
         settings.aws.cache_clear()
+    connection = sys.modules.get("chalicelib.storage.connection")
+    if connection is not None and connection.shared.cache_info().currsize:
+        connection.shared().close()
