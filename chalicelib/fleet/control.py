@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import limits, settings
+import msgspec
+
+from chalicelib import limits
+from chalicelib import settings as server_settings
 from chalicelib.errors import Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
 from chalicelib.storage import keys
@@ -20,6 +23,13 @@ _SORT = "CONTROL"
 _CACHED_TENANTS = 10_000
 
 
+class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a tenant wants the server to behave. Each member is off or as Mender does until the tenant sets it."""
+
+    device_timeout: int = 0
+    """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """A tenant as calls see it. ``open`` are unfinished deployments ``(sequence, id)``, oldest first."""
@@ -30,9 +40,10 @@ class Control:
     max_devices: int
     storage_limit: int
     open: tuple[tuple[int, str], ...]
+    settings: TenantSettings
 
 
-_GONE = Control(active=False, plan="", addons=(), max_devices=0, storage_limit=0, open=())
+_GONE = Control(active=False, plan="", addons=(), max_devices=0, storage_limit=0, open=(), settings=TenantSettings())
 _cache: dict[str, tuple[float, Control]] = {}
 _lock = Lock()
 
@@ -46,7 +57,7 @@ def get(tenant: TenantId, *, fresh: bool = False) -> Control:
     """The tenant's control item, at most ``settings.control_cache`` seconds old; an unknown tenant is inactive."""
     if not fresh:
         cached = _cache.get(tenant)
-        if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
+        if cached is not None and time.monotonic() - cached[0] < server_settings.current().control_cache:
             return cached[1]
     read_at = time.monotonic()
     control = _read(tenant)
@@ -70,6 +81,7 @@ def _read(tenant: TenantId) -> Control:
         max_devices=int(item.max_devices),
         storage_limit=int(item.storage_limit),
         open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
+        settings=msgspec.convert(item.settings, TenantSettings),
     )
 
 
@@ -93,6 +105,7 @@ def change(  # one keyword an attribute; None leaves it as it is
     addons: list[dict[str, Any]] | None = None,
     max_devices: int | None = None,
     storage_limit: int | None = None,
+    settings: TenantSettings | None = None,
 ) -> None:
     """Change what ``tenantadm`` owns of a tenant's control item, in the transaction that changes the tenant."""
     wanted: tuple[tuple[Any, Any], ...] = (
@@ -101,6 +114,7 @@ def change(  # one keyword an attribute; None leaves it as it is
         (ControlItem.addons, addons),
         (ControlItem.max_devices, max_devices),
         (ControlItem.storage_limit, storage_limit),
+        (ControlItem.settings, settings),
     )
     actions = [attribute.set(value) for attribute, value in wanted if value is not None]
     tx.update(ref(tenant), actions, ControlItem.pk.exists(), label="control")

@@ -80,6 +80,8 @@ class ControlItem(FleetItem):
     """Most accepted devices; -1 no limit, 0 nobody."""
     storage_limit = NumberAttribute(default=0)
     """Bytes of artifacts; 0 no limit."""
+    settings = BlobAttribute(default=dict)
+    """What the tenant has set of ``fleet.control.TenantSettings``."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """Unfinished deployments that are not on heads: id to sequence."""
 

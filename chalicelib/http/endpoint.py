@@ -16,10 +16,13 @@ from urllib.parse import unquote
 
 from chalice.app import Blueprint, Response
 
-from chalicelib import limits
+from chalicelib import features, limits
+from chalicelib.actor import SYSTEM, Actor, acting
 from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
+from chalicelib.features import Feature
+from chalicelib.fleet import control
 from chalicelib.http import content
-from chalicelib.http.identity import Auth, authenticate
+from chalicelib.http.identity import Auth, Identity, authenticate
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Query, Reply, Request
 from chalicelib.observability import logger
@@ -47,6 +50,9 @@ class EndpointSpec:
     streams_body: bool
     stream_limit: int
     body_error: str
+    feature: Feature | None
+    device: str | None
+    release: str | None
 
 
 def bind(app: Chalice) -> None:
@@ -54,7 +60,7 @@ def bind(app: Chalice) -> None:
     _bound[:] = [app]
 
 
-def endpoint(  # one keyword a promise; all but three have a default that is safe
+def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a default that is safe
     blueprint: Blueprint,
     route: str,
     *,
@@ -64,6 +70,9 @@ def endpoint(  # one keyword a promise; all but three have a default that is saf
     body_limit: int = limits.BODY,
     stream_limit: int = 0,
     body_error: str = "failed to decode request body: ",
+    feature: Feature | None = None,
+    device: str | None = None,
+    release: str | None = None,
 ) -> Callable[[View], View]:
     """Declare a route.
 
@@ -76,11 +85,17 @@ def endpoint(  # one keyword a promise; all but three have a default that is saf
         body_limit: bytes; beyond it 413.
         stream_limit: bytes; above 0 the body is read through ``Request.stream()`` and may be larger than an event.
         body_error: what the text of a decoding error begins with.
+        feature: what the tenant's plan or add-ons must include (403 otherwise); None for what every tenant has.
+        device: the path variable that is a device's id: users whose right ends at some groups get 403 for others.
+        release: the path variable that is a release's name: the same for rights that end at release tags.
     """
     if (auth is Auth.USER) != (permission is not None):
         raise ValueError(f"{route}: users need a permission, devices and the public have none")
     method, path = route.split(" ")
-    spec = EndpointSpec(method, path, auth, permission, body, body_limit, stream_limit > 0, stream_limit, body_error)
+    streams = stream_limit > 0
+    spec = EndpointSpec(
+        method, path, auth, permission, body, body_limit, streams, stream_limit, body_error, feature, device, release
+    )
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -96,14 +111,16 @@ def endpoint(  # one keyword a promise; all but three have a default that is saf
 
 def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
     request = _request(_call())
+    request.permission = spec.permission
+    # API Gateway leaves path variables encoded.
+    values = {name: unquote(value) for name, value in uri.items()}
     try:
         if spec.auth is not Auth.NONE:
             request.identity = authenticate(spec.auth, request.headers)
-            if spec.permission is not None and not request.identity.allows(spec.permission):
-                raise Forbidden("forbidden")  # noqa: TRY301  # one place makes responses
+            _authorize(spec, request.identity)
         _read_body(spec, request)
-        # API Gateway leaves path variables encoded.
-        reply = view(request, **{name: unquote(value) for name, value in uri.items()})
+        with acting(_actor(request)):
+            reply = view(request, **values)
     except DomainError as error:
         reply = _refusal(error, request)
     except ConditionFailed as error:
@@ -114,6 +131,22 @@ def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
         logger.exception("unexpected error", extra=_facts(request))
         reply = Reply(500, {"error": "internal error", "request_id": request.request_id})
     return _response(reply, request)
+
+
+def _authorize(spec: EndpointSpec, identity: Identity) -> None:
+    if spec.permission is not None and not identity.allows(spec.permission):
+        raise Forbidden("forbidden")
+    if spec.feature is None:
+        return
+    tenant = control.get(identity.tenant)
+    if not features.included(spec.feature, tenant.plan, features.enabled_addons(tenant.addons)):
+        raise Forbidden(f"the plan and add-ons of this tenant do not include {spec.feature.replace('_', ' ')}")
+
+
+def _actor(request: Request) -> Actor:
+    if not request.is_identified:
+        return Actor(SYSTEM.kind, SYSTEM.id, request.source_ip)
+    return Actor(request.identity.kind, request.identity.subject, request.source_ip)
 
 
 def _call() -> Call:

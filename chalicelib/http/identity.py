@@ -52,8 +52,16 @@ class Identity:
         return self.head
 
     def allows(self, permission: Permission) -> bool:
-        """Whether the caller has this right."""
+        """Whether the caller has this right, for at least some devices or releases."""
         return self.permissions is None or permission in self.permissions
+
+    def groups(self, permission: Permission) -> frozenset[str] | None:  # noqa: ARG002  # no role ends anywhere yet
+        """The static groups that this right of the caller ends at; None: it holds for every device."""
+        return None
+
+    def release_tags(self, permission: Permission) -> frozenset[str] | None:  # noqa: ARG002  # as above
+        """The release tags that this right of the caller ends at; None: it holds for every release."""
+        return None
 
 
 def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chalicelib.http import body as bodies
 from chalicelib.http.identity import Identity
+from chalicelib.http.permissions import Permission
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -48,6 +49,8 @@ class Request:
     request_id: str
     gateway_id: str
     source_ip: str
+    permission: Permission | None = None
+    """The right that the route asked for."""
     _identity: Identity | None = None
     body: Any = None
 
@@ -63,9 +66,27 @@ class Request:
         self._identity = identity
 
     @property
+    def is_identified(self) -> bool:
+        """Whether it is known who calls."""
+        return self._identity is not None
+
+    @property
     def tenant(self) -> TenantId:
         """The tenant of the verified token."""
         return self.identity.tenant
+
+    @property
+    def groups(self) -> frozenset[str] | None:
+        """The static groups whose devices the caller may reach by this route; None: every device of the tenant.
+
+        A view hands this to each service that finds devices by anything but the route's declared path variable.
+        """
+        return self.identity.groups(self.permission) if self.permission is not None else None
+
+    @property
+    def release_tags(self) -> frozenset[str] | None:
+        """The tags whose releases the caller may reach by this route; None: every release of the tenant."""
+        return self.identity.release_tags(self.permission) if self.permission is not None else None
 
     def stream(self) -> BinaryIO:
         """The body as a stream; the only way to read one that is larger than a Lambda event."""

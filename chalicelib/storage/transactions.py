@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,8 @@ __all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction"]
 
 MAX_ITEMS: Final = 100
 """AWS: writes in one TransactWriteItems."""
+_Write = tuple[str, str, dict[str, Any]]
+"""Label, kind, arguments."""
 _ATTEMPTS: Final = 12
 _BACKOFF: Final = 0.02
 
@@ -48,11 +51,20 @@ class ConditionFailed(Exception):
 class Transaction:
     """Writes to commit together. An item may be written once only; conditions go with the write itself."""
 
-    _writes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    _writes: list[_Write] = field(default_factory=list)
+    _late: list[Callable[[Transaction], None]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        """How many writes were collected."""
+        """How many writes were collected, late ones not counted."""
         return len(self._writes)
+
+    def late(self, add: Callable[[Transaction], None]) -> None:
+        """Let ``add`` add writes at each attempt to commit, from what it reads then.
+
+        For what rides along with other people's changes, like the next link of a chain: if a condition of such a
+        write fails, and none of the others', only ``add`` runs again; the caller never sees it.
+        """
+        self._late.append(add)
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
@@ -89,31 +101,51 @@ class Transaction:
             ConditionFailed: a condition did not hold.
             Unavailable: other writers did not let us through, or DynamoDB is throttling.
         """
-        if not self._writes:
+        if not self._writes and not self._late:
             return
-        request = {
-            "TransactItems": [{kind: kwargs} for _, kind, kwargs in self._writes],
-            "ClientRequestToken": str(uuid.uuid4()),
-        }
+        writes = self._all_writes()
+        request = _request(writes)
         for attempt in range(_ATTEMPTS):
             try:
                 connection.shared().dispatch("TransactWriteItems", request)
             except VerboseClientError as error:
-                reasons = list(error.cancellation_reasons)
-                failed = {
-                    self._writes[index][0] or f"#{index}": reason.raw_item
-                    for index, reason in enumerate(reasons)
-                    if reason and reason.code == "ConditionalCheckFailed"
-                }
+                failed = _failed(writes, error)
+                own = {label: item for index, label, item in failed if index < len(self._writes)}
+                if own:
+                    raise ConditionFailed(own) from error
                 if failed:
-                    raise ConditionFailed(failed) from error
-                if not _conflict(error):
+                    # Only late ones: nothing was written, so other writes under a new token are safe.
+                    writes = self._all_writes()
+                    request = _request(writes)
+                elif not _conflict(error):
                     raise
             else:
                 return
             # Full jitter: writers that collided must not collide again in step.
             time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311, TID251  # not for security
         raise Unavailable("service unavailable")
+
+    def _all_writes(self) -> list[_Write]:
+        late = Transaction()
+        for add in self._late:
+            add(late)
+        return self._writes + late._writes
+
+
+def _request(writes: list[_Write]) -> dict[str, Any]:
+    return {
+        "TransactItems": [{kind: kwargs} for _, kind, kwargs in writes],
+        "ClientRequestToken": str(uuid.uuid4()),
+    }
+
+
+def _failed(writes: list[_Write], error: VerboseClientError) -> list[tuple[int, str, dict[str, Any] | None]]:
+    """Index, label and present item of each write whose condition did not hold."""
+    return [
+        (index, writes[index][0] or f"#{index}", reason.raw_item)
+        for index, reason in enumerate(error.cancellation_reasons)
+        if reason and reason.code == "ConditionalCheckFailed"
+    ]
 
 
 def _conflict(error: VerboseClientError) -> bool:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from chalicelib import limits
+from chalicelib import features, limits
 from chalicelib.errors import BadRequest
-
-PLANS = ("os", "professional", "enterprise")
-"""Plans by what they include, least first (behaviour notes J)."""
 
 
 class Status(StrEnum):
@@ -21,7 +18,7 @@ class Status(StrEnum):
 
 def default_addons() -> list[dict[str, Any]]:
     """The add-ons of a new tenant: all there are, enabled."""
-    return [{"name": name, "enabled": True} for name in ("configure", "troubleshoot", "monitor")]
+    return [{"name": name, "enabled": True} for name in features.ADDONS]
 
 
 def check_new(name: str, plan: str) -> None:
@@ -32,8 +29,8 @@ def check_new(name: str, plan: str) -> None:
     """
     if not name.strip() or len(name) > limits.TENANT_NAME:
         raise BadRequest(f"name: must be between 1 and {limits.TENANT_NAME} characters long")
-    if plan not in PLANS:
-        raise BadRequest(f"plan: must be one of {', '.join(PLANS)}")
+    if plan not in features.PLANS:
+        raise BadRequest(f"plan: must be one of {', '.join(features.PLANS)}")
 
 
 def check_limits(max_devices: int | None, storage_limit: int | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib import features
+from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.useradm.shapes import Plan, PlanBinding
 
@@ -11,27 +13,31 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _NAMES = {"os": "Basic", "professional": "Professional", "enterprise": "Enterprise"}
-_ADDONS = {"terminal": "troubleshoot", "file_transfer": "troubleshoot", "configuration": "configure"} | {
-    "monitoring": "monitor"
-}
-"""Features that an add-on brings, whatever the plan."""
+_SHOWN = (
+    Feature.RBAC,
+    Feature.AUDIT_LOGS,
+    Feature.DYNAMIC_GROUPS,
+    Feature.TERMINAL,
+    Feature.FILE_TRANSFER,
+    Feature.CONFIGURATION,
+    Feature.MONITORING,
+    Feature.REPORTING,
+)
+"""What the API's description names of a plan, in its order."""
 
 
 def all_plans() -> list[Plan]:
     """The plans, with what they include when every add-on is enabled."""
-    return [_plan(name, frozenset(_ADDONS.values())) for name in _NAMES]
+    return [_plan(name, frozenset(features.ADDONS)) for name in features.PLANS]
 
 
 def binding(tenant: TenantId) -> PlanBinding:
     """The tenant's plan with its add-ons, and the limits it has."""
     item = control.get(tenant)
-    enabled = frozenset(addon["name"] for addon in item.addons if addon.get("enabled"))
     limits = {"devices": item.max_devices} if item.max_devices >= 0 else {}
-    return PlanBinding(_plan(item.plan, enabled), limits)
+    return PlanBinding(_plan(item.plan, features.enabled_addons(item.addons)), limits)
 
 
 def _plan(name: str, addons: frozenset[str]) -> Plan:
-    enterprise = name == "enterprise"
-    features = {"rbac": enterprise, "audit_logs": enterprise, "dynamic_groups": enterprise}
-    features |= {feature: addon in addons for feature, addon in _ADDONS.items()}
-    return Plan(name, _NAMES.get(name, name), features | {"reporting": enterprise})
+    included = {str(feature): features.included(feature, name, addons) for feature in _SHOWN}
+    return Plan(name, _NAMES.get(name, name), included)

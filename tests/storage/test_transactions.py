@@ -62,6 +62,33 @@ class TestOnTheEngine:
     def test_nothing_to_write(self):
         Transaction().commit()
 
+    def test_late_writes_are_made_anew_when_only_they_lose(self, pk: str):
+        Row(pk, "chain", number=0).save()
+        reads = []
+
+        def link(late: Transaction) -> None:
+            last = int(Row.get(pk, "chain", consistent_read=True).number)
+            reads.append(last)
+            if len(reads) == 1:  # somebody else is faster, once
+                Row(pk, "chain").update([Row.number.set(last + 1)])
+            late.update(Row(pk, "chain"), [Row.number.set(last + 1)], Row.number == last, label="link")
+
+        tx = Transaction()
+        tx.put(Row(pk, "change"), Row.pk.does_not_exist(), label="change")
+        tx.late(link)
+        tx.commit()
+
+        assert reads == [0, 1]
+        assert rows(pk) == {"chain": 2, "change": 0}
+
+        reads.clear()
+        again = Transaction()
+        again.put(Row(pk, "change"), Row.pk.does_not_exist(), label="change")
+        again.late(link)
+        with pytest.raises(ConditionFailed) as caught:
+            again.commit()
+        assert set(caught.value.failed) == {"change"}
+
     def test_failed_conditions_come_by_label_with_the_item_as_it_is(self, pk: str):
         for sk in "abcd":
             Row(pk, sk, number=5, data=b"\0\xff").save()

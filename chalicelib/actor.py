@@ -1,0 +1,46 @@
+"""Who is acting: the verified caller of the request that runs, else the server itself.
+
+Set by ``@endpoint`` for the time of a request, so that a service deep inside can say in an audit entry who wanted
+the change without every function on the way handing it on. It says who, never what they may do: rights are judged
+from the request's identity alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """``kind``: ``user``, ``device`` or ``system``; ``id``: of the user or device; ``source_ip``: empty if unknown."""
+
+    kind: str
+    id: str
+    source_ip: str = ""
+
+
+SYSTEM: Final = Actor("system", "system")
+"""Schedules, queue workers, and the admin's command."""
+
+_current: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
+
+
+def current() -> Actor:
+    """Who is acting now."""
+    return _current.get()
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Act as ``actor`` while the block runs."""
+    token = _current.set(actor)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,53 @@
+"""What an audit entry says (behaviour notes H; reference, "AuditLog")."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Action(StrEnum):
+    """What was done; keep the list alphabetical. The values are the API's."""
+
+    ABORT = "abort"
+    AUTH_METHOD_CHANGE = "auth_method_change"
+    CLOSE_PORTFORWARD = "close_portforward"
+    CLOSE_TERMINAL = "close_terminal"
+    CREATE = "create"
+    DECOMMISSION = "decommission"
+    DELETE = "delete"
+    DEPLOY_CONFIGURATION = "deploy_configuration"
+    DOWNLOAD_FILE = "download_file"
+    OPEN_PORTFORWARD = "open_portforward"
+    OPEN_TERMINAL = "open_terminal"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105  # the name of an action
+    REJECT = "reject"
+    SET_CONFIGURATION = "set_configuration"
+    UPDATE = "update"
+    UPLOAD = "upload"
+    UPLOAD_FILE = "upload_file"
+
+
+class ObjectType(StrEnum):
+    """What it was done to; keep the list alphabetical. The values are the API's."""
+
+    ARTIFACT = "artifact"
+    DEPLOYMENT = "deployment"
+    DEVICE = "device"
+    INTEGRATION = "integration"
+    RELEASE = "release"
+    ROLE = "role"
+    SETTINGS = "settings"
+    TENANT = "tenant"
+    USER = "user"
+    USER_ACCESS_TOKEN = "user_access_token"  # noqa: S105  # the name of a kind of object
+
+
+class Object(msgspec.Struct, frozen=True):
+    """What an entry is about. ``about`` is what the API nests under the type's name: ``{"name": ...}``."""
+
+    type: ObjectType
+    id: str
+    about: dict[str, Any] = {}

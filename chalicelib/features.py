@@ -1,0 +1,65 @@
+"""Which plan or add-on brings which feature: the one table that gates them (behaviour notes J and F to I).
+
+A route names the feature it belongs to (``@endpoint(feature=...)``) and answers 403 where the tenant has not got it.
+Plans and add-ons are data of the tenant; new tenants have everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+PLANS: Final = ("os", "professional", "enterprise")
+"""By what they include, least first."""
+
+
+class Feature(StrEnum):
+    """A feature that not every tenant has; keep the list alphabetical."""
+
+    AUDIT_LOGS = "audit_logs"
+    CONFIGURATION = "configuration"
+    DYNAMIC_GROUPS = "dynamic_groups"
+    FILE_TRANSFER = "file_transfer"
+    MONITORING = "monitoring"
+    PLAYBACK = "playback"
+    RBAC = "rbac"
+    REPORTING = "reporting"
+    TERMINAL = "terminal"
+    UPDATE_CONTROL = "update_control"
+
+
+_BY_ADDON: Final = {
+    Feature.CONFIGURATION: "configure",
+    Feature.FILE_TRANSFER: "troubleshoot",
+    Feature.MONITORING: "monitor",
+    Feature.TERMINAL: "troubleshoot",
+}
+"""Features that an add-on brings, whatever the plan."""
+
+_BY_PLAN: Final = {
+    Feature.AUDIT_LOGS: "enterprise",
+    Feature.DYNAMIC_GROUPS: "enterprise",
+    Feature.PLAYBACK: "enterprise",
+    Feature.RBAC: "enterprise",
+    Feature.REPORTING: "enterprise",
+    Feature.UPDATE_CONTROL: "enterprise",
+}
+"""Features with the least plan that brings them."""
+
+ADDONS: Final = ("configure", "troubleshoot", "monitor")
+"""All there are, in the order in which tokens and tenants show them."""
+
+
+def enabled_addons(addons: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The names of the enabled ones of ``[{"name": ..., "enabled": ...}]``."""
+    return frozenset(str(addon["name"]) for addon in addons if addon.get("enabled"))
+
+
+def included(feature: Feature, plan: str, addons: Collection[str]) -> bool:
+    """Whether a tenant of this plan with these enabled add-ons has the feature."""
+    addon = _BY_ADDON.get(feature)
+    if addon is not None:
+        return addon in addons
+    # A plan that this version does not know has nothing that is gated.
+    return plan in PLANS and PLANS.index(plan) >= PLANS.index(_BY_PLAN[feature])
