@@ -1,40 +1,53 @@
-"""The one list of blueprints: every URI of the server is in one of these modules."""
+"""Where every URI of the server is: the modules of routes, by the beginning of the paths that they declare.
+
+On Lambda a module is imported when the first call for one of its paths comes, so a function that only devices call
+never loads what operators need. Whatever needs the whole table (a deployment, the local gateway, tests) has it at once.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import Any, Final
 
-from chalicelib.artifacts import management_v1 as artifacts_management_v1
-from chalicelib.artifacts import management_v2 as artifacts_management_v2
-from chalicelib.deployments import devices_v1 as deployments_devices_v1
-from chalicelib.deployments import devices_v2 as deployments_devices_v2
-from chalicelib.deployments import management_v1 as deployments_management_v1
-from chalicelib.devauth import devices_v1 as devauth_devices_v1
-from chalicelib.devauth import management_v2 as devauth_management_v2
-from chalicelib.inventory import devices_v1 as inventory_devices_v1
-from chalicelib.inventory import management_v1 as inventory_management_v1
-from chalicelib.inventory import management_v2 as inventory_management_v2
-from chalicelib.tenantadm import management_v1 as tenantadm_management_v1
-from chalicelib.tenantadm import management_v2 as tenantadm_management_v2
-from chalicelib.useradm import management_v1 as useradm_management_v1
-from chalicelib.useradm import management_v2 as useradm_management_v2
+from chalice.app import Chalice
 
-if TYPE_CHECKING:
-    from chalice.app import Blueprint
+MODULES: Final = {
+    "/devices/v1/authentication": ("devauth.devices_v1",),
+    "/devices/v1/deployments": ("deployments.devices_v1",),
+    "/devices/v1/inventory": ("inventory.devices_v1",),
+    "/devices/v2/deployments": ("deployments.devices_v2",),
+    "/management/v1/deployments": ("artifacts.management_v1", "deployments.management_v1"),
+    "/management/v1/inventory": ("inventory.management_v1",),
+    "/management/v1/tenantadm": ("tenantadm.management_v1",),
+    "/management/v1/useradm": ("useradm.management_v1",),
+    "/management/v2/deployments": ("artifacts.management_v2",),
+    "/management/v2/devauth": ("devauth.management_v2",),
+    "/management/v2/inventory": ("inventory.management_v2",),
+    "/management/v2/tenantadm": ("tenantadm.management_v2",),
+    "/management/v2/useradm": ("useradm.management_v2",),
+}
+"""Audience, version and service of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 
-BLUEPRINTS: tuple[Blueprint, ...] = (
-    artifacts_management_v1.bp,
-    artifacts_management_v2.bp,
-    deployments_devices_v1.bp,
-    deployments_devices_v2.bp,
-    deployments_management_v1.bp,
-    devauth_devices_v1.bp,
-    devauth_management_v2.bp,
-    inventory_devices_v1.bp,
-    inventory_management_v1.bp,
-    inventory_management_v2.bp,
-    tenantadm_management_v1.bp,
-    tenantadm_management_v2.bp,
-    useradm_management_v1.bp,
-    useradm_management_v2.bp,
-)
+_PARTS: Final = 4
+"""Of a path split at its slashes, up to the service."""
+
+
+class App(Chalice):
+    """A Chalice app that on Lambda imports routes when they are first called, and elsewhere all at once."""
+
+    def __init__(self, app_name: str, *, lazy: bool) -> None:
+        """``lazy``: wait for calls."""
+        super().__init__(app_name=app_name)
+        self._waiting = dict(MODULES)
+        if not lazy:
+            for prefix in MODULES:
+                self._load(prefix)
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        """One call of the REST API."""
+        self._load("/".join(event["requestContext"]["resourcePath"].split("/")[:_PARTS]))
+        return super().__call__(event, context)
+
+    def _load(self, prefix: str) -> None:
+        for name in self._waiting.pop(prefix, ()):
+            self.register_blueprint(import_module(f"chalicelib.{name}").bp)

@@ -72,10 +72,16 @@ class AwsSettings:
 
     region: str
     endpoint_url: str | None
+    on_lambda: bool
+    """Whether this process is a Lambda function, which starts for one call and should load no more than it needs."""
 
 
 @cache
 def aws() -> AwsSettings:
     """Region and, for an embedded engine, the endpoint that replaces every AWS endpoint."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return AwsSettings(region=region, endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
+    return AwsSettings(
+        region=region,
+        endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
+        on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+    )

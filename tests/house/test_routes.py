@@ -1,0 +1,70 @@
+"""The table of route modules: complete, true, and on Lambda loaded call by call."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from app import app
+from chalicelib.http.endpoint import EndpointSpec
+from chalicelib.routes import MODULES
+from infra.scripts.doors import ROUTES
+from infra.scripts.package import ROOT
+
+ON_LAMBDA = """
+import json, sys
+from app import app
+
+def call(method, path):
+    event = {
+        "resource": path, "path": "/api" + path, "httpMethod": method, "headers": {}, "multiValueHeaders": {},
+        "queryStringParameters": None, "multiValueQueryStringParameters": None, "pathParameters": {},
+        "stageVariables": None, "body": None, "isBase64Encoded": False,
+        "requestContext": {"resourcePath": path, "httpMethod": method, "path": "/api" + path, "stage": "api"},
+    }
+    return app(event, None)["statusCode"]
+
+seen = [len(app.routes)]
+seen.append(call("POST", "/devices/v2/deployments/device/deployments/next"))
+seen.append(sorted(name for name in sys.modules if ".management_" in name))
+seen.append(call("GET", "/management/v2/devauth/devices"))
+seen.append(call("GET", "/management/v2/devauth/devices"))
+seen.append(sorted(name for name in sys.modules if ".management_" in name))
+print(json.dumps(seen))
+"""
+
+
+def module_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+def test_every_module_of_routes_is_listed_once() -> None:
+    there = sorted(module_of(path) for path in (ROOT / "chalicelib").glob("*/*.py") if path.stem in ROUTES)
+
+    assert sorted(module for modules in MODULES.values() for module in modules) == there
+
+
+def test_a_module_declares_only_paths_below_its_prefix() -> None:
+    wrong = []
+    for path, views in app.routes.items():
+        for method, entry in views.items():
+            spec: EndpointSpec = entry.view_function.endpoint_spec  # type: ignore[attr-defined]
+            prefix = "/".join(path.split("/")[:4])
+            here = [import_module(f"chalicelib.{name}").__name__ for name in MODULES.get(prefix, ())]
+            if entry.view_function.__module__ not in here:
+                wrong.append(f"{method} {spec.path}")
+    assert wrong == []
+
+
+def test_a_lambda_loads_what_is_called() -> None:
+    env = os.environ | {"AWS_LAMBDA_FUNCTION_NAME": "api", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run([sys.executable, "-c", ON_LAMBDA], cwd=ROOT, env=env, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr.decode()
+    before, poll, loaded, listed, again, now = json.loads(done.stdout)
+    assert before == 0
+    assert (poll, listed, again) == (401, 401, 401)
+    assert loaded == []
+    assert now == ["chalicelib.devauth.management_v2"]
