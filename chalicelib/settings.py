@@ -39,6 +39,12 @@ class Settings:
     """Failed logins of one user from one address before 429, in ``login_window``."""
     login_window: int = 300
     """The window of ``login_attempts``."""
+    mail_from: str = ""
+    """Sender of mails, ``Lamplighter <noreply@example.com>``; empty: none are sent."""
+    mail_server: str = ""
+    """SMTP server: ``smtp://[user:password@]host[:587]`` (STARTTLS is demanded), ``smtps://`` (TLS from the start), or
+    ``smtp+plain://`` (no TLS: a relay on this machine); a ``%`` and what else is special in them as in URLs. Empty:
+    Amazon SES sends."""
     device_link_life: int = 86_400
     """Life of the link that a device gets with an update (24 h)."""
     download_link_life: int = 900

@@ -49,6 +49,15 @@ def on_decommission(event: SQSEvent) -> None:
         devauth.clear_out(TenantId(message.tenant), message.device_id)
 
 
+@bp.on_sqs_message(queue=_PREFIX + Queue.MAILS, batch_size=1, name="mails")
+def on_mail(event: SQSEvent) -> None:
+    """Send mails."""
+    from chalicelib.aws import mail
+
+    for record in event:
+        mail.deliver(msgspec.json.decode(record.body, type=mail.Mail))
+
+
 @bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")
 def on_upload(event: SQSEvent) -> None:
     """Make artifacts of direct uploads."""

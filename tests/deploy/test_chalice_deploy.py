@@ -25,7 +25,7 @@ from tests.simulator.device import Device
 
 pytestmark = pytest.mark.slow
 
-FUNCTIONS = {f"lamplighter-{STAGE}{name}" for name in ("", "-decommissions", "-tick", "-uploads")}
+FUNCTIONS = {f"lamplighter-{STAGE}{name}" for name in ("", "-decommissions", "-mails", "-tick", "-uploads")}
 ONLY_IN_THE_LAYER = ("argon2", "aws_lambda_powertools", "jwt", "msgspec", "pynamodb")
 LIMIT = 30.0
 

@@ -139,5 +139,5 @@ def test_what_ships_is_complete_without_the_development_tools() -> None:
             if "extra" not in marker and "PyPy" not in requirement.replace("!= 'PyPy'", ""):
                 needed.add(canonical(re.split(r"[\s<>=!~\[(]", name, maxsplit=1)[0]))
 
-    assert needed - set(shipped) - {"exceptiongroup", "tomli"} == set()
+    assert needed - set(shipped) - {"exceptiongroup", "importlib-metadata", "tomli"} == set()
     assert "chalice" not in shipped

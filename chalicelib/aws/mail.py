@@ -1,0 +1,141 @@
+"""Mails: taken at once, sent by a queue worker, so that a slow mail server never holds a request.
+
+Amazon SES sends them, or the SMTP server that ``settings.mail_server`` names. While ``settings.mail_from`` names no
+sender, nothing is sent. A mail may come twice: a worker that dies after sending leaves its message in the queue.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from chalicelib import settings
+from chalicelib.aws import client, queues
+from chalicelib.observability import logger
+
+if TYPE_CHECKING:
+    import smtplib
+    from email.message import EmailMessage
+
+_TIMEOUT = 20
+"""Seconds that an SMTP server may take for each answer."""
+_PORTS = {"smtp": 587, "smtp+plain": 25, "smtps": 465}
+_PERMANENT = 500
+"""SMTP: replies from here on say that trying again will not help."""
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """A plain text to one address."""
+
+    to: str
+    subject: str
+    text: str
+
+
+def configured() -> bool:
+    """Whether this server can send mails at all."""
+    return bool(settings.current().mail_from)
+
+
+def send(mail: Mail) -> bool:
+    """Have a mail sent soon; False, and a line in the log, where this server can't send any.
+
+    Raises:
+        ValueError: the address is not exactly one, or the subject is more than a line.
+        Unavailable: the queue did not take it.
+    """
+    _compose(mail)  # what can't be sent fails where it is asked for, not later in the worker
+    if not configured():
+        logger.warning("no mail is sent: LAMPLIGHTER_MAIL_FROM names no sender", extra={"subject": mail.subject})
+        return False
+    queues.send(queues.Queue.MAILS, mail)
+    return True
+
+
+def deliver(mail: Mail) -> None:
+    """Hand a mail over to SES or the SMTP server; called by the queue's worker.
+
+    Raises:
+        AwsError, OSError, smtplib.SMTPException: it was not taken; the queue tries again.
+        ValueError: ``settings.mail_server`` is no address of an SMTP server.
+    """
+    if not configured():
+        logger.warning("a mail is dropped: LAMPLIGHTER_MAIL_FROM names no sender any more")
+    elif settings.current().mail_server:
+        _by_smtp(mail)
+    else:
+        _by_ses(mail)
+
+
+def _compose(mail: Mail) -> EmailMessage:
+    # email.message refuses line breaks in headers, Address anything that is not one address.
+    from email.headerregistry import Address
+    from email.message import EmailMessage
+    from email.utils import formatdate, make_msgid
+
+    message = EmailMessage()
+    sender = settings.current().mail_from
+    if sender:
+        message["From"] = sender
+        message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip("> ") or "localhost")
+    message["To"] = Address(addr_spec=mail.to)
+    message["Subject"] = mail.subject
+    message["Date"] = formatdate()
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    return message
+
+
+def _by_ses(mail: Mail) -> None:
+    text = {"Data": mail.text, "Charset": "UTF-8"}
+    document = {
+        "FromEmailAddress": settings.current().mail_from,
+        "Destination": {"ToAddresses": [mail.to]},
+        "Content": {"Simple": {"Subject": {"Data": mail.subject, "Charset": "UTF-8"}, "Body": {"Text": text}}},
+    }
+    request = AWSRequest(
+        "POST",
+        client.endpoint("email") + "/v2/email/outbound-emails",
+        data=msgspec.json.encode(document),
+        headers={"Content-Type": "application/json"},
+    )
+    answer = client.send(SigV4Auth(client.credentials(), "ses", settings.aws().region), request)
+    if answer.status >= 400:  # HTTP
+        code = answer.headers.get("x-amzn-errortype", "SendEmail").partition(":")[0]
+        raise client.AwsError(code, answer.status, answer.data.decode(errors="replace")[:200])
+
+
+def _by_smtp(mail: Mail) -> None:
+    import smtplib
+    import ssl
+
+    where = urlsplit(settings.current().mail_server)
+    if where.scheme not in _PORTS or not where.hostname:
+        raise ValueError("LAMPLIGHTER_MAIL_SERVER: smtp://, smtps:// or smtp+plain://[user:password@]host[:port]")
+    try:
+        with _connected(where) as server:
+            if where.scheme == "smtp":
+                # Demanded, not offered: who can strip the offer on the way must not get the mail.
+                server.starttls(context=ssl.create_default_context())
+            if where.username:
+                server.login(unquote(where.username), unquote(where.password or ""))
+            server.send_message(_compose(mail))
+    except smtplib.SMTPRecipientsRefused as error:
+        replies = [code for code, _ in error.recipients.values()]
+        if min(replies) < _PERMANENT:
+            raise
+        logger.warning("the mail server refuses an address for good", extra={"replies": replies})
+
+
+def _connected(where: SplitResult) -> smtplib.SMTP:
+    import smtplib
+    import ssl
+
+    host, port = str(where.hostname), where.port or _PORTS[where.scheme]
+    if where.scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT, context=ssl.create_default_context())
+    return smtplib.SMTP(host, port, timeout=_TIMEOUT)

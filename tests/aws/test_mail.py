@@ -1,0 +1,167 @@
+"""Mails reach their one recipient by SES and by SMTP, never hold a caller, and can't be bent into others."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from chalicelib.aws import mail
+from chalicelib.aws.client import AwsError
+from chalicelib.aws.mail import Mail
+from infra.local import certs
+from tests.support.mailbox import SENDER, Mailbox, listening, use
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.local.testing import LocalServer
+
+LETTER = Mail("pat@example.com", "Größe?", "First line.\n\nhttps://host/ui/password/abc\n")
+
+
+@pytest.fixture
+def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    with listening() as opened:
+        use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
+        yield opened
+
+
+def test_a_mail_arrives_as_it_was_written(server: LocalServer, box: Mailbox) -> None:
+    assert mail.send(LETTER)
+    assert box.mails == [], "the caller does not wait for the mail server"
+
+    server.drain()
+
+    [arrived] = box.to("pat@example.com")
+    assert arrived["From"] == SENDER
+    assert arrived["Subject"] == "Größe?"
+    assert arrived.get_content().replace("\r\n", "\n") == LETTER.text
+    assert box.recipients == [["pat@example.com"]]
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        Mail("pat@example.com\nBcc: eve@example.com", "hello", "text"),
+        Mail("pat@example.com, eve@example.com", "hello", "text"),
+        Mail("pat@example.com", "hello\r\nBcc: eve@example.com", "text"),
+        Mail("nobody", "hello", "text"),
+    ],
+)
+def test_no_address_or_subject_adds_a_header(server: LocalServer, box: Mailbox, bent: Mail) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        mail.send(bent)
+
+    assert server.drain() == 0
+
+
+def test_an_address_that_is_refused_for_good_is_given_up(server: LocalServer, box: Mailbox) -> None:
+    box.refuse["pat@example.com"] = "550 no such mailbox"
+    mail.send(LETTER)
+
+    assert server.drain() == 1, "not tried again"
+
+
+def test_a_mail_that_is_refused_for_now_is_tried_again_and_ends_in_the_dead_letters(
+    server: LocalServer, box: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    box.refuse["pat@example.com"] = "450 come back later"
+    mail.send(LETTER)
+
+    assert server.drain() == 5
+    sqs = boto3.client("sqs")
+    dead = sqs.get_queue_url(QueueName="lamplighter-local-mails-dead")["QueueUrl"]
+    [message] = sqs.receive_message(QueueUrl=dead)["Messages"]
+    sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+    sqs.close()
+    assert json.loads(message["Body"])["to"] == "pat@example.com"
+
+
+def test_without_a_sender_nothing_is_sent_and_the_log_says_so(
+    server: LocalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not mail.configured()
+    assert not mail.send(LETTER)
+
+    assert server.drain() == 0
+    assert "LAMPLIGHTER_MAIL_FROM" in caplog.text
+    assert LETTER.text not in caplog.text
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's TLS with a certificate of an authority that this process trusts."""
+    tls = certs.ensure(tmp_path / "trusted")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
+    return _context(tls)
+
+
+def _context(tls: certs.Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+def test_smtp_speaks_tls_before_it_says_the_password(trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(tls=trusted, login=True) as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        mail.deliver(LETTER)
+
+    assert len(box.mails) == 1
+
+
+def test_a_server_without_tls_gets_no_mail_unless_the_setting_says_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url.replace("smtp+plain", "smtp"))
+        with pytest.raises(OSError, match="STARTTLS"):
+            mail.deliver(LETTER)
+
+    assert box.mails == []
+
+
+def test_a_certificate_of_a_stranger_gets_no_mail(
+    trusted: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = _context(certs.ensure(tmp_path / "stranger"))
+    with listening(tls=stranger) as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            mail.deliver(LETTER)
+
+    assert box.mails == []
+
+
+@pytest.mark.parametrize("address", ["mail.example.com", "http://mail.example.com", "smtp://"])
+def test_a_setting_that_is_no_smtp_server_is_named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    use(monkeypatch, mail_from=SENDER, mail_server=address)
+
+    with pytest.raises(ValueError, match="LAMPLIGHTER_MAIL_SERVER"):
+        mail.deliver(LETTER)
+
+
+def test_ses_sends_where_no_smtp_server_is_named(server: LocalServer, http, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = "noreply@ses.example"
+    ses = boto3.client("sesv2")
+    ses.create_email_identity(EmailIdentity=sender)
+    ses.close()
+    use(monkeypatch, mail_from=sender)
+
+    mail.send(LETTER)
+    server.drain()
+
+    kept = http.get(f"{server.engine.endpoint}/_ministack/ses/messages").json()
+    assert LETTER.text in json.dumps(kept, ensure_ascii=False).replace("\\n", "\n")
+
+
+def test_what_ses_refuses_is_tried_again(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, mail_from="someone@not-verified.example")
+
+    with pytest.raises(AwsError, match="MessageRejected"):
+        mail.deliver(LETTER)
