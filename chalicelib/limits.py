@@ -30,6 +30,10 @@ ATTRIBUTE_NAME = 1024  # Mender
 ATTRIBUTE_VALUE = 64 * KIB  # own
 INVENTORY_ITEM = 300 * KIB  # own: DynamoDB ends at 400 KB
 GROUP_NAME = 256  # Mender
+FILTERS = 500  # own: saved filters of a tenant
+FILTER_NAME = 256  # own: characters
+FILTER_TERMS = 100  # own: conditions of a filter or a search
+FILTER_SIZE = 16 * KIB  # own: a filter's terms; dynamic deployments carry a copy
 
 # Artifacts and releases
 ARTIFACT_UPLOAD = 10 * GIB  # Mender

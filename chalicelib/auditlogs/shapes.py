@@ -36,6 +36,7 @@ class ObjectType(StrEnum):
     ARTIFACT = "artifact"
     DEPLOYMENT = "deployment"
     DEVICE = "device"
+    FILTER = "filter"
     INTEGRATION = "integration"
     RELEASE = "release"
     ROLE = "role"

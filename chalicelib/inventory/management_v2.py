@@ -1,4 +1,4 @@
-"""Management API v2, inventory: search."""
+"""Management API v2, inventory: search and saved filters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
+from chalicelib.features import Feature
+from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
-from chalicelib.http.request import Reply
+from chalicelib.http.request import Reply, created, no_content
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
-from chalicelib.inventory.shapes import Search
+from chalicelib.inventory.shapes import FilterDefinition, Search
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -62,3 +64,85 @@ def list_attributes(request: Request) -> Reply:
 def get_statistics(request: Request) -> Reply:
     """How many devices are accepted and pending, by tier."""
     return Reply(200, {"devices_by_status": service.statistics(request.tenant)})
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/inventory/filters",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def list_filters(request: Request) -> Reply:
+    """The saved filters, by name."""
+    page = paging.read_page(request)
+    filters, total = service.list_filters(request.tenant, page.start, page.stop)
+    return Reply(200, filters, paging.headers(request, page, more=total > page.stop, total=total))
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/inventory/filters",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    body=FilterDefinition,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def create_filter(request: Request) -> Reply:
+    """Save a filter. ``Location`` is relative, and its last segment the id."""
+    return created(f"filters/{service.create_filter(request.tenant, request.body)}")
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/inventory/filters/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def get_filter(request: Request, id: str) -> Reply:
+    """A saved filter."""
+    return Reply(200, service.get_filter(request.tenant, id))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/inventory/filters/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    body=FilterDefinition,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def change_filter(request: Request, id: str) -> Reply:
+    """Replace name and terms of a saved filter."""
+    service.change_filter(request.tenant, id, request.body)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/inventory/filters/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def delete_filter(request: Request, id: str) -> Reply:
+    """Remove a saved filter; unknown ones are fine."""
+    service.delete_filter(request.tenant, id)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/inventory/filters/{id}/search",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def search_filter(request: Request, id: str) -> Reply:
+    """The devices that a saved filter takes now, by id."""
+    page = paging.read_page(request)
+    query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")
+    devices, total = service.search(request.tenant, query, page.start, page.stop)
+    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    return Reply(200, [service.shown(device) for device in devices], headers)

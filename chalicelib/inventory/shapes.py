@@ -43,8 +43,8 @@ class Group(msgspec.Struct, forbid_unknown_fields=True):
     group: str | None = None
 
 
-class Filter(msgspec.Struct, forbid_unknown_fields=True):
-    """A condition of a search."""
+class Term(msgspec.Struct, forbid_unknown_fields=True):
+    """A condition of a search or of a saved filter."""
 
     scope: str = ""
     attribute: str = ""
@@ -72,11 +72,26 @@ class Search(msgspec.Struct, forbid_unknown_fields=True):
 
     page: int = 1
     per_page: int = 20
-    filters: list[Filter] | None = None
+    filters: list[Term] | None = None
     sort: list[Sort] | None = None
     attributes: list[Selected] | None = None
     device_ids: list[str] | None = None
     text: str = ""
+
+
+class FilterDefinition(msgspec.Struct, forbid_unknown_fields=True):
+    """What a filter shall be. Go's clients send null for an empty list."""
+
+    name: str = ""
+    terms: list[Term] | None = None
+
+
+class SavedFilter(msgspec.Struct):
+    """A filter that is kept under a name: all of ``terms`` hold."""
+
+    id: str
+    name: str
+    terms: list[Term]
 
 
 class AttributeCount(msgspec.Struct):

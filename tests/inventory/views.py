@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 INVENTORY = "/api/management/v1/inventory"
 DEVICES = f"{INVENTORY}/devices"
 GROUPS = f"{INVENTORY}/groups"
-SEARCH = "/api/management/v2/inventory/filters/search"
+FILTERS = "/api/management/v2/inventory/filters"
+SEARCH = f"{FILTERS}/search"
 
 
 def path(device_id: str, rest: str = "") -> str:

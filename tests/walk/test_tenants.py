@@ -19,6 +19,7 @@ BODIES: dict[str, Any] = {
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},
     "PUT /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
     "PATCH /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
+    "PUT /management/v2/inventory/filters/{id}": {"name": "changed", "terms": []},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],
@@ -46,12 +47,16 @@ class Tenant:
         assert world.api.put(place, json={"group": self.group}).status_code == 204
         self.deployment = world.deploy(self.release, [self.device.id, str(uuid.uuid4())])
         serves(self.device.poll(), self.deployment)
+        terms = [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}]
+        filters = "/api/management/v2/inventory/filters"
+        saved = world.api.post(filters, json={"name": f"filter-{uuid.uuid4().hex[:6]}", "terms": terms})
+        self.filter = saved.headers["Location"].rsplit("/", 1)[-1]
         self.user = world.api.get("/api/management/v1/useradm/users/me").json()["id"]
 
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
         device, group = self.device.id, self.group
-        ids = [device, self.artifact, self.deployment, self.user, self.auth_set]
+        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter]
         names = [self.release, group, "max_devices"]
         return [
             {"id": each, "aid": self.auth_set, "device_id": device, "name": name}
@@ -68,6 +73,7 @@ class Tenant:
             "/v1/inventory/devices",
             "/v1/inventory/groups",
             f"/v1/inventory/groups/{self.group}/devices",
+            "/v2/inventory/filters",
             "/v1/deployments/artifacts",
             "/v1/deployments/deployments",
             f"/v1/deployments/deployments/{self.deployment}/devices/list",
@@ -83,7 +89,16 @@ class Tenant:
 
     def secrets(self) -> list[str]:
         """What must not appear in another tenant's answers."""
-        return [self.device.id, self.artifact, self.deployment, self.user, self.auth_set, self.release, self.group]
+        return [
+            self.device.id,
+            self.artifact,
+            self.deployment,
+            self.user,
+            self.auth_set,
+            self.release,
+            self.group,
+            self.filter,
+        ]
 
 
 @pytest.fixture

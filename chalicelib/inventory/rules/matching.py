@@ -64,7 +64,8 @@ class Query:
 
 def select(devices: Iterable[Device], query: Query) -> list[Device]:
     """The devices that the query finds, in its order; by id where it names none."""
-    found = [device for device in devices if _matches(device, query)]
+    wanted = devices if query.ids is None else (device for device in devices if device.id in query.ids)
+    found = [device for device in wanted if matches(device, query.predicates)]
     found.sort(key=lambda device: device.id)
     # From the last key to the first: each sort is stable, so earlier keys weigh more.
     for key in reversed(query.sort):
@@ -77,12 +78,9 @@ def select(devices: Iterable[Device], query: Query) -> list[Device]:
     return found
 
 
-def _matches(device: Device, query: Query) -> bool:
-    if query.ids is not None and device.id not in query.ids:
-        return False
-    return all(
-        _OPERATORS[item.operator](device.value(item.scope, item.attribute), item.value) for item in query.predicates
-    )
+def matches(device: Device, predicates: Iterable[Predicate]) -> bool:
+    """Whether all conditions hold for a device."""
+    return all(_OPERATORS[item.operator](device.value(item.scope, item.attribute), item.value) for item in predicates)
 
 
 def _same(stored: Any, wanted: Any) -> bool:

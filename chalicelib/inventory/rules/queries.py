@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from chalicelib import limits
 from chalicelib.errors import BadRequest
 from chalicelib.inventory.rules import matching, patterns
 from chalicelib.inventory.rules.attributes import INVENTORY, SCOPES, SYSTEM
 from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
 
 if TYPE_CHECKING:
-    from chalicelib.inventory.shapes import Filter, Selected, Sort
+    from chalicelib.inventory.shapes import FilterDefinition, Selected, Sort, Term
 
 _OWN = frozenset({"page", "per_page", "sort", "has_group", "group"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -64,21 +67,47 @@ def _sort_key(text: str) -> SortKey:
     return SortKey(*_place(place), descending=direction != "asc")
 
 
-def of_search(filters: list[Filter], sort: list[Sort], ids: list[str] | None, text: str) -> Query:
+def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, text: str) -> Query:
     """The query of a v2 search.
 
     Raises:
         BadRequest: a part is missing, unknown, or of a kind that its operator does not take.
     """
     return Query(
-        predicates=tuple(map(_predicate, filters)),
+        predicates=predicates(filters),
         sort=tuple(map(_search_key, sort)),
         ids=frozenset(ids) if ids else None,
         text=text,
     )
 
 
-def _predicate(given: Filter) -> Predicate:
+def predicates(terms: Sequence[Term]) -> tuple[Predicate, ...]:
+    """The conditions that ``terms`` stand for.
+
+    Raises:
+        BadRequest: there are too many, or a part is missing, unknown, or of a kind that its operator does not take.
+    """
+    if len(terms) > limits.FILTER_TERMS:
+        raise BadRequest(f"validation failed: there are too many filters (max: {limits.FILTER_TERMS})")
+    return tuple(map(_predicate, terms))
+
+
+def check_definition(given: FilterDefinition) -> None:
+    """Check what a filter shall be.
+
+    Raises:
+        BadRequest: its name is missing or too long, a term is none, or it is too large.
+    """
+    if not given.name.strip():
+        raise BadRequest("validation failed: name: cannot be blank")
+    if len(given.name) > limits.FILTER_NAME:
+        raise BadRequest(f"validation failed: name: the length must be between 1 and {limits.FILTER_NAME}")
+    predicates(given.terms or [])
+    if len(msgspec.json.encode(given.terms)) > limits.FILTER_SIZE:
+        raise BadRequest(f"validation failed: terms: too large (max: {limits.FILTER_SIZE} bytes)")
+
+
+def _predicate(given: Term) -> Predicate:
     scope, name = _checked(given.scope, given.attribute)
     if given.type not in matching.OPERATORS:
         raise BadRequest(f"validation failed: type: must be a valid value: {given.type[:32]}")

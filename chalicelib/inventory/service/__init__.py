@@ -1,5 +1,13 @@
 """Use cases of the inventory, by topic; other features import them from here."""
 
+from chalicelib.inventory.service.filters import (
+    change_filter,
+    create_filter,
+    delete_filter,
+    get_filter,
+    list_filters,
+    matches,
+)
 from chalicelib.inventory.service.groups import (
     dissolve,
     leave,
@@ -18,16 +26,26 @@ from chalicelib.inventory.service.lifecycle import (
 from chalicelib.inventory.service.reports import clear, report, tag
 from chalicelib.inventory.service.search import attribute_counts, get, search, statistics
 from chalicelib.inventory.service.showing import shown
+from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
 __all__ = [
+    "FilterDefinition",
+    "SavedFilter",
+    "Term",
     "attribute_counts",
+    "change_filter",
     "checked_in",
     "clear",
+    "create_filter",
+    "delete_filter",
     "device_created",
     "device_gone",
     "dissolve",
     "get",
+    "get_filter",
     "leave",
+    "list_filters",
+    "matches",
     "members",
     "names",
     "put",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet import membership
-from chalicelib.inventory import tables
 from chalicelib.inventory.rules import groups
 from chalicelib.inventory.shapes import Moved
+from chalicelib.inventory.tables import devices
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _move_batch(
         tx = Transaction()
         for head in moving:
             membership.move(tx, tenant, head, group)
-            tables.set_group(tx, tenant, head.device_id, group)
+            devices.set_group(tx, tenant, head.device_id, group)
         membership.count_moves(tx, tenant, moving, group)
         try:
             tx.commit()

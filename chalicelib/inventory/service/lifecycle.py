@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from chalicelib.inventory import tables
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
+from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,19 +21,19 @@ def device_created(
 ) -> None:
     """A device appeared, with ``identity`` (JSON text) as its identity data."""
     scope = attributes.from_identity(json.loads(identity))
-    tables.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now))
+    devices.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now))
 
 
 def status_changed(tx: Transaction, tenant: TenantId, device_id: str, status: str) -> None:
     """A device's authentication status changed."""
-    tables.set_status(tx, tenant, device_id, status)
+    devices.set_status(tx, tenant, device_id, status)
 
 
 def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime) -> None:
     """A device was here."""
-    tables.set_check_in(tx, tenant, device_id, now)
+    devices.set_check_in(tx, tenant, device_id, now)
 
 
 def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     """A device was removed."""
-    tables.delete(tx, tenant, device_id)
+    devices.delete(tx, tenant, device_id)

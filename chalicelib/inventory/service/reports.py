@@ -13,8 +13,8 @@ from chalicelib import clock, limits
 from chalicelib.errors import PreconditionFailed, Unavailable
 from chalicelib.fleet import heads
 from chalicelib.fleet.tables import DeviceHead
-from chalicelib.inventory import tables
 from chalicelib.inventory.rules import attributes
+from chalicelib.inventory.tables import devices
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, r
         after = device.attributes | {attributes.INVENTORY: scope}
         attributes.check_size(after)
         tx = Transaction()
-        tables.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
+        devices.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
         # The head is written anyway, so the check-in rides along.
         actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now)]
         tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
@@ -72,7 +72,7 @@ def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replac
         after = device.attributes | {attributes.TAGS: scope}
         attributes.check_size(after)
         tx = Transaction()
-        tables.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
+        devices.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
         return tx
 
     _write(tenant, device_id, write)
@@ -86,7 +86,7 @@ def clear(tenant: TenantId, device_id: str) -> None:
 def _cleared(tenant: TenantId, device: Device) -> Transaction:
     kept = {name: scope for name, scope in device.attributes.items() if name != attributes.INVENTORY}
     tx = Transaction()
-    tables.set_attributes(tx, tenant, device, kept, updated=clock.now())
+    devices.set_attributes(tx, tenant, device, kept, updated=clock.now())
     forget = [DeviceHead.inventory_hash.remove()]
     tx.update(heads.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
     return tx
@@ -94,7 +94,7 @@ def _cleared(tenant: TenantId, device: Device) -> Transaction:
 
 def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
     for _ in range(_TRIES):
-        device = tables.find(tenant, device_id)
+        device = devices.find(tenant, device_id)
         if device is None:
             # Users may tag what is not there (C); a device whose row is gone is being removed.
             return

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
 from chalicelib.fleet import membership
-from chalicelib.inventory import tables
 from chalicelib.inventory.rules import matching
 from chalicelib.inventory.service import showing
+from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,17 +37,17 @@ def search(tenant: TenantId, query: Query, start: int, stop: int) -> tuple[list[
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth
 
-        return tables.listed(tenant, start, stop), devauth.count_all(tenant)
+        return devices.listed(tenant, start, stop), devauth.count_all(tenant)
     found = matching.select(_candidates(tenant, query), query)
     return found[start:stop], len(found)
 
 
 def _candidates(tenant: TenantId, query: Query) -> Iterable[Device]:
     if query.ids is not None:
-        return tables.find_many(tenant, query.ids)
+        return devices.find_many(tenant, query.ids)
     if query.group is not None:
-        return tables.find_many(tenant, membership.group_members(tenant, query.group))
-    return tables.walk(tenant)
+        return devices.find_many(tenant, membership.group_members(tenant, query.group))
+    return devices.walk(tenant)
 
 
 def get(tenant: TenantId, device_id: str) -> Device:
@@ -56,7 +56,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
     Raises:
         NotFound: there is none of that id.
     """
-    device = tables.find(tenant, device_id)
+    device = devices.find(tenant, device_id)
     if device is None:
         raise NotFound("Device not found")
     return device
@@ -64,7 +64,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
 
 def attribute_counts(tenant: TenantId) -> list[AttributeCount]:
     """Which attributes devices have, from a sample of at most 5,000."""
-    return showing.attribute_counts(tables.walk(tenant, _SAMPLE))
+    return showing.attribute_counts(devices.walk(tenant, _SAMPLE))
 
 
 def statistics(tenant: TenantId) -> dict[str, dict[str, int]]:

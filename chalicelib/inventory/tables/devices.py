@@ -1,11 +1,4 @@
-"""The table ``inventory``. Key forms are stored: changing one is a migration.
-
-| pk | sk | item |
-|---|---|---|
-| ``T#t#D#<device>`` | ``INVENTORY`` | a device with all its attributes |
-
-Index ``list``: ``T#t``, ``<device>``.
-"""
+"""Devices: one item each, with all attributes."""
 
 from __future__ import annotations
 
@@ -16,8 +9,9 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.inventory.rules.device import Device
+from chalicelib.inventory.tables import InventoryItem
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
 _SORT = "INVENTORY"
 
 
-class ListIndex(GlobalSecondaryIndex["InventoryItem"]):
+class ListIndex(GlobalSecondaryIndex["DeviceItem"]):
     """Devices of a tenant by id."""
 
     class Meta:
@@ -45,13 +39,8 @@ class ListIndex(GlobalSecondaryIndex["InventoryItem"]):
     list_sk = UnicodeAttribute(range_key=True)
 
 
-class InventoryItem(Item):
+class DeviceItem(InventoryItem):
     """A device as it is stored."""
-
-    class Meta:
-        """The table."""
-
-        table_name = table("inventory")
 
     attributes = BlobAttribute(default=dict)
     """Scope, name, then ``[value, description, timestamp]`` as far as there are any."""
@@ -68,7 +57,7 @@ class InventoryItem(Item):
     by_id = ListIndex()
 
 
-def _device(item: InventoryItem) -> Device:
+def _device(item: DeviceItem) -> Device:
     return Device(
         id=keys.last_part(item.pk),
         attributes=item.attributes,
@@ -82,15 +71,15 @@ def _device(item: InventoryItem) -> Device:
     )
 
 
-def _ref(tenant: TenantId, device_id: str) -> InventoryItem:
-    return InventoryItem(keys.partition(tenant, "D", device_id), _SORT)
+def _ref(tenant: TenantId, device_id: str) -> DeviceItem:
+    return DeviceItem(keys.partition(tenant, "D", device_id), _SORT)
 
 
 def find(tenant: TenantId, device_id: str) -> Device | None:
     """The device, as it is now."""
     try:
-        item = InventoryItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
-    except InventoryItem.DoesNotExist:
+        item = DeviceItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
+    except DeviceItem.DoesNotExist:
         return None
     return _device(item)
 
@@ -98,18 +87,18 @@ def find(tenant: TenantId, device_id: str) -> Device | None:
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
     """The devices that exist, in no order; 100 a round trip."""
     wanted = [(keys.partition(tenant, "D", device_id), _SORT) for device_id in dict.fromkeys(device_ids)]
-    return [_device(item) for item in InventoryItem.batch_get(wanted, consistent_read=True)]
+    return [_device(item) for item in DeviceItem.batch_get(wanted, consistent_read=True)]
 
 
 def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and thrown away."""
-    rows = InventoryItem.by_id.query(keys.partition(tenant), limit=stop)
+    rows = DeviceItem.by_id.query(keys.partition(tenant), limit=stop)
     return [_device(item) for item in islice(rows, start, stop)]
 
 
 def walk(tenant: TenantId, most: int | None = None) -> Iterator[Device]:
     """All devices of the tenant by id, or the first ``most``; 1 MB a round trip."""
-    for item in InventoryItem.by_id.query(keys.partition(tenant), limit=most):
+    for item in DeviceItem.by_id.query(keys.partition(tenant), limit=most):
         yield _device(item)
 
 
@@ -130,17 +119,17 @@ def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
 
 def set_status(tx: Transaction, tenant: TenantId, device_id: str, status: str) -> None:
     """Note a device's status."""
-    _update(tx, tenant, device_id, [InventoryItem.status.set(status)])
+    _update(tx, tenant, device_id, [DeviceItem.status.set(status)])
 
 
 def set_check_in(tx: Transaction, tenant: TenantId, device_id: str, time: datetime) -> None:
     """Note when a device was here."""
-    _update(tx, tenant, device_id, [InventoryItem.check_in.set(time)])
+    _update(tx, tenant, device_id, [DeviceItem.check_in.set(time)])
 
 
 def set_group(tx: Transaction, tenant: TenantId, device_id: str, group: str | None) -> None:
     """Note a device's group."""
-    action = InventoryItem.group.set(group) if group is not None else InventoryItem.group.remove()
+    action = DeviceItem.group.set(group) if group is not None else DeviceItem.group.remove()
     _update(tx, tenant, device_id, [action])
 
 
@@ -156,21 +145,21 @@ def set_attributes(
 ) -> None:
     """Replace a device's attributes; fails with label ``inventory`` if they are no longer ``device``'s."""
     actions: list[Action] = [
-        InventoryItem.attributes.set(attributes),
-        InventoryItem.version.set(device.version + 1),
+        DeviceItem.attributes.set(attributes),
+        DeviceItem.version.set(device.version + 1),
     ]
     if updated is not None:
-        actions.append(InventoryItem.updated.set(updated))
+        actions.append(DeviceItem.updated.set(updated))
     if check_in is not None:
-        actions.append(InventoryItem.check_in.set(check_in))
+        actions.append(DeviceItem.check_in.set(check_in))
     if tags_etag is not None:
-        actions.append(InventoryItem.tags_etag.set(tags_etag))
-    _update(tx, tenant, device.id, actions, InventoryItem.version == device.version)
+        actions.append(DeviceItem.tags_etag.set(tags_etag))
+    _update(tx, tenant, device.id, actions, DeviceItem.version == device.version)
 
 
 def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Action], condition: Any = None) -> None:
     # Without the condition an update of a device that just left would bring half of it back.
-    exists = InventoryItem.pk.exists()
+    exists = DeviceItem.pk.exists()
     tx.update(
         _ref(tenant, device_id),
         actions,

@@ -1,0 +1,121 @@
+"""Saved filters, and which devices they take."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from chalicelib import limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.errors import Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.inventory.rules import matching, queries
+from chalicelib.inventory.shapes import SavedFilter
+from chalicelib.inventory.tables import devices, filters
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chalicelib.inventory.shapes import FilterDefinition, Term
+    from chalicelib.storage.keys import TenantId
+
+_TRIES = 10
+
+
+def list_filters(tenant: TenantId, start: int, stop: int) -> tuple[list[SavedFilter], int]:
+    """Rows ``start`` to ``stop`` of the filters by name, and how many there are."""
+    found = filters.of_tenant(tenant)
+    return found[start:stop], len(found)
+
+
+def get_filter(tenant: TenantId, filter_id: str) -> SavedFilter:
+    """The filter.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    found = filters.find(tenant, filter_id)
+    if found is None:
+        raise NotFound("filter not found")
+    return found
+
+
+def create_filter(tenant: TenantId, given: FilterDefinition) -> str:
+    """Save a filter; its id.
+
+    Raises:
+        BadRequest: the name or a term is not allowed.
+        Conflict: another has this name.
+        Unprocessable: the tenant has as many as it may.
+    """
+    queries.check_definition(given)
+    new = SavedFilter(str(uuid.uuid4()), given.name, given.terms or [])
+    tx = Transaction()
+    filters.create(tx, tenant, new, most=limits.FILTERS)
+    auditlogs.record(tx, tenant, Action.CREATE, _about(new))
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        raise _refused(error) from error
+    return new.id
+
+
+def change_filter(tenant: TenantId, filter_id: str, given: FilterDefinition) -> None:
+    """Replace name and terms of a filter.
+
+    Raises:
+        BadRequest: the name or a term is not allowed.
+        NotFound: there is no such filter.
+        Conflict: another has this name.
+    """
+    queries.check_definition(given)
+    after = SavedFilter(filter_id, given.name, given.terms or [])
+
+    def change(tx: Transaction) -> None:
+        filters.change(tx, tenant, get_filter(tenant, filter_id), after)
+        auditlogs.record(tx, tenant, Action.UPDATE, _about(after))
+
+    _commit(change)
+
+
+def delete_filter(tenant: TenantId, filter_id: str) -> None:
+    """Remove a filter; one that is not there is fine. Deployments that began with it keep their copy."""
+
+    def delete(tx: Transaction) -> None:
+        found = filters.find(tenant, filter_id)
+        if found is not None:
+            filters.delete(tx, tenant, found)
+            auditlogs.record(tx, tenant, Action.DELETE, _about(found))
+
+    _commit(delete)
+
+
+def matches(tenant: TenantId, device_id: str, terms: Sequence[Term]) -> bool:
+    """Whether a filter of these terms takes the device as it is now: one read. An unknown device is never taken."""
+    device = devices.find(tenant, device_id)
+    return device is not None and matching.matches(device, queries.predicates(terms))
+
+
+def _commit(change: Callable[[Transaction], None]) -> None:
+    for _ in range(_TRIES):
+        tx = Transaction()
+        change(tx)
+        try:
+            tx.commit()
+        except ConditionFailed as error:
+            if filters.FILTER not in error.failed:
+                raise _refused(error) from error
+            continue
+        return
+    raise Unavailable("service unavailable", retry_after=1)
+
+
+def _refused(error: ConditionFailed) -> Exception:
+    if filters.NAME in error.failed:
+        return Conflict("a filter with the same name already exists")
+    return Unprocessable(f"there are too many saved filters (max: {limits.FILTERS})")
+
+
+def _about(saved: SavedFilter) -> Object:
+    return Object(ObjectType.FILTER, saved.id, {"name": saved.name})

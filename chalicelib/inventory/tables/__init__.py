@@ -1,0 +1,24 @@
+"""The table ``inventory``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#D#<device>`` | ``INVENTORY`` | a device with all its attributes |
+| ``T#t#FILTERS`` | ``<filter>`` | a saved filter |
+| ``T#t#FILTERNAMES`` | ``<name>`` | which filter has this name |
+| ``T#t`` | ``FILTERS`` | how many filters there are |
+
+Index ``list``: ``T#t``, ``<device>``.
+"""
+
+from __future__ import annotations
+
+from chalicelib.storage.base import Item, table
+
+
+class InventoryItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("inventory")
