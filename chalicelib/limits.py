@@ -18,6 +18,10 @@ PER_PAGE_MAX = 500  # Mender
 JSON_DEPTH = 64  # own: deeper documents are refused before they are walked
 REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copied into every log line
 
+# Calls to servers that a tenant names
+OUTBOUND_TIME = 10  # Mender: seconds for a whole call
+OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
+
 # Device authentication
 ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
 PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB

@@ -51,6 +51,11 @@ class Settings:
     """Life of the link that an operator gets (15 min)."""
     upload_link_life: int = 3_600
     """Life of a direct-upload link (1 h)."""
+    outbound_ports: str = "80,443"
+    """Ports that servers named by a tenant (webhooks, identity providers) may be called on."""
+    outbound_networks: str = ""
+    """Networks beyond the public internet that such servers may be in, as ``127.0.0.0/8,10.1.0.0/16``; empty: none.
+    Whoever may name a server can then reach everything in there that this server can."""
     log_level: str = "INFO"
     """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
 

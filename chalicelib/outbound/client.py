@@ -1,0 +1,243 @@
+"""One call: resolve once, check, connect to what was checked; bounded in time and size, no redirect, no proxy."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
+from ipaddress import ip_address, ip_network
+from typing import Final, NamedTuple, Self
+
+from chalicelib import limits, settings
+from chalicelib.outbound import targets
+from chalicelib.outbound.targets import Address, Failed, Network, OutboundError, Target
+
+_PIECE: Final = 64 * 1024
+
+
+class Answer(NamedTuple):
+    """What came back, whatever its status; a redirect is an answer like any other. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def parse(url: str) -> Target:
+    """``url`` taken apart, by this server's settings. Nothing is resolved: see :func:`request` for that.
+
+    Raises:
+        Refused: it is no URL that is ever called.
+    """
+    return targets.parse(url, ports=_ports(), networks=_networks())
+
+
+def request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    *,
+    timeout: float = limits.OUTBOUND_TIME,
+    max_answer: int = limits.OUTBOUND_ANSWER,
+) -> Answer:
+    """Call a server that a tenant named.
+
+    Args:
+        method: of HTTP.
+        url: ``https://...`` or ``http://...``.
+        headers: beyond ``Host`` and the body's length.
+        body: what is sent.
+        timeout: seconds for everything: names, connection, TLS, sending, and the last byte of the answer.
+        max_answer: bytes of the answer's body.
+
+    Raises:
+        Refused: the URL or an address of its host is none that this server calls. Nothing was sent.
+        Failed: no connection, no valid certificate, no answer in time, or too large a one.
+    """
+    deadline = time.monotonic() + timeout
+    target = parse(url)
+    addresses = _checked(target, deadline)
+    try:
+        with _connected(target, addresses, deadline) as wire:
+            return _exchange(wire, target, (method, dict(headers or {}), body), max_answer)
+    except OutboundError:
+        raise
+    except TimeoutError as error:
+        raise Failed("no answer in time") from error
+    except ssl.SSLCertVerificationError as error:
+        raise Failed(f"the certificate is not valid: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        raise Failed(f"TLS failed: {error.reason or 'handshake'}") from error
+    except OSError as error:
+        raise Failed(f"the connection failed: {error.strerror or 'closed'}") from error
+    except http.client.HTTPException as error:
+        raise Failed("the answer is no valid HTTP") from error
+
+
+@cache
+def _allowed(ports: str, networks: str) -> tuple[frozenset[int], tuple[Network, ...]]:
+    return (
+        frozenset(int(port) for port in ports.split(",")),
+        tuple(ip_network(network.strip()) for network in networks.split(",") if network.strip()),
+    )
+
+
+def _ports() -> frozenset[int]:
+    current = settings.current()
+    return _allowed(current.outbound_ports, current.outbound_networks)[0]
+
+
+def _networks() -> tuple[Network, ...]:
+    current = settings.current()
+    return _allowed(current.outbound_ports, current.outbound_networks)[1]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, in the order in which to try them.
+
+    Raises:
+        OSError: it has none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _checked(target: Target, deadline: float) -> list[Address]:
+    """The addresses of the target's host; one that may not be called spoils all."""
+    addresses = [ip_address(text) for text in _resolved(target, deadline)]
+    if not addresses:
+        raise Failed("the host has no address")
+    networks = _networks()
+    for address in addresses:
+        targets.check(address, networks)
+    return addresses
+
+
+def _resolved(target: Target, deadline: float) -> list[str]:
+    # The system's resolver knows no timeout: one that hangs is left behind.
+    found: list[str] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.extend(resolve(target.host, target.port))
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_left(deadline))
+    if thread.is_alive():
+        raise Failed("the host's name was not resolved in time")
+    if failed:
+        raise Failed("the host's name was not resolved") from failed[0]
+    return found
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Wire:
+    """A connected socket, as ``http.client`` uses one, each of whose steps ends at the deadline.
+
+    A socket's own timeout begins anew with every byte, so a server that sends one now and then could hold a worker
+    for as long as it likes.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything."""
+        view = memoryview(data)
+        while view:
+            self._sock.settimeout(_left(self._deadline))
+            view = view[self._sock.send(view[:_PIECE]) :]
+
+    def receive(self, into: memoryview) -> int:
+        """Receive what is there, at least a byte; 0 at the end."""
+        self._sock.settimeout(_left(self._deadline))
+        return self._sock.recv_into(into)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What is received, as a file."""
+        return io.BufferedReader(_Received(self))
+
+    def close(self) -> None:
+        """Nothing yet: ``http.client`` closes before it has read the answer. The end of the block does."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+
+class _Received(io.RawIOBase):
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader hands in
+        return self._wire.receive(buffer)
+
+
+def _connected(target: Target, addresses: Iterable[Address], deadline: float) -> _Wire:
+    waiting = list(addresses)
+    sock = None
+    while sock is None:
+        # Each address gets its share of the time that is left, so that one that is silent does not take it all.
+        share = _left(deadline) / len(waiting)
+        address = waiting.pop(0)
+        if waiting:
+            with suppress(OSError):
+                sock = socket.create_connection((str(address), target.port), share)
+        else:
+            sock = socket.create_connection((str(address), target.port), share)
+    if target.scheme == "http":
+        return _Wire(sock, deadline)
+    try:
+        sock.settimeout(_left(deadline))
+        return _Wire(_tls().wrap_socket(sock, server_hostname=target.host.removesuffix(".")), deadline)
+    except BaseException:
+        sock.close()
+        raise
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Certificates are checked against the system's authorities, and against the name in the URL."""
+    return ssl.create_default_context()
+
+
+def _exchange(wire: _Wire, target: Target, sent: tuple[str, dict[str, str], bytes], max_answer: int) -> Answer:
+    method, headers, body = sent
+    connection = http.client.HTTPConnection(target.host, target.port)
+    connection.sock = wire  # already connected: it neither resolves nor connects
+    connection.request(
+        method,
+        target.path,
+        body=body or None,
+        headers={"Connection": "close", "User-Agent": "Lamplighter", **headers, "Host": target.host_header},
+    )
+    answer = connection.getresponse()
+    content = answer.read(max_answer + 1)
+    if len(content) > max_answer:
+        raise Failed(f"the answer is larger than {max_answer} bytes")
+    if answer.length:
+        raise Failed("the answer ended before it was complete")
+    return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)

@@ -1,0 +1,138 @@
+"""What may be called: which URLs, which addresses. Nothing here asks a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_URL_MAX: Final = 2048
+_PORTS: Final = {"http": 80, "https": 443}
+_URL_TEXT: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+"""What RFC 3986 lets a URL hold: no space, no control character, no backslash that parsers disagree on."""
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?")
+_NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
+"""The last label of a host that some resolver takes for an IPv4 address: ``2130706433``, ``127.1``, ``0x7f.1``."""
+
+_GLOBAL_V6: Final = IPv6Network("2000::/3")
+"""All that is given out as global unicast. Outside are loopback, link-local, private, multicast, and the forms that
+hold an IPv4 address: mapped, compatible, NAT64."""
+_NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carriers' NAT
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local: the cloud's metadata service
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+        "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: an IPv4 address in disguise
+        "3fff::/20",  # documentation
+    )
+)
+"""By IANA's registries of special addresses; written out, since what Python calls global differs by its version."""
+
+
+class OutboundError(Exception):
+    """There is no answer. ``str()`` may be shown to who named the URL."""
+
+
+class Refused(OutboundError):
+    """The target is none that this server calls."""
+
+
+class Failed(OutboundError):
+    """The target was not reached, or gave no answer that can be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL that may be called, if its host's addresses may. ``path`` has the query with it."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        """The value of the ``Host`` header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[Network] = ()) -> Target:
+    """``url`` taken apart.
+
+    Args:
+        url: absolute, ``http`` or ``https``.
+        ports: those that may be called.
+        networks: as for :func:`check`, for a host that is an address.
+
+    Raises:
+        Refused: it is no such URL, or one that is never called.
+    """
+    if len(url) > _URL_MAX or not _URL_TEXT.fullmatch(url):
+        raise Refused("the URL is too long or holds characters that URLs have to escape")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise Refused("the URL is malformed") from error
+    if parts.scheme not in _PORTS:
+        raise Refused("the URL must begin with http:// or https://")
+    if "@" in parts.netloc:
+        raise Refused("the URL must not hold a user or a password")
+    _check_host(host, networks, is_bracketed=parts.netloc.startswith("["))
+    target = Target(
+        parts.scheme,
+        host,
+        port if port is not None else _PORTS[parts.scheme],
+        (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+    )
+    if target.port not in ports:
+        raise Refused(f"port {target.port} is not allowed")
+    return target
+
+
+def _check_host(host: str, networks: Collection[Network], *, is_bracketed: bool) -> None:
+    is_number = _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
+    if is_bracketed or is_number:
+        try:
+            address = IPv6Address(host) if is_bracketed else IPv4Address(host)
+        except ValueError as error:
+            raise Refused("the host is a malformed address") from error
+        check(address, networks)
+    elif not _NAME.fullmatch(host):
+        raise Refused("the URL has no valid host")
+
+
+def check(address: Address, networks: Collection[Network] = ()) -> None:
+    """Let public unicast addresses pass, and those in ``networks``.
+
+    Raises:
+        Refused: it is neither.
+    """
+    if any(address.version == network.version and address in network for network in networks):
+        return
+    scoped = isinstance(address, IPv6Address) and (address.scope_id is not None or address not in _GLOBAL_V6)
+    if scoped or any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+        raise Refused("the host has an address that is not public")
