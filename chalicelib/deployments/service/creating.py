@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
-from chalicelib.artifacts.service import Candidate
-from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import changes, heads, plans
-from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
-from chalicelib.errors import BadRequest, Conflict, Unavailable, Unprocessable
+from chalicelib.deployments.service import changes, drafts, plans
+from chalicelib.deployments.service.drafts import Draft
+from chalicelib.deployments.tables import CounterItem
+from chalicelib.errors import BadRequest, Unavailable, Unprocessable
 from chalicelib.fleet import control, membership
-from chalicelib.fleet import heads as fleet_heads
-from chalicelib.storage import keys
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.deployments.shapes import NewDeployment
-    from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
 _ATTEMPTS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A deployment that is about to be written."""
-
-    id: str
-    name: str
-    artifact_name: str
-    force: bool
-    retries: int
-    targets: Targets
-    filter: dict[str, Any]
-    groups: list[str] | None
-    lock: str
-    candidates: tuple[Candidate, ...] = field(repr=False)
 
 
 def create(tenant: TenantId, wanted: NewDeployment) -> str:
@@ -99,39 +77,20 @@ def _create(
     if len(devices) > limits.FILTER_TARGETS:
         # The list is in the targets; the deployment's own item stays small.
         terms = [term if term["type"] != "$in" else {**term, "value": []} for term in terms]
-    draft = _Draft(
-        id=str(uuid.uuid4()),
-        name=wanted.name,
-        artifact_name=wanted.artifact_name,
-        force=wanted.force_installation,
-        retries=wanted.retries,
-        targets=Targets.of(devices),
-        filter={"id": "", "name": "", "terms": terms},
-        groups=groups,
-        lock=_parameters_hash(wanted, groups),
-        candidates=candidates,
+    return drafts.save(
+        tenant,
+        Draft(
+            name=wanted.name,
+            artifact_name=wanted.artifact_name,
+            force=wanted.force_installation,
+            retries=wanted.retries,
+            targets=Targets.of(devices),
+            filter={"id": "", "name": "", "terms": terms},
+            groups=groups,
+            lock=_parameters_hash(wanted, groups),
+            artifacts=[candidate.id for candidate in candidates],
+        ),
     )
-    in_bucket = len(draft.targets) > limits.INLINE_TARGETS
-    if in_bucket:
-        s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
-    on_heads = len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
-    for left in reversed(range(_ATTEMPTS)):
-        # Heads that others keep changing are left alone at last: the control item takes any number of writers.
-        waiters = _waiters(tenant, draft.targets) if on_heads and left else None
-        try:
-            _write(tenant, draft, waiters, in_bucket=in_bucket)
-        except ConditionFailed as failure:
-            if "lock" in failure.failed:
-                raise Conflict(
-                    "Invalid deployment definition: there is already an active deployment with the same parameters"
-                ) from failure
-            if "release" in failure.failed:
-                raise Unprocessable("No artifact for the deployment") from failure
-            continue  # a head has changed since it was read
-        if waiters is None:
-            control.forget(tenant)
-        return draft.id
-    raise Unavailable("service unavailable")
 
 
 def _parameters_hash(wanted: NewDeployment, groups: list[str] | None) -> str:
@@ -145,68 +104,6 @@ def _parameters_hash(wanted: NewDeployment, groups: list[str] | None) -> str:
         groups or [],
     ]
     return hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()
-
-
-def _waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
-    """The heads on which a small deployment waits; None if one of them is full.
-
-    Ids that are no device's have no head and need none: ids are made by the server, never by a device.
-    """
-    found = list(fleet_heads.find_many(tenant, targets).values())
-    full = any(len(heads.queue_of(head)) >= limits.HEAD_QUEUE for head in found)
-    return None if full else found
-
-
-def _write(tenant: TenantId, draft: _Draft, waiters: list[DeviceHead] | None, *, in_bucket: bool) -> None:
-    sequence = control.next_sequence(tenant)
-    size = len(draft.targets)
-    shards = min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))
-    tx = Transaction()
-    item = tables.deployment_ref(tenant, draft.id)
-    item.name, item.artifact_name = draft.name, draft.artifact_name
-    item.sequence, item.created = sequence, clock.now()
-    item.targets, item.in_bucket, item.on_heads, item.shards = size, in_bucket, waiters is not None, shards
-    item.force, item.retries = draft.force, draft.retries
-    item.artifacts = [candidate.id for candidate in draft.candidates]
-    item.filter, item.groups, item.lock = draft.filter, draft.groups, draft.lock
-    item.history_pk = tables.tenant_history(tenant)
-    item.history_sk = item.state_sk = keys.sort(keys.number(sequence), draft.id)
-    item.state_pk = tables.deployment_state(tenant, is_open=True)
-    # A counter item without devices is complete from the start.
-    counted = _count_shards(draft.targets, shards)
-    item.complete = counted.count(0)
-    if size <= limits.HEAD_DEPLOYMENT_TARGETS:
-        item.packed = draft.targets.to_bytes()
-    elif not in_bucket:
-        packed = tables.targets_ref(tenant, draft.id)
-        packed.packed = draft.targets.to_bytes()
-        tx.put(packed, label="targets")
-    tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
-    for shard, devices in enumerate(counted):
-        counter: CounterItem = tables.counter_ref(tenant, draft.id, shard)
-        counter.last = devices - 1
-        tx.put(counter, label="counter")
-    tx.update(tables.counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
-    place = tables.active_ref(tenant, draft.lock)
-    place.deployment = draft.id
-    tx.put(place, ActiveItem.pk.does_not_exist(), label="lock")
-    artifacts.hold(tx, tenant, draft.artifact_name)
-    if waiters is None:
-        control.open_deployment(tx, tenant, draft.id, sequence)
-    for head in waiters or ():
-        queue = [*heads.queue_of(head), (sequence, draft.id)]
-        change = heads.write(head, current=heads.current_of(head), queue=queue)
-        tx.update(change.head, change.actions, change.condition, label="head")
-    tx.commit()
-
-
-def _count_shards(targets: Targets, shards: int) -> list[int]:
-    counted = [0] * shards
-    if shards == 1:
-        return [len(targets)]
-    for device_id in targets:
-        counted[tables.shard_of(device_id, shards)] += 1
-    return counted
 
 
 def abort(tenant: TenantId, deployment: str) -> None:

@@ -1,0 +1,138 @@
+"""How every kind of deployment begins: a fixed number of writes for any number of devices."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import clock, limits
+from chalicelib.artifacts import service as artifacts
+from chalicelib.aws import s3
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules.targets import Targets
+from chalicelib.deployments.service import heads, plans
+from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
+from chalicelib.errors import Conflict, Unavailable, Unprocessable
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage import keys
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A deployment that is about to be written."""
+
+    name: str
+    artifact_name: str
+    targets: Targets
+    filter: dict[str, Any]
+    """How the targets were chosen, as the API shows it."""
+    lock: str
+    """Hash of the parameters that only one unfinished deployment may have."""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    kind: str = "software"
+    force: bool = False
+    retries: int = 0
+    groups: list[str] | None = None
+    artifacts: list[str] = field(default_factory=list)
+    """Ids of the artifacts that there are of that name now."""
+
+
+def save(tenant: TenantId, draft: Draft) -> str:
+    """Write the deployment; its id.
+
+    Raises:
+        Conflict: an unfinished deployment has the same parameters.
+        Unprocessable: there is no such artifact any more, or too many deployments are unfinished.
+    """
+    in_bucket = len(draft.targets) > limits.INLINE_TARGETS
+    if in_bucket:
+        s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
+    on_heads = len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
+    for left in reversed(range(_ATTEMPTS)):
+        # Heads that others keep changing are left alone at last: the control item takes any number of writers.
+        waiters = _waiters(tenant, draft.targets) if on_heads and left else None
+        try:
+            _write(tenant, draft, waiters, in_bucket=in_bucket)
+        except ConditionFailed as failure:
+            if "lock" in failure.failed:
+                raise Conflict(
+                    "Invalid deployment definition: there is already an active deployment with the same parameters"
+                ) from failure
+            if "release" in failure.failed:
+                raise Unprocessable("No artifact for the deployment") from failure
+            continue  # a head has changed since it was read
+        if waiters is None:
+            control.forget(tenant)
+        return draft.id
+    raise Unavailable("service unavailable")
+
+
+def _waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
+    """The heads on which a small deployment waits; None if one of them is full.
+
+    Ids that are no device's have no head and need none: ids are made by the server, never by a device.
+    """
+    found = list(fleet_heads.find_many(tenant, targets).values())
+    full = any(len(heads.queue_of(head)) >= limits.HEAD_QUEUE for head in found)
+    return None if full else found
+
+
+def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, in_bucket: bool) -> None:
+    sequence = control.next_sequence(tenant)
+    size = len(draft.targets)
+    shards = min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))
+    tx = Transaction()
+    item = tables.deployment_ref(tenant, draft.id)
+    item.name, item.artifact_name = draft.name, draft.artifact_name
+    item.sequence, item.created = sequence, clock.now()
+    item.targets, item.in_bucket, item.on_heads, item.shards = size, in_bucket, waiters is not None, shards
+    item.kind, item.force, item.retries = draft.kind, draft.force, draft.retries
+    item.artifacts = draft.artifacts
+    item.filter, item.groups, item.lock = draft.filter, draft.groups, draft.lock
+    item.history_pk = tables.tenant_history(tenant)
+    item.history_sk = item.state_sk = keys.sort(keys.number(sequence), draft.id)
+    item.state_pk = tables.deployment_state(tenant, is_open=True)
+    # A counter item without devices is complete from the start.
+    counted = _count_shards(draft.targets, shards)
+    item.complete = counted.count(0)
+    if size <= limits.HEAD_DEPLOYMENT_TARGETS:
+        item.packed = draft.targets.to_bytes()
+    elif not in_bucket:
+        packed = tables.targets_ref(tenant, draft.id)
+        packed.packed = draft.targets.to_bytes()
+        tx.put(packed, label="targets")
+    tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
+    for shard, devices in enumerate(counted):
+        counter: CounterItem = tables.counter_ref(tenant, draft.id, shard)
+        counter.last = devices - 1
+        tx.put(counter, label="counter")
+    tx.update(tables.counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
+    place = tables.active_ref(tenant, draft.lock)
+    place.deployment = draft.id
+    tx.put(place, ActiveItem.pk.does_not_exist(), label="lock")
+    artifacts.hold(tx, tenant, draft.artifact_name)
+    if waiters is None:
+        control.open_deployment(tx, tenant, draft.id, sequence)
+    for head in waiters or ():
+        queue = [*heads.queue_of(head), (sequence, draft.id)]
+        change = heads.write(head, current=heads.current_of(head), queue=queue)
+        tx.update(change.head, change.actions, change.condition, label="head")
+    tx.commit()
+
+
+def _count_shards(targets: Targets, shards: int) -> list[int]:
+    counted = [0] * shards
+    if shards == 1:
+        return [len(targets)]
+    for device_id in targets:
+        counted[tables.shard_of(device_id, shards)] += 1
+    return counted
