@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """``kind``: ``user``, ``device`` or ``system``; ``id``: of the user or device; ``source_ip``: empty if unknown."""
+    """``kind``: ``user``, ``device`` or ``system``; ``id``: of the user or device; what is unknown is empty."""
 
     kind: str
     id: str
     source_ip: str = ""
+    email: str = ""
+    """A user's."""
 
 
 SYSTEM: Final = Actor("system", "system")

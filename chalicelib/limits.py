@@ -73,6 +73,11 @@ RETRIES_MAX = 100  # own
 STATISTICS_LIST = 100  # Mender: deployments in one statistics/list call
 DEVICE_HISTORY_PER_PAGE = 20  # Mender
 
+# Audit logs
+AUDIT_CHANGE = 16 * KIB  # own: characters of what an entry says about a change; more is cut off
+AUDIT_PER_PAGE = 10  # Mender: rows of a page of the log where nothing else is asked for
+AUDIT_EXPORT = 5 * MIB  # own: an exported file, which is one answer of a Lambda function
+
 # Users and tenants
 EMAIL = 256  # Mender
 PASSWORD_MIN = 8  # Mender, characters

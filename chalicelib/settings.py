@@ -56,6 +56,8 @@ class Settings:
     outbound_networks: str = ""
     """Networks beyond the public internet that such servers may be in, as ``127.0.0.0/8,10.1.0.0/16``; empty: none.
     Whoever may name a server can then reach everything in there that this server can."""
+    audit_days: int = 365
+    """Days that an audit entry is kept, where the tenant has not set its own."""
     log_level: str = "INFO"
     """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
 

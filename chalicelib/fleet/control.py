@@ -26,6 +26,9 @@ _CACHED_TENANTS = 10_000
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a tenant wants the server to behave. Each member is off or as Mender does until the tenant sets it."""
 
+    audit_days: int = 0
+    """Days that audit entries are kept; 0: ``settings.audit_days``. Entries that there are keep their time, and none
+    goes before the one that was written before it."""
     device_timeout: int = 0
     """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
 

@@ -146,7 +146,8 @@ def _authorize(spec: EndpointSpec, identity: Identity) -> None:
 def _actor(request: Request) -> Actor:
     if not request.is_identified:
         return Actor(SYSTEM.kind, SYSTEM.id, request.source_ip)
-    return Actor(request.identity.kind, request.identity.subject, request.source_ip)
+    identity = request.identity
+    return Actor(identity.kind, identity.subject, request.source_ip, identity.email)
 
 
 def _call() -> Call:

@@ -42,6 +42,8 @@ class Identity:
     subject: str
     token_id: str
     head: DeviceHead | None = None
+    email: str = ""
+    """A user's address, as this call read it."""
     permissions: frozenset[Permission] | None = None
 
     @property
@@ -91,8 +93,8 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
     # Imported here: a device's cold start does not pay for user administration.
     from chalicelib.useradm import service as useradm
 
-    useradm.require_session(tenant, subject, token_id)
-    return Identity(auth, tenant, subject, token_id)
+    session = useradm.require_session(tenant, subject, token_id)
+    return Identity(auth, tenant, subject, token_id, email=session.email)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

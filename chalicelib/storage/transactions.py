@@ -66,6 +66,11 @@ class Transaction:
         """
         self._late.append(add)
 
+    @property
+    def latecomers(self) -> tuple[Callable[[Transaction], None], ...]:
+        """What was handed to :meth:`late`: who writes an item late adds to what another call began."""
+        return tuple(self._late)
+
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
         kwargs = item.get_save_kwargs_from_instance(condition=condition, return_values_on_condition_failure=ALL_OLD)

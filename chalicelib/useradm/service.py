@@ -18,6 +18,7 @@ from chalicelib.useradm.tables.users import User
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.tokens import Token
 
 __all__ = [
     "User",
@@ -37,8 +38,8 @@ _TAKEN = "user with a given email already exists"
 _USED_ACCURACY = timedelta(seconds=limits.TOKEN_USED_ACCURACY)
 
 
-def require_session(tenant: TenantId, user_id: str, token_id: str) -> None:
-    """Let a verified token pass only while its row is there: one read, so a revocation holds at the next call.
+def require_session(tenant: TenantId, user_id: str, token_id: str) -> Token:
+    """The row of a verified token, which must be there: one read, so a revocation holds at the next call.
 
     The row of a session is gone after a logout, that of a personal access token after its revocation, and all
     of a user's after a deletion or a new password. The use of a personal access token is noted every five minutes.
@@ -50,11 +51,12 @@ def require_session(tenant: TenantId, user_id: str, token_id: str) -> None:
     if token is None:
         raise Unauthorized("unauthorized")
     if token.name is None:
-        return
+        return token
     now = clock.now()
     stale = token.used is None or now - token.used >= _USED_ACCURACY
     if stale and not tokens.note_use(tenant, user_id, token_id, now):
         raise Unauthorized("unauthorized")
+    return token
 
 
 def create_user(tenant: TenantId, email: str, password: str, *, password_hash: str | None = None) -> User:
@@ -154,13 +156,15 @@ def _change(user: User, change: rules.Change, *, keep_token: str | None) -> bool
     hashed = passwords.hash_password(change.password) if change.password is not None else None
     tx = Transaction()
     users.change(tx, user, clock.now(), email=change.email, password=hashed)
-    gone = [token for token in tokens.of_user(user.tenant, user.id) if token.id != keep_token]
-    tokens.delete_all(tx, user, gone)
+    present = tokens.of_user(user.tenant, user.id)
+    tokens.delete_all(tx, user, [token for token in present if token.id != keep_token])
+    if change.email is not None and any(token.id == keep_token for token in present):
+        tokens.set_email(tx, user, keep_token or "", change.email)
     try:
         tx.commit()
     except ConditionFailed as failed:
         # A taken address may be taken by a change of this very user: whoever reads again knows.
-        if users.USER in failed.failed:
+        if failed.failed.keys() & {users.USER, tokens.TOKEN}:
             return False
         raise Unprocessable(_TAKEN) from failed
     return True

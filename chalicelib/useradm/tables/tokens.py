@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
     from chalicelib.useradm.tables.users import User
 
+TOKEN = "token"  # noqa: S105  # a label
+"""Label of a condition: the token is gone."""
 _TOKEN = "TOKEN"  # noqa: S105  # the name of a key
 _IN_TRANSACTION = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
+    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never.
+
+    ``email`` is the user's address: with the row every call knows who acts, for audit entries.
+    """
 
     id: str
+    email: str
     name: str | None
     created: datetime
     used: datetime | None
@@ -38,6 +44,7 @@ class Token:
 class TokenItem(UseradmItem):
     """A session or personal access token."""
 
+    email = UnicodeAttribute(default="")
     name = UnicodeAttribute(null=True)
     created = TimeAttribute()
     used = TimeAttribute(null=True)
@@ -64,12 +71,19 @@ def put_new(tx: Transaction, user: User, token: Token) -> None:
     item = TokenItem(
         own(user.tenant, user.id),
         keys.sort(_TOKEN, token.id),
+        email=token.email,
         name=token.name,
         created=token.created,
         expires=token.expires,
         expires_at=int(token.expires.timestamp()) + 1 if token.expires else None,
     )
     tx.put(item)
+
+
+def set_email(tx: Transaction, user: User, token: str, email: str) -> None:
+    """Note the new address of the user on a token that outlives the change; fails if the token is gone."""
+    item = TokenItem(own(user.tenant, user.id), keys.sort(_TOKEN, token))
+    tx.update(item, [TokenItem.email.set(email)], TokenItem.pk.exists(), label=TOKEN)
 
 
 def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
@@ -101,4 +115,4 @@ def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
 
 
 def _token(item: TokenItem) -> Token:
-    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires)
+    return Token(keys.last_part(item.sk), item.email, item.name, item.created, item.used, item.expires)

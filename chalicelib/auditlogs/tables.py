@@ -1,0 +1,168 @@
+"""The tables ``auditlogs`` and ``auditchains``. Key forms are stored: changing one is a migration.
+
+| table | pk | sk | item |
+|---|---|---|---|
+| auditlogs | ``T#t#<shard>`` | ``<time>#<number>`` | an entry; never changed, gone when it expires |
+| auditchains | ``T#t`` | ``<shard>`` | where a chain ends |
+
+Index ``list`` of auditlogs: ``T#t``, ``<time>#<shard>#<number>``, which is the order that lists are shown in.
+Policies deny every change and deletion of what is in ``auditlogs``; what changes is therefore in a table of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib.auditlogs.rules import chains, entries
+from chalicelib.auditlogs.rules.chains import Head, Row
+from chalicelib.storage import keys
+from chalicelib.storage.base import Item, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.auditlogs.rules.entries import Entry
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+
+class TimeIndex(GlobalSecondaryIndex["EntryItem"]):  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb's
+    """Entries of a tenant, by time."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = AllProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
+
+
+class EntryItem(Item):
+    """An entry: its content in the form that was hashed."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("auditlogs")
+
+    content = BinaryAttribute(legacy_encoding=False)
+    hash = UnicodeAttribute()
+    expires_at = NumberAttribute()
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+    by_time = TimeIndex()
+
+
+class HeadItem(Item):
+    """Where a chain ends."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("auditchains")
+
+    number = NumberAttribute()
+    hash = UnicodeAttribute()
+    time = NumberAttribute()
+    expires = NumberAttribute()
+    first_expires = NumberAttribute()
+
+
+def _head(item: HeadItem) -> Head:
+    return Head(int(item.number), item.hash, int(item.time), int(item.expires), int(item.first_expires))
+
+
+def head(tenant: TenantId, shard: int) -> Head:
+    """Where a chain ends now; of a new one, before its first entry."""
+    try:
+        return _head(HeadItem.get(keys.partition(tenant), keys.sort(str(shard)), consistent_read=True))
+    except HeadItem.DoesNotExist:
+        return Head()
+
+
+def heads(tenant: TenantId) -> dict[int, Head]:
+    """Where the tenant's chains end, by shard."""
+    found = HeadItem.query(keys.partition(tenant), consistent_read=True)
+    return {int(keys.last_part(item.sk)): _head(item) for item in found}
+
+
+def move_head(tx: Transaction, tenant: TenantId, shard: int, before: Head, after: Head) -> None:
+    """Let a chain end at ``after``; fails if it does not end at ``before`` any more."""
+    item = HeadItem(
+        keys.partition(tenant),
+        keys.sort(str(shard)),
+        number=after.number,
+        hash=after.hash,
+        time=after.time,
+        expires=after.expires,
+        first_expires=after.first_expires,
+    )
+    tx.put(item, HeadItem.hash == before.hash if before.number else HeadItem.pk.does_not_exist(), label="audit head")
+
+
+def add(tx: Transaction, entry: Entry, content: bytes, entry_hash: str) -> None:
+    """Add an entry."""
+    tx.put(_item(entry, content, entry_hash), EntryItem.pk.does_not_exist(), label="audit entry")
+
+
+def _item(entry: Entry, content: bytes, entry_hash: str) -> EntryItem:
+    tenant = keys.TenantId(entry.tenant)
+    time, number = keys.number(entry.time), keys.number(entry.number)
+    return EntryItem(
+        keys.partition(tenant, str(entry.shard)),
+        keys.sort(time, number),
+        content=content,
+        hash=entry_hash,
+        expires_at=entry.expires,
+        list_pk=keys.partition(tenant),
+        list_sk=keys.sort(time, str(entry.shard), number),
+    )
+
+
+def by_time(
+    tenant: TenantId, after: int | None, before: int | None, *, newest_first: bool, limit: int | None = None
+) -> Iterator[Entry]:
+    """Entries between two milliseconds (inclusive), in order; a megabyte a round trip, or ``limit`` entries."""
+    found = EntryItem.by_time.query(
+        keys.partition(tenant),
+        _between(EntryItem.list_sk, after, before),
+        scan_index_forward=not newest_first,
+        limit=limit,
+    )
+    return (entries.decoded(item.content) for item in found)
+
+
+def number_at(tenant: TenantId, shard: int, after: int | None, before: int | None, *, last: bool) -> int | None:
+    """The number of a chain's first or last entry between two milliseconds (inclusive); None without one."""
+    found = EntryItem.query(
+        keys.partition(tenant, str(shard)),
+        _between(EntryItem.sk, after, before),
+        scan_index_forward=not last,
+        limit=1,
+    )
+    return next((entries.decoded(item.content).number for item in found), None)
+
+
+def _between(key: Any, after: int | None, before: int | None) -> Any:
+    if after is None and before is None:
+        return None
+    # "~" comes after every character of a key.
+    return key.between(keys.number(max(0, after or 0)), keys.number(_LATEST if before is None else before) + "~")
+
+
+_LATEST = 10**14
+"""In milliseconds: the year 5138."""
+
+
+def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
+    """What is stored of a chain, by key."""
+    for item in EntryItem.query(keys.partition(tenant, str(shard)), consistent_read=True):
+        entry = chains.bare(item.content)
+        # All that is beside the content is made from it.
+        placed = entry is not None and _item(entry, item.content, item.hash).serialize() == item.serialize()
+        yield Row(f"chain {shard}: {item.sk}", item.content, item.hash, placed)
