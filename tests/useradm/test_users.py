@@ -265,7 +265,7 @@ class TestChange:
         for _ in range(2):
             tx = Transaction()
             for _ in range(60):
-                row = tokens.Token(str(uuid.uuid4()), None, now, None, now + timedelta(days=1))
+                row = tokens.Token(str(uuid.uuid4()), user.email, None, now, None, now + timedelta(days=1))
                 tokens.put_new(tx, user, row)
             tx.commit()
 

@@ -67,15 +67,11 @@ def check(
             yield f"{row.name} was altered"
         if entry is None:
             continue
-        expected = last.number + 1 if last else 1
-        if entry.number < expected:
-            yield f"{row.name} is out of order: number {entry.number} after {expected - 1}"
+        if last and entry.number <= last.number:
+            yield f"{row.name} is out of order: number {entry.number} after {last.number}"
             continue
-        if entry.number > expected:
-            if entry.before_expires > now:
-                yield _missing(shard, expected, entry.number - 1)
-        elif entry.before != last_hash:
-            yield f"{row.name} does not follow number {expected - 1}: one of the two was altered"
+        if problem := _break(row, entry, last.number if last else 0, last_hash, now):
+            yield problem
         last, last_hash = entry, row.hash
         if entry.number == head.number and row.hash != head.hash:
             yield f"{row.name} is not the entry that the chain's head names: it was altered"
@@ -90,6 +86,15 @@ def _whole(row: Row, entry: Entry | None, tenant: str, shard: int) -> bool:
     if entry is None or (entry.tenant, entry.shard) != (tenant, shard):
         return False
     return entries.hash_of(row.content) == row.hash
+
+
+def _break(row: Row, entry: Entry, before: int, before_hash: str, now: int) -> str | None:
+    """What is wrong between an entry and number ``before``, the one in front of it."""
+    if entry.number > before + 1:
+        return _missing(entry.shard, before + 1, entry.number - 1) if entry.before_expires > now else None
+    if entry.before != before_hash:
+        return f"{row.name} does not follow number {before}: one of the two was altered"
+    return None
 
 
 def _missing(shard: int, first: int, last: int) -> str:
