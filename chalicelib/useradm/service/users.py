@@ -1,7 +1,4 @@
-"""Users: create, read, change, delete; and what every call of a user asks: is this token still good?
-
-Logins and tokens are in ``sessions``, settings in ``preferences``.
-"""
+"""Users: create, read, change, delete; and what every call of a user asks: is this token still good?"""
 
 from __future__ import annotations
 
@@ -19,18 +16,6 @@ from chalicelib.useradm.tables.users import User
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.tokens import Token
-
-__all__ = [
-    "User",
-    "create_user",
-    "delete_user",
-    "find_user",
-    "get_user",
-    "list_users",
-    "require_session",
-    "set_password",
-    "update_user",
-]
 
 RACES = 8
 """How often a change is decided again when the user changed meanwhile."""

@@ -1,0 +1,1 @@
+"""``/management/v1/useradm``: a module of routes a topic, each with a blueprint of its own."""
