@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import settings
-from chalicelib.aws import client
+from chalicelib.aws import client, vault
 from chalicelib.errors import Unavailable
 
 _BITS = 2048
@@ -118,7 +118,8 @@ def secret() -> bytes:
 
 
 def ensure_signing_key() -> str:
-    """Make the first key if there is none. Returns the active key's name."""
+    """Make the first key, and that of the vault, if there is none. Returns the active key's name."""
+    vault.ensure()
     stored = _read()
     return stored.active if stored else rotate()
 
@@ -128,6 +129,7 @@ def rotate(*, withdraw_old: bool = False) -> str:
 
     Returns the new key's name.
     """
+    vault.ensure()
     stored = _read()
     kid = uuid.uuid4().hex[:12]
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
