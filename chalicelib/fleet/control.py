@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from chalicelib import limits
 from chalicelib import settings as server_settings
 from chalicelib.errors import Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
 from chalicelib.storage import keys
+from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -24,12 +26,15 @@ _CACHED_TENANTS = 10_000
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a tenant wants the server to behave. Each member is off or as Mender does until the tenant sets it."""
+    """How a tenant wants the server to behave. Each member is off or as Mender does until the tenant sets it.
 
-    audit_days: int = 0
+    A member's bounds stand in its type: users set it by ``PUT /management/v2/tenantadm/settings``, which checks them.
+    """
+
+    audit_days: Annotated[int, Meta(ge=0, le=limits.AUDIT_DAYS_MAX)] = 0
     """Days that audit entries are kept; 0: ``settings.audit_days``. Entries that there are keep their time, and none
     goes before the one that was written before it."""
-    device_timeout: int = 0
+    device_timeout: Annotated[int, Meta(ge=0, le=limits.DEVICE_TIMEOUT_MAX)] = 0
     """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
 
 
@@ -40,13 +45,24 @@ class Control:
     active: bool
     plan: str
     addons: tuple[dict[str, Any], ...]
-    max_devices: int
+    trial: bool
+    devices: PerTier
+    """Most accepted devices of each tier; -1 no limit, 0 nobody."""
     storage_limit: int
     open: tuple[tuple[int, str], ...]
     settings: TenantSettings
 
 
-_GONE = Control(active=False, plan="", addons=(), max_devices=0, storage_limit=0, open=(), settings=TenantSettings())
+_GONE = Control(
+    active=False,
+    plan="",
+    addons=(),
+    trial=False,
+    devices=PerTier(),
+    storage_limit=0,
+    open=(),
+    settings=TenantSettings(),
+)
 _cache: dict[str, tuple[float, Control]] = {}
 _lock = Lock()
 
@@ -81,7 +97,8 @@ def _read(tenant: TenantId) -> Control:
         active=item.status == "active",
         plan=item.plan,
         addons=tuple(item.addons),
-        max_devices=int(item.max_devices),
+        trial=bool(item.trial),
+        devices=PerTier(int(item.max_devices), int(item.max_micro_devices), int(item.max_system_devices)),
         storage_limit=int(item.storage_limit),
         open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
         settings=msgspec.convert(item.settings, TenantSettings),
@@ -99,28 +116,39 @@ def create(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
     tx.put(item, ControlItem.pk.does_not_exist(), label="control")
 
 
-def change(  # one keyword an attribute; None leaves it as it is
-    tx: Transaction,
-    tenant: TenantId,
-    *,
-    status: str | None = None,
-    plan: str | None = None,
-    addons: list[dict[str, Any]] | None = None,
-    max_devices: int | None = None,
-    storage_limit: int | None = None,
-    settings: TenantSettings | None = None,
-) -> None:
+def change(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
     """Change what ``tenantadm`` owns of a tenant's control item, in the transaction that changes the tenant."""
-    wanted: tuple[tuple[Any, Any], ...] = (
-        (ControlItem.status, status),
-        (ControlItem.plan, plan),
-        (ControlItem.addons, addons),
-        (ControlItem.max_devices, max_devices),
-        (ControlItem.storage_limit, storage_limit),
-        (ControlItem.settings, settings),
+    owned = (
+        ControlItem.status,
+        ControlItem.plan,
+        ControlItem.addons,
+        ControlItem.trial,
+        ControlItem.max_devices,
+        ControlItem.max_micro_devices,
+        ControlItem.max_system_devices,
+        ControlItem.storage_limit,
     )
-    actions = [attribute.set(value) for attribute, value in wanted if value is not None]
+    actions = [attribute.set(getattr(item, attribute.attr_name)) for attribute in owned]
     tx.update(ref(tenant), actions, ControlItem.pk.exists(), label="control")
+
+
+def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
+    """Replace how the tenant wants the server to behave; fails with label ``settings`` if it is not as ``before``."""
+    same = ControlItem.settings == before
+    if before == TenantSettings():
+        same = same | ControlItem.settings.does_not_exist() | (ControlItem.settings == {})
+    condition = ControlItem.pk.exists() & same
+    tx.update(ref(tenant), [ControlItem.settings.set(after)], condition, label="settings")
+
+
+def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
+    """Let a transaction through only while these are the limits; fails with label ``terms``."""
+    same = (
+        (ControlItem.max_devices == limits.standard)
+        & (ControlItem.max_micro_devices == limits.micro)
+        & (ControlItem.max_system_devices == limits.system)
+    )
+    tx.check(ref(tenant), same, label="terms")
 
 
 def next_sequence(tenant: TenantId) -> int:

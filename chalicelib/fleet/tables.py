@@ -76,8 +76,11 @@ class ControlItem(FleetItem):
     plan = UnicodeAttribute(default="enterprise")
     addons = BlobAttribute(default=list)
     """``[{"name": ..., "enabled": ...}]``, as tokens carry them."""
+    trial = BooleanAttribute(default=False)
     max_devices = NumberAttribute(default=-1)
-    """Most accepted devices; -1 no limit, 0 nobody."""
+    """Most accepted devices of the standard tier; -1 no limit, 0 nobody."""
+    max_micro_devices = NumberAttribute(default=-1)
+    max_system_devices = NumberAttribute(default=-1)
     storage_limit = NumberAttribute(default=0)
     """Bytes of artifacts; 0 no limit."""
     settings = BlobAttribute(default=dict)

@@ -1,25 +1,122 @@
-"""``/management/v2/tenantadm``: the tenant of the user who asks, without its token."""
+"""``/management/v2/tenantadm``: the tenant of the user who asks, its settings, and a service provider's children."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
+from chalicelib import limits
+from chalicelib.errors import Unprocessable
+from chalicelib.http import etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
-from chalicelib.http.request import Reply
-from chalicelib.tenantadm import service
+from chalicelib.http.request import Reply, no_content
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service, shapes
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
+_TENANTS = "/api/management/v2/tenantadm/tenants"
+
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_tenant(request: Request) -> Reply:
-    """The tenant."""
+    """The tenant, without its token."""
     tiers = bool(request.query.flag("tiers"))
     return Reply(body=service.describe(request.tenant, token=False, tiers=tiers))
+
+
+@endpoint(bp, "GET /management/v2/tenantadm/tenants", auth=Auth.USER, permission=Permission.TENANTS_READ)
+def list_children(request: Request) -> Reply:
+    """The children of the user's tenant, oldest first."""
+    page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
+    tiers = bool(request.query.flag("tiers"))
+    found, total = service.children(request.tenant, page.start, page.stop)
+    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    return Reply(200, [service.shown(each, tiers=tiers) for each in found], headers)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/tenantadm/tenants",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.NewTenant,
+)
+def create_child(request: Request) -> Reply:
+    """Create a child with its first user."""
+    body: shapes.NewTenant = request.body
+    _check_wishes(body)
+    made = service.create_child(
+        request.tenant, body.name, body.admin.email, body.admin.password, devices=shapes.device_limits(body)
+    )
+    return Reply(202, headers={"Location": f"{_TENANTS}/{made.id}"})
+
+
+def _check_wishes(body: shapes.NewTenant) -> None:
+    """Refuse what would silently not happen.
+
+    Raises:
+        Unprocessable: the body asks for what this server does not do for children.
+    """
+    if body.users:
+        raise Unprocessable("users: a user belongs to one tenant; create users in the new one")
+    if body.sso or body.admin.login:
+        raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
+    if body.binary_delta:
+        raise Unprocessable("binary_delta: binary deltas are not generated")
+    if body.admin.send_reset_password:
+        raise Unprocessable("admin.send_reset_password: give the admin a password")
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/tenantadm/tenants/{id}/child",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.ChildUpdate,
+)
+def update_child(request: Request, id: str) -> Reply:
+    """Change the name or the limits of a child."""
+    body: shapes.ChildUpdate = request.body
+    service.update_child(request.tenant, TenantId(id), body.name, shapes.device_limits(body))
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/tenantadm/tenants/{id}/status",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.NewStatus,
+)
+def set_child_status(request: Request, id: str) -> Reply:
+    """Suspend or activate a child."""
+    service.set_child_status(request.tenant, TenantId(id), request.body.status)
+    return Reply(202)
+
+
+@endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.TENANTS_READ)
+def show_settings(request: Request) -> Reply:
+    """How the tenant wants the server to behave, with an ``ETag``. Beyond Mender's API."""
+    document, version = service.settings(request.tenant)
+    return Reply(200, document, {"ETag": version})
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/tenantadm/settings",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=dict[str, Any],
+)
+def save_settings(request: Request) -> Reply:
+    """Replace how the tenant wants the server to behave; what is left out is as at first. Beyond Mender's API."""
+    replacing = etag.if_match(request.headers.get("if-match"))
+    version = service.save_settings(request.tenant, request.body, replacing=replacing)
+    return Reply(204, headers={"ETag": version})

@@ -1,45 +1,135 @@
-"""What a tenant may be. Pure."""
+"""What a tenant may be, and what a service provider may give to its children. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from chalicelib import features, limits
-from chalicelib.errors import BadRequest
+from chalicelib.errors import BadRequest, Conflict, Unprocessable
+from chalicelib.tiers import LIMITS, PerTier, Tier
 
 
 class Status(StrEnum):
-    """Whether a tenant may be used."""
+    """Whether a tenant may be used. ``REMOVING`` is for good: its data is being erased."""
 
     ACTIVE = "active"
+    REMOVING = "removing"
     SUSPENDED = "suspended"
+
+    @property
+    def shown(self) -> str:
+        """As the API knows it."""
+        return Status.ACTIVE if self is Status.ACTIVE else Status.SUSPENDED
 
 
 def default_addons() -> list[dict[str, Any]]:
     """The add-ons of a new tenant: all there are, enabled."""
-    return [{"name": name, "enabled": True} for name in features.ADDONS]
+    return addons(features.ADDONS)
 
 
-def check_new(name: str, plan: str) -> None:
-    """Judge what a tenant is to be called and get.
+def addons(enabled: tuple[str, ...] | list[str]) -> list[dict[str, Any]]:
+    """All add-ons, of which these are enabled, as tokens and tenants show them.
 
     Raises:
-        BadRequest: no name, a name that is too long, or a plan that does not exist.
+        BadRequest: there is no such add-on.
+    """
+    unknown = set(enabled) - set(features.ADDONS)
+    if unknown:
+        raise BadRequest(f"addons: there is no {min(unknown)}; known are {', '.join(features.ADDONS)}")
+    return [{"name": name, "enabled": name in enabled} for name in features.ADDONS]
+
+
+def check_name(name: str) -> None:
+    """Judge what a tenant is to be called.
+
+    Raises:
+        BadRequest: no name, or one that is too long.
     """
     if not name.strip() or len(name) > limits.TENANT_NAME:
         raise BadRequest(f"name: must be between 1 and {limits.TENANT_NAME} characters long")
+
+
+def check_plan(plan: str) -> None:
+    """Judge a plan.
+
+    Raises:
+        BadRequest: it does not exist.
+    """
     if plan not in features.PLANS:
         raise BadRequest(f"plan: must be one of {', '.join(features.PLANS)}")
 
 
-def check_limits(max_devices: int | None, storage_limit: int | None) -> None:
-    """Judge limits; None is no change.
+def check_limits(devices: PerTier, storage_limit: int) -> None:
+    """Judge limits.
 
     Raises:
-        BadRequest: a limit is below what has a meaning (-1 devices: no limit; 0 bytes: no limit).
+        BadRequest: a limit is below what has a meaning (-1 devices: no limit; 0 bytes: no limit), or beyond all sense.
     """
-    if max_devices is not None and max_devices < -1:
-        raise BadRequest("max_devices: must be -1 (no limit) or more")
-    if storage_limit is not None and storage_limit < 0:
-        raise BadRequest("storage_limit: must be 0 (no limit) or more")
+    for name, tier in LIMITS.items():
+        if not -1 <= devices.of(tier) <= limits.DEVICES_LIMIT_MAX:
+            raise BadRequest(f"{name}: must be between -1 (no limit) and {limits.DEVICES_LIMIT_MAX}")
+    if not 0 <= storage_limit <= limits.STORAGE_LIMIT_MAX:
+        raise BadRequest(f"storage_limit: must be between 0 (no limit) and {limits.STORAGE_LIMIT_MAX}")
+
+
+def with_limits(devices: PerTier, changes: Mapping[str, int | None]) -> PerTier:
+    """``devices`` with some limits, by their names in the API, changed; None leaves one as it is."""
+    numbers = {tier: devices.of(tier) for tier in Tier}
+    numbers |= {LIMITS[name]: value for name, value in changes.items() if value is not None}
+    return PerTier(**{str(tier): value for tier, value in numbers.items()})
+
+
+def after_grant(given: PerTier, before: PerTier, after: PerTier) -> PerTier:
+    """What a service provider has given away once a child's limits go from ``before`` to ``after``.
+
+    A child without a limit counts for nothing: only a provider that has none itself can have such children.
+    """
+    return PerTier(
+        **{str(tier): given.of(tier) - max(0, before.of(tier)) + max(0, after.of(tier)) for tier in Tier},
+    )
+
+
+def check_grant(own: PerTier, given: PerTier, accepted: PerTier, child: PerTier) -> None:
+    """Judge whether a provider with the limits ``own`` may have ``given`` this much, ``child`` to the child at hand.
+
+    Raises:
+        Unprocessable: it is more than the provider has, or a child of a limited provider would have no limit.
+    """
+    for name, tier in LIMITS.items():
+        if own.of(tier) < 0:
+            continue
+        if child.of(tier) < 0 or given.of(tier) + accepted.of(tier) > own.of(tier):
+            left = max(0, own.of(tier) - given.of(tier) - accepted.of(tier) + max(0, child.of(tier)))
+            raise Unprocessable(f"{name}: device limit for children tenants exhausted; at most {left} are left")
+
+
+def remaining(own: PerTier, given: PerTier) -> PerTier:
+    """The limits that a tenant's own devices are held to: its limits without what its children have of them."""
+    numbers = {str(tier): -1 if own.of(tier) < 0 else max(0, own.of(tier) - given.of(tier)) for tier in Tier}
+    return PerTier(**numbers)
+
+
+def check_new_status(before: Status, wanted: str) -> Status:
+    """The status that a tenant shall have.
+
+    Raises:
+        BadRequest: it is none that can be given.
+        Conflict: the tenant is being removed, which nothing stops.
+    """
+    if wanted not in {Status.ACTIVE, Status.SUSPENDED}:
+        raise BadRequest("status: must be one of active, suspended")
+    if before is Status.REMOVING:
+        raise Conflict("the tenant is being removed")
+    return Status(wanted)
+
+
+def check_reason(reason: str) -> None:
+    """Judge why a tenant is to be cancelled.
+
+    Raises:
+        BadRequest: nothing, or too much, is said.
+    """
+    if not reason.strip() or len(reason) > limits.TENANT_TEXT:
+        raise BadRequest(f"reason: must be between 1 and {limits.TENANT_TEXT} characters long")

@@ -1,4 +1,4 @@
-"""What travels on the wire."""
+"""What travels on the wire. Unknown members are ignored on the way in."""
 
 from __future__ import annotations
 
@@ -31,5 +31,82 @@ class Tenant(msgspec.Struct):
     device_limit: int
     trial: bool = False
     service_provider: bool = False
+    trial_expiration: str | UnsetType = UNSET
+    parent_tenant_id: str | UnsetType = UNSET
+    additional_info: dict[str, Any] | UnsetType = UNSET
     tenant_token: str | UnsetType = UNSET
     device_limits: dict[str, DeviceLimit] | UnsetType = UNSET
+
+
+class NewLimit(msgspec.Struct):
+    """A limit of a child. Its name, which the API asks for, says nothing that its place does not."""
+
+    value: int
+
+
+class NewLimits(msgspec.Struct):
+    """Limits of a child; those that are not there stay as they are."""
+
+    max_devices: NewLimit | None = None
+    max_micro_devices: NewLimit | None = None
+    max_system_devices: NewLimit | None = None
+
+
+class Admin(msgspec.Struct):
+    """The first user of a new tenant."""
+
+    email: str = ""
+    password: str = ""
+    login: dict[str, Any] | None = None
+    send_reset_password: bool = False
+
+
+class NewTenant(msgspec.Struct):
+    """``POST v2 tenants``: a child of the service provider who asks."""
+
+    name: str = ""
+    admin: Admin = msgspec.field(default_factory=Admin)
+    users: list[Any] | None = None
+    device_limit: int | None = None
+    device_limits: NewLimits | None = None
+    binary_delta: bool = False
+    sso: bool = False
+
+
+class ChildUpdate(msgspec.Struct):
+    """``PUT tenants/{id}/child``."""
+
+    name: str | None = None
+    device_limit: int | None = None
+    device_limits: NewLimits | None = None
+
+
+class NewStatus(msgspec.Struct):
+    """``PUT tenants/{id}/status``."""
+
+    status: str = ""
+
+
+class Cancellation(msgspec.Struct):
+    """``POST tenants/{id}/cancel``."""
+
+    reason: str = ""
+
+
+class PlanRequest(msgspec.Struct):
+    """``POST tenants/{id}/plan``: what somebody would like to have."""
+
+    current_plan: str = ""
+    requested_plan: str = ""
+    current_addons: str = ""
+    requested_addons: str = ""
+    user_message: str = ""
+
+
+def device_limits(body: NewTenant | ChildUpdate) -> dict[str, int | None]:
+    """The limits that a body asks for; those by tier take precedence over the single one."""
+    single: dict[str, int | None] = {"max_devices": body.device_limit}
+    if body.device_limits is None:
+        return single
+    by_tier = msgspec.structs.asdict(body.device_limits)
+    return single | {name: limit.value for name, limit in by_tier.items() if limit is not None}

@@ -3,6 +3,8 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t`` | ``TENANT`` | a tenant; in the index ``list`` under ``TENANTS``, in order of creation |
+| ``T#t`` | ``DUE`` | that something happens to the tenant at a time; in the index ``list`` under ``DUE``, by time |
+| ``T#t#CHILDREN`` | ``<created>#<child>`` | a child of a service provider |
 | ``TOKEN#<sha256>`` | ``TOKEN`` | tenant token (its hash, in hex) to tenant |
 """
 
@@ -10,39 +12,65 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm.rules import Status
+from chalicelib.tiers import NOTHING, UNLIMITED, PerTier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chalicelib.storage.transactions import Transaction
 
-_SORT = "TENANT"
+_SORT, _DUE_SORT = "TENANT", "DUE"
 _TOKEN_SORT = "TOKEN"  # noqa: S105  # the name of a key
-_LIST = "TENANTS"
+_LIST, _DUE = "TENANTS", "DUE"
+TENANT = "tenant"
+"""Label of a condition: the tenant changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant. ``max_devices`` -1: no limit, 0: nobody; ``storage_limit`` in bytes, 0: no limit."""
+    """A tenant. ``version`` is 0 until it is stored; every change adds 1 and is conditional on it."""
 
     id: TenantId
     name: str
-    status: str
+    status: Status
     plan: str
     addons: tuple[dict[str, Any], ...]
-    max_devices: int
-    storage_limit: int
     tenant_token: str = field(repr=False)
     created: datetime
     updated: datetime
+    devices: PerTier = UNLIMITED
+    """Most accepted devices of each tier; -1 no limit, 0 nobody."""
+    storage_limit: int = 0
+    """Bytes of artifacts; 0 no limit."""
+    service_provider: bool = False
+    parent: TenantId | None = None
+    """The service provider whose child this is."""
+    children: int = 0
+    given: PerTier = NOTHING
+    """How much of ``devices`` its children have."""
+    trial_expiration: datetime | None = None
+    """A trial's end; None: no trial."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What only people look at: why it was cancelled, which plan was asked for, where it came from."""
+    old_tokens: tuple[str, ...] = ()
+    """Hashes of the tokens that were valid before ``tenant_token``, and may still be for a while."""
+    removal: datetime | None = None
+    """When its data is, or began to be, erased."""
+    version: int = 0
+
+    @property
+    def max_devices(self) -> int:
+        """Most accepted devices of the standard tier."""
+        return self.devices.standard
 
 
 class TenantadmItem(Item):
@@ -55,7 +83,7 @@ class TenantadmItem(Item):
 
 
 class TenantList(GlobalSecondaryIndex["TenantItem"]):  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb's
-    """All tenants, by creation."""
+    """All tenants, by creation; and what is due, by time."""
 
     class Meta:
         """The index."""
@@ -78,48 +106,113 @@ class TenantItem(TenantadmItem):
     status = UnicodeAttribute()
     plan = UnicodeAttribute()
     addons = BlobAttribute()
-    max_devices = NumberAttribute()
+    max_devices = NumberAttribute(default=-1)
+    max_micro_devices = NumberAttribute(default=-1)
+    max_system_devices = NumberAttribute(default=-1)
     storage_limit = NumberAttribute()
     tenant_token = UnicodeAttribute()
+    old_tokens = BlobAttribute(default=list)
     created = TimeAttribute()
     updated = TimeAttribute()
+    service_provider = BooleanAttribute(default=False)
+    parent = UnicodeAttribute(null=True)
+    children = NumberAttribute(default=0)
+    given = BlobAttribute(default=dict)
+    trial_expiration = TimeAttribute(null=True)
+    removal = TimeAttribute(null=True)
+    notes = BlobAttribute(default=dict)
+    version = NumberAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_creation = TenantList()
 
 
+class DueItem(TenantadmItem):
+    """That the schedule has to look at a tenant."""
+
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+    by_time = TenantList()
+
+
+class ChildItem(TenantadmItem):
+    """A child of a service provider."""
+
+
 class TokenItem(TenantadmItem):
-    """Which tenant a tenant token stands for."""
+    """Which tenant a tenant token stands for; ``until``: no longer than that."""
 
     tenant = UnicodeAttribute()
+    until = TimeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
-def put_new(tx: Transaction, tenant: Tenant, token_hash: str) -> None:
-    """Add a tenant and the lookup of its token."""
-    tx.put(
-        TenantItem(
-            keys.partition(tenant.id),
-            _SORT,
-            name=tenant.name,
-            status=tenant.status,
-            plan=tenant.plan,
-            addons=list(tenant.addons),
-            max_devices=tenant.max_devices,
-            storage_limit=tenant.storage_limit,
-            tenant_token=tenant.tenant_token,
-            created=tenant.created,
-            updated=tenant.updated,
-            list_pk=_LIST,
-            list_sk=keys.sort(keys.number(int(tenant.created.timestamp() * 1000)), tenant.id),
-        ),
-        TenantItem.pk.does_not_exist(),
-        label="tenant",
+def put(tx: Transaction, tenant: Tenant) -> None:
+    """Write the tenant as a whole; fails with label ``tenant`` if it has changed since ``tenant.version``."""
+    item = TenantItem(
+        keys.partition(tenant.id),
+        _SORT,
+        name=tenant.name,
+        status=tenant.status,
+        plan=tenant.plan,
+        addons=list(tenant.addons),
+        max_devices=tenant.devices.standard,
+        max_micro_devices=tenant.devices.micro,
+        max_system_devices=tenant.devices.system,
+        storage_limit=tenant.storage_limit,
+        tenant_token=tenant.tenant_token,
+        old_tokens=list(tenant.old_tokens),
+        created=tenant.created,
+        updated=tenant.updated,
+        service_provider=tenant.service_provider,
+        parent=tenant.parent,
+        children=tenant.children,
+        given=tenant.given,
+        trial_expiration=tenant.trial_expiration,
+        removal=tenant.removal,
+        notes=tenant.notes,
+        version=tenant.version + 1,
+        list_pk=_LIST,
+        list_sk=keys.sort(_millis(tenant.created), tenant.id),
     )
-    tx.put(
-        TokenItem(keys.shared("TOKEN", token_hash), _TOKEN_SORT, tenant=tenant.id),
-        TokenItem.pk.does_not_exist(),
-        label="token",
-    )
+    tx.put(item, _unchanged(tenant.version), label=TENANT)
+
+
+def _unchanged(version: int) -> Any:
+    if version == 0:
+        return TenantItem.pk.does_not_exist()
+    same = TenantItem.version == version
+    # Tenants that were stored before versions were counted have none; a new one is stored as version 1.
+    return (TenantItem.pk.exists() & TenantItem.version.does_not_exist()) | same if version == 1 else same
+
+
+def _millis(time: datetime) -> str:
+    return keys.number(int(time.timestamp() * 1000))
+
+
+def put_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
+    """List a child under its service provider."""
+    tx.put(_child(parent, child))
+
+
+def delete_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
+    """Take a child off its service provider's list."""
+    tx.delete(_child(parent, child))
+
+
+def _child(parent: TenantId, child: Tenant) -> ChildItem:
+    return ChildItem(keys.partition(parent, "CHILDREN"), keys.sort(_millis(child.created), child.id))
+
+
+def children(parent: TenantId, start: int, stop: int) -> list[Tenant]:
+    """Rows ``start`` to ``stop`` of a service provider's children, oldest first.
+
+    Keys before ``start`` are read and thrown away: DynamoDB knows no offset.
+    """
+    rows = list(ChildItem.query(keys.partition(parent, "CHILDREN"), limit=stop, consistent_read=True))[start:]
+    ids = [TenantId(keys.last_part(row.sk)) for row in rows]
+    found = {tenant.id: tenant for tenant in find_many(ids)}
+    return [found[each] for each in ids if each in found]
 
 
 def find(tenant: TenantId) -> Tenant | None:
@@ -130,13 +223,39 @@ def find(tenant: TenantId) -> Tenant | None:
         return None
 
 
-def find_by_token(token_hash: str) -> TenantId | None:
+def find_many(tenants: Iterable[TenantId]) -> Iterator[Tenant]:
+    """The tenants that exist, in no order; 100 a round trip."""
+    wanted = [(keys.partition(each), _SORT) for each in dict.fromkeys(tenants)]
+    return map(_tenant, TenantItem.batch_get(wanted, consistent_read=True))
+
+
+def put_token(tx: Transaction, tenant: TenantId, token_hash: str) -> None:
+    """Let a new token stand for the tenant."""
+    tx.put(TokenItem(_token_key(token_hash), _TOKEN_SORT, tenant=tenant), TokenItem.pk.does_not_exist(), label="token")
+
+
+def end_token(tx: Transaction, tenant: TenantId, token_hash: str, until: datetime | None) -> None:
+    """Let a token stand for its tenant only ``until`` then; None: no longer."""
+    item = TokenItem(_token_key(token_hash), _TOKEN_SORT, tenant=tenant, until=until)
+    if until is None:
+        tx.delete(item)
+    else:
+        item.expires_at = int(until.timestamp()) + 1
+        tx.put(item)
+
+
+def _token_key(token_hash: str) -> str:
+    return keys.shared("TOKEN", token_hash)
+
+
+def find_by_token(token_hash: str, now: datetime) -> TenantId | None:
     """The tenant that a tenant token of this hash stands for."""
     try:
-        item = TokenItem.get(keys.shared("TOKEN", token_hash), _TOKEN_SORT, consistent_read=True)
+        item = TokenItem.get(_token_key(token_hash), _TOKEN_SORT, consistent_read=True)
     except TokenItem.DoesNotExist:
         return None
-    return TenantId(item.tenant)
+    until = cast("datetime | None", item.until)
+    return TenantId(item.tenant) if until is None or now < until else None
 
 
 def all_tenants() -> Iterator[Tenant]:
@@ -144,40 +263,41 @@ def all_tenants() -> Iterator[Tenant]:
     return map(_tenant, TenantItem.by_creation.query(_LIST))
 
 
-def change(
-    tx: Transaction,
-    tenant: TenantId,
-    now: datetime,
-    *,
-    status: str | None = None,
-    max_devices: int | None = None,
-    storage_limit: int | None = None,
-) -> None:
-    """Change an existing tenant; None leaves an attribute as it is."""
-    wanted: tuple[tuple[Any, Any], ...] = (
-        (TenantItem.status, status),
-        (TenantItem.max_devices, max_devices),
-        (TenantItem.storage_limit, storage_limit),
-    )
-    actions = [attribute.set(value) for attribute, value in wanted if value is not None]
-    tx.update(
-        TenantItem(keys.partition(tenant), _SORT),
-        [*actions, TenantItem.updated.set(now)],
-        TenantItem.pk.exists(),
-        label="tenant",
-    )
+def put_due(tx: Transaction, tenant: TenantId, due: datetime | None) -> None:
+    """Let the schedule look at the tenant at a time; None: never."""
+    item = DueItem(keys.partition(tenant), _DUE_SORT)
+    if due is None:
+        tx.delete(item)
+    else:
+        item.list_pk, item.list_sk = _DUE, keys.sort(_millis(due), tenant)
+        tx.put(item)
+
+
+def due(now: datetime, *, limit: int) -> list[TenantId]:
+    """Tenants that the schedule has to look at, at most ``limit``, the longest due first."""
+    rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(_millis(now) + "~"), limit=limit)
+    return [TenantId(keys.last_part(row.list_sk)) for row in rows]
 
 
 def _tenant(item: TenantItem) -> Tenant:
     return Tenant(
         id=TenantId(keys.last_part(item.pk)),
         name=item.name,
-        status=item.status,
+        status=Status(item.status),
         plan=item.plan,
         addons=tuple(item.addons),
-        max_devices=int(item.max_devices),
+        devices=PerTier(int(item.max_devices), int(item.max_micro_devices), int(item.max_system_devices)),
         storage_limit=int(item.storage_limit),
         tenant_token=item.tenant_token,
+        old_tokens=tuple(item.old_tokens),
         created=item.created,
         updated=item.updated,
+        service_provider=bool(item.service_provider),
+        parent=TenantId(item.parent) if item.parent else None,
+        children=int(item.children),
+        given=PerTier(**item.given),
+        trial_expiration=item.trial_expiration,
+        removal=item.removal,
+        notes=item.notes,
+        version=int(item.version),
     )

@@ -34,7 +34,7 @@ def all_plans() -> list[Plan]:
 def binding(tenant: TenantId) -> PlanBinding:
     """The tenant's plan with its add-ons, and the limits it has."""
     item = control.get(tenant)
-    limits = {"devices": item.max_devices} if item.max_devices >= 0 else {}
+    limits = {"devices": item.devices.standard} if item.devices.standard >= 0 else {}
     return PlanBinding(_plan(item.plan, features.enabled_addons(item.addons)), limits)
 
 

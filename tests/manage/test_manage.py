@@ -43,7 +43,9 @@ def test_a_tenant_with_limits(document, done):
         "storage_limit": 1000,
         "status": "active",
     }
-    assert document("tenant", "show", made["id"]) == made
+    shown = document("tenant", "show", made["id"])
+    assert shown.pop("settings")["device_timeout"] == 0
+    assert shown == made
     assert f"tenant_token: {made['tenant_token']}" in done("tenant", "show", made["id"]).splitlines()
     assert made in document("tenant", "list")
     assert f"{made['id']}  active  os  Small" in done("tenant", "list").splitlines()

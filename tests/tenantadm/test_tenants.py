@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import clock
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
-from chalicelib.tenantadm.service import Status
+from chalicelib.tenantadm.service import Status, lookup
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,14 +33,14 @@ def test_a_new_tenant_has_everything(tenant: Tenant):
     assert service.get_tenant(tenant.id) == tenant
     seen = control.get(tenant.id, fresh=True)
     assert (seen.active, seen.plan, list(seen.addons)) == (True, "enterprise", ADDONS)
-    assert (seen.max_devices, seen.storage_limit) == (-1, 0)
+    assert (seen.devices.standard, seen.storage_limit) == (-1, 0)
 
 
 def test_a_new_tenant_with_less(server):
     made = service.create_tenant("Small", plan="os", addons=[], max_devices=0, storage_limit=1)
 
     seen = control.get(made.id, fresh=True)
-    assert (seen.plan, seen.addons, seen.max_devices, seen.storage_limit) == ("os", (), 0, 1)
+    assert (seen.plan, seen.addons, seen.devices.standard, seen.storage_limit) == ("os", (), 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ class TestToken:
     def test_costs_nothing_when_warm(self, tenant: Tenant):
         from tests.useradm.conftest import dynamodb_calls
 
-        service._tokens.clear()
+        lookup._tokens.clear()
         with dynamodb_calls() as calls:
             for _ in range(3):
                 service.tenant_by_token(tenant.tenant_token)
@@ -80,17 +81,17 @@ class TestToken:
     def test_is_found_by_its_hash_only(self, tenant: Tenant):
         from chalicelib.tenantadm import tables
 
-        assert tables.find_by_token(tenant.tenant_token) is None
+        assert tables.find_by_token(tenant.tenant_token, clock.now()) is None
         assert tenant.tenant_token not in repr(tenant)
 
     def test_the_cache_is_bounded(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(service, "_CACHED_TOKENS", 3)
-        service._tokens.clear()
+        monkeypatch.setattr(lookup, "_CACHED_TOKENS", 3)
+        lookup._tokens.clear()
 
         for number in range(5):
             service.tenant_by_token(f"unknown {number}")
 
-        assert len(service._tokens) <= 3
+        assert len(lookup._tokens) <= 3
 
 
 class TestShown:
@@ -127,8 +128,10 @@ class TestShown:
 
         shown = api.get(path, params={"tiers": "true"}).json()
 
-        limit = {"name": "max_devices", "tenant_id": tenant.id, "current_value": 0, "value": 7}
-        assert shown["device_limits"] == {"max_devices": limit}
+        assert shown["device_limits"] == {
+            name: {"name": name, "tenant_id": tenant.id, "current_value": 0, "value": value}
+            for name, value in (("max_devices", 7), ("max_micro_devices", -1), ("max_system_devices", -1))
+        }
         assert shown["device_limit"] == 7
 
     @pytest.mark.parametrize("path", [MINE, ME])
@@ -163,7 +166,7 @@ class TestSuspended:
 
         assert service.get_tenant(tenant.id).status == Status.SUSPENDED
         seen = control.get(tenant.id)
-        assert (seen.active, seen.max_devices) == (False, 3)
+        assert (seen.active, seen.devices.standard) == (False, 3)
         # The token still finds its tenant: who asks is told why it is refused.
         assert service.tenant_by_token(tenant.tenant_token) == tenant.id
 
@@ -185,7 +188,7 @@ class TestLimits:
         service.set_limits(tenant.id)
 
         seen, stored = control.get(tenant.id), service.get_tenant(tenant.id)
-        assert (seen.max_devices, seen.storage_limit) == (0, 0)
+        assert (seen.devices.standard, seen.storage_limit) == (0, 0)
         assert (stored.max_devices, stored.storage_limit) == (0, 0)
 
     @pytest.mark.parametrize("wrong", [{"max_devices": -2}, {"storage_limit": -1}])

@@ -20,6 +20,8 @@ BODIES: dict[str, Any] = {
     "PUT /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
     "PATCH /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
     "PUT /management/v2/inventory/filters/{id}": {"name": "changed", "terms": []},
+    "PUT /management/v2/tenantadm/tenants/{id}/child": {"name": "stolen"},
+    "PUT /management/v2/tenantadm/tenants/{id}/status": {"status": "suspended"},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],
@@ -52,11 +54,12 @@ class Tenant:
         saved = world.api.post(filters, json={"name": f"filter-{uuid.uuid4().hex[:6]}", "terms": terms})
         self.filter = saved.headers["Location"].rsplit("/", 1)[-1]
         self.user = world.api.get("/api/management/v1/useradm/users/me").json()["id"]
+        self.tenant = world.api.get("/api/management/v2/tenantadm/tenants/me").json()["id"]
 
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
         device, group = self.device.id, self.group
-        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter]
+        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter, self.tenant]
         names = [self.release, group, "max_devices"]
         return [
             {"id": each, "aid": self.auth_set, "device_id": device, "name": name}

@@ -2,6 +2,7 @@
 
 from chalicelib.devauth.service.leaving import clear_out, decommission
 from chalicelib.devauth.service.operators import (
+    accepted_by_tier,
     count,
     count_all,
     decide,
@@ -17,6 +18,7 @@ from chalicelib.devauth.service.operators import (
 from chalicelib.devauth.service.requests import authenticate
 
 __all__ = [
+    "accepted_by_tier",
     "authenticate",
     "clear_out",
     "count",

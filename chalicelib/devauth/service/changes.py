@@ -99,7 +99,7 @@ def create(tenant: TenantId, device: Device, now: datetime) -> None:
 def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Status, int]) -> None:
     # Read anew: a limit lowered a moment ago must hold, and acceptances are rare.
     more = changes.get(Status.ACCEPTED, 0) > 0
-    bound = control.get(tenant, fresh=True).max_devices if more else -1
+    bound = control.get(tenant, fresh=True).devices.standard if more else -1
     tables.count(tx, tenant, device_id, changes, bound)
 
 

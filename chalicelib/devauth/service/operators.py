@@ -18,6 +18,7 @@ from chalicelib.devauth.service.changes import create, decided, save
 from chalicelib.devauth.service.leaving import clear_out, mark
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads
+from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,6 +68,11 @@ def count_all(tenant: TenantId) -> int:
     return count(tenant)
 
 
+def accepted_by_tier(tenant: TenantId) -> PerTier:
+    """How many devices are accepted, by tier."""
+    return PerTier(count(tenant, Status.ACCEPTED))
+
+
 def limit(tenant: TenantId, name: str) -> int:
     """The tenant's limit of that name; -1 is none.
 
@@ -75,7 +81,7 @@ def limit(tenant: TenantId, name: str) -> int:
     """
     if name not in _LIMITS:
         raise BadRequest(f"unsupported limit {name}")
-    return control.get(tenant, fresh=True).max_devices
+    return control.get(tenant, fresh=True).devices.standard
 
 
 def set_status(tenant: TenantId, device_id: str, set_id: str) -> Status:

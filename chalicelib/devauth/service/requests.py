@@ -161,6 +161,6 @@ def _claims(tenant: TenantId, device: Device, held: AuthSet, now: datetime) -> d
         "mender.tenant": tenant,
         "mender.plan": terms.plan,
         "mender.addons": list(terms.addons),
-        "mender.trial": False,
+        "mender.trial": terms.trial,
         "lamplighter.gen": device.standing.generation,
     }

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from chalicelib.useradm.service.users import (
     RACES,
+    TAKEN,
+    add_user,
     create_user,
     delete_user,
+    draft_user,
     find_user,
     get_user,
     list_users,
@@ -20,9 +23,12 @@ from chalicelib.useradm.tables.users import User
 
 __all__ = [
     "RACES",
+    "TAKEN",
     "User",
+    "add_user",
     "create_user",
     "delete_user",
+    "draft_user",
     "find_user",
     "get_user",
     "list_users",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RACES = 8
 """How often a change is decided again when the user changed meanwhile."""
-_TAKEN = "user with a given email already exists"
+TAKEN = "user with a given email already exists"
 _USED_ACCURACY = timedelta(seconds=limits.TOKEN_USED_ACCURACY)
 
 
@@ -57,6 +57,23 @@ def create_user(tenant: TenantId, email: str, password: str, *, password_hash: s
         BadRequest: the address is none, or the hash is of no known form.
         Unprocessable: the address is taken, or the password breaks a rule.
     """
+    user = draft_user(tenant, email, password, password_hash=password_hash)
+    tx = Transaction()
+    add_user(tx, user)
+    try:
+        tx.commit()
+    except ConditionFailed as failed:
+        raise Unprocessable(TAKEN) from failed
+    return user
+
+
+def draft_user(tenant: TenantId, email: str, password: str, *, password_hash: str | None = None) -> User:
+    """A user that is not stored yet; arguments and refusals are those of :func:`create_user`.
+
+    Raises:
+        BadRequest: the address is none, or the hash is of no known form.
+        Unprocessable: the password breaks a rule.
+    """
     address = rules.email(email)
     if password_hash is None:
         rules.check_password(password, address)
@@ -64,14 +81,12 @@ def create_user(tenant: TenantId, email: str, password: str, *, password_hash: s
     elif not passwords.is_known_form(password_hash):
         raise BadRequest("password_hash: must be an argon2id or bcrypt hash")
     now = clock.now()
-    user = User(str(uuid.uuid4()), tenant, address, password_hash, now, now, None, 0)
-    tx = Transaction()
+    return User(str(uuid.uuid4()), tenant, address, password_hash, now, now, None, 0)
+
+
+def add_user(tx: Transaction, user: User) -> None:
+    """Add a new user to a transaction, which fails with label ``email`` if the address is taken."""
     users.put_new(tx, user)
-    try:
-        tx.commit()
-    except ConditionFailed as failed:
-        raise Unprocessable(_TAKEN) from failed
-    return user
 
 
 def find_user(email: str) -> User | None:
@@ -151,7 +166,7 @@ def _change(user: User, change: rules.Change, *, keep_token: str | None) -> bool
         # A taken address may be taken by a change of this very user: whoever reads again knows.
         if failed.failed.keys() & {users.USER, tokens.TOKEN}:
             return False
-        raise Unprocessable(_TAKEN) from failed
+        raise Unprocessable(TAKEN) from failed
     return True
 
 

@@ -1,0 +1,49 @@
+"""Use cases of tenants, by topic; other features import them from here."""
+
+from chalicelib.tenantadm.rules import Status
+from chalicelib.tenantadm.service.changes import get_tenant
+from chalicelib.tenantadm.service.children import (
+    create_child,
+    set_child_status,
+    update_child,
+)
+from chalicelib.tenantadm.service.children import listed as children
+from chalicelib.tenantadm.service.lookup import tenant_by_token
+from chalicelib.tenantadm.service.preferences import change as change_settings
+from chalicelib.tenantadm.service.preferences import read as settings
+from chalicelib.tenantadm.service.preferences import write as save_settings
+from chalicelib.tenantadm.service.tenants import (
+    all_tenants,
+    create_tenant,
+    describe,
+    rotate_token,
+    set_limits,
+    set_plan,
+    set_service_provider,
+    set_status,
+    shown,
+)
+from chalicelib.tenantadm.tables import Tenant
+
+__all__ = [
+    "Status",
+    "Tenant",
+    "all_tenants",
+    "change_settings",
+    "children",
+    "create_child",
+    "create_tenant",
+    "describe",
+    "get_tenant",
+    "rotate_token",
+    "save_settings",
+    "set_child_status",
+    "set_limits",
+    "set_plan",
+    "set_service_provider",
+    "set_status",
+    "settings",
+    "shown",
+    "tenant_by_token",
+    "update_child",
+]

@@ -1,0 +1,112 @@
+"""How a tenant changes: the tenant and its control item in one transaction, held to the tenant as it was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.errors import NotFound, Unavailable
+from chalicelib.fleet import control
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.tenantadm import rules, tables
+from chalicelib.tenantadm.rules import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.fleet.tables import ControlItem
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.tenantadm.tables import Tenant
+
+_RACES = 8
+"""How often a change is decided again when the tenant changed meanwhile."""
+
+
+def get_tenant(tenant: TenantId) -> Tenant:
+    """The tenant.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    found = tables.find(tenant)
+    if found is None:
+        raise NotFound("tenant not found")
+    return found
+
+
+def save(tx: Transaction, before: Tenant, after: Tenant) -> None:
+    """Add a change of a tenant, and of what calls see of it, to a transaction."""
+    tables.put(tx, replace(after, updated=clock.now()))
+    seen, sees = _control(before), _control(after)
+    if seen.serialize() != sees.serialize():
+        # The settings are left out: they have an owner of their own in this package.
+        control.change(tx, after.id, sees)
+
+
+def create(tx: Transaction, tenant: Tenant) -> None:
+    """Add a new tenant to a transaction."""
+    tables.put(tx, tenant)
+    control.create(tx, tenant.id, _control(tenant))
+
+
+def _control(tenant: Tenant) -> ControlItem:
+    item = control.ref(tenant.id)
+    item.status = Status.ACTIVE if tenant.status is Status.ACTIVE else tenant.status
+    item.plan, item.addons = tenant.plan, list(tenant.addons)
+    item.trial = tenant.trial_expiration is not None
+    own = rules.remaining(tenant.devices, tenant.given)
+    item.max_devices, item.max_micro_devices, item.max_system_devices = own.standard, own.micro, own.system
+    item.storage_limit = tenant.storage_limit
+    return item
+
+
+def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
+    """Let ``attempt`` read, decide and fill a transaction; again when a tenant that it read has changed.
+
+    Args:
+        attempt: returns the tenants whose copies this process has to drop.
+
+    Raises:
+        Unavailable: the tenants changed again and again.
+    """
+    for _ in range(_RACES):
+        tx = Transaction()
+        touched = attempt(tx)
+        try:
+            tx.commit()
+        except ConditionFailed as failed:
+            if not failed.failed.keys() <= {tables.TENANT, "control"}:
+                raise
+        else:
+            return
+        finally:
+            for each in touched:
+                control.forget(each)
+    raise Unavailable("service unavailable", retry_after=1)
+
+
+def changed(
+    tenant: TenantId,
+    decide: Callable[[Tenant], Tenant],
+    also: Callable[[Transaction, Tenant, Tenant], None] | None = None,
+) -> Tenant:
+    """Make ``decide(tenant)`` of the tenant, with what ``also`` adds; the tenant as it then is.
+
+    Raises:
+        NotFound: there is none of this id.
+        Unavailable: it changed again and again.
+    """
+    result: list[Tenant] = []
+
+    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
+        before = get_tenant(tenant)
+        after = decide(before)
+        result[:] = [after]
+        save(tx, before, after)
+        if also is not None:
+            also(tx, before, after)
+        return (tenant,)
+
+    decided(attempt)
+    return result[0]

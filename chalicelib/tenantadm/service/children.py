@@ -1,0 +1,161 @@
+"""What a service provider does with its children. A tenant that is not one of them does not exist for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chalicelib import limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.errors import Conflict, Forbidden, NotFound, Unprocessable
+from chalicelib.storage.transactions import ConditionFailed
+from chalicelib.tenantadm import rules, tables
+from chalicelib.tenantadm.service import changes, tenants
+from chalicelib.tiers import NOTHING, PerTier, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.tenantadm.tables import Tenant
+
+
+def listed(provider: TenantId, start: int, stop: int) -> tuple[list[Tenant], int]:
+    """Rows ``start`` to ``stop`` of a tenant's children, oldest first, and how many there are."""
+    own = changes.get_tenant(provider)
+    return (tables.children(provider, start, stop) if own.children else []), own.children
+
+
+def child(provider: TenantId, tenant: TenantId) -> Tenant:
+    """A child.
+
+    Raises:
+        NotFound: there is no such tenant, or it is no child of this provider.
+    """
+    found = tables.find(tenant)
+    if found is None or found.parent != provider:
+        raise NotFound("tenant not found")
+    return found
+
+
+def create_child(
+    provider: TenantId, name: str, email: str, password: str, *, devices: Mapping[str, int | None]
+) -> Tenant:
+    """A new tenant with its first user, who may do everything there. It gets the provider's plan and add-ons.
+
+    Raises:
+        BadRequest: a value breaks its rule.
+        Forbidden: the tenant is no service provider.
+        Conflict: the address is taken.
+        Unprocessable: the provider has not that many devices left, or as many children as it may, or the password
+            breaks a rule.
+    """
+    from chalicelib.useradm import service as useradm
+
+    draft = tenants.draft(name)
+    person = useradm.draft_user(draft.id, email, password)
+    made: list[Tenant] = []
+
+    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
+        own = changes.get_tenant(provider)
+        if not own.service_provider:
+            raise Forbidden("the tenant is no service provider")
+        if own.children >= limits.TENANT_CHILDREN:
+            raise Unprocessable(f"too many tenants (max: {limits.TENANT_CHILDREN})")
+        # What is not said is no limit if the provider has none, else nothing.
+        default = PerTier(*(-1 if own.devices.of(tier) < 0 else 0 for tier in Tier))
+        wanted = rules.with_limits(default, devices)
+        rules.check_limits(wanted, 0)
+        new = replace(draft, parent=provider, plan=own.plan, addons=own.addons, devices=wanted)
+        _grant(tx, own, NOTHING, wanted, children=1)
+        tables.put_child(tx, provider, new)
+        tenants.add(tx, new)
+        useradm.add_user(tx, person)
+        _record(tx, provider, Action.CREATE, new)
+        made[:] = [replace(new, version=1)]
+        return provider, new.id
+
+    try:
+        changes.decided(attempt)
+    except ConditionFailed as failed:
+        raise Conflict(useradm.TAKEN) from failed
+    return made[0]
+
+
+def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *, children: int = 0) -> None:
+    """Add to a transaction that a child's limits go from ``before`` to ``after``."""
+    given = rules.after_grant(provider.given, before, after)
+    if after != before:
+        rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), after)
+    changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
+
+
+def update_child(provider: TenantId, tenant: TenantId, name: str | None, devices: Mapping[str, int | None]) -> None:
+    """Change a child's name or limits; None leaves as it is.
+
+    Raises:
+        BadRequest: a value breaks its rule.
+        NotFound: it is no child of this provider.
+        Unprocessable: the provider has not that many devices left.
+    """
+    if name is not None:
+        rules.check_name(name)
+
+    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
+        before, own = child(provider, tenant), changes.get_tenant(provider)
+        after = replace(before, name=name or before.name, devices=rules.with_limits(before.devices, devices))
+        rules.check_limits(after.devices, after.storage_limit)
+        if after.devices != before.devices:
+            _grant(tx, own, before.devices, after.devices)
+        changes.save(tx, before, after)
+        _record(tx, provider, Action.UPDATE, after, f"limits: {_said(before.devices)} -> {_said(after.devices)}")
+        return provider, tenant
+
+    changes.decided(attempt)
+
+
+def _said(devices: PerTier) -> str:
+    return f"standard {devices.standard}, micro {devices.micro}, system {devices.system}"
+
+
+def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:
+    """Suspend or activate a child.
+
+    Raises:
+        BadRequest: there is no such status.
+        NotFound: it is no child of this provider.
+        Conflict: it is being removed.
+    """
+    child(provider, tenant)
+    changes.changed(
+        tenant,
+        lambda before: tenants.with_status(before, status),
+        recorded(provider, Action.UPDATE, tenants.take_back_removal),
+    )
+
+
+def child_is_gone(tx: Transaction, tenant: Tenant) -> None:
+    """Add to a removal that the tenant's service provider has what it had given to it."""
+    provider = tables.find(tenant.parent) if tenant.parent else None
+    if provider is not None:
+        tables.delete_child(tx, provider.id, tenant)
+        _grant(tx, provider, tenant.devices, NOTHING, children=-1)
+
+
+def recorded(
+    log: TenantId, action: Action, also: Callable[[Transaction, Tenant, Tenant], None] | None = None
+) -> Callable[[Transaction, Tenant, Tenant], None]:
+    """What adds the entry of a change of a tenant to the audit log of ``log``, and what ``also`` adds."""
+
+    def add(tx: Transaction, before: Tenant, after: Tenant) -> None:
+        if also is not None:
+            also(tx, before, after)
+        _record(tx, log, action, after, f"status: {before.status} -> {after.status}")
+
+    return add
+
+
+def _record(tx: Transaction, log: TenantId, action: Action, tenant: Tenant, change: str | None = None) -> None:
+    auditlogs.record(tx, log, action, Object(ObjectType.TENANT, tenant.id, {"name": tenant.name}), change=change)

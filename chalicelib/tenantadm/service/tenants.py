@@ -1,0 +1,292 @@
+"""Tenants as their users and the server's admin know them: create, show, list, limit, suspend, new tokens.
+
+What calls need of a tenant is in its control item (``fleet``), which changes in the same transaction as the
+tenant: no call ever reads this table, but for a device that asks to be authenticated.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from chalicelib import clock
+from chalicelib.errors import Conflict, Unprocessable
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import Transaction
+from chalicelib.tenantadm import rules, shapes, tables
+from chalicelib.tenantadm.rules import Status
+from chalicelib.tenantadm.service import changes, lookup
+from chalicelib.tenantadm.tables import Tenant
+from chalicelib.tiers import LIMITS, UNLIMITED, PerTier, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def create_tenant(
+    name: str,
+    *,
+    plan: str = "enterprise",
+    addons: list[dict[str, Any]] | None = None,
+    max_devices: int = -1,
+    storage_limit: int = 0,
+    service_provider: bool = False,
+) -> Tenant:
+    """A new, active tenant with its tenant token. Names need not be unique.
+
+    Args:
+        name: of the organization.
+        plan: ``os``, ``professional`` or ``enterprise``.
+        addons: ``[{"name": ..., "enabled": ...}]``; None: all, enabled.
+        max_devices: most accepted devices of the standard tier; -1 no limit, 0 nobody.
+        storage_limit: bytes of artifacts; 0 no limit.
+        service_provider: whether it may have children.
+
+    Raises:
+        BadRequest: a value breaks its rule.
+    """
+    tenant = replace(
+        draft(name, plan=plan, devices=replace_standard(UNLIMITED, max_devices), storage_limit=storage_limit),
+        addons=tuple(rules.default_addons() if addons is None else addons),
+        service_provider=service_provider,
+    )
+    tx = Transaction()
+    add(tx, tenant)
+    tx.commit()
+    created(tenant)
+    return replace(tenant, version=1)
+
+
+def replace_standard(devices: PerTier, limit: int) -> PerTier:
+    """``devices`` with another limit of the standard tier."""
+    return rules.with_limits(devices, {"max_devices": limit})
+
+
+def draft(name: str, *, plan: str = "enterprise", devices: PerTier = UNLIMITED, storage_limit: int = 0) -> Tenant:
+    """A tenant that is not stored yet, with everything that a plan may have.
+
+    Raises:
+        BadRequest: a value breaks its rule.
+    """
+    rules.check_name(name)
+    rules.check_plan(plan)
+    rules.check_limits(devices, storage_limit)
+    now = clock.now()
+    return Tenant(
+        id=TenantId(secrets.token_hex(12)),
+        name=name,
+        status=Status.ACTIVE,
+        plan=plan,
+        addons=tuple(rules.default_addons()),
+        devices=devices,
+        storage_limit=storage_limit,
+        tenant_token=secrets.token_urlsafe(32),
+        created=now,
+        updated=now,
+    )
+
+
+def add(tx: Transaction, tenant: Tenant) -> None:
+    """Add a new tenant with the lookup of its token to a transaction."""
+    changes.create(tx, tenant)
+    tables.put_token(tx, tenant.id, lookup.token_hash(tenant.tenant_token))
+
+
+def created(tenant: Tenant) -> None:
+    """Drop what this process knew of the tenant when there was none."""
+    from chalicelib.fleet import control
+
+    control.forget(tenant.id)
+
+
+def describe(tenant: TenantId, *, token: bool, tiers: bool) -> shapes.Tenant:
+    """The tenant as its users see it; ``token``: with the tenant token, ``tiers``: with limits by device tier.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    return shown(changes.get_tenant(tenant), token=token, tiers=tiers)
+
+
+def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False) -> shapes.Tenant:
+    """A tenant as users see it."""
+    accepted = accepted_devices(tenant.id)
+    limits = {
+        name: shapes.DeviceLimit(name, tenant.id, accepted.of(tier), tenant.devices.of(tier))
+        for name, tier in LIMITS.items()
+    }
+    about = {name: value for name, value in tenant.notes.items() if name in {"marketing", "campaign"}}
+    trial = tenant.trial_expiration
+    return shapes.Tenant(
+        id=tenant.id,
+        name=tenant.name,
+        status=tenant.status.shown,
+        plan=tenant.plan,
+        addons=list(tenant.addons),
+        created_at=clock.rfc3339(tenant.created),
+        updated_at=clock.rfc3339(tenant.updated),
+        device_count=sum(accepted.of(tier) for tier in Tier),
+        device_limit=tenant.max_devices,
+        trial=trial is not None,
+        trial_expiration=clock.rfc3339(trial) if trial else UNSET,
+        service_provider=tenant.service_provider,
+        parent_tenant_id=tenant.parent or UNSET,
+        additional_info=about or UNSET,
+        tenant_token=tenant.tenant_token if token else UNSET,
+        device_limits=limits if tiers else UNSET,
+    )
+
+
+def accepted_devices(tenant: TenantId) -> PerTier:
+    """How many accepted devices a tenant has."""
+    # Imported here: devices are asked for their tenant token at an authentication, so devauth imports this package.
+    from chalicelib.devauth import service as devauth
+
+    return devauth.accepted_by_tier(tenant)
+
+
+def all_tenants() -> Iterator[Tenant]:
+    """Every tenant of the server, oldest first. For its admin only: no route may call this."""
+    return tables.all_tenants()
+
+
+def set_status(tenant: TenantId, status: Status) -> None:
+    """Suspend or activate. Tokens of users and devices are refused from their next call on.
+
+    Other warm processes notice within ``settings.control_cache`` seconds. Activating brings everything back:
+    nothing is deleted by a suspension. It also takes back a cancellation whose data is not being erased yet.
+
+    Raises:
+        NotFound: there is no such tenant.
+        Conflict: the tenant is being removed.
+    """
+    changes.changed(tenant, lambda before: with_status(before, status), take_back_removal)
+
+
+def with_status(before: Tenant, status: str) -> Tenant:
+    """The tenant with another status.
+
+    Raises:
+        BadRequest: there is no such status.
+        Conflict: the tenant is being removed.
+    """
+    wanted = rules.check_new_status(before.status, status)
+    if wanted is Status.SUSPENDED:
+        return replace(before, status=wanted)
+    trial = before.trial_expiration
+    ended = trial is not None and trial <= clock.now()
+    return replace(before, status=wanted, removal=None, trial_expiration=None if ended else trial)
+
+
+def take_back_removal(tx: Transaction, before: Tenant, after: Tenant) -> None:
+    """Add to a change of status that nothing is due any more, or the end of the trial again."""
+    if before.removal is not None and after.removal is None:
+        tables.put_due(tx, after.id, after.trial_expiration)
+
+
+def set_limits(
+    tenant: TenantId,
+    *,
+    max_devices: int | None = None,
+    max_micro_devices: int | None = None,
+    max_system_devices: int | None = None,
+    storage_limit: int | None = None,
+) -> None:
+    """Change limits; None leaves one as it is. What is above a lowered limit stays; only more is refused.
+
+    Raises:
+        BadRequest: a limit breaks its rule.
+        NotFound: there is no such tenant.
+        Unprocessable: the tenant's children have more than that.
+    """
+    names = {
+        "max_devices": max_devices,
+        "max_micro_devices": max_micro_devices,
+        "max_system_devices": max_system_devices,
+    }
+
+    def decide(before: Tenant) -> Tenant:
+        devices = rules.with_limits(before.devices, names)
+        storage = before.storage_limit if storage_limit is None else storage_limit
+        rules.check_limits(devices, storage)
+        for name, tier in LIMITS.items():
+            if 0 <= devices.of(tier) < before.given.of(tier):
+                raise Unprocessable(f"{name}: the tenant's children have {before.given.of(tier)} of it")
+        return replace(before, devices=devices, storage_limit=storage)
+
+    changes.changed(tenant, decide)
+
+
+def set_plan(tenant: TenantId, *, plan: str | None = None, addons: Sequence[str] | None = None) -> None:
+    """Change the plan, and which add-ons are enabled; None leaves as it is. Ends the request for another plan.
+
+    Raises:
+        BadRequest: there is no such plan or add-on.
+        NotFound: there is no such tenant.
+    """
+
+    def decide(before: Tenant) -> Tenant:
+        rules.check_plan(before.plan if plan is None else plan)
+        enabled = before.addons if addons is None else tuple(rules.addons(list(addons)))
+        notes = {name: value for name, value in before.notes.items() if name != "plan_request"}
+        return replace(before, plan=plan or before.plan, addons=enabled, notes=notes)
+
+    changes.changed(tenant, decide)
+
+
+def set_service_provider(tenant: TenantId, *, enabled: bool) -> None:
+    """Let a tenant have children, or no longer.
+
+    Raises:
+        NotFound: there is no such tenant.
+        Conflict: it is a child itself, or has children.
+    """
+
+    def decide(before: Tenant) -> Tenant:
+        if enabled and before.parent is not None:
+            raise Conflict("a child of a service provider can't have children itself")
+        if not enabled and before.children:
+            raise Conflict(f"the tenant has {before.children} children; remove them first")
+        return replace(before, service_provider=enabled)
+
+    changes.changed(tenant, decide)
+
+
+def rotate_token(tenant: TenantId, *, grace: int = 0) -> str:
+    """Give the tenant a new tenant token and return it. Devices that are accepted don't notice.
+
+    Args:
+        tenant: whose.
+        grace: seconds for which devices that know only the old one may still ask to be accepted.
+
+    Raises:
+        NotFound: there is no such tenant.
+        Conflict: it is being removed.
+    """
+    token = secrets.token_urlsafe(32)
+    until = clock.now() + timedelta(seconds=grace) if grace else None
+
+    def decide(before: Tenant) -> Tenant:
+        if before.status is Status.REMOVING:
+            raise Conflict("the tenant is being removed")
+        old = lookup.token_hash(before.tenant_token)
+        return replace(before, tenant_token=token, old_tokens=(*before.old_tokens, old)[-_OLD_TOKENS:])
+
+    def swap(tx: Transaction, before: Tenant, after: Tenant) -> None:
+        tables.put_token(tx, after.id, lookup.token_hash(token))
+        tables.end_token(tx, before.id, lookup.token_hash(before.tenant_token), until)
+        if len(before.old_tokens) == _OLD_TOKENS:
+            tables.end_token(tx, before.id, before.old_tokens[0], None)
+
+    after = changes.changed(tenant, decide, swap)
+    for hashed in after.old_tokens:
+        lookup.forget(hashed)
+    return token
+
+
+_OLD_TOKENS = 10
+"""Old tokens that may be in their grace at once; the oldest ends when there would be more."""

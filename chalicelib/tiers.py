@@ -1,0 +1,36 @@
+"""Device tiers: what kind of device an authentication set asks to be accepted as, and a number for each (B5)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Tier(StrEnum):
+    """``standard`` runs Linux, ``micro`` is a microcontroller, ``system`` is made of several devices."""
+
+    STANDARD = "standard"
+    MICRO = "micro"
+    SYSTEM = "system"
+
+
+class PerTier(msgspec.Struct, frozen=True):
+    """One number for each tier."""
+
+    standard: int = 0
+    micro: int = 0
+    system: int = 0
+
+    def of(self, tier: Tier) -> int:
+        """The number of one tier."""
+        return {Tier.STANDARD: self.standard, Tier.MICRO: self.micro, Tier.SYSTEM: self.system}[tier]
+
+
+NOTHING: Final = PerTier()
+UNLIMITED: Final = PerTier(-1, -1, -1)
+"""Limits that are none."""
+
+LIMITS: Final = {"max_devices": Tier.STANDARD, "max_micro_devices": Tier.MICRO, "max_system_devices": Tier.SYSTEM}
+"""The API's names of the limits of accepted devices."""

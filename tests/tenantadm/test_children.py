@@ -1,0 +1,235 @@
+"""Service providers and their children: the OpenAPI description of tenantadm, promise T2 of the reliability list."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import limits
+from chalicelib.errors import Unprocessable
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from chalicelib.tiers import PerTier
+from tests.conftest import PASSWORD
+from tests.deployments.world import World
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+
+TENANTS = "/api/management/v2/tenantadm/tenants"
+LOGIN = "/api/management/v1/useradm/auth/login"
+ME = "/api/management/v2/tenantadm/tenants/me"
+UNKNOWN = "f" * 24
+
+
+@pytest.fixture
+def provider(server) -> Tenant:
+    """A service provider with 10 standard devices to give away, and no limit for others."""
+    return service.create_tenant("Provider", service_provider=True, max_devices=10)
+
+
+@pytest.fixture
+def boss(sign_in: SignIn, provider: Tenant) -> httpx2.Client:
+    """A client of the provider's admin."""
+    return sign_in(provider)
+
+
+def email() -> str:
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+def make(boss: httpx2.Client, **more: Any) -> str:
+    """Create a child; its id."""
+    body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **more}
+    answer = boss.post(TENANTS, json=body)
+    assert answer.status_code == 202, answer.text
+    return answer.headers["Location"].rsplit("/", 1)[-1]
+
+
+def by_tier(**limits: int) -> dict[str, Any]:
+    return {name: {"Name": name, "value": value} for name, value in limits.items()}
+
+
+class TestCreation:
+    """A child comes with its first user."""
+
+    def test_its_admin_can_log_in(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
+        address = email()
+        made = make(boss, name="New", admin={"email": address, "password": PASSWORD}, device_limit=3)
+
+        token = http.post(LOGIN, auth=(address, PASSWORD)).text
+        shown = http.get(ME, headers={"Authorization": f"Bearer {token}"}, params={"tiers": "true"}).json()
+        assert (shown["id"], shown["name"], shown["parent_tenant_id"]) == (made, "New", provider.id)
+        assert shown["device_limit"] == 3
+        values = {name: limit["value"] for name, limit in shown["device_limits"].items()}
+        assert values == {"max_devices": 3, "max_micro_devices": -1, "max_system_devices": -1}
+
+    def test_what_is_not_said_is_nothing_of_what_is_limited(self, boss: httpx2.Client):
+        assert service.get_tenant(TenantId(make(boss))).devices == PerTier(0, -1, -1)
+
+    def test_only_by_a_service_provider(self, api: httpx2.Client):
+        body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}}
+
+        assert api.post(TENANTS, json=body).status_code == 403
+        assert api.get(TENANTS).json() == []
+
+    @pytest.mark.parametrize(
+        ("wrong", "status"),
+        [
+            ({"name": ""}, 400),
+            ({"name": "x" * 257}, 400),
+            ({"admin": {"password": PASSWORD}}, 400),
+            ({"admin": {"email": "a@example.com"}}, 422),
+            ({"device_limit": -2}, 400),
+            ({"device_limit": -1}, 422),
+            ({"device_limit": 11}, 422),
+            ({"device_limit": "many"}, 400),
+            ({"device_limits": by_tier(max_devices=11)}, 422),
+            ({"users": [{"email": "b@example.com"}]}, 422),
+            ({"sso": True}, 422),
+            ({"binary_delta": True}, 422),
+        ],
+    )
+    def test_what_is_no_child(self, boss: httpx2.Client, wrong: dict[str, Any], status: int):
+        body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **wrong}
+
+        assert boss.post(TENANTS, json=body).status_code == status
+        assert boss.get(TENANTS).json() == []
+
+    def test_an_address_that_is_taken(self, boss: httpx2.Client):
+        address = email()
+        make(boss, admin={"email": address, "password": PASSWORD})
+
+        again = boss.post(TENANTS, json={"name": "Other", "admin": {"email": address, "password": PASSWORD}})
+
+        assert again.status_code == 409
+        assert len(boss.get(TENANTS).json()) == 1
+
+    def test_no_more_than_the_provider_may_have(self, boss: httpx2.Client, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(limits, "TENANT_CHILDREN", 1)
+        make(boss)
+
+        body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}}
+        assert boss.post(TENANTS, json=body).status_code == 422
+
+
+class TestList:
+    """Page by page, oldest first."""
+
+    def test_pages(self, boss: httpx2.Client):
+        made = [make(boss, name=f"Child {number}") for number in range(12)]
+
+        first, second = boss.get(TENANTS), boss.get(TENANTS, params={"page": 2, "per_page": 10})
+
+        assert [each["id"] for each in first.json()] == made[:10]
+        assert [each["id"] for each in second.json()] == made[10:]
+        assert first.headers["X-Total-Count"] == second.headers["X-Total-Count"] == "12"
+        assert any('rel="next"' in line for line in first.headers.get_list("link"))
+        assert "tenant_token" not in first.json()[0]
+        assert boss.get(TENANTS, params={"per_page": 0}).status_code == 400
+        assert "device_limits" in boss.get(TENANTS, params={"tiers": "true"}).json()[0]
+
+
+class TestLimits:
+    """What children have, their provider has no more."""
+
+    def test_they_are_taken_from_the_provider_and_come_back(self, boss: httpx2.Client, provider: Tenant):
+        first = make(boss, device_limit=6)
+        assert (
+            boss.post(
+                TENANTS, json={"name": "Too much", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 5}
+            ).status_code
+            == 422
+        )
+        second = make(boss, device_limit=4)
+
+        assert boss.put(f"{TENANTS}/{first}/child", json={"device_limit": 7}).status_code == 422
+        assert boss.put(f"{TENANTS}/{first}/child", json={"name": "Less", "device_limit": 1}).status_code == 204
+        assert boss.put(f"{TENANTS}/{second}/child", json={"device_limits": by_tier(max_devices=9)}).status_code == 204
+
+        assert service.get_tenant(provider.id).given == PerTier(10)
+        shown = {each["id"]: (each["name"], each["device_limit"]) for each in boss.get(TENANTS).json()}
+        assert shown == {first: ("Less", 1), second: ("Child", 9)}
+
+    def test_the_provider_may_accept_what_is_left(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
+        make(boss, device_limit=9)
+        world = World(boss, http, provider.tenant_token)
+        world.device()
+
+        with pytest.raises(AssertionError, match="maximum number of accepted devices"):
+            world.device()
+
+    def test_what_the_provider_has_accepted_is_not_left(
+        self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant
+    ):
+        World(boss, http, provider.tenant_token).device()
+
+        body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 10}
+        refused = boss.post(TENANTS, json=body)
+
+        assert (refused.status_code, "at most 9" in refused.text) == (422, True)
+
+    def test_the_admin_cannot_take_back_what_was_given(self, boss: httpx2.Client, provider: Tenant):
+        make(boss, device_limit=6)
+
+        with pytest.raises(Unprocessable, match="children have 6"):
+            service.set_limits(provider.id, max_devices=5)
+        service.set_limits(provider.id, max_devices=6)
+
+    def test_at_once_no_more_is_given_than_there_is(self, boss: httpx2.Client, provider: Tenant):
+        def one(_: int) -> int:
+            body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 2}
+            return boss.post(TENANTS, json=body).status_code
+
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(one, range(8)))
+
+        assert answers.count(202) + answers.count(422) + answers.count(503) == 8
+        assert service.get_tenant(provider.id).given == PerTier(2 * answers.count(202))
+        assert answers.count(202) <= 5
+
+
+class TestStatus:
+    """A provider suspends and activates its children."""
+
+    def test_suspended_and_back(self, boss: httpx2.Client, http: httpx2.Client):
+        address = email()
+        child = make(boss, admin={"email": address, "password": PASSWORD})
+        token = http.post(LOGIN, auth=(address, PASSWORD)).text
+        headers = {"Authorization": f"Bearer {token}"}
+
+        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "suspended"}).status_code == 202
+        assert http.get(ME, headers=headers).status_code == 401
+        assert boss.get(TENANTS).json()[0]["status"] == "suspended"
+
+        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 202
+        assert http.get(ME, headers=headers).status_code == 200
+        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "gone"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "child", {"name": "Stolen", "device_limit": 0}),
+        ("PUT", "status", {"status": "suspended"}),
+    ],
+)
+def test_a_tenant_that_is_no_child_does_not_exist(
+    boss: httpx2.Client, provider: Tenant, sign_in: SignIn, method: str, path: str, body: dict[str, Any]
+):
+    rival = service.create_tenant("Rival", service_provider=True)
+    theirs = make(sign_in(rival))
+    before = [service.get_tenant(each) for each in (rival.id, TenantId(theirs), provider.id)]
+
+    def ask(tenant: str) -> tuple[int, str]:
+        answer = boss.request(method, f"{TENANTS}/{tenant}/{path}", json=body)
+        return answer.status_code, answer.json()["error"]
+
+    assert ask(theirs) == ask(rival.id) == ask(provider.id) == ask(UNKNOWN) == (404, "tenant not found")
+    assert [service.get_tenant(each.id) for each in before] == before
