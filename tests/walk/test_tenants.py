@@ -59,7 +59,9 @@ class Tenant:
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
         device, group = self.device.id, self.group
-        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter, self.tenant]
+        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter]
+        if "/tenants/" in path:
+            ids = [self.tenant]  # the only ids that are no UUIDs
         names = [self.release, group, "max_devices"]
         return [
             {"id": each, "aid": self.auth_set, "device_id": device, "name": name}
