@@ -52,3 +52,22 @@ class Object(msgspec.Struct, frozen=True):
     type: ObjectType
     id: str
     about: dict[str, Any] = {}
+
+
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who did it."""
+
+    id: str
+    type: str
+    email: str = ""
+
+
+class AuditLog(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry as the API shows it."""
+
+    actor: Actor
+    time: str
+    action: str
+    object: dict[str, Any]
+    change: str = ""
+    meta: dict[str, list[str]] = {}

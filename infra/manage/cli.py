@@ -2,7 +2,7 @@
 
 Results go to standard output, one id a line or, with ``--json``, one JSON document; everything else goes to
 standard error. Exit codes: 0 done, 1 a defect of ours, 2 wrong usage, 3 not found, 4 refused, 5 the server or
-AWS can't be reached or does not let us in.
+AWS can't be reached or does not let us in, 6 an audit log is not what was written.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     REFUSED = 4
     UNREACHABLE = 5
+    DAMAGED = 6
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 2 wrong usage, 3 not found, 4 refused, 5 server or AWS out of reach.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 not found, 4 refused, 5 server or AWS out of reach, 6 log altered.",
 )
 @click.option(
     "--stage",
@@ -58,10 +59,11 @@ def manage(context: click.Context, stage: str, data: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command shows: ``text`` to a person, ``document`` with ``--json``."""
+    """What a command shows: ``text`` to a person, ``document`` with ``--json``; and how it ends."""
 
     text: str
     document: Any
+    exit_code: int = 0
 
 
 def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], click.Command]:
@@ -78,6 +80,7 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
                 click.echo(msgspec.json.format(msgspec.json.encode(result.document), indent=2).decode())
             elif result.text:
                 click.echo(result.text)
+            click.get_current_context().exit(result.exit_code)
 
         return group.command(name)(connected)
 
@@ -87,7 +90,7 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
 def main() -> NoReturn:
     """Run, and leave with the exit code that the outcome has."""
     # Imported for their effect: they add their commands to the group.
-    from infra.manage import server, tenants, users  # noqa: F401
+    from infra.manage import audit, server, tenants, users  # noqa: F401
 
     try:
         sys.exit(manage(standalone_mode=False))

@@ -1,0 +1,96 @@
+"""``/api/management/v1/auditlogs``: who changed what, as a list and as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.auditlogs import reading
+from chalicelib.auditlogs.rules.entries import Wanted
+from chalicelib.errors import BadRequest
+from chalicelib.features import Feature
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Query, Request
+
+bp = Blueprint(__name__)
+
+_DIGITS = 11
+"""Of the largest number that is taken: in seconds, later than anything."""
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/auditlogs/logs",
+    auth=Auth.USER,
+    permission=Permission.AUDIT_READ,
+    feature=Feature.AUDIT_LOGS,
+)
+def list_logs(request: Request) -> Reply:
+    """A page of the log."""
+    page = paging.read_page(request, default=limits.AUDIT_PER_PAGE)
+    newest_first = _newest_first(request.query)
+    rows, total = reading.listed(
+        request.tenant, _wanted(request.query), page.start, page.stop, newest_first=newest_first
+    )
+    return Reply(200, rows, paging.headers(request, page, more=page.stop < total, total=total))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/auditlogs/logs/export",
+    auth=Auth.USER,
+    permission=Permission.AUDIT_READ,
+    feature=Feature.AUDIT_LOGS,
+)
+def export_logs(request: Request) -> Reply:
+    """The log as a CSV file. ``X-Truncated`` says that only its first entries fit into the answer."""
+    query = request.query
+    text, complete = reading.exported(
+        request.tenant,
+        _wanted(query),
+        _number(query, "limit"),
+        newest_first=_newest_first(query),
+        separator=query.get("format_separator") or ".",
+        ignored=query.all("ignore"),
+    )
+    headers: dict[str, str | list[str]] = {"Content-Disposition": 'attachment; filename="auditlogs.csv"'}
+    if not complete:
+        headers["X-Truncated"] = "true"
+    return Reply(200, text, headers, content_type="text/csv")
+
+
+def _wanted(query: Query) -> Wanted:
+    return Wanted(
+        actor_id=query.get("actor_id") or None,
+        actor_type=query.get("actor_type") or None,
+        actor_email=query.get("actor_email") or None,
+        object_id=query.get("object_id") or None,
+        object_type=query.get("object_type") or None,
+        deployment_name=query.get("object_deployment_name") or None,
+        created_after=_number(query, "created_after"),
+        created_before=_number(query, "created_before"),
+    )
+
+
+def _newest_first(query: Query) -> bool:
+    order = query.get("sort") or "desc"
+    if order not in {"asc", "desc"}:
+        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
+    return order == "desc"
+
+
+def _number(query: Query, name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
+        raise BadRequest(f'invalid {name} query: "{text[:32]}"')
+    return int(text)

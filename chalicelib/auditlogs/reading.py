@@ -1,0 +1,92 @@
+"""Reading the log: a page of it, or a file.
+
+| asked for | read |
+|---|---|
+| nothing, or a time | the rows up to the page, from the index; totals from the chains' ends and a row at each edge |
+| anything else | every entry of the time that is asked for, a megabyte a round trip |
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib import clock, limits
+from chalicelib.auditlogs import tables
+from chalicelib.auditlogs.rules import flat
+from chalicelib.auditlogs.shapes import Actor, AuditLog
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from chalicelib.auditlogs.rules.chains import Head
+    from chalicelib.auditlogs.rules.entries import Entry, Wanted
+    from chalicelib.storage.keys import TenantId
+
+
+def listed(
+    tenant: TenantId, wanted: Wanted, start: int, stop: int, *, newest_first: bool
+) -> tuple[list[AuditLog], int]:
+    """Rows ``start`` to ``stop`` of the entries that are wanted, and how many there are in all."""
+    if wanted.only_by_time:
+        found = tables.by_time(tenant, *wanted.times, newest_first=newest_first, limit=stop)
+        return [_shown(entry) for entry in islice(found, start, stop)], _count(tenant, *wanted.times)
+    rows: list[AuditLog] = []
+    total = 0
+    for entry in _matching(tenant, wanted, newest_first=newest_first):
+        if start <= total < stop:
+            rows.append(_shown(entry))
+        total += 1
+    return rows, total
+
+
+def exported(
+    tenant: TenantId,
+    wanted: Wanted,
+    most: int | None,
+    *,
+    newest_first: bool,
+    separator: str,
+    ignored: Collection[str],
+) -> tuple[str, bool]:
+    """The entries that are wanted, or the first ``most``, as a CSV file; and whether all fit into one answer."""
+    found = islice(_matching(tenant, wanted, newest_first=newest_first), most)
+    rows = (msgspec.to_builtins(_shown(entry)) for entry in found)
+    return flat.export(rows, separator, ignored, limits.AUDIT_EXPORT)
+
+
+def _matching(tenant: TenantId, wanted: Wanted, *, newest_first: bool) -> Iterator[Entry]:
+    return filter(wanted.takes, tables.by_time(tenant, *wanted.times, newest_first=newest_first))
+
+
+def _count(tenant: TenantId, after: int | None, before: int | None) -> int:
+    """How many entries there are between two milliseconds: numbers in a chain have no gaps."""
+    now = int(clock.now().timestamp())
+    return sum(_in_chain(tenant, shard, head, after, before, now) for shard, head in tables.heads(tenant).items())
+
+
+def _in_chain(tenant: TenantId, shard: int, head: Head, after: int | None, before: int | None, now: int) -> int:
+    first: int | None = 1
+    if after is not None or head.first_expires <= now:
+        first = tables.number_at(tenant, shard, after, before, last=False)
+    last: int | None = head.number
+    if first is not None and before is not None and before < head.time:
+        last = tables.number_at(tenant, shard, after, before, last=True)
+    return 0 if first is None or last is None else last - first + 1
+
+
+def _shown(entry: Entry) -> AuditLog:
+    about: dict[str, Any] = {"id": entry.object_id, "type": entry.object_type}
+    if entry.about:
+        about[entry.object_type] = entry.about
+    return AuditLog(
+        actor=Actor(entry.actor_id, entry.actor_type, entry.actor_email),
+        time=clock.rfc3339(datetime.fromtimestamp(entry.time / 1000, UTC)),
+        action=entry.action,
+        object=about,
+        change=entry.change,
+        meta=entry.meta,
+    )
