@@ -79,6 +79,12 @@ class Wanted:
         return None if after is None else after * 1000, None if before is None else before * 1000 + 999
 
     @property
+    def nothing(self) -> bool:
+        """Whether the end lies before the beginning."""
+        after, before = self.created_after, self.created_before
+        return after is not None and before is not None and after > before
+
+    @property
     def only_by_time(self) -> bool:
         """Whether nothing but the time decides."""
         return self == Wanted(created_after=self.created_after, created_before=self.created_before)

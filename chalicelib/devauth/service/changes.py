@@ -6,8 +6,10 @@ the inventory. Whoever decides reads, decides, and calls :func:`save`; when that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _DECISIONS = 20
 """How often a decision is made anew before the caller is asked to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a user does to a device, for the audit log."""
+
+    action: auditlogs.Action
+    change: str
 
 
 class LimitReachedError(Unprocessable):
@@ -53,8 +63,14 @@ def decided(attempt: Callable[[], T]) -> T:
     raise Unavailable("service unavailable", retry_after=1)
 
 
-def save(tenant: TenantId, before: Device, after: Device | None) -> None:
+def save(tenant: TenantId, before: Device, after: Device | None, note: Note | None = None) -> None:
     """Store the change from ``before`` to ``after`` (None: the device is removed).
+
+    Args:
+        tenant: whose device.
+        before: as it was read.
+        after: as it shall be.
+        note: what a user did; None where it is the device or the server that does.
 
     Raises:
         LimitReachedError: the device would be accepted, and the tenant may have no more.
@@ -73,11 +89,18 @@ def save(tenant: TenantId, before: Device, after: Device | None) -> None:
         inventory.device_gone(tx, tenant, before.id)
     elif before.standing.status is not after.standing.status:
         inventory.status_changed(tx, tenant, before.id, after.standing.status)
+    _record(tx, tenant, before, note)
     _commit(tx)
 
 
-def create(tenant: TenantId, device: Device, now: datetime) -> None:
-    """Store a device that is not there yet.
+def _record(tx: Transaction, tenant: TenantId, device: Device, note: Note | None) -> None:
+    if note is not None:
+        about = auditlogs.Object(auditlogs.ObjectType.DEVICE, device.id, {"identity_data": device.identity})
+        auditlogs.record(tx, tenant, note.action, about, change=note.change)
+
+
+def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = None) -> None:
+    """Store a device that is not there yet; ``note`` as for :func:`save`.
 
     Raises:
         OvertakenError: it is. Nothing was written.
@@ -93,6 +116,7 @@ def create(tenant: TenantId, device: Device, now: datetime) -> None:
     tx.put(head, DeviceHead.pk.does_not_exist(), label="head")
     _count(tx, tenant, device.id, count_changes(None, device))
     inventory.device_created(tx, tenant, device.id, device.identity, device.standing.status, now)
+    _record(tx, tenant, device, note)
     _commit(tx)
 
 

@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
+from chalicelib.auditlogs.service import Action
 from chalicelib.aws import queues
 from chalicelib.devauth import tables
-from chalicelib.devauth.service.changes import decided, save
+from chalicelib.devauth.service.changes import Note, decided, save
 from chalicelib.fleet import heads
 
 if TYPE_CHECKING:
@@ -41,18 +42,18 @@ def _mark(tenant: TenantId, device_id: str) -> bool:
     device = _find(tenant, device_id)
     if device is None:
         return False
-    mark(tenant, device, clock.now())
+    mark(tenant, device, clock.now(), Note(Action.DECOMMISSION, f"Was {device.standing.status}"))
     return True
 
 
-def mark(tenant: TenantId, device: Device, now: datetime) -> None:
-    """Flag the device as leaving, on itself and on its head.
+def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
+    """Flag the device as leaving, on itself and on its head; one that is flagged already stays as it is.
 
     Raises:
         OvertakenError: the device was changed meanwhile.
     """
     if not device.decommissioning:
-        save(tenant, device, replace(device, decommissioning=True, updated=now))
+        save(tenant, device, replace(device, decommissioning=True, updated=now), note)
 
 
 def clear_out(tenant: TenantId, device_id: str) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import clock
+from chalicelib.auditlogs.service import Action
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
-from chalicelib.devauth.service.changes import create, decided, save
+from chalicelib.devauth.service.changes import Note, create, decided, save
 from chalicelib.devauth.service.leaving import clear_out, mark
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads
@@ -117,8 +118,12 @@ def _decide(tenant: TenantId, device_id: str, set_id: str, wanted: Status) -> No
         raise NotFound("device not found")
     after = sets.decide(device.standing, set_id, wanted)
     if after is not device.standing:
-        now = clock.now()
-        save(tenant, device, device.moved_to(after, now))
+        was = _set_of(device.standing, set_id).status
+        note = Note(
+            Action.REJECT if wanted is Status.REJECTED else Action.UPDATE,
+            f"Authentication set {set_id}: {was} -> {wanted}",
+        )
+        save(tenant, device, device.moved_to(after, clock.now()), note)
 
 
 def remove_set(tenant: TenantId, set_id: str) -> bool:
@@ -133,9 +138,10 @@ def _remove_set(tenant: TenantId, set_id: str) -> bool:
     after = sets.remove(device.standing, set_id)
     now = clock.now()
     if after is not None:
-        save(tenant, device, device.moved_to(after, now))
+        note = Note(Action.UPDATE, f"Authentication set {set_id} deleted")
+        save(tenant, device, device.moved_to(after, now), note)
     else:
-        mark(tenant, device, now)
+        mark(tenant, device, now, Note(Action.DELETE, f"Authentication set {set_id}, the last one, deleted"))
         clear_out(tenant, device.id)
     return True
 
@@ -149,7 +155,8 @@ def _revoke(tenant: TenantId, token_id: str) -> bool:
     device = _find_by_set(tenant, token_id)
     if device is None or device.standing.accepted != token_id:
         return False
-    save(tenant, device, device.moved_to(sets.revoke(device.standing), clock.now()))
+    note = Note(Action.UPDATE, f"Tokens of authentication set {token_id} revoked")
+    save(tenant, device, device.moved_to(sets.revoke(device.standing), clock.now()), note)
     return True
 
 
@@ -182,11 +189,12 @@ def _preauthorise(tenant: TenantId, identity: identities.Identity, pubkey: str, 
     if before is None:
         standing = sets.preauthorise(sets.NOBODY, new)
         device = Device(str(uuid.uuid4()), identity.hash, identity.text, standing, now, now)
-        create(tenant, device, now)
+        create(tenant, device, now, Note(Action.CREATE, f"Authentication set {new.id} preauthorized"))
         return True, device
     if before.decommissioning or not force:
         return False, before
-    save(tenant, before, before.moved_to(sets.preauthorise(before.standing, new), now))
+    note = Note(Action.UPDATE, f"Authentication set {new.id} preauthorized")
+    save(tenant, before, before.moved_to(sets.preauthorise(before.standing, new), now), note)
     return True, before
 
 

@@ -103,6 +103,17 @@ def _stored(item: AttributeInput, current: Scope, timestamp: str | None) -> Stor
     return [value_of(item.value), description] if description is not None else [value_of(item.value)]
 
 
+def differences(before: Scope, after: Scope) -> str:
+    """For people, in which values two states of a scope differ; empty if in none."""
+
+    def shown(scope: Scope, name: str) -> str:
+        return msgspec.json.encode(scope[name][0]).decode() if name in scope else "(none)"
+
+    names = sorted(before.keys() | after.keys())
+    told = {name: (shown(before, name), shown(after, name)) for name in names}
+    return ", ".join(f"{name}: {was} -> {is_now}" for name, (was, is_now) in told.items() if was != is_now)
+
+
 def from_identity(members: dict[str, Any]) -> Scope:
     """The identity scope of a new device. ``status`` is the server's own; what is no attribute value stays out."""
     scope: Scope = {}

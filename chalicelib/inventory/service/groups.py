@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet import membership
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
-_BATCH = 19
-"""Devices in one transaction. Each may take five of its 100 writes: head, old and new member row, inventory, and
-the count of the group it leaves."""
+_BATCH = 16
+"""Devices in one transaction. Each may take six of its 100 writes: head, old and new member row, inventory, the count
+of the group it leaves, and its audit entry: who looks for what happened to a device finds it by the device's id."""
 _TRIES = 10
 
 
@@ -127,6 +128,7 @@ def _move_batch(
         for head in moving:
             membership.move(tx, tenant, head, group)
             devices.set_group(tx, tenant, head.device_id, group)
+            _record(tx, tenant, head, group)
         membership.count_moves(tx, tenant, moving, group)
         try:
             tx.commit()
@@ -135,3 +137,9 @@ def _move_batch(
             continue
         return len(heads), len(moving)
     raise Unavailable("service unavailable", retry_after=1)
+
+
+def _record(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
+    device = auditlogs.Object(auditlogs.ObjectType.DEVICE, head.device_id)
+    change = f"Group: {head.group or '(none)'} -> {group or '(none)'}"
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, device, change=change)

@@ -9,7 +9,10 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chalicelib import clock, limits
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import PreconditionFailed, Unavailable
 from chalicelib.fleet import heads
 from chalicelib.fleet.tables import DeviceHead
@@ -73,6 +76,8 @@ def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replac
         attributes.check_size(after)
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
+        if changes := attributes.differences(before, scope):
+            _record(tx, tenant, device, f"Tags: {changes}")
         return tx
 
     _write(tenant, device_id, write)
@@ -89,7 +94,16 @@ def _cleared(tenant: TenantId, device: Device) -> Transaction:
     devices.set_attributes(tx, tenant, device, kept, updated=clock.now())
     forget = [DeviceHead.inventory_hash.remove()]
     tx.update(heads.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
+    if device.scope(attributes.INVENTORY):
+        _record(tx, tenant, device, "Reported attributes deleted")
     return tx
+
+
+def _record(tx: Transaction, tenant: TenantId, device: Device, change: str) -> None:
+    identity = {name: value for name, (value, *_) in device.scope(attributes.IDENTITY).items()}
+    about = {"identity_data": msgspec.json.encode(identity, order="sorted").decode()}
+    what = auditlogs.Object(auditlogs.ObjectType.DEVICE, device.id, about)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=change)
 
 
 def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
