@@ -6,6 +6,7 @@ member in other letters is taken, any other is ignored (``http.content``).
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -15,6 +16,27 @@ from chalicelib import limits
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DEPLOYMENT_NAME)]
 ArtifactName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ARTIFACT_NAME)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=limits.MAX_DEVICES)]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Retries = Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)]
+
+
+class NewPhase(msgspec.Struct, forbid_unknown_fields=True):
+    """A phase of a new deployment: its share or number of devices, and when it opens."""
+
+    batch_size: Percent | None = None
+    batch_size_devices: Count | None = None
+    start_ts: Time | None = None
+
+
+class UniformPhases(msgspec.Struct, forbid_unknown_fields=True):
+    """Equal phases of a new deployment. ``time_interval`` is a duration as ISO 8601 writes it: ``PT1H``, ``P1D``."""
+
+    time_interval: timedelta
+    batch_size: Percent | None = None
+    batch_size_devices: Count | None = None
+    start_ts: Time | None = None
 
 
 class NewDeployment(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,7 +47,9 @@ class NewDeployment(msgspec.Struct, forbid_unknown_fields=True):
     devices: list[Identifier] | None = None
     all_devices: bool = False
     force_installation: bool = False
-    retries: Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)] = 0
+    retries: Retries = 0
+    phases: list[NewPhase] | None = None
+    uniform_phases: UniformPhases | None = None
 
 
 class SetStatus(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +99,16 @@ class Statistics(msgspec.Struct):
     total_size: int
 
 
+class Phase(msgspec.Struct, omit_defaults=True):
+    """A phase. ``device_count`` devices have begun since it opened, and before the next one did."""
+
+    id: str
+    start_ts: str
+    device_count: int
+    batch_size: int | None = None
+    batch_size_devices: int | None = None
+
+
 class Deployment(msgspec.Struct, omit_defaults=True):
     """A deployment. ``max_devices`` is its size, ``device_count`` how many devices have asked so far."""
 
@@ -93,6 +127,7 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     groups: list[str] | None = None
     force_installation: bool = False
     retries: int = 0
+    phases: list[Phase] | None = None
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
@@ -108,6 +143,7 @@ class DeploymentDevice(msgspec.Struct, omit_defaults=True):
     substate: str | None = None
     image: Any = None
     attempts: int = 0
+    phase_id: str | None = None
 
 
 class DeviceHistory(msgspec.Struct):

@@ -24,8 +24,9 @@ bp = Blueprint(__name__)
 def _features() -> tuple[Callable[[datetime], None], ...]:
     # Imported here: calls of the API don't pay for it.
     from chalicelib.artifacts import service as artifacts
+    from chalicelib.deployments import service as deployments
 
-    return (artifacts.tick,)
+    return (artifacts.tick, deployments.tick)
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")

@@ -30,6 +30,14 @@ def partition(tenant: TenantId, *parts: str) -> str:
     return "#".join(("T", _part(tenant), *map(_part, parts)))
 
 
+def tenant_of(partition_key: str) -> TenantId:
+    """Whose a partition is: for the schedule, which finds items of all tenants. Only keys that were stored go in."""
+    kind, tenant, *_ = partition_key.split("#")
+    if kind != "T":
+        raise ValueError("not the key of something of a tenant")
+    return TenantId(tenant.replace("%23", "#").replace("%25", "%"))
+
+
 def shared(kind: str, *parts: str) -> str:
     """The partition key of something that is looked up before a tenant is known: an e-mail, a tenant token."""
     if kind == "T":

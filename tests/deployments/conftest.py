@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.world import World
+from tests.support.time import Clock
 
 if TYPE_CHECKING:
     import httpx2
@@ -18,3 +19,9 @@ if TYPE_CHECKING:
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
     """A tenant with an admin and nothing else."""
     return World(api, http, tenant.tenant_token)
+
+
+@pytest.fixture
+def moment(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The server's clock, which stands still until the test moves it."""
+    return Clock(monkeypatch)

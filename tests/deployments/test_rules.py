@@ -104,13 +104,13 @@ def test_statistics_add_up_to_the_targets_unless_aborted(
 def test_status_follows_the_behaviour_table() -> None:
     def status(**by_status: int) -> str:
         found = {Status(name): count for name, count in by_status.items()}
-        return statistics.status(Counts(sum(found.values()), found, 0), finished=False)
+        return statistics.status(Counts(sum(found.values()), found, 0), finished=False, scheduled=False)
 
     assert status() == "pending"
     assert status(pending=1) == "pending"
     assert status(pending=1, downloading=1) == "inprogress"
     assert status(success=1) == "inprogress"
-    assert statistics.status(Counts(0, {}, 0), finished=True) == "finished"
+    assert statistics.status(Counts(0, {}, 0), finished=True, scheduled=False) == "finished"
 
 
 def test_every_status_is_active_or_final_and_has_a_place_in_the_order() -> None:

@@ -15,6 +15,8 @@ class Counts:
     rows: int
     by_status: Mapping[Status, int]
     total_size: int
+    phases: tuple[int, ...] = ()
+    """Rows that began in each phase."""
 
 
 def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
@@ -33,9 +35,14 @@ def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
     return numbers
 
 
-def status(counts: Counts, *, finished: bool) -> str:
-    """``pending`` until a device leaves pending, then ``inprogress``, then ``finished`` (also when aborted)."""
+def status(counts: Counts, *, finished: bool, scheduled: bool) -> str:
+    """``scheduled`` until the first phase opens, ``pending`` until a device leaves pending, then ``inprogress``.
+
+    ``finished`` in the end, also when aborted.
+    """
     if finished:
         return "finished"
+    if scheduled:
+        return "scheduled"
     moved = any(count for state, count in counts.by_status.items() if state is not Status.PENDING)
     return "inprogress" if moved else "pending"

@@ -18,6 +18,7 @@ from chalicelib.deployments.service.listing import (
 )
 from chalicelib.deployments.service.polling import next_update
 from chalicelib.deployments.service.reporting import read_log, report, store_log
+from chalicelib.deployments.service.schedule import tick
 
 __all__ = [
     "Wanted",
@@ -40,4 +41,5 @@ __all__ = [
     "show",
     "store_log",
     "targets",
+    "tick",
 ]

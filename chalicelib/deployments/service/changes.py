@@ -16,7 +16,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service.plans import Plan
-from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RowItem
+from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RoomItem, RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet.tables import DeviceHead
@@ -32,6 +32,10 @@ _ATTEMPTS = 20
 
 class Lost(Exception):  # not an error: somebody was faster
     """The row or head is not what the change was decided on. Read again, decide again."""
+
+
+class Full(Exception):  # not an error: the expected end of a race for the last place
+    """The deployment takes no more devices for now; nothing was written."""
 
 
 class Withdrawn(Exception):  # not an error: the expected end of an abort
@@ -65,6 +69,10 @@ class Change:
     head: HeadWrite | None = None
     size: int = 0
     """Bytes that the deployment serves more than before."""
+    phase: int | None = None
+    """In which phase a new row begins."""
+    room: int | None = None
+    """How many devices may have begun, this one included; None: any number."""
 
     @property
     def finishes(self) -> bool:
@@ -78,6 +86,7 @@ def commit(change: Change, now: datetime) -> None:
     Raises:
         Lost: the row or head has changed meanwhile; nothing was written.
         Withdrawn: the deployment was aborted; nothing was written.
+        Full: there is no room for a new row.
         Unavailable: other writers did not let us through.
     """
     completes = closes = False
@@ -93,11 +102,8 @@ def commit(change: Change, now: datetime) -> None:
         try:
             tx.commit()
         except ConditionFailed as failure:
-            if failure.failed.keys() & {"row", "head"}:
-                raise Lost from failure
+            _raise_if_decided(failure)
             counter = failure.failed.get("counter")
-            if counter is not None and "closed" in counter:
-                raise Withdrawn from failure
             # Either we are the last of the counter, or we thought so and somebody's change of mind made room.
             completes = change.finishes and counter is not None and _is_last(counter)
             if counter is None:
@@ -107,6 +113,18 @@ def commit(change: Change, now: datetime) -> None:
             control.forget(change.tenant)
         return
     raise Unavailable("service unavailable")
+
+
+def _raise_if_decided(failure: ConditionFailed) -> None:
+    """What another attempt would not change."""
+    if "head" in failure.failed:
+        raise Lost from failure
+    if "room" in failure.failed:
+        raise Full from failure
+    if "row" in failure.failed:
+        raise Lost from failure
+    if "closed" in (failure.failed.get("counter") or {}):
+        raise Withdrawn from failure
 
 
 def _is_last(counter: dict[str, Any]) -> bool:
@@ -148,7 +166,13 @@ def _write_counter(tx: Transaction, change: Change, *, completes: bool) -> None:
         condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
     elif change.finishes:
         condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
+    if change.phase is not None:
+        place = CounterItem.phases[change.phase]
+        actions.append(place.set(place + 1))
     tx.update(tables.counter_ref(change.tenant, change.plan.id, shard), actions, condition, label="counter")
+    if change.room is not None:
+        room = tables.room_ref(change.tenant, change.plan.id)
+        tx.update(room, [RoomItem.begun.add(1)], RoomItem.begun < change.room, label="room")
 
 
 def _complete_one(tx: Transaction, change: Change) -> None:
@@ -168,6 +192,7 @@ def close(
     actions: list[Action] = [
         DeploymentItem.finished.set(now),
         DeploymentItem.state_pk.set(tables.deployment_state(tenant, is_open=False)),
+        *tables.not_due(),
     ]
     if last_counter:
         condition &= DeploymentItem.complete == plan.shards - 1

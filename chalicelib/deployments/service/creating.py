@@ -10,6 +10,7 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules import phases
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, drafts, plans
 from chalicelib.deployments.service.drafts import Draft
@@ -19,6 +20,9 @@ from chalicelib.fleet import control, membership
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.phases import Phase
     from chalicelib.deployments.shapes import NewDeployment
     from chalicelib.storage.keys import TenantId
 
@@ -77,6 +81,7 @@ def _create(
     if len(devices) > limits.FILTER_TARGETS:
         # The list is in the targets; the deployment's own item stays small.
         terms = [term if term["type"] != "$in" else {**term, "value": []} for term in terms]
+    targets, now = Targets.of(devices), clock.now()
     return drafts.save(
         tenant,
         Draft(
@@ -84,13 +89,23 @@ def _create(
             artifact_name=wanted.artifact_name,
             force=wanted.force_installation,
             retries=wanted.retries,
-            targets=Targets.of(devices),
+            targets=targets,
+            created=now,
+            phases=_phases(wanted, len(targets), now),
             filter={"id": "", "name": "", "terms": terms},
             groups=groups,
             lock=_parameters_hash(wanted, groups),
             artifacts=[candidate.id for candidate in candidates],
         ),
     )
+
+
+def _phases(wanted: NewDeployment, targeted: int, now: datetime) -> tuple[Phase, ...]:
+    if wanted.uniform_phases is not None:
+        if wanted.phases:
+            raise BadRequest("Validating request body: provide either phases or uniform_phases")
+        return phases.of_uniform(wanted.uniform_phases, targeted, now)
+    return phases.of_list(wanted.phases, targeted, now) if wanted.phases else ()
 
 
 def _parameters_hash(wanted: NewDeployment, groups: list[str] | None) -> str:

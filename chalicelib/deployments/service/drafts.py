@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import heads, plans
+from chalicelib.deployments.service import heads, plans, schedule
 from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control
@@ -44,6 +46,17 @@ class Draft:
     groups: list[str] | None = None
     artifacts: list[str] = field(default_factory=list)
     """Ids of the artifacts that there are of that name now."""
+    created: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
+    phases: tuple[Phase, ...] = ()
+
+    @property
+    def fits_heads(self) -> bool:
+        """Whether it may wait on its targets' heads: for a handful of devices that may have it at once.
+
+        What has to wait for its time stays in the control item, whose copy answers polls until then.
+        """
+        at_once = not self.phases or (len(self.phases) == 1 and self.phases[0].start <= self.created)
+        return at_once and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
 
 
 def save(tenant: TenantId, draft: Draft) -> str:
@@ -56,10 +69,9 @@ def save(tenant: TenantId, draft: Draft) -> str:
     in_bucket = len(draft.targets) > limits.INLINE_TARGETS
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
-    on_heads = len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
     for left in reversed(range(_ATTEMPTS)):
         # Heads that others keep changing are left alone at last: the control item takes any number of writers.
-        waiters = _waiters(tenant, draft.targets) if on_heads and left else None
+        waiters = _waiters(tenant, draft.targets) if draft.fits_heads and left else None
         try:
             _write(tenant, draft, waiters, in_bucket=in_bucket)
         except ConditionFailed as failure:
@@ -93,10 +105,13 @@ def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, 
     tx = Transaction()
     item = tables.deployment_ref(tenant, draft.id)
     item.name, item.artifact_name = draft.name, draft.artifact_name
-    item.sequence, item.created = sequence, clock.now()
+    item.sequence, item.created = sequence, draft.created
     item.targets, item.in_bucket, item.on_heads, item.shards = size, in_bucket, waiters is not None, shards
     item.kind, item.force, item.retries = draft.kind, draft.force, draft.retries
     item.artifacts = draft.artifacts
+    if draft.phases:
+        item.phases = draft.phases
+        schedule.begin(tx, tenant, item, draft.phases)
     item.filter, item.groups, item.lock = draft.filter, draft.groups, draft.lock
     item.history_pk = tables.tenant_history(tenant)
     item.history_sk = item.state_sk = keys.sort(keys.number(sequence), draft.id)
@@ -114,7 +129,10 @@ def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, 
     for shard, devices in enumerate(counted):
         counter: CounterItem = tables.counter_ref(tenant, draft.id, shard)
         counter.last = devices - 1
+        counter.phases = [0] * len(draft.phases) or None
         tx.put(counter, label="counter")
+    if len(draft.phases) > 1:
+        tx.put(tables.room_ref(tenant, draft.id), label="room")
     tx.update(tables.counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
     place = tables.active_ref(tenant, draft.lock)
     place.deployment = draft.id

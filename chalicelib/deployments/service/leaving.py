@@ -10,6 +10,7 @@ from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import heads, plans, rows
 from chalicelib.deployments.service.changes import Lost, Withdrawn
+from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
@@ -70,7 +71,7 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
             continue
         if each.on_head and not _is_open(tenant, each.deployment):
             continue
-        rows.begin(tenant, plan, head, status, clock.now())
+        rows.begin(tenant, plan, head, Start(status), clock.now())
         return True
     return False
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
@@ -15,7 +15,7 @@ from chalicelib.deployments.rules import statistics
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import ORDER, Status, effective, stored_for
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory, Statistics
+from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory, Phase, Statistics
 from chalicelib.errors import NotFound
 
 if TYPE_CHECKING:
@@ -50,23 +50,17 @@ class Wanted:
 
 def list_deployments(tenant: TenantId, wanted: Wanted, page: Page) -> tuple[list[Deployment], int]:
     """A page of deployments by age, and how many there are."""
-    is_open = {"finished": False, "pending": True, "inprogress": True}.get(wanted.status or "")
+    is_open = None if wanted.status is None else wanted.status != "finished"
     if wanted.plain:
         total, opened = tables.read_totals(tenant)
         items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=page.stop)
         rows = list(islice(items, page.start, page.stop))
         return _show_all(rows, recent=True), total if is_open is None else total - opened
-    if wanted.status == "scheduled":
-        return [], 0
     items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first)
     matching = [item for item in items if _matches(item, wanted)]
-    if wanted.status in {"pending", "inprogress"}:
+    if is_open:
         counts = tables.read_counts(matching, recent=True)
-        matching = [
-            item
-            for item in matching
-            if statistics.status(counts.get(item.deployment_id, _NONE), finished=False) == wanted.status
-        ]
+        matching = [item for item in matching if _status(item, counts.get(item.deployment_id, _NONE)) == wanted.status]
     return _show_all(matching[page.start : page.stop], recent=True), len(matching)
 
 
@@ -224,15 +218,42 @@ def _show_all(items: list[DeploymentItem], *, recent: bool = False) -> list[Depl
     return [_show(item, counts.get(item.deployment_id, _NONE)) for item in items]
 
 
+def _status(item: DeploymentItem, counts: Counts) -> str:
+    planned = plans.phases_of(item)
+    scheduled = bool(planned) and planned[0].start > clock.now()
+    return statistics.status(counts, finished=not item.is_open, scheduled=scheduled)
+
+
+def _show_phases(item: DeploymentItem, counts: Counts) -> list[Phase] | None:
+    return [
+        Phase(
+            id=_phase_id(item.deployment_id, index),
+            start_ts=clock.rfc3339(phase.start),
+            device_count=counts.phases[index] if counts.phases else 0,
+            batch_size=phase.percent,
+            batch_size_devices=phase.devices,
+        )
+        for index, phase in enumerate(plans.phases_of(item))
+    ] or None
+
+
+def _phase_id(deployment: str, index: int) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{deployment}/phase/{index}"))
+
+
+def _phase_of(row: RowItem) -> str | None:
+    index = cast("float | None", row.phase)
+    return None if index is None else _phase_id(row.deployment_id, int(index))
+
+
 def _show(item: DeploymentItem, counts: Counts) -> Deployment:
-    finished = _time(item.finished)
     return Deployment(
         id=item.deployment_id,
         name=item.name,
         artifact_name=item.artifact_name,
         created=clock.rfc3339(item.created),
-        finished=finished,
-        status=statistics.status(counts, finished=finished is not None),
+        finished=_time(item.finished),
+        status=_status(item, counts),
         device_count=counts.rows,
         max_devices=int(item.targets),
         artifacts=item.artifacts,
@@ -242,6 +263,7 @@ def _show(item: DeploymentItem, counts: Counts) -> Deployment:
         groups=item.groups,
         force_installation=bool(item.force),
         retries=int(item.retries),
+        phases=_show_phases(item, counts),
     )
 
 
@@ -279,4 +301,5 @@ def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, 
         substate=row.substate,
         image=images.get(row.artifact) if row.artifact else None,
         attempts=int(row.attempts),
+        phase_id=_phase_of(row),
     )

@@ -12,8 +12,11 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
 
 if TYPE_CHECKING:
@@ -39,6 +42,19 @@ class Plan:
     shards: int
     on_heads: bool
     targets: Targets
+    phases: tuple[Phase, ...]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are times when it takes no more than so many devices."""
+        return len(self.phases) > 1
+
+    def room(self, phase: int | None) -> int | None:
+        """How many devices may have begun in it by now, if ``phase`` is the last that has opened; None: any number.
+
+        ``phase`` None is for rows that begin outside of any phase.
+        """
+        return None if phase is None else self.phases[phase].upto
 
 
 _plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
@@ -89,7 +105,13 @@ def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
         shards=int(item.shards),
         on_heads=bool(item.on_heads),
         targets=Targets.from_bytes(packed),
+        phases=phases_of(item),
     )
+
+
+def phases_of(item: DeploymentItem) -> tuple[Phase, ...]:
+    """A deployment's phases; none if it was made without."""
+    return msgspec.convert(item.phases or [], tuple[Phase, ...])
 
 
 def _keep(tenant: TenantId, plan: Plan) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
-from chalicelib.deployments.rules import polling, selection
+from chalicelib.deployments.rules import phases, polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import heads, plans, rows
-from chalicelib.deployments.service.changes import Lost, Withdrawn
+from chalicelib.deployments.service import heads, plans, room, rows
+from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
+from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
 from chalicelib.errors import Conflict, Unauthorized, Unavailable
 from chalicelib.fleet import control
@@ -63,6 +64,7 @@ class _Poll:
         self.device_id = head.device_id
         self.provides = provides
         self.control = control.get(tenant)
+        self.now = clock.now()
 
     def run(self) -> Instructions | None:
         current = heads.current_of(self.head)
@@ -78,10 +80,17 @@ class _Poll:
             plan = self._plan(each)
             if plan is None or self.device_id not in plan.targets:
                 continue
+            opened = phases.opened(plan.phases, self.now)
+            if plan.phases and (opened == 0 or room.is_full(self.tenant, plan, opened - 1)):
+                # Its turn comes. Until then it gets nothing newer, or it could never get this one.
+                return None
             try:
-                return self._assign(plan)
+                return self._assign(plan, opened - 1 if plan.phases else None)
             except Withdrawn:
                 control.forget(self.tenant)
+            except Full:
+                room.note_full(self.tenant, plan, opened - 1)
+                return None
         return None
 
     def _still_open(self, current: Current) -> Plan | None:
@@ -104,13 +113,12 @@ class _Poll:
     def _choose(self, plan: Plan) -> Candidate | None:
         return selection.choose(artifacts.candidates(self.tenant, plan.artifact_name), self.provides)
 
-    def _assign(self, plan: Plan) -> Instructions | None:
+    def _assign(self, plan: Plan, phase: int | None) -> Instructions | None:
         artifact = self._choose(plan)
-        now = clock.now()
         status = self._first_status(plan, artifact)
         if artifact is None or status.final:
-            chosen = artifact.id if artifact is not None else None
-            rows.begin(self.tenant, plan, self.head, status, now, artifact=chosen)
+            start = Start(status, phase, artifact=artifact.id if artifact is not None else None)
+            rows.begin(self.tenant, plan, self.head, start, self.now)
             return None
         current = Current(
             d=plan.id,
@@ -120,7 +128,8 @@ class _Poll:
             r=polling.request_hash(self.provides),
             h=plan.on_heads,
         )
-        rows.begin(self.tenant, plan, self.head, status, now, current=current, artifact=artifact.id, size=artifact.size)
+        start = Start(status, phase, current, artifact.id, artifact.size)
+        rows.begin(self.tenant, plan, self.head, start, self.now)
         return self._instructions(plan, artifact)
 
     def _first_status(self, plan: Plan, artifact: Candidate | None) -> Status:
@@ -154,7 +163,7 @@ class _Poll:
 
     def _end(self, plan: Plan, current: Current, status: Status) -> None:
         try:
-            rows.end(self.tenant, plan, self.head, Status(current.s), status, clock.now())
+            rows.end(self.tenant, plan, self.head, Status(current.s), status, self.now)
         except Withdrawn:
             control.forget(self.tenant)
             raise Lost from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments import tables
@@ -22,39 +22,44 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Action
 
 
-def begin(
-    tenant: TenantId,
-    plan: Plan,
-    head: DeviceHead,
-    status: Status,
-    now: datetime,
-    *,
-    current: Current | None = None,
-    artifact: str | None = None,
-    size: int = 0,
-) -> None:
-    """Make a device's row in a deployment: an active one with ``current``, or one that is final at once.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a row begins: active with ``current``, or final at once."""
 
-    Args:
-        tenant: of the device.
-        plan: the deployment.
-        head: the device's head as it was read.
-        status: of the row.
-        now: the time.
-        current: what the head keeps of an active row.
-        artifact: id of the artifact that was chosen.
-        size: bytes that the device is going to fetch.
+    status: Status
+    phase: int | None = None
+    """Index of the phase that has opened last; None for a row that begins outside of any."""
+    current: Current | None = None
+    """What the head keeps of an active row."""
+    artifact: str | None = None
+    """Id of the artifact that was chosen."""
+    size: int = 0
+    """Bytes that the device is going to fetch."""
+
+
+def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: datetime) -> None:
+    """Make a device's row in a deployment.
 
     Raises:
-        Lost: the head or row was not as expected; read again, decide again.
+        Lost: the head (as it was read) or row was not as expected; read again, decide again.
         Withdrawn: the deployment was aborted.
+        Full: the phase takes no more devices.
         Unavailable: other writers did not let us through.
     """
-    row = _new_row(tenant, plan, head.device_id, status)
-    row.artifact = artifact
-    row.finished = now if status.final else None
-    write = heads.write(head, current=current, decided=plan.sequence if status.final else None)
-    change = Change(tenant, plan, head.device_id, None, status, new_row=row, head=write, size=size)
+    row = _new_row(tenant, plan, head.device_id, start, now)
+    write = heads.write(head, current=start.current, decided=plan.sequence if start.status.final else None)
+    change = Change(
+        tenant,
+        plan,
+        head.device_id,
+        before=None,
+        after=start.status,
+        new_row=row,
+        head=write,
+        size=start.size,
+        phase=start.phase,
+        room=plan.room(start.phase),
+    )
     try:
         changes.commit(change, now)
     except Lost:
@@ -64,8 +69,10 @@ def begin(
         if not old.is_deleted:
             _take_up(head, plan, old)
             raise
-        # A row that was deleted from the device's history makes room for a new one.
-        changes.commit(replace(change, before=Status(old.status), replaces_deleted=True), now)
+        # A row that was deleted from the device's history makes room for a new one. The device keeps its place.
+        row.phase = old.phase
+        again = replace(change, before=Status(old.status), replaces_deleted=True, phase=None, room=None)
+        changes.commit(again, now)
 
 
 def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: Status, now: datetime) -> None:
@@ -81,13 +88,15 @@ def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: S
     changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 
-def _new_row(tenant: TenantId, plan: Plan, device_id: str, status: Status) -> RowItem:
+def _new_row(tenant: TenantId, plan: Plan, device_id: str, start: Start, now: datetime) -> RowItem:
     """A row is as old as its deployment, as Mender shows it."""
     row = tables.row_ref(tenant, plan.id, device_id)
-    row.status, row.sequence, row.created = status, plan.sequence, plan.created
+    row.status, row.sequence, row.created = start.status, plan.sequence, plan.created
+    row.artifact, row.phase = start.artifact, start.phase
+    row.finished = now if start.status.final else None
     row.history_pk = tables.device_history(tenant, device_id)
     row.history_sk = keys.sort(keys.number(plan.sequence), plan.id)
-    row.state_pk, row.state_sk = row.pk, tables.row_state(status, device_id)
+    row.state_pk, row.state_sk = row.pk, tables.row_state(start.status, device_id)
     return row
 
 

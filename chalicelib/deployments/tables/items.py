@@ -1,35 +1,26 @@
-"""The table ``deployments``. Key forms are stored: changing one is a migration.
-
-| pk | sk | item |
-|---|---|---|
-| ``T#t#P#<deployment>`` | ``DEPLOYMENT`` | the deployment |
-| ``T#t#P#<deployment>`` | ``TARGETS`` | its frozen targets; a handful are in the deployment, many in the bucket |
-| ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash falls on n |
-| ``T#t#P#<deployment>`` | ``ROW#<device>`` | a device's row, from its first poll on |
-| ``T#t#X#<hash>`` | ``ACTIVE`` | an unfinished deployment with these parameters |
-| ``T#t`` | ``COUNTS`` | how many deployments there are, and how many unfinished |
-
-Index ``history``: a tenant's deployments, and a device's rows, by sequence. Index ``state``: a tenant's open and
-finished deployments by sequence, and a deployment's rows by status.
-"""
+"""The items of the table, and how each is addressed."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
+
+
+DUE_PARTS = 8
+"""A partition of an index takes 1,000 writes a second; with timeouts on, each report is one."""
 
 
 class HistoryIndex(GlobalSecondaryIndex[Any]):
@@ -58,6 +49,19 @@ class StateIndex(GlobalSecondaryIndex[Any]):
     state_sk = UnicodeAttribute(range_key=True)
 
 
+class DueIndex(GlobalSecondaryIndex[Any]):
+    """What the schedule has to look at, by time, in 8 parts."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_pk = UnicodeAttribute(hash_key=True)
+    due_sk = UnicodeAttribute(range_key=True)
+
+
 class DeploymentsItem(Item):
     """Base of the table's items."""
 
@@ -74,13 +78,17 @@ class Indexed(DeploymentsItem):
     history_sk = UnicodeAttribute()
     state_pk = UnicodeAttribute()
     state_sk = UnicodeAttribute()
+    due_pk = UnicodeAttribute(null=True)
+    due_sk = UnicodeAttribute(null=True)
+    """When the schedule has to look at it; absent: never."""
 
 
 class DeploymentItem(Indexed):
-    """A deployment. All but ``finished``, ``aborted``, ``complete`` and the index keys never changes."""
+    """A deployment. All but ``finished``, ``aborted``, ``complete``, ``opened`` and the index keys never changes."""
 
     history = HistoryIndex()
     state = StateIndex()
+    due = DueIndex()
 
     name = UnicodeAttribute()
     artifact_name = UnicodeAttribute()
@@ -103,6 +111,10 @@ class DeploymentItem(Indexed):
     """How many of them have no device left that is not done."""
     force = BooleanAttribute(default=False)
     retries = NumberAttribute(default=0)
+    phases = BlobAttribute(null=True)
+    """A list of ``rules.phases.Phase``."""
+    opened = NumberAttribute(default=0)
+    """How many of them the schedule has recorded as open; what devices get does not depend on it."""
     artifacts = BlobAttribute()
     """Ids of the artifacts of that name at creation."""
     filter = BlobAttribute()
@@ -137,6 +149,8 @@ class CounterItem(DeploymentsItem):
     done = NumberAttribute(default=0)
     """Rows in a final status."""
     total_size = NumberAttribute(default=0)
+    phases: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
+    """Rows that began in each phase."""
     closed = BooleanAttribute(null=True)
     """Set by an abort: no row changes any more."""
     complete = BooleanAttribute(null=True)
@@ -156,6 +170,12 @@ class CounterItem(DeploymentsItem):
     n_success = NumberAttribute(default=0)
 
 
+class RoomItem(DeploymentsItem):
+    """Keeps a deployment from taking more devices than it may: ``begun`` counts those that are bounded."""
+
+    begun = NumberAttribute(default=0)
+
+
 class RowItem(Indexed):
     """A device in a deployment."""
 
@@ -172,6 +192,8 @@ class RowItem(Indexed):
     log = BooleanAttribute(default=False)
     artifact = UnicodeAttribute(null=True)
     attempts = NumberAttribute(default=1)
+    phase = NumberAttribute(null=True)
+    """Index of the phase in which it began."""
 
     @property
     def deployment_id(self) -> str:
@@ -212,6 +234,21 @@ def shard_of(device_id: str, shards: int) -> int:
     return int.from_bytes(hashlib.sha256(device_id.encode()).digest()[1:3], "big") % shards
 
 
+def due_part(deployment: str) -> str:
+    """The part of the index ``due`` that a deployment and its rows are in."""
+    return keys.shared("DUE", str(hashlib.sha256(deployment.encode()).digest()[0] % DUE_PARTS))
+
+
+def due_time(when: datetime) -> str:
+    """A time as the index ``due`` sorts it."""
+    return keys.number(max(0, int(when.timestamp() * 1000)))
+
+
+def not_due() -> list[Action]:
+    """What takes an item out of the index ``due``."""
+    return [Indexed.due_pk.remove(), Indexed.due_sk.remove()]
+
+
 def deployment_pk(tenant: TenantId, deployment: str) -> str:
     """The partition of a deployment."""
     return keys.partition(tenant, "P", deployment)
@@ -225,6 +262,11 @@ def deployment_ref(tenant: TenantId, deployment: str) -> DeploymentItem:
 def counter_ref(tenant: TenantId, deployment: str, shard: int) -> CounterItem:
     """A counter to address updates with."""
     return CounterItem(deployment_pk(tenant, deployment), keys.sort("COUNTER", f"{shard:02d}"))
+
+
+def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
+    """What bounds a deployment, to address updates with."""
+    return RoomItem(deployment_pk(tenant, deployment), "ROOM")
 
 
 def row_ref(tenant: TenantId, deployment: str, device_id: str) -> RowItem:
@@ -265,94 +307,3 @@ def deployment_state(tenant: TenantId, *, is_open: bool) -> str:
 def row_state(status: Status, device_id: str) -> str:
     """Key of a row in ``state``, within its deployment."""
     return keys.sort(f"{RANK[status]:02d}", device_id)
-
-
-def find_deployment(tenant: TenantId, deployment: str, *, recent: bool = False) -> DeploymentItem | None:
-    """The deployment as it is now; with ``recent`` as it was a moment ago, for half the price."""
-    try:
-        return DeploymentItem.get(deployment_pk(tenant, deployment), "DEPLOYMENT", consistent_read=not recent)
-    except DeploymentItem.DoesNotExist:
-        return find_deployment(tenant, deployment) if recent else None
-
-
-def find_deployments(tenant: TenantId, deployments: Iterable[str]) -> dict[str, DeploymentItem]:
-    """The deployments that exist, by id."""
-    wanted = [(deployment_pk(tenant, each), "DEPLOYMENT") for each in dict.fromkeys(deployments)]
-    return {item.deployment_id: item for item in DeploymentItem.batch_get(wanted)}
-
-
-def find_row(tenant: TenantId, deployment: str, device_id: str) -> RowItem | None:
-    """A row as it is now."""
-    try:
-        return RowItem.get(deployment_pk(tenant, deployment), keys.sort("ROW", device_id), consistent_read=True)
-    except RowItem.DoesNotExist:
-        return None
-
-
-def read_targets(tenant: TenantId, deployment: str) -> bytes:
-    """The frozen targets of a small deployment. They never change, but may have been written a moment ago."""
-    item = TargetsItem.get(deployment_pk(tenant, deployment), "TARGETS", consistent_read=True)
-    return bytes(item.packed)
-
-
-def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:
-    """Counters of each deployment, summed, as they are now; 100 counter items a round trip.
-
-    With ``recent`` as they were a moment ago, for half the price.
-    """
-    wanted = [
-        (each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(int(each.shards))
-    ]
-    found: dict[str, list[CounterItem]] = {}
-    for item in CounterItem.batch_get(wanted, consistent_read=not recent):
-        found.setdefault(str(item.pk).rsplit("#", 1)[-1], []).append(item)
-    return {deployment: sum_counters(items) for deployment, items in found.items()}
-
-
-def sum_counters(items: list[CounterItem]) -> Counts:
-    """Several counter items as one."""
-    return Counts(
-        rows=sum(int(item.rows) for item in items),
-        by_status={
-            status: sum(int(getattr(item, "n_" + status.replace("-", "_"))) for item in items) for status in Status
-        },
-        total_size=sum(int(item.total_size) for item in items),
-    )
-
-
-def read_totals(tenant: TenantId) -> tuple[int, int]:
-    """How many deployments a tenant has: all, unfinished."""
-    try:
-        item = CountsItem.get(keys.partition(tenant), "COUNTS", consistent_read=True)
-    except CountsItem.DoesNotExist:
-        return 0, 0
-    return int(item.total), int(item.open)
-
-
-def rows_of_device(tenant: TenantId, device_id: str) -> Iterable[RowItem]:
-    """All rows of a device, newest first."""
-    return RowItem.history.query(device_history(tenant, device_id), scan_index_forward=False)
-
-
-def count_rows_of_device(tenant: TenantId, device_id: str) -> int:
-    """How many rows a device has."""
-    return int(RowItem.history.count(device_history(tenant, device_id)))
-
-
-def list_deployments(
-    tenant: TenantId, *, is_open: bool | None, newest_first: bool, limit: int | None = None
-) -> Iterable[DeploymentItem]:
-    """A tenant's deployments by sequence: all, open, or finished ones."""
-    if is_open is None:
-        return DeploymentItem.history.query(tenant_history(tenant), scan_index_forward=not newest_first, limit=limit)
-    return DeploymentItem.state.query(
-        deployment_state(tenant, is_open=is_open), scan_index_forward=not newest_first, limit=limit
-    )
-
-
-def list_rows(
-    tenant: TenantId, deployment: str, status: Status | None = None, *, limit: int | None = None
-) -> Iterable[RowItem]:
-    """A deployment's rows by status, then device; all or those of one stored status."""
-    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#") if status is not None else None
-    return RowItem.state.query(deployment_pk(tenant, deployment), prefix, limit=limit)

@@ -1,0 +1,143 @@
+"""Phases of a rollout: from when on how many devices may begin (behaviour notes D10).
+
+A phase opens by time alone. Devices are served first come, first served; what earlier phases left unused is open to
+later ones, and the last phase takes all the rest. So all that a poll needs to know of a phase is ``upto``: how many
+devices may have begun in it and all phases before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.shapes import NewPhase, UniformPhases
+
+_WHOLE = 100
+_FIRST_YEAR = 1970
+
+
+class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A phase as it is stored with its deployment: it never changes."""
+
+    start: datetime
+    percent: int | None = None
+    """Its share of the devices, as it was asked for; the last one's is what the others left."""
+    devices: int | None = None
+    """The same as a number of devices."""
+    upto: int | None = None
+    """Devices that may begin until the next phase opens, all earlier phases' included; None: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    percent: int | None
+    devices: int | None
+    start: datetime
+
+
+def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Phase, ...]:
+    """The phases that a user lists, for a deployment of so many devices.
+
+    Raises:
+        BadRequest: sizes are mixed or missing, a phase would be empty, or they don't start one after the other.
+    """
+    _check_number(len(given))
+    batches: list[_Batch] = []
+    for index, phase in enumerate(given):
+        is_last = index == len(given) - 1
+        if phase.start_ts is None and index > 0:
+            raise _refused(f"phase {index + 1} has no start_ts: only the first phase may begin at once")
+        if phase.batch_size is None and phase.batch_size_devices is None and not is_last:
+            raise _refused(f"phase {index + 1} has no batch_size: only the last phase may go without")
+        start = now if phase.start_ts is None else _utc(phase.start_ts)
+        if batches and start <= batches[-1].start:
+            raise _refused(f"phase {index + 1} must start after phase {index}")
+        batches.append(_Batch(phase.batch_size, phase.batch_size_devices, start))
+    return _sized(batches, targeted)
+
+
+def of_uniform(given: UniformPhases, targeted: int, now: datetime) -> tuple[Phase, ...]:
+    """Equal phases, one every ``time_interval``, as many as it takes.
+
+    Raises:
+        BadRequest: there is not exactly one size, a phase would be empty, or there would be too many phases.
+    """
+    if (given.batch_size is None) == (given.batch_size_devices is None):
+        raise _refused("uniform_phases needs either batch_size or batch_size_devices")
+    if given.time_interval <= timedelta(0):
+        raise _refused("time_interval must be above zero")
+    number = max(1, -(-targeted // given.batch_size_devices) if given.batch_size_devices else _shares(given.batch_size))
+    _check_number(number)
+    first = now if given.start_ts is None else _utc(given.start_ts)
+    try:
+        starts = [first + index * given.time_interval for index in range(number)]
+    except OverflowError:
+        raise _refused("the last phase would start after the end of time") from None
+    sizes = [(given.batch_size, given.batch_size_devices)] * (number - 1) + [(None, None)]
+    return _sized([_Batch(*size, start) for size, start in zip(sizes, starts, strict=True)], targeted)
+
+
+def _shares(percent: int | None) -> int:
+    return -(-_WHOLE // (percent or _WHOLE))
+
+
+def _check_number(number: int) -> None:
+    if number > limits.PHASES:
+        raise _refused(f"too many phases (max: {limits.PHASES})")
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError:
+        raise _refused("start_ts is out of range") from None
+    if utc.year < _FIRST_YEAR:
+        raise _refused("start_ts is out of range")
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def _sized(batches: list[_Batch], targeted: int) -> tuple[Phase, ...]:
+    if any(each.percent for each in batches) and any(each.devices for each in batches):
+        raise _refused("either batch_size or batch_size_devices may be used, not both")
+    *others, last = batches
+    absolute = any(each.devices for each in batches)
+    shares = sum(each.percent or 0 for each in batches)
+    if shares > _WHOLE:
+        raise _refused(f"the batch sizes of all phases are {shares} % together, which is more than {_WHOLE}")
+    phases: list[Phase] = []
+    begun = 0
+    for index, each in enumerate(others):
+        size = each.devices if each.devices is not None else targeted * (each.percent or 0) // _WHOLE
+        size = min(size, targeted - begun)
+        _require_devices(size, index)
+        begun += size
+        phases.append(Phase(each.start, each.percent, each.devices, begun))
+    rest = targeted - begun
+    _require_devices(rest, len(others))
+    if absolute:
+        phases.append(Phase(last.start, devices=last.devices or rest))
+    else:
+        phases.append(Phase(last.start, percent=last.percent or _WHOLE - shares))
+    return tuple(phases)
+
+
+def _require_devices(size: int, index: int) -> None:
+    if size < 1:
+        raise BadRequest(f"Attempt to create a batch with zero devices not allowed. Batch: ({index + 1}) will be empty")
+
+
+def _refused(reason: str) -> BadRequest:
+    return BadRequest(f"Validating request body: Invalid deployments definition: {reason}")
+
+
+def opened(phases: Sequence[Phase], now: datetime) -> int:
+    """How many of the phases have opened by ``now``."""
+    return sum(phase.start <= now for phase in phases)

@@ -1,0 +1,94 @@
+"""What time does to deployments. Polls decide by stored times; here it is only recorded, and tidied up.
+
+The index ``due`` holds what has to be looked at next, and nothing else, so a tick costs the same for any number of
+tenants, deployments and devices that wait.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules import phases
+from chalicelib.deployments.service import plans
+from chalicelib.deployments.tables import DeploymentItem
+from chalicelib.observability import logger
+from chalicelib.storage import keys
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.phases import Phase
+    from chalicelib.deployments.tables import RowItem
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
+
+_AT_ONCE = 100
+"""Items of each part of the index that one tick works off; the rest comes a minute later."""
+_AGAIN = timedelta(minutes=5)
+"""When something that could not be worked off is tried again, so that it keeps nothing else from its turn."""
+
+
+def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequence[Phase]) -> None:
+    """Note on a new deployment when its next phase opens; phases that begin with it are open from the start."""
+    item.opened = phases.opened(planned, item.created)
+    for number in range(int(item.opened)):
+        phase_opened(tx, tenant, item.deployment_id, number)
+    if int(item.opened) < len(planned):
+        item.due_pk = tables.due_part(item.deployment_id)
+        item.due_sk = tables.due_time(planned[int(item.opened)].start)
+
+
+def phase_opened(_tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
+    """A phase has opened: whoever wants to know adds to the transaction that records it, exactly once for each.
+
+    This is late by up to a minute, or by however long the schedule did not run; devices did not wait for it.
+    """
+    logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
+
+
+def tick(now: datetime) -> None:
+    """Work off what is due. What can't be worked off now keeps nothing else from it."""
+    for item in tables.due(now, limit=_AT_ONCE):
+        try:
+            _work_off(item, now)
+        except ConditionFailed:
+            continue  # it has changed since: another tick was faster, or the deployment ended
+        except Exception:  # noqa: BLE001  # one deployment's trouble is nobody else's
+            logger.exception("a deployment could not be worked off")
+            _postpone(item, now)
+
+
+def _work_off(item: DeploymentItem | RowItem, now: datetime) -> None:
+    if isinstance(item, DeploymentItem):
+        _open_phases(keys.tenant_of(item.pk), item, now)
+
+
+def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:
+    planned = plans.phases_of(item)
+    opened = phases.opened(planned, now)
+    tx = Transaction()
+    actions: list[Action] = [DeploymentItem.opened.set(opened)]
+    if opened < len(planned):
+        actions.append(DeploymentItem.due_sk.set(tables.due_time(planned[opened].start)))
+    else:
+        actions += tables.not_due()
+    tx.update(
+        tables.deployment_ref(tenant, item.deployment_id), actions, DeploymentItem.due_sk == item.due_sk, label="due"
+    )
+    for number in range(int(item.opened), opened):
+        phase_opened(tx, tenant, item.deployment_id, number)
+    tx.commit()
+
+
+def _postpone(item: DeploymentItem | RowItem, now: datetime) -> None:
+    tx = Transaction()
+    later = DeploymentItem.due_sk.set(tables.due_time(now + _AGAIN))
+    tx.update(DeploymentItem(item.pk, item.sk), [later], DeploymentItem.due_sk == item.due_sk, label="due")
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return

@@ -1,0 +1,92 @@
+"""The table ``deployments``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#P#<deployment>`` | ``DEPLOYMENT`` | the deployment |
+| ``T#t#P#<deployment>`` | ``TARGETS`` | its frozen targets; a handful are in the deployment, many in the bucket |
+| ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash falls on n |
+| ``T#t#P#<deployment>`` | ``ROOM`` | how many devices have begun in a deployment that takes only so many for now |
+| ``T#t#P#<deployment>`` | ``ROW#<device>`` | a device's row, from its first poll on |
+| ``T#t#X#<hash>`` | ``ACTIVE`` | an unfinished deployment with these parameters |
+| ``T#t`` | ``COUNTS`` | how many deployments there are, and how many unfinished |
+
+Index ``history``: a tenant's deployments, and a device's rows, by sequence. Index ``state``: a tenant's open and
+finished deployments by sequence, and a deployment's rows by status. Index ``due``: what the schedule has to look at,
+by time, of all tenants, in 8 parts.
+"""
+
+from chalicelib.deployments.tables.items import (
+    ActiveItem,
+    CounterItem,
+    CountsItem,
+    DeploymentItem,
+    RoomItem,
+    RowItem,
+    active_ref,
+    counter_of,
+    counter_ref,
+    counts_ref,
+    deployment_pk,
+    deployment_ref,
+    deployment_state,
+    device_history,
+    due_part,
+    due_time,
+    not_due,
+    room_ref,
+    row_ref,
+    row_state,
+    shard_of,
+    targets_ref,
+    tenant_history,
+)
+from chalicelib.deployments.tables.reads import (
+    count_rows_of_device,
+    due,
+    find_deployment,
+    find_deployments,
+    find_row,
+    list_deployments,
+    list_rows,
+    read_counts,
+    read_targets,
+    read_totals,
+    rows_of_device,
+)
+
+__all__ = [
+    "ActiveItem",
+    "CounterItem",
+    "CountsItem",
+    "DeploymentItem",
+    "RoomItem",
+    "RowItem",
+    "active_ref",
+    "count_rows_of_device",
+    "counter_of",
+    "counter_ref",
+    "counts_ref",
+    "deployment_pk",
+    "deployment_ref",
+    "deployment_state",
+    "device_history",
+    "due",
+    "due_part",
+    "due_time",
+    "find_deployment",
+    "find_deployments",
+    "find_row",
+    "list_deployments",
+    "list_rows",
+    "not_due",
+    "read_counts",
+    "read_targets",
+    "read_totals",
+    "room_ref",
+    "row_ref",
+    "row_state",
+    "rows_of_device",
+    "shard_of",
+    "targets_ref",
+    "tenant_history",
+]

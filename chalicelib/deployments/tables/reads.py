@@ -1,0 +1,134 @@
+"""Reading the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.deployments.rules.statistics import Counts
+from chalicelib.deployments.rules.statuses import RANK, Status
+from chalicelib.deployments.tables.items import (
+    DUE_PARTS,
+    CounterItem,
+    CountsItem,
+    DeploymentItem,
+    RowItem,
+    TargetsItem,
+    deployment_pk,
+    deployment_state,
+    device_history,
+    due_time,
+    tenant_history,
+)
+from chalicelib.storage import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+
+
+def find_deployment(tenant: TenantId, deployment: str, *, recent: bool = False) -> DeploymentItem | None:
+    """The deployment as it is now; with ``recent`` as it was a moment ago, for half the price."""
+    try:
+        return DeploymentItem.get(deployment_pk(tenant, deployment), "DEPLOYMENT", consistent_read=not recent)
+    except DeploymentItem.DoesNotExist:
+        return find_deployment(tenant, deployment) if recent else None
+
+
+def find_deployments(tenant: TenantId, deployments: Iterable[str]) -> dict[str, DeploymentItem]:
+    """The deployments that exist, by id."""
+    wanted = [(deployment_pk(tenant, each), "DEPLOYMENT") for each in dict.fromkeys(deployments)]
+    return {item.deployment_id: item for item in DeploymentItem.batch_get(wanted)}
+
+
+def find_row(tenant: TenantId, deployment: str, device_id: str) -> RowItem | None:
+    """A row as it is now."""
+    try:
+        return RowItem.get(deployment_pk(tenant, deployment), keys.sort("ROW", device_id), consistent_read=True)
+    except RowItem.DoesNotExist:
+        return None
+
+
+def read_targets(tenant: TenantId, deployment: str) -> bytes:
+    """The frozen targets of a small deployment. They never change, but may have been written a moment ago."""
+    item = TargetsItem.get(deployment_pk(tenant, deployment), "TARGETS", consistent_read=True)
+    return bytes(item.packed)
+
+
+def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:
+    """Counters of each deployment, summed, as they are now; 100 counter items a round trip.
+
+    With ``recent`` as they were a moment ago, for half the price.
+    """
+    wanted = [
+        (each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(int(each.shards))
+    ]
+    found: dict[str, list[CounterItem]] = {}
+    for item in CounterItem.batch_get(wanted, consistent_read=not recent):
+        found.setdefault(str(item.pk).rsplit("#", 1)[-1], []).append(item)
+    return {deployment: sum_counters(items) for deployment, items in found.items()}
+
+
+def sum_counters(items: list[CounterItem]) -> Counts:
+    """Several counter items as one."""
+    return Counts(
+        rows=sum(int(item.rows) for item in items),
+        by_status={
+            status: sum(int(getattr(item, "n_" + status.replace("-", "_"))) for item in items) for status in Status
+        },
+        total_size=sum(int(item.total_size) for item in items),
+        phases=tuple(map(sum, zip(*(map(int, item.phases or ()) for item in items), strict=True))),
+    )
+
+
+def read_totals(tenant: TenantId) -> tuple[int, int]:
+    """How many deployments a tenant has: all, unfinished."""
+    try:
+        item = CountsItem.get(keys.partition(tenant), "COUNTS", consistent_read=True)
+    except CountsItem.DoesNotExist:
+        return 0, 0
+    return int(item.total), int(item.open)
+
+
+def rows_of_device(tenant: TenantId, device_id: str) -> Iterable[RowItem]:
+    """All rows of a device, newest first."""
+    return RowItem.history.query(device_history(tenant, device_id), scan_index_forward=False)
+
+
+def count_rows_of_device(tenant: TenantId, device_id: str) -> int:
+    """How many rows a device has."""
+    return int(RowItem.history.count(device_history(tenant, device_id)))
+
+
+def list_deployments(
+    tenant: TenantId, *, is_open: bool | None, newest_first: bool, limit: int | None = None
+) -> Iterable[DeploymentItem]:
+    """A tenant's deployments by sequence: all, open, or finished ones."""
+    if is_open is None:
+        return DeploymentItem.history.query(tenant_history(tenant), scan_index_forward=not newest_first, limit=limit)
+    return DeploymentItem.state.query(
+        deployment_state(tenant, is_open=is_open), scan_index_forward=not newest_first, limit=limit
+    )
+
+
+def list_rows(
+    tenant: TenantId, deployment: str, status: Status | None = None, *, limit: int | None = None
+) -> Iterable[RowItem]:
+    """A deployment's rows by status, then device; all or those of one stored status."""
+    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#") if status is not None else None
+    return RowItem.state.query(deployment_pk(tenant, deployment), prefix, limit=limit)
+
+
+def due(now: datetime, *, limit: int) -> Iterator[DeploymentItem | RowItem]:
+    """What the schedule has to look at by ``now``, of all tenants: at most ``limit`` items of each of the 8 parts."""
+    until = due_time(now)
+    for part in range(DUE_PARTS):
+        found = DeploymentItem.due.query(keys.shared("DUE", str(part)), DeploymentItem.due_sk <= until, limit=limit)
+        places = [(item.pk, item.sk) for item in found]
+        deployments = [place for place in places if place[1] == "DEPLOYMENT"]
+        rows = [place for place in places if place[1] != "DEPLOYMENT"]
+        # Read again: the index may lag behind the items.
+        for model, wanted in ((DeploymentItem, deployments), (RowItem, rows)):
+            items: Iterable[Any] = model.batch_get(wanted, consistent_read=True) if wanted else ()
+            yield from (item for item in items if item.due_sk is not None and item.due_sk <= until)

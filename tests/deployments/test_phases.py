@@ -1,0 +1,413 @@
+"""Phased rollouts: what is accepted, who is served when, what is shown."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import limits
+from chalicelib.deployments.rules import phases
+from chalicelib.deployments.shapes import NewPhase, UniformPhases
+from chalicelib.errors import BadRequest
+from tests.deployments.test_races import at_once
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+from tests.support.probe import counted
+
+if TYPE_CHECKING:
+    from tests.simulator.device import Device
+    from tests.support.time import Clock
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+EMPTY = "Attempt to create a batch with zero devices not allowed"
+
+
+def listed(sizes: list[int | None], targeted: int) -> list[int]:
+    """How many devices each phase is for."""
+    given_phases = [
+        NewPhase(batch_size=size, start_ts=NOW + timedelta(hours=hour)) for hour, size in enumerate(sizes, 1)
+    ]
+    found = phases.of_list(given_phases, targeted, NOW)
+    bounds = [each.upto if each.upto is not None else targeted for each in found]
+    return [bound - before for bound, before in zip(bounds, [0, *bounds], strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "targeted", "expected"),
+    [
+        ([13, 17, 29, None], 101, [13, 17, 29, 42]),
+        ([10, 90], 11, [1, 10]),
+        ([50, None], 3, [1, 2]),
+        ([100], 1, [1]),
+        ([None], 1, [1]),
+        ([5], 1, [1]),
+        ([5, 10], 100, [5, 95]),
+    ],
+)
+def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
+    sizes: list[int | None], targeted: int, expected: list[int]
+) -> None:
+    assert listed(sizes, targeted) == expected
+
+
+@given(st.lists(st.integers(1, 30), max_size=8), st.integers(1, 5000))
+def test_batches_hold_everybody_and_none_is_empty(sizes: list[int], targeted: int) -> None:
+    expected = [targeted * size // 100 for size in sizes]
+    if sum(sizes) >= 100 or 0 in expected:
+        with pytest.raises(BadRequest):
+            listed([*sizes, None], targeted)
+        return
+    found = listed([*sizes, None], targeted)
+    assert sum(found) == targeted
+    assert min(found) >= 1
+    assert found[:-1] == expected
+
+
+@given(st.integers(1, 100), st.integers(1, 5000), st.booleans())
+def test_uniform_phases_are_equal_and_hold_everybody(size: int, targeted: int, share: bool) -> None:
+    interval = timedelta(hours=1)
+    wanted = UniformPhases(interval, batch_size=size) if share else UniformPhases(interval, batch_size_devices=size)
+    number = -(-100 // size) if share else -(-targeted // size)
+    if number > limits.PHASES or (number > 1 and share and targeted * size < 100):
+        with pytest.raises(BadRequest):
+            phases.of_uniform(wanted, targeted, NOW)
+        return
+    found = phases.of_uniform(wanted, targeted, NOW)
+    assert len(found) == number
+    assert [each.start for each in found] == [NOW + index * interval for index in range(len(found))]
+    assert [each.upto for each in found[:-1]] == [
+        (index + 1) * (targeted * size // 100 if share else size) for index in range(len(found) - 1)
+    ]
+
+
+def create(world: World, **body: Any) -> tuple[int, str]:
+    """Status and error of a creation for the four devices that there are."""
+    answer = world.api.post(DEPLOYMENTS, json={"name": "rollout", "artifact_name": "two", "all_devices": True} | body)
+    return answer.status_code, answer.json()["error"] if answer.content else ""
+
+
+@pytest.fixture
+def fleet(world: World, moment: Clock) -> list[Device]:
+    """Four devices that take release two."""
+    world.upload("two")
+    return [world.device() for _ in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ([{"batch_size": 10}, {"start_ts": "2099-01-01T00:00:00Z"}], f"{EMPTY}. Batch: (1) will be empty"),
+        (
+            [
+                {"batch_size": 50},
+                {"batch_size": 50, "start_ts": "2099-01-01T00:00:00Z"},
+                {"start_ts": "2099-01-02T00:00:00Z"},
+            ],
+            "Batch: (3) will be empty",
+        ),
+        ([{"batch_size_devices": 4}, {"start_ts": "2099-01-01T00:00:00Z"}], "Batch: (2) will be empty"),
+        ([{"batch_size": 50}, {}], "has no start_ts"),
+        ([{}, {"start_ts": "2099-01-01T00:00:00Z"}], "phase 1 has no batch_size"),
+        ([{"batch_size": 60}, {"batch_size": 60, "start_ts": "2099-01-01T00:00:00Z"}], "120 %"),
+        (
+            [{"batch_size": 50}, {"batch_size_devices": 2, "start_ts": "2099-01-01T00:00:00Z"}],
+            "either batch_size or batch_size_devices",
+        ),
+        ([{"batch_size": 50}, {"start_ts": "2001-01-01T00:00:00Z"}], "phase 2 must start after phase 1"),
+        ([{"batch_size": 50, "start_ts": "2099-01-01"}], "RFC3339"),
+        ([{"batch_size": 50, "start_ts": "2099-01-01T00:00:00"}], "timezone"),
+        ([{"batch_size": 0}], ">= 1"),
+        ([{"batch_size": 101}], "<= 100"),
+        ([{"batch_size": "5"}], "int"),
+        ([{"start_ts": "0001-01-01T00:00:00+12:00"}], "out of range"),
+        ([{"start_ts": "9999-12-31T23:59:59-12:00"}], "out of range"),
+        ("now", "array"),
+        ([{"batch_size": 1}] * 101, "too many phases"),
+    ],
+)
+def test_phases_that_are_refused(world: World, fleet: list[Device], wanted: Any, text: str) -> None:
+    status, error = create(world, phases=wanted)
+
+    assert status == 400
+    assert text in error
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"time_interval": "PT1H"},
+        {"batch_size": 50},
+        {"batch_size": 50, "batch_size_devices": 2, "time_interval": "PT1H"},
+        {"batch_size": 50, "time_interval": "PT0S"},
+        {"batch_size": 50, "time_interval": "-PT1H"},
+        {"batch_size": 50, "time_interval": "an hour"},
+        {"batch_size": 50, "time_interval": "P999999D", "start_ts": "9990-01-01T00:00:00Z"},
+        {"batch_size": 10, "time_interval": "PT1H"},
+    ],
+)
+def test_uniform_phases_that_are_refused(world: World, fleet: list[Device], wanted: dict[str, Any]) -> None:
+    assert create(world, uniform_phases=wanted)[0] == 400
+    assert create(world, uniform_phases={"batch_size": 50, "time_interval": "PT1H"}, phases=[{}])[0] == 400
+
+
+def test_before_its_start_a_deployment_is_scheduled_and_nobody_gets_it(
+    world: World, fleet: list[Device], moment: Clock
+) -> None:
+    start = moment.later(hours=1)
+    deployment = world.deploy("two", [fleet[0].id], phases=[{"start_ts": start}])
+
+    serves_nothing(fleet[0].poll())
+
+    shown = world.show(deployment)
+    assert shown["status"] == "scheduled"
+    assert shown["device_count"] == 0
+    (phase,) = shown["phases"]
+    uuid.UUID(phase["id"])
+    assert phase == {"id": phase["id"], "start_ts": start, "batch_size": 100, "device_count": 0}
+    assert ids(world, "scheduled") == [deployment]
+    assert ids(world, "pending") == ids(world, "inprogress") == ids(world, "finished") == []
+
+    moment.move(hours=1)
+
+    assert world.show(deployment)["status"] == "pending"
+    assert (ids(world, "scheduled"), ids(world, "pending")) == ([], [deployment])
+    serves(fleet[0].poll(), deployment)
+    assert fleet[0].report(deployment, "success").status_code == 204
+    assert world.show(deployment)["phases"][0]["device_count"] == 1
+    assert ids(world, "finished") == [deployment]
+
+
+def ids(world: World, status: str) -> list[str]:
+    answer = world.api.get(DEPLOYMENTS, params={"status": status})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Total-Count"] == str(len(answer.json()))
+    return [each["id"] for each in answer.json()]
+
+
+def test_an_empty_phase_is_all_devices_at_once(world: World, fleet: list[Device], moment: Clock) -> None:
+    deployment = world.deploy("two", phases=[{}])
+
+    for device in fleet:
+        serves(device.poll(), deployment)
+    (phase,) = world.show(deployment)["phases"]
+    assert (phase["batch_size"], phase["device_count"], phase["start_ts"]) == (100, 4, moment.later())
+
+
+def test_each_phase_serves_as_many_as_it_holds(world: World, fleet: list[Device], moment: Clock) -> None:
+    wanted = [
+        {"batch_size": 25},
+        {"batch_size": 50, "start_ts": moment.later(hours=1)},
+        {"start_ts": moment.later(hours=2)},
+    ]
+    deployment = world.deploy("two", phases=wanted)
+
+    serves(fleet[0].poll(), deployment)
+    for device in fleet[1:]:
+        serves_nothing(device.poll())
+    assert set(world.rows(deployment)) == {fleet[0].id}
+    # Who was served goes on, whatever the phases do.
+    serves(fleet[0].poll(), deployment)
+
+    moment.move(hours=1)
+    serves(fleet[1].poll(), deployment)
+    serves(fleet[2].poll(), deployment)
+    serves_nothing(fleet[3].poll())
+
+    moment.move(hours=1)
+    serves(fleet[3].poll(), deployment)
+    shown = world.show(deployment)
+    assert [(each["batch_size"], each["device_count"]) for each in shown["phases"]] == [(25, 1), (50, 2), (25, 1)]
+    rows = world.rows(deployment)
+    of_phase = {each["id"]: index for index, each in enumerate(shown["phases"])}
+    assert [of_phase[rows[device.id]["phase_id"]] for device in fleet] == [0, 1, 1, 2]
+    for device in fleet:
+        device.report(deployment, "success")
+    assert world.show(deployment)["status"] == "finished"
+
+
+def test_unused_room_is_left_to_later_phases(world: World, fleet: list[Device], moment: Clock) -> None:
+    deployment = world.deploy(
+        "two",
+        phases=[
+            {"batch_size": 50},
+            {"batch_size": 25, "start_ts": moment.later(hours=1)},
+            {"start_ts": moment.later(hours=2)},
+        ],
+    )
+    serves(fleet[0].poll(), deployment)
+
+    moment.move(hours=1)
+
+    for device in fleet[1:3]:
+        serves(device.poll(), deployment)
+    serves_nothing(fleet[3].poll())
+    assert [each["device_count"] for each in world.show(deployment)["phases"]] == [1, 2, 0]
+
+
+def test_absolute_and_uniform_sizes(world: World, fleet: list[Device], moment: Clock) -> None:
+    first = world.deploy(
+        "two",
+        name="absolute",
+        phases=[{"batch_size_devices": 3, "start_ts": moment.later(days=9)}, {"start_ts": moment.later(days=10)}],
+    )
+    second = world.deploy(
+        "two",
+        name="uniform",
+        uniform_phases={"batch_size_devices": 2, "time_interval": "P1DT1H", "start_ts": moment.later(days=1)},
+    )
+    third = world.deploy("two", name="shares", uniform_phases={"batch_size": 30, "time_interval": "PT30M"})
+
+    sizes = {
+        each: [
+            (phase.get("batch_size"), phase.get("batch_size_devices"), phase["start_ts"])
+            for phase in world.show(each)["phases"]
+        ]
+        for each in (first, second, third)
+    }
+    assert sizes[first] == [(None, 3, moment.later(days=9)), (None, 1, moment.later(days=10))]
+    assert sizes[second] == [(None, 2, moment.later(days=1)), (None, 2, moment.later(days=2, hours=1))]
+    assert sizes[third] == [
+        (share, None, moment.later(minutes=30 * index)) for index, share in enumerate([30, 30, 30, 10])
+    ]
+
+
+def test_a_device_without_an_artifact_takes_a_place(world: World, fleet: list[Device], moment: Clock) -> None:
+    other = world.device(device_type="other-board")
+    deployment = world.deploy("two", phases=[{"batch_size": 20}, {"start_ts": moment.later(hours=1)}])
+
+    serves_nothing(other.poll())
+    serves_nothing(fleet[0].poll())
+
+    assert world.rows(deployment)[other.id]["status"] == "noartifact"
+    assert [each["device_count"] for each in world.show(deployment)["phases"]] == [1, 0]
+    moment.move(hours=1)
+    serves(fleet[0].poll(), deployment)
+
+
+def test_groups_have_phases_too(world: World, fleet: list[Device], moment: Clock) -> None:
+    for device in fleet[:2]:
+        place = f"/api/management/v1/inventory/devices/{device.id}/group"
+        assert world.api.put(place, json={"group": "lab"}).status_code == 204
+    deployment = world.deploy("two", group="lab", phases=[{"batch_size": 50}, {"start_ts": moment.later(hours=1)}])
+
+    serves(fleet[0].poll(), deployment)
+    serves_nothing(fleet[1].poll())
+
+
+def test_a_newer_deployment_waits_for_an_older_ones_phase(world: World, fleet: list[Device], moment: Clock) -> None:
+    """Otherwise the device could never get the older one: it gets none that is older than what it finished."""
+    older = world.deploy("two", [fleet[0].id], name="older", phases=[{"start_ts": moment.later(hours=1)}])
+    newer = world.deploy("two", [fleet[0].id], name="newer")
+    serves_nothing(fleet[0].poll())
+
+    moment.move(hours=1)
+
+    for each in (older, newer):
+        serves(fleet[0].poll(), each)
+        fleet[0].report(each, "success")
+        assert world.show(each)["status"] == "finished"
+
+
+def test_an_abort_before_the_start(world: World, fleet: list[Device], moment: Clock) -> None:
+    deployment = world.deploy("two", phases=[{"start_ts": moment.later(hours=1)}])
+
+    world.abort(deployment)
+    moment.move(hours=2)
+
+    serves_nothing(fleet[0].poll())
+    shown = world.show(deployment)
+    assert (shown["status"], world.numbers(deployment)) == ("finished", {})
+    tick(moment)
+    assert world.show(deployment) == shown
+
+
+def test_who_is_taken_out_needs_no_place(world: World, fleet: list[Device], moment: Clock) -> None:
+    deployment = world.deploy("two", phases=[{"batch_size": 25}, {"start_ts": moment.later(hours=1)}])
+    assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}").status_code == 204
+
+    serves(fleet[1].poll(), deployment)
+
+    assert world.numbers(deployment) == {"aborted": 1, "pending": 3}
+    assert [each["device_count"] for each in world.show(deployment)["phases"]] == [1, 0]
+    assert "phase_id" not in world.rows(deployment)[fleet[0].id]
+
+
+def test_a_forgotten_history_takes_no_second_place(world: World, fleet: list[Device], moment: Clock) -> None:
+    deployment = world.deploy("two", phases=[{"batch_size": 50}, {"start_ts": moment.later(hours=1)}])
+    serves(fleet[0].poll(), deployment)
+    fleet[0].report(deployment, "success")
+    assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}/history").status_code == 204
+
+    serves(fleet[0].poll(), deployment)
+    serves(fleet[1].poll(), deployment)
+    serves_nothing(fleet[2].poll())
+
+    assert [each["device_count"] for each in world.show(deployment)["phases"]] == [2, 0]
+
+
+@pytest.mark.parametrize("counters", [limits.COUNTER_SHARD_DEVICES, 1], ids=["one-counter", "a-counter-each"])
+def test_a_phase_is_exact_among_polls_at_once(
+    world: World, moment: Clock, counters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "COUNTER_SHARD_DEVICES", counters)
+    world.upload("two")
+    fleet = [world.device() for _ in range(12)]
+    deployment = world.deploy(
+        "two",
+        phases=[
+            {"batch_size_devices": 5},
+            {"batch_size_devices": 4, "start_ts": moment.later(hours=1)},
+            {"start_ts": moment.later(hours=2)},
+        ],
+    )
+    served = []
+    for _ in range(3):
+        answers = at_once([partial(device.poll) for device in fleet])
+        served.append(sum(answer.status_code == 200 for answer in answers))
+        moment.move(hours=1)
+
+    assert served == [5, 9, 12]
+    assert [each["device_count"] for each in world.show(deployment)["phases"]] == [5, 4, 3]
+    assert len(world.rows(deployment)) == 12
+
+
+def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock, warm: None) -> None:
+    deployment = world.deploy(
+        "two", phases=[{"batch_size": 25, "start_ts": moment.later(hours=1)}, {"start_ts": moment.later(hours=2)}]
+    )
+    idle = {"GetItem": 1}
+    serves_nothing(fleet[0].poll())
+    with counted() as early:
+        serves_nothing(fleet[0].poll())
+    assert early.by_operation == idle
+
+    moment.move(hours=1)
+    with counted() as assigned:
+        serves(fleet[0].poll(), deployment)
+    assert assigned.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
+    assert assigned.write_units == 8  # row, head, counter, room
+
+    serves_nothing(fleet[1].poll())  # this process learns that the phase is full
+    with counted() as full:
+        for device in fleet[1:]:
+            serves_nothing(device.poll())
+    assert full.by_operation == {"GetItem": 3}
+    assert full.write_units == 0
+
+    moment.move(hours=1)
+    with counted() as last:
+        serves(fleet[1].poll(), deployment)
+    assert last.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
+    assert last.write_units == 6  # the last phase bounds nothing
+
+
+def tick(moment: Clock) -> None:
+    from chalicelib.deployments import service
+
+    service.tick(moment.time)

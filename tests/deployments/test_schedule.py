@@ -1,0 +1,165 @@
+"""What the schedule does for deployments: it records what time has done, once, at a price that follows what is due."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.storage.keys import TenantId
+from tests.deployments.world import World, serves
+from tests.support.probe import counted
+
+if TYPE_CHECKING:
+    from tests.simulator.device import Device
+    from tests.support.time import Clock
+
+Opened = list[tuple[str, int]]
+
+
+@pytest.fixture
+def device(world: World, moment: Clock) -> Device:
+    """The first of two devices that take release two."""
+    world.upload("two")
+    first, _ = world.device(), world.device()
+    return first
+
+
+@pytest.fixture
+def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """Deployment and number of each phase that was recorded as open. What other tests left is worked off before."""
+    from chalicelib.deployments import tables
+    from chalicelib.deployments.service import schedule
+
+    future = moment.time + timedelta(days=100_000)
+    while list(tables.due(future, limit=1)):
+        schedule.tick(future)
+
+    seen: Opened = []
+    monkeypatch.setattr(
+        schedule, "phase_opened", lambda _tx, _tenant, deployment, number: seen.append((deployment, number))
+    )
+    return seen
+
+
+def tick(moment: Clock) -> None:
+    from chalicelib.deployments import service
+
+    service.tick(moment.time)
+
+
+def two_phases(world: World, moment: Clock, name: str = "rollout") -> str:
+    return world.deploy(
+        "two",
+        name=name,
+        phases=[{"batch_size": 50, "start_ts": moment.later(hours=1)}, {"start_ts": moment.later(hours=2)}],
+    )
+
+
+def test_each_phase_is_recorded_once(world: World, device: Device, moment: Clock, opened: Opened) -> None:
+    deployment = two_phases(world, moment)
+    tick(moment)
+    assert opened == []
+
+    moment.move(hours=1)
+    tick(moment)
+    tick(moment)
+    assert opened == [(deployment, 0)]
+
+    moment.move(hours=-1)  # a clock that went back opens nothing twice, and closes nothing
+    tick(moment)
+    moment.move(hours=2)
+    tick(moment)
+    tick(moment)
+    assert opened == [(deployment, 0), (deployment, 1)]
+
+
+def test_a_late_tick_records_all_that_it_missed(world: World, device: Device, moment: Clock, opened: Opened) -> None:
+    deployment = two_phases(world, moment)
+    moment.move(hours=1)
+    serves(device.poll(), deployment)  # nobody waits for a tick
+    moment.move(days=3)
+
+    tick(moment)
+
+    assert opened == [(deployment, 0), (deployment, 1)]
+
+
+def test_what_is_open_from_the_start_is_recorded_with_the_deployment(
+    world: World, device: Device, moment: Clock, opened: Opened
+) -> None:
+    deployment = world.deploy("two", phases=[{"batch_size": 50}, {"start_ts": moment.later(hours=1)}])
+
+    assert opened == [(deployment, 0)]
+
+
+def test_no_phase_of_an_ended_deployment_opens(world: World, device: Device, moment: Clock, opened: Opened) -> None:
+    world.abort(two_phases(world, moment))
+    moment.move(hours=3)
+
+    tick(moment)
+
+    assert opened == []
+
+
+def test_what_fails_keeps_nothing_else_from_its_turn(
+    world: World, device: Device, moment: Clock, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.deployments.service import schedule
+
+    broken, good = two_phases(world, moment, "broken"), two_phases(world, moment, "good")
+    record = schedule.phase_opened
+
+    def fail(tx, tenant, deployment: str, number: int) -> None:
+        if deployment == broken:
+            raise RuntimeError("somebody's hook is broken")
+        record(tx, tenant, deployment, number)
+
+    monkeypatch.setattr(schedule, "phase_opened", fail)
+    moment.move(hours=1)
+    tick(moment)
+    assert opened == [(good, 0)]
+
+    monkeypatch.setattr(schedule, "phase_opened", record)
+    tick(moment)
+    assert opened == [(good, 0)]  # not yet: it may be broken for long
+    moment.move(minutes=5)
+    tick(moment)
+    assert opened == [(good, 0), (broken, 0)]
+
+
+def test_a_tick_costs_the_same_for_a_thousand_tenants_that_wait(
+    world: World, device: Device, moment: Clock, opened: Opened
+) -> None:
+    from chalicelib.deployments import tables
+    from chalicelib.deployments.tables import DeploymentItem
+
+    tick(moment)  # whatever other tests have left behind
+    with counted() as before:
+        tick(moment)
+    assert before.by_operation == {"Query": 8}
+
+    with DeploymentItem.batch_write() as batch:
+        for _ in range(1000):
+            item = tables.deployment_ref(TenantId(uuid.uuid4().hex), str(uuid.uuid4()))
+            item.name = item.artifact_name = item.lock = "waits"
+            item.sequence, item.created, item.targets, item.shards = 1, moment.time, 1, 1
+            item.artifacts = item.filter = []
+            item.history_pk = item.state_pk = "elsewhere"
+            item.history_sk = item.state_sk = item.deployment_id
+            item.due_pk = tables.due_part(item.deployment_id)
+            item.due_sk = tables.due_time(moment.time + timedelta(days=1000))
+            batch.save(item)
+    with counted() as idle:
+        tick(moment)
+    assert idle.by_operation == before.by_operation
+    assert idle.read_units == before.read_units
+
+    deployment = two_phases(world, moment)
+    moment.move(hours=1)
+    with counted() as one:
+        tick(moment)
+    assert opened == [(deployment, 0)]
+    assert one.by_operation == {"Query": 8, "BatchGetItem": 1, "TransactWriteItems": 1}
