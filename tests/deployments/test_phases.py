@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chalicelib import limits
-from chalicelib.deployments.rules import phases
-from chalicelib.deployments.shapes import NewPhase, UniformPhases
-from chalicelib.errors import BadRequest
 from tests.deployments.test_races import at_once
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
@@ -23,66 +17,7 @@ if TYPE_CHECKING:
     from tests.simulator.device import Device
     from tests.support.time import Clock
 
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
 EMPTY = "Attempt to create a batch with zero devices not allowed"
-
-
-def listed(sizes: list[int | None], targeted: int) -> list[int]:
-    """How many devices each phase is for."""
-    given_phases = [
-        NewPhase(batch_size=size, start_ts=NOW + timedelta(hours=hour)) for hour, size in enumerate(sizes, 1)
-    ]
-    found = phases.of_list(given_phases, targeted, NOW)
-    bounds = [each.upto if each.upto is not None else targeted for each in found]
-    return [bound - before for bound, before in zip(bounds, [0, *bounds], strict=False)]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "targeted", "expected"),
-    [
-        ([13, 17, 29, None], 101, [13, 17, 29, 42]),
-        ([10, 90], 11, [1, 10]),
-        ([50, None], 3, [1, 2]),
-        ([100], 1, [1]),
-        ([None], 1, [1]),
-        ([5], 1, [1]),
-        ([5, 10], 100, [5, 95]),
-    ],
-)
-def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
-    sizes: list[int | None], targeted: int, expected: list[int]
-) -> None:
-    assert listed(sizes, targeted) == expected
-
-
-@given(st.lists(st.integers(1, 30), max_size=8), st.integers(1, 5000))
-def test_batches_hold_everybody_and_none_is_empty(sizes: list[int], targeted: int) -> None:
-    expected = [targeted * size // 100 for size in sizes]
-    if sum(sizes) >= 100 or 0 in expected:
-        with pytest.raises(BadRequest):
-            listed([*sizes, None], targeted)
-        return
-    found = listed([*sizes, None], targeted)
-    assert sum(found) == targeted
-    assert min(found) >= 1
-    assert found[:-1] == expected
-
-
-@given(st.integers(1, 100), st.integers(1, 5000), st.booleans())
-def test_uniform_phases_are_equal_and_hold_everybody(size: int, targeted: int, share: bool) -> None:
-    interval = timedelta(hours=1)
-    wanted = UniformPhases(interval, batch_size=size) if share else UniformPhases(interval, batch_size_devices=size)
-    number = -(-100 // size) if share else -(-targeted // size)
-    if number > limits.PHASES or (number > 1 and share and targeted * size < 100):
-        with pytest.raises(BadRequest):
-            phases.of_uniform(wanted, targeted, NOW)
-        return
-    found = phases.of_uniform(wanted, targeted, NOW)
-    assert len(found) == number
-    assert [each.start for each in found] == [NOW + index * interval for index in range(len(found))]
-    assert [each.upto for each in found[:-1]] == [
-        (index + 1) * (targeted * size // 100 if share else size) for index in range(len(found) - 1)
-    ]
 
 
 def create(world: World, **body: Any) -> tuple[int, str]:
