@@ -6,6 +6,7 @@
     ├── Forbidden             403  a valid token without the right to do this
     ├── NotFound              404  nothing of that name in the caller's tenant
     ├── Conflict              409  the state of the thing forbids it
+    ├── Gone                  410  it was there, and its time is over
     ├── PreconditionFailed    412  If-Match named another version
     ├── TooLarge              413  a bound on size was passed
     ├── UnsupportedMediaType  415  the body is of a kind this operation does not read
@@ -74,6 +75,12 @@ class Conflict(DomainError):
     """The state of the thing forbids the change."""
 
     status = 409
+
+
+class Gone(DomainError):
+    """What was asked for has expired."""
+
+    status = 410
 
 
 class PreconditionFailed(DomainError):

@@ -39,6 +39,8 @@ class Settings:
     """Failed logins of one user from one address before 429, in ``login_window``."""
     login_window: int = 300
     """The window of ``login_attempts``."""
+    ui_url: str = ""
+    """Where people reach the web UI, ``https://host/ui``, for links in mails; empty: ``/ui`` below ``public_url``."""
     mail_from: str = ""
     """Sender of mails, ``Lamplighter <noreply@example.com>``; empty: none are sent."""
     mail_server: str = ""

@@ -28,7 +28,7 @@ _PERMANENT = 500
 """SMTP: replies from here on say that trying again will not help."""
 
 
-class Mail(msgspec.Struct, frozen=True):
+class Mail(msgspec.Struct, frozen=True, tag="mail"):
     """A plain text to one address."""
 
     to: str

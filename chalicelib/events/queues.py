@@ -51,11 +51,16 @@ def on_decommission(event: SQSEvent) -> None:
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.MAILS, batch_size=1, name="mails")
 def on_mail(event: SQSEvent) -> None:
-    """Send mails."""
+    """Send mails; those about an account are written here too."""
     from chalicelib.aws import mail
+    from chalicelib.useradm import service as useradm
 
     for record in event:
-        mail.deliver(msgspec.json.decode(record.body, type=mail.Mail))
+        match msgspec.json.decode(record.body, type=mail.Mail | useradm.Order):
+            case useradm.Order() as order:
+                useradm.write_letter(order)
+            case letter:
+                mail.deliver(letter)
 
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from chalicelib import limits
@@ -66,6 +67,20 @@ def change(given_email: str, given_password: str, *, own: bool) -> Change:
     if given_password and not own:
         raise Unprocessable("password cannot be modified")
     return Change(email(given_email) if given_email else None, given_password or None, own)
+
+
+class Purpose(StrEnum):
+    """What a mailed secret is for. The values are stored."""
+
+    PASSWORD_RESET = "password-reset"  # noqa: S105  # the name of a purpose
+    VERIFY_EMAIL = "verify-email"
+    EMAIL_CHANGE = "email-change"
+
+    @property
+    def life(self) -> timedelta:
+        """How long the secret is good."""
+        short = self is Purpose.PASSWORD_RESET
+        return timedelta(seconds=limits.RESET_LIFE if short else limits.VERIFICATION_LIFE)
 
 
 def check_token(name: str, expires_in: int) -> None:

@@ -19,6 +19,7 @@ class NewUser(msgspec.Struct):
 
     email: str = ""
     password: str = ""
+    send_reset_password: bool = False
 
 
 class UserUpdate(msgspec.Struct):
@@ -36,6 +37,39 @@ class PasswordUpdate(msgspec.Struct):
     current_password: str = ""
 
 
+class Address(msgspec.Struct):
+    """``POST auth/password-reset/start``, ``auth/verify-email/start``."""
+
+    email: str = ""
+
+
+class Secret(msgspec.Struct):
+    """``POST auth/verify-email/complete``, ``users/me/email-change/complete``: what was mailed."""
+
+    secret_hash: str = ""
+
+
+class NewPassword(Secret):
+    """``POST auth/password-reset/complete``."""
+
+    password: str = ""
+
+
+class EmailChange(msgspec.Struct):
+    """``POST users/me/email-change/start``."""
+
+    email: str = ""
+    current_password: str = ""
+
+
+class PendingEmailChange(msgspec.Struct):
+    """``GET users/me/email-change/pending``. Times are RFC 3339."""
+
+    new_email: str
+    created_ts: str
+    valid_until: str
+
+
 class User(msgspec.Struct, omit_defaults=True):
     """A user as lists and reads show it. Times are RFC 3339."""
 
@@ -44,6 +78,7 @@ class User(msgspec.Struct, omit_defaults=True):
     created_ts: str
     updated_ts: str
     login_ts: str | None = None
+    verified: bool | None = None
     tenant_id: str | None = None
 
 

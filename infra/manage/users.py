@@ -77,6 +77,30 @@ def set_password(email: str, password: str | None, *, generate: bool) -> Result:
     return _with_password(found, chosen, shown=generate)
 
 
+@command(user, "reset-link")
+@click.argument("email")
+def reset_link(email: str) -> Result:
+    """Print a link with which the user with the address EMAIL sets a new password, within an hour and once.
+
+    Where the server is told neither its own URL nor that of its web UI, it is the bare code for
+    POST auth/password-reset/complete.
+    """
+    from chalicelib.useradm import service
+
+    link = service.reset_link(email)
+    return Result(link, {"link": link})
+
+
+@command(user, "verify")
+@click.argument("email")
+def verify(email: str) -> Result:
+    """Take the address EMAIL for verified, where the server can't send the user a mail."""
+    from chalicelib.useradm import service
+
+    found = service.verify(email)
+    return Result(found.id, _document(found))
+
+
 def _password(given: str | None, *, generate: bool) -> str:
     if generate:
         if given is not None:

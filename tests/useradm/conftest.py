@@ -12,11 +12,13 @@ import pytest
 
 from chalicelib.storage.keys import TenantId
 from tests.conftest import PASSWORD
+from tests.support.mailbox import SENDER, Mailbox, listening, use
 
 if TYPE_CHECKING:
     import httpx2
 
     from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
 
 LOGIN = "/api/management/v1/useradm/auth/login"
 ME = "/api/management/v1/useradm/users/me"
@@ -52,6 +54,15 @@ def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
         return answer.text
 
     return run
+
+
+@pytest.fixture
+def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mail server that this server uses."""
+    with listening() as opened:
+        use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
+        yield opened
+        server.drain()  # what is left would be sent to the next test
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 PUBLIC = {
     "POST /devices/v1/authentication/auth_requests",  # a device signs its request; it has no token yet
     "POST /management/v1/useradm/auth/login",  # a user's credentials are in it
+    "POST /management/v1/useradm/auth/password-reset/complete",  # a mailed secret is in it
+    "POST /management/v1/useradm/auth/password-reset/start",  # who asks has lost the password
+    "POST /management/v1/useradm/auth/verify-email/complete",  # a mailed secret is in it
+    "POST /management/v1/useradm/auth/verify-email/start",  # a mail goes to the address that is to be proved
+    "POST /management/v1/useradm/users/me/email-change/complete",  # a mailed secret is in it
 }
 """The routes that answer without a token. Nothing else does."""
 

@@ -58,7 +58,11 @@ def list_users(request: Request) -> Reply:
 )
 def create_user(request: Request) -> Reply:
     """Create a user in the tenant."""
-    user = service.create_user(request.tenant, request.body.email, request.body.password)
+    wanted: shapes.NewUser = request.body
+    mailed = wanted.send_reset_password
+    user = service.create_user(request.tenant, wanted.email, wanted.password or None if mailed else wanted.password)
+    if mailed:
+        service.start(rules.Purpose.PASSWORD_RESET, user.email)
     return created(f"/api/management/v1/useradm/users/{user.id}")
 
 
@@ -219,6 +223,7 @@ def _shown(user: service.User) -> shapes.User:
         created_ts=rfc3339(user.created),
         updated_ts=rfc3339(user.updated),
         login_ts=rfc3339(user.login) if user.login else None,
+        verified=user.verified,
     )
 
 

@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, NotFound, Unauthorized, Unavailable, Unprocessable
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import passwords, rules
-from chalicelib.useradm.tables import tokens, users
+from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.requests import Request
     from chalicelib.useradm.tables.tokens import Token
 
 RACES = 8
@@ -44,13 +47,13 @@ def require_session(tenant: TenantId, user_id: str, token_id: str) -> Token:
     return token
 
 
-def create_user(tenant: TenantId, email: str, password: str, *, password_hash: str | None = None) -> User:
+def create_user(tenant: TenantId, email: str, password: str | None, *, password_hash: str | None = None) -> User:
     """A new user of an existing tenant.
 
     Args:
         tenant: whose user.
         email: taken in lower case; one account an address, over all tenants.
-        password: in clear; not looked at when there is a hash.
+        password: in clear; not looked at when there is a hash; None: there is none until the user resets it.
         password_hash: instead of a password, an argon2id or bcrypt hash from another server's export.
 
     Raises:
@@ -67,7 +70,7 @@ def create_user(tenant: TenantId, email: str, password: str, *, password_hash: s
     return user
 
 
-def draft_user(tenant: TenantId, email: str, password: str, *, password_hash: str | None = None) -> User:
+def draft_user(tenant: TenantId, email: str, password: str | None, *, password_hash: str | None = None) -> User:
     """A user that is not stored yet; arguments and refusals are those of :func:`create_user`.
 
     Raises:
@@ -76,8 +79,7 @@ def draft_user(tenant: TenantId, email: str, password: str, *, password_hash: st
     """
     address = rules.email(email)
     if password_hash is None:
-        rules.check_password(password, address)
-        password_hash = passwords.hash_password(password)
+        password_hash = _first_password(password, address)
     elif not passwords.is_known_form(password_hash):
         raise BadRequest("password_hash: must be an argon2id or bcrypt hash")
     now = clock.now()
@@ -87,6 +89,13 @@ def draft_user(tenant: TenantId, email: str, password: str, *, password_hash: st
 def add_user(tx: Transaction, user: User) -> None:
     """Add a new user to a transaction, which fails with label ``email`` if the address is taken."""
     users.put_new(tx, user)
+
+
+def _first_password(password: str | None, address: str) -> str:
+    if password is None:
+        return passwords.DUMMY
+    rules.check_password(password, address)
+    return passwords.hash_password(password)
 
 
 def find_user(email: str) -> User | None:
@@ -131,7 +140,7 @@ def update_user(
             rules.check_password(change.password, change.email or user.email)
         if change.own and not passwords.verify(user.password, current_password):
             raise Unprocessable("current password mismatch")
-        if _change(user, change, keep_token=keep_token):
+        if commit_change(user, change, keep_token=keep_token):
             return
     raise Unavailable
 
@@ -146,25 +155,42 @@ def set_password(tenant: TenantId, user_id: str, password: str) -> None:
     for _ in range(RACES):
         user = get_user(tenant, user_id)
         rules.check_password(password, user.email)
-        if _change(user, rules.Change(None, password, own=False), keep_token=None):
+        if commit_change(user, rules.Change(None, password, own=False), keep_token=None):
             return
     raise Unavailable
 
 
-def _change(user: User, change: rules.Change, *, keep_token: str | None) -> bool:
-    """Write a change of a user as it was read; False if the user changed meanwhile."""
+def about(user: User) -> Object:
+    """What an audit entry says of a user."""
+    return Object(ObjectType.USER, user.id, {"email": user.email})
+
+
+def commit_change(user: User, change: rules.Change, *, keep_token: str | None, used: Request | None = None) -> bool:
+    """Write a change of a user as it was read; False if the user or the request ``used`` changed meanwhile.
+
+    ``used``: the request that the change completes. All tokens of the user die but ``keep_token``.
+
+    Raises:
+        Unprocessable: the new address is taken.
+    """
     hashed = passwords.hash_password(change.password) if change.password is not None else None
+    proved = used is not None and used.purpose is rules.Purpose.EMAIL_CHANGE
     tx = Transaction()
-    users.change(tx, user, clock.now(), email=change.email, password=hashed)
-    present = tokens.of_user(user.tenant, user.id)
-    tokens.delete_all(tx, user, [token for token in present if token.id != keep_token])
-    if change.email is not None and any(token.id == keep_token for token in present):
-        tokens.set_email(tx, user, keep_token or "", change.email)
+    users.change(tx, user, clock.now(), email=change.email, password=hashed, proved=proved)
+    gone = [token for token in tokens.of_user(user.tenant, user.id) if token.id != keep_token]
+    tokens.delete_all(tx, user, gone)
+    if used is not None:
+        requests.use(tx, user.tenant, user.id, used)
+    elif change.password is not None:
+        requests.delete(tx, user.tenant, user.id, rules.Purpose.PASSWORD_RESET)
+    action = Action.UPDATE if change.password is None else Action.PASSWORD_CHANGE
+    told = f"Updated user {user.email}:\ne-mail address {user.email} -> {change.email}" if change.email else None
+    auditlogs.record(tx, user.tenant, action, about(user), change=told)
     try:
         tx.commit()
     except ConditionFailed as failed:
         # A taken address may be taken by a change of this very user: whoever reads again knows.
-        if failed.failed.keys() & {users.USER, tokens.TOKEN}:
+        if users.USER in failed.failed or requests.REQUEST in failed.failed:
             return False
         raise Unprocessable(TAKEN) from failed
     return True

@@ -7,7 +7,10 @@
 | ``T#t#U#<user>`` | ``TOKEN#<jti>`` | a session or personal access token; the JWT itself is not stored |
 | ``T#t`` | ``SETTINGS`` | settings that the users of a tenant share |
 | ``T#t#U#<user>`` | ``SETTINGS`` | a user's own settings |
+| ``T#t#U#<user>`` | ``REQUEST#<purpose>`` | what a mailed secret is good for; expires |
+| ``SECRET#<sha256>`` | ``SECRET`` | whose request a mailed secret belongs to; expires |
 | ``LOGIN#<sha256 of the address>#<network>`` | ``LOGIN`` | failed logins; expires |
+| ``LOGIN#<sha256 of the address>#mails`` | ``LOGIN`` | account mails to an address; expires |
 
 A user's ``revision`` counts changes of the user and of their tokens. Who acts on all tokens (a new password, a
 deletion) is held to the revision that was read, so no token that is issued at the same moment escapes.

@@ -1,4 +1,4 @@
-"""Failed logins, counted by address and network."""
+"""Failed logins, counted by address and network; and what else is counted against misuse."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
     return int(item.failed), item.until
 
 
-def count(email_hash: str, network: str, now: datetime, window: timedelta) -> None:
-    """Count a failure; the first one begins a window."""
+def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
+    """Count a failure; the first one begins a window. How many there are now, and when they are forgotten."""
     for _ in range(_RACES):
         item = _ref(email_hash, network)
         try:
@@ -54,7 +54,7 @@ def count(email_hash: str, network: str, now: datetime, window: timedelta) -> No
             if error.cause_response_code != _REFUSED:
                 raise
         else:
-            return
+            return int(item.failed), item.until
         item.failed, item.until = 1, now + window
         item.expires_at = int(item.until.timestamp()) + 1
         try:
@@ -63,7 +63,8 @@ def count(email_hash: str, network: str, now: datetime, window: timedelta) -> No
             if error.cause_response_code != _REFUSED:
                 raise
         else:
-            return
+            break
+    return 1, now + window
 
 
 def clear(tx: Transaction, email_hash: str, network: str, now: datetime, limit: int) -> None:

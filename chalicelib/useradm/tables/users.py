@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import TimeAttribute
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm.tables import UseradmItem
+from chalicelib.useradm.tables import UseradmItem, requests
 from chalicelib.useradm.tables.settings import delete_own_settings
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class User:
     updated: datetime
     login: datetime | None
     revision: int
+    verified: bool = False
 
 
 class UserItem(UseradmItem):
@@ -46,6 +47,7 @@ class UserItem(UseradmItem):
     updated = TimeAttribute()
     login = TimeAttribute(null=True)
     revision = NumberAttribute(default=0)
+    verified = BooleanAttribute(default=False)
 
 
 class EmailItem(UseradmItem):
@@ -94,15 +96,23 @@ def put_new(tx: Transaction, user: User) -> None:
     _claim(tx, user, user.email)
 
 
-def change(tx: Transaction, before: User, now: datetime, *, email: str | None, password: str | None) -> None:
-    """Change a user as it was read; ``password`` is a hash."""
+def change(
+    tx: Transaction, before: User, now: datetime, *, email: str | None, password: str | None, proved: bool = False
+) -> None:
+    """Change a user as it was read; ``password`` is a hash, ``proved``: the new address is known to be the user's."""
     actions = [UserItem.updated.set(now), UserItem.revision.add(1)]
     if email is not None and email != before.email:
-        actions.append(UserItem.email.set(email))
+        actions += [UserItem.email.set(email), UserItem.verified.set(proved)]
         _claim(tx, before, email)
         tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     if password is not None:
         actions.append(UserItem.password.set(password))
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+
+
+def set_verified(tx: Transaction, before: User, now: datetime) -> None:
+    """Note that the address of a user as it was read is theirs."""
+    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.verified.set(True)]
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
@@ -128,6 +138,7 @@ def delete(tx: Transaction, before: User) -> None:
     tx.delete(UserItem(*_user_key(before)), UserItem.revision == before.revision, label=USER)
     tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     delete_own_settings(tx, before.tenant, before.id)
+    requests.delete_all(tx, before.tenant, before.id)
 
 
 def _user_key(user: User) -> tuple[str, str]:
@@ -149,4 +160,5 @@ def _user(item: UserItem, tenant: TenantId) -> User:
         updated=item.updated,
         login=item.login,
         revision=int(item.revision),
+        verified=bool(item.verified),
     )

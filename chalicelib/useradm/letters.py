@@ -1,0 +1,72 @@
+"""The texts of mails about accounts, and where the links in them lead."""
+
+from __future__ import annotations
+
+from chalicelib import settings
+from chalicelib.aws.mail import Mail
+from chalicelib.useradm.rules import Purpose
+
+_PLACES = {
+    Purpose.PASSWORD_RESET: "password",
+    Purpose.VERIFY_EMAIL: "activate",
+    Purpose.EMAIL_CHANGE: "email-change",
+}
+"""Pages of the web UI, which take the secret as the next part of their path."""
+
+_SUBJECTS = {
+    Purpose.PASSWORD_RESET: "Reset your password",
+    Purpose.VERIFY_EMAIL: "Confirm your e-mail address",
+    Purpose.EMAIL_CHANGE: "Confirm your new e-mail address",
+}
+_WISHES = {
+    Purpose.PASSWORD_RESET: "to set a new password for",
+    Purpose.VERIFY_EMAIL: "to confirm the e-mail address of",
+    Purpose.EMAIL_CHANGE: "to use this e-mail address for",
+}
+_TEXT = """\
+Somebody, probably you, asked {wish} the account {account}.
+
+{link}Where you are asked for a code, it is
+
+{secret}
+
+Both are good for {hours}, and once. If it was not you, nothing has happened and nothing will: ignore this mail.
+"""
+_LINK = """\
+To go on, open
+
+{link}
+
+"""
+_CHANGED = """\
+The {what} of the account {account} was changed. If it was not you, tell the administrator of your server at once.
+"""
+
+
+def link(purpose: Purpose, secret: str) -> str:
+    """Where a person takes a secret to; empty if this server does not know where it is reached.
+
+    From the settings alone: what a request says about its host could lead the secret anywhere.
+    """
+    known = settings.current()
+    base = known.ui_url or (f"{known.public_url}/ui" if known.public_url else "")
+    return f"{base.rstrip('/')}/{_PLACES[purpose]}/{secret}" if base else ""
+
+
+def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
+    """The mail that carries a secret to the address that it proves."""
+    where = link(purpose, secret)
+    hours = int(purpose.life.total_seconds()) // 3600
+    text = _TEXT.format(
+        wish=_WISHES[purpose],
+        account=account,
+        link=_LINK.format(link=where) if where else "",
+        secret=secret,
+        hours=f"{hours} hours" if hours > 1 else "an hour",
+    )
+    return Mail(to, _SUBJECTS[purpose], text)
+
+
+def changed(what: str, account: str) -> Mail:
+    """The mail to an account's address when something that it is protected by is another now."""
+    return Mail(account, f"Your {what} was changed", _CHANGED.format(what=what, account=account))

@@ -1,0 +1,307 @@
+"""What a mailed secret proves: a forgotten password is reset, an address is verified, an address is changed.
+
+Who starts one of these without being signed in learns nothing: the call checks the form of the address, counts it
+and leaves a message in a queue, for every address alike. The worker looks whether there is an account, makes the
+secret and mails it, so the secret is in no queue and no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib import actor, clock, limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.aws import mail, queues
+from chalicelib.errors import (
+    BadRequest,
+    Conflict,
+    DomainError,
+    Gone,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+    Unprocessable,
+)
+from chalicelib.fleet import control
+from chalicelib.observability import logger
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm import letters, passwords, rules
+from chalicelib.useradm.rules import Purpose
+from chalicelib.useradm.service.users import RACES, about, commit_change, find_user, get_user
+from chalicelib.useradm.tables import attempts, requests, users
+from chalicelib.useradm.tables.requests import Request
+
+if TYPE_CHECKING:
+    from chalicelib.useradm.tables.users import User
+
+_WINDOW = timedelta(seconds=limits.MAILS_WINDOW)
+_NOT_GOOD = "the link or code is not valid, or was used already"
+_EXPIRED = "the link or code has expired"
+
+
+class Order(msgspec.Struct, frozen=True, tag="account"):
+    """A message to the worker of mails: write to this address, if there is a reason to."""
+
+    purpose: Purpose
+    email: str
+    user: str = ""
+    """Who changes to this address; empty: whoever has it."""
+    tenant: str = ""
+
+
+def start(purpose: Purpose, email: str) -> None:
+    """Have a secret mailed to an address, if it is an account's. Takes the same steps whether it is.
+
+    Raises:
+        BadRequest: it is no address.
+        TooManyRequests: enough mails went there lately.
+    """
+    address = rules.email(email)
+    _count(address)
+    _order(Order(purpose, address))
+
+
+def _count(address: str) -> None:
+    now = clock.now()
+    sent, until = attempts.count(hashlib.sha256(address.encode()).hexdigest(), "mails", now, _WINDOW)
+    if sent > limits.MAILS_PER_ADDRESS:
+        raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
+
+
+def _order(order: Order) -> None:
+    if mail.configured():
+        queues.send(queues.Queue.MAILS, order)
+    else:
+        logger.warning("no mail is sent: LAMPLIGHTER_MAIL_FROM names no sender", extra={"purpose": order.purpose})
+
+
+def write_letter(order: Order) -> None:
+    """Mail a new secret, if there is an account for it. Run again it mails another, and only that one is good."""
+    user = _addressee(order)
+    if user is None or not control.get(user.tenant).active:
+        return
+    secret = _new_secret(user, order.purpose, order.email)
+    if secret is not None:
+        mail.deliver(letters.confirm(order.purpose, user.email, order.email, secret))
+
+
+def _addressee(order: Order) -> User | None:
+    found = users.find_email(order.email)
+    if order.purpose is Purpose.EMAIL_CHANGE:
+        # Nothing is written to an address that is somebody's: it can't be changed to.
+        return None if found else users.find(TenantId(order.tenant), order.user)
+    user = users.find(*found) if found else None
+    return None if user is not None and order.purpose is Purpose.VERIFY_EMAIL and user.verified else user
+
+
+def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
+    """Make the secret of a request and store its hash; None if the request was withdrawn meanwhile."""
+    secret = secrets.token_urlsafe(32)
+    hashed = _hash(secret)
+    now = clock.now()
+    request: Request | None = Request(purpose, address, now, now + purpose.life, hashed)
+    if purpose is Purpose.EMAIL_CHANGE:
+        pending = requests.find(user.tenant, user.id, purpose)
+        request = replace(pending, secret=hashed) if pending is not None and pending.email == address else None
+    if request is None:
+        return None
+    tx = Transaction()
+    requests.put(tx, user.tenant, user.id, request)
+    tx.commit()
+    return secret
+
+
+def _hash(secret: str) -> str:
+    # Secrets are long and random: a plain hash can't be turned back, and finds them.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def reset_link(email: str) -> str:
+    """A link that sets a new password, or where the server does not know its address the bare code; for its admin.
+
+    Raises:
+        NotFound: nobody has this address.
+    """
+    user = find_user(email)
+    if user is None:
+        raise NotFound("user not found")
+    secret = _new_secret(user, Purpose.PASSWORD_RESET, user.email) or ""
+    return letters.link(Purpose.PASSWORD_RESET, secret) or secret
+
+
+def complete_reset(secret: str, password: str) -> None:
+    """Set the password of whoever the secret was mailed to. All tokens of that user die.
+
+    Raises:
+        BadRequest: the secret is not good (any more), or the password breaks a rule.
+    """
+    for _ in range(RACES):
+        user, request = _redeem(secret, Purpose.PASSWORD_RESET, BadRequest)
+        try:
+            rules.check_password(password, user.email)
+        except Unprocessable as error:
+            raise BadRequest(error.text) from error
+        with _as(user):
+            done = commit_change(user, rules.Change(None, password, own=True), keep_token=None, used=request)
+        if done:
+            _tell("password", user.email)
+            return
+    raise Unavailable
+
+
+def complete_verification(secret: str) -> None:
+    """Note that an address is the user's who has it.
+
+    Raises:
+        BadRequest: the secret is not good (any more).
+        Gone: it has expired.
+    """
+    for _ in range(RACES):
+        user, request = _redeem(secret, Purpose.VERIFY_EMAIL, Gone)
+        with _as(user):
+            done = _verify(user, request)
+        if done:
+            return
+    raise Unavailable
+
+
+def verify(email: str) -> User:
+    """Take an address for its user's without a mail; for the server's admin only.
+
+    Raises:
+        NotFound: nobody has this address.
+    """
+    for _ in range(RACES):
+        user = find_user(email)
+        if user is None:
+            raise NotFound("user not found")
+        if user.verified or _verify(user, None):
+            return user
+    raise Unavailable
+
+
+def _verify(user: User, request: Request | None) -> bool:
+    tx = Transaction()
+    users.set_verified(tx, user, clock.now())
+    if request is not None:
+        requests.use(tx, user.tenant, user.id, request)
+    _record(tx, user, "The e-mail address was verified")
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    return True
+
+
+def pending_change(tenant: TenantId, user_id: str) -> Request | None:
+    """The change of the user's address that waits for its mail to be answered."""
+    found = requests.find(tenant, user_id, Purpose.EMAIL_CHANGE)
+    return found if found is not None and found.until > clock.now() else None
+
+
+def start_change(tenant: TenantId, user_id: str, email: str, current_password: str) -> None:
+    """Begin to change the user's address: a secret is mailed to the new one, unless it is somebody's already.
+
+    Raises:
+        BadRequest: it is no address, or the one that the user has.
+        NotFound: the user is gone.
+        Unprocessable: ``current_password`` is not the user's.
+        Conflict: another change is pending.
+        TooManyRequests: enough mails went to the new address lately.
+    """
+    address = rules.email(email)
+    user = get_user(tenant, user_id)
+    if not passwords.verify(user.password, current_password):
+        raise Unprocessable("current password mismatch")
+    if address == user.email:
+        raise BadRequest("email: is the user's address already")
+    _count(address)
+    now = clock.now()
+    tx = Transaction()
+    request = Request(Purpose.EMAIL_CHANGE, address, now, now + Purpose.EMAIL_CHANGE.life)
+    requests.put_first(tx, tenant, user_id, request)
+    _record(tx, user, f"A change of the e-mail address to {address} was asked for")
+    try:
+        tx.commit()
+    except ConditionFailed as failed:
+        raise Conflict("an email change request already exists") from failed
+    _order(Order(Purpose.EMAIL_CHANGE, address, user_id, tenant))
+
+
+def complete_change(secret: str) -> None:
+    """Give the user the address that the secret was mailed to, as a verified one. All tokens of that user die.
+
+    Raises:
+        BadRequest: the secret is not good (any more).
+        Conflict: the address became somebody else's meanwhile.
+    """
+    for _ in range(RACES):
+        user, request = _redeem(secret, Purpose.EMAIL_CHANGE, BadRequest)
+        try:
+            with _as(user):
+                done = commit_change(user, rules.Change(request.email, None, own=True), keep_token=None, used=request)
+        except Unprocessable as error:
+            raise Conflict(error.text) from error
+        if done:
+            _tell("e-mail address", user.email)
+            return
+    raise Unavailable
+
+
+def cancel_change(tenant: TenantId, user_id: str) -> None:
+    """Withdraw a change of the user's address; also if there is none."""
+    if pending_change(tenant, user_id) is None:
+        return
+    tx = Transaction()
+    requests.delete(tx, tenant, user_id, Purpose.EMAIL_CHANGE)
+    _record(tx, get_user(tenant, user_id), "The change of the e-mail address was withdrawn")
+    tx.commit()
+
+
+def _redeem(secret: str, purpose: Purpose, expired: type[DomainError]) -> tuple[User, Request]:
+    """The user and the request that a secret was made for.
+
+    Raises:
+        BadRequest: it is not good: unknown, used, replaced by a newer one, or the account is another now.
+        DomainError: it was, and has ``expired``.
+    """
+    hashed = _hash(secret)
+    found = requests.find_secret(hashed, purpose)
+    if found is None:
+        raise BadRequest(_NOT_GOOD)
+    user, request = users.find(*found), requests.find(*found, purpose)
+    if user is None or request is None or request.secret != hashed or not control.get(user.tenant).active:
+        raise BadRequest(_NOT_GOOD)
+    if purpose is not Purpose.EMAIL_CHANGE and request.email != user.email:
+        raise BadRequest(_NOT_GOOD)
+    if request.until <= clock.now():
+        raise expired(_EXPIRED)
+    return user, request
+
+
+@contextmanager
+def _as(user: User) -> Iterator[None]:
+    """Act as the user whose secret the caller has shown."""
+    with actor.acting(actor.Actor("user", user.id, actor.current().source_ip)):
+        yield
+
+
+def _record(tx: Transaction, user: User, change: str) -> None:
+    auditlogs.record(tx, user.tenant, auditlogs.Action.UPDATE, about(user), change=change)
+
+
+def _tell(what: str, address: str) -> None:
+    try:
+        mail.send(letters.changed(what, address))
+    except Unavailable:
+        logger.warning("the user could not be told about a change of their account")

@@ -1,0 +1,131 @@
+"""What users asked for that a mailed secret completes: one request a user and purpose.
+
+Only the hash of a secret is stored. It leads to the request (``SecretItem``), which must name the same hash: a newer
+request of the same kind kills the secret of the one before, and a completed one is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.rules import Purpose
+from chalicelib.useradm.tables import UseradmItem, own
+
+if TYPE_CHECKING:
+    from chalicelib.storage.transactions import Transaction
+
+REQUEST = "request"
+"""Label of a condition: the request was completed or replaced meanwhile, or another one is pending."""
+_SORT = "REQUEST"
+_SECRET_SORT = "SECRET"  # noqa: S105  # the name of a key
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request. ``email``: the address that it is about; ``secret``: a hash, None until the mail is written."""
+
+    purpose: Purpose
+    email: str
+    created: datetime
+    until: datetime
+    secret: str | None = None
+
+
+class RequestItem(UseradmItem):
+    """A request."""
+
+    email = UnicodeAttribute()
+    created = TimeAttribute()
+    until = TimeAttribute()
+    secret = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+class SecretItem(UseradmItem):
+    """Whose request a secret belongs to."""
+
+    tenant = UnicodeAttribute()
+    user = UnicodeAttribute()
+    purpose = UnicodeAttribute()
+    expires_at = NumberAttribute()
+
+
+def find(tenant: TenantId, user: str, purpose: Purpose) -> Request | None:
+    """The user's request, also one that has expired and is not cleaned up yet."""
+    try:
+        item = RequestItem.get(own(tenant, user), keys.sort(_SORT, purpose), consistent_read=True)
+    except RequestItem.DoesNotExist:
+        return None
+    return Request(purpose, item.email, item.created, item.until, item.secret)
+
+
+def find_secret(secret: str, purpose: Purpose) -> tuple[TenantId, str] | None:
+    """Tenant and user of a secret with this hash, if it is for this purpose."""
+    try:
+        item = SecretItem.get(keys.shared(_SECRET_SORT, secret), _SECRET_SORT, consistent_read=True)
+    except SecretItem.DoesNotExist:
+        return None
+    return (TenantId(item.tenant), item.user) if item.purpose == purpose else None
+
+
+def put(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
+    """Add a request, in place of one of the same kind; with its secret, if it has one."""
+    tx.put(_item(tenant, user, request))
+    if request.secret is not None:
+        tx.put(
+            SecretItem(
+                keys.shared(_SECRET_SORT, request.secret),
+                _SECRET_SORT,
+                tenant=tenant,
+                user=user,
+                purpose=request.purpose,
+                expires_at=_expiry(request),
+            )
+        )
+
+
+def put_first(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
+    """Add a request unless one of the same kind is pending."""
+    free = RequestItem.pk.does_not_exist() | (RequestItem.until <= request.created)
+    tx.put(_item(tenant, user, request), free, label=REQUEST)
+
+
+def use(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
+    """Complete a request as it was read: once only."""
+    ref = RequestItem(own(tenant, user), keys.sort(_SORT, request.purpose))
+    tx.delete(ref, RequestItem.secret == request.secret, label=REQUEST)
+
+
+def delete(tx: Transaction, tenant: TenantId, user: str, purpose: Purpose) -> None:
+    """Forget a request; also if there is none. Its secret is good for nothing then."""
+    tx.delete(RequestItem(own(tenant, user), keys.sort(_SORT, purpose)))
+
+
+def delete_all(tx: Transaction, tenant: TenantId, user: str) -> None:
+    """Forget the requests of a user who goes."""
+    for purpose in Purpose:
+        delete(tx, tenant, user, purpose)
+
+
+def _item(tenant: TenantId, user: str, request: Request) -> RequestItem:
+    return RequestItem(
+        own(tenant, user),
+        keys.sort(_SORT, request.purpose),
+        email=request.email,
+        created=request.created,
+        until=request.until,
+        secret=request.secret,
+        expires_at=_expiry(request),
+    )
+
+
+def _expiry(request: Request) -> int:
+    # A day longer than it is good: who comes late is told so.
+    return int(request.until.timestamp()) + 86_400

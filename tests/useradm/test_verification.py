@@ -1,0 +1,433 @@
+"""What a mailed secret proves: passwords are reset, addresses verified and changed, and strangers learn nothing."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import time_machine
+
+from tests.conftest import PASSWORD
+from tests.support.mailbox import use
+from tests.support.probe import counted
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, meanwhile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+
+    from infra.local.testing import LocalServer
+    from tests.support.mailbox import Mailbox
+
+AUTH = "/api/management/v1/useradm/auth"
+RESET, VERIFY = f"{AUTH}/password-reset", f"{AUTH}/verify-email"
+CHANGE = f"{ME}/email-change"
+NEW_PASSWORD = "another-long-enough-one"
+
+
+def new_email() -> str:
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+@pytest.fixture
+def ask(server: LocalServer, http: httpx2.Client, box: Mailbox) -> Callable[[str, str], str]:
+    """Starts a use case for an address; the secret that was mailed there."""
+
+    def run(path: str, address: str) -> str:
+        answer = http.post(f"{path}/start", json={"email": address})
+        assert (answer.status_code, answer.content) == (202, b"")
+        server.drain()
+        return box.secret(address.lower())
+
+    return run
+
+
+def later(seconds: int) -> time_machine.travel:
+    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+# --- Reset
+
+
+def test_a_forgotten_password_is_reset(http: httpx2.Client, person: Person, ask, login, box: Mailbox, server) -> None:
+    before = login()
+    secret = ask(RESET, person.email.upper())
+
+    answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": NEW_PASSWORD})
+
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert http.get(ME, headers=bearer(before)).status_code == 401
+    assert http.post(LOGIN, auth=(person.email, PASSWORD)).status_code == 401
+    assert http.post(LOGIN, auth=(person.email, NEW_PASSWORD)).status_code == 200
+    server.drain()
+    assert "was changed" in box.to(person.email)[-1].get_content()
+
+
+def test_a_reset_kills_access_tokens_too(http: httpx2.Client, person: Person, ask, login) -> None:
+    made = http.post(
+        "/api/management/v1/useradm/settings/tokens", json={"name": "ci", "expires_in": 0}, headers=bearer(login())
+    )
+    http.post(f"{RESET}/complete", json={"secret_hash": ask(RESET, person.email), "password": NEW_PASSWORD})
+
+    assert http.get(ME, headers=bearer(made.text)).status_code == 401
+
+
+def test_a_secret_is_good_once(http: httpx2.Client, person: Person, ask) -> None:
+    secret = ask(RESET, person.email)
+    answers = [
+        http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": f"{NEW_PASSWORD}-{n}"})
+        for n in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 400]
+    assert http.post(LOGIN, auth=(person.email, f"{NEW_PASSWORD}-0")).status_code == 200
+
+
+def test_a_refused_password_leaves_the_secret_good(http: httpx2.Client, person: Person, ask) -> None:
+    secret = ask(RESET, person.email)
+
+    short = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": "short"})
+    long = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": NEW_PASSWORD})
+
+    assert (short.status_code, long.status_code) == (400, 202)
+    assert "minimum 8" in short.json()["error"]
+
+
+def test_a_newer_secret_replaces_the_one_before(http: httpx2.Client, person: Person, ask) -> None:
+    old, new = ask(RESET, person.email), ask(RESET, person.email)
+    body = {"password": NEW_PASSWORD}
+
+    assert http.post(f"{RESET}/complete", json=body | {"secret_hash": old}).status_code == 400
+    assert http.post(f"{RESET}/complete", json=body | {"secret_hash": new}).status_code == 202
+
+
+def test_a_secret_expires(http: httpx2.Client, person: Person, ask) -> None:
+    secret = ask(RESET, person.email)
+
+    with later(3601):
+        answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": NEW_PASSWORD})
+
+    assert answer.status_code == 400
+    assert "expired" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", [f"{VERIFY}/complete", f"{CHANGE}/complete"])
+def test_a_secret_is_good_for_its_own_purpose_only(http: httpx2.Client, person: Person, ask, path: str) -> None:
+    secret = ask(RESET, person.email)
+
+    assert http.post(path, json={"secret_hash": secret}).status_code == 400
+    body = {"secret_hash": secret, "password": NEW_PASSWORD}
+    assert http.post(f"{RESET}/complete", json=body).status_code == 202
+
+
+def test_a_new_password_kills_the_secret_that_was_mailed(http: httpx2.Client, person: Person, ask, login) -> None:
+    secret = ask(RESET, person.email)
+    changed = {"password": NEW_PASSWORD, "current_password": PASSWORD}
+    assert http.put(ME, json=changed, headers=bearer(login())).status_code == 204
+
+    answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": PASSWORD})
+
+    assert answer.status_code == 400
+
+
+def test_a_new_address_kills_the_secret_that_was_mailed_to_the_old_one(http, person: Person, ask, login) -> None:
+    secret = ask(RESET, person.email)
+    changed = {"email": new_email(), "current_password": PASSWORD}
+    assert http.put(ME, json=changed, headers=bearer(login())).status_code == 204
+
+    answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": NEW_PASSWORD})
+
+    assert answer.status_code == 400
+
+
+def test_a_deleted_user_cannot_come_back(http: httpx2.Client, api, person: Person, ask) -> None:
+    secret = ask(RESET, person.email)
+    assert api.delete(f"{USERS}/{person.id}").status_code == 204
+
+    answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": NEW_PASSWORD})
+
+    assert answer.status_code == 400
+
+
+def test_a_reset_that_races_with_itself_happens_once(http: httpx2.Client, person: Person, ask) -> None:
+    from chalicelib.useradm import service
+
+    secret = ask(RESET, person.email)
+    with meanwhile("Query", lambda: service.complete_reset(secret, f"{NEW_PASSWORD}-first")):
+        answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": f"{NEW_PASSWORD}-second"})
+
+    assert answer.status_code == 400
+    assert http.post(LOGIN, auth=(person.email, f"{NEW_PASSWORD}-first")).status_code == 200
+
+
+@pytest.mark.parametrize("path", [RESET, VERIFY])
+def test_a_stranger_learns_nothing_of_who_has_an_account(
+    server: LocalServer, http: httpx2.Client, person: Person, box: Mailbox, path: str
+) -> None:
+    seen = []
+    for address in (person.email, new_email()):
+        with counted() as cost:
+            answer = http.post(f"{path}/start", json={"email": address})
+        seen.append((answer.status_code, answer.content, cost.calls, cost.write_units, _waiting(server)))
+
+    assert seen[0] == seen[1]
+    assert seen[0][0] == 202
+    server.drain()
+    assert box.recipients == [[person.email]]
+
+
+def _waiting(server: LocalServer) -> int:
+    """Messages that were taken in; they are handled."""
+    return server.drain()
+
+
+def test_a_suspended_tenant_gets_no_mail(server, http, tenant, person: Person, box: Mailbox) -> None:
+    from chalicelib.tenantadm import service
+
+    service.set_status(tenant.id, service.Status.SUSPENDED)
+    assert http.post(f"{RESET}/start", json={"email": person.email}).status_code == 202
+    server.drain()
+
+    assert box.mails == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_address_gets_a_few_mails_an_hour(server, http, person: Person, box: Mailbox, known: bool) -> None:
+    address = person.email if known else new_email()
+    answers = [http.post(f"{RESET}/start", json={"email": address}) for _ in range(4)]
+    answers += [http.post(f"{VERIFY}/start", json={"email": address}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 3600
+    server.drain()
+    assert len(box.mails) == (5 if known else 0)
+
+
+def test_a_failed_delivery_is_tried_again_with_a_secret_that_works(server, http, person: Person, box: Mailbox) -> None:
+    box.refuse[person.email] = "450 later"
+    http.post(f"{RESET}/start", json={"email": person.email})
+    for queue in server.workers.queues:
+        queue.take(wait=0, retry=0)
+    box.refuse.clear()
+    server.drain()
+
+    [mail] = box.to(person.email)
+    assert "/ui/password/" in mail.get_content()
+    body = {"secret_hash": box.secret(person.email), "password": NEW_PASSWORD}
+    assert http.post(f"{RESET}/complete", json=body).status_code == 202
+
+
+def test_without_mail_the_answer_is_the_same_and_the_log_says_why(http, person: Person, caplog, server) -> None:
+    answer = http.post(f"{RESET}/start", json={"email": person.email})
+
+    assert answer.status_code == 202
+    assert server.drain() == 0
+    assert "LAMPLIGHTER_MAIL_FROM" in caplog.text
+
+
+@pytest.mark.parametrize("path", [f"{RESET}/start", f"{VERIFY}/start"])
+@pytest.mark.parametrize("body", [{}, {"email": ""}, {"email": "nobody"}, {"email": 1}, []])
+def test_what_is_no_address_is_refused(http: httpx2.Client, path: str, body: Any) -> None:
+    assert http.post(path, json=body).status_code == 400
+
+
+@pytest.mark.parametrize("path", [f"{RESET}/complete", f"{VERIFY}/complete", f"{CHANGE}/complete"])
+@pytest.mark.parametrize("secret", ["", "x", "é" * 3000, "SECRET#x"])
+def test_what_is_no_secret_is_refused(http: httpx2.Client, path: str, secret: str) -> None:
+    assert http.post(path, json={"secret_hash": secret, "password": NEW_PASSWORD}).status_code == 400
+
+
+def test_links_lead_to_the_ui_that_the_setting_names(ask, person: Person, box: Mailbox, monkeypatch) -> None:
+    use(monkeypatch, ui_url="https://ui.example.com/")
+
+    secret = ask(RESET, person.email)
+
+    assert f"https://ui.example.com/password/{secret}\n" in box.to(person.email)[-1].get_content().replace("\r\n", "\n")
+
+
+def test_no_host_of_a_request_gets_into_a_mail(server, http, person: Person, box: Mailbox) -> None:
+    headers = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example", "Origin": "https://evil.example"}
+    http.post(f"{RESET}/start", json={"email": person.email}, headers=headers)
+    server.drain()
+
+    assert "evil" not in box.to(person.email)[-1].as_string()
+
+
+def test_secrets_are_stored_as_hashes_and_in_no_log(server, person: Person, ask, http, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="lamplighter")
+    secrets = [ask(RESET, person.email), ask(VERIFY, person.email)]
+    http.post(f"{RESET}/complete", json={"secret_hash": secrets[0], "password": NEW_PASSWORD})
+    http.post(f"{VERIFY}/complete", json={"secret_hash": secrets[1]})
+
+    dynamodb = boto3.client("dynamodb")
+    stored = str(dynamodb.scan(TableName="lamplighter-local-useradm"))
+    dynamodb.close()
+    for secret in (*secrets, NEW_PASSWORD, PASSWORD):
+        assert secret not in stored
+        assert secret not in caplog.text
+
+
+# --- Users that are made without a password
+
+
+def test_a_new_user_sets_the_password_by_mail(server, http, api, box: Mailbox) -> None:
+    email = new_email()
+    assert api.post(USERS, json={"email": email, "send_reset_password": True}).status_code == 201
+    assert http.post(LOGIN, auth=(email, "")).status_code == 401
+    server.drain()
+
+    body = {"secret_hash": box.secret(email), "password": NEW_PASSWORD}
+    assert http.post(f"{RESET}/complete", json=body).status_code == 202
+    assert http.post(LOGIN, auth=(email, NEW_PASSWORD)).status_code == 200
+
+
+def test_a_new_user_without_either_is_refused(api: httpx2.Client) -> None:
+    assert api.post(USERS, json={"email": new_email()}).status_code == 422
+
+
+# --- Verification
+
+
+def test_an_address_is_verified(http: httpx2.Client, person: Person, ask, login, box: Mailbox, server) -> None:
+    assert http.get(ME, headers=bearer(login())).json()["verified"] is False
+    secret = ask(VERIFY, person.email)
+
+    answers = [http.post(f"{VERIFY}/complete", json={"secret_hash": secret}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 400]
+    assert http.get(ME, headers=bearer(login())).json()["verified"] is True
+    http.post(f"{VERIFY}/start", json={"email": person.email})
+    server.drain()
+    assert len(box.mails) == 1, "there is nothing to verify any more"
+
+
+def test_a_late_verification_is_gone(http: httpx2.Client, person: Person, ask) -> None:
+    secret = ask(VERIFY, person.email)
+
+    with later(86_401):
+        answer = http.post(f"{VERIFY}/complete", json={"secret_hash": secret})
+
+    assert answer.status_code == 410
+
+
+def test_an_address_that_is_changed_directly_is_not_verified(http, person: Person, ask, login) -> None:
+    http.post(f"{VERIFY}/complete", json={"secret_hash": ask(VERIFY, person.email)})
+    token = login()
+    changed = {"email": new_email(), "current_password": PASSWORD}
+    assert http.put(ME, json=changed, headers=bearer(token)).status_code == 204
+
+    assert http.get(ME, headers=bearer(token)).json()["verified"] is False
+
+
+# --- Change of address
+
+
+@pytest.fixture
+def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
+    """Calls something of the signed-in user's own."""
+    token = login()
+
+    def call(method: str, path: str, body: Any = None) -> httpx2.Response:
+        return http.request(method, path, json=body, headers=bearer(token))
+
+    return call
+
+
+def begin(me, address: str) -> httpx2.Response:
+    return me("POST", f"{CHANGE}/start", {"email": address, "current_password": PASSWORD})
+
+
+def test_an_address_is_changed_by_the_mail_to_the_new_one(server, http, person: Person, me, box: Mailbox) -> None:
+    new = new_email()
+    assert me("GET", f"{CHANGE}/pending").status_code == 204
+    assert begin(me, new).status_code == 202
+    pending = me("GET", f"{CHANGE}/pending").json()
+    assert pending["new_email"] == new
+    assert pending["valid_until"] > pending["created_ts"]
+    server.drain()
+
+    answer = http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(new)})
+
+    assert answer.status_code == 204
+    assert me("GET", ME).status_code == 401
+    assert http.post(LOGIN, auth=(person.email, PASSWORD)).status_code == 401
+    token = http.post(LOGIN, auth=(new, PASSWORD)).text
+    shown = http.get(ME, headers=bearer(token)).json()
+    assert (shown["email"], shown["verified"], shown["id"]) == (new, True, person.id)
+    server.drain()
+    assert "was changed" in box.to(person.email)[-1].get_content()
+
+
+def test_one_change_at_a_time_until_it_is_cancelled(server, http, me, box: Mailbox) -> None:
+    first, second = new_email(), new_email()
+    assert begin(me, first).status_code == 202
+    server.drain()
+    assert begin(me, second).status_code == 409
+    assert me("POST", f"{CHANGE}/cancel").status_code == 204
+    assert me("POST", f"{CHANGE}/cancel").status_code == 204
+
+    assert http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(first)}).status_code == 400
+    assert begin(me, second).status_code == 202
+    with later(86_401):
+        assert me("GET", f"{CHANGE}/pending").status_code == 204
+        assert begin(me, first).status_code == 202
+
+
+def test_an_address_of_somebody_else_gets_no_mail_and_the_answer_does_not_say_so(
+    server, api: httpx2.Client, me, box: Mailbox
+) -> None:
+    taken = api.get(ME).json()["email"]
+
+    assert begin(me, taken).status_code == 202
+    server.drain()
+
+    assert box.mails == []
+
+
+def test_an_address_that_is_taken_meanwhile_is_a_conflict(server, http, api, me, box: Mailbox) -> None:
+    new = new_email()
+    begin(me, new)
+    server.drain()
+    assert api.post(USERS, json={"email": new, "password": PASSWORD}).status_code == 201
+
+    assert http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(new)}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"email": "x@example.com", "current_password": "wrong"}, 422),
+        ({"email": "nobody", "current_password": PASSWORD}, 400),
+        ({"current_password": PASSWORD}, 400),
+        ({"email": "own", "current_password": PASSWORD}, 400),
+    ],
+)
+def test_a_change_that_cannot_begin(person: Person, me, body: dict[str, str], status: int) -> None:
+    sent = body | ({"email": person.email} if body.get("email") == "own" else {})
+
+    assert me("POST", f"{CHANGE}/start", sent).status_code == status
+
+
+# --- The admin's command
+
+
+def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person, server, login) -> None:
+    from chalicelib.errors import NotFound
+    from chalicelib.useradm import service
+
+    link = service.reset_link(person.email)
+    assert link.startswith(f"{server.url}/ui/password/")
+    body = {"secret_hash": link.rpartition("/")[2], "password": PASSWORD}
+    assert http.post(f"{RESET}/complete", json=body).status_code == 202
+    service.verify(person.email)
+    assert service.verify(person.email).verified
+    assert http.get(ME, headers=bearer(login())).json()["verified"] is True
+    for command in (service.reset_link, service.verify):
+        with pytest.raises(NotFound):
+            command(new_email())
