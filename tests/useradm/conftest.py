@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 from chalicelib.storage.keys import TenantId
 from tests.conftest import PASSWORD
@@ -63,6 +65,16 @@ def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbo
         use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
         yield opened
         server.drain()  # what is left would be sent to the next test
+
+
+def new_email() -> str:
+    """An address that nobody has."""
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+def later(seconds: int) -> time_machine.travel:
+    """A time to come."""
+    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-import time_machine
 
 from tests.conftest import PASSWORD
 from tests.support.mailbox import use
 from tests.support.probe import counted
-from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, meanwhile
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, later, meanwhile, new_email
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +27,6 @@ CHANGE = f"{ME}/email-change"
 NEW_PASSWORD = "another-long-enough-one"
 
 
-def new_email() -> str:
-    return f"{uuid.uuid4().hex}@example.com"
-
-
 @pytest.fixture
 def ask(server: LocalServer, http: httpx2.Client, box: Mailbox) -> Callable[[str, str], str]:
     """Starts a use case for an address; the secret that was mailed there."""
@@ -45,10 +38,6 @@ def ask(server: LocalServer, http: httpx2.Client, box: Mailbox) -> Callable[[str
         return box.secret(address.lower())
 
     return run
-
-
-def later(seconds: int) -> time_machine.travel:
-    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 # --- Reset
@@ -323,95 +312,6 @@ def test_an_address_that_is_changed_directly_is_not_verified(http, person: Perso
     assert http.put(ME, json=changed, headers=bearer(token)).status_code == 204
 
     assert http.get(ME, headers=bearer(token)).json()["verified"] is False
-
-
-# --- Change of address
-
-
-@pytest.fixture
-def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
-    """Calls something of the signed-in user's own."""
-    token = login()
-
-    def call(method: str, path: str, body: Any = None) -> httpx2.Response:
-        return http.request(method, path, json=body, headers=bearer(token))
-
-    return call
-
-
-def begin(me, address: str) -> httpx2.Response:
-    return me("POST", f"{CHANGE}/start", {"email": address, "current_password": PASSWORD})
-
-
-def test_an_address_is_changed_by_the_mail_to_the_new_one(server, http, person: Person, me, box: Mailbox) -> None:
-    new = new_email()
-    assert me("GET", f"{CHANGE}/pending").status_code == 204
-    assert begin(me, new).status_code == 202
-    pending = me("GET", f"{CHANGE}/pending").json()
-    assert pending["new_email"] == new
-    assert pending["valid_until"] > pending["created_ts"]
-    server.drain()
-
-    answer = http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(new)})
-
-    assert answer.status_code == 204
-    assert me("GET", ME).status_code == 401
-    assert http.post(LOGIN, auth=(person.email, PASSWORD)).status_code == 401
-    token = http.post(LOGIN, auth=(new, PASSWORD)).text
-    shown = http.get(ME, headers=bearer(token)).json()
-    assert (shown["email"], shown["verified"], shown["id"]) == (new, True, person.id)
-    server.drain()
-    assert "was changed" in box.to(person.email)[-1].get_content()
-
-
-def test_one_change_at_a_time_until_it_is_cancelled(server, http, me, box: Mailbox) -> None:
-    first, second = new_email(), new_email()
-    assert begin(me, first).status_code == 202
-    server.drain()
-    assert begin(me, second).status_code == 409
-    assert me("POST", f"{CHANGE}/cancel").status_code == 204
-    assert me("POST", f"{CHANGE}/cancel").status_code == 204
-
-    assert http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(first)}).status_code == 400
-    assert begin(me, second).status_code == 202
-    with later(86_401):
-        assert me("GET", f"{CHANGE}/pending").status_code == 204
-        assert begin(me, first).status_code == 202
-
-
-def test_an_address_of_somebody_else_gets_no_mail_and_the_answer_does_not_say_so(
-    server, api: httpx2.Client, me, box: Mailbox
-) -> None:
-    taken = api.get(ME).json()["email"]
-
-    assert begin(me, taken).status_code == 202
-    server.drain()
-
-    assert box.mails == []
-
-
-def test_an_address_that_is_taken_meanwhile_is_a_conflict(server, http, api, me, box: Mailbox) -> None:
-    new = new_email()
-    begin(me, new)
-    server.drain()
-    assert api.post(USERS, json={"email": new, "password": PASSWORD}).status_code == 201
-
-    assert http.post(f"{CHANGE}/complete", json={"secret_hash": box.secret(new)}).status_code == 409
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"email": "x@example.com", "current_password": "wrong"}, 422),
-        ({"email": "nobody", "current_password": PASSWORD}, 400),
-        ({"current_password": PASSWORD}, 400),
-        ({"email": "own", "current_password": PASSWORD}, 400),
-    ],
-)
-def test_a_change_that_cannot_begin(person: Person, me, body: dict[str, str], status: int) -> None:
-    sent = body | ({"email": person.email} if body.get("email") == "own" else {})
-
-    assert me("POST", f"{CHANGE}/start", sent).status_code == status
 
 
 # --- The admin's command
