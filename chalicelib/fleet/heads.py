@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
 
 _SORT = "HEAD"
 
@@ -25,6 +26,14 @@ def ref(tenant: TenantId, device_id: str) -> DeviceHead:
     """A head to address updates with; it holds nothing but its key."""
     pk, sk = key(tenant, device_id)
     return DeviceHead(pk, sk)
+
+
+def facts_changed() -> Action:
+    """Goes with every change of a device's attributes, tags or group, into the write of its head.
+
+    Dynamic deployments keep on the head whether their filters take the device; by this they know when to ask again.
+    """
+    return DeviceHead.facts.add(1)
 
 
 def find(tenant: TenantId, device_id: str) -> DeviceHead | None:

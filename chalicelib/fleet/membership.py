@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, cast
 
+from chalicelib.fleet.heads import facts_changed
 from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.storage import keys
 
@@ -76,7 +77,7 @@ def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None)
     # The status too: the member row is written with it, and nothing would correct it later.
     condition = same_group & (DeviceHead.auth_status == head.auth_status)
     action = DeviceHead.group.remove() if group is None else DeviceHead.group.set(group)
-    tx.update(DeviceHead(head.pk, head.sk), [action], condition, label="head")
+    tx.update(DeviceHead(head.pk, head.sk), [action, facts_changed()], condition, label="head")
     if old is not None and old != group:
         tx.delete(_member(tenant, old, device_id), label="member")
     if group is not None:

@@ -39,7 +39,7 @@ class DeviceHead(FleetItem):
     Owners of the attributes:
 
     devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
-    ``inventory_hash``; deployments: ``decided``, ``current``, ``queue``, ``revision``.
+    ``inventory_hash``, ``facts``; deployments: ``decided``, ``current``, ``queue``, ``revision``, ``verdicts``.
     """
 
     auth_status = UnicodeAttribute(default="noauth")
@@ -54,6 +54,8 @@ class DeviceHead(FleetItem):
     group = UnicodeAttribute(null=True)
     inventory_hash = UnicodeAttribute(null=True)
     """Hash of the last inventory that the device sent; equal again means nothing to write."""
+    facts = NumberAttribute(default=0)
+    """Counts changes of what a filter may ask of the device (``heads.facts_changed``)."""
     decided = NumberAttribute(default=0)
     """Sequence of the newest deployment that this device finished: it gets no older one."""
     current = BlobAttribute(null=True)
@@ -62,6 +64,8 @@ class DeviceHead(FleetItem):
     """Deployments for a handful of devices that wait here: ``[[sequence, id], ...]``."""
     revision = NumberAttribute(default=0)
     """Counts changes by ``deployments``: the condition of each next one."""
+    verdicts = BlobAttribute(null=True)
+    """Which open dynamic deployments take this device and which don't, as of some ``facts``."""
 
     @property
     def device_id(self) -> str:

@@ -138,8 +138,9 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
     if device.check_in is not None and now - device.check_in < interval:
         return
     tx = Transaction()
+    seen = [DeviceHead.seen.set(now), heads.facts_changed()]
     tables.checked_in(tx, tenant, device, now)
-    tx.update(heads.ref(tenant, device.id), [DeviceHead.seen.set(now)], DeviceHead.pk.exists(), label="head")
+    tx.update(heads.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
     try:
         tx.commit()

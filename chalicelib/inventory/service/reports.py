@@ -50,7 +50,7 @@ def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, r
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
         # The head is written anyway, so the check-in rides along.
-        actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now)]
+        actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now), heads.facts_changed()]
         tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
         return tx
 
@@ -76,6 +76,7 @@ def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replac
         attributes.check_size(after)
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
+        tx.update(heads.ref(tenant, device_id), [heads.facts_changed()], DeviceHead.pk.exists(), label="head")
         if changes := attributes.differences(before, scope):
             _record(tx, tenant, device, f"Tags: {changes}")
         return tx
@@ -92,7 +93,7 @@ def _cleared(tenant: TenantId, device: Device) -> Transaction:
     kept = {name: scope for name, scope in device.attributes.items() if name != attributes.INVENTORY}
     tx = Transaction()
     devices.set_attributes(tx, tenant, device, kept, updated=clock.now())
-    forget = [DeviceHead.inventory_hash.remove()]
+    forget = [DeviceHead.inventory_hash.remove(), heads.facts_changed()]
     tx.update(heads.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
     if device.scope(attributes.INVENTORY):
         _record(tx, tenant, device, "Reported attributes deleted")
