@@ -105,3 +105,18 @@ TENANTS_PER_PAGE = 10  # Mender
 TENANT_CHILDREN = 1000  # own: of one service provider
 DEVICES_LIMIT_MAX = 1_000_000_000  # own: a larger number of devices is a slip
 STORAGE_LIMIT_MAX = 10**15  # own: 1 PB; a larger number of bytes is a slip
+
+# Remote access
+CONNECT_MESSAGE = 96 * KIB  # own: an envelope; 128 KB in base64, where API Gateway's messages end
+CONNECT_DEVICE_BODY = 4096  # mender-connect: closes beyond 8,192 bytes a message; longer streams are cut to this
+CONNECT_PROPS = 32  # own: properties of an envelope
+CONNECT_DEPTH = 4  # own: nesting of properties
+CONNECT_WAITING = 256  # own: messages that may wait for one that was overtaken
+CONNECT_LIFE = 7_200  # AWS: seconds that a websocket of API Gateway lives
+CONNECT_IDLE = 600  # AWS: seconds without a message until it is closed
+CONNECT_FRAME = 32 * KIB  # AWS: a websocket frame
+CONNECT_TEXT = 128 * KIB  # AWS: a websocket message
+RECORDING = 8 * MIB  # Mender: of one session
+RECORDING_LIFE = 2_592_000  # Mender: seconds that a recording is kept (30 days)
+FILE_UPLOAD = 1 * GIB  # Mender: a file to a device
+FILE_STEP = 60  # Mender: seconds that a device may take for one step of a file transfer

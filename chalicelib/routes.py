@@ -14,10 +14,12 @@ from chalice.app import Chalice
 MODULES: Final = {
     "/devices/v1/authentication": ("devauth.devices_v1",),
     "/devices/v1/deployments": ("deployments.devices_v1",),
+    "/devices/v1/deviceconnect": ("deviceconnect.devices_v1",),
     "/devices/v1/inventory": ("inventory.devices_v1",),
     "/devices/v2/deployments": ("deployments.devices_v2",),
     "/management/v1/auditlogs": ("auditlogs.management_v1",),
     "/management/v1/deployments": ("artifacts.management_v1", "deployments.management_v1"),
+    "/management/v1/deviceconnect": ("deviceconnect.management_v1",),
     "/management/v1/inventory": ("inventory.management_v1",),
     "/management/v1/tenantadm": ("tenantadm.management_v1",),
     "/management/v1/useradm": ("useradm.management_v1.accounts", "useradm.management_v1.users"),

@@ -1,0 +1,79 @@
+"""Messages to websockets of API Gateway (``@connections``).
+
+A server that holds the sockets itself (the local gateway) names itself with :func:`deliver_by`; nothing is posted then.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from urllib.parse import quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from chalicelib import settings
+from chalicelib.aws import client
+
+
+class Sockets(Protocol):
+    """Whoever holds the websockets."""
+
+    def send(self, connection: str, text: str) -> bool:
+        """Hand a message on; False if there is no such connection."""
+
+    def close(self, connection: str) -> None:
+        """Close a connection; also one that is gone."""
+
+
+_here: list[Sockets] = []
+
+
+def deliver_by(sockets: Sockets | None) -> None:
+    """Hand messages to ``sockets`` of this process from now on; None: post them again."""
+    _here[:] = [] if sockets is None else [sockets]
+
+
+def send(endpoint: str, connection: str, text: str) -> bool:
+    """Send ``text`` to a connection; False if it is gone.
+
+    Args:
+        endpoint: ``<api id>/<stage>`` of the API that holds it.
+        connection: its id.
+        text: at most 128 KB.
+
+    Raises:
+        Unavailable: API Gateway did not take it.
+    """
+    if _here:
+        return _here[0].send(connection, text)
+    return _call("POST", endpoint, connection, text.encode()) != 410  # GoneException
+
+
+def close(endpoint: str, connection: str) -> None:
+    """Close a connection; also one that is gone.
+
+    Raises:
+        Unavailable: API Gateway did not answer.
+    """
+    if _here:
+        _here[0].close(connection)
+    else:
+        _call("DELETE", endpoint, connection, b"")
+
+
+def _base(endpoint: str) -> str:
+    aws = settings.aws()
+    if aws.endpoint_url:
+        return f"{aws.endpoint_url}/_aws/execute-api/{endpoint}"
+    api_id, _, stage = endpoint.partition("/")
+    return f"https://{api_id}.execute-api.{aws.region}.amazonaws.com/{stage}"
+
+
+def _call(method: str, endpoint: str, connection: str, data: bytes) -> int:
+    # "=" ends most ids and must be sent encoded, and signed as it is sent.
+    url = f"{_base(endpoint)}/@connections/{quote(connection, safe='')}"
+    request = AWSRequest(method, url, data=data)
+    answer = client.send(SigV4Auth(client.credentials(), "execute-api", settings.aws().region), request)
+    if answer.status >= 400 and answer.status != 410:
+        raise client.AwsError("PostToConnection", answer.status, (answer.data or b"").decode(errors="replace")[:200])
+    return int(answer.status)

@@ -1,0 +1,22 @@
+"""``/devices/v1/deviceconnect``: the device's websocket, for whoever comes without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.errors import BadRequest
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Reply, Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /devices/v1/deviceconnect/connect", auth=Auth.DEVICE, permission=None)
+def connect(request: Request) -> Reply:  # noqa: ARG001  # whoever it is
+    """Websockets of this path end at the relay, or at the local gateway; a plain request is no handshake."""
+    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")

@@ -1,0 +1,128 @@
+"""``/management/v1/deviceconnect``: what operators do with connected devices.
+
+Websockets and files of these paths are served by the relay, or by the local gateway, which speak with the device over
+the session's websocket; the functions here refuse what reaches them without one.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from chalice.app import Blueprint
+
+from chalicelib.deviceconnect import service
+from chalicelib.errors import BadRequest, Conflict
+from chalicelib.features import Feature
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deviceconnect/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    device="id",
+)
+def show(request: Request, id: str) -> Reply:
+    """Whether a device is connected."""
+    return Reply(body=service.device(request.tenant, id))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deviceconnect/devices/{id}/check-update",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    device="id",
+)
+def check_update(request: Request, id: str) -> Reply:
+    """Make the device ask for an update."""
+    service.check_update(request.tenant, id)
+    return Reply(202, "null")
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deviceconnect/devices/{id}/send-inventory",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    device="id",
+)
+def send_inventory(request: Request, id: str) -> Reply:
+    """Make the device report its inventory."""
+    service.send_inventory(request.tenant, id)
+    return Reply(202, "null")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deviceconnect/devices/{id}/connect",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.TERMINAL,
+    device="id",
+)
+def connect(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
+    """A session with a device, for whoever comes without a websocket."""
+    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deviceconnect/devices/{id}/download",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.FILE_TRANSFER,
+    device="id",
+)
+def download(request: Request, id: str) -> Reply:
+    """A file of the device, where no relay serves this path."""
+    _no_files(request, id)
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/deviceconnect/devices/{id}/upload",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.FILE_TRANSFER,
+    device="id",
+)
+def upload(request: Request, id: str) -> Reply:
+    """A file to the device, where no relay serves this path."""
+    _no_files(request, id)
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deviceconnect/sessions/{id}/playback",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.PLAYBACK,
+)
+def playback(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
+    """A recorded session, for whoever comes without a websocket."""
+    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deviceconnect/sessions/{id}/recording",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.PLAYBACK,
+)
+def recording(request: Request, id: str) -> Reply:
+    """A link to a recorded session as a file; beyond Mender, and where playback takes it from."""
+    return Reply(body=service.recording(request.tenant, id, groups=request.groups))
+
+
+def _no_files(request: Request, device_id: str) -> NoReturn:
+    if service.device(request.tenant, device_id).status != "connected":
+        raise Conflict("device disconnected")
+    raise Conflict("files pass the relay, which does not serve this address")

@@ -1,0 +1,141 @@
+"""The envelope of remote access: MessagePack, ``{hdr: {proto, typ, sid, props}, body}`` (behaviour notes F).
+
+Empty members are left out, as clients do. Whole numbers in ``props`` are written as int64 (0xd3) whatever their size:
+``mender-connect`` refuses an ``offset`` of another width, and ``mender-cli`` overlooks a ``status`` of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from chalicelib import limits
+
+
+class Proto(IntEnum):
+    """Protocols, as ``hdr.proto``."""
+
+    SHELL = 1
+    FILE_TRANSFER = 2
+    PORT_FORWARD = 3
+    MENDER_CLIENT = 4
+    CONTROL = 0xFFFF
+
+
+class ShellStatus(IntEnum):
+    """``props.status`` of shell messages."""
+
+    NORMAL = 1
+    ERROR = 2
+    CONTROL = 3
+
+
+class MalformedError(Exception):
+    """The bytes are no envelope, or one beyond a bound. Whoever sent them is cut off."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One message. ``proto`` is a number and not a :class:`Proto`: protocols to come are passed on as they are."""
+
+    proto: int
+    typ: str = ""
+    sid: str = ""
+    props: dict[str, Any] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class _Header(msgspec.Struct, omit_defaults=True):
+    proto: int
+    typ: str | None = ""
+    sid: str | None = ""
+    props: dict[str, Any] | None = None
+
+
+class _Envelope(msgspec.Struct, omit_defaults=True):
+    hdr: _Header
+    body: Any = b""
+
+
+_decoder = msgspec.msgpack.Decoder(_Envelope)
+_encoder = msgspec.msgpack.Encoder()
+_INT64 = b"\xd3"
+
+
+def decode(data: bytes) -> Message:
+    """The message in ``data``.
+
+    Raises:
+        MalformedError: it is none, too long, or its properties are too many or too deep.
+    """
+    if len(data) > limits.CONNECT_MESSAGE:
+        raise MalformedError(f"message of {len(data)} bytes (max: {limits.CONNECT_MESSAGE})")
+    try:
+        found = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise MalformedError("not an envelope") from error
+    header = found.hdr
+    props = header.props or {}
+    if len(props) > limits.CONNECT_PROPS or _depth(props) > limits.CONNECT_DEPTH:
+        raise MalformedError("too many properties, or too deep")
+    body = found.body or b""
+    if isinstance(body, str):
+        body = body.encode()
+    if not isinstance(body, bytes):
+        raise MalformedError("the body is neither bytes nor text")
+    return Message(header.proto, header.typ or "", header.sid or "", props, body)
+
+
+def encode(message: Message) -> bytes:
+    """``message`` as it travels."""
+    props = {name: _wide(value) for name, value in message.props.items()}
+    header = _Header(int(message.proto), message.typ, message.sid, props or None)
+    return _encoder.encode(_Envelope(header, message.body))
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return msgspec.Raw(_INT64 + int(value).to_bytes(8, "big", signed=True))
+    return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def pack(document: Any) -> bytes:
+    """A message's body that is itself MessagePack."""
+    return _encoder.encode(document)
+
+
+def unpack(body: bytes) -> dict[str, Any]:
+    """Such a body, as a map; one that is none is an empty map."""
+    try:
+        found = msgspec.msgpack.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def split(message: Message, most: int) -> list[Message]:
+    """``message`` in pieces whose bodies have at most ``most`` bytes each.
+
+    Only what is a stream anyway can be cut: terminal input and output, and forwarded bytes. Anything else is handed
+    back whole, for whoever takes it to refuse.
+    """
+    streams = (message.proto == Proto.SHELL and message.typ == "shell") or (
+        message.proto == Proto.PORT_FORWARD and message.typ == "forward"
+    )
+    if len(message.body) <= most or not streams:
+        return [message]
+    return [
+        Message(message.proto, message.typ, message.sid, message.props, message.body[start : start + most])
+        for start in range(0, len(message.body), most)
+    ]

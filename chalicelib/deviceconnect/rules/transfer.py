@@ -1,0 +1,191 @@
+"""Files to and from a device, without a transport: generators that say what to do next (behaviour notes F2).
+
+The driver (the relay, the local gateway) obeys each step and sends back its outcome:
+
+| step | outcome |
+|---|---|
+| ``Message`` | sent to the device; None |
+| ``Receive`` | the next message of the session; ``TransferError`` 408 thrown in after ``limits.FILE_STEP`` seconds |
+| ``FileInfo`` | the file's facts are known; None |
+| ``Data`` | a piece of the file has come; None |
+| ``More`` | the next piece of the file to send, empty at its end |
+
+Every generator ends with a control ``close`` to the device, also when it fails: a driver that has to give up throws
+a ``TransferError`` in and goes on obeying until it comes out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
+
+CHUNK: Final = 4096
+"""Bytes of a file in one message."""
+_ACK_EVERY: Final = 10
+_WINDOW: Final = 20
+"""Chunks that may be on their way without an answer."""
+_NOT_REGULAR: Final = 0x8F280000
+"""Type bits of Go's ``fs.FileMode``: directory, link, device, pipe, socket, character device, irregular."""
+
+
+class TransferError(Exception):
+    """The transfer failed; ``status`` is the HTTP status that says so."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for the device's next message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A piece of the file."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Ask for the next piece of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What a device says of a file; ``mode`` are its permission bits."""
+
+    path: str
+    size: int | None
+    uid: int | None
+    gid: int | None
+    mode: int | None
+
+
+Step = Message | Receive | Data | More | FileInfo
+Steps = Generator[Step, Any, None]
+
+
+def download(path: str, *, head: bool = False) -> Steps:
+    """Fetch a file; with ``head`` only its facts.
+
+    Raises:
+        TransferError: it can't be had; 502 the device takes no files, 400 no such file or no regular one, 500 a piece
+            is missing.
+    """
+    try:
+        yield from _open()
+        yield Message(Proto.FILE_TRANSFER, "stat", body=pack({"path": path}))
+        yield _file_info((yield from _answer("file_info")), path)
+        if not head:
+            yield from _fetch(path)
+    finally:
+        yield Message(Proto.CONTROL, "close")
+
+
+def _fetch(path: str) -> Steps:
+    yield Message(Proto.FILE_TRANSFER, "get_file", body=pack({"path": path}))
+    offset = chunks = 0
+    while True:
+        chunk = yield from _answer("file_chunk")
+        if chunk.props.get("offset", offset) != offset:
+            raise TransferError(500, "got unexpected file chunk offset from device")
+        offset += len(chunk.body)
+        chunks += 1
+        if not chunk.body or chunks % _ACK_EVERY == 0:
+            yield Message(Proto.FILE_TRANSFER, "ack", props={"offset": offset})
+        if not chunk.body:
+            return
+        yield Data(chunk.body)
+
+
+def upload(path: str, *, uid: int | None = None, gid: int | None = None, mode: int | None = None) -> Steps:
+    """Send a file.
+
+    Raises:
+        TransferError: the device does not take it.
+    """
+    try:
+        yield from _open()
+        about: dict[str, Any] = {"path": path, "src_path": path}
+        about |= {name: value for name, value in (("uid", uid), ("gid", gid), ("mode", mode)) if value is not None}
+        yield Message(Proto.FILE_TRANSFER, "put_file", body=pack(about))
+        yield from _answer("ack")
+        yield from _send_file()
+    finally:
+        yield Message(Proto.CONTROL, "close")
+
+
+def _send_file() -> Steps:
+    sent = acknowledged = 0
+    rest = b""
+    while True:
+        if not rest:
+            rest = yield More()
+        piece, rest = rest[:CHUNK], rest[CHUNK:]
+        yield Message(Proto.FILE_TRANSFER, "file_chunk", props={"offset": sent}, body=piece)
+        sent += len(piece)
+        while sent - acknowledged > _WINDOW * CHUNK or (not piece and acknowledged < sent):
+            acknowledged = max(acknowledged, int((yield from _answer("ack")).props.get("offset", 0)))
+        if not piece:
+            if not sent:
+                yield from _answer("ack")
+            return
+
+
+def _open() -> Generator[Step, Any, None]:
+    yield Message(Proto.CONTROL, "open", body=pack({"versions": [1]}))
+    answer: Message = yield Receive()
+    if answer.proto == Proto.CONTROL and answer.typ == "error":
+        raise _refused(answer, 500)
+    protocols = unpack(answer.body).get("protocols", ()) if answer.typ == "accept" else ()
+    if Proto.FILE_TRANSFER not in protocols:
+        raise TransferError(502, "device does not support file transfer")
+
+
+def _answer(typ: str) -> Generator[Step, Any, Message]:
+    """The device's next message of this kind; its pings are answered on the way."""
+    while True:
+        message: Message = yield Receive()
+        if message.typ == "error":
+            raise _refused(message, 400)
+        if message.proto == Proto.CONTROL and message.typ == "ping":
+            yield Message(Proto.CONTROL, "pong")
+        elif message.proto == Proto.CONTROL and message.typ == "close":
+            raise TransferError(500, "the device ended the session")
+        elif message.proto == Proto.FILE_TRANSFER and message.typ == typ:
+            return message
+        elif not (message.proto == Proto.FILE_TRANSFER and message.typ == "ack"):
+            raise TransferError(500, f"unexpected message from device: {message.typ[:32]}")
+
+
+def _refused(message: Message, status: int) -> TransferError:
+    said = unpack(message.body)
+    code = said.get("code")
+    if isinstance(code, int) and 400 <= code < 600:
+        status = code
+    return TransferError(status, str(said.get("err") or "the device refused")[:1000])
+
+
+def _file_info(message: Message, path: str) -> FileInfo:
+    said = unpack(message.body)
+    mode = _number(said.get("mode"))
+    if mode is not None and mode & _NOT_REGULAR:
+        raise TransferError(400, "path is not a regular file")
+    return FileInfo(
+        path=str(said.get("path") or path),
+        size=_number(said.get("size")),
+        uid=_number(said.get("uid")),
+        gid=_number(said.get("gid")),
+        mode=mode & 0o7777 if mode is not None else None,
+    )
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

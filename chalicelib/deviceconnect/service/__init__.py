@@ -1,0 +1,18 @@
+"""Use cases of remote access, by topic; other features import them from here."""
+
+from chalicelib.deviceconnect.service.commands import check_update, send_inventory
+from chalicelib.deviceconnect.service.connections import connect_device, connect_user, device, device_gone, disconnected
+from chalicelib.deviceconnect.service.recordings import recording
+from chalicelib.deviceconnect.service.routing import received
+
+__all__ = [
+    "check_update",
+    "connect_device",
+    "connect_user",
+    "device",
+    "device_gone",
+    "disconnected",
+    "received",
+    "recording",
+    "send_inventory",
+]

@@ -1,0 +1,148 @@
+"""Websockets come and go: a device's newest wins, a user's is one session with one device (behaviour notes F)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits
+from chalicelib.aws import push
+from chalicelib.deviceconnect import shapes, tables
+from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus, pack
+from chalicelib.deviceconnect.service import recordings, sending, watching
+from chalicelib.errors import NotFound, Unavailable
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
+
+_ATTEMPTS = 8
+
+
+def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: str) -> None:
+    """A device's websocket opens. An older one of the same device is closed.
+
+    Raises:
+        Unavailable: the device kept connecting elsewhere at the same time.
+    """
+    for _ in range(_ATTEMPTS):
+        before = tables.find_state(tenant, device_id)
+        item = tables.connection_ref(connection)
+        item.device, item.endpoint = device_id, endpoint
+        tx = Transaction()
+        tables.put_connected(tx, tenant, item, before, clock.now())
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        sending.forget_device(tenant, device_id)
+        place = before.place if before is not None else None
+        if place is not None and place[1] != connection:
+            push.close(*place)
+        return
+    raise Unavailable("service unavailable")
+
+
+def connect_user(tenant: TenantId, user_id: str, device_id: str, connection: str, endpoint: str) -> str:
+    """A user's websocket to a device opens; the id of its session.
+
+    Raises:
+        NotFound: the device is not connected, or there is none.
+    """
+    now = clock.now()
+    if _connected(tables.find_state(tenant, device_id), now) is None:
+        raise NotFound("failed to connect to device: device disconnected")
+    item = tables.connection_ref(connection)
+    item.device, item.endpoint, item.user, item.session = device_id, endpoint, user_id, str(uuid.uuid4())
+    tx = Transaction()
+    tables.put_session(tx, tenant, item, now)
+    tx.commit()
+    return str(item.session)
+
+
+def _connected(state: StateItem | None, now: datetime) -> StateItem | None:
+    """The state, if the device is connected: nobody is for longer than a websocket lives, told or not."""
+    if state is None or state.place is None:
+        return None
+    return state if now - state.updated < timedelta(seconds=limits.CONNECT_LIFE + limits.CONNECT_IDLE) else None
+
+
+def device(tenant: TenantId, device_id: str) -> shapes.Device:
+    """A device's connection as the API shows it.
+
+    Raises:
+        NotFound: there is no such device.
+    """
+    from chalicelib.inventory import service as inventory
+
+    now = clock.now()
+    state = tables.find_state(tenant, device_id)
+    try:
+        created = inventory.get(tenant, device_id).created
+    except NotFound:
+        raise NotFound("device not found") from None
+    if state is None:
+        since = clock.rfc3339(created)
+        return shapes.Device(device_id, "unknown", since, since)
+    status = "disconnected" if _connected(state, now) is None else "connected"
+    return shapes.Device(device_id, status, clock.rfc3339(state.created), clock.rfc3339(state.updated))
+
+
+def disconnected(connection: str) -> None:
+    """A websocket has ended, by whoever's wish; may be told twice, late, or never."""
+    item = sending.connection(connection)
+    if item is None:
+        return
+    tenant = TenantId(item.tenant)
+    if item.is_users:
+        _user_left(tenant, item)
+    else:
+        _device_left(tenant, item)
+    item.delete()
+
+
+def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
+    sending.forget_device(tenant, item.device)
+    # A late word about an old websocket must not hide the new one.
+    tables.note_disconnected(tenant, item.device, item.connection, clock.now())
+
+
+def _user_left(tenant: TenantId, item: ConnectionItem) -> None:
+    session_id = str(item.session)
+    found = tables.find_session(tenant, session_id)
+    sending.forget_session(tenant, session_id)
+    if found is None or not tables.end_session(tenant, session_id, clock.now()):
+        return
+    watching.ended(tenant, found)
+    if found.shell:
+        status = {"status": int(ShellStatus.ERROR), "user_id": found.user}
+        stop = Message(Proto.SHELL, "stop", session_id, status, b"user disconnected")
+        sending.to_device(tenant, found.device, stop)
+    recordings.store(tenant, session_id)
+
+
+def end_for_user(tenant: TenantId, session_id: str, text: str) -> None:
+    """End a session from this side: the user is told why, and the websocket is closed."""
+    found = tables.find_session(tenant, session_id)
+    if found is None or not found.is_running:
+        return
+    error = Message(Proto.CONTROL, "error", session_id, body=pack({"err": text, "close": True}))
+    if sending.to_user(found, error):
+        push.close(found.endpoint, found.connection)
+
+
+def device_gone(tenant: TenantId, device_id: str) -> None:
+    """A device was decommissioned: its websocket and its sessions end."""
+    for found in tables.running_sessions(tenant, device_id):
+        end_for_user(tenant, found.session, "device decommissioned")
+    state = tables.find_state(tenant, device_id)
+    if state is None:
+        return
+    if state.place is not None:
+        push.close(*state.place)
+    sending.forget_device(tenant, device_id)
+    state.delete()

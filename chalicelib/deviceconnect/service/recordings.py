@@ -1,0 +1,72 @@
+"""What a terminal showed, kept for thirty days: moment by moment while it runs, then compressed in the bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, features, limits, settings
+from chalicelib.aws import s3
+from chalicelib.deviceconnect import shapes, tables
+from chalicelib.deviceconnect.rules import recording as rules
+from chalicelib.deviceconnect.rules.envelope import Proto
+from chalicelib.errors import NotFound
+from chalicelib.features import Feature
+from chalicelib.fleet import control, heads
+
+if TYPE_CHECKING:
+    from chalicelib.deviceconnect.rules.envelope import Message
+    from chalicelib.storage.keys import TenantId
+
+
+def observe(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
+    """Record what belongs to a terminal; False once the session has more output than a recording may hold."""
+    if message.proto != Proto.SHELL:
+        return True
+    tenant_control = control.get(tenant)
+    addons = features.enabled_addons(tenant_control.addons)
+    if not features.included(Feature.PLAYBACK, tenant_control.plan, addons):
+        return True
+    at = int(clock.now().timestamp() * 1000)
+    if message.typ == "shell" and message.body:
+        tables.add_part(tenant, session_id, rules.Part(at, message.body), number)
+        return tables.count_recorded(tenant, session_id, len(message.body)) <= limits.RECORDING
+    if message.typ in {"new", "resize"}:
+        size = rules.resized(at, message)
+        if size is not None:
+            tables.add_part(tenant, session_id, size, number)
+    return True
+
+
+def store(tenant: TenantId, session_id: str) -> bool:
+    """Move a recording into the bucket; False if there is none. May be done again."""
+    parts = list(tables.parts(tenant, session_id))
+    if not parts:
+        return False
+    s3.put(_key(tenant, session_id), rules.pack(map(tables.part_of, parts)), "application/gzip")
+    tables.set_stored(tenant, session_id)
+    tables.delete_parts(parts)
+    return True
+
+
+def recording(tenant: TenantId, session_id: str, *, groups: frozenset[str] | None) -> shapes.Recording:
+    """A link to the recording of a session with a device of ``groups``; None: with any.
+
+    Raises:
+        NotFound: there is no such session, or nothing of it was recorded.
+    """
+    found = tables.find_session(tenant, session_id)
+    if found is None or not _within(tenant, found.device, groups) or not (found.stored or store(tenant, session_id)):
+        raise NotFound("session not found")
+    link = s3.download_link(_key(tenant, session_id), None, life=settings.current().download_link_life)
+    return shapes.Recording(link.uri, clock.rfc3339(link.expire))
+
+
+def _within(tenant: TenantId, device_id: str, groups: frozenset[str] | None) -> bool:
+    if groups is None:
+        return True
+    head = heads.find(tenant, device_id)
+    return head is not None and head.group in groups
+
+
+def _key(tenant: TenantId, session_id: str) -> str:
+    return s3.key(tenant, "recordings", session_id)

@@ -1,0 +1,81 @@
+"""A message came: from a device to the user of its session, from a user to the device. A fixed number of calls each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.aws import push
+from chalicelib.deviceconnect.rules import dialect, envelope
+from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE
+from chalicelib.deviceconnect.rules.envelope import MalformedError, Message, Proto, ShellStatus, pack
+from chalicelib.deviceconnect.service import connections, recordings, sending, watching
+from chalicelib.storage.keys import TenantId
+
+if TYPE_CHECKING:
+    from chalicelib.deviceconnect.rules.dialect import Frame
+    from chalicelib.deviceconnect.tables import ConnectionItem
+
+_LIMIT = "session byte limit exhausted"
+
+
+def received(connection: str, text: str, endpoint: str) -> None:
+    """Pass on what a connection sent. One that nobody knows, or that sends nonsense, is closed."""
+    if text == KEEP_ALIVE:
+        return
+    item = sending.connection(connection)
+    if item is None:
+        push.close(endpoint, connection)
+        return
+    try:
+        frame = dialect.from_client(text)
+        message = envelope.decode(frame.data)
+    except MalformedError:
+        push.close(endpoint, connection)
+        return
+    pass_on = _from_user if item.is_users else _from_device
+    pass_on(TenantId(item.tenant), item, message, frame)
+
+
+def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: Frame) -> None:
+    session_id = str(item.session)
+    message.sid = session_id
+    message.props["user_id"] = item.user
+    watching.sent(tenant, item, message)
+    if not sending.to_device(
+        tenant, item.device, message, source=sending.source_of(item.connection), number=frame.number
+    ):
+        _answer(tenant, session_id, message, "device disconnected")
+        return
+    recordings.observe(tenant, session_id, message, frame.number)
+
+
+def _from_device(tenant: TenantId, item: ConnectionItem, message: Message, frame: Frame) -> None:
+    found = sending.session(tenant, message.sid) if message.sid else None
+    if found is None or found.device != item.device:
+        _stop(tenant, item, message)
+        return
+    source = sending.source_of(item.connection)
+    if not sending.to_user(found, message, source=source, number=frame.number):
+        connections.disconnected(found.connection)
+    elif not recordings.observe(tenant, message.sid, message, frame.number):
+        connections.end_for_user(tenant, message.sid, _LIMIT)
+
+
+def _answer(tenant: TenantId, session_id: str, message: Message, text: str) -> None:
+    """Tell a user that a message did not get through."""
+    found = sending.session(tenant, session_id)
+    if found is None:
+        return
+    if message.proto == Proto.SHELL:
+        sending.to_user(
+            found, Message(Proto.SHELL, "stop", session_id, {"status": int(ShellStatus.ERROR)}, text.encode())
+        )
+    about = {"err": text, "close": True, "msgproto": int(message.proto), "msgtype": message.typ}
+    sending.to_user(found, Message(Proto.CONTROL, "error", session_id, body=pack(about)))
+
+
+def _stop(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
+    """A device goes on in a session that has ended: a terminal must not stay open for nobody."""
+    if message.proto == Proto.SHELL and message.typ == "shell" and message.sid:
+        status = {"status": int(ShellStatus.ERROR)}
+        sending.to_device(tenant, item.device, Message(Proto.SHELL, "stop", message.sid, status, b"session ended"))

@@ -1,0 +1,110 @@
+"""Messages to devices and users, and what is known of their connections: kept by warm processes.
+
+Whose a connection is never changes, so a copy can't be wrong. A device's newest connection does change; a copy is
+dropped when a message to it finds nobody, and at most a few seconds old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from chalicelib import settings
+from chalicelib.aws import push
+from chalicelib.deviceconnect import tables
+from chalicelib.deviceconnect.rules import dialect, envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from chalicelib.deviceconnect.rules.envelope import Message
+    from chalicelib.deviceconnect.tables import ConnectionItem, SessionItem, StateItem
+    from chalicelib.storage.keys import TenantId
+
+V = TypeVar("V")
+_MOST = 10_000
+
+
+class _Known(Generic[V]):
+    """What was read before, for as long as it may be believed."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Hashable, tuple[float, V]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, read: Callable[[], V | None]) -> V | None:
+        entry = self._entries.get(key)
+        if entry is not None and time.monotonic() - entry[0] < settings.current().control_cache:
+            return entry[1]
+        found = read()
+        with self._lock:
+            self._entries.pop(key, None)
+            if found is not None:
+                self._entries[key] = time.monotonic(), found
+            while len(self._entries) > _MOST:
+                self._entries.popitem(last=False)
+        return found
+
+    def forget(self, key: Hashable) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+
+
+_connections: _Known[ConnectionItem] = _Known()
+_states: _Known[StateItem] = _Known()
+_sessions: _Known[SessionItem] = _Known()
+
+
+def connection(connection_id: str) -> ConnectionItem | None:
+    """Whose websocket it is."""
+    return _connections.get(connection_id, lambda: tables.find_connection(connection_id))
+
+
+def session(tenant: TenantId, session_id: str) -> SessionItem | None:
+    """A session that runs."""
+
+    def read() -> SessionItem | None:
+        found = tables.find_session(tenant, session_id)
+        return found if found is not None and found.is_running else None
+
+    return _sessions.get((tenant, session_id), read)
+
+
+def forget_session(tenant: TenantId, session_id: str) -> None:
+    """Drop this process's copy of a session that has ended."""
+    _sessions.forget((tenant, session_id))
+
+
+def forget_device(tenant: TenantId, device_id: str) -> None:
+    """Drop this process's copy of a device's state."""
+    _states.forget((tenant, device_id))
+
+
+def to_device(tenant: TenantId, device_id: str, message: Message, *, source: str = "", number: int = 0) -> bool:
+    """Send a message to a device by its newest connection; False if it has none.
+
+    ``source`` and ``number`` say in which order the device's end hands messages on (see ``rules.dialect``).
+    """
+    text = dialect.to_client(dialect.Frame(envelope.encode(message), number, source))
+    for _ in range(2):
+        state = _states.get((tenant, device_id), lambda: tables.find_state(tenant, device_id))
+        place = state.place if state is not None else None
+        if place is not None and push.send(*place, text):
+            return True
+        # It has another one by now, or nobody told that this one ended.
+        _states.forget((tenant, device_id))
+    return False
+
+
+def to_user(found: SessionItem, message: Message, *, source: str = "", number: int = 0) -> bool:
+    """Send a message to the user of a session; False if the user has gone."""
+    text = dialect.to_client(dialect.Frame(envelope.encode(message), number, source))
+    return push.send(found.endpoint, found.connection, text)
+
+
+def source_of(connection_id: str) -> str:
+    """The short name of a connection in frames: it tells nothing, ids of connections are not for others."""
+    return hashlib.sha256(connection_id.encode()).hexdigest()[:12]

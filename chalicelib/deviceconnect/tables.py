@@ -1,0 +1,293 @@
+"""The table ``deviceconnect``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``C#<connection>`` | ``CONNECTION`` | whose websocket it is; known before the tenant is, so without one in the key |
+| ``T#t#D#<device>`` | ``STATE`` | a device's newest connection |
+| ``T#t#S#<session>`` | ``SESSION`` | a session; it outlives its end as long as its recording |
+| ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a moment of its recording, until the session ends |
+
+Index ``device``: the sessions of a device that are running.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from chalicelib import limits
+from chalicelib.deviceconnect.rules.recording import Part
+from chalicelib.storage import keys
+from chalicelib.storage.base import Item, TimeAttribute, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action, Transaction
+
+
+class DeviceIndex(GlobalSecondaryIndex[Any]):
+    """Running sessions of a device."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "device"
+        projection = AllProjection()
+
+    device_pk = UnicodeAttribute(hash_key=True)
+    device_sk = UnicodeAttribute(range_key=True)
+
+
+class ConnectItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("deviceconnect")
+
+    expires_at = TTLAttribute(null=True)
+
+
+class ConnectionItem(ConnectItem):
+    """A websocket: a device's, or with ``session`` a user's."""
+
+    tenant = UnicodeAttribute()
+    device = UnicodeAttribute()
+    user = UnicodeAttribute(null=True)
+    session = UnicodeAttribute(null=True)
+    endpoint = UnicodeAttribute()
+    """Where messages to it are posted."""
+
+    @property
+    def connection(self) -> str:
+        """The connection's id."""
+        return keys.last_part(self.pk)
+
+    @property
+    def is_users(self) -> bool:
+        """Whether a user's, in a session; a device's otherwise."""
+        return getattr(self, "session", None) is not None
+
+
+class StateItem(ConnectItem):
+    """A device's newest connection, also when it has ended."""
+
+    created = TimeAttribute()
+    updated = TimeAttribute()
+    connection = UnicodeAttribute(null=True)
+    """Absent: disconnected."""
+    endpoint = UnicodeAttribute(null=True)
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """Endpoint and id of the connection; None if there is none."""
+        connection = getattr(self, "connection", None)
+        return (self.endpoint, connection) if connection is not None else None
+
+
+class SessionItem(ConnectItem):
+    """A session of a user with a device."""
+
+    by_device = DeviceIndex()
+
+    device = UnicodeAttribute()
+    user = UnicodeAttribute()
+    connection = UnicodeAttribute()
+    """The user's."""
+    endpoint = UnicodeAttribute()
+    started = TimeAttribute()
+    ended = TimeAttribute(null=True)
+    shell = BooleanAttribute(default=False)
+    """Whether a terminal is open."""
+    recorded = NumberAttribute(default=0)
+    """Bytes of output that were recorded."""
+    stored = BooleanAttribute(default=False)
+    """Whether the recording is in the bucket."""
+    device_pk = UnicodeAttribute(null=True)
+    device_sk = UnicodeAttribute(null=True)
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return keys.last_part(self.pk)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return getattr(self, "ended", None) is None
+
+
+class PartItem(ConnectItem):
+    """A moment of a recording."""
+
+    output = BinaryAttribute(legacy_encoding=False, null=True)
+    width = NumberAttribute(default=0)
+    height = NumberAttribute(default=0)
+
+
+def connection_ref(connection: str) -> ConnectionItem:
+    """A connection to address writes with."""
+    return ConnectionItem(keys.shared("C", connection), "CONNECTION")
+
+
+def state_ref(tenant: TenantId, device_id: str) -> StateItem:
+    """A device's state to address writes with."""
+    return StateItem(keys.partition(tenant, "D", device_id), "STATE")
+
+
+def session_ref(tenant: TenantId, session: str) -> SessionItem:
+    """A session to address writes with."""
+    return SessionItem(keys.partition(tenant, "S", session), "SESSION")
+
+
+def find_connection(connection: str) -> ConnectionItem | None:
+    """Whose websocket it is."""
+    ref = connection_ref(connection)
+    try:
+        return ConnectionItem.get(ref.pk, ref.sk, consistent_read=True)
+    except ConnectionItem.DoesNotExist:
+        return None
+
+
+def find_state(tenant: TenantId, device_id: str) -> StateItem | None:
+    """A device's connection, as it is now."""
+    ref = state_ref(tenant, device_id)
+    try:
+        return StateItem.get(ref.pk, ref.sk, consistent_read=True)
+    except StateItem.DoesNotExist:
+        return None
+
+
+def find_session(tenant: TenantId, session: str) -> SessionItem | None:
+    """A session, as it is now."""
+    ref = session_ref(tenant, session)
+    try:
+        return SessionItem.get(ref.pk, ref.sk, consistent_read=True)
+    except SessionItem.DoesNotExist:
+        return None
+
+
+def put_connected(
+    tx: Transaction, tenant: TenantId, item: ConnectionItem, before: StateItem | None, now: datetime
+) -> None:
+    """Add a device's new websocket to its transaction; fails with label ``state`` if another came first."""
+    item.tenant, item.expires_at = tenant, now + timedelta(seconds=2 * limits.CONNECT_LIFE)
+    tx.put(item, label="connection")
+    known = before.place if before is not None else None
+    unchanged = StateItem.connection.does_not_exist() if known is None else StateItem.connection == known[1]
+    actions = [
+        StateItem.connection.set(item.connection),
+        StateItem.endpoint.set(item.endpoint),
+        StateItem.updated.set(now),
+        StateItem.created.set(StateItem.created | now),
+    ]
+    tx.update(state_ref(tenant, item.device), actions, unchanged, label="state")
+
+
+def note_disconnected(tenant: TenantId, device_id: str, connection: str, now: datetime) -> bool:
+    """Say that a device is disconnected, if ``connection`` is still its newest; whether it was."""
+    actions: list[Action] = [StateItem.connection.remove(), StateItem.endpoint.remove(), StateItem.updated.set(now)]
+    try:
+        state_ref(tenant, device_id).update(actions, StateItem.connection == connection)
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime) -> None:
+    """Add a user's websocket and its session to their transaction."""
+    item.tenant, item.expires_at = tenant, now + timedelta(seconds=2 * limits.CONNECT_LIFE)
+    tx.put(item, label="connection")
+    session = session_ref(tenant, item.session)
+    session.device, session.user, session.started = item.device, item.user, now
+    session.connection, session.endpoint = item.connection, item.endpoint
+    session.device_pk, session.device_sk = keys.partition(tenant, "D", item.device), item.session
+    session.expires_at = now + timedelta(seconds=limits.RECORDING_LIFE)
+    tx.put(session, label="session")
+
+
+def set_shell(tx: Transaction, tenant: TenantId, session: str, *, is_open: bool) -> None:
+    """Note that a terminal was opened, or closed; fails with label ``shell`` if that was known."""
+    known = SessionItem.shell == is_open
+    tx.update(
+        session_ref(tenant, session),
+        [SessionItem.shell.set(is_open)],
+        SessionItem.pk.exists() & SessionItem.ended.does_not_exist() & ~known,
+        label="shell",
+    )
+
+
+def end_session(tenant: TenantId, session: str, now: datetime) -> bool:
+    """End a session; False if it had ended already."""
+    actions: list[Action] = [SessionItem.ended.set(now), SessionItem.device_pk.remove(), SessionItem.device_sk.remove()]
+    try:
+        session_ref(tenant, session).update(actions, SessionItem.pk.exists() & SessionItem.ended.does_not_exist())
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def set_stored(tenant: TenantId, session: str) -> None:
+    """Note that the recording is in the bucket."""
+    session_ref(tenant, session).update([SessionItem.stored.set(True)], SessionItem.pk.exists())
+
+
+def running_sessions(tenant: TenantId, device_id: str) -> list[SessionItem]:
+    """Sessions with a device that have not ended."""
+    return list(SessionItem.by_device.query(keys.partition(tenant, "D", device_id)))
+
+
+def add_part(tenant: TenantId, session: str, part: Part, number: int) -> None:
+    """Keep a moment of a session."""
+    pk = keys.partition(tenant, "S", session)
+    item = PartItem(pk, keys.sort("PART", keys.number(part.at), keys.number(number)))
+    item.output, item.width, item.height = part.output or None, part.width, part.height
+    item.expires_at = _after(part.at)
+    try:
+        item.save(PartItem.pk.does_not_exist())
+    except PutError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+
+
+def _after(at: int) -> int:
+    return at // 1000 + limits.RECORDING_LIFE
+
+
+def count_recorded(tenant: TenantId, session: str, size: int) -> int:
+    """Add to a session's recorded bytes; the sum."""
+    item = session_ref(tenant, session)
+    item.update([SessionItem.recorded.add(size)])
+    return int(item.recorded)
+
+
+def parts(tenant: TenantId, session: str) -> Iterator[PartItem]:
+    """The moments of a recording in order."""
+    return iter(
+        PartItem.query(keys.partition(tenant, "S", session), PartItem.sk.startswith("PART#"), consistent_read=True)
+    )
+
+
+def delete_parts(items: list[PartItem]) -> None:
+    """Delete moments of a recording."""
+    with PartItem.batch_write() as batch:
+        for item in items:
+            batch.delete(item)
+
+
+def part_of(item: PartItem) -> Part:
+    """A moment as rules know it."""
+    _, at, _ = str(item.sk).split("#")
+    return Part(int(at), item.output or b"", int(item.width), int(item.height))

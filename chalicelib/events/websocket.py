@@ -1,0 +1,85 @@
+"""Websockets of API Gateway: who connects, what they send, that they left. Each its own Lambda.
+
+A device brings its token; a user too, and says in the query which device (``device_id``). The token comes in the
+``Authorization`` header, in the cookie ``JWT``, or, from browsers that can set neither, as the query's ``jwt``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint, Response, WebsocketAPI
+
+from chalicelib import features
+from chalicelib.errors import DomainError, Forbidden
+from chalicelib.features import Feature
+from chalicelib.fleet import control, heads
+from chalicelib.http import content
+from chalicelib.http.identity import Auth, Identity, authenticate
+from chalicelib.http.permissions import Permission
+
+if TYPE_CHECKING:
+    from chalice.app import WebsocketEvent
+
+bp = Blueprint(__name__)
+bp.websocket_api = WebsocketAPI()  # without one, Chalice leaves a blueprint's websocket functions as they are
+
+
+@bp.on_ws_connect(name="ws-connect")
+def on_connect(event: WebsocketEvent) -> Response:
+    """Let a device or a user in, or refuse with the status that a REST call would get."""
+    from chalicelib.deviceconnect import service
+
+    call = event.to_dict()
+    headers = {name.lower(): value for name, value in (call.get("headers") or {}).items()}
+    query = call.get("queryStringParameters") or {}
+    if "authorization" not in headers and query.get("jwt"):
+        headers["authorization"] = f"Bearer {query['jwt']}"
+    device_id = query.get("device_id")
+    try:
+        identity = authenticate(Auth.USER if device_id else Auth.DEVICE, headers)
+        if device_id:
+            _authorize(identity, device_id)
+            service.connect_user(identity.tenant, identity.subject, device_id, event.connection_id, endpoint(event))
+        else:
+            service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
+    except DomainError as error:
+        request_id = call["requestContext"].get("requestId", "")
+        body = content.encode({"error": error.text, "request_id": request_id})
+        return Response(body, {"Content-Type": "application/json"}, error.status)
+    return Response("", {}, 200)
+
+
+@bp.on_ws_message(name="ws-message")
+def on_message(event: WebsocketEvent) -> None:
+    """Pass a message on."""
+    from chalicelib.deviceconnect import service
+
+    service.received(event.connection_id, event.body or "", endpoint(event))
+
+
+@bp.on_ws_disconnect(name="ws-disconnect")
+def on_disconnect(event: WebsocketEvent) -> None:
+    """Note that a websocket has ended."""
+    from chalicelib.deviceconnect import service
+
+    service.disconnected(event.connection_id)
+
+
+def endpoint(event: WebsocketEvent) -> str:
+    """The API that holds this connection, as ``<api id>/<stage>``; a custom domain has no ``@connections``."""
+    context = event.to_dict()["requestContext"]
+    return f"{context['apiId']}/{context['stage']}"
+
+
+def _authorize(identity: Identity, device_id: str) -> None:
+    tenant = control.get(identity.tenant)
+    if not identity.allows(Permission.DEVICES_CONNECT):
+        raise Forbidden("forbidden")
+    if not features.included(Feature.TERMINAL, tenant.plan, features.enabled_addons(tenant.addons)):
+        raise Forbidden("the plan and add-ons of this tenant do not include remote access")
+    groups = identity.groups(Permission.DEVICES_CONNECT)
+    if groups is not None:
+        head = heads.find(identity.tenant, device_id)
+        if head is None or head.group not in groups:
+            raise Forbidden("forbidden")
