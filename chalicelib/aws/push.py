@@ -28,9 +28,11 @@ class Sockets(Protocol):
 _here: list[Sockets] = []
 
 
-def deliver_by(sockets: Sockets | None) -> None:
-    """Hand messages to ``sockets`` of this process from now on; None: post them again."""
+def deliver_by(sockets: Sockets | None) -> Sockets | None:
+    """Hand messages to ``sockets`` of this process from now on; None: post them again. Who did it before."""
+    before = _here[0] if _here else None
     _here[:] = [] if sockets is None else [sockets]
+    return before
 
 
 def send(endpoint: str, connection: str, text: str) -> bool:

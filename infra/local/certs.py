@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,10 @@ class Tls:
     ca: Path
     certificate: Path
     key: Path
+
+    def trusted(self) -> ssl.SSLContext:
+        """What a client of this server needs."""
+        return ssl.create_default_context(cafile=str(self.ca))
 
 
 def ensure(folder: Path, hosts: Iterable[str] = (), *, now: datetime | None = None) -> Tls:

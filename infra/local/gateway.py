@@ -1,8 +1,9 @@
 """API Gateway on one machine: an ASGI app in front of the Chalice app's own Lambda handler.
 
 It builds the events that API Gateway builds, keeps API Gateway's limits and answers what API Gateway answers,
-so that what works here works there. It goes beyond AWS in two things only: routes that take large multipart
-uploads get them as a stream (on AWS the relay does that), and signed links to the bucket are passed through.
+so that what works here works there. It goes beyond AWS in three things only: routes that take large multipart
+uploads get them as a stream, websockets speak Mender's binary dialect at Mender's paths (on AWS the relay does both),
+and signed links to the bucket are passed through.
 """
 
 from __future__ import annotations
@@ -22,14 +23,19 @@ from infra.local.rules import Limits, Reply
 from infra.local.s3_proxy import PREFIX as BUCKET_PREFIX
 from infra.local.s3_proxy import S3Proxy
 from infra.local.uploads import Uploads
+from infra.local.websocket_api import PATH as TEXT_PATH
+from infra.local.websocket_api import SUBPROTOCOL as TEXT
+from infra.local.websocket_api import WebsocketApi
+from infra.relay.app import Relay
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
-    from infra.local.asgi import AsgiApp, Receive, Scope, Send
+    from infra.local.asgi import Receive, Scope, Send
     from infra.local.rest_event import Event, Head
     from infra.local.routing import Match
     from infra.local.uploads import Attach
+    from infra.relay.playback import Recordings
 
 log = logging.getLogger("local.gateway")
 
@@ -41,7 +47,8 @@ class Gateway:
     """The ASGI app.
 
     ``threads`` handlers run at once, each on its own request. ``s3_endpoint`` is where signed links to buckets
-    are passed on to; without it they are unknown paths.
+    are passed on to; without it they are unknown paths. ``recordings`` is where played sessions come from; without it
+    there are no websockets at Mender's paths.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class Gateway:
         limits: Limits | None = None,
         threads: int = 16,
         attach: Attach | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         # Chalice keeps the current request on the app; this class keeps one for each thread.
         app.__class__ = LocalChalice
@@ -62,11 +70,8 @@ class Gateway:
         self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="handler")
         self._uploads = Uploads(self._invoke, attach)
         self._s3 = S3Proxy(s3_endpoint) if s3_endpoint else None
-        self._websockets: dict[str, AsgiApp] = {}
-
-    def mount_websocket(self, path: str, app: AsgiApp) -> None:
-        """Serve the websockets of one exact path, ``/api/...``, with an ASGI app."""
-        self._websockets[path] = app
+        self.websockets = WebsocketApi(app)
+        self._relay = Relay(self.websockets, recordings) if recordings else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI asks."""
@@ -74,7 +79,7 @@ class Gateway:
             case "http":
                 await self._http(scope, receive, send)
             case "websocket":
-                await self._websockets.get(scope["path"], _no_websocket)(scope, receive, send)
+                await self._websocket(scope, receive, send)
             case "lifespan":
                 await self._lifespan(receive, send)
 
@@ -86,13 +91,26 @@ class Gateway:
         self._uploads.close()
         if self._s3:
             await self._s3.close()
+        self.websockets.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Both dialects: text as API Gateway has it, binary as the relay does."""
+        wish = Relay.wish(scope)
+        if scope["path"] == TEXT_PATH or (wish is not None and TEXT in (scope.get("subprotocols") or [])):
+            await self.websockets.serve(scope, receive, send, wish or {})
+        elif self._relay and self._relay.serves(scope):
+            await self._relay(scope, receive, send)
+        else:
+            await _no_websocket(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = rest_event.head(scope)
         request_id = rules.request_id(request.header(rules.REQUEST_ID))
         if request.path == READY:
             await send_reply(send, Reply(204, []))
+        elif self._relay and self._relay.serves(scope):
+            await self._relay(scope, receive, send)
         elif self._s3 and request.path.startswith(BUCKET_PREFIX):
             refusal = self._s3.refusal(request, request_id)
             if refusal:
@@ -193,6 +211,6 @@ class Gateway:
             return rules.error(502, "internal server error", request_id)
 
 
-async def _no_websocket(_scope: Scope, receive: Receive, send: Send) -> None:
+async def _no_websocket(receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "websocket.close", "code": 1000})  # before it was accepted: the client sees 403

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from infra.local import certs, environment, readable
+from infra.local import certs, environment, readable, websocket_api
 from infra.local.engine.process import Engine, EngineError
 from infra.local.first_run import FirstTenant, ensure_first_tenant, write_private
 from infra.local.gateway import Gateway
@@ -20,6 +20,7 @@ from infra.local.provision import provision
 from infra.local.server import PortBusyError, Server
 from infra.local.testing import the_app
 from infra.local.workers import Workers
+from infra.relay.recordings import RestRecordings
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -114,7 +115,10 @@ def _start(options: Options, running: ExitStack) -> None:
     workers = Workers(app)
     workers.start()
     running.callback(workers.stop)
-    server.start(Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads))
+    recordings = RestRecordings(url, tls.trusted())
+    gateway = Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads, recordings=recordings)
+    running.enter_context(websocket_api.delivering(gateway.websockets))
+    server.start(gateway)
     running.callback(server.stop)  # before everything that its requests need
     facts = {"url": url, "ca": str(tls.ca), "aws_endpoint": engine.endpoint}
     write_private(options.data / "server.json", facts | asdict(first))

@@ -18,6 +18,12 @@ KEEP_ALIVE = 75
 BACKLOG = 2048
 """Connections that may wait to be accepted: a fleet may come all at once."""
 
+PING = 30.0
+"""Seconds between pings to websockets, and for their answers: many clients never ping by themselves (Mender)."""
+
+MESSAGE = 8 * 1024 * 1024
+"""Bytes of a websocket message; the relay and the text dialect have bounds of their own (Mender)."""
+
 STOP_GRACE = 5
 """Seconds that running requests get to finish at a stop."""
 
@@ -73,6 +79,11 @@ class Server:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE,
+            ws="websockets-sansio",
+            ws_ping_interval=PING,
+            ws_ping_timeout=PING,
+            ws_max_size=MESSAGE,
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=STOP_GRACE,
         )
         self._running = _Uvicorn(config)

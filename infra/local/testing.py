@@ -8,12 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from infra.local import certs, environment
+from infra.local import certs, environment, websocket_api
 from infra.local.engine.process import Engine
 from infra.local.gateway import Gateway
 from infra.local.provision import STORAGE, provision
 from infra.local.server import Server
 from infra.local.workers import Workers
+from infra.relay.recordings import RestRecordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,9 @@ class LocalServer:
             limits=self._limits,
             threads=self._threads,
             attach=self._attach,
+            recordings=RestRecordings(self.url, tls.trusted() if tls else None),
         )
+        self._undo.enter_context(websocket_api.delivering(self.gateway.websockets))
         server.start(self.gateway)
         self._undo.callback(server.stop)  # before everything that its requests need
 

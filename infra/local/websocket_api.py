@@ -1,0 +1,268 @@
+"""API Gateway's WebSocket API on one machine: connections, the app's three functions, ``@connections``.
+
+Its limits are API Gateway's, for clients of the text dialect: binary frames are closed with 1003, frames beyond 32 KB
+and messages beyond 128 KB with 1009, idle connections after ten minutes, all after two hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from chalicelib import limits
+from chalicelib.aws import push
+from infra.local.lambda_context import LambdaContext
+from infra.local.rest_event import STAGE
+from infra.local.template import ACCOUNT
+from infra.relay.sockets import refuse
+from infra.relay.upstream import Closed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chalice.app import Chalice
+
+    from infra.local.asgi import Receive, Scope, Send
+
+log = logging.getLogger("local.websockets")
+
+API_ID = "websockets"
+PATH = "/websockets"
+"""Where the text dialect is served, as on a WebSocket API's own host."""
+SUBPROTOCOL = "base64.protomsg"
+"""With it, the text dialect is also spoken at Mender's own paths."""
+
+UNSUPPORTED, TOO_BIG, GOING_AWAY = 1003, 1009, 1001
+FUNCTION_SECONDS = 29.0
+WINDOW = 64
+"""Messages that may wait for a slow client; then whoever sends more waits."""
+PATIENCE = 10.0
+"""Seconds that a message may wait for a client that takes none, until the client is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """API Gateway's limits, in seconds; tests shorten them."""
+
+    idle: float = float(limits.CONNECT_IDLE)
+    life: float = float(limits.CONNECT_LIFE)
+
+
+@contextmanager
+def delivering(api: WebsocketApi) -> Iterator[None]:
+    """Hand the app's messages to ``api`` while the block runs, instead of posting them to AWS."""
+    before = push.deliver_by(api)
+    try:
+        yield
+    finally:
+        push.deliver_by(before)
+
+
+class WebsocketApi:
+    """All connections of one API. It lives on one event loop; the app's functions run in threads of its own."""
+
+    def __init__(self, app: Chalice, *, threads: int = 16) -> None:
+        self._app = app
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="websocket")
+        self._connections: dict[str, Connection] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.limits = SocketLimits()
+
+    async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Connection:
+        """A new connection, if the app's ``$connect`` lets it in; raises ``Refused``."""
+        self._loop = asyncio.get_running_loop()
+        connection = Connection(self, secrets.token_urlsafe(11) + "=", client)
+        self._connections[connection.id] = connection
+        event = connection.event("CONNECT", "$connect")
+        event["headers"] = dict(headers)
+        event["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+        event["queryStringParameters"] = dict(query) or None
+        answer = await self.call("$connect", event)
+        status = answer.get("statusCode", 500)
+        if status != 200:
+            del self._connections[connection.id]
+            raise Refused(status, str(answer.get("body") or "").encode())
+        return connection
+
+    async def call(self, route: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Run one of the app's functions; a broken one answers 500, as API Gateway does."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, route, event)
+
+    def _run(self, route: str, event: dict[str, Any]) -> dict[str, Any]:
+        config = self._app.websocket_handlers[route]
+        module, _, name = config.handler_string.rpartition(".")
+        handler = getattr(__import__(module, fromlist=[name]), name)
+        try:
+            result: dict[str, Any] = handler(event, LambdaContext(config.name, FUNCTION_SECONDS))
+        except Exception:
+            log.exception("%s", config.name)
+            return {"statusCode": 500}
+        return result
+
+    async def ended(self, connection: Connection) -> None:
+        """Forget a connection and tell the app."""
+        if self._connections.pop(connection.id, None) is not None:
+            await self.call("$disconnect", connection.event("DISCONNECT", "$disconnect"))
+
+    def send(self, connection: str, text: str) -> bool:
+        """``POST @connections/ID``, from any thread; False if the connection is gone."""
+        found = self._connections.get(connection)
+        if found is None or self._loop is None:
+            return False
+        if found.has_room:
+            self._loop.call_soon_threadsafe(found.put, text)
+            return True
+        waiting = asyncio.run_coroutine_threadsafe(found.put_when_room(text), self._loop)
+        return waiting.result(PATIENCE + 5)
+
+    def close(self, connection: str) -> None:
+        """``DELETE @connections/ID``, from any thread."""
+        found = self._connections.get(connection)
+        if found is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(found.end)
+
+    def stop(self) -> None:
+        """Take no more work."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, wish: Mapping[str, str]) -> None:
+        """Serve one client of the text dialect, within API Gateway's limits. ``wish``: what its path says already."""
+        await receive()  # websocket.connect
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) | dict(wish)
+        client = scope.get("client")
+        try:
+            connection = await self.open(headers, query, client[0] if client else "")
+        except Refused as refused:
+            await refuse(send, refused)
+            return
+        spoken = SUBPROTOCOL if SUBPROTOCOL in (scope.get("subprotocols") or []) else None
+        await send({"type": "websocket.accept", "subprotocol": spoken})
+        up = asyncio.create_task(self._up(receive, connection))
+        down = asyncio.create_task(self._down(send, connection))
+        try:
+            await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED, timeout=self.limits.life)
+            code = up.result() if up.done() and not up.exception() else GOING_AWAY
+            if code is not None:
+                with suppress(RuntimeError, OSError):
+                    await send({"type": "websocket.close", "code": code})
+        finally:
+            for task in (up, down):
+                task.cancel()
+            await asyncio.gather(up, down, return_exceptions=True)
+            await connection.close()
+
+    async def _up(self, receive: Receive, connection: Connection) -> int | None:
+        while True:
+            try:
+                async with asyncio.timeout(self.limits.idle):
+                    message = await receive()
+            except TimeoutError:
+                if connection.idle < self.limits.idle:
+                    continue
+                return GOING_AWAY
+            if message["type"] == "websocket.disconnect":
+                return None
+            if message.get("bytes") is not None:
+                return UNSUPPORTED
+            if len(message["text"].encode()) > limits.CONNECT_TEXT:
+                return TOO_BIG
+            await connection.send(message["text"])
+
+    async def _down(self, send: Send, connection: Connection) -> None:
+        with suppress(Closed):
+            while True:
+                await send({"type": "websocket.send", "text": await connection.receive()})
+
+
+class Connection:
+    """One connection, seen from its client: also what the local gateway uses for clients of the binary dialect."""
+
+    def __init__(self, api: WebsocketApi, connection: str, client: str) -> None:
+        self.id = connection
+        self._api = api
+        self._client = client
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._room = asyncio.Condition()
+        self._ended = False
+        self._active = time.monotonic()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message can be put without waiting."""
+        return self._queue.qsize() < WINDOW
+
+    @property
+    def idle(self) -> float:
+        """Seconds without a message in either direction."""
+        return time.monotonic() - self._active
+
+    def event(self, kind: str, route: str) -> dict[str, Any]:
+        """What API Gateway hands to a function of this connection."""
+        return {
+            "requestContext": {
+                "routeKey": route,
+                "eventType": kind,
+                "connectionId": self.id,
+                "apiId": API_ID,
+                "domainName": "localhost",
+                "stage": STAGE,
+                "accountId": ACCOUNT,
+                "requestId": str(uuid4()),
+                "identity": {"sourceIp": self._client},
+            },
+            "isBase64Encoded": False,
+        }
+
+    async def send(self, text: str) -> None:
+        """A message of the client: the app has handled it when this returns, so one's messages stay in order."""
+        if self._ended:
+            raise Closed
+        self._active = time.monotonic()
+        event = self.event("MESSAGE", "$default")
+        event["body"] = text
+        await self._api.call("$default", event)
+
+    async def receive(self) -> str:
+        """The next message for the client."""
+        text = await self._queue.get()
+        async with self._room:
+            self._room.notify()
+        if text is None:
+            raise Closed
+        self._active = time.monotonic()
+        return text
+
+    async def close(self) -> None:
+        """The client has gone."""
+        self.end()
+        await self._api.ended(self)
+
+    def put(self, text: str) -> None:
+        """Hand a message to the client."""
+        if not self._ended:
+            self._queue.put_nowait(text)
+
+    async def put_when_room(self, text: str) -> bool:
+        """Hand a message to the client as soon as it has taken enough of the others; False if it never does."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._room:
+                await self._room.wait_for(lambda: self.has_room or self._ended)
+        except TimeoutError:
+            self.end()
+        self.put(text)
+        return not self._ended
+
+    def end(self) -> None:
+        """End it from the server's side."""
+        if not self._ended:
+            self._ended = True
+            self._queue.put_nowait(None)

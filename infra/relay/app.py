@@ -1,0 +1,79 @@
+"""The relay's ASGI app: Mender's own paths, for clients that speak binary websockets and for files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from chalicelib import limits
+from infra.relay import files, playback, sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from infra.relay.playback import Recordings
+    from infra.relay.upstream import Upstream
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+DEVICE = "/api/devices/v1/deviceconnect/connect"
+_DEVICE_PATH = re.compile(r"/api/management/v1/deviceconnect/devices/([^/]+)/(connect|download|upload)")
+_PLAYBACK_PATH = re.compile(r"/api/management/v1/deviceconnect/sessions/([^/]+)/playback")
+_VERBS = {"download": {"GET", "HEAD"}, "upload": {"PUT"}}
+_SLEEP_MS = 100
+
+
+class Relay:
+    """Serves what it knows; :meth:`serves` says what that is, so that others can serve the rest of a host."""
+
+    def __init__(self, upstream: Upstream, recordings: Recordings) -> None:
+        self._upstream = upstream
+        self._recordings = recordings
+
+    @staticmethod
+    def wish(scope: Scope) -> dict[str, str] | None:
+        """What a websocket at one of Mender's paths wants, as the query of a WebSocket API; None for other paths."""
+        found = _DEVICE_PATH.fullmatch(scope["path"])
+        if found is not None and found[2] == "connect":
+            return {"device_id": unquote(found[1])}
+        return {} if scope["path"] == DEVICE else None
+
+    @staticmethod
+    def serves(scope: Scope) -> bool:
+        """Whether this request or websocket is the relay's."""
+        path = scope["path"]
+        if scope["type"] == "websocket":
+            return Relay.wish(scope) is not None or bool(_PLAYBACK_PATH.fullmatch(path))
+        found = _DEVICE_PATH.fullmatch(path)
+        return bool(found and scope["method"] in _VERBS.get(found[2], ()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or websocket that is the relay's."""
+        found = _DEVICE_PATH.fullmatch(scope["path"])
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if found is None:
+            await self._socket(scope, receive, send, query)
+            return
+        device = unquote(found[1])
+        if scope["type"] == "websocket":
+            wish = {"device_id": device}
+            await sockets.bridge(scope, receive, send, self._upstream, query=wish, most=None)
+        elif found[2] == "download":
+            path = query.get("path", [""])[0]
+            await files.download(scope, receive, send, self._upstream, device=device, path=path)
+        else:
+            await files.upload(scope, receive, send, self._upstream, device=device)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, query: dict[str, list[str]]) -> None:
+        recorded = _PLAYBACK_PATH.fullmatch(scope["path"])
+        if recorded is None:
+            most = limits.CONNECT_DEVICE_BODY
+            await sockets.bridge(scope, receive, send, self._upstream, query={}, most=most)
+            return
+        text = query.get("sleep_ms", [""])[0]
+        sleep_ms = int(text) if text.isdigit() and len(text) < 9 else _SLEEP_MS
+        session = unquote(recorded[1])
+        await playback.play(scope, receive, send, self._recordings, session=session, sleep_ms=sleep_ms)

@@ -1,0 +1,228 @@
+"""Files to and from devices over HTTP: the relay plays the user of a session (behaviour notes F2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import limits
+from chalicelib.deviceconnect.rules import envelope, transfer
+from chalicelib.deviceconnect.rules.dialect import GapError
+from chalicelib.deviceconnect.rules.envelope import MalformedError, Message
+from chalicelib.deviceconnect.rules.transfer import Data, FileInfo, More, Receive, TransferError
+from infra.relay.forms import FormError, read_form
+from infra.relay.sockets import address, credentials
+from infra.relay.translation import Incoming, Outgoing
+from infra.relay.upstream import Closed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chalicelib.deviceconnect.rules.transfer import Steps
+    from infra.relay.upstream import Socket, Upstream
+
+    Scope = dict[str, Any]
+    Read = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_FIELDS = frozenset({"path", "uid", "gid", "mode"})
+
+
+class Session:
+    """A session with a device that this process leads itself."""
+
+    def __init__(self, socket: Socket, *, patience: float = limits.FILE_STEP) -> None:
+        self._socket = socket
+        self._patience = patience
+        self._outgoing = Outgoing()
+        self._incoming = Incoming()
+        self._due: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        """Send to the device."""
+        await self._socket.send(self._outgoing.frame(envelope.encode(message)))
+
+    async def receive(self) -> Message:
+        """The device's next message.
+
+        Raises:
+            TransferError: 408, there was none in time; 500, the session has ended.
+        """
+        while not self._due:
+            try:
+                async with asyncio.timeout(self._patience):
+                    text = await self._socket.receive()
+                self._due = [envelope.decode(data) for data in self._incoming.messages(text)]
+            except TimeoutError:
+                raise TransferError(408, "timeout waiting for the device") from None
+            except Closed:
+                raise TransferError(500, "the session with the device ended") from None
+            except (MalformedError, GapError) as error:
+                raise TransferError(500, str(error)) from error
+        return self._due.pop(0)
+
+
+async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaitable[Any]]) -> None:
+    """Obey a transfer's steps; ``outcome`` handles those that concern the HTTP side.
+
+    Raises:
+        TransferError: it failed.
+    """
+    reply: Any = None
+    failure: TransferError | None = None
+    while True:
+        try:
+            step = steps.throw(failure) if failure is not None else steps.send(reply)
+        except StopIteration:
+            return
+        reply = failure = None
+        try:
+            if isinstance(step, Message):
+                with suppress(Closed):  # then the next message does not come, and says so
+                    await session.send(step)
+            elif isinstance(step, Receive):
+                reply = await session.receive()
+            else:
+                reply = await outcome(step)
+        except TransferError as error:
+            failure = error
+        except (OSError, RuntimeError, asyncio.CancelledError) as error:
+            failure = TransferError(499, f"the client has gone: {error}")
+
+
+async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str, path: str) -> None:
+    """``GET .../devices/{id}/download?path=``: the file, streamed as it comes; ``HEAD``: its facts only."""
+    if not path.startswith("/"):
+        await _error(send, 400, "path: must be an absolute path")
+        return
+    begun = False
+    head = scope["method"] == "HEAD"
+    gone = asyncio.create_task(_until_gone(read))
+
+    async def outcome(step: Any) -> None:
+        nonlocal begun
+        if gone.done():
+            raise TransferError(499, "the client has gone")
+        if isinstance(step, FileInfo):
+            await send({"type": "http.response.start", "status": 200, "headers": _headers(step)})
+            begun = True
+        elif isinstance(step, Data):
+            await send({"type": "http.response.body", "body": step.data, "more_body": True})
+
+    try:
+        await _with_session(scope, upstream, device, lambda: transfer.download(path, head=head), outcome)
+    except TransferError as error:
+        if begun:
+            raise  # too late for a status: the connection is cut, so nobody takes half a file for a whole one
+        await _error(send, error.status, error.text)
+    else:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(read: Read) -> None:
+    while (await read())["type"] != "http.disconnect":
+        pass
+
+
+async def upload(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str) -> None:
+    """``PUT .../devices/{id}/upload``: a form of path, uid, gid, mode, and the file."""
+    try:
+        form = await read_form(scope, read, fields=_FIELDS, file="file", most=limits.FILE_UPLOAD)
+        wanted = _wanted(form.fields)
+    except FormError as error:
+        await _error(send, error.status, str(error))
+        return
+
+    async def outcome(step: Any) -> bytes | None:
+        if not isinstance(step, More):
+            return None
+        try:
+            return await anext(form.file, b"")
+        except FormError as error:
+            raise TransferError(error.status, str(error)) from error
+
+    try:
+        await _with_session(scope, upstream, device, lambda: transfer.upload(**wanted), outcome)
+    except TransferError as error:
+        await _error(send, error.status, error.text)
+    else:
+        await _reply(send, 201, b"")
+
+
+async def _with_session(
+    scope: Scope,
+    upstream: Upstream,
+    device: str,
+    steps: Callable[[], Steps],
+    outcome: Callable[[Any], Awaitable[Any]],
+) -> None:
+    try:
+        query = {"device_id": device, "purpose": "file"}
+        socket = await upstream.open(credentials(scope), query, address(scope))
+    except Refused as refused:
+        disconnected = refused.status == 404
+        text = "device disconnected" if disconnected else _text(refused.body)
+        raise TransferError(409 if disconnected else refused.status, text) from refused
+    try:
+        await run(steps(), Session(socket), outcome=outcome)
+    finally:
+        await socket.close()
+
+
+def _text(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return "service unavailable"
+
+
+def _wanted(fields: dict[str, str]) -> dict[str, Any]:
+    path = fields.get("path", "")
+    if not path.startswith("/"):
+        raise FormError(400, "path: must be an absolute path")
+    wanted: dict[str, Any] = {"path": path}
+    for name, base in (("uid", 10), ("gid", 10), ("mode", 8)):
+        text = fields.get(name)
+        if not text:
+            continue
+        try:
+            wanted[name] = int(text, base)
+        except ValueError:
+            raise FormError(400, f"{name}: must be a number") from None
+        if not 0 <= wanted[name] < 2**32:
+            raise FormError(400, f"{name}: must be a number")
+    return wanted
+
+
+def _headers(info: FileInfo) -> list[tuple[bytes, bytes]]:
+    name = info.path.rsplit("/", 1)[-1].encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-disposition": f'attachment; filename="{name}"',
+        "x-men-file-path": "".join(char if " " <= char < "\x7f" else "?" for char in info.path),
+        "x-men-file-uid": _plain(info.uid),
+        "x-men-file-gid": _plain(info.gid),
+        "x-men-file-mode": f"{info.mode:o}" if info.mode is not None else "",
+        "x-men-file-size": _plain(info.size),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+    return [(key.encode(), value.encode("latin-1")) for key, value in headers.items() if value]
+
+
+def _plain(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+async def _error(send: Send, status: int, text: str) -> None:
+    await _reply(send, status, json.dumps({"error": text}).encode())
+
+
+async def _reply(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,97 @@
+"""Multipart forms, read on the event loop while they arrive: fields, then a file that comes last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from multipart import MultipartError, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
+
+from chalicelib import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PARTS = 16
+
+
+class FormError(Exception):
+    """The body is no such form; ``status`` is the HTTP status that says so."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Form:
+    """``fields`` that came before the file, and the file in pieces, to be read once."""
+
+    fields: dict[str, str]
+    file: AsyncIterator[bytes]
+
+
+async def read_form(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    fields: Collection[str],
+    file: str,
+    most: int,
+) -> Form:
+    """Read a form up to its file. What comes behind the file is not looked at.
+
+    Raises:
+        FormError: it is none, or has no such file.
+    """
+    header = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    kind, options = parse_options_header(header)
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not 0 < len(boundary) <= 200:
+        raise FormError(400, "request Content-Type isn't multipart/form-data")
+    events = _events(receive, PushMultipartParser(boundary, max_segment_count=_PARTS), most)
+    found: dict[str, str] = {}
+    room = limits.UPLOAD_FIELDS
+    name, value = "", bytearray()
+    async for event in events:
+        if event is None:
+            if name in fields:
+                found[name] = value.decode(errors="replace")
+        elif isinstance(event, bytes | bytearray):
+            room -= len(event)
+            if room < 0:
+                raise FormError(413, "http: request body too large")
+            value += event
+        elif event.name.lower() == file:
+            return Form(found, _file(events))
+        else:
+            name, value = event.name.lower(), bytearray()
+    raise FormError(400, "request does not contain the file")
+
+
+async def _file(events: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    async for event in events:
+        if event is None:
+            return
+        yield bytes(event)
+
+
+async def _events(
+    receive: Callable[[], Awaitable[dict[str, Any]]], parser: PushMultipartParser, most: int
+) -> AsyncIterator[Any]:
+    try:
+        while not parser.closed:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise FormError(400, "the request's body ended early")
+            body = message.get("body", b"")
+            most -= len(body)
+            if most < 0:
+                raise FormError(413, "http: request body too large")
+            for event in parser.parse(body):
+                yield event
+            if not message.get("more_body"):
+                parser.close()
+    except MultipartError as error:
+        raise FormError(400, f"malformed multipart body: {error}") from error

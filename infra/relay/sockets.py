@@ -1,0 +1,128 @@
+"""A client's binary websocket, bridged to a connection of the text dialect."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import limits
+from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE, GapError
+from chalicelib.deviceconnect.rules.envelope import MalformedError
+from infra.relay.translation import Incoming, Outgoing
+from infra.relay.upstream import Closed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from infra.relay.upstream import Socket, Upstream
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+KEEP_ALIVE_SECONDS = limits.CONNECT_IDLE - 60
+"""A message in time keeps API Gateway from closing a connection on which nothing else is said."""
+
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, TRY_AGAIN = 1000, 1001, 1002, 1013
+SUBPROTOCOL = "protomsg/msgpack"
+
+
+async def bridge(  # one scope, its two ways, and what differs between devices and users
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    upstream: Upstream,
+    *,
+    query: Mapping[str, str],
+    most: int | None,
+) -> None:
+    """Serve one client until either side ends.
+
+    Args:
+        scope: of the websocket, with ``receive`` and ``send``, as ASGI has them.
+        receive: what the client sends.
+        send: what it gets.
+        upstream: opens the other side.
+        query: what the other side is told of the wish.
+        most: bytes of a message's body that the client takes; None: any.
+    """
+    await receive()  # websocket.connect
+    try:
+        socket = await upstream.open(credentials(scope), query, address(scope))
+    except Refused as refused:
+        await refuse(send, refused)
+        return
+    offered = scope.get("subprotocols") or []
+    await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+    up = asyncio.create_task(_up(receive, socket))
+    down = asyncio.create_task(_down(socket, send, Incoming(most)))
+    try:
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        # The client's own end needs no answer; the server's, or nonsense from either, is passed on.
+        code = next((task.result() for task in (up, down) if task.done() and not task.exception()), TRY_AGAIN)
+        if code is not None:
+            with suppress(RuntimeError, OSError):
+                await send({"type": "websocket.close", "code": code})
+    finally:
+        for task in (up, down):
+            task.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
+        await socket.close()
+
+
+async def _up(receive: Receive, socket: Socket) -> int | None:
+    """Client to server; the code to close the client with, None when it has gone itself."""
+    outgoing = Outgoing()
+    while True:
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            try:
+                await socket.send(KEEP_ALIVE)
+            except Closed:
+                return GOING_AWAY
+            continue
+        if message["type"] == "websocket.disconnect":
+            return None
+        data = message.get("bytes")
+        try:
+            await socket.send(outgoing.frame(data if data is not None else message["text"].encode()))
+        except MalformedError:
+            return PROTOCOL_ERROR
+        except Closed:
+            return GOING_AWAY
+
+
+async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
+    """Server to client; the code to close the client with."""
+    while True:
+        try:
+            for data in incoming.messages(await socket.receive()):
+                await send({"type": "websocket.send", "bytes": data})
+        except Closed:
+            return GOING_AWAY
+        except (MalformedError, GapError):
+            return TRY_AGAIN
+        except (RuntimeError, OSError):  # the client has gone in the middle of it
+            return None
+
+
+def credentials(scope: Scope) -> dict[str, str]:
+    """The headers with which a client says who it is."""
+    wanted = {b"authorization": "Authorization", b"cookie": "Cookie", b"x-men-requestid": "X-MEN-RequestID"}
+    return {wanted[name]: value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
+
+
+def address(scope: Scope) -> str:
+    """Where a client comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+async def refuse(send: Send, refused: Refused) -> None:
+    """Answer a handshake with the status that the server gave."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(refused.body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": refused.body})

@@ -1,0 +1,78 @@
+"""Between a client's binary messages and the text dialect: numbering, order, sizes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chalicelib.deviceconnect.rules import dialect, envelope
+from chalicelib.deviceconnect.rules.dialect import Frame, InOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.deviceconnect.rules.envelope import Message
+
+_SESSIONS = 256
+"""Sessions of one connection that are counted; the longest unused one makes room."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Numbers what a client sends, session by session."""
+
+    _sent: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    def frame(self, data: bytes) -> str:
+        """The frame for a client's message.
+
+        Raises:
+            MalformedError: it is no envelope.
+        """
+        session = envelope.decode(data).sid
+        number = self._sent.pop(session, 0) + 1
+        self._sent[session] = number
+        if len(self._sent) > _SESSIONS:
+            self._sent.popitem(last=False)
+        return dialect.to_server(Frame(data, number))
+
+
+@dataclass(slots=True)
+class Incoming:
+    """Puts what comes for a client in order again, and cuts it to what the client takes.
+
+    ``most``: bytes of a message's body; None takes any.
+    """
+
+    most: int | None = None
+    _orders: OrderedDict[tuple[str, str], InOrder[bytes]] = field(default_factory=OrderedDict)
+
+    def messages(self, text: str) -> Iterator[bytes]:
+        """What is due for the client now that this frame has come.
+
+        Raises:
+            MalformedError: it is no frame of the server's.
+            GapError: a message before it was lost.
+        """
+        frame = dialect.from_server(text)
+        for data in self._due(frame):
+            yield from self._pieces(data)
+
+    def _due(self, frame: Frame) -> list[bytes]:
+        if not frame.number:
+            return [frame.data]
+        key = frame.source, envelope.decode(frame.data).sid
+        order = self._orders.pop(key, None) or InOrder()
+        self._orders[key] = order
+        if len(self._orders) > _SESSIONS:
+            self._orders.popitem(last=False)
+        return order.add(frame.number, frame.data)
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        if self.most is None or len(data) <= self.most:
+            yield data
+            return
+        message: Message = envelope.decode(data)
+        for piece in envelope.split(message, self.most):
+            yield envelope.encode(piece)

@@ -1,0 +1,112 @@
+"""The text side: a websocket of API Gateway for each client."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from chalicelib import limits
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from websockets.asyncio.client import ClientConnection
+
+_OPEN_SECONDS = 15
+
+
+class Refused(Exception):  # named for what happened
+    """The server did not let a client in; ``status`` and ``body`` are its answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body = body
+
+
+class Closed(Exception):  # named for what happened
+    """The server's side has ended."""
+
+
+class Socket(Protocol):
+    """A connection to the session logic."""
+
+    async def send(self, text: str) -> None:
+        """Send a frame; raises ``Closed``."""
+
+    async def receive(self) -> str:
+        """The next frame; raises ``Closed``."""
+
+    async def close(self) -> None:
+        """End it."""
+
+
+class Upstream(Protocol):
+    """Opens connections to the session logic."""
+
+    async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Socket:
+        """A new one for a client that brought ``headers`` and comes from the address ``client``; raises ``Refused``."""
+
+
+class ApiGateway:
+    """Connections to a WebSocket API at ``url``, ``wss://host/stage``."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        self._url = url
+        self._tls = tls
+
+    async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Socket:
+        """As :class:`Upstream`."""
+        url = f"{self._url}?{urlencode(query)}" if query else self._url
+        try:
+            connection = await connect(
+                url,
+                additional_headers={**headers, "X-Forwarded-For": client},
+                ssl=self._tls,
+                compression=None,
+                user_agent_header=None,
+                open_timeout=_OPEN_SECONDS,
+                ping_interval=None,  # API Gateway counts messages only; the relay sends one in time
+                max_size=limits.CONNECT_TEXT,
+                max_queue=4,  # a slow client slows its server down
+                write_limit=limits.CONNECT_FRAME,
+                proxy=None,
+            )
+        except InvalidStatus as refused:
+            raise Refused(refused.response.status_code, bytes(refused.response.body or b"")) from refused
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise Refused(503, b"") from error
+        return _Connection(connection)
+
+
+class _Connection:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, text: str) -> None:
+        try:
+            if len(text) <= limits.CONNECT_FRAME:
+                await self._connection.send(text)
+            else:  # one message in frames as API Gateway takes them
+                await self._connection.send(
+                    text[start : start + limits.CONNECT_FRAME] for start in range(0, len(text), limits.CONNECT_FRAME)
+                )
+        except ConnectionClosed as closed:
+            raise Closed from closed
+
+    async def receive(self) -> str:
+        try:
+            data = await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise Closed from closed
+        return data if isinstance(data, str) else data.decode()
+
+    async def close(self) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            await self._connection.close()

@@ -1,0 +1,35 @@
+"""Sessions between users and devices, over the websockets of the local gateway."""
+
+from __future__ import annotations
+
+from chalicelib.deviceconnect.rules.envelope import Message
+from tests.deviceconnect.peers import SHELL, hear, opened, say, user_path
+
+
+def test_a_terminal(server, api, device, connected, token):
+    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+    assert api.get(place).json()["status"] == "connected"
+    with opened(server.url, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new", props={"terminal_width": 80, "terminal_height": 24}))
+        started = hear(user)
+        assert (started.typ, started.props["status"], started.body) == ("new", 1, b"Shell started")
+        say(user, Message(SHELL, "shell", body=b"uname -a\n"))
+        assert hear(user).body == b"uname -a\n"
+        me = api.get("/api/management/v1/useradm/users/me").json()["id"]
+        asked = connected.wait_for(lambda message: message.typ == "shell")
+        assert asked.props["user_id"] == me
+        assert asked.sid == started.sid
+    stop = connected.wait_for(lambda message: message.typ == "stop")
+    assert (stop.sid, stop.props["status"], stop.body) == (started.sid, 2, b"user disconnected")
+
+
+def test_files(api, device, connected):
+    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+    data = bytes(range(256)) * 1000
+    form = {"path": (None, "/tmp/x"), "mode": (None, "644"), "file": ("x", data)}
+    assert api.put(f"{place}/upload", files=form).status_code == 201
+    assert connected.files == {"/tmp/x": data}
+    answer = api.get(f"{place}/download", params={"path": "/tmp/x"})
+    assert answer.status_code == 200
+    assert answer.content == data
+    assert answer.headers["X-MEN-File-Mode"] == "644"
