@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules import envelope, transfer
 from chalicelib.deviceconnect.rules.dialect import GapError
 from chalicelib.deviceconnect.rules.envelope import MalformedError, Message
 from chalicelib.deviceconnect.rules.transfer import Data, FileInfo, More, Receive, TransferError
-from infra.relay.forms import FormError, read_form
+from infra.relay.forms import Form, FormError, read_form
 from infra.relay.sockets import address, credentials
 from infra.relay.translation import Incoming, Outgoing
 from infra.relay.upstream import Closed, Refused
@@ -94,9 +97,7 @@ async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaita
 
 async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str, path: str) -> None:
     """``GET .../devices/{id}/download?path=``: the file, streamed as it comes; ``HEAD``: its facts only."""
-    if not path.startswith("/"):
-        await _error(send, 400, "path: must be an absolute path")
-        return
+    answers = Answers(scope, send)
     begun = False
     head = scope["method"] == "HEAD"
     gone = asyncio.create_task(_until_gone(read))
@@ -106,19 +107,24 @@ async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, 
         if gone.done():
             raise TransferError(499, "the client has gone")
         if isinstance(step, FileInfo):
-            await send({"type": "http.response.start", "status": 200, "headers": _headers(step)})
+            await answers.begin(200, _headers(step))
             begun = True
         elif isinstance(step, Data):
-            await send({"type": "http.response.body", "body": step.data, "more_body": True})
+            await answers.body(step.data, more=True)
+
+    async def steps() -> Steps:
+        if not path.startswith("/"):
+            raise TransferError(400, "path: must be an absolute path")
+        return transfer.download(path, head=head)
 
     try:
-        await _with_session(scope, upstream, device, lambda: transfer.download(path, head=head), outcome)
+        await _with_session(scope, upstream, device, steps, outcome)
     except TransferError as error:
         if begun:
             raise  # too late for a status: the connection is cut, so nobody takes half a file for a whole one
-        await _error(send, error.status, error.text)
+        await answers.refuse(error)
     else:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await answers.body(b"")
     finally:
         gone.cancel()
 
@@ -130,34 +136,39 @@ async def _until_gone(read: Read) -> None:
 
 async def upload(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str) -> None:
     """``PUT .../devices/{id}/upload``: a form of path, uid, gid, mode, and the file."""
-    try:
-        form = await read_form(scope, read, fields=_FIELDS, file="file", most=limits.FILE_UPLOAD)
-        wanted = _wanted(form.fields)
-    except FormError as error:
-        await _error(send, error.status, str(error))
-        return
+    answers = Answers(scope, send)
+    form: Form | None = None
 
     async def outcome(step: Any) -> bytes | None:
-        if not isinstance(step, More):
+        if form is None or not isinstance(step, More):
             return None
         try:
             return await anext(form.file, b"")
         except FormError as error:
             raise TransferError(error.status, str(error)) from error
 
+    async def steps() -> Steps:
+        nonlocal form
+        try:
+            form = await read_form(scope, read, fields=_FIELDS, file="file", most=limits.FILE_UPLOAD)
+        except FormError as error:
+            raise TransferError(error.status, str(error)) from error
+        return transfer.upload(**_wanted(form.fields))
+
     try:
-        await _with_session(scope, upstream, device, lambda: transfer.upload(**wanted), outcome)
+        await _with_session(scope, upstream, device, steps, outcome)
     except TransferError as error:
-        await _error(send, error.status, error.text)
+        await answers.refuse(error)
     else:
-        await _reply(send, 201, b"")
+        await answers.begin(201, {"content-length": "0"})
+        await answers.body(b"")
 
 
 async def _with_session(
     scope: Scope,
     upstream: Upstream,
     device: str,
-    steps: Callable[[], Steps],
+    steps: Callable[[], Awaitable[Steps]],
     outcome: Callable[[Any], Awaitable[Any]],
 ) -> None:
     try:
@@ -168,7 +179,8 @@ async def _with_session(
         text = "device disconnected" if disconnected else _text(refused.body)
         raise TransferError(409 if disconnected else refused.status, text) from refused
     try:
-        await run(steps(), Session(socket), outcome=outcome)
+        # Whoever may not do this learns that first, before anything else is judged.
+        await run(await steps(), Session(socket), outcome=outcome)
     finally:
         await socket.close()
 
@@ -183,7 +195,7 @@ def _text(body: bytes) -> str:
 def _wanted(fields: dict[str, str]) -> dict[str, Any]:
     path = fields.get("path", "")
     if not path.startswith("/"):
-        raise FormError(400, "path: must be an absolute path")
+        raise TransferError(400, "path: must be an absolute path")
     wanted: dict[str, Any] = {"path": path}
     for name, base in (("uid", 10), ("gid", 10), ("mode", 8)):
         text = fields.get(name)
@@ -192,15 +204,15 @@ def _wanted(fields: dict[str, str]) -> dict[str, Any]:
         try:
             wanted[name] = int(text, base)
         except ValueError:
-            raise FormError(400, f"{name}: must be a number") from None
+            raise TransferError(400, f"{name}: must be a number") from None
         if not 0 <= wanted[name] < 2**32:
-            raise FormError(400, f"{name}: must be a number")
+            raise TransferError(400, f"{name}: must be a number")
     return wanted
 
 
-def _headers(info: FileInfo) -> list[tuple[bytes, bytes]]:
+def _headers(info: FileInfo) -> dict[str, str]:
     name = info.path.rsplit("/", 1)[-1].encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
-    headers = {
+    return {
         "content-type": "application/octet-stream",
         "content-disposition": f'attachment; filename="{name}"',
         "x-men-file-path": "".join(char if " " <= char < "\x7f" else "?" for char in info.path),
@@ -208,21 +220,41 @@ def _headers(info: FileInfo) -> list[tuple[bytes, bytes]]:
         "x-men-file-gid": _plain(info.gid),
         "x-men-file-mode": f"{info.mode:o}" if info.mode is not None else "",
         "x-men-file-size": _plain(info.size),
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
     }
-    return [(key.encode(), value.encode("latin-1")) for key, value in headers.items() if value]
 
 
 def _plain(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-async def _error(send: Send, status: int, text: str) -> None:
-    await _reply(send, status, json.dumps({"error": text}).encode())
+class Answers:
+    """Answers in the shape that all routes have."""
 
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = dict(scope["headers"]).get(b"x-men-requestid", b"").decode("latin-1")
+        acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isprintable()
+        self._request_id = given if acceptable else str(uuid.uuid4())
+        self._send = send
 
-async def _reply(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def begin(self, status: int, headers: dict[str, str]) -> None:
+        """The head of an answer."""
+        always = {
+            "x-men-requestid": self._request_id,
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        }
+        pairs = [(key.encode(), value.encode("latin-1")) for key, value in (headers | always).items() if value]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
+    async def body(self, data: bytes, *, more: bool = False) -> None:
+        """A piece of its body; the last without ``more``."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def refuse(self, error: TransferError) -> None:
+        """A whole answer that says why not."""
+        data = msgspec.json.encode({"error": error.text, "request_id": self._request_id})
+        headers = {"content-type": "application/json", "content-length": str(len(data))}
+        if error.status == 401:
+            headers["www-authenticate"] = 'Bearer realm="ManagementJWT"'
+        await self.begin(error.status, headers)
+        await self.body(data)

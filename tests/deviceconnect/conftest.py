@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.world import World
-from tests.simulator.device import Device
 from tests.deviceconnect.peers import FakeDevice
+from tests.simulator.device import Device
 
 if TYPE_CHECKING:
     import httpx2

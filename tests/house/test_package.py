@@ -35,7 +35,7 @@ from infra.scripts.package import (
 MB = 1_000_000
 RESOURCES = 300  # API Gateway, per REST API
 TEMPLATE = 1 * MB  # CloudFormation, per template
-OWN_CODE = 2 * MB
+OWN_CODE = 5 * MB  # sources and byte code of the whole management plane; a cold start reads only what it imports
 LAYER_UNPACKED = 60 * MB  # Lambda's own limit is 250 MB; a cold start reads what it imports
 CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
 STAGES = sorted(CONFIG["stages"])
@@ -116,8 +116,8 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-NAMED_BY_THE_ADMIN = {"arn:aws:ses:*:*:identity/*"}
-"""A sender's identity is the admin's own domain or address, which no policy here can know."""
+NAMED_BY_OTHERS = {"arn:aws:ses:*:*:identity/*", "arn:aws:execute-api:*:*:*/api/*/@connections/*"}
+"""A sender's identity is the admin's own, an API's id is AWS's choice: no policy here can know them."""
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -127,7 +127,7 @@ def test_a_policy_names_its_actions_and_its_own_stage(stage: str) -> None:
         assert "NotAction" not in statement
         assert "NotResource" not in statement
         assert [action for action in listed(statement["Action"]) if "*" in action] == []
-        for resource in set(listed(statement["Resource"])) - NAMED_BY_THE_ADMIN:
+        for resource in set(listed(statement["Resource"])) - NAMED_BY_OTHERS:
             assert f"lamplighter-{stage}-" in resource or f"/lamplighter/{stage}/" in resource, resource
 
 
