@@ -21,6 +21,7 @@ class Feature(StrEnum):
     CONFIGURATION = "configuration"
     DYNAMIC_GROUPS = "dynamic_groups"
     FILE_TRANSFER = "file_transfer"
+    INVENTORY_EVENTS = "inventory_events"
     MONITORING = "monitoring"
     PLAYBACK = "playback"
     RBAC = "rbac"
@@ -40,6 +41,7 @@ _BY_ADDON: Final = {
 _BY_PLAN: Final = {
     Feature.AUDIT_LOGS: "enterprise",
     Feature.DYNAMIC_GROUPS: "enterprise",
+    Feature.INVENTORY_EVENTS: "professional",
     Feature.PLAYBACK: "enterprise",
     Feature.RBAC: "enterprise",
     Feature.REPORTING: "enterprise",

@@ -80,6 +80,13 @@ AUDIT_CHANGE = 16 * KIB  # own: characters of what an entry says about a change;
 AUDIT_PER_PAGE = 10  # Mender: rows of a page of the log where nothing else is asked for
 AUDIT_EXPORT = 5 * MIB  # own: an exported file, which is one answer of a Lambda function
 
+# Integrations
+INTEGRATIONS = 10  # own: of a tenant; an event is written once for each that wants it
+INTEGRATION_DESCRIPTION = 1024  # Mender
+INTEGRATION_SECRET = 256  # own: hexadecimal digits
+EVENT_LIFE = 604_800  # Mender: seconds that an event is listed
+DELIVERY_LIFE = 86_400  # own: seconds after which an event that was not taken is given up
+
 # Users and tenants
 EMAIL = 256  # Mender
 PASSWORD_MIN = 8  # Mender, characters

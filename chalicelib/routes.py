@@ -21,6 +21,7 @@ MODULES: Final = {
     "/management/v1/deployments": ("artifacts.management_v1", "deployments.management_v1"),
     "/management/v1/deviceconnect": ("deviceconnect.management_v1",),
     "/management/v1/inventory": ("inventory.management_v1",),
+    "/management/v1/iot-manager": ("integrations.management_v1",),
     "/management/v1/tenantadm": ("tenantadm.management_v1",),
     "/management/v1/useradm": ("useradm.management_v1.accounts", "useradm.management_v1.users"),
     "/management/v2/deployments": ("artifacts.management_v2",),

@@ -16,6 +16,7 @@ class Queue(StrEnum):
     """The queues, by the last part of their names (``infra/templates/storage.yaml`` makes them)."""
 
     DECOMMISSIONS = "decommissions"
+    DELIVERIES = "deliveries"
     MAILS = "mails"
     UPLOADS = "uploads"
 

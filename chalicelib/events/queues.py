@@ -39,6 +39,13 @@ class CompleteUpload(msgspec.Struct):
     id: str
 
 
+class Deliver(msgspec.Struct):
+    """An integration whose events wait."""
+
+    tenant: str
+    integration: str
+
+
 @bp.on_sqs_message(queue=_PREFIX + Queue.DECOMMISSIONS, batch_size=1, name="decommissions")
 def on_decommission(event: SQSEvent) -> None:
     """Clear decommissioned devices out."""
@@ -61,6 +68,16 @@ def on_mail(event: SQSEvent) -> None:
                 useradm.write_letter(order)
             case letter:
                 mail.deliver(letter)
+
+
+@bp.on_sqs_message(queue=_PREFIX + Queue.DELIVERIES, batch_size=1, name="deliveries")
+def on_delivery(event: SQSEvent) -> None:
+    """Tell integrations of events."""
+    from chalicelib.integrations.service import delivering
+
+    for record in event:
+        message = msgspec.json.decode(record.body, type=Deliver)
+        delivering.deliver(TenantId(message.tenant), message.integration)
 
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")

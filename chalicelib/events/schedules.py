@@ -25,8 +25,9 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
     # Imported here: calls of the API don't pay for it.
     from chalicelib.artifacts import service as artifacts
     from chalicelib.deployments import service as deployments
+    from chalicelib.integrations.service import delivering as integrations
 
-    return (artifacts.tick, deployments.tick)
+    return (artifacts.tick, deployments.tick, integrations.tick)
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")

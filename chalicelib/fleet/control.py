@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
@@ -51,6 +52,8 @@ class Control:
     storage_limit: int
     open: tuple[tuple[int, str], ...]
     settings: TenantSettings
+    subscribers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Which integrations are told of which kinds of events."""
 
 
 _GONE = Control(
@@ -102,6 +105,7 @@ def _read(tenant: TenantId) -> Control:
         storage_limit=int(item.storage_limit),
         open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
         settings=msgspec.convert(item.settings, TenantSettings),
+        subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
     )
 
 
@@ -149,6 +153,24 @@ def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
         & (ControlItem.max_system_devices == limits.system)
     )
     tx.check(ref(tenant), same, label="terms")
+
+
+def change_subscribers(
+    tx: Transaction, tenant: TenantId, change: Callable[[dict[str, list[str]]], dict[str, list[str]]]
+) -> None:
+    """Change which integrations are told of what; fails with label ``subscribers`` if that was changed meanwhile.
+
+    Processes that hold a copy of the control item tell the old ones for up to ``settings.control_cache`` seconds.
+    """
+    item = ControlItem.get(keys.partition(tenant), _SORT, consistent_read=True)
+    revision = cast("float | None", item.subscribers_revision)
+    known = ControlItem.subscribers_revision
+    tx.update(
+        ref(tenant),
+        [ControlItem.subscribers.set(change(item.subscribers or {})), known.set(int(revision or 0) + 1)],
+        ControlItem.pk.exists() & (known.does_not_exist() if revision is None else known == revision),
+        label="subscribers",
+    )
 
 
 def next_sequence(tenant: TenantId) -> int:

@@ -91,6 +91,10 @@ class ControlItem(FleetItem):
     """What the tenant has set of ``fleet.control.TenantSettings``."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """Unfinished deployments that are not on heads: id to sequence."""
+    subscribers = BlobAttribute(null=True)
+    """Integrations that are told of events: id to scopes. ``integrations`` owns it."""
+    subscribers_revision = NumberAttribute(null=True)
+    """Counts changes of ``subscribers``: the condition of each next one."""
 
 
 class SequenceItem(FleetItem):

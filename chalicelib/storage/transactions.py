@@ -53,6 +53,7 @@ class Transaction:
 
     _writes: list[_Write] = field(default_factory=list)
     _late: list[Callable[[Transaction], None]] = field(default_factory=list)
+    _then: list[Callable[[], None]] = field(default_factory=list)
 
     def __len__(self) -> int:
         """How many writes were collected, late ones not counted."""
@@ -70,6 +71,13 @@ class Transaction:
     def latecomers(self) -> tuple[Callable[[Transaction], None], ...]:
         """What was handed to :meth:`late`: who writes an item late adds to what another call began."""
         return tuple(self._late)
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once everything is written.
+
+        For what may be lost with the process, like waking a worker: the schedule must find what was written too.
+        """
+        self._then.append(call)
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
@@ -125,6 +133,8 @@ class Transaction:
                 elif not _conflict(error):
                     raise
             else:
+                for call in self._then:
+                    call()
                 return
             # Full jitter: writers that collided must not collide again in step.
             time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311, TID251  # not for security

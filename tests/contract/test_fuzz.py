@@ -112,7 +112,14 @@ def ids(world: World) -> dict[str, str]:
     user = world.api.get("/api/management/v1/useradm/users").json()[0]
     world.upload("fuzzed")
     artifact = world.api.get("/api/management/v1/deployments/artifacts").json()[0]["id"]
+    hook = {"type": "http", "http": {"url": "https://fuzzed.example"}}
+    made = world.api.post(
+        "/api/management/v1/iot-manager/integrations", json={"provider": "webhook", "credentials": hook}
+    )
+    integration = made.headers["Location"].rsplit("/", 1)[-1]
     return {
+        "integrations": integration,
+        "state": integration,
         "devices": device["id"],
         "auth": device["auth_sets"][0]["id"],
         "users": user["id"],

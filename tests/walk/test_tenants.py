@@ -19,6 +19,10 @@ BODIES: dict[str, Any] = {
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},
     "PUT /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
     "PATCH /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],
+    "PUT /management/v1/iot-manager/integrations/{id}/credentials": {
+        "type": "http",
+        "http": {"url": "https://stolen.example"},
+    },
     "PUT /management/v2/inventory/filters/{id}": {"name": "changed", "terms": []},
     "PUT /management/v2/tenantadm/tenants/{id}/child": {"name": "stolen"},
     "PUT /management/v2/tenantadm/tenants/{id}/status": {"status": "suspended"},
@@ -53,18 +57,31 @@ class Tenant:
         filters = "/api/management/v2/inventory/filters"
         saved = world.api.post(filters, json={"name": f"filter-{uuid.uuid4().hex[:6]}", "terms": terms})
         self.filter = saved.headers["Location"].rsplit("/", 1)[-1]
+        hook = {"type": "http", "http": {"url": f"https://{uuid.uuid4().hex[:6]}.example"}}
+        made = world.api.post(
+            "/api/management/v1/iot-manager/integrations",
+            json={"provider": "webhook", "credentials": hook, "scopes": ["deviceauth", "deployments"]},
+        )
+        self.integration = made.headers["Location"].rsplit("/", 1)[-1]
         self.user = world.api.get("/api/management/v1/useradm/users/me").json()["id"]
         self.tenant = world.api.get("/api/management/v2/tenantadm/tenants/me").json()["id"]
 
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
         device, group = self.device.id, self.group
-        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter]
+        ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter, self.integration]
         if "/tenants/" in path:
             ids = [self.tenant]  # the only ids that are no UUIDs
         names = [self.release, group, "max_devices"]
         return [
-            {"id": each, "aid": self.auth_set, "device_id": device, "name": name}
+            {
+                "id": each,
+                "aid": self.auth_set,
+                "device_id": device,
+                "deviceId": device,
+                "integrationId": self.integration,
+                "name": name,
+            }
             for each in (ids if "{id}" in path else ids[:1])
             for name in (names if "{name}" in path else names[:1])
         ]
@@ -78,6 +95,7 @@ class Tenant:
             "/v1/inventory/devices",
             "/v1/inventory/groups",
             f"/v1/inventory/groups/{self.group}/devices",
+            "/v1/iot-manager/integrations",
             "/v2/inventory/filters",
             "/v1/deployments/artifacts",
             "/v1/deployments/deployments",
@@ -103,6 +121,7 @@ class Tenant:
             self.release,
             self.group,
             self.filter,
+            self.integration,
         ]
 
 

@@ -55,6 +55,11 @@ class Standing:
         """Id of the accepted set."""
         return next((item.id for item in self.sets if item.status is Status.ACCEPTED), None)
 
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the device is accepted, or was at any time: the generation counts how often that ended."""
+        return self.accepted is not None or self.generation > 0
+
     def by_key(self, pubkey: str) -> AuthSet | None:
         """The set of that key."""
         return next((item for item in self.sets if item.pubkey == pubkey), None)

@@ -13,6 +13,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
+from chalicelib.devauth.service import events
 from chalicelib.errors import Unavailable, Unprocessable
 from chalicelib.fleet import control, heads, membership
 from chalicelib.fleet.tables import DeviceHead
@@ -90,6 +91,7 @@ def save(tenant: TenantId, before: Device, after: Device | None, note: Note | No
     elif before.standing.status is not after.standing.status:
         inventory.status_changed(tx, tenant, before.id, after.standing.status)
     _record(tx, tenant, before, note)
+    events.emit(tx, tenant, before, after)
     _commit(tx)
 
 

@@ -1,0 +1,1 @@
+"""Integrations: webhooks that are told of what happens to devices and deployments."""

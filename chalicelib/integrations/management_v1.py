@@ -1,0 +1,171 @@
+"""Management API v1, integrations ("iot-manager")."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.clock import rfc3339
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.fleet import heads
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, no_content
+from chalicelib.integrations import shapes
+from chalicelib.integrations.service import managing
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+    from chalicelib.integrations.tables.events import StoredEvent
+    from chalicelib.integrations.tables.integrations import Integration
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /management/v1/iot-manager/integrations", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
+def list_integrations(request: Request) -> Reply:
+    """The tenant's integrations, without their secrets."""
+    page = paging.read_page(request)
+    found = managing.listed(request.tenant)
+    return Reply(
+        200,
+        [_integration(each) for each in found[page.start : page.stop]],
+        paging.headers(request, page, more=len(found) > page.stop),
+    )
+
+
+def _integration(integration: Integration) -> shapes.IntegrationShape:
+    http = shapes.Http(integration.url, shapes.OMITTED if integration.secret else None)
+    return shapes.IntegrationShape(
+        integration.id,
+        integration.provider,
+        shapes.Credentials("http", http),
+        integration.description,
+        integration.scopes,
+    )
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/iot-manager/integrations",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_MANAGE,
+    body=shapes.NewIntegration,
+)
+def create_integration(request: Request) -> Reply:
+    """Have a webhook told of what happens."""
+    integration = managing.create(request.tenant, request.body)
+    return created(f"/api/management/v1/iot-manager/integrations/{integration}")
+
+
+@endpoint(
+    bp, "DELETE /management/v1/iot-manager/integrations/{id}", auth=Auth.USER, permission=Permission.INTEGRATIONS_MANAGE
+)
+def delete_integration(request: Request, id: str) -> Reply:
+    """Tell a webhook nothing any more."""
+    managing.delete(request.tenant, id)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/iot-manager/integrations/{id}/credentials",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_MANAGE,
+    body=shapes.Credentials,
+)
+def set_credentials(request: Request, id: str) -> Reply:
+    """Post elsewhere, or sign with another secret."""
+    managing.set_credentials(request.tenant, id, request.body)
+    return no_content()
+
+
+@endpoint(bp, "GET /management/v1/iot-manager/events", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
+def list_events(request: Request) -> Reply:
+    """The events of the last week, newest first, of all integrations or of ``integration_id``."""
+    page = paging.read_page(request)
+    integration = request.query.get("integration_id") or None
+    # One row more than the page tells whether another follows.
+    found = managing.events(request.tenant, _uuid(integration), page.start, page.stop + 1)
+    shown = [_event(each) for each in found[: page.size]]
+    return Reply(200, shown, paging.headers(request, page, more=len(found) > page.size))
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return str(uuid.UUID(text)) if text is not None else None
+    except ValueError as error:
+        raise BadRequest("integration_id: must be a valid UUID") from error
+
+
+def _event(event: StoredEvent) -> shapes.EventShape:
+    return shapes.EventShape(event.place.event, event.kind, event.data, rfc3339(event.time), event.statuses)
+
+
+# Twins: what a device's state in another cloud would be. Webhooks keep none, so every device has none.
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/iot-manager/devices/{deviceId}/state",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_READ,
+    device="deviceId",
+)
+def get_states(request: Request, deviceId: str) -> Reply:  # noqa: N803  # API Gateway's name of it
+    """A device's state by integration: empty, since webhooks hold no state."""
+    _require_device(request, deviceId)
+    return Reply(200, {})
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/iot-manager/devices/{deviceId}/state/{integrationId}",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_READ,
+    device="deviceId",
+)
+def get_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # noqa: N803
+    """A device's state in an integration: there is none."""
+    raise _no_state(request, deviceId, integrationId)
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/iot-manager/devices/{deviceId}/state/{integrationId}",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_MANAGE,
+    body=bytes,
+    device="deviceId",
+)
+def set_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # noqa: N803
+    """Set a device's state in an integration: there is none to set."""
+    raise _no_state(request, deviceId, integrationId)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/iot-manager/devices/{deviceId}",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_MANAGE,
+    device="deviceId",
+)
+def forget_device(request: Request, deviceId: str) -> Reply:  # noqa: N803
+    """Take a device out of all integrations: done, it is in none."""
+    _require_device(request, deviceId)
+    return no_content()
+
+
+def _require_device(request: Request, device_id: str) -> None:
+    if heads.find(request.tenant, device_id) is None:
+        raise NotFound("device not found")
+
+
+def _no_state(request: Request, device_id: str, integration: str) -> NotFound:
+    _require_device(request, device_id)
+    managing.get(request.tenant, integration)
+    return NotFound("the integration keeps no state of devices")

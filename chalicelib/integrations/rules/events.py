@@ -1,0 +1,75 @@
+"""What happens, and who is told of it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.integrations.shapes import EventBody
+
+
+class Scope(StrEnum):
+    """The kinds of events that an integration may ask for."""
+
+    DEPLOYMENTS = "deployments"
+    """Beyond Mender."""
+    DEVICEAUTH = "deviceauth"
+    INVENTORY = "inventory"
+
+
+DEFAULT_SCOPES: Final = (Scope.DEVICEAUTH,)
+"""Of an integration that names none, as in Mender."""
+
+
+class Kind(StrEnum):
+    """The types of events; keep the list alphabetical. Those of devices are Mender's."""
+
+    DEPLOYMENT_ABORTED = "deployment-aborted"
+    DEPLOYMENT_CREATED = "deployment-created"
+    DEPLOYMENT_DEVICE_FINISHED = "deployment-device-finished"
+    DEPLOYMENT_FINISHED = "deployment-finished"
+    DEPLOYMENT_PHASE_OPENED = "deployment-phase-opened"
+    DEVICE_DECOMMISSIONED = "device-decommissioned"
+    DEVICE_INVENTORY_CHANGED = "device-inventory-changed"
+    DEVICE_PROVISIONED = "device-provisioned"
+    DEVICE_STATUS_CHANGED = "device-status-changed"
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that it belongs to."""
+        if self is Kind.DEVICE_INVENTORY_CHANGED:
+            return Scope.INVENTORY
+        return Scope.DEPLOYMENTS if self.startswith("deployment-") else Scope.DEVICEAUTH
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Events of one ``subject``, a device or a deployment, are told in their order."""
+
+    kind: Kind
+    subject: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def listeners(subscribers: Mapping[str, frozenset[str]], kind: Kind) -> list[str]:
+    """The integrations that want to know of such an event."""
+    return sorted(integration for integration, scopes in subscribers.items() if kind.scope in scopes)
+
+
+def body(event_id: str, kind: str, data: dict[str, Any], time: str) -> bytes:
+    """What is posted."""
+    return msgspec.json.encode(EventBody(event_id, kind, data, time))
+
+
+def headers(body: bytes, secret: str | None) -> dict[str, str]:
+    """The headers of a post; ``secret`` is hexadecimal."""
+    common = {"Content-Type": "application/json"}
+    if not secret:
+        return common
+    signature = hmac.digest(bytes.fromhex(secret), body, "sha256").hex()
+    return common | {"X-Men-Algorithm": "MEN-HMAC-SHA256-Payload", "X-Men-Signature": signature}

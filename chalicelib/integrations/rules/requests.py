@@ -1,0 +1,67 @@
+"""What an integration may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest
+from chalicelib.integrations.rules.events import DEFAULT_SCOPES, Scope
+from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegration
+
+WEBHOOK: Final = "webhook"
+_CREDENTIALS: Final = {WEBHOOK: "http", "iot-core": "aws", "iot-hub": "sas"}
+"""Which type of credentials each provider has."""
+_HEX: Final = re.compile(r"([0-9a-fA-F]{2})+")
+
+
+def check_new(wanted: NewIntegration) -> None:
+    """Refuse what can't be an integration here, its URL apart.
+
+    Raises:
+        BadRequest: it is incomplete or contradicts itself, or its provider is none that this server tells.
+    """
+    if wanted.provider not in _CREDENTIALS:
+        raise BadRequest(f"provider: must be one of: {', '.join(sorted(_CREDENTIALS))}")
+    if wanted.credentials.type != _CREDENTIALS[wanted.provider]:
+        raise BadRequest(f"credentials: type must be {_CREDENTIALS[wanted.provider]} for provider {wanted.provider}")
+    if wanted.provider != WEBHOOK:
+        raise BadRequest(
+            f"provider: {wanted.provider} is not served: this server keeps no device twins in other clouds"
+        )
+    if len(wanted.description) > limits.INTEGRATION_DESCRIPTION:
+        raise BadRequest(f"description: the length must be no more than {limits.INTEGRATION_DESCRIPTION}")
+    unknown = set(wanted.scopes or ()) - set(Scope)
+    if unknown:
+        raise BadRequest(f"scopes: must be of: {', '.join(sorted(Scope))}")
+
+
+def scopes(wanted: NewIntegration) -> list[str]:
+    """The scopes of a new integration, sorted."""
+    return sorted(set(wanted.scopes or DEFAULT_SCOPES))
+
+
+def http(credentials: Credentials, *, keeps_secret: bool = False) -> Http:
+    """A webhook's credentials; an empty secret is none.
+
+    Args:
+        credentials: as they were sent.
+        keeps_secret: whether there is a secret that ``<omitted>`` can stand for.
+
+    Raises:
+        BadRequest: they are none of a webhook, or the secret is not hexadecimal.
+    """
+    if credentials.type != _CREDENTIALS[WEBHOOK] or credentials.http is None:
+        raise BadRequest("credentials: type must be http, with a member http")
+    given = credentials.http
+    if not given.url:
+        raise BadRequest("credentials: http.url: cannot be blank")
+    secret = given.secret or None
+    if secret == OMITTED and keeps_secret:
+        return given
+    if secret is not None and (len(secret) > limits.INTEGRATION_SECRET or not _HEX.fullmatch(secret)):
+        raise BadRequest(
+            f"credentials: http.secret: must be 2 to {limits.INTEGRATION_SECRET} hexadecimal digits, in pairs"
+        )
+    return Http(given.url, secret)

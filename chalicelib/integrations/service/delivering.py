@@ -1,0 +1,217 @@
+"""Events go to their receivers: in order, again until they are taken or a day old.
+
+One worker at a time has an integration's lane, so a receiver that is slow or down holds up nobody else's events. In a
+lane the events of one device or deployment go one after the other, those of others beside them. An event that is
+refused is tried again later, and holds back only later ones of its own device. A receiver that is down is left alone,
+lane and all, for longer each time.
+
+An event may be delivered twice (a worker that dies after the post has noted nothing); its ``id`` tells.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from chalicelib import clock, outbound
+from chalicelib.aws import vault
+from chalicelib.integrations.rules import attempts
+from chalicelib.integrations.rules import events as rules
+from chalicelib.integrations.service.emitting import wake
+from chalicelib.integrations.shapes import DeliveryStatus
+from chalicelib.integrations.tables import events as event_table
+from chalicelib.integrations.tables import integrations as table
+from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables.lanes import Lane, WaitingItem
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.integrations.tables.events import Place, StoredEvent
+    from chalicelib.storage.keys import TenantId
+
+_RUN: Final = 20.0
+"""Seconds in which a run begins posts. The rest of a long lane goes to the end of the queue: others have their turn."""
+_LEASE: Final = timedelta(seconds=80)
+"""Longer than a run with its last post, shorter than the worker's life."""
+_AT_ONCE: Final = 8
+_PAGE: Final = 100
+_HOPELESS: Final = 10
+"""A receiver that refuses so many events in a row takes none."""
+_DUE: Final = 200
+"""Items of each part of the index that one run of the schedule looks at; the others wait for the next."""
+
+
+def tick(now: datetime) -> None:
+    """Send workers to lanes whose time has come, and to events whose message was lost."""
+    for lane in sorted(lanes.due(now, limit=_DUE), key=lambda lane: lane.partition):
+        wake(lane)
+
+
+def deliver(tenant: TenantId, integration: str) -> None:
+    """Tell an integration of the events that wait for it; nothing to do if another worker is at it."""
+    lane = Lane(tenant, integration)
+    lease = str(uuid.uuid4())
+    now = clock.now()
+    taken = lanes.take(lane, lease, now, _LEASE)
+    if taken is None:
+        return
+    receiver = table.find(tenant, integration)
+    if receiver is None:
+        _clear(lane, lease)
+        return
+    secret = vault.unseal(receiver.secret, tenant, integration) if receiver.secret else None
+    closed_until = taken.closed_until if taken.is_closed(now) else None
+    run = _Run(lane, receiver.url, secret, int(taken.failures), closed_until)
+    run.work()
+    while not lanes.give_back(lane, lease, run.due(), failures=run.failures, closed_until=run.closed_until):
+        if not run.is_late():
+            run.work()
+    if run.is_late():
+        wake(lane)
+
+
+def _clear(lane: Lane, lease: str) -> None:
+    # Should this die or be too slow, the lane comes due when the lease ends.
+    for row in lanes.waiting(lane):
+        lanes.drop(row)
+    lanes.remove(lane, lease)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One worker's work on a lane."""
+
+    lane: Lane
+    url: str
+    secret: str | None
+    failures: int
+    """How often in a row the receiver was down."""
+    closed_until: datetime | None
+    _ends: float = field(default_factory=lambda: time.monotonic() + _RUN)
+    _next: datetime | None = None
+    _held: set[str] = field(default_factory=set)
+    """Subjects with an event that has to go before others."""
+    _refused: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def is_late(self) -> bool:
+        """Whether others should have their turn."""
+        return time.monotonic() >= self._ends
+
+    def due(self) -> datetime | None:
+        """When the lane has something to do; None if it has nothing."""
+        return clock.now() if self.is_late() else self._next
+
+    def work(self) -> None:
+        """Go once through what waits, as far as the receiver and the time allow."""
+        self._next = self.closed_until
+        self._held.clear()
+        if self.closed_until is None:
+            self._through()
+        if self.closed_until is not None:
+            # What came since the last time is at the end; the lane stands for all of it now.
+            for row in lanes.newest_in_index(self.lane):
+                if self.is_late():
+                    return
+                lanes.park(row)
+
+    def _through(self) -> None:
+        for rows in _pages(lanes.waiting(self.lane)):
+            if self.is_late():
+                return
+            by_subject: dict[str, list[WaitingItem]] = {}
+            for row in rows:
+                by_subject.setdefault(row.subject, []).append(row)
+            found = event_table.find_many(self.lane.tenant, [row.place for row in rows])
+            # Whether a receiver is up again is asked once, not by eight at once.
+            with ThreadPoolExecutor(1 if self.failures else _AT_ONCE) as pool:
+                list(pool.map(partial(self._in_order, found), by_subject.values()))
+            # Of a receiver that is down only those are looked at that are to be given up: the oldest.
+            if self.closed_until is not None and not attempts.is_over(rows[-1].time, clock.now()):
+                return
+
+    def _in_order(self, found: dict[Place, StoredEvent], rows: list[WaitingItem]) -> None:
+        """Deliver events of one subject, up to the first that can't be."""
+        subject = rows[0].subject
+        for row in rows:
+            if self.is_late():
+                return
+            event = found.get(row.place)
+            if event is None:
+                lanes.drop(row)
+            elif subject in self._held:
+                lanes.park(row)
+            elif not self._settled(row, event):
+                self._held.add(subject)
+
+    def _settled(self, row: WaitingItem, event: StoredEvent) -> bool:
+        """Try to deliver an event, if it is time to; whether it needs nothing any more."""
+        now = clock.now()
+        over = attempts.is_over(row.time, now)
+        not_before = self.closed_until or row.next_attempt
+        if not_before is not None and now < not_before and not over:
+            self._come_back(not_before)
+            lanes.park(row)
+            return False
+        if self.closed_until is not None:
+            status, is_down = self._failed("the receiver was down for too long"), True
+        else:
+            status, is_down = self._post(event)
+            self._learn(now, status, is_down=is_down)
+        tx = Transaction()
+        event_table.note(tx, self.lane.tenant, event.place, status)
+        settled = status.success or over
+        if settled:
+            lanes.done(tx, row)
+        else:
+            retry_at = now + attempts.wait(int(row.attempts) + 1, random.random())  # noqa: S311  # jitter
+            lanes.tried(tx, row, None if is_down else retry_at)
+            self._come_back(self.closed_until or retry_at)
+        # A failure means that the event is gone, or that another worker has the lane by now.
+        with suppress(ConditionFailed):
+            tx.commit()
+        return settled
+
+    def _post(self, event: StoredEvent) -> tuple[DeliveryStatus, bool]:
+        """How a post went, and whether the receiver is down."""
+        body = rules.body(event.place.event, event.kind, event.data, clock.rfc3339(event.time))
+        try:
+            answer = outbound.request("POST", self.url, rules.headers(body, self.secret), body)
+        except outbound.OutboundError as error:
+            return self._failed(str(error)), True
+        if attempts.succeeded(answer.status):
+            return DeliveryStatus(self.lane.integration, success=True, status_code=answer.status), False
+        refused = self._failed(f"the receiver answered {answer.status}", answer.status)
+        return refused, attempts.receiver_is_down(answer.status)
+
+    def _failed(self, error: str, status: int | None = None) -> DeliveryStatus:
+        return DeliveryStatus(self.lane.integration, success=False, status_code=status, error=error)
+
+    def _learn(self, now: datetime, status: DeliveryStatus, *, is_down: bool) -> None:
+        with self._lock:
+            if status.success:
+                self.failures = self._refused = 0
+                return
+            self._refused += 1
+            if self.closed_until is None and (is_down or self._refused >= _HOPELESS):
+                self.failures += 1
+                self.closed_until = now + attempts.wait(self.failures, random.random())  # noqa: S311  # jitter
+
+    def _come_back(self, when: datetime) -> None:
+        with self._lock:
+            self._next = when if self._next is None else min(self._next, when)
+
+
+def _pages(rows: Iterator[WaitingItem]) -> Iterator[list[WaitingItem]]:
+    while page := list(islice(rows, _PAGE)):
+        yield page

@@ -1,0 +1,169 @@
+"""What users do with integrations: make and remove them, and look at what they were told (behaviour notes K)."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib import features, limits, outbound
+from chalicelib.auditlogs.service import Action, Object, ObjectType, record
+from chalicelib.aws import vault
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from chalicelib.fleet import control
+from chalicelib.integrations.rules import requests
+from chalicelib.integrations.rules.events import Scope
+from chalicelib.integrations.service.emitting import wake
+from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegration
+from chalicelib.integrations.tables import events as event_table
+from chalicelib.integrations.tables import integrations as table
+from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables.integrations import Integration
+from chalicelib.integrations.tables.lanes import Lane
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.integrations.tables.events import StoredEvent
+    from chalicelib.storage.keys import TenantId
+
+_RACES = 8
+_TAKEN = "an integration with this URL already exists"
+
+
+def listed(tenant: TenantId) -> list[Integration]:
+    """The tenant's integrations, by id; secrets are sealed."""
+    return table.of_tenant(tenant)
+
+
+def get(tenant: TenantId, integration: str) -> Integration:
+    """The integration.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+    """
+    found = table.find(tenant, integration)
+    if found is None:
+        raise NotFound("integration not found")
+    return found
+
+
+def create(tenant: TenantId, wanted: NewIntegration) -> str:
+    """Have a webhook told of what happens from now on. Returns the integration's id.
+
+    Raises:
+        BadRequest: it is malformed, of a provider that is not served, or its URL is never called.
+        Forbidden: the tenant's plan has not got one of its scopes.
+        Conflict: an integration has the URL.
+        Unprocessable: the tenant has as many integrations as it may.
+    """
+    requests.check_new(wanted)
+    http = requests.http(wanted.credentials)
+    _check_url(http.url)
+    scopes = requests.scopes(wanted)
+    _check_plan(tenant, scopes)
+    integration = str(uuid.uuid4())
+    secret = _sealed(tenant, integration, http)
+    new = Integration(integration, wanted.provider, http.url, secret, wanted.description, scopes)
+    for _ in range(_RACES):
+        tx = Transaction()
+        table.put_new(tx, tenant, new)
+        control.change_subscribers(tx, tenant, partial(_with, integration, scopes))
+        record(tx, tenant, Action.CREATE, _object(new))
+        try:
+            tx.commit()
+        except ConditionFailed as error:
+            if table.URL in error.failed:
+                raise Conflict(_TAKEN) from error
+            continue
+        control.forget(tenant)
+        return integration
+    raise Unavailable
+
+
+def _with(integration: str, scopes: list[str], known: dict[str, list[str]]) -> dict[str, list[str]]:
+    if len(known) >= limits.INTEGRATIONS:
+        raise Unprocessable(f"too many integrations (max: {limits.INTEGRATIONS})")
+    return known | {integration: scopes}
+
+
+def _check_url(url: str) -> None:
+    try:
+        outbound.parse(url)
+    except outbound.Refused as error:
+        raise BadRequest(f"credentials: http.url: {error}") from error
+
+
+def _check_plan(tenant: TenantId, scopes: list[str]) -> None:
+    item = control.get(tenant)
+    feature = features.Feature.INVENTORY_EVENTS
+    if Scope.INVENTORY in scopes and not features.included(feature, item.plan, features.enabled_addons(item.addons)):
+        raise Forbidden("the plan of this tenant does not include inventory events")
+
+
+def _sealed(tenant: TenantId, integration: str, http: Http) -> bytes | None:
+    return vault.seal(http.secret, tenant, integration) if http.secret else None
+
+
+def _object(integration: Integration) -> Object:
+    return Object(ObjectType.INTEGRATION, integration.id, {"provider": integration.provider})
+
+
+def set_credentials(tenant: TenantId, integration: str, credentials: Credentials) -> None:
+    """Post elsewhere, or sign with another secret, from the next attempt on.
+
+    Raises:
+        BadRequest: they are malformed, or the URL is never called.
+        NotFound: there is no such integration.
+        Conflict: another integration has the URL.
+    """
+    for _ in range(_RACES):
+        before = get(tenant, integration)
+        http = requests.http(credentials, keeps_secret=before.secret is not None)
+        _check_url(http.url)
+        secret = before.secret if http.secret == OMITTED else _sealed(tenant, integration, http)
+        tx = Transaction()
+        table.change(tx, tenant, before, http.url, secret)
+        record(tx, tenant, Action.UPDATE, _object(before), change="credentials")
+        try:
+            tx.commit()
+        except ConditionFailed as error:
+            if table.INTEGRATION not in error.failed:
+                raise Conflict(_TAKEN) from error
+            continue
+        return
+    raise Unavailable
+
+
+def delete(tenant: TenantId, integration: str) -> None:
+    """Tell a webhook nothing any more; what it was not told of yet is dropped.
+
+    Raises:
+        NotFound: there is no such integration.
+    """
+    for _ in range(_RACES):
+        gone = get(tenant, integration)
+        tx = Transaction()
+        table.delete(tx, tenant, gone)
+        control.change_subscribers(tx, tenant, partial(_without, integration))
+        record(tx, tenant, Action.DELETE, _object(gone))
+        tx.then(partial(wake, Lane(tenant, integration)))
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        control.forget(tenant)
+        return
+    raise Unavailable
+
+
+def _without(integration: str, known: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {other: scopes for other, scopes in known.items() if other != integration}
+
+
+def events(tenant: TenantId, integration: str | None, start: int, stop: int) -> list[StoredEvent]:
+    """Rows ``start`` to ``stop`` of the tenant's events of the last week, or those of an integration; newest first."""
+    if integration is None:
+        return event_table.listed(tenant, start, stop)
+    places = lanes.places(Lane(tenant, integration), start, stop)
+    found = event_table.find_many(tenant, places)
+    return [found[place] for place in places if place in found]

@@ -1,0 +1,38 @@
+"""The table ``integrations``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#INTEGRATIONS`` | ``<integration>`` | an integration |
+| ``T#t#URLS`` | ``<sha256 of the URL>`` | which integration has a URL: one each |
+| ``T#t#EVENTS`` | ``<order>#<event>`` | an event, with what became of it; expires |
+| ``T#t#L#<integration>`` | ``LANE`` | who delivers an integration's events now, and when to try again |
+| ``T#t#L#<integration>`` | ``W#<order>#<event>`` | an event that waits to be delivered: the outbox |
+| ``T#t#L#<integration>`` | ``D#<order>#<event>`` | an event that was delivered or given up; expires |
+
+``<order>`` is milliseconds and a number within the transaction. Index ``due``: ``DUE#<0..7>``, milliseconds, of waiting
+events whose message may have been lost, and of lanes that have something to do then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import Item, table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class IntegrationsItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("integrations")
+
+
+def millis(time: datetime) -> str:
+    """``time`` as keys hold it."""
+    return keys.number(int(time.timestamp() * 1000))

@@ -1,0 +1,104 @@
+"""Events of a tenant, as they are listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib import limits
+from chalicelib.integrations.shapes import DeliveryStatus
+from chalicelib.integrations.tables import IntegrationsItem, millis
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+KEPT = timedelta(seconds=limits.EVENT_LIFE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event is among those of its tenant: ``order`` sorts as text, the oldest first."""
+
+    order: str
+    event: str
+
+    @classmethod
+    def new(cls, event: str, time: datetime, number: int) -> Place:
+        """The place of an event that happens now, as the ``number``-th write of its transaction."""
+        return cls(f"{millis(time)}.{number:03d}", event)
+
+    @classmethod
+    def of(cls, sort_key: str) -> Place:
+        """The place that a sort key ends with."""
+        order, event = sort_key.split("#")[-2:]
+        return cls(order, event)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event, and how the attempts to tell of it ended so far."""
+
+    place: Place
+    kind: str
+    data: dict[str, Any]
+    time: datetime
+    statuses: list[DeliveryStatus]
+
+
+class EventItem(IntegrationsItem):
+    """An event as it is stored."""
+
+    type = UnicodeAttribute()
+    data = BlobAttribute()
+    time = TimeAttribute()
+    statuses: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
+    """By integration, as JSON text."""
+    expires_at = NumberAttribute()
+
+
+def _ref(tenant: TenantId, place: Place) -> EventItem:
+    return EventItem(keys.partition(tenant, "EVENTS"), keys.sort(place.order, place.event))
+
+
+def _event(item: EventItem) -> StoredEvent:
+    statuses: dict[str, str] = item.statuses.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
+    shown = [msgspec.json.decode(text, type=DeliveryStatus) for _, text in sorted(statuses.items())]
+    return StoredEvent(Place.of(item.sk), item.type, item.data, item.time, shown)
+
+
+def put_new(tx: Transaction, tenant: TenantId, place: Place, kind: str, data: dict[str, Any], time: datetime) -> None:
+    """Add an event."""
+    item = _ref(tenant, place)
+    item.type, item.data, item.time = kind, data, time
+    item.expires_at = int((time + KEPT).timestamp())
+    tx.put(item, label="event")
+
+
+def note(tx: Transaction, tenant: TenantId, place: Place, status: DeliveryStatus) -> None:
+    """Note how an attempt to tell of an event ended; fails with label ``event`` if it is no more."""
+    text = msgspec.json.encode(status).decode()
+    actions = [EventItem.statuses[status.integration_id].set(text)]
+    tx.update(_ref(tenant, place), actions, EventItem.pk.exists(), label="event")
+
+
+def listed(tenant: TenantId, start: int, stop: int) -> list[StoredEvent]:
+    """Rows ``start`` to ``stop`` of the tenant's events, the newest first."""
+    rows = EventItem.query(keys.partition(tenant, "EVENTS"), scan_index_forward=False, limit=stop)
+    return [_event(item) for item in islice(rows, start, stop)]
+
+
+def find_many(tenant: TenantId, places: Iterable[Place]) -> dict[Place, StoredEvent]:
+    """The events that are still kept, by their places; 100 a round trip."""
+    wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, place) for place in places)]
+    found = map(_event, EventItem.batch_get(wanted, consistent_read=True))
+    return {event.place: event for event in found}

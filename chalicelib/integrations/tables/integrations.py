@@ -1,0 +1,111 @@
+"""Integrations of a tenant: a few."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
+
+from chalicelib.integrations.tables import IntegrationsItem
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+INTEGRATION, URL = "integration", "url"
+"""Labels of writes of the integration, and of the claim to its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A webhook. ``secret`` is sealed (``aws.vault``); None: posts are not signed."""
+
+    id: str
+    provider: str
+    url: str
+    secret: bytes | None
+    description: str
+    scopes: list[str]
+
+
+class IntegrationItem(IntegrationsItem):
+    """An integration as it is stored."""
+
+    provider = UnicodeAttribute()
+    url = UnicodeAttribute()
+    secret = BinaryAttribute(null=True, legacy_encoding=False)
+    description = UnicodeAttribute()
+    scopes = BlobAttribute()
+
+
+class UrlItem(IntegrationsItem):
+    """A claim to a URL."""
+
+    integration = UnicodeAttribute()
+
+
+def _ref(tenant: TenantId, integration: str) -> IntegrationItem:
+    return IntegrationItem(keys.partition(tenant, "INTEGRATIONS"), keys.sort(integration))
+
+
+def _claim(tenant: TenantId, url: str) -> UrlItem:
+    return UrlItem(keys.partition(tenant, "URLS"), hashlib.sha256(url.encode()).hexdigest())
+
+
+def _integration(item: IntegrationItem) -> Integration:
+    return Integration(keys.last_part(item.sk), item.provider, item.url, item.secret, item.description, item.scopes)
+
+
+def find(tenant: TenantId, integration: str) -> Integration | None:
+    """The integration as it is now."""
+    ref = _ref(tenant, integration)
+    try:
+        return _integration(IntegrationItem.get(ref.pk, ref.sk, consistent_read=True))
+    except IntegrationItem.DoesNotExist:
+        return None
+
+
+def of_tenant(tenant: TenantId) -> list[Integration]:
+    """All of a tenant, by id."""
+    partition = keys.partition(tenant, "INTEGRATIONS")
+    return [_integration(item) for item in IntegrationItem.query(partition, consistent_read=True)]
+
+
+def put_new(tx: Transaction, tenant: TenantId, new: Integration) -> None:
+    """Add an integration; fails with :data:`URL` if another one has its URL."""
+    item = _ref(tenant, new.id)
+    item.provider, item.url, item.secret = new.provider, new.url, new.secret
+    item.description, item.scopes = new.description, new.scopes
+    tx.put(item, IntegrationItem.pk.does_not_exist(), label=INTEGRATION)
+    _claim_url(tx, tenant, new.id, new.url)
+
+
+def _claim_url(tx: Transaction, tenant: TenantId, integration: str, url: str) -> None:
+    claim = _claim(tenant, url)
+    claim.integration = integration
+    tx.put(claim, UrlItem.pk.does_not_exist(), label=URL)
+
+
+def change(tx: Transaction, tenant: TenantId, before: Integration, url: str, secret: bytes | None) -> None:
+    """Give an integration other credentials.
+
+    Fails with :data:`INTEGRATION` if it has gone or got others meanwhile, with :data:`URL` if another has the URL.
+    """
+    actions = [
+        IntegrationItem.url.set(url),
+        IntegrationItem.secret.remove() if secret is None else IntegrationItem.secret.set(secret),
+    ]
+    tx.update(_ref(tenant, before.id), actions, IntegrationItem.url == before.url, label=INTEGRATION)
+    if url != before.url:
+        tx.delete(_claim(tenant, before.url), label="old url")
+        _claim_url(tx, tenant, before.id, url)
+
+
+def delete(tx: Transaction, tenant: TenantId, gone: Integration) -> None:
+    """Remove an integration; fails with :data:`INTEGRATION` if it has gone or got another URL meanwhile."""
+    tx.delete(_ref(tenant, gone.id), IntegrationItem.url == gone.url, label=INTEGRATION)
+    tx.delete(_claim(tenant, gone.url), label="old url")

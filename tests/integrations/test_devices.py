@@ -1,0 +1,138 @@
+"""What integrations are told of devices: all events of a life, in order, signed (behaviour notes K)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+
+from tests.devauth.fleet import DEVICES, decide, device_path, find, set_of
+from tests.integrations.conftest import SECRET, Hooks
+from tests.simulator.device import Device
+
+
+def test_all_events_of_a_life(hooks: Hooks, world, server):
+    hook = hooks(secret=SECRET)
+    device = world.device()
+    known = find(world.api, device)
+    assert world.api.delete(device_path(device.id)).status_code == 204
+    server.drain()
+
+    provisioned, changed, gone = hook.posted()
+
+    assert provisioned["type"] == "device-provisioned"
+    auth_set = {name: value for name, value in known["auth_sets"][0].items() if name != "device_id"}
+    assert provisioned["data"] == {
+        "id": device.id,
+        "status": "accepted",
+        "auth_sets": [auth_set],
+        "created_ts": known["created_ts"],
+    }
+    assert changed["type"] == "device-status-changed"
+    assert changed["data"] == {"id": device.id, "status": "accepted"}
+    assert gone["type"] == "device-decommissioned"
+    assert gone["data"] == {"id": device.id}
+    for event in (provisioned, changed, gone):
+        assert set(event) == {"id", "type", "data", "time"}
+        assert datetime.fromisoformat(event["time"]).tzinfo is not None
+    assert len({event["id"] for event in (provisioned, changed, gone)}) == 3
+
+
+def test_each_post_is_signed_over_its_bytes(hooks: Hooks, world):
+    hook = hooks(secret=SECRET)
+    world.device()
+    hook.posted()
+
+    for sent in hook.listener.received:
+        assert sent.line == "POST /hook HTTP/1.1"
+        assert sent.headers["content-type"] == "application/json"
+        assert sent.headers["x-men-algorithm"] == "MEN-HMAC-SHA256-Payload"
+        good = hmac.new(bytes.fromhex(SECRET), sent.body, hashlib.sha256).hexdigest()
+        assert sent.headers["x-men-signature"] == good
+    assert len(hook.listener.received) == 2
+
+
+def test_without_a_secret_nothing_is_signed(hooks: Hooks, world):
+    hook = hooks()
+    world.device()
+
+    assert len(hook.posted()) == 2
+    assert not any("x-men-signature" in sent.headers for sent in hook.listener.received)
+
+
+def test_later_changes_of_status(hooks: Hooks, world):
+    hook = hooks()
+    device = world.device()
+    for status in ("rejected", "accepted", "pending", "pending", "accepted"):
+        assert decide(world.api, device, status).status_code == 204
+
+    statuses = [event["data"].get("status") for event in hook.posted() if event["type"] == "device-status-changed"]
+
+    assert statuses == ["accepted", "rejected", "accepted", "pending", "accepted"]
+    assert [kind for kind, _ in hook.told()].count("device-provisioned") == 1
+
+
+def test_a_new_key_of_a_rejected_device_waits(hooks: Hooks, world):
+    hook = hooks()
+    device = Device(world.http, world.token)
+    device.auth()
+    decide(world.api, device, "rejected")
+    Device(world.http, world.token, identity=device.identity).auth()
+
+    assert [event["data"]["status"] for event in hook.posted()] == ["rejected", "pending"]
+
+
+def test_another_key_of_an_accepted_device_is_no_news(hooks: Hooks, world):
+    hook = hooks()
+    device = world.device()
+    twin = Device(world.http, world.token, identity=device.identity)
+    twin.auth()
+    decide(world.api, twin, "accepted")
+
+    assert [kind for kind, _ in hook.told()] == ["device-provisioned", "device-status-changed"]
+
+
+def test_a_preauthorized_device_is_provisioned_by_its_own_request(hooks: Hooks, world):
+    hook = hooks()
+    device = Device(world.http, world.token)
+    body = {"identity_data": device.identity, "pubkey": device.pubkey}
+    assert world.api.post(DEVICES, json=body).status_code == 201
+    assert hook.told() == []
+    assert device.auth().status_code == 200
+
+    assert [kind for kind, _ in hook.told()] == ["device-provisioned", "device-status-changed"]
+
+
+def test_a_device_that_goes_with_its_last_set(hooks: Hooks, world):
+    hook = hooks()
+    device = Device(world.http, world.token)
+    world.api.post(DEVICES, json={"identity_data": device.identity, "pubkey": device.pubkey})
+    device_id, aid = set_of(world.api, device)
+    assert world.api.delete(f"{device_path(device_id)}/auth/{aid}").status_code == 204
+
+    assert hook.told() == [("device-decommissioned", device_id)]
+
+
+def test_decommissioning_twice_is_told_once(hooks: Hooks, world, server):
+    hook = hooks()
+    device = world.device()
+    for _ in range(3):
+        assert world.api.delete(device_path(device.id)).status_code == 204
+    server.drain()
+
+    assert [kind for kind, _ in hook.told()].count("device-decommissioned") == 1
+
+
+def test_a_tenant_is_told_of_its_own_devices(hooks: Hooks, world, sign_in, http):
+    from chalicelib.tenantadm import service
+    from tests.deployments.world import World
+
+    other = service.create_tenant("Other")
+    theirs = World(sign_in(other), http, other.tenant_token)
+    hook, their_hook = hooks(), hooks(client=theirs.api)
+    device, their_device = world.device(), theirs.device()
+
+    assert {subject for _, subject in hook.told()} == {device.id}
+    assert {subject for _, subject in their_hook.told()} == {their_device.id}
+    assert {event["data"]["id"] for event in hook.events()} == {device.id}
+    assert their_hook.events(integration_id=hook.id) == []

@@ -1,0 +1,236 @@
+"""Webhooks are made, changed and removed; what is stored and shown of them (behaviour notes K)."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from chalicelib import limits
+from tests.devauth.fleet import device_path
+from tests.integrations.conftest import BASE, SECRET, Hooks, register, webhook
+
+URL = "https://hooks.example/a?b=c"
+INTEGRATIONS = f"{BASE}/integrations"
+
+
+def listed(api) -> list[dict[str, Any]]:
+    answer = api.get(INTEGRATIONS)
+    assert answer.status_code == 200
+    shown: list[dict[str, Any]] = answer.json()
+    return shown
+
+
+def test_a_webhook_is_made_and_shown_without_its_secret(api):
+    integration = register(api, URL, secret=SECRET, description="Ours", scopes=["inventory", "deviceauth"])
+
+    assert listed(api) == [
+        {
+            "id": integration,
+            "provider": "webhook",
+            "credentials": {"type": "http", "http": {"url": URL, "secret": "<omitted>"}},
+            "description": "Ours",
+            "scopes": ["deviceauth", "inventory"],
+        }
+    ]
+
+
+def test_what_is_left_out(api):
+    integration = register(api, URL)
+
+    (shown,) = listed(api)
+    assert shown == {
+        "id": integration,
+        "provider": "webhook",
+        "credentials": {"type": "http", "http": {"url": URL}},
+        "description": "",
+        "scopes": ["deviceauth"],
+    }
+
+
+def test_the_secret_is_stored_sealed(api, tenant):
+    from chalicelib.aws import vault
+    from chalicelib.integrations.tables.integrations import IntegrationItem
+    from chalicelib.storage import keys
+
+    integration = register(api, URL, secret=SECRET)
+
+    raw = IntegrationItem.get(keys.partition(tenant.id, "INTEGRATIONS"), integration)
+    assert SECRET not in str(raw.serialize())
+    assert bytes.fromhex(SECRET) not in raw.secret
+    assert vault.unseal(raw.secret, tenant.id, integration) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, "provider"),
+        ({"provider": "mail"}, "provider"),
+        ({"provider": "webhook"}, "credentials"),
+        (webhook("https://x.example", provider="iot-hub"), "type must be sas"),
+        ({"provider": "webhook", "credentials": {"type": "sas", "connection_string": "x"}}, "type must be http"),
+        ({"provider": "webhook", "credentials": {"type": "http"}}, "http"),
+        ({"provider": "webhook", "credentials": {"type": "http", "http": {}}}, "url"),
+        ({"provider": "iot-hub", "credentials": {"type": "sas", "connection_string": "x"}}, "not served"),
+        ({"provider": "iot-core", "credentials": {"type": "aws", "aws": {}}}, "not served"),
+        (webhook("https://x.example", secret="xyz"), "hexadecimal"),
+        (webhook("https://x.example", secret="abc"), "hexadecimal"),
+        (webhook("https://x.example", secret="<omitted>"), "hexadecimal"),
+        (webhook("https://x.example", secret="a" * (limits.INTEGRATION_SECRET + 2)), "hexadecimal"),
+        (webhook("https://x.example", description="x" * 1025), "1024"),
+        (webhook("https://x.example", scopes=["everything"]), "scopes"),
+        (webhook("x.example"), "http://"),
+        (webhook("ftp://x.example"), "http://"),
+        (webhook("https://x.example:22"), "port"),
+        (webhook("https://user@x.example"), "user"),
+        (webhook("http://127.0.0.1/"), "not public"),
+        (webhook("http://169.254.169.254/latest/meta-data"), "not public"),
+        (webhook("http://2852039166/"), "malformed"),
+        (webhook("http://0xa9.0xfe.0xa9.0xfe/"), "malformed"),
+        (webhook("http://[::ffff:169.254.169.254]/"), "not public"),
+        (webhook("http://[fd00:ec2::254]/"), "not public"),
+        ([], ""),
+        ("x", ""),
+    ],
+)
+def test_what_is_refused(api, body, text: str):
+    answer = api.post(INTEGRATIONS, json=body)
+
+    assert answer.status_code == 400, answer.text
+    assert text in answer.json()["error"]
+    assert listed(api) == []
+
+
+def test_a_url_has_one_integration(api, sign_in):
+    from chalicelib.tenantadm import service
+
+    first = register(api, URL)
+    assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 409
+    register(sign_in(service.create_tenant("Other")), URL)
+    second = register(api, "https://other.example")
+    taken = {"type": "http", "http": {"url": URL}}
+    assert api.put(f"{INTEGRATIONS}/{second}/credentials", json=taken).status_code == 409
+
+    assert api.delete(f"{INTEGRATIONS}/{first}").status_code == 204
+    assert api.put(f"{INTEGRATIONS}/{second}/credentials", json=taken).status_code == 204
+    register(api, "https://other.example")
+
+
+def test_a_tenant_has_a_few(api):
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(
+            pool.map(lambda n: api.post(INTEGRATIONS, json=webhook(f"https://{n}.example")).status_code, range(14))
+        )
+
+    assert answers.count(201) <= limits.INTEGRATIONS
+    assert set(answers) <= {201, 422, 503}
+    for number in range(20):
+        api.post(INTEGRATIONS, json=webhook(f"https://more{number}.example"))
+    assert len(listed(api)) == limits.INTEGRATIONS
+    page = api.get(INTEGRATIONS, params={"page": 2, "per_page": 4})
+    assert [each["id"] for each in page.json()] == [each["id"] for each in listed(api)][4:8]
+    assert 'rel="next"' in page.headers["Link"]
+    assert api.get(INTEGRATIONS, params={"per_page": 0}).status_code == 400
+
+
+def test_credentials_are_replaced(hooks: Hooks, world):
+    first, other = hooks(secret=SECRET), hooks()
+    place = f"{INTEGRATIONS}/{first.id}/credentials"
+    world.api.delete(f"{INTEGRATIONS}/{other.id}")
+    moved = {"type": "http", "http": {"url": other.listener.url + "/hook", "secret": "<omitted>"}}
+    assert world.api.put(place, json=moved).status_code == 204
+    world.device()
+
+    assert first.posted() == []
+    assert len(other.posted()) == 2
+    assert all("x-men-signature" in sent.headers for sent in other.listener.received)
+
+    unsigned = {"type": "http", "http": {"url": other.listener.url + "/hook"}}
+    assert world.api.put(place, json=unsigned).status_code == 204
+    assert listed(world.api)[0]["credentials"] == unsigned
+    assert world.api.put(place, json=moved).status_code == 400  # there is none to keep
+    world.device()
+    assert len(other.posted()) == 4
+    assert "x-men-signature" not in other.listener.received[-1].headers
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"type": "sas", "connection_string": "x"}, {"type": "http", "http": {"url": "http://10.0.0.1"}}]
+)
+def test_credentials_that_are_refused(api, body):
+    integration = register(api, URL)
+
+    assert api.put(f"{INTEGRATIONS}/{integration}/credentials", json=body).status_code == 400
+    assert listed(api)[0]["credentials"]["http"]["url"] == URL
+
+
+def test_removed_is_gone(api):
+    integration = register(api, URL)
+    assert api.delete(f"{INTEGRATIONS}/{integration}").status_code == 204
+
+    assert listed(api) == []
+    for answer in (
+        api.delete(f"{INTEGRATIONS}/{integration}"),
+        api.put(f"{INTEGRATIONS}/{integration}/credentials", json={"type": "http", "http": {"url": URL}}),
+    ):
+        assert answer.status_code == 404
+        assert answer.json()["error"] == "integration not found"
+    register(api, URL)
+
+
+def test_events_are_told_to_who_asked_for_them(hooks: Hooks, world):
+    devices, deployments = hooks(), hooks(scopes=["deployments"])
+    world.device()
+
+    assert len(devices.posted()) == 2
+    assert deployments.posted() == []
+    assert deployments.events(integration_id=deployments.id) == []
+    assert len(deployments.events()) == 2
+
+
+def test_events_are_listed_newest_first(hooks: Hooks, world, server):
+    hook = hooks()
+    device = world.device()
+    world.api.delete(device_path(device.id))
+    posted = hook.posted()
+
+    shown = hook.events()
+    assert [{name: event[name] for name in ("id", "type", "data", "time")} for event in shown] == posted[::-1]
+    done = [{"integration_id": hook.id, "success": True, "status_code": 204}]
+    assert [event["delivery_statuses"] for event in shown] == [done] * 3
+    assert hook.events(integration_id=hook.id) == shown
+    assert hook.events(integration_id=str(uuid.uuid4())) == []
+    for query in ({}, {"integration_id": hook.id}):
+        pages = [hook.events(page=page, per_page=1, **query) for page in (1, 2, 3, 4)]
+        assert [event for page in pages for event in page] == shown
+    link = world.api.get(f"{BASE}/events", params={"per_page": 2}).headers["Link"]
+    assert 'rel="next"' in link
+    assert 'rel="next"' not in world.api.get(f"{BASE}/events", params={"per_page": 3}).headers["Link"]
+
+
+@pytest.mark.parametrize("query", [{"integration_id": "x"}, {"page": 0}, {"per_page": 501}])
+def test_bad_queries_of_events(api, query):
+    assert api.get(f"{BASE}/events", params=query).status_code == 400
+
+
+def test_devices_have_no_twins(api, world):
+    device, nobody = world.device().id, str(uuid.uuid4())
+    integration = register(api, URL)
+    assert api.get(f"{BASE}/devices/{device}/state").json() == {}
+    assert api.delete(f"{BASE}/devices/{device}").status_code == 204
+    assert api.get(f"{BASE}/devices/{nobody}/state").status_code == 404
+    assert api.delete(f"{BASE}/devices/{nobody}").status_code == 404
+    for each in (integration, nobody):
+        place = f"{BASE}/devices/{device}/state/{each}"
+        assert api.get(place).status_code == 404
+        assert api.put(place, json={"desired": {}}).status_code == 404
+
+
+def test_inventory_events_belong_to_a_plan(api, tenant):
+    from chalicelib.tenantadm import service
+
+    service.set_plan(tenant.id, plan="os")
+    assert api.post(INTEGRATIONS, json=webhook(URL, scopes=["inventory"])).status_code == 403
+    assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 201
