@@ -13,6 +13,7 @@ from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
 from chalicelib.artifacts.tables import usage as usage_table
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import s3
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.fleet import control
@@ -136,6 +137,9 @@ def describe(tenant: TenantId, artifact_id: str, description: str) -> None:
     tx = Transaction()
     artifact_table.describe(tx, tenant, item.artifact_id, description, now)
     release_table.touch_unused(tx, tenant, item.name, now)
+    if description != item.description:
+        change = f"Description: {item.description!r} -> {description!r}"
+        auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited(artifact_id, item.name), change=change)
     try:
         tx.commit()
     except ConditionFailed as error:
@@ -159,15 +163,22 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
             raise NotFound("Resource not found")
         if release.open_deployments > 0:
             raise Conflict(_IN_USE)
-        if remove(tenant, release, [item.artifact_id]):
+        if remove(tenant, release, [item.artifact_id], records.audited(item.artifact_id, item.name)):
             return
     raise Unavailable
 
 
-def remove(tenant: TenantId, release: ReleaseItem, artifact_ids: list[str]) -> bool:
+def remove(
+    tenant: TenantId, release: ReleaseItem, artifact_ids: list[str], what: auditlogs.Object, *, change: str = ""
+) -> bool:
     """Delete artifacts of one release, and the release with the last of them; False if it changed meanwhile.
 
-    At most 40 at once: a transaction takes 100 writes, an artifact needs two.
+    Args:
+        tenant: whose release.
+        release: as it was read.
+        artifact_ids: at most 40: a transaction takes 100 writes, an artifact needs two.
+        what: what the user deletes, for the audit log.
+        change: a text for it.
     """
     now = clock.now()
     gone = {one.id: one for one in release.candidates if one.id in artifact_ids}
@@ -189,6 +200,7 @@ def remove(tenant: TenantId, release: ReleaseItem, artifact_ids: list[str]) -> b
         garbage.append(upload_table.abandon(tx, tenant, one.id, one.key, due))
     size = sum(one.size for one in gone.values())
     usage_table.add(tx, tenant, size=-size, artifacts=-len(gone), releases=0 if left else -1)
+    auditlogs.record(tx, tenant, auditlogs.Action.DELETE, what, change=change)
     try:
         tx.commit()
     except ConditionFailed:

@@ -9,6 +9,7 @@ import msgspec
 from chalicelib import clock
 from chalicelib.artifacts import shapes
 from chalicelib.artifacts.rules import Candidate
+from chalicelib.auditlogs.service import Object, ObjectType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,3 +82,13 @@ def release(item: ReleaseItem, found: Mapping[str, ArtifactItem]) -> shapes.Rele
         tags=list(item.tags),
         notes=item.notes,
     )
+
+
+def audited(artifact_id: str, name: str) -> Object:
+    """An artifact as an audit entry names it."""
+    return Object(ObjectType.ARTIFACT, artifact_id, {"name": name})
+
+
+def audited_release(name: str) -> Object:
+    """A release as an audit entry names it."""
+    return Object(ObjectType.RELEASE, name, {"name": name})

@@ -10,6 +10,7 @@ from chalicelib.artifacts import catalog, records, rules, shapes
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.limits import RELEASE_TAGS_TOTAL
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -142,10 +143,16 @@ def set_notes(tenant: TenantId, name: str, notes: str | None) -> None:
         return
     tx = Transaction()
     release_table.set_notes(tx, tenant, name, rules.check_notes(notes), clock.now())
+    _record(tx, tenant, name, f"Notes: {notes!r}")
     try:
         tx.commit()
     except ConditionFailed as error:
-        raise NotFound("Resource not found") from error
+        if error.failed[release_table.LABEL] is None:
+            raise NotFound("Resource not found") from error
+
+
+def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited_release(name), change=change)
 
 
 def set_tags(tenant: TenantId, name: str, tags: list[str]) -> None:
@@ -166,6 +173,8 @@ def set_tags(tenant: TenantId, name: str, tags: list[str]) -> None:
         tx = Transaction()
         release_table.change(tx, item, clock.now(), tags=wanted)
         usage_table.save_tags(tx, known, counts)
+        if wanted != item.tags:
+            _record(tx, tenant, name, f"Tags: {', '.join(item.tags) or '(none)'} -> {', '.join(wanted) or '(none)'}")
         try:
             tx.commit()
         except ConditionFailed:
@@ -203,7 +212,9 @@ def _delete_one(tenant: TenantId, name: str) -> None:
     lost = 0
     while (item := release_table.find(tenant, name)) is not None:
         _check_idle(tenant, [item])
-        if not catalog.remove(tenant, item, list(item.artifacts)[:_AT_ONCE]):
+        gone = list(item.artifacts)[:_AT_ONCE]
+        change = f"Artifacts: {', '.join(gone)}"
+        if not catalog.remove(tenant, item, gone, records.audited_release(name), change=change):
             lost += 1
         if lost > _RACES:
             raise Unavailable

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, limits, settings
+from chalicelib import actor, clock, limits, settings
 from chalicelib.artifacts import candidates, records, rules, shapes
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
@@ -20,6 +20,7 @@ from chalicelib.artifacts.tables import uploads as upload_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.artifacts.tables.artifacts import ArtifactItem
 from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import queues, s3
 from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
 from chalicelib.fleet import control
@@ -190,6 +191,7 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
         release_table.change(tx, release, now, artifacts=stored)
     else:
         release_table.put_new(tx, tenant, new.name, stored, now)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPLOAD, records.audited(new.id, new.name))
     usage_table.add_types(tx, tenant, rules.remembered_types(usage_table.types(tenant), new.types))
     return tx
 
@@ -218,7 +220,7 @@ def complete(tenant: TenantId, upload_id: str) -> None:
     if item.status in WAITING:
         due = clock.now() + timedelta(seconds=limits.UPLOAD_VERIFICATION)
         if upload_table.verifying(item, max(due, item.link_ends + _MARGIN)):
-            queues.send(queues.Queue.UPLOADS, {"tenant": tenant, "id": upload_id})
+            queues.send(queues.Queue.UPLOADS, {"tenant": tenant, "id": upload_id, "by": actor.current()})
 
 
 def verify(tenant: TenantId, upload_id: str) -> None:

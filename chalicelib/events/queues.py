@@ -12,6 +12,7 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import settings
+from chalicelib.actor import SYSTEM, Actor, acting
 from chalicelib.aws.queues import Queue
 from chalicelib.storage.keys import TenantId
 
@@ -37,6 +38,8 @@ class CompleteUpload(msgspec.Struct):
 
     tenant: str
     id: str
+    by: Actor = SYSTEM
+    """Who said so: the artifact is this user's."""
 
 
 class Deliver(msgspec.Struct):
@@ -87,4 +90,5 @@ def on_upload(event: SQSEvent) -> None:
 
     for record in event:
         message = msgspec.json.decode(record.body, type=CompleteUpload)
-        artifacts.verify(TenantId(message.tenant), message.id)
+        with acting(message.by):
+            artifacts.verify(TenantId(message.tenant), message.id)

@@ -90,4 +90,4 @@ def test_an_upload_does_not_grow_with_what_there_is(stocked: Shelf) -> None:
     with probe.counted() as spent:
         service.upload(stocked.tenant, {}, [build_artifact("one-more", ["pi"])])
 
-    assert spent.calls == ["PutItem", "GetItem", "GetItem", "TransactWriteItems"]
+    assert spent.calls == ["PutItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"]

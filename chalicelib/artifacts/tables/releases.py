@@ -162,9 +162,10 @@ def touch_unused(tx: Transaction, tenant: TenantId, name: str, now: datetime) ->
 
 
 def set_notes(tx: Transaction, tenant: TenantId, name: str, notes: str, now: datetime) -> None:
-    """Change the notes; fails with :data:`LABEL` if there is no such release."""
+    """Change the notes; fails with :data:`LABEL` if there is no such release, or if these are its notes."""
     actions = [ReleaseItem.notes.set(notes), ReleaseItem.modified.set(now)]
-    tx.update(_ref(tenant, name), actions, ReleaseItem.pk.exists(), label=LABEL)
+    condition = ReleaseItem.pk.exists() & (ReleaseItem.notes != notes)
+    tx.update(_ref(tenant, name), actions, condition, label=LABEL)
 
 
 def hold(tx: Transaction, tenant: TenantId, name: str) -> None:

@@ -99,6 +99,8 @@ def commit(change: Change, now: datetime) -> None:
                 close(tx, change.tenant, change.plan, now, last_counter=True)
             else:
                 _complete_one(tx, change)
+        if change.after is Status.ABORTED:
+            _record(tx, change)
         try:
             tx.commit()
         except ConditionFailed as failure:
@@ -125,6 +127,16 @@ def _raise_if_decided(failure: ConditionFailed) -> None:
         raise Lost from failure
     if "closed" in (failure.failed.get("counter") or {}):
         raise Withdrawn from failure
+
+
+def _record(tx: Transaction, change: Change) -> None:
+    """Add the audit entry of a row that ends as aborted: only a user takes a device out of a deployment."""
+    # Imported here: what devices report pays nothing for it.
+    from chalicelib.auditlogs import service as auditlogs
+
+    device = auditlogs.Object(auditlogs.ObjectType.DEVICE, change.device_id)
+    text = f"Deployment {change.plan.id}: {change.before or Status.PENDING} -> {change.after}"
+    auditlogs.record(tx, change.tenant, auditlogs.Action.ABORT, device, change=text)
 
 
 def _is_last(counter: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases
 from chalicelib.deployments.rules.targets import Targets
@@ -137,6 +138,9 @@ def abort(tenant: TenantId, deployment: str) -> None:
         for shard in range(plan.shards):
             counter = tables.counter_ref(tenant, deployment, shard)
             tx.update(counter, [CounterItem.closed.set(True)], CounterItem.pk.exists(), label="counter")
+        about = {"name": item.name, "artifact_name": item.artifact_name}
+        what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
+        auditlogs.record(tx, tenant, auditlogs.Action.ABORT, what)
         try:
             tx.commit()
         except ConditionFailed:

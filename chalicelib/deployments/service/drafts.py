@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.phases import Phase
@@ -144,6 +145,11 @@ def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, 
         queue = [*heads.queue_of(head), (sequence, draft.id)]
         change = heads.write(head, current=heads.current_of(head), queue=queue)
         tx.update(change.head, change.actions, change.condition, label="head")
+    if draft.kind == "software":
+        # A configuration deployment is part of a change that deviceconfig records.
+        about = {"name": draft.name, "artifact_name": draft.artifact_name}
+        what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, draft.id, about)
+        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, what)
     tx.commit()
 
 

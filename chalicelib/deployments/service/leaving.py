@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
@@ -15,11 +16,16 @@ from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
+_ROWS = 90
+"""Rows that are deleted in one transaction, with one audit entry."""
 _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
@@ -87,15 +93,18 @@ def forget_history(tenant: TenantId, device_id: str) -> None:
     past = list(tables.rows_of_device(tenant, device_id))
     items = tables.find_deployments(tenant, {row.deployment_id for row in past})
     again: list[tuple[int, str]] = []
+    gone: list[RowItem] = []
     for row in past:
         item = items.get(row.deployment_id)
         status = effective(Status(row.status), aborted=item is None or bool(item.aborted))
         if not status.final:
             continue
         if not row.is_deleted:
-            row.update([RowItem.deleted.set(now)], RowItem.pk.exists())
+            gone.append(row)
         if item is not None and item.is_open and item.on_heads:
             again.append((int(item.sequence), item.deployment_id))
+    for start in range(0, len(gone), _ROWS):
+        _delete(tenant, device_id, gone[start : start + _ROWS], now)
     for _ in range(_ATTEMPTS):
         head = fleet_heads.find(tenant, device_id)
         if head is None:
@@ -107,3 +116,13 @@ def forget_history(tenant: TenantId, device_id: str) -> None:
             continue
         return
     raise Unavailable("service unavailable")
+
+
+def _delete(tenant: TenantId, device_id: str, rows: list[RowItem], now: datetime) -> None:
+    tx = Transaction()
+    for row in rows:
+        tx.update(row, [RowItem.deleted.set(now)], RowItem.pk.exists(), label="row")
+    device = auditlogs.Object(auditlogs.ObjectType.DEVICE, device_id)
+    change = f"History deleted of deployments {', '.join(row.deployment_id for row in rows)}"
+    auditlogs.record(tx, tenant, auditlogs.Action.DELETE, device, change=change)
+    tx.commit()
