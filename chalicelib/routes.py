@@ -23,7 +23,11 @@ MODULES: Final = {
     "/management/v1/inventory": ("inventory.management_v1",),
     "/management/v1/iot-manager": ("integrations.management_v1",),
     "/management/v1/tenantadm": ("tenantadm.management_v1",),
-    "/management/v1/useradm": ("useradm.management_v1.accounts", "useradm.management_v1.users"),
+    "/management/v1/useradm": (
+        "useradm.management_v1.accounts",
+        "useradm.management_v1.twofactor",
+        "useradm.management_v1.users",
+    ),
     "/management/v2/deployments": ("artifacts.management_v2",),
     "/management/v2/devauth": ("devauth.management_v2",),
     "/management/v2/inventory": ("inventory.management_v2",),

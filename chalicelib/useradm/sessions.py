@@ -20,6 +20,7 @@ from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import passwords, rules, service
+from chalicelib.useradm.service import twofactor
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
 from chalicelib.useradm.tables.tokens import Token
@@ -49,14 +50,14 @@ def credentials(header: str | None) -> tuple[str, str]:
     return address.strip().lower(), password
 
 
-def login(header: str | None, source_ip: str, *, no_expiry: bool = False) -> str:
-    """A new session's JWT for the right Basic credentials.
+def login(header: str | None, source_ip: str, *, code: str = "", no_expiry: bool = False) -> str:
+    """A new session's JWT for the right Basic credentials, and the right ``code`` of users who have a second factor.
 
     At most ten sessions of a user stay, the oldest go (logins at the same moment may leave more until the next).
     Whether the address or the password is wrong shows neither in the answer nor in its time.
 
     Raises:
-        Unauthorized: wrong credentials; or right ones of a suspended tenant.
+        Unauthorized: wrong credentials; or right ones of a suspended tenant, or without the code that they need.
         TooManyRequests: ``settings.login_attempts`` failures of this address from this network in
             ``settings.login_window`` seconds.
     """
@@ -73,7 +74,8 @@ def login(header: str | None, source_ip: str, *, no_expiry: bool = False) -> str
             raise Unauthorized("unauthorized")
         if not control.get(user.tenant).active:
             raise Unauthorized("Account suspended")
-        token = _begin(user, password, guard, now, no_expiry=no_expiry)
+        step = twofactor.step_of_login(user, code, now)
+        token = _begin(user, password, guard, now, step=step, no_expiry=no_expiry)
         if token is not None:
             return _jwt(user, token)
         _refuse_after_failures(guard, now)
@@ -97,7 +99,9 @@ def _check(address: str, password: str) -> User | None:
     return user if right else None
 
 
-def _begin(user: User, password: str, guard: tuple[str, str], now: datetime, *, no_expiry: bool) -> Token | None:
+def _begin(  # what it takes to let a user in
+    user: User, password: str, guard: tuple[str, str], now: datetime, *, step: int | None, no_expiry: bool
+) -> Token | None:
     """Store a new session; None if the user or the count of failures changed meanwhile."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
     token = _new_token(user, None, now, life)
@@ -105,8 +109,10 @@ def _begin(user: User, password: str, guard: tuple[str, str], now: datetime, *, 
     sessions.sort(key=lambda row: row.created, reverse=True)
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
     tx = Transaction()
-    users.note_login(tx, user, now, rehashed=rehashed)
+    users.note_login(tx, user, now, rehashed=rehashed, step=step)
     attempts.clear(tx, *guard, now, settings.current().login_attempts)
+    if step is not None:
+        twofactor.forgive(tx, user, now)
     rows.put_new(tx, user, token)
     rows.delete_all(tx, user, sessions[limits.SESSIONS_PER_USER - 1 :])
     try:

@@ -8,7 +8,7 @@ import msgspec
 
 
 class LoginOptions(msgspec.Struct):
-    """``POST auth/login``. ``token2fa`` is taken and not looked at."""
+    """``POST auth/login``. ``token2fa``: a code, of users whose logins need one."""
 
     no_expiry: bool = False
     token2fa: str = ""
@@ -70,6 +70,18 @@ class PendingEmailChange(msgspec.Struct):
     valid_until: str
 
 
+class QrCode(msgspec.Struct):
+    """``GET 2faqr``: a PNG in base64."""
+
+    qr: str
+
+
+class TfaToken(msgspec.Struct):
+    """``PUT 2faverify``: a code of the user's app."""
+
+    token2fa: str = ""
+
+
 class User(msgspec.Struct, omit_defaults=True):
     """A user as lists and reads show it. Times are RFC 3339."""
 
@@ -79,6 +91,7 @@ class User(msgspec.Struct, omit_defaults=True):
     updated_ts: str
     login_ts: str | None = None
     verified: bool | None = None
+    tfa_status: str | None = None
     tenant_id: str | None = None
 
 

@@ -101,6 +101,16 @@ def verify(email: str) -> Result:
     return Result(found.id, _document(found))
 
 
+@command(user, "reset-2fa")
+@click.argument("email")
+def reset_2fa(email: str) -> Result:
+    """Take the second factor from the user with the address EMAIL, who lost it: the password alone logs in again."""
+    from chalicelib.useradm import service
+
+    found = service.reset_tfa(email)
+    return Result(found.id, _document(found))
+
+
 def _password(given: str | None, *, generate: bool) -> str:
     if generate:
         if given is not None:

@@ -44,7 +44,7 @@ def test_a_new_user_can_log_in(api: httpx2.Client, http: httpx2.Client):
     assert shown["id"] != "mine"
     assert shown["email"] == email
     assert shown["created_ts"] == shown["updated_ts"]
-    assert set(shown) == {"id", "email", "created_ts", "updated_ts", "verified"}
+    assert set(shown) == {"id", "email", "created_ts", "updated_ts", "verified", "tfa_status"}
     assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
 
 

@@ -178,6 +178,9 @@ def test_a_suspended_tenant(world: World, tenant: Tenant, guarded: list[Route], 
 
 def test_good_tokens_are_let_in(world: World, guarded: list[Route], http: httpx2.Client):
     # Else the tests above would pass on a server that refuses everyone.
+    from chalicelib.useradm import service
+
+    service.verify(world.api.get("/api/management/v1/useradm/users/me").json()["email"])
     last = [route for route in guarded if route.spec.path.endswith("/logout")]
     refused = []
     for route in [route for route in guarded if route not in last] + last:

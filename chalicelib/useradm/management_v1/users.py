@@ -32,7 +32,7 @@ def login(request: Request) -> Reply:
         content.require_json(request.headers.get("content-type"), request.raw)
         options = content.decode(request.raw, shapes.LoginOptions)
     header = request.headers.get("authorization")
-    return jwt(sessions.login(header, request.source_ip, no_expiry=options.no_expiry))
+    return jwt(sessions.login(header, request.source_ip, code=options.token2fa, no_expiry=options.no_expiry))
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
@@ -224,6 +224,7 @@ def _shown(user: service.User) -> shapes.User:
         updated_ts=rfc3339(user.updated),
         login_ts=rfc3339(user.login) if user.login else None,
         verified=user.verified,
+        tfa_status=user.tfa.status,
     )
 
 

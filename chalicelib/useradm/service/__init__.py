@@ -5,6 +5,11 @@ Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences
 
 from __future__ import annotations
 
+from chalicelib.useradm.service.twofactor import disable as disable_tfa
+from chalicelib.useradm.service.twofactor import enable as enable_tfa
+from chalicelib.useradm.service.twofactor import qr as tfa_qr
+from chalicelib.useradm.service.twofactor import reset as reset_tfa
+from chalicelib.useradm.service.twofactor import verify as verify_tfa
 from chalicelib.useradm.service.users import (
     RACES,
     TAKEN,
@@ -46,17 +51,22 @@ __all__ = [
     "complete_verification",
     "create_user",
     "delete_user",
+    "disable_tfa",
     "draft_user",
+    "enable_tfa",
     "find_user",
     "get_user",
     "list_users",
     "pending_change",
     "require_session",
     "reset_link",
+    "reset_tfa",
     "set_password",
     "start",
     "start_change",
+    "tfa_qr",
     "update_user",
     "verify",
+    "verify_tfa",
     "write_letter",
 ]

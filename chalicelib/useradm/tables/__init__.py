@@ -11,6 +11,7 @@
 | ``SECRET#<sha256>`` | ``SECRET`` | whose request a mailed secret belongs to; expires |
 | ``LOGIN#<sha256 of the address>#<network>`` | ``LOGIN`` | failed logins; expires |
 | ``LOGIN#<sha256 of the address>#mails`` | ``LOGIN`` | account mails to an address; expires |
+| ``LOGIN#<sha256 of the user's id>#2fa`` | ``LOGIN`` | wrong codes of a user's second factor; expires |
 
 A user's ``revision`` counts changes of the user and of their tokens. Who acts on all tokens (a new password, a
 deletion) is held to the revision that was read, so no token that is issued at the same moment escapes.

@@ -6,21 +6,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import TimeAttribute
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.tables import UseradmItem, requests
 from chalicelib.useradm.tables.settings import delete_own_settings
+from chalicelib.useradm.totp import TfaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.transactions import Action, Transaction
 
 USER, EMAIL = "user", "email"
 """Labels of conditions: the user changed meanwhile; the address is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFactor:
+    """A user's second factor. ``secret`` is sealed; ``step`` is that of the last code that was taken."""
+
+    status: TfaStatus = TfaStatus.DISABLED
+    secret: bytes | None = field(default=None, repr=False)
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class User:
     login: datetime | None
     revision: int
     verified: bool = False
+    tfa: TwoFactor = TwoFactor()
 
 
 class UserItem(UseradmItem):
@@ -48,6 +59,9 @@ class UserItem(UseradmItem):
     login = TimeAttribute(null=True)
     revision = NumberAttribute(default=0)
     verified = BooleanAttribute(default=False)
+    tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
+    tfa_secret = BinaryAttribute(null=True, legacy_encoding=False)
+    tfa_step = NumberAttribute(null=True)
 
 
 class EmailItem(UseradmItem):
@@ -100,9 +114,10 @@ def change(
     tx: Transaction, before: User, now: datetime, *, email: str | None, password: str | None, proved: bool = False
 ) -> None:
     """Change a user as it was read; ``password`` is a hash, ``proved``: the new address is known to be the user's."""
-    actions = [UserItem.updated.set(now), UserItem.revision.add(1)]
+    actions: list[Action] = [UserItem.updated.set(now), UserItem.revision.add(1)]
     if email is not None and email != before.email:
-        actions += [UserItem.email.set(email), UserItem.verified.set(proved)]
+        # A second factor is tied to the address under which the user's app knows it.
+        actions += [UserItem.email.set(email), UserItem.verified.set(proved), *_two_factor(TwoFactor())]
         _claim(tx, before, email)
         tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     if password is not None:
@@ -116,21 +131,40 @@ def set_verified(tx: Transaction, before: User, now: datetime) -> None:
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
+def set_two_factor(tx: Transaction, before: User, now: datetime, after: TwoFactor) -> None:
+    """Change the second factor of a user as it was read."""
+    actions = [UserItem.updated.set(now), UserItem.revision.add(1), *_two_factor(after)]
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+
+
+def _two_factor(after: TwoFactor) -> list[Action]:
+    return [
+        UserItem.tfa_status.set(after.status),
+        UserItem.tfa_secret.set(after.secret) if after.secret is not None else UserItem.tfa_secret.remove(),
+        UserItem.tfa_step.set(after.step) if after.step is not None else UserItem.tfa_step.remove(),
+    ]
+
+
 def touch(tx: Transaction, before: User) -> None:
     """Hold a change of the user's tokens to the user as it was read."""
     actions = [UserItem.revision.add(1)]
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
-def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None) -> None:
-    """Note a login by the password that was read; ``rehashed`` replaces its hash.
+def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None, step: int | None) -> None:
+    """Note a login by the password that was read; ``rehashed`` replaces its hash, ``step`` is that of its code.
 
-    Only the password must still be the same: logins of one user at the same time don't hinder each other.
+    Only the password and the last code must still be the same: logins of one user at the same time don't hinder each
+    other, and no two take the same code.
     """
+    same = UserItem.password == before.password
     actions = [UserItem.login.set(now), UserItem.revision.add(1)]
     if rehashed is not None:
         actions.append(UserItem.password.set(rehashed))
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.password == before.password, label=USER)
+    if step is not None:
+        actions.append(UserItem.tfa_step.set(step))
+        same &= UserItem.tfa_step == before.tfa.step
+    tx.update(UserItem(*_user_key(before)), actions, same, label=USER)
 
 
 def delete(tx: Transaction, before: User) -> None:
@@ -161,4 +195,9 @@ def _user(item: UserItem, tenant: TenantId) -> User:
         login=item.login,
         revision=int(item.revision),
         verified=bool(item.verified),
+        tfa=TwoFactor(
+            TfaStatus(item.tfa_status),
+            item.tfa_secret,
+            int(item.tfa_step) if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
+        ),
     )

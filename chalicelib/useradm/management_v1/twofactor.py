@@ -1,0 +1,109 @@
+"""Two-factor authentication of the user who asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.errors import Forbidden
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+from chalicelib.useradm import service, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC)
+def show_qr(request: Request) -> Reply:
+    """The new secret as a QR code for an authenticator app, until the app was shown to have it."""
+    return Reply(
+        body=shapes.QrCode(service.tfa_qr(request.tenant, request.identity.subject)),
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/useradm/2faverify",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    body=shapes.TfaToken,
+)
+def verify(request: Request) -> Reply:
+    """Show that one's app has the secret: from now on logins need its codes."""
+    service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
+    return Reply(202)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/me/2fa/enable",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def enable_mine(request: Request) -> Reply:
+    """Begin with a new secret."""
+    return _enable(request)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/me/2fa/disable",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def disable_mine(request: Request) -> Reply:
+    """Log in by the password alone again."""
+    return _disable(request)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/{id}/2fa/enable",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def enable(request: Request, id: str) -> Reply:
+    """Begin with a new secret; one's own only."""
+    _require_self(request, id)
+    return _enable(request)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/{id}/2fa/disable",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def disable(request: Request, id: str) -> Reply:
+    """Log in by the password alone again; one's own only."""
+    _require_self(request, id)
+    return _disable(request)
+
+
+def _enable(request: Request) -> Reply:
+    service.enable_tfa(request.tenant, request.identity.subject)
+    return Reply()
+
+
+def _disable(request: Request) -> Reply:
+    service.disable_tfa(request.tenant, request.identity.subject)
+    return Reply()
+
+
+def _require_self(request: Request, user_id: str) -> None:
+    """Refuse for anybody else: a factor that others can take away is none.
+
+    Raises:
+        NotFound: the tenant has no such user.
+        Forbidden: it is somebody else.
+    """
+    if user_id != request.identity.subject:
+        service.get_user(request.tenant, user_id)
+        raise Forbidden("two-factor authentication is changed by its user only")

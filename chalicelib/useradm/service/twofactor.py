@@ -1,0 +1,185 @@
+"""Two-factor authentication: a login needs a code of the user's authenticator app besides the password.
+
+The secret is sealed in the vault for its user. A code is good once, and guesses are counted for the user whatever
+network they come from: who knows the password must not get the code by trying.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, settings
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action
+from chalicelib.aws import vault
+from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm import totp
+from chalicelib.useradm.service.users import RACES, about, find_user, get_user
+from chalicelib.useradm.tables import attempts, users
+from chalicelib.useradm.tables.users import TwoFactor
+from chalicelib.useradm.totp import TfaStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.users import User
+
+_SECRET_BYTES = 20
+"""As RFC 4226 recommends."""
+
+
+def enable(tenant: TenantId, user_id: str) -> None:
+    """Make a secret, which the user's app is to be shown to have (:func:`verify`) before logins need codes.
+
+    Raises:
+        Forbidden: the user's address is not verified.
+        BadRequest: there is a secret already.
+        NotFound: the user is gone.
+    """
+
+    def decide(user: User) -> TwoFactor:
+        if not user.verified:
+            raise Forbidden("the email address must be verified first")
+        if user.tfa.status is not TfaStatus.DISABLED:
+            raise BadRequest(f"two-factor authentication is {user.tfa.status} already")
+        secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+        return TwoFactor(TfaStatus.UNVERIFIED, vault.seal(secret, tenant, user_id))
+
+    _change(tenant, user_id, decide)
+
+
+def disable(tenant: TenantId, user_id: str) -> None:
+    """Let the user log in by the password alone.
+
+    Raises:
+        BadRequest: it is not enabled.
+        NotFound: the user is gone.
+    """
+
+    def decide(user: User) -> TwoFactor:
+        if user.tfa.status is not TfaStatus.ENABLED:
+            raise BadRequest(f"two-factor authentication is {user.tfa.status}")
+        return TwoFactor()
+
+    _change(tenant, user_id, decide)
+
+
+def verify(tenant: TenantId, user_id: str, given: str) -> None:
+    """Show that the user's app has the secret; from now on logins need its codes.
+
+    Raises:
+        BadRequest: no secret waits for this, or the code is wrong.
+        TooManyRequests: enough wrong ones were tried.
+        NotFound: the user is gone.
+    """
+
+    def decide(user: User) -> TwoFactor:
+        if user.tfa.status is not TfaStatus.UNVERIFIED:
+            raise BadRequest(f"two-factor authentication is {user.tfa.status}")
+        step = _step(user, given, clock.now())
+        if step is None:
+            raise BadRequest("the code is wrong")
+        return TwoFactor(TfaStatus.ENABLED, user.tfa.secret, step)
+
+    _change(tenant, user_id, decide)
+
+
+def qr(tenant: TenantId, user_id: str) -> str:
+    """The secret as a QR code for the user's app: a PNG in base64.
+
+    Raises:
+        BadRequest: no secret waits to be shown; an enabled one is never shown again.
+        NotFound: the user is gone.
+    """
+    import segno
+
+    user = get_user(tenant, user_id)
+    if user.tfa.status is not TfaStatus.UNVERIFIED:
+        raise BadRequest(f"two-factor authentication is {user.tfa.status}")
+    png = io.BytesIO()
+    segno.make_qr(totp.uri(_secret(user), user.email)).save(png, kind="png", scale=6)
+    return base64.b64encode(png.getvalue()).decode()
+
+
+def reset(email: str) -> User:
+    """Take the second factor from a user who lost it; for the server's admin only.
+
+    Raises:
+        NotFound: nobody has this address.
+    """
+    user = find_user(email)
+    if user is None:
+        raise NotFound("user not found")
+    if user.tfa.status is not TfaStatus.DISABLED:
+        _change(user.tenant, user.id, lambda _: TwoFactor())
+    return user
+
+
+def step_of_login(user: User, given: str, now: datetime) -> int | None:
+    """The step of the code with which a user logs in, which the login must note; None: no code is needed.
+
+    Raises:
+        Unauthorized: it is missing or wrong.
+        TooManyRequests: enough wrong ones were tried.
+    """
+    if user.tfa.status is not TfaStatus.ENABLED:
+        return None
+    if not given:
+        raise Unauthorized("2fa needed")
+    step = _step(user, given, now)
+    if step is None:
+        raise Unauthorized("2fa token is wrong")
+    return step
+
+
+def forgive(tx: Transaction, user: User, now: datetime) -> None:
+    """Forget wrong codes with a right one, which counts only if there were not too many."""
+    attempts.clear(tx, *_guard(user), now, settings.current().login_attempts)
+
+
+def _guard(user: User) -> tuple[str, str]:
+    return hashlib.sha256(user.id.encode()).hexdigest(), "2fa"
+
+
+def _step(user: User, given: str, now: datetime) -> int | None:
+    known = settings.current()
+    failed, until = attempts.find(*_guard(user)) or (0, now)
+    if until > now and failed >= known.login_attempts:
+        raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
+    step = totp.matching_step(_secret(user), given, now, after=user.tfa.step)
+    if step is None:
+        attempts.count(*_guard(user), now, timedelta(seconds=known.login_window))
+    return step
+
+
+def _secret(user: User) -> str:
+    if user.tfa.secret is None:
+        raise RuntimeError("a second factor without a secret")
+    return vault.unseal(user.tfa.secret, user.tenant, user.id)
+
+
+def _change(tenant: TenantId, user_id: str, decide: Callable[[User], TwoFactor]) -> None:
+    for _ in range(RACES):
+        user = get_user(tenant, user_id)
+        after = decide(user)
+        now = clock.now()
+        tx = Transaction()
+        users.set_two_factor(tx, user, now, after)
+        if after.status is TfaStatus.ENABLED:
+            forgive(tx, user, now)
+        what = f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}"
+        auditlogs.record(tx, tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        return
+    raise Unavailable

@@ -1,0 +1,288 @@
+"""Two-factor authentication: a login needs a code that is right, new and not guessed; and who may change what."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.useradm import totp
+from tests.conftest import PASSWORD
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, meanwhile, new_email
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from infra.local.testing import LocalServer
+
+BASE = "/api/management/v1/useradm"
+ENABLE, DISABLE = f"{ME}/2fa/enable", f"{ME}/2fa/disable"
+
+
+# --- The codes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"),
+    [(59, "94287082"), (1111111109, "07081804"), (1234567890, "89005924"), (20000000000, "65353130")],
+)
+def test_codes_are_those_of_rfc_6238(seconds: int, code: str) -> None:
+    assert totp.code(b"12345678901234567890", seconds // 30, digits=8) == code
+
+
+SECRET = base64.b32encode(b"12345678901234567890").decode()
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+STEP = int(NOON.timestamp()) // 30
+
+
+@given(st.integers(-5, 5), st.integers(0, 29), st.none() | st.integers(-3, 3))
+def test_a_code_is_good_around_its_time_and_after_the_last_one(drift: int, seconds: int, last: int | None) -> None:
+    code = totp.code(b"12345678901234567890", STEP + drift)
+    after = None if last is None else STEP + last
+
+    found = totp.matching_step(SECRET, code, NOON + timedelta(seconds=seconds), after=after)
+
+    assert (found == STEP + drift) == (abs(drift) <= 1 and (last is None or drift > last))
+    assert found in (None, STEP + drift)
+
+
+@given(st.text(max_size=10))
+def test_what_is_no_code_is_none(text: str) -> None:
+    right = {totp.code(b"12345678901234567890", STEP + drift) for drift in (-1, 0, 1)}
+
+    assert (totp.matching_step(SECRET, text, NOON, after=None) is None) == (text.replace(" ", "") not in right)
+
+
+# --- The user
+
+
+class Phone:
+    """An authenticator app that has the user's secret."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def code(self, drift: int = 0) -> str:
+        """The code that it shows, some steps from now."""
+        return totp.code(base64.b32decode(self.secret), int(datetime.now(UTC).timestamp()) // 30 + drift)
+
+    def wrong(self) -> str:
+        """A code that it does not show."""
+        shown = {self.code(drift) for drift in range(-2, 3)}
+        return next(f"{number:06}" for number in range(10) if f"{number:06}" not in shown)
+
+
+@pytest.fixture(autouse=True)
+def _within_a_step() -> Any:
+    """Codes are made and tried at one time."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
+
+
+@pytest.fixture
+def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
+    token = login()
+
+    def call(method: str, path: str, body: Any = None) -> httpx2.Response:
+        return http.request(method, path, json=body, headers=bearer(token))
+
+    return call
+
+
+def status_of(me) -> str:
+    return str(me("GET", ME).json()["tfa_status"])
+
+
+def secret_of(person: Person) -> str:
+    """What the user's app reads from the QR code."""
+    from chalicelib.useradm import service
+    from chalicelib.useradm.service import twofactor
+
+    return twofactor._secret(service.get_user(person.tenant, person.id))
+
+
+@pytest.fixture
+def verified(person: Person) -> Person:
+    from chalicelib.useradm import service
+
+    service.verify(person.email)
+    return person
+
+
+@pytest.fixture
+def phone(verified: Person, me) -> Phone:
+    """The app of a user whose logins need codes. It has used the code before the present one."""
+    assert me("POST", ENABLE).status_code == 200
+    made = Phone(secret_of(verified))
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": made.code(-1)}).status_code == 202
+    return made
+
+
+def log_in(http: httpx2.Client, person: Person, code: str | None, password: str = PASSWORD) -> httpx2.Response:
+    body = None if code is None else {"token2fa": code}
+    return http.post(LOGIN, auth=(person.email, password), json=body)
+
+
+def test_from_disabled_to_enabled_and_back(http: httpx2.Client, verified: Person, me) -> None:
+    assert status_of(me) == "disabled"
+    assert me("POST", ENABLE).status_code == 200
+    assert status_of(me) == "unverified"
+    assert log_in(http, verified, None).status_code == 200, "no code is needed yet"
+    phone = Phone(secret_of(verified))
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code()}).status_code == 202
+    assert status_of(me) == "enabled"
+    assert log_in(http, verified, None).status_code == 401
+    assert me("POST", DISABLE).status_code == 200
+    assert status_of(me) == "disabled"
+    assert log_in(http, verified, None).status_code == 200
+
+
+def test_the_qr_code_is_a_picture_and_shown_until_it_is_used(verified: Person, me) -> None:
+    assert me("GET", f"{BASE}/2faqr").status_code == 400
+    me("POST", ENABLE)
+    answer = me("GET", f"{BASE}/2faqr")
+    assert base64.b64decode(answer.json()["qr"], validate=True).startswith(b"\x89PNG\r\n")
+    assert answer.headers["cache-control"] == "no-store"
+    me("PUT", f"{BASE}/2faverify", {"token2fa": Phone(secret_of(verified)).code()})
+
+    assert me("GET", f"{BASE}/2faqr").status_code == 400
+
+
+def test_what_the_qr_code_says(verified: Person) -> None:
+    assert totp.uri("ABC", "pat+1@example.com") == (
+        "otpauth://totp/Lamplighter:pat%2B1%40example.com?secret=ABC&issuer=Lamplighter&digits=6&period=30"
+    )
+
+
+def test_an_address_that_is_not_verified_is_not_enough(me) -> None:
+    assert me("POST", ENABLE).status_code == 403
+
+
+def test_steps_that_are_not_due(verified: Person, me) -> None:
+    assert me("POST", DISABLE).status_code == 400
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": "123456"}).status_code == 400
+    me("POST", ENABLE)
+    assert me("POST", ENABLE).status_code == 400
+    assert me("POST", DISABLE).status_code == 400
+    phone = Phone(secret_of(verified))
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": phone.wrong()}).status_code == 400
+    assert status_of(me) == "unverified"
+    me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code()})
+    assert me("POST", ENABLE).status_code == 400
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code(1)}).status_code == 400
+
+
+@pytest.mark.parametrize("action", ["enable", "disable"])
+def test_nobody_changes_it_for_somebody_else(api: httpx2.Client, verified: Person, phone: Phone, action: str) -> None:
+    mine = api.get(ME).json()["id"]
+
+    assert api.post(f"{USERS}/{verified.id}/2fa/{action}").status_code == 403
+    assert api.post(f"{USERS}/nobody/2fa/{action}").status_code == 404
+    assert api.post(f"{USERS}/{mine}/2fa/{action}").status_code == (403 if action == "enable" else 400), "own, by id"
+
+
+def test_a_login_needs_the_code(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    missing = log_in(http, verified, None)
+    assert (missing.status_code, missing.json()["error"]) == (401, "2fa needed")
+    assert log_in(http, verified, phone.wrong()).status_code == 401
+    assert log_in(http, verified, phone.code(), password="wrong").json()["error"] == "unauthorized"
+
+    assert log_in(http, verified, phone.code()).status_code == 200
+
+
+def test_a_code_is_good_once(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    assert log_in(http, verified, phone.code(-1)).status_code == 401, "it verified the app"
+    assert log_in(http, verified, phone.code()).status_code == 200
+    assert log_in(http, verified, phone.code()).status_code == 401
+    assert log_in(http, verified, phone.code(1)).status_code == 200, "the phone's clock may be ahead"
+    assert log_in(http, verified, phone.code()).status_code == 401, "older than the last"
+
+
+def test_of_two_logins_with_one_code_one_gets_in(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    inner = []
+    with meanwhile("Query", lambda: inner.append(log_in(http, verified, phone.code()).status_code)):
+        outer = log_in(http, verified, phone.code()).status_code
+
+    assert (inner, outer) == ([200], 401)
+
+
+def test_guesses_are_counted_for_the_user(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    from chalicelib.useradm import sessions
+
+    header = "Basic " + base64.b64encode(f"{verified.email}:{PASSWORD}".encode()).decode()
+    for number in range(10):
+        with pytest.raises(Exception, match="2fa"):
+            # Each from another network.
+            sessions.login(header, f"192.0.2.{number}", code=phone.wrong())
+
+    answer = log_in(http, verified, phone.code())
+
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 300
+
+
+def test_a_right_code_forgives_wrong_ones(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    for code in [phone.wrong()] * 9 + [phone.code()] + [phone.wrong()] * 9:
+        log_in(http, verified, code)
+
+    assert log_in(http, verified, phone.code(1)).status_code == 200
+
+
+def test_a_new_address_ends_it(http: httpx2.Client, verified: Person, phone: Phone, me) -> None:
+    new = new_email()
+    assert me("PUT", ME, {"email": new, "current_password": PASSWORD}).status_code == 204
+
+    assert status_of(me) == "disabled"
+    assert http.post(LOGIN, auth=(new, PASSWORD)).status_code == 200
+
+
+def test_a_new_password_does_not(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    from chalicelib.useradm import service
+
+    service.set_password(verified.tenant, verified.id, "another-long-enough-one")
+
+    assert log_in(http, verified, None, "another-long-enough-one").status_code == 401
+    assert log_in(http, verified, phone.code(), "another-long-enough-one").status_code == 200
+
+
+def test_the_admin_takes_it_away(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+    from chalicelib.errors import NotFound
+    from chalicelib.useradm import service
+
+    assert service.reset_tfa(verified.email).id == verified.id
+    assert log_in(http, verified, None).status_code == 200
+    service.reset_tfa(verified.email)
+    with pytest.raises(NotFound):
+        service.reset_tfa(new_email())
+
+
+def test_the_secret_is_sealed_for_its_user_and_in_no_log(
+    server: LocalServer, http: httpx2.Client, verified: Person, phone: Phone, api, caplog: pytest.LogCaptureFixture
+) -> None:
+    from cryptography.exceptions import InvalidTag
+
+    from chalicelib.aws import vault
+    from chalicelib.useradm import service
+
+    caplog.set_level(logging.DEBUG, logger="lamplighter")
+    log_in(http, verified, phone.wrong())
+    log_in(http, verified, phone.code())
+    dynamodb = boto3.client("dynamodb")
+    stored = str(dynamodb.scan(TableName="lamplighter-local-useradm"))
+    dynamodb.close()
+
+    for secret in (phone.secret, base64.b32decode(phone.secret).hex(), phone.code(), PASSWORD):
+        assert secret not in caplog.text
+    assert phone.secret not in stored
+    sealed = service.get_user(verified.tenant, verified.id).tfa.secret
+    assert sealed is not None
+    with pytest.raises(InvalidTag):
+        vault.unseal(sealed, verified.tenant, "somebody-else")
