@@ -127,3 +127,13 @@ RECORDING = 8 * MIB  # Mender: of one session
 RECORDING_LIFE = 2_592_000  # Mender: seconds that a recording is kept (30 days)
 FILE_UPLOAD = 1 * GIB  # Mender: a file to a device
 FILE_STEP = 60  # Mender: seconds that a device may take for one step of a file transfer
+# Roles and permission sets
+ROLES = 100  # own: of a tenant, beside the built-in ones; all are read together
+PERMISSION_SETS = 100  # own: the same
+ROLES_PER_USER = 20  # own: they are checked in the transaction that gives them
+ROLE_NAME = 256  # own: characters
+ROLE_DESCRIPTION = 1024  # own: characters
+ROLE_PARTS = 60  # own: permissions and permission sets of a role; a transaction holds to all its sets
+ROLE_PATH = 1024  # own: characters of a path in a permission
+ROLE_RECORD = 32 * KIB  # own: a role or a permission set, as JSON
+SCOPE_NAMES = 100  # own: groups or tags that a permission set of a role ends at

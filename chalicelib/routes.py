@@ -24,6 +24,7 @@ MODULES: Final = {
     "/management/v1/iot-manager": ("integrations.management_v1",),
     "/management/v1/tenantadm": ("tenantadm.management_v1",),
     "/management/v1/useradm": (
+        "roles.management_v1",
         "useradm.management_v1.accounts",
         "useradm.management_v1.twofactor",
         "useradm.management_v1.users",
@@ -32,7 +33,7 @@ MODULES: Final = {
     "/management/v2/devauth": ("devauth.management_v2",),
     "/management/v2/inventory": ("inventory.management_v2",),
     "/management/v2/tenantadm": ("tenantadm.management_v2",),
-    "/management/v2/useradm": ("useradm.management_v2",),
+    "/management/v2/useradm": ("roles.management_v2", "useradm.management_v2"),
 }
 """Audience, version and service of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 

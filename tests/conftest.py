@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import httpx2
 import pytest
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 PASSWORD = "a-long-enough-one"
 """The password of every user that fixtures make."""
 
-SignIn = Callable[["Tenant"], httpx2.Client]
+
+class SignIn(Protocol):
+    """Signs a new user in."""
+
+    def __call__(self, tenant: Tenant, *roles: str) -> httpx2.Client:
+        """A client of a new user of ``tenant`` who has these roles; without any, of an admin."""
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +53,14 @@ def http(server: LocalServer) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def sign_in(server: LocalServer, http: httpx2.Client) -> Iterator[SignIn]:
-    """Makes clients: each call one of a new user of the given tenant."""
+    """Makes clients: each call one of a new user of the given tenant, with the given roles."""
     clients: list[httpx2.Client] = []
 
-    def make(tenant: Tenant) -> httpx2.Client:
+    def make(tenant: Tenant, *roles: str) -> httpx2.Client:
         from chalicelib.useradm import service
 
         email = f"{uuid.uuid4().hex}@example.com"
-        service.create_user(tenant.id, email, PASSWORD)
+        service.create_user(tenant.id, email, PASSWORD, roles=roles)
         answer = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD))
         assert answer.status_code == 200, answer.text
         headers = {"Authorization": f"Bearer {answer.text}"}

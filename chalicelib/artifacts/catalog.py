@@ -49,6 +49,12 @@ def show(tenant: TenantId, artifact_id: str) -> shapes.Artifact:
     return records.artifact(_found(artifact_table.find(tenant, rules.check_id(artifact_id))))
 
 
+def release_of(tenant: TenantId, artifact_id: str) -> str | None:
+    """The name of the release that an artifact belongs to; None if there is none of this id."""
+    item = artifact_table.find(tenant, artifact_id.lower())
+    return item.name if item else None
+
+
 def matching(*, name: str | None = None, description: str | None = None, device_type: str | None = None) -> Test | None:
     """The filter of the v1 lists: each text is contained, in any case; None if nothing is asked for."""
     tests: list[Test] = []

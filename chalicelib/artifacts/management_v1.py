@@ -64,7 +64,13 @@ def _test(request: Request) -> service.Test | None:
     )
 
 
-@endpoint(bp, "GET /management/v1/deployments/artifacts/{id}", auth=Auth.USER, permission=Permission.RELEASES_READ)
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/artifacts/{id}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+    artifact="id",
+)
 def show(request: Request, id: str) -> Reply:
     """One artifact."""
     return Reply(200, service.show(request.tenant, id))
@@ -75,6 +81,7 @@ def show(request: Request, id: str) -> Reply:
     "PUT /management/v1/deployments/artifacts/{id}",
     auth=Auth.USER,
     permission=Permission.RELEASES_MANAGE,
+    artifact="id",
     body=shapes.ArtifactUpdate,
 )
 def describe(request: Request, id: str) -> Reply:
@@ -83,7 +90,13 @@ def describe(request: Request, id: str) -> Reply:
     return no_content()
 
 
-@endpoint(bp, "DELETE /management/v1/deployments/artifacts/{id}", auth=Auth.USER, permission=Permission.RELEASES_MANAGE)
+@endpoint(
+    bp,
+    "DELETE /management/v1/deployments/artifacts/{id}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+    artifact="id",
+)
 def delete(request: Request, id: str) -> Reply:
     """Delete an artifact that no unfinished deployment uses."""
     service.delete(request.tenant, id)
@@ -95,6 +108,7 @@ def delete(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/artifacts/{id}/download",
     auth=Auth.USER,
     permission=Permission.RELEASES_READ,
+    artifact="id",
 )
 def download(request: Request, id: str) -> Reply:
     """A link to the artifact's file."""

@@ -70,6 +70,7 @@ def delete_releases(request: Request) -> Reply:
     "GET /management/v2/deployments/deployments/releases/{name}",
     auth=Auth.USER,
     permission=Permission.RELEASES_READ,
+    release="name",
 )
 def show_release(request: Request, name: str) -> Reply:
     """One release."""
@@ -81,6 +82,7 @@ def show_release(request: Request, name: str) -> Reply:
     "PATCH /management/v2/deployments/deployments/releases/{name}",
     auth=Auth.USER,
     permission=Permission.RELEASES_MANAGE,
+    release="name",
     body=shapes.ReleaseUpdate,
 )
 def change_release(request: Request, name: str) -> Reply:
@@ -94,6 +96,7 @@ def change_release(request: Request, name: str) -> Reply:
     "PUT /management/v2/deployments/deployments/releases/{name}/tags",
     auth=Auth.USER,
     permission=Permission.RELEASES_MANAGE,
+    release="name",
     body=list[str],
 )
 def set_tags(request: Request, name: str) -> Reply:

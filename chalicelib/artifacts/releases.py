@@ -16,7 +16,7 @@ from chalicelib.limits import RELEASE_TAGS_TOTAL
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from chalicelib.artifacts.rules import Sort
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
@@ -67,6 +67,18 @@ def show(tenant: TenantId, name: str) -> shapes.Release:
     """
     item = _found(release_table.find(tenant, name))
     return records.release(item, artifact_table.find_many(tenant, item.artifacts))
+
+
+def is_tagged(tenant: TenantId, name: str, tags: Collection[str]) -> bool:
+    """Whether there is a release of this name that has one of ``tags``."""
+    item = release_table.find(tenant, name)
+    return item is not None and not set(tags).isdisjoint(item.tags)
+
+
+def tagged_names(tenant: TenantId, tags: Collection[str]) -> frozenset[str]:
+    """The names of the releases that have one of ``tags``; all releases are read."""
+    wanted = set(tags)
+    return frozenset(item.name for item in release_table.by_name(tenant) if not wanted.isdisjoint(item.tags))
 
 
 def listed(

@@ -11,6 +11,7 @@ from chalicelib.artifacts.catalog import (
     find_by_pattern,
     listed,
     matching,
+    release_of,
     show,
     storage,
 )
@@ -19,8 +20,10 @@ from chalicelib.artifacts.releases import (
     ReleaseFilter,
     all_tags,
     all_types,
+    is_tagged,
     set_notes,
     set_tags,
+    tagged_names,
 )
 from chalicelib.artifacts.releases import delete as delete_releases
 from chalicelib.artifacts.releases import listed as listed_releases
@@ -44,10 +47,12 @@ __all__ = [
     "download_link",
     "find_by_pattern",
     "hold",
+    "is_tagged",
     "let_go",
     "listed",
     "listed_releases",
     "matching",
+    "release_of",
     "request_link",
     "set_notes",
     "set_tags",
@@ -55,6 +60,7 @@ __all__ = [
     "show_release",
     "shown",
     "storage",
+    "tagged_names",
     "tick",
     "upload",
     "verify",

@@ -136,6 +136,7 @@ def statistics_of_many(request: Request) -> Reply:
     "GET /management/v1/deployments/deployments/{id}",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
 )
 def show(request: Request, id: str) -> Reply:
     """One deployment."""
@@ -147,6 +148,7 @@ def show(request: Request, id: str) -> Reply:
     "PUT /management/v1/deployments/deployments/{id}/status",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_MANAGE,
+    deployment="id",
     body=SetStatus,
 )
 def set_status(request: Request, id: str) -> Reply:
@@ -163,6 +165,7 @@ def set_status(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/deployments/{id}/statistics",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
 )
 def statistics(request: Request, id: str) -> Reply:
     """How many devices are in each status."""
@@ -174,6 +177,7 @@ def statistics(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/deployments/{id}/devices",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
 )
 def list_devices(request: Request, id: str) -> Reply:
     """All devices that have asked so far."""
@@ -185,6 +189,7 @@ def list_devices(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/deployments/{id}/devices/list",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
 )
 def list_devices_page(request: Request, id: str) -> Reply:
     """A page of the devices that have asked so far."""
@@ -209,6 +214,7 @@ def _statuses(request: Request) -> frozenset[Status] | None:
     "GET /management/v1/deployments/deployments/{id}/device_list",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
 )
 def list_targets(request: Request, id: str) -> Reply:
     """Ids of the devices that the deployment is for."""
@@ -220,6 +226,8 @@ def list_targets(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/deployments/{id}/devices/{device_id}/log",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
+    device="device_id",
 )
 def show_log(request: Request, id: str, device_id: str) -> Reply:
     """A device's log, as text."""
@@ -231,6 +239,7 @@ def show_log(request: Request, id: str, device_id: str) -> Reply:
     "DELETE /management/v1/deployments/deployments/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_MANAGE,
+    device="id",
 )
 def abort_device(request: Request, id: str) -> Reply:
     """Take a device out of all its active and pending deployments."""
@@ -243,6 +252,7 @@ def abort_device(request: Request, id: str) -> Reply:
     "GET /management/v1/deployments/deployments/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
+    device="id",
 )
 def list_history(request: Request, id: str) -> Reply:
     """A device's deployments, newest first."""
@@ -257,6 +267,7 @@ def list_history(request: Request, id: str) -> Reply:
     "DELETE /management/v1/deployments/deployments/devices/{id}/history",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_MANAGE,
+    device="id",
 )
 def forget_history(request: Request, id: str) -> Reply:
     """Mark a device's finished deployments deleted; it may get unfinished ones again."""

@@ -134,6 +134,7 @@ def count_devices(request: Request) -> Reply:
     "GET /management/v2/devauth/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
+    device="id",
 )
 def get_device(request: Request, id: str) -> Reply:
     """One device with its auth sets."""
@@ -145,6 +146,7 @@ def get_device(request: Request, id: str) -> Reply:
     "DELETE /management/v2/devauth/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
 )
 def decommission_device(request: Request, id: str) -> Reply:
     """Lock a device out and have it removed from every feature."""
@@ -156,6 +158,7 @@ def decommission_device(request: Request, id: str) -> Reply:
     "DELETE /management/v2/devauth/devices/{id}/auth/{aid}",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
 )
 def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG001  # B3: the device is not checked
     """Forget an auth set."""
@@ -167,6 +170,7 @@ def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG0
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
     body=shapes.NewStatus,
 )
 def decide(request: Request, id: str, aid: str) -> Reply:
@@ -180,6 +184,7 @@ def decide(request: Request, id: str, aid: str) -> Reply:
     "GET /management/v2/devauth/devices/{id}/auth/{aid}/status",
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
+    device="id",
 )
 def get_status(request: Request, id: str, aid: str) -> Reply:
     """What was decided about an auth set."""

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from chalice.app import Blueprint, Response
 
@@ -22,10 +22,10 @@ from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
-from chalicelib.http.identity import Auth, Identity, authenticate
-from chalicelib.http.permissions import Permission
+from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import Query, Reply, Request
 from chalicelib.observability import logger
+from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class EndpointSpec:
     feature: Feature | None
     device: str | None
     release: str | None
+    artifact: str | None
+    deployment: str | None
+    own: str | None
 
 
 def bind(app: Chalice) -> None:
@@ -73,6 +76,9 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     feature: Feature | None = None,
     device: str | None = None,
     release: str | None = None,
+    artifact: str | None = None,
+    deployment: str | None = None,
+    own: str | None = None,
 ) -> Callable[[View], View]:
     """Declare a route.
 
@@ -88,13 +94,30 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         feature: what the tenant's plan or add-ons must include (403 otherwise); None for what every tenant has.
         device: the path variable that is a device's id: users whose right ends at some groups get 403 for others.
         release: the path variable that is a release's name: the same for rights that end at release tags.
+        artifact: the path variable that is an artifact's id: the same, by its release.
+        deployment: the path variable that is a deployment's id: the same, by its devices and its release.
+        own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
     """
     if (auth is Auth.USER) != (permission is not None):
         raise ValueError(f"{route}: users need a permission, devices and the public have none")
     method, path = route.split(" ")
     streams = stream_limit > 0
     spec = EndpointSpec(
-        method, path, auth, permission, body, body_limit, streams, stream_limit, body_error, feature, device, release
+        method=method,
+        path=path,
+        auth=auth,
+        permission=permission,
+        body=body,
+        body_limit=body_limit,
+        streams_body=streams,
+        stream_limit=stream_limit,
+        body_error=body_error,
+        feature=feature,
+        device=device,
+        release=release,
+        artifact=artifact,
+        deployment=deployment,
+        own=own,
     )
 
     def decorate(view: View) -> View:
@@ -111,13 +134,12 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
 
 def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
     request = _request(_call())
-    request.permission = spec.permission
     # API Gateway leaves path variables encoded.
     values = {name: unquote(value) for name, value in uri.items()}
     try:
         if spec.auth is not Auth.NONE:
             request.identity = authenticate(spec.auth, request.headers)
-            _authorize(spec, request.identity)
+            _authorize(spec, request, values)
         _read_body(spec, request)
         with acting(_actor(request)):
             reply = view(request, **values)
@@ -133,14 +155,44 @@ def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
     return _response(reply, request)
 
 
-def _authorize(spec: EndpointSpec, identity: Identity) -> None:
-    if spec.permission is not None and not identity.allows(spec.permission):
+def _authorize(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
+    identity = request.identity
+    if spec.permission is not None:
+        is_own = spec.own is not None and values[spec.own] == identity.subject
+        permission = Permission.BASIC if is_own else spec.permission
+        request.scopes = identity.rights.scopes(permission, spec.method, _place(spec, values))
+        if not request.scopes:
+            raise Forbidden("forbidden")
+    if spec.feature is not None:
+        tenant = control.get(identity.tenant)
+        if not features.included(spec.feature, tenant.plan, features.enabled_addons(tenant.addons)):
+            raise Forbidden(f"the plan and add-ons of this tenant do not include {spec.feature.replace('_', ' ')}")
+    if request.scopes and EVERYWHERE not in request.scopes:
+        _confine(spec, request, values)
+
+
+def _place(spec: EndpointSpec, values: dict[str, str]) -> str:
+    """The public path as it was routed: no value of a variable can be taken for a part of it."""
+    return "/api" + spec.path.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
+def _confine(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
+    """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
+    # Imported here: only for users whose rights end somewhere.
+    from chalicelib.http import confinement
+
+    named = {
+        kind: values[variable]
+        for kind, variable in (
+            ("device", spec.device),
+            ("release", spec.release),
+            ("artifact", spec.artifact),
+            ("deployment", spec.deployment),
+        )
+        if variable is not None
+    }
+    if not all(confinement.INSIDE[kind](request, value) for kind, value in named.items()):
         raise Forbidden("forbidden")
-    if spec.feature is None:
-        return
-    tenant = control.get(identity.tenant)
-    if not features.included(spec.feature, tenant.plan, features.enabled_addons(tenant.addons)):
-        raise Forbidden(f"the plan and add-ons of this tenant do not include {spec.feature.replace('_', ' ')}")
 
 
 def _actor(request: Request) -> Actor:

@@ -11,7 +11,7 @@ from chalicelib import tokens
 from chalicelib.errors import Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
-from chalicelib.http.permissions import Permission
+from chalicelib.rights import NOTHING, Permission, Rights, groups_of, release_tags_of
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Auth(StrEnum):
 class Identity:
     """A verified caller: the device or user ``subject`` of ``tenant``, by the token ``token_id``.
 
-    ``head`` is the device's head item as this call read it; ``permissions`` None means every right.
+    ``head`` is the device's head item as this call read it; ``rights`` are what a user may do.
     """
 
     kind: Auth
@@ -44,7 +44,7 @@ class Identity:
     head: DeviceHead | None = None
     email: str = ""
     """A user's address, as this call read it."""
-    permissions: frozenset[Permission] | None = None
+    rights: Rights = NOTHING
 
     @property
     def device(self) -> DeviceHead:
@@ -55,15 +55,15 @@ class Identity:
 
     def allows(self, permission: Permission) -> bool:
         """Whether the caller has this right, for at least some devices or releases."""
-        return self.permissions is None or permission in self.permissions
+        return bool(self.rights.scopes(permission))
 
-    def groups(self, permission: Permission) -> frozenset[str] | None:  # noqa: ARG002  # no role ends anywhere yet
+    def groups(self, permission: Permission) -> frozenset[str] | None:
         """The static groups that this right of the caller ends at; None: it holds for every device."""
-        return None
+        return groups_of(self.rights.scopes(permission))
 
-    def release_tags(self, permission: Permission) -> frozenset[str] | None:  # noqa: ARG002  # as above
+    def release_tags(self, permission: Permission) -> frozenset[str] | None:
         """The release tags that this right of the caller ends at; None: it holds for every release."""
-        return None
+        return release_tags_of(self.rights.scopes(permission))
 
 
 def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
@@ -94,7 +94,7 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
     from chalicelib.useradm import service as useradm
 
     session = useradm.require_session(tenant, subject, token_id)
-    return Identity(auth, tenant, subject, token_id, email=session.email)
+    return Identity(auth, tenant, subject, token_id, email=session.email, rights=session.rights)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

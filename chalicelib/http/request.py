@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chalicelib.http import body as bodies
 from chalicelib.http.identity import Identity
-from chalicelib.http.permissions import Permission
+from chalicelib.rights import Scopes, groups_of, release_tags_of
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -49,8 +49,9 @@ class Request:
     request_id: str
     gateway_id: str
     source_ip: str
-    permission: Permission | None = None
-    """The right that the route asked for."""
+    scopes: Scopes = ()
+    """Where the caller has the right that the route asks for. What has both devices and releases, a deployment, must
+    be within one of these; all else asks for ``groups`` or ``release_tags``."""
     _identity: Identity | None = None
     body: Any = None
 
@@ -81,12 +82,12 @@ class Request:
 
         A view hands this to each service that finds devices by anything but the route's declared path variable.
         """
-        return self.identity.groups(self.permission) if self.permission is not None else None
+        return groups_of(self.scopes)
 
     @property
     def release_tags(self) -> frozenset[str] | None:
         """The tags whose releases the caller may reach by this route; None: every release of the tenant."""
-        return self.identity.release_tags(self.permission) if self.permission is not None else None
+        return release_tags_of(self.scopes)
 
     def stream(self) -> BinaryIO:
         """The body as a stream; the only way to read one that is larger than a Lambda event."""

@@ -34,7 +34,13 @@ def list_devices(request: Request) -> Reply:
     )
 
 
-@endpoint(bp, "GET /management/v1/inventory/devices/{id}", auth=Auth.USER, permission=Permission.DEVICES_READ)
+@endpoint(
+    bp,
+    "GET /management/v1/inventory/devices/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    device="id",
+)
 def get_device(request: Request, id: str) -> Reply:
     """One device; ``ETag`` is the version of its tags."""
     device = service.get(request.tenant, id)
@@ -47,6 +53,7 @@ def get_device(request: Request, id: str) -> Reply:
     "DELETE /management/v1/inventory/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
 )
 def clear_device(request: Request, id: str) -> Reply:
     """Forget what a device reported; the device itself stays, and unknown ones are fine."""
@@ -59,6 +66,7 @@ def clear_device(request: Request, id: str) -> Reply:
     "PUT /management/v1/inventory/devices/{id}/tags",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
     body=list[AttributeInput],
 )
 def replace_tags(request: Request, id: str) -> Reply:
@@ -73,6 +81,7 @@ def replace_tags(request: Request, id: str) -> Reply:
     "PATCH /management/v1/inventory/devices/{id}/tags",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
     body=list[AttributeInput],
 )
 def change_tags(request: Request, id: str) -> Reply:
@@ -87,6 +96,7 @@ def change_tags(request: Request, id: str) -> Reply:
     "GET /management/v1/inventory/devices/{id}/group",
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
+    device="id",
 )
 def get_group(request: Request, id: str) -> Reply:
     """The group of a device, or null."""
@@ -98,6 +108,7 @@ def get_group(request: Request, id: str) -> Reply:
     "PUT /management/v1/inventory/devices/{id}/group",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
     body=Group,
 )
 def set_group(request: Request, id: str) -> Reply:
@@ -111,6 +122,7 @@ def set_group(request: Request, id: str) -> Reply:
     "DELETE /management/v1/inventory/devices/{id}/group/{name}",
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
+    device="id",
 )
 def leave_group(request: Request, id: str, name: str) -> Reply:
     """Take a device out of its group, which must be this one."""

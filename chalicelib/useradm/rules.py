@@ -53,20 +53,27 @@ class Change:
     email: str | None
     password: str | None
     own: bool
+    roles: tuple[str, ...] | None = None
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether who asks must know the present password."""
+        return self.own and (self.email is not None or self.password is not None)
 
 
-def change(given_email: str, given_password: str, *, own: bool) -> Change:
-    """What an update asks for; empty text is no change.
+def change(given_email: str, given_password: str, *, own: bool, roles: list[str] | None = None) -> Change:
+    """What an update asks for; empty text is no change, and so are ``roles`` that are left out.
 
     Raises:
         BadRequest: nothing, or a bad address.
         Unprocessable: somebody else's password.
     """
-    if not given_email and not given_password:
+    if not given_email and not given_password and roles is None:
         raise BadRequest("no update information provided")
     if given_password and not own:
         raise Unprocessable("password cannot be modified")
-    return Change(email(given_email) if given_email else None, given_password or None, own)
+    address = email(given_email) if given_email else None
+    return Change(address, given_password or None, own, None if roles is None else tuple(roles))
 
 
 class Purpose(StrEnum):

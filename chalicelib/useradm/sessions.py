@@ -104,7 +104,7 @@ def _begin(  # what it takes to let a user in
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures changed meanwhile."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
-    token = _new_token(user, None, now, life)
+    token = _new_token(None, now, life)
     sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
     sessions.sort(key=lambda row: row.created, reverse=True)
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
@@ -151,7 +151,7 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
             raise Conflict("Personal Access Token with a given name already exists")
         if len(present) >= limits.TOKENS_PER_USER:
             raise Unprocessable("maximum number of personal access tokens reached for this user")
-        token = _new_token(user, name, now, timedelta(seconds=expires_in) if expires_in else None)
+        token = _new_token(name, now, timedelta(seconds=expires_in) if expires_in else None)
         tx = Transaction()
         users.touch(tx, user)
         rows.put_new(tx, user, token)
@@ -184,9 +184,9 @@ def _personal(tenant: TenantId, user_id: str, now: datetime) -> tuple[list[Token
     return good, [row for row in named if row not in good]
 
 
-def _new_token(user: User, name: str | None, now: datetime, life: timedelta | None) -> Token:
+def _new_token(name: str | None, now: datetime, life: timedelta | None) -> Token:
     expires = now + life if life is not None else None
-    return Token(id=str(uuid.uuid4()), email=user.email, name=name, created=now, used=None, expires=expires)
+    return Token(id=str(uuid.uuid4()), name=name, created=now, used=None, expires=expires)
 
 
 def _jwt(user: User, token: Token) -> str:

@@ -15,19 +15,21 @@ class LoginOptions(msgspec.Struct):
 
 
 class NewUser(msgspec.Struct):
-    """``POST users``."""
+    """``POST users``. Without roles: every right."""
 
     email: str = ""
     password: str = ""
     send_reset_password: bool = False
+    roles: list[str] | None = None
 
 
 class UserUpdate(msgspec.Struct):
-    """``PUT users/{id}``; empty members are no change."""
+    """``PUT users/{id}``; empty members are no change, but an empty list of roles, which is every right."""
 
     email: str = ""
     password: str = ""
     current_password: str = ""
+    roles: list[str] | None = None
 
 
 class PasswordUpdate(msgspec.Struct):
@@ -92,6 +94,7 @@ class User(msgspec.Struct, omit_defaults=True):
     login_ts: str | None = None
     verified: bool | None = None
     tfa_status: str | None = None
+    roles: list[str] = []
     tenant_id: str | None = None
 
 

@@ -47,6 +47,14 @@ def person(tenant: Tenant) -> Person:
 
 
 @pytest.fixture
+def colleague(tenant: Tenant) -> None:
+    """Another administrator of ``tenant``: without one, no administrator can go."""
+    from chalicelib.useradm import service
+
+    service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD)
+
+
+@pytest.fixture
 def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
     """Logs ``person`` in, again at each call; the token."""
 

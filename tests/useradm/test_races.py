@@ -59,7 +59,7 @@ class TestALoginMeanwhile:
 
         assert sessions_of(person) == 0
 
-    def test_of_a_deletion(self, person: Person):
+    def test_of_a_deletion(self, person: Person, colleague: None):
         with meanwhile("Query", lambda: log_in(person)):
             service.delete_user(person.tenant, person.id)
 
@@ -79,7 +79,7 @@ def test_a_new_password_while_the_old_one_logs_in(person: Person):
     assert sessions_of(person) == 0
 
 
-def test_a_deletion_while_somebody_logs_in(person: Person):
+def test_a_deletion_while_somebody_logs_in(person: Person, colleague: None):
     with (
         meanwhile("Query", lambda: service.delete_user(person.tenant, person.id)),
         pytest.raises(Unauthorized),
@@ -122,7 +122,7 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
     [row] = tokens.of_user(person.tenant, person.id)
 
     with (
-        meanwhile("GetItem", lambda: sessions.revoke_token(person.tenant, person.id, row.id)),
+        meanwhile("BatchGetItem", lambda: sessions.revoke_token(person.tenant, person.id, row.id)),
         pytest.raises(Unauthorized),
     ):
         service.require_session(person.tenant, person.id, row.id)
@@ -144,7 +144,9 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
     ],
     ids=["set_password", "delete_user", "create_token", "update_user"],
 )
-def test_a_user_who_never_stands_still_is_tried_again_later(person: Person, act: Callable[[Person], object]):
+def test_a_user_who_never_stands_still_is_tried_again_later(
+    person: Person, colleague: None, act: Callable[[Person], object]
+):
     with meanwhile("Query", lambda: change(person), times=100), pytest.raises(Unavailable):
         act(person)
 

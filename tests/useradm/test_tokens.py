@@ -153,11 +153,11 @@ def test_a_cookie_carries_a_token_too(http: httpx2.Client, login: Callable[[], s
     assert http.get(ME).status_code == 401
 
 
-def test_a_check_is_one_read(claims: dict[str, Any], person: Person):
+def test_a_check_is_one_round_trip(claims: dict[str, Any], person: Person):
     with dynamodb_calls() as calls:
         service.require_session(person.tenant, person.id, claims["jti"])
 
-    assert calls == ["GetItem"]
+    assert calls == ["BatchGetItem"]
 
 
 def test_rotation_leaves_two_keys_and_withdrawal_one(http: httpx2.Client, person: Person, login: Callable[[], str]):

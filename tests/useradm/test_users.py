@@ -44,7 +44,8 @@ def test_a_new_user_can_log_in(api: httpx2.Client, http: httpx2.Client):
     assert shown["id"] != "mine"
     assert shown["email"] == email
     assert shown["created_ts"] == shown["updated_ts"]
-    assert set(shown) == {"id", "email", "created_ts", "updated_ts", "verified", "tfa_status"}
+    assert set(shown) == {"id", "email", "created_ts", "updated_ts", "verified", "tfa_status", "roles"}
+    assert shown["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
     assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
 
 
@@ -265,7 +266,7 @@ class TestChange:
         for _ in range(2):
             tx = Transaction()
             for _ in range(60):
-                row = tokens.Token(str(uuid.uuid4()), user.email, None, now, None, now + timedelta(days=1))
+                row = tokens.Token(str(uuid.uuid4()), None, now, None, now + timedelta(days=1))
                 tokens.put_new(tx, user, row)
             tx.commit()
 
@@ -294,6 +295,13 @@ class TestDelete:
         assert again.status_code == 201
         assert not again.headers["location"].endswith(person.id)
 
-    def test_oneself_too(self, api: httpx2.Client):
+    def test_oneself_too(self, api: httpx2.Client, person: Person):
         assert api.delete(f"{USERS}/{api.get(ME).json()['id']}").status_code == 204
         assert api.get(ME).status_code == 401
+
+    def test_not_the_last_administrator(self, api: httpx2.Client):
+        answer = api.delete(f"{USERS}/{api.get(ME).json()['id']}")
+
+        assert answer.status_code == 409
+        assert answer.json()["error"] == "a tenant keeps at least one administrator"
+        assert api.get(ME).status_code == 200

@@ -17,6 +17,7 @@ from chalicelib.deployments.service.listing import (
     targets,
 )
 from chalicelib.deployments.service.polling import next_update
+from chalicelib.deployments.service.reach import is_within
 from chalicelib.deployments.service.reporting import read_log, report, store_log
 from chalicelib.deployments.service.schedule import tick
 
@@ -31,6 +32,7 @@ __all__ = [
     "devices_page",
     "forget_history",
     "history",
+    "is_within",
     "list_deployments",
     "next_update",
     "numbers",

@@ -60,7 +60,10 @@ def create_user(request: Request) -> Reply:
     """Create a user in the tenant."""
     wanted: shapes.NewUser = request.body
     mailed = wanted.send_reset_password
-    user = service.create_user(request.tenant, wanted.email, wanted.password or None if mailed else wanted.password)
+    password = wanted.password or None if mailed else wanted.password
+    user = service.create_user(
+        request.tenant, wanted.email, password, roles=wanted.roles or (), by=request.identity.rights
+    )
     if mailed:
         service.start(rules.Purpose.PASSWORD_RESET, user.email)
     return created(f"/api/management/v1/useradm/users/{user.id}")
@@ -86,7 +89,13 @@ def update_me(request: Request) -> Reply:
     return _update(request, request.identity.subject)
 
 
-@endpoint(bp, "GET /management/v1/useradm/users/{id}", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+@endpoint(
+    bp,
+    "GET /management/v1/useradm/users/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    own="id",
+)
 def show_user(request: Request, id: str) -> Reply:
     """One user."""
     return Reply(body=_shown(service.get_user(request.tenant, id)))
@@ -97,17 +106,18 @@ def show_user(request: Request, id: str) -> Reply:
     "PUT /management/v1/useradm/users/{id}",
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
+    own="id",
     body=shapes.UserUpdate,
 )
 def update_user(request: Request, id: str) -> Reply:
-    """Change one user; a password only of the user who asks."""
+    """Change one user; a password only of the user who asks, who needs no right for that."""
     return _update(request, id)
 
 
 @endpoint(bp, "DELETE /management/v1/useradm/users/{id}", auth=Auth.USER, permission=Permission.USERS_MANAGE)
 def delete_user(request: Request, id: str) -> Reply:
     """Delete a user; the tokens of that user die."""
-    service.delete_user(request.tenant, id)
+    service.delete_user(request.tenant, id, by=request.identity.rights)
     return no_content()
 
 
@@ -198,9 +208,10 @@ def _update(request: Request, user_id: str) -> Reply:
     service.update_user(
         request.tenant,
         user_id,
-        rules.change(request.body.email, request.body.password, own=own),
+        rules.change(request.body.email, request.body.password, own=own, roles=request.body.roles),
         current_password=request.body.current_password,
         keep_token=request.identity.token_id,
+        by=request.identity.rights,
     )
     return no_content()
 
@@ -225,6 +236,7 @@ def _shown(user: service.User) -> shapes.User:
         login_ts=rfc3339(user.login) if user.login else None,
         verified=user.verified,
         tfa_status=user.tfa.status,
+        roles=list(user.roles),
     )
 
 

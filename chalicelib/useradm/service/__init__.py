@@ -5,6 +5,7 @@ Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences
 
 from __future__ import annotations
 
+from chalicelib.useradm.service.access import require_session
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
 from chalicelib.useradm.service.twofactor import qr as tfa_qr
@@ -20,7 +21,6 @@ from chalicelib.useradm.service.users import (
     find_user,
     get_user,
     list_users,
-    require_session,
     set_password,
     update_user,
 )

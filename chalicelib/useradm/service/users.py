@@ -1,53 +1,41 @@
-"""Users: create, read, change, delete; and what every call of a user asks: is this token still good?"""
+"""Users: create, read, change, delete."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, limits
+from chalicelib import clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import BadRequest, NotFound, Unauthorized, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, NotFound, Unavailable, Unprocessable
+from chalicelib.rights import EVERYTHING, Rights
+from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import passwords, rules
+from chalicelib.useradm.service import access
 from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.requests import Request
-    from chalicelib.useradm.tables.tokens import Token
 
 RACES = 8
 """How often a change is decided again when the user changed meanwhile."""
 TAKEN = "user with a given email already exists"
-_USED_ACCURACY = timedelta(seconds=limits.TOKEN_USED_ACCURACY)
 
 
-def require_session(tenant: TenantId, user_id: str, token_id: str) -> Token:
-    """The row of a verified token, which must be there: one read, so a revocation holds at the next call.
-
-    The row of a session is gone after a logout, that of a personal access token after its revocation, and all
-    of a user's after a deletion or a new password. The use of a personal access token is noted every five minutes.
-
-    Raises:
-        Unauthorized: the row is gone.
-    """
-    token = tokens.find(tenant, user_id, token_id)
-    if token is None:
-        raise Unauthorized("unauthorized")
-    if token.name is None:
-        return token
-    now = clock.now()
-    stale = token.used is None or now - token.used >= _USED_ACCURACY
-    if stale and not tokens.note_use(tenant, user_id, token_id, now):
-        raise Unauthorized("unauthorized")
-    return token
-
-
-def create_user(tenant: TenantId, email: str, password: str | None, *, password_hash: str | None = None) -> User:
+def create_user(
+    tenant: TenantId,
+    email: str,
+    password: str | None,
+    *,
+    password_hash: str | None = None,
+    roles: Collection[str] = (),
+    by: Rights = EVERYTHING,
+) -> User:
     """A new user of an existing tenant.
 
     Args:
@@ -55,22 +43,35 @@ def create_user(tenant: TenantId, email: str, password: str | None, *, password_
         email: taken in lower case; one account an address, over all tenants.
         password: in clear; not looked at when there is a hash; None: there is none until the user resets it.
         password_hash: instead of a password, an argon2id or bcrypt hash from another server's export.
+        roles: names of roles; none: every right.
+        by: the rights of the user who makes this one; the server's admin has all.
 
     Raises:
         BadRequest: the address is none, or the hash is of no known form.
-        Unprocessable: the address is taken, or the password breaks a rule.
+        Forbidden: the roles give more than ``by`` has, or the tenant has no roles.
+        Unprocessable: the address is taken, the password breaks a rule, or there is no such role.
     """
-    user = draft_user(tenant, email, password, password_hash=password_hash)
+    wanted = access.roles_to_have(tenant, roles, by)
+    user = draft_user(tenant, email, password, password_hash=password_hash, roles=wanted)
     tx = Transaction()
     add_user(tx, user)
     try:
         tx.commit()
     except ConditionFailed as failed:
+        if role_service.GONE in failed.failed:
+            raise Unprocessable("roles: a role was deleted meanwhile") from failed
         raise Unprocessable(TAKEN) from failed
     return user
 
 
-def draft_user(tenant: TenantId, email: str, password: str | None, *, password_hash: str | None = None) -> User:
+def draft_user(
+    tenant: TenantId,
+    email: str,
+    password: str | None,
+    *,
+    password_hash: str | None = None,
+    roles: tuple[str, ...] = (role_service.PERMIT_ALL,),
+) -> User:
     """A user that is not stored yet; arguments and refusals are those of :func:`create_user`.
 
     Raises:
@@ -83,12 +84,13 @@ def draft_user(tenant: TenantId, email: str, password: str | None, *, password_h
     elif not passwords.is_known_form(password_hash):
         raise BadRequest("password_hash: must be an argon2id or bcrypt hash")
     now = clock.now()
-    return User(str(uuid.uuid4()), tenant, address, password_hash, now, now, None, 0)
+    return User(str(uuid.uuid4()), tenant, address, password_hash, now, now, None, 0, roles=roles)
 
 
 def add_user(tx: Transaction, user: User) -> None:
     """Add a new user to a transaction, which fails with label ``email`` if the address is taken."""
     users.put_new(tx, user)
+    role_service.note_use(tx, user.tenant, (), user.roles)
 
 
 def _first_password(password: str | None, address: str) -> str:
@@ -126,21 +128,37 @@ def list_users(tenant: TenantId, wanted: rules.UserFilter | None = None) -> list
 
 
 def update_user(
-    tenant: TenantId, user_id: str, change: rules.Change, *, current_password: str, keep_token: str | None
+    tenant: TenantId,
+    user_id: str,
+    change: rules.Change,
+    *,
+    current_password: str,
+    keep_token: str | None,
+    by: Rights = EVERYTHING,
 ) -> None:
-    """Change address or password. All tokens of the user die but ``keep_token``, the one that asks.
+    """Change address, password or roles.
+
+    With a new address or password all tokens of the user die but ``keep_token``, the one that asks; with new roles
+    they go on with the new rights. ``by`` are the rights of who asks: they cover those of a user who is somebody
+    else, before and after.
 
     Raises:
+        Conflict: the user is the last administrator, and would be none any more.
+        Forbidden: somebody has rights, or is to have, that ``by`` has not.
         NotFound: the tenant has no such user.
-        Unprocessable: the address is taken, the password breaks a rule, or ``current_password`` is not it.
+        Unprocessable: the address is taken, the password breaks a rule, ``current_password`` is not it, or there
+            is no such role.
     """
     for _ in range(RACES):
         user = get_user(tenant, user_id)
+        if not change.own:
+            access.require_cover(user, by)
         if change.password is not None:
             rules.check_password(change.password, change.email or user.email)
-        if change.own and not passwords.verify(user.password, current_password):
+        if change.needs_password and not passwords.verify(user.password, current_password):
             raise Unprocessable("current password mismatch")
-        if commit_change(user, change, keep_token=keep_token):
+        roles = access.changed_roles(user, change, by)
+        if commit_change(user, change, keep_token=keep_token, roles=roles):
             return
     raise Unavailable
 
@@ -165,49 +183,74 @@ def about(user: User) -> Object:
     return Object(ObjectType.USER, user.id, {"email": user.email})
 
 
-def commit_change(user: User, change: rules.Change, *, keep_token: str | None, used: Request | None = None) -> bool:
-    """Write a change of a user as it was read; False if the user or the request ``used`` changed meanwhile.
+def commit_change(
+    user: User,
+    change: rules.Change,
+    *,
+    keep_token: str | None,
+    roles: tuple[str, ...] | None = None,
+    used: Request | None = None,
+) -> bool:
+    """Write a change of a user as it was read; False if the user, a role or the request changed meanwhile.
 
-    ``used``: the request that the change completes. All tokens of the user die but ``keep_token``.
+    ``used``: the request that the change completes. With a new address or password all tokens of the user die but
+    ``keep_token``.
 
     Raises:
+        Conflict: the user is the last administrator, and would be none any more.
         Unprocessable: the new address is taken.
     """
     hashed = passwords.hash_password(change.password) if change.password is not None else None
     proved = used is not None and used.purpose is rules.Purpose.EMAIL_CHANGE
     tx = Transaction()
-    users.change(tx, user, clock.now(), email=change.email, password=hashed, proved=proved)
-    gone = [token for token in tokens.of_user(user.tenant, user.id) if token.id != keep_token]
-    tokens.delete_all(tx, user, gone)
+    users.change(tx, user, clock.now(), email=change.email, password=hashed, roles=roles, proved=proved)
+    if roles is not None:
+        access.swap_roles(tx, user, roles)
+    if change.email is not None or change.password is not None:
+        present = tokens.of_user(user.tenant, user.id)
+        tokens.delete_all(tx, user, [token for token in present if token.id != keep_token])
     if used is not None:
         requests.use(tx, user.tenant, user.id, used)
     elif change.password is not None:
         requests.delete(tx, user.tenant, user.id, rules.Purpose.PASSWORD_RESET)
     action = Action.UPDATE if change.password is None else Action.PASSWORD_CHANGE
-    told = f"Updated user {user.email}:\ne-mail address {user.email} -> {change.email}" if change.email else None
-    auditlogs.record(tx, user.tenant, action, about(user), change=told)
+    auditlogs.record(tx, user.tenant, action, about(user), change=_told(user, change, roles))
     try:
         tx.commit()
     except ConditionFailed as failed:
         # A taken address may be taken by a change of this very user: whoever reads again knows.
-        if users.USER in failed.failed or requests.REQUEST in failed.failed:
+        if failed.failed.keys() != {users.EMAIL}:
             return False
         raise Unprocessable(TAKEN) from failed
     return True
 
 
-def delete_user(tenant: TenantId, user_id: str) -> None:
+def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> str | None:
+    """What an audit entry tells people of a change; not a password."""
+    lines = []
+    if change.email:
+        lines.append(f"e-mail address {user.email} -> {change.email}")
+    if roles is not None:
+        lines.append(f"roles {', '.join(user.roles)} -> {', '.join(roles)}")
+    return "\n".join([f"Updated user {user.email}:", *lines]) if lines else None
+
+
+def delete_user(tenant: TenantId, user_id: str, by: Rights = EVERYTHING) -> None:
     """Delete a user with address, settings and tokens; also if there is none (any more).
 
     Raises:
+        Conflict: the user is the last administrator.
+        Forbidden: the user has rights that ``by`` has not.
         Unavailable: the user kept changing.
     """
     for _ in range(RACES):
         user = users.find(tenant, user_id)
         if user is None:
             return
+        access.require_cover(user, by)
         tx = Transaction()
         users.delete(tx, user)
+        access.swap_roles(tx, user, ())
         tokens.delete_all(tx, user, tokens.of_user(tenant, user_id))
         try:
             tx.commit()

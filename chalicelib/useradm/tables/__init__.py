@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
+PERMIT_ALL = "RBAC_ROLE_PERMIT_ALL"
+"""The role of a user who was stored before there were roles."""
+
+
 class UseradmItem(Item):
     """Base of the table's items."""
 
@@ -40,3 +44,8 @@ class UseradmItem(Item):
 def own(tenant: TenantId, user: str) -> str:
     """The partition of what belongs to one user."""
     return keys.partition(tenant, "U", user)
+
+
+def user_key(tenant: TenantId, user: str) -> tuple[str, str]:
+    """The key of a user."""
+    return keys.partition(tenant, "USERS"), keys.sort(user)

@@ -10,8 +10,8 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import TimeAttribute
-from chalicelib.useradm.tables import UseradmItem, own
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, own, user_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,21 +20,15 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
     from chalicelib.useradm.tables.users import User
 
-TOKEN = "token"  # noqa: S105  # a label
-"""Label of a condition: the token is gone."""
 _TOKEN = "TOKEN"  # noqa: S105  # the name of a key
 _IN_TRANSACTION = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never.
-
-    ``email`` is the user's address: with the row every call knows who acts, for audit entries.
-    """
+    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
 
     id: str
-    email: str
     name: str | None
     created: datetime
     used: datetime | None
@@ -44,7 +38,6 @@ class Token:
 class TokenItem(UseradmItem):
     """A session or personal access token."""
 
-    email = UnicodeAttribute(default="")
     name = UnicodeAttribute(null=True)
     created = TimeAttribute()
     used = TimeAttribute(null=True)
@@ -60,6 +53,35 @@ def find(tenant: TenantId, user: str, token: str) -> Token | None:
         return None
 
 
+class AccessItem(UseradmItem):
+    """What a call of a user needs of the token's row and of the user's."""
+
+    name = UnicodeAttribute(null=True)
+    used = TimeAttribute(null=True)
+    email = UnicodeAttribute(null=True)
+    roles = BlobAttribute(default=lambda: [PERMIT_ALL])
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A token as its use finds it, with its user: a personal access token has a ``name``."""
+
+    name: str | None
+    used: datetime | None
+    email: str
+    roles: tuple[str, ...]
+
+
+def access(tenant: TenantId, user: str, token: str) -> Access | None:
+    """A token and its user as they are now, in one round trip; None unless both are there."""
+    session = (own(tenant, user), keys.sort(_TOKEN, token))
+    found = {item.pk: item for item in AccessItem.batch_get([session, user_key(tenant, user)], consistent_read=True)}
+    if len(found) < 2:
+        return None
+    row, person = found.pop(session[0]), found.popitem()[1]
+    return Access(row.name, row.used, person.email or "", tuple(person.roles))
+
+
 def of_user(tenant: TenantId, user: str) -> list[Token]:
     """All tokens of a user, expired ones that are not cleaned up yet among them."""
     prefix = TokenItem.sk.startswith(keys.sort(_TOKEN, ""))
@@ -71,19 +93,12 @@ def put_new(tx: Transaction, user: User, token: Token) -> None:
     item = TokenItem(
         own(user.tenant, user.id),
         keys.sort(_TOKEN, token.id),
-        email=token.email,
         name=token.name,
         created=token.created,
         expires=token.expires,
         expires_at=int(token.expires.timestamp()) + 1 if token.expires else None,
     )
     tx.put(item)
-
-
-def set_email(tx: Transaction, user: User, token: str, email: str) -> None:
-    """Note the new address of the user on a token that outlives the change; fails if the token is gone."""
-    item = TokenItem(own(user.tenant, user.id), keys.sort(_TOKEN, token))
-    tx.update(item, [TokenItem.email.set(email)], TokenItem.pk.exists(), label=TOKEN)
 
 
 def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
@@ -115,4 +130,4 @@ def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
 
 
 def _token(item: TokenItem) -> Token:
-    return Token(keys.last_part(item.sk), item.email, item.name, item.created, item.used, item.expires)
+    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm.tables import UseradmItem, requests
+from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, requests, user_key
 from chalicelib.useradm.tables.settings import delete_own_settings
 from chalicelib.useradm.totp import TfaStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from chalicelib.storage.transactions import Action, Transaction
 
-USER, EMAIL = "user", "email"
-"""Labels of conditions: the user changed meanwhile; the address is taken."""
+USER, EMAIL, ADMIN = "user", "email", "admin"
+"""Labels of conditions: the user changed meanwhile; the address is taken; the other administrator is none any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class User:
     revision: int
     verified: bool = False
     tfa: TwoFactor = TwoFactor()
+    roles: tuple[str, ...] = (PERMIT_ALL,)
+    """Names of roles; who was made before there were any has every right."""
 
 
 class UserItem(UseradmItem):
@@ -62,6 +64,8 @@ class UserItem(UseradmItem):
     tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
     tfa_secret = BinaryAttribute(null=True, legacy_encoding=False)
     tfa_step = NumberAttribute(null=True)
+    roles = BlobAttribute(default=lambda: [PERMIT_ALL])
+    """Names of roles."""
 
 
 class EmailItem(UseradmItem):
@@ -74,7 +78,7 @@ class EmailItem(UseradmItem):
 def find(tenant: TenantId, user: str) -> User | None:
     """The user as it is now."""
     try:
-        return _user(UserItem.get(keys.partition(tenant, "USERS"), keys.sort(user), consistent_read=True), tenant)
+        return _user(UserItem.get(*user_key(tenant, user), consistent_read=True), tenant)
     except UserItem.DoesNotExist:
         return None
 
@@ -103,6 +107,7 @@ def put_new(tx: Transaction, user: User) -> None:
             password=user.password,
             created=user.created,
             updated=user.updated,
+            roles=list(user.roles),
         ),
         UserItem.pk.does_not_exist(),
         label=USER,
@@ -111,7 +116,14 @@ def put_new(tx: Transaction, user: User) -> None:
 
 
 def change(
-    tx: Transaction, before: User, now: datetime, *, email: str | None, password: str | None, proved: bool = False
+    tx: Transaction,
+    before: User,
+    now: datetime,
+    *,
+    email: str | None = None,
+    password: str | None = None,
+    roles: Collection[str] | None = None,
+    proved: bool = False,
 ) -> None:
     """Change a user as it was read; ``password`` is a hash, ``proved``: the new address is known to be the user's."""
     actions: list[Action] = [UserItem.updated.set(now), UserItem.revision.add(1)]
@@ -122,6 +134,8 @@ def change(
         tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     if password is not None:
         actions.append(UserItem.password.set(password))
+    if roles is not None:
+        actions.append(UserItem.roles.set(list(roles)))
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
@@ -143,6 +157,12 @@ def _two_factor(after: TwoFactor) -> list[Action]:
         UserItem.tfa_secret.set(after.secret) if after.secret is not None else UserItem.tfa_secret.remove(),
         UserItem.tfa_step.set(after.step) if after.step is not None else UserItem.tfa_step.remove(),
     ]
+
+
+def hold_admin(tx: Transaction, admin: User) -> None:
+    """Let a transaction fail with label :data:`ADMIN` unless this user, who has every right, still is and has."""
+    same = UserItem.roles.does_not_exist() | (UserItem.roles == list(admin.roles))
+    tx.check(UserItem(*_user_key(admin)), UserItem.pk.exists() & same, label=ADMIN)
 
 
 def touch(tx: Transaction, before: User) -> None:
@@ -176,7 +196,7 @@ def delete(tx: Transaction, before: User) -> None:
 
 
 def _user_key(user: User) -> tuple[str, str]:
-    return keys.partition(user.tenant, "USERS"), keys.sort(user.id)
+    return user_key(user.tenant, user.id)
 
 
 def _claim(tx: Transaction, user: User, email: str) -> None:
@@ -200,4 +220,5 @@ def _user(item: UserItem, tenant: TenantId) -> User:
             item.tfa_secret,
             int(item.tfa_step) if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
         ),
+        roles=tuple(item.roles),
     )

@@ -1,0 +1,78 @@
+"""Which deployments are within a user's scopes (behaviour notes G).
+
+One that was made for groups is, if the scope has one of them; any other if all its targets are in the scope's groups
+now. Its release must have one of the scope's tags.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments import tables
+from chalicelib.deployments.service import plans
+from chalicelib.fleet import heads, membership
+from chalicelib.rights import EVERYWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.deployments.tables import DeploymentItem
+    from chalicelib.rights import Scope, Scopes
+    from chalicelib.storage.keys import TenantId
+
+
+class Reach:
+    """A user's scopes, and what was read to judge by them: one for each call."""
+
+    def __init__(self, tenant: TenantId, scopes: Scopes) -> None:
+        """``scopes`` as the request has them."""
+        self._tenant = tenant
+        self._scopes = scopes
+        self._tagged: dict[frozenset[str], frozenset[str]] = {}
+        self._members: dict[frozenset[str], frozenset[str]] = {}
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether everything is within."""
+        return EVERYWHERE in self._scopes
+
+    def takes(self, item: DeploymentItem) -> bool:
+        """Whether a deployment is within."""
+        return any(self._takes(item, scope) for scope in self._scopes)
+
+    def _takes(self, item: DeploymentItem, scope: Scope) -> bool:
+        if scope.release_tags is not None and item.artifact_name not in self._named(scope.release_tags):
+            return False
+        if scope.groups is None:
+            return True
+        if item.groups:
+            return not scope.groups.isdisjoint(item.groups)
+        members = self._in(scope.groups)
+        # Counted first: a large deployment's targets need not be fetched to see that they are too many.
+        return int(item.targets) <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
+
+    def _named(self, tags: frozenset[str]) -> frozenset[str]:
+        if tags not in self._tagged:
+            self._tagged[tags] = artifacts.tagged_names(self._tenant, tags)
+        return self._tagged[tags]
+
+    def _in(self, groups: frozenset[str]) -> frozenset[str]:
+        if groups not in self._members:
+            members = (each for group in groups for each in membership.group_members(self._tenant, group))
+            self._members[groups] = frozenset(members)
+        return self._members[groups]
+
+
+def is_within(tenant: TenantId, deployment: str, scopes: Scopes) -> bool:
+    """Whether there is a deployment of this id within the scopes."""
+    item = tables.find_deployment(tenant, deployment)
+    return item is not None and Reach(tenant, scopes).takes(item)
+
+
+def devices_within(tenant: TenantId, device_ids: Iterable[str], groups: frozenset[str] | None) -> frozenset[str]:
+    """Those of the devices that are in one of the groups now; a hundred a round trip."""
+    wanted = list(device_ids)
+    if groups is None:
+        return frozenset(wanted)
+    return frozenset(device for device, head in heads.find_many(tenant, wanted).items() if head.group in groups)

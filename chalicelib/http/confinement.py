@@ -1,0 +1,51 @@
+"""Whether what a path names is within the caller's scopes; only asked for users whose rights end somewhere.
+
+Each answer costs a read or two, and is no for what does not exist: a refusal tells nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments import service as deployments
+from chalicelib.fleet import heads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.http.request import Request
+
+
+def _device(request: Request, device_id: str) -> bool:
+    groups = request.groups
+    if groups is None:
+        return True
+    head = heads.find(request.tenant, device_id)
+    return head is not None and head.group in groups
+
+
+def _release(request: Request, name: str) -> bool:
+    tags = request.release_tags
+    return tags is None or artifacts.is_tagged(request.tenant, name, tags)
+
+
+def _artifact(request: Request, artifact_id: str) -> bool:
+    tags = request.release_tags
+    if tags is None:
+        return True
+    name = artifacts.release_of(request.tenant, artifact_id)
+    return name is not None and artifacts.is_tagged(request.tenant, name, tags)
+
+
+def _deployment(request: Request, deployment: str) -> bool:
+    return deployments.is_within(request.tenant, deployment, request.scopes)
+
+
+INSIDE: Final[Mapping[str, Callable[[Request, str], bool]]] = {
+    "artifact": _artifact,
+    "deployment": _deployment,
+    "device": _device,
+    "release": _release,
+}
+"""By what a path names: whether it is within the caller's scopes."""

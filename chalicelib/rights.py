@@ -1,0 +1,177 @@
+"""What a user may do, and where: permissions, the scopes that they end at, and how those of several roles add up.
+
+Pure. Who has which rights is ``useradm``'s to say; routes ask for a :class:`Permission`, and ``@endpoint`` judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, product
+
+
+class Permission(StrEnum):
+    """A right that a management route asks for. ``BASIC`` is every signed-in user's (own data, own session).
+
+    One name a right, ``<area>:<action>``; keep the list alphabetical.
+    """
+
+    ARTIFACTS_UPLOAD = "artifacts:upload"
+    AUDIT_READ = "audit:read"
+    BASIC = "basic:use"
+    CONFIGURATION_MANAGE = "configuration:manage"
+    DEPLOYMENTS_MANAGE = "deployments:manage"
+    DEPLOYMENTS_READ = "deployments:read"
+    DEVICES_CONNECT = "devices:connect"
+    DEVICES_MANAGE = "devices:manage"
+    DEVICES_READ = "devices:read"
+    INTEGRATIONS_MANAGE = "integrations:manage"
+    INTEGRATIONS_READ = "integrations:read"
+    RELEASES_MANAGE = "releases:manage"
+    RELEASES_READ = "releases:read"
+    TENANTS_MANAGE = "tenants:manage"
+    TENANTS_READ = "tenants:read"
+    TOKENS_MANAGE = "tokens:manage"
+    USERS_MANAGE = "users:manage"
+
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a right holds: devices of these static groups, releases with one of these tags. None: all of them."""
+
+    groups: Names | None = None
+    release_tags: Names | None = None
+
+    def within(self, other: Scope) -> bool:
+        """Whether ``other`` holds everywhere that this one does."""
+        return _within(self.groups, other.groups) and _within(self.release_tags, other.release_tags)
+
+    def parts(self) -> Iterator[Scope]:
+        """The scopes of one group and one tag that this one is made of."""
+        groups: list[Names | None] = [None] if self.groups is None else [Names({name}) for name in self.groups]
+        tags: list[Names | None] = [None] if self.release_tags is None else [Names({tag}) for tag in self.release_tags]
+        return (Scope(group, tag) for group, tag in product(groups, tags))
+
+
+def _within(inner: Names | None, outer: Names | None) -> bool:
+    return outer is None or (inner is not None and inner <= outer)
+
+
+EVERYWHERE = Scope()
+P = Permission
+BY_GROUP = frozenset(
+    {
+        P.CONFIGURATION_MANAGE,
+        P.DEPLOYMENTS_MANAGE,
+        P.DEPLOYMENTS_READ,
+        P.DEVICES_CONNECT,
+        P.DEVICES_MANAGE,
+        P.DEVICES_READ,
+    }
+)
+"""The rights that can end at device groups. No grant that ends there gives any other."""
+BY_TAG = frozenset({P.DEPLOYMENTS_MANAGE, P.DEPLOYMENTS_READ, P.RELEASES_MANAGE, P.RELEASES_READ})
+"""The rights that can end at release tags."""
+Scopes = tuple[Scope, ...]
+"""Where a right of several roles holds: in each of these. Empty: nowhere.
+
+They do not add up to one scope: groups of one role with tags of another are a place where no role holds.
+"""
+
+
+def groups_of(scopes: Scopes) -> Names | None:
+    """The static groups whose devices are in any of the scopes; None: all devices."""
+    return _all([scope.groups for scope in scopes])
+
+
+def release_tags_of(scopes: Scopes) -> Names | None:
+    """The tags whose releases are in any of the scopes; None: all releases."""
+    return _all([scope.release_tags for scope in scopes])
+
+
+def _all(names: list[Names | None]) -> Names | None:
+    known = [each for each in names if each is not None]
+    return None if len(known) < len(names) else Names().union(*known)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A right to call by method and public path, as the API's own permissions say it: ``GET`` and ``/api/.*``.
+
+    ``method`` ``any`` is every method. In ``path`` the text ``.*`` stands for any text, all else for itself.
+    """
+
+    method: str
+    path: str
+
+    def match(self, method: str, path: str) -> bool:
+        """Whether a call is meant."""
+        if self.method not in {"any", method}:
+            return False
+        first, *others = self.path.split(".*")
+        if not others:
+            return path == first
+        *middle, last = others
+        if not path.startswith(first) or len(path) < len(first) + len(last) or not path.endswith(last):
+            return False
+        at, end = len(first), len(path) - len(last)
+        for text in middle:
+            at = path.find(text, at, end)
+            if at < 0:
+                return False
+            at += len(text)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Rights within a scope: permissions of ours, and calls by path."""
+
+    permissions: frozenset[Permission] = frozenset()
+    calls: tuple[Calls, ...] = ()
+    scope: Scope = EVERYWHERE
+
+    def gives(self, permission: Permission, method: str = "", path: str = "") -> bool:
+        """Whether the right is in it, or the call, which asks for that right."""
+        return (
+            (self.scope.groups is None or permission in BY_GROUP)
+            and (self.scope.release_tags is None or permission in BY_TAG)
+            and (permission in self.permissions or any(calls.match(method, path) for calls in self.calls))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a user may do: the union of what their ``roles`` grant. What no grant gives is denied."""
+
+    grants: tuple[Grant, ...]
+    roles: tuple[str, ...] = ()
+
+    def scopes(self, permission: Permission, method: str = "", path: str = "") -> Scopes:
+        """Where the user has this right, or may make this call; empty: nowhere."""
+        found = [grant.scope for grant in self.grants if grant.gives(permission, method, path)]
+        return (EVERYWHERE,) if EVERYWHERE in found else tuple(dict.fromkeys(found))
+
+    def covers(self, other: Rights) -> bool:
+        """Whether the user has all of ``other``'s rights, so that they may hand them on."""
+        return all(self._covers(grant) for grant in other.grants)
+
+    def _covers(self, grant: Grant) -> bool:
+        if all(EVERYWHERE in self.scopes(permission) for permission in Permission):
+            return True
+        # Who can't do everything hands on calls only as they were given.
+        called = (tuple(each.scope for each in self.grants if calls in each.calls) for calls in grant.calls)
+        named = (self.scopes(permission) for permission in grant.permissions if grant.gives(permission))
+        return all(_covered(grant.scope, own) for own in chain(called, named))
+
+
+def _covered(scope: Scope, own: Scopes) -> bool:
+    return all(any(part.within(each) for each in own) for part in scope.parts())
+
+
+NOTHING = Rights(())
+EVERYTHING = Rights((Grant(frozenset(Permission)),))

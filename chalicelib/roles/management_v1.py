@@ -1,0 +1,85 @@
+"""``/management/v1/useradm/roles``: the older form, in which a change answers 202."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from chalice.app import Blueprint
+
+from chalicelib.features import Feature
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, no_content
+from chalicelib.roles import service, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/useradm/roles",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def list_roles(request: Request) -> Reply:
+    """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
+    return Reply(200, service.visible(request.tenant, request.identity.rights))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/roles",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.Role,
+)
+def create_role(request: Request) -> Reply:
+    """A new role, of no more rights than one's own."""
+    name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
+    return created(f"/api/management/v1/useradm/roles/{quote(name, safe='')}")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def show_role(request: Request, id: str) -> Reply:
+    """One of the roles that the list shows."""
+    return Reply(200, service.get_visible(request.tenant, id, request.identity.rights))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.Role,
+)
+def update_role(request: Request, id: str) -> Reply:
+    """Change a role for all who have it."""
+    service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
+    return Reply(202)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+)
+def delete_role(request: Request, id: str) -> Reply:
+    """Delete a role that nobody has."""
+    service.delete(request.tenant, service.ROLE, id)
+    return no_content()

@@ -1,0 +1,156 @@
+"""``/management/v2/useradm``: roles and the permission sets that they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from chalice.app import Blueprint
+
+from chalicelib.features import Feature
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, created, no_content
+from chalicelib.roles import service, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/useradm/roles",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def list_roles(request: Request) -> Reply:
+    """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
+    return _page(request, service.visible(request.tenant, request.identity.rights))
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/useradm/roles",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.Role,
+)
+def create_role(request: Request) -> Reply:
+    """A new role, of no more rights than one's own."""
+    name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
+    return created(f"/api/management/v2/useradm/roles/{quote(name, safe='')}")
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def show_role(request: Request, id: str) -> Reply:
+    """One of the roles that the list shows."""
+    return Reply(200, service.get_visible(request.tenant, id, request.identity.rights))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.Role,
+)
+def update_role(request: Request, id: str) -> Reply:
+    """Change a role for all who have it."""
+    service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
+    return Reply(200)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/useradm/roles/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+)
+def delete_role(request: Request, id: str) -> Reply:
+    """Delete a role that nobody has."""
+    service.delete(request.tenant, service.ROLE, id)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/useradm/permission_sets",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def list_sets(request: Request) -> Reply:
+    """The built-in permission sets and the tenant's own."""
+    return _page(request, service.listed(request.tenant, service.SET))
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/useradm/permission_sets",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.PermissionSet,
+)
+def create_set(request: Request) -> Reply:
+    """A new permission set, of no more rights than one's own."""
+    name = service.create(request.tenant, service.SET, request.body, request.identity.rights)
+    return created(f"/api/management/v2/useradm/permission_sets/{quote(name, safe='')}")
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/useradm/permission_sets/{id}",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.RBAC,
+)
+def show_set(request: Request, id: str) -> Reply:
+    """One permission set."""
+    return Reply(200, service.get(request.tenant, service.SET, id))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/useradm/permission_sets/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+    body=shapes.PermissionSet,
+)
+def update_set(request: Request, id: str) -> Reply:
+    """Change a permission set for all roles that have it."""
+    service.update(request.tenant, service.SET, id, request.body, request.identity.rights)
+    return Reply(200)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/useradm/permission_sets/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    feature=Feature.RBAC,
+)
+def delete_set(request: Request, id: str) -> Reply:
+    """Delete a permission set that no role has."""
+    service.delete(request.tenant, service.SET, id)
+    return no_content()
+
+
+def _page(request: Request, found: list[Any]) -> Reply:
+    page = paging.read_page(request)
+    return Reply(200, found[page.start : page.stop], paging.headers(request, page, more=page.stop < len(found)))

@@ -1,0 +1,282 @@
+"""Roles and permission sets: what a tenant made of them, and the rights that names of roles stand for.
+
+What users may do is asked at each of their calls, so a warm process keeps the tenant's own roles for
+``settings.control_cache`` seconds; a change by this process holds at once. Built-in ones cost no read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from chalicelib import limits, settings
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from chalicelib.rights import Grant, Permission, Rights
+from chalicelib.roles import rules, tables
+from chalicelib.roles.rules import PERMIT_ALL
+from chalicelib.roles.shapes import PermissionSet, Role
+from chalicelib.roles.tables import GONE, Document, Stored
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+__all__ = [
+    "GONE",
+    "PERMIT_ALL",
+    "ROLE",
+    "SET",
+    "check_names",
+    "create",
+    "delete",
+    "get",
+    "get_visible",
+    "listed",
+    "note_use",
+    "rights",
+    "update",
+    "visible",
+]
+
+_RACES = 8
+_CACHED_TENANTS = 1_000
+_BASIC = Grant(frozenset({Permission.BASIC}))
+_cache: dict[str, tuple[float, Stored]] = {}
+_lock = Lock()
+
+
+def rights(tenant: TenantId, names: Collection[str]) -> Rights:
+    """What users who have these roles may do. Every user may use the own account; names of no role give nothing."""
+    own = None if rules.ROLES.keys() >= set(names) else _own(tenant)
+    grants = [_BASIC]
+    for name in names:
+        role = rules.ROLES.get(name) or (own.roles.get(name) if own else None)
+        if role is not None:
+            grants += rules.grants_of(role, own.sets if own else {})
+    return Rights(tuple(grants), tuple(names))
+
+
+def _own(tenant: TenantId) -> Stored:
+    """What the tenant made, at most ``settings.control_cache`` seconds old."""
+    cached = _cache.get(tenant)
+    if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
+        return cached[1]
+    read_at = time.monotonic()
+    stored = tables.read(tenant)
+    with _lock:
+        if len(_cache) >= _CACHED_TENANTS:
+            _cache.clear()
+        _cache[tenant] = (read_at, stored)
+    return stored
+
+
+def check_names(tenant: TenantId, names: Iterable[str]) -> list[str]:
+    """The roles that a user is to have, each once.
+
+    Raises:
+        Unprocessable: too many, or one that there is not.
+    """
+    wanted = list(dict.fromkeys(names))
+    if len(wanted) > limits.ROLES_PER_USER:
+        raise Unprocessable(f"roles: at most {limits.ROLES_PER_USER}")
+    own = None if rules.ROLES.keys() >= set(wanted) else tables.read(tenant)
+    for name in wanted:
+        if name not in rules.ROLES and (own is None or name not in own.roles):
+            raise Unprocessable(f"roles: there is no role {name[: limits.ROLE_NAME]}")
+    return wanted
+
+
+def note_use(tx: Transaction, tenant: TenantId, before: Collection[str], after: Collection[str]) -> None:
+    """Count roles that a user gets or loses, in the transaction that changes the user.
+
+    It fails with label :data:`GONE` if one of them was deleted meanwhile.
+    """
+    for name in sorted(set(before) ^ set(after)):
+        if name not in rules.ROLES:
+            tables.use(tx, tenant, tables.ROLE, name, 1 if name in after else -1)
+
+
+def _grants_of_role(role: Any, own: Stored) -> tuple[Grant, ...]:
+    return rules.grants_of(role, own.sets)
+
+
+def _grants_of_set(own_set: Any, _own: Stored) -> tuple[Grant, ...]:
+    return rules.grants_of_set(own_set)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What roles and permission sets differ in: they are kept in the same way."""
+
+    key: str
+    what: str
+    built_in: Mapping[str, Any]
+    limit: int
+    check: Callable[[Any, Mapping[str, PermissionSet]], Any]
+    grants: Callable[[Any, Stored], tuple[Grant, ...]]
+
+    def own(self, stored: Stored) -> Mapping[str, Any]:
+        """Those of the tenant."""
+        return stored.roles if self.key == tables.ROLE else stored.sets
+
+
+ROLE: Final = Kind(tables.ROLE, "role", rules.ROLES, limits.ROLES, rules.check_role, _grants_of_role)
+SET: Final = Kind(tables.SET, "permission set", rules.BUILT_IN, limits.PERMISSION_SETS, rules.check_set, _grants_of_set)
+
+
+def listed(tenant: TenantId, kind: Kind) -> list[Any]:
+    """The built-in ones and the tenant's own, by name."""
+    own = kind.own(tables.read(tenant))
+    return [*kind.built_in.values(), *(own[name] for name in sorted(own))]
+
+
+def visible(tenant: TenantId, by: Rights) -> list[Role]:
+    """The roles that a user sees: all if the user manages users, else the built-in ones and the user's own.
+
+    The tenant's other roles would tell the names of groups and tags that are none of the user's business.
+    """
+    every = bool(by.scopes(Permission.USERS_MANAGE))
+    return [role for role in listed(tenant, ROLE) if every or role.name in rules.ROLES or role.name in by.roles]
+
+
+def get_visible(tenant: TenantId, name: str, by: Rights) -> Role:
+    """One of the roles that the user sees.
+
+    Raises:
+        NotFound: it is none of them.
+    """
+    role: Role = get(tenant, ROLE, name)
+    if role not in visible(tenant, by):
+        raise NotFound("role not found")
+    return role
+
+
+def get(tenant: TenantId, kind: Kind, name: str) -> Any:
+    """One of them.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    found = kind.built_in.get(name) or kind.own(tables.read(tenant)).get(name)
+    if found is None:
+        raise NotFound(f"{kind.what} not found")
+    return found
+
+
+def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
+    """A new one, of no more rights than ``by``: those of the user who makes it. Returns its name.
+
+    Raises:
+        BadRequest: it breaks a rule.
+        Forbidden: it has rights that ``by`` has not.
+        Conflict: there is one of this name.
+        Unprocessable: the tenant has as many as it may.
+    """
+    for _ in range(_RACES):
+        stored = tables.read(tenant)
+        own = kind.own(stored)
+        new = _checked(kind, wanted, stored, by)
+        if new.name in kind.built_in or new.name in own:
+            raise Conflict(f"a {kind.what} with the same name already exists")
+        if len(own) >= kind.limit:
+            raise Unprocessable(f"too many {kind.what}s (max: {kind.limit})")
+        tx = Transaction()
+        tables.put_new(tx, tenant, kind.key, new)
+        if _commit(tx, tenant, Action.CREATE, None, new):
+            return str(new.name)
+    raise Unavailable
+
+
+def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights) -> None:
+    """Change one for all who have it; ``by`` must have its rights, those of before and of after.
+
+    A role that ends a set at a scope which the set no longer supports keeps its end.
+
+    Raises:
+        BadRequest: it breaks a rule, or is to get another name.
+        Forbidden: it is built in, or has rights that ``by`` has not.
+        NotFound: there is none of this name.
+    """
+    for _ in range(_RACES):
+        stored = tables.read(tenant)
+        before = _changeable(kind, name, stored)
+        if before is None:
+            raise NotFound(f"{kind.what} not found")
+        if wanted.name not in {"", name}:
+            raise BadRequest(f"name: a {kind.what} keeps its name")
+        _require(kind, before, stored, by)
+        new = _checked(kind, msgspec.structs.replace(wanted, name=name), stored, by)
+        tx = Transaction()
+        tables.replace(tx, tenant, kind.key, new, stored.versions[kind.key, name])
+        if _commit(tx, tenant, Action.UPDATE, before, new):
+            return
+    raise Unavailable
+
+
+def delete(tenant: TenantId, kind: Kind, name: str) -> None:
+    """Delete one; also if there is none.
+
+    Raises:
+        Forbidden: it is built in.
+        Conflict: users have the role, or roles the set.
+    """
+    for _ in range(_RACES):
+        stored = tables.read(tenant)
+        before = _changeable(kind, name, stored)
+        if before is None:
+            return
+        if tables.is_used(tenant, kind.key, name):
+            raise Conflict(f"the {kind.what} is in use")
+        tx = Transaction()
+        tables.delete(tx, tenant, kind.key, name, stored.versions[kind.key, name])
+        if _commit(tx, tenant, Action.DELETE, before, None):
+            return
+    raise Unavailable
+
+
+def _changeable(kind: Kind, name: str, stored: Stored) -> Any:
+    if name in kind.built_in:
+        raise Forbidden(f"a built-in {kind.what} can't be changed")
+    return kind.own(stored).get(name)
+
+
+def _checked(kind: Kind, wanted: Document, stored: Stored, by: Rights) -> Any:
+    new = kind.check(wanted, stored.sets)
+    if len(msgspec.json.encode(new)) > limits.ROLE_RECORD:
+        raise BadRequest(f"the {kind.what} is too large (max: {limits.ROLE_RECORD} bytes)")
+    _require(kind, new, stored, by)
+    return new
+
+
+def _require(kind: Kind, document: Document, stored: Stored, by: Rights) -> None:
+    if not by.covers(Rights(kind.grants(document, stored))):
+        raise Forbidden(f"the {kind.what} has rights that you have not")
+
+
+def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document | None, after: Document | None) -> bool:
+    """Whether it was written; not if something changed since it was read."""
+    old, new = _sets_of(before), _sets_of(after)
+    for name in sorted(old ^ new):
+        tables.use(tx, tenant, tables.SET, name, 1 if name in new else -1)
+    document = after or before
+    if document is not None:
+        about = Object(ObjectType.ROLE, document.name, {"name": document.name})
+        auditlogs.record(tx, tenant, action, about, change=msgspec.json.encode([before, after]).decode())
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    _cache.pop(tenant, None)
+    return True
+
+
+def _sets_of(document: Document | None) -> set[str]:
+    scoped = document.permission_sets_with_scope if isinstance(document, Role) else None
+    return {each.name for each in scoped or ()} - rules.BUILT_IN.keys()

@@ -1,0 +1,107 @@
+"""The table ``roles``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t`` | ``ROLE#<name>`` | a role of the tenant's own |
+| ``T#t`` | ``SET#<name>`` | a permission set of the tenant's own |
+
+All of a tenant are read in one query. ``uses`` counts the users who have a role, and the roles that have a set: it
+changes in the transaction that changes those, so nothing that is in use can go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from pynamodb.attributes import NumberAttribute
+
+from chalicelib.roles.shapes import PermissionSet, Role
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, Item, table
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+ROLE: Final = "ROLE"
+SET: Final = "SET"
+GONE: Final = "gone"
+"""Label of a condition: the role or set that is to be used is not there."""
+Document = Role | PermissionSet
+_SHAPES: Final[dict[str, type[Document]]] = {ROLE: Role, SET: PermissionSet}
+
+
+class RolesItem(Item):
+    """A role or a permission set."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("roles")
+
+    document = BlobAttribute()
+    """As the API shows it."""
+    version = NumberAttribute(default=1)
+    uses = NumberAttribute(default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a tenant has of its own, by name, and the version of each."""
+
+    roles: dict[str, Role] = field(default_factory=dict)
+    sets: dict[str, PermissionSet] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def _ref(tenant: TenantId, kind: str, name: str) -> RolesItem:
+    return RolesItem(keys.partition(tenant), keys.sort(kind, name))
+
+
+def read(tenant: TenantId) -> Stored:
+    """All roles and permission sets of a tenant's own, as they are now."""
+    found = Stored()
+    for item in RolesItem.query(keys.partition(tenant), consistent_read=True):
+        kind = item.sk.split("#", 1)[0]
+        document = msgspec.convert(item.document, _SHAPES[kind])
+        if isinstance(document, Role):
+            found.roles[document.name] = document
+        else:
+            found.sets[document.name] = document
+        found.versions[kind, document.name] = int(item.version)
+    return found
+
+
+def put_new(tx: Transaction, tenant: TenantId, kind: str, document: Document) -> None:
+    """Add a role or a set; fails with label ``name`` if there is one of this name."""
+    item = _ref(tenant, kind, document.name)
+    item.document = document
+    tx.put(item, RolesItem.pk.does_not_exist(), label="name")
+
+
+def replace(tx: Transaction, tenant: TenantId, kind: str, document: Document, version: int) -> None:
+    """Change a role or a set that was read in this version; fails with label ``version`` if it changed meanwhile."""
+    actions = [RolesItem.document.set(document), RolesItem.version.set(version + 1)]
+    tx.update(_ref(tenant, kind, document.name), actions, RolesItem.version == version, label="version")
+
+
+def delete(tx: Transaction, tenant: TenantId, kind: str, name: str, version: int) -> None:
+    """Delete a role or a set that was read in this version and that nobody uses; label ``version`` otherwise."""
+    condition = (RolesItem.version == version) & (RolesItem.uses == 0)
+    tx.delete(_ref(tenant, kind, name), condition, label="version")
+
+
+def use(tx: Transaction, tenant: TenantId, kind: str, name: str, change: int) -> None:
+    """Count a use in or out; fails with label :data:`GONE` if there is no such role or set."""
+    tx.update(_ref(tenant, kind, name), [RolesItem.uses.add(change)], RolesItem.pk.exists(), label=GONE)
+
+
+def is_used(tenant: TenantId, kind: str, name: str) -> bool:
+    """Whether a role has users, or a set roles."""
+    ref = _ref(tenant, kind, name)
+    try:
+        return int(RolesItem.get(ref.pk, ref.sk, consistent_read=True).uses) > 0
+    except RolesItem.DoesNotExist:
+        return False

@@ -1,0 +1,166 @@
+"""Rights that end at device groups or release tags, where a path names the device, release, artifact, deployment."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World
+from tests.roles.test_roles import ROLES, role, scoped
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+    from tests.simulator.device import Device
+
+NOTHING = str(uuid.uuid4())
+INVENTORY = "/api/management/v1/inventory/devices"
+ARTIFACTS = "/api/management/v1/deployments/artifacts"
+RELEASES = "/api/management/v2/deployments/deployments/releases"
+
+
+@pytest.fixture
+def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
+    return World(api, http, tenant.tenant_token)
+
+
+def grouped(world: World, group: str) -> Device:
+    """A new device in a group."""
+    device = world.device()
+    assert world.api.put(f"{INVENTORY}/{device.id}/group", json={"group": group}).status_code == 204
+    return device
+
+
+def user_of(world: World, sign_in: SignIn, tenant: Tenant, *sets: dict[str, Any]) -> httpx2.Client:
+    """A user with a role of these permission sets."""
+    name = uuid.uuid4().hex
+    assert world.api.post(ROLES, json=role(name, *sets)).status_code == 201
+    return sign_in(tenant, name)
+
+
+def test_devices(world: World, sign_in: SignIn, tenant: Tenant):
+    inside, outside = grouped(world, "in"), grouped(world, "out")
+    user = user_of(world, sign_in, tenant, scoped("ManageDevices", "in", "also"))
+
+    for place in (INVENTORY, DEVAUTH):
+        assert user.get(f"{place}/{inside.id}").status_code == 200
+        refused = [user.get(f"{place}/{device}") for device in (outside.id, NOTHING)]
+        assert [answer.status_code for answer in refused] == [403, 403]
+        assert {answer.json()["error"] for answer in refused} == {"forbidden"}
+    assert user.put(f"{INVENTORY}/{outside.id}/tags", json=[]).status_code == 403
+    assert user.delete(f"{DEVAUTH}/{outside.id}").status_code == 403
+
+
+def test_a_device_that_moves_is_in_or_out_at_the_next_call(world: World, sign_in: SignIn, tenant: Tenant):
+    device = grouped(world, "in")
+    user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
+    assert user.get(f"{INVENTORY}/{device.id}").status_code == 200
+
+    world.api.put(f"{INVENTORY}/{device.id}/group", json={"group": "out"})
+    assert user.get(f"{INVENTORY}/{device.id}").status_code == 403
+
+
+def test_releases_and_their_artifacts(world: World, sign_in: SignIn, tenant: Tenant):
+    inside, outside = world.upload("inside"), world.upload("outside")
+    world.api.put(f"{RELEASES}/inside/tags", json=["Team-A", "x"])
+    world.api.put(f"{RELEASES}/outside/tags", json=["x"])
+    user = user_of(world, sign_in, tenant, scoped("ReadReleases", "TEAM-a", kind="ReleaseTags"))
+
+    assert user.get(f"{RELEASES}/inside").status_code == 200
+    assert user.get(f"{ARTIFACTS}/{inside}").status_code == 200
+    for place in (f"{RELEASES}/outside", f"{RELEASES}/none", f"{ARTIFACTS}/{outside}", f"{ARTIFACTS}/{NOTHING}"):
+        assert user.get(place).status_code == 403, place
+    assert user.get(f"{ARTIFACTS}/{outside}/download").status_code == 403
+
+
+def test_deployments(world: World, sign_in: SignIn, tenant: Tenant):
+    inside, outside = grouped(world, "in"), grouped(world, "out")
+    world.upload("any")
+    user = user_of(world, sign_in, tenant, scoped("DeployToDevices", "in"))
+    seen = [world.deploy("any", [inside.id]), world.deploy("any", group="in")]
+    unseen = [
+        world.deploy("any", [outside.id]),
+        world.deploy("any", [inside.id, outside.id]),
+        world.deploy("any"),
+        world.deploy("any", group="out"),
+    ]
+
+    assert [user.get(f"{DEPLOYMENTS}/{each}").status_code for each in seen] == [200, 200]
+    for each in (*unseen, NOTHING):
+        assert user.get(f"{DEPLOYMENTS}/{each}").status_code == 403
+        assert user.put(f"{DEPLOYMENTS}/{each}/status", json={"status": "aborted"}).status_code == 403
+    assert user.put(f"{DEPLOYMENTS}/{seen[0]}/status", json={"status": "aborted"}).status_code == 204
+
+
+def test_groups_of_one_role_and_tags_of_another_are_no_scope(world: World, sign_in: SignIn, tenant: Tenant):
+    devices = {group: grouped(world, group) for group in ("a", "b")}
+    for tag in ("x", "y"):
+        world.upload(tag)
+        world.api.put(f"{RELEASES}/{tag}/tags", json=[tag])
+    for name, group, tag in (("A", "a", "x"), ("B", "b", "y")):
+        sets = [scoped("DeployToDevices", group), scoped("ReadReleases", tag, kind="ReleaseTags")]
+        assert world.api.post(ROLES, json=role(name, *sets)).status_code == 201
+    user = sign_in(tenant, "A", "B")
+
+    seen = {
+        (group, tag): user.get(f"{DEPLOYMENTS}/{world.deploy(tag, [devices[group].id])}").status_code
+        for group in ("a", "b")
+        for tag in ("x", "y")
+    }
+
+    assert seen == {("a", "x"): 200, ("a", "y"): 403, ("b", "x"): 403, ("b", "y"): 200}
+
+
+def test_another_process_knows_a_changed_role_within_the_cache_time(
+    world: World, sign_in: SignIn, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    from chalicelib import settings
+    from chalicelib.roles import shapes, tables
+    from chalicelib.storage.transactions import Transaction
+
+    known = settings.current()
+
+    def trusts(seconds: float) -> None:
+        monkeypatch.setattr(settings, "current", lambda: replace(known, control_cache=seconds))
+
+    world.api.post(ROLES, json=role("R", scoped("ReadDevices")))
+    user = sign_in(tenant, "R")
+    trusts(3600)
+    assert user.get(INVENTORY).status_code == 200
+    # What another process changes, this one is not told.
+    tx = Transaction()
+    tables.replace(tx, tenant.id, tables.ROLE, shapes.Role("R", "", [], []), 1)
+    tx.commit()
+
+    assert user.get(INVENTORY).status_code == 200
+    trusts(0)
+    assert user.get(INVENTORY).status_code == 403
+
+
+def test_what_rights_cost(world: World, sign_in: SignIn, tenant: Tenant, warm: None):
+    from tests.support.probe import counted
+
+    device = grouped(world, "in")
+    user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
+    plain = sign_in(tenant, "RBAC_ROLE_OBSERVER")
+    me = "/api/management/v1/useradm/settings/tokens"
+    user.get(me)
+
+    with counted() as built_in:
+        plain.get(me)
+    with counted() as own:
+        user.get(me)
+    with counted() as confined:
+        user.get(f"{INVENTORY}/{device.id}/group")
+    with counted() as unconfined:
+        plain.get(f"{INVENTORY}/{device.id}/group")
+
+    # The token's row and the user in one round trip; what a warm process knows of roles costs none.
+    assert built_in.calls == own.calls == ["BatchGetItem", "Query"]
+    assert built_in.read_units == own.read_units == 3
+    assert len(confined.calls) == len(unconfined.calls) + 1
