@@ -233,7 +233,6 @@ def test_the_first_page_does_not_read_the_whole_log(log: Log, warm: None):
 
     with counted() as cost:
         assert log.api.get(LOGS).status_code == 200
-
-    # The session, the page, and where the chains end; however long the log is.
-    assert cost.calls == ["GetItem", "Query", "Query"]
-    assert cost.read_units <= 4
+    # The session with its user, the page, and where the chains end; however long the log is.
+    assert cost.calls == ["BatchGetItem", "Query", "Query"]
+    assert cost.read_units <= 5
