@@ -79,6 +79,10 @@ DEVICE_HISTORY_PER_PAGE = 20  # Mender
 AUDIT_CHANGE = 16 * KIB  # own: characters of what an entry says about a change; more is cut off
 AUDIT_PER_PAGE = 10  # Mender: rows of a page of the log where nothing else is asked for
 AUDIT_EXPORT = 5 * MIB  # own: an exported file, which is one answer of a Lambda function
+# Device configuration
+CONFIGURATION_KEYS = 100  # Mender
+CONFIGURATION_TEXT = 4096  # Mender: characters of a key, and of a value
+CONFIGURATION = 128 * KIB  # own: what is wanted and what is reported share one item of DynamoDB's 400 KB
 
 # Integrations
 INTEGRATIONS = 10  # own: of a tenant; an event is written once for each that wants it

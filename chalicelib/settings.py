@@ -51,6 +51,8 @@ class Settings:
     """Life of the link that a device gets with an update (24 h)."""
     download_link_life: int = 900
     """Life of the link that an operator gets (15 min)."""
+    configuration_link_life: int = 900
+    """Life of the link that a device gets with a configuration (15 min)."""
     upload_link_life: int = 3_600
     """Life of a direct-upload link (1 h)."""
     outbound_ports: str = "80,443"

@@ -1,10 +1,10 @@
-"""What deployments need of artifacts: which there are of a name, that they stay, and links to them."""
+"""What deployments need of artifacts: which there are of a name, that they stay, links to them, or one made at once."""
 
 from __future__ import annotations
 
 import time
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings
 from chalicelib.artifacts import records
@@ -69,6 +69,30 @@ def device_link(tenant: TenantId, candidate: Candidate) -> s3.Link:
     if not candidate.key.startswith(s3.key(tenant, "artifacts", "")):
         raise RuntimeError(f"artifact {candidate.id} is not this tenant's")
     return s3.download_link(candidate.key, candidate.version, life=settings.current().device_link_life)
+
+
+def made(
+    *,
+    name: str,
+    device_type: str,
+    update_type: str,
+    provides: dict[str, str],
+    clears_provides: list[str],
+    metadata: dict[str, Any],
+) -> bytes:
+    """A module artifact without files, which nobody uploads and nothing stores: the same bytes every time."""
+    # Imported here: few calls make one.
+    from chalicelib.artifacts.container.writer import ModuleArtifact
+
+    artifact = ModuleArtifact(
+        name=name,
+        device_types=[device_type],
+        type=update_type,
+        provides=provides,
+        clears_provides=clears_provides,
+        metadata=metadata,
+    )
+    return b"".join(artifact.pieces())
 
 
 def shown(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, shapes.Artifact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.artifacts.candidates import candidates, device_link, hold, let_go, shown
+from chalicelib.artifacts.candidates import candidates, device_link, hold, let_go, made, shown
 from chalicelib.artifacts.catalog import (
     Test,
     delete,
@@ -51,6 +51,7 @@ __all__ = [
     "let_go",
     "listed",
     "listed_releases",
+    "made",
     "matching",
     "release_of",
     "request_link",

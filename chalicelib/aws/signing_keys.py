@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import settings
-from chalicelib.aws import client, vault
+from chalicelib.aws import client, link_secret, vault
 from chalicelib.errors import Unavailable
 
 _BITS = 2048
@@ -110,26 +110,24 @@ def public(kid: str) -> rsa.RSAPublicKey | None:
     return key.public_key() if key else None
 
 
-def secret() -> bytes:
-    """The active key in DER: the root of secrets that are derived, never stored (config links)."""
-    return active().private.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 def ensure_signing_key() -> str:
-    """Make the first key, and that of the vault, if there is none. Returns the active key's name."""
+    """Make the first key, that of the vault and the secret of links, if there is none.
+
+    Returns the active key's name.
+    """
     vault.ensure()
+    link_secret.ensure()
     stored = _read()
     return stored.active if stored else rotate()
 
 
 def rotate(*, withdraw_old: bool = False) -> str:
-    """Make a new key and sign with it from now on. ``withdraw_old`` kills all tokens of older keys.
+    """Make a new key and sign with it from now on. ``withdraw_old`` kills all tokens of older keys, and all links.
 
     Returns the new key's name.
     """
     vault.ensure()
+    link_secret.ensure()
     stored = _read()
     kid = uuid.uuid4().hex[:12]
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
@@ -138,6 +136,8 @@ def rotate(*, withdraw_old: bool = False) -> str:
     ).decode()
     old = {} if stored is None or withdraw_old else {stored.active: stored.keys[stored.active]}
     _write(_Stored(kid, {**old, kid: pem}), overwrite=stored is not None)
+    if withdraw_old:
+        link_secret.replace()
     forget()
     return kid
 

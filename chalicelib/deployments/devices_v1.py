@@ -8,8 +8,10 @@ from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.deployments import service
+from chalicelib.deployments.rules.configuration import EXPIRE, SIGNATURE, TENANT, LinkParameters
 from chalicelib.deployments.rules.polling import read_provides
 from chalicelib.deployments.shapes import Log, StatusReport
+from chalicelib.http import ranges
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, Request, no_content
@@ -19,7 +21,9 @@ bp = Blueprint(__name__)
 
 def answer_next(request: Request, said: dict[str, Any]) -> Reply:
     """The one answer to all three forms of ``next``."""
-    instructions = service.next_update(request.tenant, request.identity.device, read_provides(said))
+    instructions = service.next_update(
+        request.tenant, request.identity.device, read_provides(said), server=request.server
+    )
     return no_content() if instructions is None else Reply(200, instructions)
 
 
@@ -53,6 +57,20 @@ def report_status(request: Request, id: str) -> Reply:
     """Record a status. The client takes 204 only for success."""
     service.report(request.tenant, request.identity.device, id, request.body)
     return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
+    auth=Auth.NONE,
+    permission=None,
+)
+def download_configuration(request: Request, deployment_id: str, device_type: str, device_id: str) -> Reply:
+    """The artifact of a configuration deployment. The link's signature is the only credential, and names the tenant."""
+    names = {"expire": EXPIRE, "signature": SIGNATURE, "tenant": TENANT}
+    signed = LinkParameters(**{part: request.query.get(name) or "" for part, name in names.items()})
+    data = service.configuration_artifact(deployment_id, device_type, device_id, signed)
+    return ranges.reply(request, data, content_type="application/vnd.mender-artifact", filename="artifact.mender")
 
 
 @endpoint(

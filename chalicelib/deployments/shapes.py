@@ -128,6 +128,7 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     force_installation: bool = False
     retries: int = 0
     phases: list[Phase] | None = None
+    configuration: str | None = None
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action
+    from chalicelib.storage.transactions import Action, Transaction
 
 _SORT = "HEAD"
 
@@ -49,6 +49,14 @@ def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHe
     """The heads that exist, by device id; 100 a round trip, as they are now."""
     wanted = [key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
     return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
+
+
+def require_staying(tx: Transaction, tenant: TenantId, device_id: str) -> None:
+    """Let ``tx`` fail with label ``head`` if the device is being removed. Unknown ids are no such devices.
+
+    For writes about a device that only clearing it out takes away: after that nothing would.
+    """
+    tx.check(ref(tenant, device_id), DeviceHead.decommissioning.does_not_exist(), label="head")
 
 
 def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object) -> DeviceHead:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from chalicelib import settings
 from chalicelib.http import body as bodies
 from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
@@ -88,6 +89,15 @@ class Request:
     def release_tags(self) -> frozenset[str] | None:
         """The tags whose releases the caller may reach by this route; None: every release of the tenant."""
         return release_tags_of(self.scopes)
+
+    @property
+    def server(self) -> str:
+        """Where the caller reaches this server, ``https://host``: what the settings say, else how it was called."""
+        known = settings.current().public_url
+        if known:
+            return known.rstrip("/")
+        host = self.headers.get("x-forwarded-host") or self.headers.get("host") or ""
+        return f"{self.headers.get('x-forwarded-proto') or 'https'}://{host}"
 
     def stream(self) -> BinaryIO:
         """The body as a stream; the only way to read one that is larger than a Lambda event."""

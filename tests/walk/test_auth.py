@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
 PUBLIC = {
+    # The link's signature is the credential: it came with the device's poll.
+    "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
     "POST /devices/v1/authentication/auth_requests",  # a device signs its request; it has no token yet
     "POST /management/v1/useradm/auth/login",  # a user's credentials are in it
     "POST /management/v1/useradm/auth/password-reset/complete",  # a mailed secret is in it

@@ -26,6 +26,8 @@ BODIES: dict[str, Any] = {
     "PUT /management/v2/inventory/filters/{id}": {"name": "changed", "terms": []},
     "PUT /management/v2/tenantadm/tenants/{id}/child": {"name": "stolen"},
     "PUT /management/v2/tenantadm/tenants/{id}/status": {"status": "suspended"},
+    "PUT /management/v1/deviceconfig/configurations/device/{id}": {"stolen": "yes"},
+    "POST /management/v1/deviceconfig/configurations/device/{id}/deploy": {},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],
@@ -65,6 +67,8 @@ class Tenant:
         self.integration = made.headers["Location"].rsplit("/", 1)[-1]
         self.user = world.api.get("/api/management/v1/useradm/users/me").json()["id"]
         self.tenant = world.api.get("/api/management/v2/tenantadm/tenants/me").json()["id"]
+        configuration = f"/api/management/v1/deviceconfig/configurations/device/{self.device.id}"
+        assert world.api.put(configuration, json={"owner": self.release}).status_code == 204
 
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
@@ -79,6 +83,7 @@ class Tenant:
                 "aid": self.auth_set,
                 "device_id": device,
                 "deviceId": device,
+                "deployment_id": self.deployment,
                 "integrationId": self.integration,
                 "name": name,
             }
@@ -101,6 +106,7 @@ class Tenant:
             "/v1/deployments/deployments",
             f"/v1/deployments/deployments/{self.deployment}/devices/list",
             f"/v1/deployments/deployments/devices/{self.device.id}",
+            f"/v1/deviceconfig/configurations/device/{self.device.id}",
             "/v2/deployments/deployments/releases",
             "/v1/deployments/limits/storage",
             "/v1/useradm/users",
@@ -205,6 +211,16 @@ def test_ids_in_bodies_and_queries_are_ones_own(mine: Tenant, theirs: Tenant) ->
     assert api.delete(f"/api/management/v2/deployments/deployments/releases?name={theirs.release}").status_code == 204
     assert theirs.snapshot() == before
     serves(theirs.device.poll(), theirs.deployment)
+
+
+def test_a_configuration_link_leads_to_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
+    place = f"/api/management/v1/deviceconfig/configurations/device/{theirs.device.id}/deploy"
+    deployment = theirs.world.api.post(place, json={}).json()["deployment_id"]
+    theirs.device.report(theirs.deployment, "success")
+    link = serves(theirs.device.poll(), deployment)["source"]["uri"]
+    their_id, my_id = (str(each.device.claims["mender.tenant"]) for each in (theirs, mine))
+    assert theirs.world.http.get(link).status_code == 200
+    assert theirs.world.http.get(link.replace(their_id, my_id)).status_code == 403
 
 
 def test_a_tenant_token_leads_to_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.deployments.service.configuring import configuration_artifact, deploy_configuration, new_id
 from chalicelib.deployments.service.creating import abort, create, create_for_group
 from chalicelib.deployments.service.leaving import abort_device, device_gone, forget_history
 from chalicelib.deployments.service.listing import (
@@ -25,8 +26,10 @@ __all__ = [
     "Wanted",
     "abort",
     "abort_device",
+    "configuration_artifact",
     "create",
     "create_for_group",
+    "deploy_configuration",
     "device_gone",
     "devices",
     "devices_page",
@@ -34,6 +37,7 @@ __all__ = [
     "history",
     "is_within",
     "list_deployments",
+    "new_id",
     "next_update",
     "numbers",
     "numbers_of_many",

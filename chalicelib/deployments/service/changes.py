@@ -214,6 +214,7 @@ def close(
     tx.update(tables.deployment_ref(tenant, plan.id), actions, condition, label="deployment")
     tx.update(tables.counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
     tx.delete(tables.active_ref(tenant, plan.lock), label="lock")
-    artifacts.let_go(tx, tenant, plan.artifact_name)
+    if not plan.configures:
+        artifacts.let_go(tx, tenant, plan.artifact_name)
     if not plan.on_heads:
         control.close_deployment(tx, tenant, plan.id)

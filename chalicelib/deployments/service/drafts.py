@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Draft:
     lock: str
     """Hash of the parameters that only one unfinished deployment may have."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    kind: str = "software"
+    kind: str = tables.SOFTWARE
     force: bool = False
     retries: int = 0
     groups: list[str] | None = None
@@ -49,6 +50,8 @@ class Draft:
     """Ids of the artifacts that there are of that name now."""
     created: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
     phases: tuple[Phase, ...] = ()
+    configuration: Mapping[str, str] | None = None
+    """What it brings instead of an artifact."""
 
     @property
     def fits_heads(self) -> bool:
@@ -72,9 +75,9 @@ def save(tenant: TenantId, draft: Draft) -> str:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
     for left in reversed(range(_ATTEMPTS)):
         # Heads that others keep changing are left alone at last: the control item takes any number of writers.
-        waiters = _waiters(tenant, draft.targets) if draft.fits_heads and left else None
+        waiters = find_waiters(tenant, draft.targets) if draft.fits_heads and left else None
         try:
-            _write(tenant, draft, waiters, in_bucket=in_bucket)
+            write(Transaction(), tenant, draft, waiters, in_bucket=in_bucket)
         except ConditionFailed as failure:
             if "lock" in failure.failed:
                 raise Conflict(
@@ -89,7 +92,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
     raise Unavailable("service unavailable")
 
 
-def _waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
+def find_waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
     """The heads on which a small deployment waits; None if one of them is full.
 
     Ids that are no device's have no head and need none: ids are made by the server, never by a device.
@@ -99,11 +102,25 @@ def _waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
     return None if full else found
 
 
-def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, in_bucket: bool) -> None:
+def write(
+    tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, in_bucket: bool = False
+) -> None:
+    """Add the deployment to ``tx``, and commit that.
+
+    Args:
+        tx: may hold other writes that belong to the creation.
+        tenant: whose deployment.
+        draft: the deployment.
+        waiters: the heads on which it waits, as they were read; None: it is noted in the control item.
+        in_bucket: whether its targets are in the bucket already.
+
+    Raises:
+        ConditionFailed: with label ``lock``, ``release`` or ``head``, or one of the caller's own.
+        Unprocessable: too many deployments are unfinished.
+    """
     sequence = control.next_sequence(tenant)
     size = len(draft.targets)
     shards = min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))
-    tx = Transaction()
     item = tables.deployment_ref(tenant, draft.id)
     item.name, item.artifact_name = draft.name, draft.artifact_name
     item.sequence, item.created = sequence, draft.created
@@ -138,7 +155,12 @@ def _write(tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None, *, 
     place = tables.active_ref(tenant, draft.lock)
     place.deployment = draft.id
     tx.put(place, ActiveItem.pk.does_not_exist(), label="lock")
-    artifacts.hold(tx, tenant, draft.artifact_name)
+    if draft.configuration is None:
+        artifacts.hold(tx, tenant, draft.artifact_name)
+    else:
+        brought = tables.configuration_ref(tenant, draft.id)
+        brought.configuration = dict(draft.configuration)
+        tx.put(brought, label="configuration")
     if waiters is None:
         control.open_deployment(tx, tenant, draft.id, sequence)
     for head in waiters or ():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
-from chalicelib.deployments.rules import statistics
+from chalicelib.deployments.rules import configuration, statistics
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import ORDER, Status, effective, stored_for
 from chalicelib.deployments.service import plans
@@ -215,7 +215,10 @@ def _numbers(item: DeploymentItem, counts: Counts) -> dict[str, int]:
 def _show_all(items: list[DeploymentItem], *, recent: bool = False) -> list[Deployment]:
     """``recent`` for lists: the index they come from is a moment behind anyway."""
     counts = tables.read_counts(items, recent=recent)
-    return [_show(item, counts.get(item.deployment_id, _NONE)) for item in items]
+    configurations = tables.read_configurations(items)
+    return [
+        _show(item, counts.get(item.deployment_id, _NONE), configurations.get(item.deployment_id)) for item in items
+    ]
 
 
 def _status(item: DeploymentItem, counts: Counts) -> str:
@@ -246,7 +249,7 @@ def _phase_of(row: RowItem) -> str | None:
     return None if index is None else _phase_id(row.deployment_id, int(index))
 
 
-def _show(item: DeploymentItem, counts: Counts) -> Deployment:
+def _show(item: DeploymentItem, counts: Counts, configured: dict[str, str] | None) -> Deployment:
     return Deployment(
         id=item.deployment_id,
         name=item.name,
@@ -264,6 +267,7 @@ def _show(item: DeploymentItem, counts: Counts) -> Deployment:
         force_installation=bool(item.force),
         retries=int(item.retries),
         phases=_show_phases(item, counts),
+        configuration=None if configured is None else configuration.hinted(configured),
     )
 
 

@@ -43,6 +43,12 @@ class Plan:
     on_heads: bool
     targets: Targets
     phases: tuple[Phase, ...]
+    kind: str
+
+    @property
+    def configures(self) -> bool:
+        """Whether it brings a configuration, which is no stored artifact."""
+        return self.kind == tables.CONFIGURATION
 
     @property
     def bounded(self) -> bool:
@@ -106,6 +112,7 @@ def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
         on_heads=bool(item.on_heads),
         targets=Targets.from_bytes(packed),
         phases=phases_of(item),
+        kind=item.kind,
     )
 
 

@@ -10,7 +10,7 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases, polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import heads, plans, room, rows
+from chalicelib.deployments.service import configuring, heads, plans, room, rows
 from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
 from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
@@ -31,13 +31,14 @@ _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
-def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str]) -> Instructions | None:
+def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], *, server: str) -> Instructions | None:
     """What the device shall install now; None for nothing (204).
 
     Args:
         tenant: of the device.
         head: the device's head, as this call read it.
         provides: what the device says it is: ``device_type``, ``artifact_name`` and whatever else it provides.
+        server: where the device reaches the server, ``https://host``.
 
     Raises:
         Conflict: polls of one active row disagree about the device; the row has become a failure.
@@ -45,7 +46,7 @@ def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str])
     device_id = head.device_id
     for _ in range(_ATTEMPTS):
         try:
-            return _Poll(tenant, head, provides).run()
+            return _Poll(tenant, head, provides, server).run()
         except Lost:
             # Another call of this device, or an operator, was faster.
             again = fleet_heads.find(tenant, device_id)
@@ -58,11 +59,12 @@ def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str])
 class _Poll:
     """One attempt at one poll. Raises ``Lost`` when the head it was given is no longer the stored one."""
 
-    def __init__(self, tenant: TenantId, head: DeviceHead, provides: Mapping[str, str]) -> None:
+    def __init__(self, tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], server: str) -> None:
         self.tenant = tenant
         self.head = head
         self.device_id = head.device_id
         self.provides = provides
+        self.server = server
         self.control = control.get(tenant)
         self.now = clock.now()
 
@@ -110,8 +112,13 @@ class _Poll:
         heads.commit(heads.write(self.head, current=None, queue=queue))
         raise Lost
 
+    def _candidates(self, plan: Plan) -> tuple[Candidate, ...]:
+        if plan.configures:
+            return (configuring.candidate(plan, self.device_id, self.provides["device_type"]),)
+        return artifacts.candidates(self.tenant, plan.artifact_name)
+
     def _choose(self, plan: Plan) -> Candidate | None:
-        return selection.choose(artifacts.candidates(self.tenant, plan.artifact_name), self.provides)
+        return selection.choose(self._candidates(plan), self.provides)
 
     def _assign(self, plan: Plan, phase: int | None) -> Instructions | None:
         artifact = self._choose(plan)
@@ -128,14 +135,15 @@ class _Poll:
             r=polling.request_hash(self.provides),
             h=plan.on_heads,
         )
-        start = Start(status, phase, current, artifact.id, artifact.size)
+        stored = None if plan.configures else artifact.id
+        start = Start(status, phase, current, stored, artifact.size)
         rows.begin(self.tenant, plan, self.head, start, self.now)
         return self._instructions(plan, artifact)
 
     def _first_status(self, plan: Plan, artifact: Candidate | None) -> Status:
         if artifact is None:
             return Status.NOARTIFACT
-        if not plan.force and plan.artifact_name == self.provides.get("artifact_name"):
+        if not plan.force and not plan.configures and plan.artifact_name == self.provides.get("artifact_name"):
             return Status.ALREADY_INSTALLED
         return Status.PENDING
 
@@ -146,7 +154,7 @@ class _Poll:
             raise Conflict("Device provided conflicting request data")
         if current.r is None:
             return self._retry(plan, current, wanted)
-        for artifact in artifacts.candidates(self.tenant, plan.artifact_name):
+        for artifact in self._candidates(plan):
             if artifact.id == current.a:
                 return self._instructions(plan, artifact)
         raise Unavailable("service unavailable")
@@ -169,7 +177,10 @@ class _Poll:
             raise Lost from None
 
     def _instructions(self, plan: Plan, artifact: Candidate) -> Instructions:
-        link = artifacts.device_link(self.tenant, artifact)
+        if plan.configures:
+            link = configuring.link(self.tenant, self.server, plan, self.device_id, self.provides["device_type"])
+        else:
+            link = artifacts.device_link(self.tenant, artifact)
         return Instructions(
             id=plan.id,
             artifact=ArtifactInstruction(

@@ -3,6 +3,7 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#P#<deployment>`` | ``DEPLOYMENT`` | the deployment |
+| ``T#t#P#<deployment>`` | ``CONFIGURATION`` | what a configuration deployment brings |
 | ``T#t#P#<deployment>`` | ``TARGETS`` | its frozen targets; a handful are in the deployment, many in the bucket |
 | ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash falls on n |
 | ``T#t#P#<deployment>`` | ``ROOM`` | how many devices have begun in a deployment that takes only so many for now |
@@ -16,6 +17,8 @@ by time, of all tenants, in 8 parts.
 """
 
 from chalicelib.deployments.tables.items import (
+    CONFIGURATION,
+    SOFTWARE,
     ActiveItem,
     CounterItem,
     CountsItem,
@@ -23,6 +26,7 @@ from chalicelib.deployments.tables.items import (
     RoomItem,
     RowItem,
     active_ref,
+    configuration_ref,
     counter_of,
     counter_ref,
     counts_ref,
@@ -43,11 +47,13 @@ from chalicelib.deployments.tables.items import (
 from chalicelib.deployments.tables.reads import (
     count_rows_of_device,
     due,
+    find_configuration,
     find_deployment,
     find_deployments,
     find_row,
     list_deployments,
     list_rows,
+    read_configurations,
     read_counts,
     read_targets,
     read_totals,
@@ -55,6 +61,8 @@ from chalicelib.deployments.tables.reads import (
 )
 
 __all__ = [
+    "CONFIGURATION",
+    "SOFTWARE",
     "ActiveItem",
     "CounterItem",
     "CountsItem",
@@ -62,6 +70,7 @@ __all__ = [
     "RoomItem",
     "RowItem",
     "active_ref",
+    "configuration_ref",
     "count_rows_of_device",
     "counter_of",
     "counter_ref",
@@ -73,12 +82,14 @@ __all__ = [
     "due",
     "due_part",
     "due_time",
+    "find_configuration",
     "find_deployment",
     "find_deployments",
     "find_row",
     "list_deployments",
     "list_rows",
     "not_due",
+    "read_configurations",
     "read_counts",
     "read_targets",
     "read_totals",

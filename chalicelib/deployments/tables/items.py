@@ -23,6 +23,10 @@ DUE_PARTS = 8
 """A partition of an index takes 1,000 writes a second; with timeouts on, each report is one."""
 
 
+SOFTWARE, CONFIGURATION = "software", "configuration"
+"""Kinds of deployments."""
+
+
 class HistoryIndex(GlobalSecondaryIndex[Any]):
     """Deployments of a tenant, rows of a device, by sequence."""
 
@@ -96,7 +100,7 @@ class DeploymentItem(Indexed):
     created = TimeAttribute()
     finished = TimeAttribute(null=True)
     aborted = BooleanAttribute(null=True)
-    kind = UnicodeAttribute(default="software")
+    kind = UnicodeAttribute(default=SOFTWARE)
     targets = NumberAttribute()
     """How many devices it is for."""
     packed = BinaryAttribute(legacy_encoding=False, null=True)
@@ -138,6 +142,12 @@ class TargetsItem(DeploymentsItem):
     """The frozen targets of a small deployment."""
 
     packed = BinaryAttribute(legacy_encoding=False)
+
+
+class ConfigurationItem(DeploymentsItem):
+    """The configuration that a deployment brings. Apart from the deployment, which polls read and this they do not."""
+
+    configuration = BlobAttribute(default=dict)
 
 
 class CounterItem(DeploymentsItem):
@@ -277,6 +287,11 @@ def row_ref(tenant: TenantId, deployment: str, device_id: str) -> RowItem:
 def targets_ref(tenant: TenantId, deployment: str) -> TargetsItem:
     """The item of frozen targets."""
     return TargetsItem(deployment_pk(tenant, deployment), "TARGETS")
+
+
+def configuration_ref(tenant: TenantId, deployment: str) -> ConfigurationItem:
+    """The item of a configuration."""
+    return ConfigurationItem(deployment_pk(tenant, deployment), "CONFIGURATION")
 
 
 def active_ref(tenant: TenantId, lock: str) -> ActiveItem:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.deployments.tables.items import (
+    CONFIGURATION,
     DUE_PARTS,
+    ConfigurationItem,
     CounterItem,
     CountsItem,
     DeploymentItem,
@@ -54,6 +56,23 @@ def read_targets(tenant: TenantId, deployment: str) -> bytes:
     """The frozen targets of a small deployment. They never change, but may have been written a moment ago."""
     item = TargetsItem.get(deployment_pk(tenant, deployment), "TARGETS", consistent_read=True)
     return bytes(item.packed)
+
+
+def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | None:
+    """What a configuration deployment brings; None if there is no such deployment, or it brings software."""
+    try:
+        item = ConfigurationItem.get(deployment_pk(tenant, deployment), "CONFIGURATION", consistent_read=True)
+    except ConfigurationItem.DoesNotExist:
+        return None
+    brought: dict[str, str] = item.configuration
+    return brought
+
+
+def read_configurations(deployments: Iterable[DeploymentItem]) -> dict[str, dict[str, str]]:
+    """What the configuration deployments among these bring, by id; 100 a round trip, none without such."""
+    wanted = [(each.pk, "CONFIGURATION") for each in deployments if each.kind == CONFIGURATION]
+    found = ConfigurationItem.batch_get(wanted, consistent_read=True) if wanted else ()
+    return {str(item.pk).rsplit("#", 1)[-1]: item.configuration for item in found}
 
 
 def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:

@@ -60,11 +60,13 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     """Remove a device from every feature. Nothing to do for one that is gone, or that is not leaving."""
     # Imported here: a device that asks for a token does not pay for it.
     from chalicelib.deployments import service as deployments
+    from chalicelib.deviceconfig import service as deviceconfig
 
     device = _find(tenant, device_id)
     if device is None or not device.decommissioning:
         return
     deployments.device_gone(tenant, device_id)
+    deviceconfig.device_gone(tenant, device_id)
     decided(partial(_remove, tenant, device_id))
 
 

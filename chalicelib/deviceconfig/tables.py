@@ -1,0 +1,90 @@
+"""The table ``deviceconfig``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#D#<device>`` | ``CONFIGURATION`` | what is wanted of a device, and what it reported |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_SORT = "CONFIGURATION"
+
+
+class ConfigurationItem(Item):
+    """A device's configuration. There is none before somebody has written one."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("deviceconfig")
+
+    configured = BlobAttribute(default=dict)
+    reported = BlobAttribute(default=dict)
+    deployment = UnicodeAttribute(null=True)
+    """Id of the newest deployment of this configuration."""
+    updated = TimeAttribute(null=True)
+    """When ``configured`` was written."""
+    reported_at = TimeAttribute(null=True)
+    version = NumberAttribute(default=0)
+    """Counts writes of ``configured``: a deployment holds on to what it read."""
+
+
+def _ref(tenant: TenantId, device_id: str) -> ConfigurationItem:
+    return ConfigurationItem(keys.partition(tenant, "D", device_id), _SORT)
+
+
+def find(tenant: TenantId, device_id: str) -> ConfigurationItem | None:
+    """A device's configuration as it is now."""
+    try:
+        return ConfigurationItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
+    except ConfigurationItem.DoesNotExist:
+        return None
+
+
+def configure(
+    tx: Transaction, tenant: TenantId, device_id: str, configuration: Mapping[str, str], now: datetime
+) -> None:
+    """Replace what is wanted of a device."""
+    actions = [
+        ConfigurationItem.configured.set(configuration),
+        ConfigurationItem.updated.set(now),
+        ConfigurationItem.version.add(1),
+    ]
+    tx.update(_ref(tenant, device_id), actions, label="configuration")
+
+
+def report(tx: Transaction, tenant: TenantId, device_id: str, configuration: Mapping[str, str], now: datetime) -> None:
+    """Replace what a device reported."""
+    actions = [ConfigurationItem.reported.set(configuration), ConfigurationItem.reported_at.set(now)]
+    tx.update(_ref(tenant, device_id), actions, label="configuration")
+
+
+def deployed(
+    tx: Transaction, tenant: TenantId, device_id: str, deployment: str, before: ConfigurationItem | None
+) -> None:
+    """Note a deployment; fails with label ``configuration`` if something else than in ``before`` is wanted by now."""
+    version = 0 if before is None else int(before.version)
+    # An item that a device's report made has no version yet.
+    unchanged = ConfigurationItem.version == version
+    condition = unchanged if version else ConfigurationItem.version.does_not_exist() | unchanged
+    action = ConfigurationItem.deployment.set(deployment)
+    tx.update(_ref(tenant, device_id), [action], condition, label="configuration")
+
+
+def delete(tenant: TenantId, device_id: str) -> None:
+    """Forget a device's configuration; nothing there is fine."""
+    _ref(tenant, device_id).delete()

@@ -1,0 +1,41 @@
+"""Files that the server answers itself, whole or in part: a device goes on where its connection broke."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chalicelib.http.request import Reply
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+_RANGE = re.compile(r"bytes=([0-9]{1,15})?-([0-9]{1,15})?")
+
+
+def reply(request: Request, data: bytes, *, content_type: str, filename: str) -> Reply:
+    """``data``, or the part that the request's ``Range`` names; 416 for a part beyond its end.
+
+    ``data`` must be ASCII. API Gateway hands text on as it is to every client, but bytes only to those whose
+    ``Accept`` names their type, and devices send none.
+    """
+    headers: dict[str, str | list[str]] = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        # Compressed by API Gateway, it would come without its length, and devices take nothing of unknown size.
+        "Content-Encoding": "identity",
+    }
+    found = _RANGE.fullmatch(request.headers.get("range", ""))
+    if found is None or not any(found.groups()):
+        # Anything but one plain range may be answered with the whole.
+        return Reply(200, data.decode("ascii"), headers, content_type)
+    first, last = found.groups()
+    if first is None:
+        start, stop = max(0, len(data) - int(last)), len(data)
+    else:
+        start, stop = int(first), min(int(last) + 1, len(data)) if last else len(data)
+    if start >= stop:
+        return Reply(416, None, {"Content-Range": f"bytes */{len(data)}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+    return Reply(206, data[start:stop].decode("ascii"), headers, content_type)

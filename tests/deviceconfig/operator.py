@@ -1,0 +1,60 @@
+"""What an operator and a device say about a configuration, in a few words each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.deployments.world import serves
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.deployments.world import World
+    from tests.simulator.device import Device
+
+PLACE = "/api/management/v1/deviceconfig/configurations/device"
+OWN = "/v1/deviceconfig/configuration"
+
+
+@dataclass
+class Configured:
+    """A device of ``world`` and its configuration."""
+
+    world: World
+    device: Device
+
+    def shown(self) -> dict[str, Any]:
+        """The configuration as operators see it."""
+        answer = self.world.api.get(f"{PLACE}/{self.device.id}")
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def set(self, configuration: Any) -> httpx2.Response:
+        """An operator replaces what the device shall be set to."""
+        return self.world.api.put(f"{PLACE}/{self.device.id}", json=configuration)
+
+    def report(self, configuration: Any) -> httpx2.Response:
+        """The device says what it is set to."""
+        return self.device.call("PUT", OWN, configuration)
+
+    def own(self) -> dict[str, str]:
+        """What the device is told."""
+        answer = self.device.call("GET", OWN)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, str] = answer.json()
+        return told
+
+    def deploy(self, **asked: Any) -> str:
+        """Deploy; the deployment's id."""
+        answer = self.world.api.post(f"{PLACE}/{self.device.id}/deploy", json=asked)
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()) == {"deployment_id"}
+        deployment: str = answer.json()["deployment_id"]
+        return deployment
+
+    def link(self, deployment: str) -> str:
+        """The link that the device's poll is answered with."""
+        source: dict[str, str] = serves(self.device.poll(), deployment)["source"]
+        return source["uri"]
