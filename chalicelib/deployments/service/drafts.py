@@ -155,12 +155,7 @@ def write(
     place = tables.active_ref(tenant, draft.lock)
     place.deployment = draft.id
     tx.put(place, ActiveItem.pk.does_not_exist(), label="lock")
-    if draft.configuration is None:
-        artifacts.hold(tx, tenant, draft.artifact_name)
-    else:
-        brought = tables.configuration_ref(tenant, draft.id)
-        brought.configuration = dict(draft.configuration)
-        tx.put(brought, label="configuration")
+    _keep_what_it_brings(tx, tenant, draft)
     if waiters is None:
         control.open_deployment(tx, tenant, draft.id, sequence)
     for head in waiters or ():
@@ -173,6 +168,15 @@ def write(
         what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, draft.id, about)
         auditlogs.record(tx, tenant, auditlogs.Action.CREATE, what)
     tx.commit()
+
+
+def _keep_what_it_brings(tx: Transaction, tenant: TenantId, draft: Draft) -> None:
+    if draft.configuration is None:
+        artifacts.hold(tx, tenant, draft.artifact_name)
+    else:
+        brought = tables.configuration_ref(tenant, draft.id)
+        brought.configuration = dict(draft.configuration)
+        tx.put(brought, label="configuration")
 
 
 def _count_shards(targets: Targets, shards: int) -> list[int]:
