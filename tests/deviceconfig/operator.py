@@ -17,6 +17,11 @@ PLACE = "/api/management/v1/deviceconfig/configurations/device"
 OWN = "/v1/deviceconfig/configuration"
 
 
+def fetch(world: World, link: str, **headers: str) -> httpx2.Response:
+    """What a device's download client does with a link."""
+    return world.http.get(link, headers=headers)
+
+
 @dataclass
 class Configured:
     """A device of ``world`` and its configuration."""
