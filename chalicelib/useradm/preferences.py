@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import PreconditionFailed
+from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.tables import settings as rows
 
@@ -32,5 +34,21 @@ def write(tenant: TenantId, user_id: str | None, document: dict[str, Any], *, re
         PreconditionFailed: they have another version, or none yet.
     """
     rules.check_settings(document)
-    if not rows.save(tenant, user_id, document, str(uuid.uuid4()), replacing=replacing):
-        raise PreconditionFailed("ETag does not match")
+    tx = Transaction()
+    rows.save(tx, tenant, user_id, document, str(uuid.uuid4()), replacing=replacing)
+    if user_id is None:
+        # A user's own are the state of a UI: nobody else sees them, and they change with every click.
+        _record(tx, tenant, document)
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        raise PreconditionFailed("ETag does not match") from error
+
+
+def _record(tx: Transaction, tenant: TenantId, document: dict[str, Any]) -> None:
+    before, _ = read(tenant, None)
+    changed = sorted(name for name in before.keys() | document.keys() if before.get(name) != document.get(name))
+    if changed:
+        # Names only: what clients keep in there may be a secret.
+        what = auditlogs.Object(auditlogs.ObjectType.SETTINGS, tenant)
+        auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=f"Changed: {', '.join(changed)}")

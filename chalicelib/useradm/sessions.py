@@ -11,10 +11,12 @@ import binascii
 import hashlib
 import math
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings, tokens
+from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import Conflict, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
@@ -156,6 +158,7 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
         users.touch(tx, user)
         rows.put_new(tx, user, token)
         rows.delete_all(tx, user, expired)
+        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, _about(token))
         try:
             tx.commit()
         except ConditionFailed:
@@ -173,8 +176,17 @@ def list_tokens(tenant: TenantId, user_id: str) -> list[Token]:
 def revoke_token(tenant: TenantId, user_id: str, token_id: str) -> None:
     """Revoke a personal access token of the user; also if there is none. It is refused at its next call."""
     row = rows.find(tenant, user_id, token_id)
-    if row is not None and row.name is not None:
-        rows.delete(tenant, user_id, token_id)
+    if row is None or row.name is None:
+        return
+    tx = Transaction()
+    rows.delete_present(tx, tenant, user_id, token_id)
+    auditlogs.record(tx, tenant, auditlogs.Action.DELETE, _about(row))
+    with suppress(ConditionFailed):  # another call revoked it
+        tx.commit()
+
+
+def _about(token: Token) -> auditlogs.Object:
+    return auditlogs.Object(auditlogs.ObjectType.USER_ACCESS_TOKEN, token.id, {"name": token.name})
 
 
 def _personal(tenant: TenantId, user_id: str, now: datetime) -> tuple[list[Token], list[Token]]:

@@ -91,6 +91,7 @@ def add_user(tx: Transaction, user: User) -> None:
     """Add a new user to a transaction, which fails with label ``email`` if the address is taken."""
     users.put_new(tx, user)
     role_service.note_use(tx, user.tenant, (), user.roles)
+    auditlogs.record(tx, user.tenant, Action.CREATE, about(user))
 
 
 def _first_password(password: str | None, address: str) -> str:
@@ -252,6 +253,7 @@ def delete_user(tenant: TenantId, user_id: str, by: Rights = EVERYTHING) -> None
         users.delete(tx, user)
         access.swap_roles(tx, user, ())
         tokens.delete_all(tx, user, tokens.of_user(tenant, user_id))
+        auditlogs.record(tx, tenant, Action.DELETE, about(user))
         try:
             tx.commit()
         except ConditionFailed:

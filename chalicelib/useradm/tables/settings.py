@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import PutError
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute
@@ -34,16 +33,18 @@ def find(tenant: TenantId, user: str | None) -> tuple[dict[str, Any], str] | Non
     return item.document, item.etag
 
 
-def save(tenant: TenantId, user: str | None, document: dict[str, Any], etag: str, *, replacing: str | None) -> bool:
-    """Store settings; False if ``replacing`` names another version than the stored one. None takes any."""
+def save(
+    tx: Transaction,
+    tenant: TenantId,
+    user: str | None,
+    document: dict[str, Any],
+    etag: str,
+    *,
+    replacing: str | None,
+) -> None:
+    """Store settings; fails if ``replacing`` names another version than the stored one. None takes any."""
     item = SettingsItem(_key(tenant, user), _SORT, document=document, etag=etag)
-    try:
-        item.save(None if replacing is None else SettingsItem.etag == replacing)
-    except PutError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    tx.put(item, None if replacing is None else SettingsItem.etag == replacing, label="settings")
 
 
 def _key(tenant: TenantId, user: str | None) -> str:

@@ -113,6 +113,11 @@ def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
         tx.delete(TokenItem(own(user.tenant, user.id), keys.sort(_TOKEN, token.id)))
 
 
+def delete_present(tx: Transaction, tenant: TenantId, user: str, token: str) -> None:
+    """Delete one token, which must be there."""
+    tx.delete(TokenItem(own(tenant, user), keys.sort(_TOKEN, token)), TokenItem.pk.exists(), label="token")
+
+
 def delete(tenant: TenantId, user: str, token: str) -> None:
     """Delete one token; also if it is not there."""
     TokenItem(own(tenant, user), keys.sort(_TOKEN, token)).delete()
