@@ -58,10 +58,14 @@ def enabled_addons(addons: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(str(addon["name"]) for addon in addons if addon.get("enabled"))
 
 
+def at_least(plan: str, least: str) -> bool:
+    """Whether a plan includes all of another, ``least``. A plan that this version does not know includes nothing."""
+    return plan in PLANS and PLANS.index(plan) >= PLANS.index(least)
+
+
 def included(feature: Feature, plan: str, addons: Collection[str]) -> bool:
     """Whether a tenant of this plan with these enabled add-ons has the feature."""
     addon = _BY_ADDON.get(feature)
     if addon is not None:
         return addon in addons
-    # A plan that this version does not know has nothing that is gated.
-    return plan in PLANS and PLANS.index(plan) >= PLANS.index(_BY_PLAN[feature])
+    return at_least(plan, _BY_PLAN[feature])

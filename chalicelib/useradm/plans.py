@@ -38,6 +38,14 @@ def binding(tenant: TenantId) -> PlanBinding:
     return PlanBinding(_plan(item.plan, features.enabled_addons(item.addons)), limits)
 
 
+def has(tenant: TenantId, plan: str, addon: str) -> bool:
+    """Whether the tenant has at least this plan and this add-on; empty text asks for nothing."""
+    item = control.get(tenant)
+    if plan and not (plan in features.PLANS and features.at_least(item.plan, plan)):
+        return False
+    return not addon or addon in features.enabled_addons(item.addons)
+
+
 def _plan(name: str, addons: frozenset[str]) -> Plan:
     included = {str(feature): features.included(feature, name, addons) for feature in _SHOWN}
     return Plan(name, _NAMES.get(name, name), included)

@@ -119,6 +119,25 @@ Settings = dict[str, Any]
 """``POST settings`` and ``settings/me``: any object."""
 
 
+class Exists(msgspec.Struct):
+    """``GET users/exists``."""
+
+    exists: bool
+
+
+class Limit(msgspec.Struct):
+    """How many there are, and may be; ``max`` -1: no limit."""
+
+    count: int
+    max: int
+
+
+class Limits(msgspec.Struct):
+    """``GET limits``."""
+
+    users: Limit
+
+
 class Plan(msgspec.Struct):
     """A plan and what it includes."""
 

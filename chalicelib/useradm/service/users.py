@@ -128,6 +128,11 @@ def list_users(tenant: TenantId, wanted: rules.UserFilter | None = None) -> list
     ]
 
 
+def count_users(tenant: TenantId) -> int:
+    """How many users the tenant has."""
+    return users.count(tenant)
+
+
 def update_user(
     tenant: TenantId,
     user_id: str,

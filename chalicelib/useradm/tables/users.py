@@ -98,6 +98,11 @@ def of_tenant(tenant: TenantId) -> Iterator[User]:
         yield _user(item, tenant)
 
 
+def count(tenant: TenantId) -> int:
+    """How many users a tenant has."""
+    return UserItem.count(keys.partition(tenant, "USERS"), consistent_read=True)
+
+
 def put_new(tx: Transaction, user: User) -> None:
     """Add a user and the claim on their address."""
     tx.put(

@@ -1,0 +1,44 @@
+"""What a tenant's users are told about plan and limits, and who has an account at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+from chalicelib.useradm import plans, service, shapes
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "POST /management/v1/useradm/auth/plan-verify", auth=Auth.USER, permission=Permission.BASIC)
+def verify_plan(request: Request) -> Reply:
+    """Whether the tenant has at least a plan, and an add-on; a header that is not sent asks for nothing."""
+    plan = request.headers.get("x-mender-required-minimal-plan", "")
+    addon = request.headers.get("x-mender-required-addon", "")
+    if not plans.has(request.tenant, plan, addon):
+        raise Forbidden("the tenant has not the plan or the add-on that is required")
+    return Reply(202)
+
+
+@endpoint(bp, "GET /management/v1/useradm/limits", auth=Auth.USER, permission=Permission.BASIC)
+def show_limits(request: Request) -> Reply:
+    """How many users the tenant has, and may have; -1: as many as it likes."""
+    return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
+
+
+@endpoint(bp, "GET /management/v1/useradm/users/exists", auth=Auth.USER, permission=Permission.TENANTS_MANAGE)
+def user_exists(request: Request) -> Reply:
+    """Whether an address is any tenant's user's: an account's address is unique on the server."""
+    address = request.query.get("email")
+    if not address:
+        raise BadRequest("email: is required")
+    return Reply(body=shapes.Exists(service.find_user(address) is not None))
