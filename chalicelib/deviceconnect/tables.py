@@ -12,7 +12,7 @@ Index ``device``: the sessions of a device that are running.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
@@ -26,7 +26,6 @@ from chalicelib.storage.base import Item, TimeAttribute, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Transaction
@@ -254,16 +253,12 @@ def add_part(tenant: TenantId, session: str, part: Part, number: int) -> None:
     pk = keys.partition(tenant, "S", session)
     item = PartItem(pk, keys.sort("PART", keys.number(part.at), keys.number(number)))
     item.output, item.width, item.height = part.output or None, part.width, part.height
-    item.expires_at = _after(part.at)
+    item.expires_at = datetime.fromtimestamp(part.at // 1000, UTC) + timedelta(seconds=limits.RECORDING_LIFE)
     try:
         item.save(PartItem.pk.does_not_exist())
     except PutError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
-
-
-def _after(at: int) -> int:
-    return at // 1000 + limits.RECORDING_LIFE
 
 
 def count_recorded(tenant: TenantId, session: str, size: int) -> int:

@@ -60,7 +60,7 @@ class Relay:
         device = unquote(found[1])
         if scope["type"] == "websocket":
             wish = {"device_id": device}
-            await sockets.bridge(scope, receive, send, self._upstream, query=wish, most=None)
+            await sockets.bridge(scope, receive, send, self._upstream, query=wish)
         elif found[2] == "download":
             path = query.get("path", [""])[0]
             await files.download(scope, receive, send, self._upstream, device=device, path=path)

@@ -39,7 +39,7 @@ class Session:
     def __init__(self, socket: Socket, *, patience: float = limits.FILE_STEP) -> None:
         self._socket = socket
         self._patience = patience
-        self._outgoing = Outgoing()
+        self._outgoing = Outgoing(one_session=True)
         self._incoming = Incoming()
         self._due: list[Message] = []
 

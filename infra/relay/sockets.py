@@ -35,7 +35,7 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
     upstream: Upstream,
     *,
     query: Mapping[str, str],
-    most: int | None,
+    most: int | None = None,
 ) -> None:
     """Serve one client until either side ends.
 
@@ -44,7 +44,7 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
         receive: what the client sends.
         send: what it gets.
         upstream: opens the other side.
-        query: what the other side is told of the wish.
+        query: what the other side is told of a user's wish; empty for a device.
         most: bytes of a message's body that the client takes; None: any.
     """
     await receive()  # websocket.connect
@@ -55,7 +55,7 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
         return
     offered = scope.get("subprotocols") or []
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
-    up = asyncio.create_task(_up(receive, socket))
+    up = asyncio.create_task(_up(receive, socket, Outgoing(one_session=bool(query))))
     down = asyncio.create_task(_down(socket, send, Incoming(most)))
     try:
         await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
@@ -71,9 +71,8 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
         await socket.close()
 
 
-async def _up(receive: Receive, socket: Socket) -> int | None:
+async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | None:
     """Client to server; the code to close the client with, None when it has gone itself."""
-    outgoing = Outgoing()
     while True:
         try:
             async with asyncio.timeout(KEEP_ALIVE_SECONDS):

@@ -20,8 +20,9 @@ _SESSIONS = 256
 
 @dataclass(slots=True)
 class Outgoing:
-    """Numbers what a client sends, session by session."""
+    """Numbers what a client sends: a device's messages session by session; a user has one, whatever it calls it."""
 
+    one_session: bool = False
     _sent: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def frame(self, data: bytes) -> str:
@@ -30,7 +31,8 @@ class Outgoing:
         Raises:
             MalformedError: it is no envelope.
         """
-        session = envelope.decode(data).sid
+        sid = envelope.decode(data).sid
+        session = "" if self.one_session else sid
         number = self._sent.pop(session, 0) + 1
         self._sent[session] = number
         if len(self._sent) > _SESSIONS:

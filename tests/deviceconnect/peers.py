@@ -41,6 +41,16 @@ def hear(socket: ClientConnection, timeout: float = 10) -> Message:
     return envelope.decode(data)
 
 
+def hear_all(socket: ClientConnection) -> tuple[list[Message], int | None]:
+    """All messages until the other side ends, and its code."""
+    heard = []
+    try:
+        while True:
+            heard.append(hear(socket))
+    except ConnectionClosed:
+        return heard, socket.close_code
+
+
 class FakeDevice:
     """A device as ``mender-connect`` is one on the wire: shells that echo, files in memory, ports that echo."""
 

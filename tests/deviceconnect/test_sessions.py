@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.deviceconnect.rules.envelope import Message
-from tests.deviceconnect.peers import SHELL, hear, opened, say, user_path
+from tests.deviceconnect.peers import SHELL, hear, hear_all, opened, say, user_path
+from tests.support.waiting import until
 
 
 def test_a_terminal(server, api, device, connected, token):
@@ -33,3 +34,22 @@ def test_files(api, device, connected):
     assert answer.status_code == 200
     assert answer.content == data
     assert answer.headers["X-MEN-File-Mode"] == "644"
+
+
+def test_a_session_is_recorded_and_played_back(server, api, device, connected, token):
+    with opened(server.url, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new", props={"terminal_width": 80, "terminal_height": 24}))
+        session = hear(user).sid
+        for line in (b"uname -a\n", b"exit\n"):
+            say(user, Message(SHELL, "shell", body=line))
+            assert hear(user).body == line
+    connected.wait_for(lambda message: message.typ == "stop")
+    place = f"/api/management/v1/deviceconnect/sessions/{session}"
+    until("the recording is in the bucket", lambda: api.get(f"{place}/recording").status_code == 200)
+
+    with opened(server.url, f"{place}/playback?sleep_ms=0", token) as player:
+        played, code = hear_all(player)
+    assert code == 1000
+    assert played[0].typ == "resize"
+    assert b"".join(message.body for message in played if message.typ == "shell") == b"uname -a\nexit\n"
+    assert {message.sid for message in played} == {session}

@@ -18,23 +18,30 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def observe(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
-    """Record what belongs to a terminal; False once the session has more output than a recording may hold."""
-    if message.proto != Proto.SHELL:
+def output(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
+    """Record what a terminal showed; False once the session has more of it than a recording may hold."""
+    if message.proto != Proto.SHELL or message.typ != "shell" or not message.body or not _wanted(tenant):
         return True
-    tenant_control = control.get(tenant)
-    addons = features.enabled_addons(tenant_control.addons)
-    if not features.included(Feature.PLAYBACK, tenant_control.plan, addons):
-        return True
-    at = int(clock.now().timestamp() * 1000)
-    if message.typ == "shell" and message.body:
-        tables.add_part(tenant, session_id, rules.Part(at, message.body), number)
-        return tables.count_recorded(tenant, session_id, len(message.body)) <= limits.RECORDING
-    if message.typ in {"new", "resize"}:
-        size = rules.resized(at, message)
-        if size is not None:
-            tables.add_part(tenant, session_id, size, number)
-    return True
+    tables.add_part(tenant, session_id, rules.Part(_now(), message.body), number)
+    return tables.count_recorded(tenant, session_id, len(message.body)) <= limits.RECORDING
+
+
+def size(tenant: TenantId, session_id: str, message: Message, number: int) -> None:
+    """Record the size of a user's terminal."""
+    if message.proto != Proto.SHELL or message.typ not in {"new", "resize"} or not _wanted(tenant):
+        return
+    part = rules.resized(_now(), message)
+    if part is not None:
+        tables.add_part(tenant, session_id, part, number)
+
+
+def _wanted(tenant: TenantId) -> bool:
+    known = control.get(tenant)
+    return features.included(Feature.PLAYBACK, known.plan, features.enabled_addons(known.addons))
+
+
+def _now() -> int:
+    return int(clock.now().timestamp() * 1000)
 
 
 def store(tenant: TenantId, session_id: str) -> bool:

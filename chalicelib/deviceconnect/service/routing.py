@@ -46,7 +46,7 @@ def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: 
     ):
         _answer(tenant, session_id, message, "device disconnected")
         return
-    recordings.observe(tenant, session_id, message, frame.number)
+    recordings.size(tenant, session_id, message, frame.number)
 
 
 def _from_device(tenant: TenantId, item: ConnectionItem, message: Message, frame: Frame) -> None:
@@ -57,7 +57,7 @@ def _from_device(tenant: TenantId, item: ConnectionItem, message: Message, frame
     source = sending.source_of(item.connection)
     if not sending.to_user(found, message, source=source, number=frame.number):
         connections.disconnected(found.connection)
-    elif not recordings.observe(tenant, message.sid, message, frame.number):
+    elif not recordings.output(tenant, message.sid, message, frame.number):
         connections.end_for_user(tenant, message.sid, _LIMIT)
 
 
