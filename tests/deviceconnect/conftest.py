@@ -1,4 +1,4 @@
-"""A tenant with a device that is connected."""
+"""A tenant with a device that is connected, through the local gateway and through a relay."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
+from tests.deviceconnect.relay import RelayProcess
 from tests.simulator.device import Device
 
 if TYPE_CHECKING:
@@ -30,11 +31,27 @@ def device(world: World) -> Device:
     return world.device()
 
 
+@pytest.fixture(scope="session")
+def relay(server: LocalServer) -> Iterator[RelayProcess]:
+    """A relay in front of the gateway's text dialect."""
+    with RelayProcess(server.url) as running:
+        yield running
+
+
+@pytest.fixture(params=["gateway", "relay"])
+def front(request: pytest.FixtureRequest, server: LocalServer) -> str:
+    """Where websockets and files are served: the gateway itself, or a relay that speaks text to it."""
+    if request.param == "gateway":
+        return server.url
+    relay: RelayProcess = request.getfixturevalue("relay")
+    return relay.url
+
+
 @pytest.fixture
-def connected(server: LocalServer, device: Device) -> Iterator[FakeDevice]:
-    """Its other half, connected."""
+def connected(front: str, device: Device) -> Iterator[FakeDevice]:
+    """The device's other half, connected."""
     assert device.token is not None
-    with FakeDevice(server.url, device.token) as fake:
+    with FakeDevice(front, device.token) as fake:
         yield fake
 
 

@@ -7,10 +7,10 @@ from tests.deviceconnect.peers import SHELL, hear, hear_all, opened, say, user_p
 from tests.support.waiting import until
 
 
-def test_a_terminal(server, api, device, connected, token):
+def test_a_terminal(front, api, device, connected, token):
     place = f"/api/management/v1/deviceconnect/devices/{device.id}"
     assert api.get(place).json()["status"] == "connected"
-    with opened(server.url, user_path(device.id), token) as user:
+    with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new", props={"terminal_width": 80, "terminal_height": 24}))
         started = hear(user)
         assert (started.typ, started.props["status"], started.body) == ("new", 1, b"Shell started")
@@ -24,8 +24,8 @@ def test_a_terminal(server, api, device, connected, token):
     assert (stop.sid, stop.props["status"], stop.body) == (started.sid, 2, b"user disconnected")
 
 
-def test_files(api, device, connected):
-    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+def test_files(front, api, device, connected):
+    place = front + f"/api/management/v1/deviceconnect/devices/{device.id}"
     data = bytes(range(256)) * 1000
     form = {"path": (None, "/tmp/x"), "mode": (None, "644"), "file": ("x", data)}
     assert api.put(f"{place}/upload", files=form).status_code == 201
@@ -36,8 +36,8 @@ def test_files(api, device, connected):
     assert answer.headers["X-MEN-File-Mode"] == "644"
 
 
-def test_a_session_is_recorded_and_played_back(server, api, device, connected, token):
-    with opened(server.url, user_path(device.id), token) as user:
+def test_a_session_is_recorded_and_played_back(front, api, device, connected, token):
+    with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new", props={"terminal_width": 80, "terminal_height": 24}))
         session = hear(user).sid
         for line in (b"uname -a\n", b"exit\n"):
@@ -47,7 +47,7 @@ def test_a_session_is_recorded_and_played_back(server, api, device, connected, t
     place = f"/api/management/v1/deviceconnect/sessions/{session}"
     until("the recording is in the bucket", lambda: api.get(f"{place}/recording").status_code == 200)
 
-    with opened(server.url, f"{place}/playback?sleep_ms=0", token) as player:
+    with opened(front, f"{place}/playback?sleep_ms=0", token) as player:
         played, code = hear_all(player)
     assert code == 1000
     assert played[0].typ == "resize"
