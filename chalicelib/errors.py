@@ -5,6 +5,7 @@
     ├── Unauthorized          401  no valid token, or the device or user behind it is gone
     ├── Forbidden             403  a valid token without the right to do this
     ├── NotFound              404  nothing of that name in the caller's tenant
+    ├── MethodNotAllowed      405  the operation is switched off, or the state of the thing has no room for it
     ├── Conflict              409  the state of the thing forbids it
     ├── Gone                  410  it was there, and its time is over
     ├── PreconditionFailed    412  If-Match named another version
@@ -69,6 +70,12 @@ class NotFound(DomainError):
     """Nothing of that name exists in the caller's tenant."""
 
     status = 404
+
+
+class MethodNotAllowed(DomainError):
+    """The operation is switched off, or the state of the thing has no room for it (Mender's choice of status)."""
+
+    status = 405
 
 
 class Conflict(DomainError):

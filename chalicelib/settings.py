@@ -62,6 +62,10 @@ class Settings:
     Whoever may name a server can then reach everything in there that this server can."""
     audit_days: int = 365
     """Days that an audit entry is kept, where the tenant has not set its own."""
+    removal_grace: int = 604_800
+    """Time between the cancellation of a tenant and the erasure of its data, in which an admin can take it back."""
+    removal_settle: int = 600
+    """Time from a tenant's removal to its last pass: longer than any call or worker that was let in before may run."""
     log_level: str = "INFO"
     """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
 

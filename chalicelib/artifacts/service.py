@@ -15,6 +15,7 @@ from chalicelib.artifacts.catalog import (
     show,
     storage,
 )
+from chalicelib.artifacts.leaving import forget
 from chalicelib.artifacts.releases import (
     SORTS,
     ReleaseFilter,
@@ -46,6 +47,7 @@ __all__ = [
     "device_link",
     "download_link",
     "find_by_pattern",
+    "forget",
     "hold",
     "is_tagged",
     "let_go",

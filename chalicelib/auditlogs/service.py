@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.transactions import Transaction
 
-__all__ = ["Action", "Object", "ObjectType", "ends", "record", "verify"]
+__all__ = ["Action", "Object", "ObjectType", "ends", "forget", "record", "verify"]
 
 _SHARDS = 8
 """Chains of a tenant. More are fine at any time, fewer never."""
@@ -138,3 +138,12 @@ def ends(tenant: TenantId) -> dict[int, tuple[int, str]]:
     Whoever keeps them elsewhere can tell later that not even the server's owner wrote the log anew.
     """
     return {shard: (head.number, head.hash) for shard, head in sorted(tables.heads(tenant).items())}
+
+
+def forget(tenant: TenantId) -> int:
+    """Let the log of a tenant that is removed end with its retention; 0: nothing is erased.
+
+    No part of the app may delete an entry. Who removed a tenant can be shown until its last entry expires.
+    """
+    tables.expire_heads(tenant)
+    return 0

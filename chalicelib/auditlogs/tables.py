@@ -71,6 +71,8 @@ class HeadItem(Item):
     time = NumberAttribute()
     expires = NumberAttribute()
     first_expires = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
+    """Only of a removed tenant's."""
 
 
 def _head(item: HeadItem) -> Head:
@@ -166,3 +168,9 @@ def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
         # All that is beside the content is made from it.
         placed = entry is not None and _item(entry, item.content, item.hash).serialize() == item.serialize()
         yield Row(f"chain {shard}: {item.sk}", item.content, item.hash, placed)
+
+
+def expire_heads(tenant: TenantId) -> None:
+    """Let the ends of the tenant's chains expire with the last entries that they lead to."""
+    for item in HeadItem.query(keys.partition(tenant), consistent_read=True):
+        item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)

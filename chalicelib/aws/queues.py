@@ -18,6 +18,7 @@ class Queue(StrEnum):
     DECOMMISSIONS = "decommissions"
     DELIVERIES = "deliveries"
     MAILS = "mails"
+    REMOVALS = "removals"
     UPLOADS = "uploads"
 
 

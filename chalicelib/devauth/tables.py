@@ -22,11 +22,11 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from pynamodb.expressions.update import Action
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _DEVICE, _SET, _ACCEPTED = "DEVICE", "SET", "ACCEPTED"
 _SHARDS = 8
+_ERASED_AT_ONCE = 100
 
 
 class DevauthItem(Item):
@@ -200,6 +201,22 @@ def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: D
             tx.put(item, label="set")
         else:
             tx.delete(item, label="set")
+
+
+def forget(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
+    """Erase the devices of a tenant that is removed; how many items there were.
+
+    ``heads_gone`` erases the heads of some devices. A device goes after its sets and its head: they are found by it.
+    """
+    count = 0
+    found = DeviceItem.by_status.query(keys.partition(tenant))
+    while devices := [_device(item) for item in islice(found, _ERASED_AT_ONCE)]:
+        count += heads_gone([device.id for device in devices])
+        refs = [_set_ref(tenant, each.id) for device in devices for each in device.standing.sets]
+        count += erasing.rows(SetItem, ((ref.pk, ref.sk) for ref in refs))
+        places = [_device_ref(tenant, device.identity_hash) for device in devices]
+        count += erasing.rows(DeviceItem, ((place.pk, place.sk) for place in places))
+    return count + erasing.partition(CountItem, keys.partition(tenant, "COUNTS"))
 
 
 # --- counts ---------------------------------------------------------------------------------------

@@ -49,6 +49,12 @@ class Deliver(msgspec.Struct):
     integration: str
 
 
+class Removal(msgspec.Struct):
+    """A tenant whose data has to be erased."""
+
+    tenant: str
+
+
 @bp.on_sqs_message(queue=_PREFIX + Queue.DECOMMISSIONS, batch_size=1, name="decommissions")
 def on_decommission(event: SQSEvent) -> None:
     """Clear decommissioned devices out."""
@@ -81,6 +87,17 @@ def on_delivery(event: SQSEvent) -> None:
     for record in event:
         message = msgspec.json.decode(record.body, type=Deliver)
         delivering.deliver(TenantId(message.tenant), message.integration)
+
+
+@bp.on_sqs_message(queue=_PREFIX + Queue.REMOVALS, batch_size=1, name="removals")
+def on_removal(event: SQSEvent) -> None:
+    """Erase the data of removed tenants."""
+    from chalicelib.events import forgetting
+    from chalicelib.tenantadm import service as tenantadm
+
+    for record in event:
+        message = msgspec.json.decode(record.body, type=Removal)
+        tenantadm.erase(TenantId(message.tenant), forgetting.steps())
 
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")

@@ -26,8 +26,9 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
     from chalicelib.artifacts import service as artifacts
     from chalicelib.deployments import service as deployments
     from chalicelib.integrations.service import delivering as integrations
+    from chalicelib.tenantadm import service as tenantadm
 
-    return (artifacts.tick, deployments.tick, integrations.tick)
+    return (artifacts.tick, deployments.tick, integrations.tick, tenantadm.tick)
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")

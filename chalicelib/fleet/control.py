@@ -15,7 +15,7 @@ from chalicelib import limits
 from chalicelib import settings as server_settings
 from chalicelib.errors import Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
@@ -194,3 +194,11 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
 def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:
     """Take a deployment out of what polls look at; also if it is not there."""
     tx.update(ref(tenant), [ControlItem.open[deployment].remove()], ControlItem.pk.exists(), label="control")
+
+
+def erase(tenant: TenantId) -> int:
+    """Erase what calls see of a tenant that is removed, which refuses them all; how many items there were."""
+    try:
+        return erasing.partition(ControlItem, keys.partition(tenant))
+    finally:
+        forget(tenant)

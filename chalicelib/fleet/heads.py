@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import Unauthorized
 from chalicelib.fleet.tables import DeviceHead
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,3 +76,8 @@ def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object
     ):
         raise Unauthorized("unauthorized")
     return head
+
+
+def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:
+    """Erase the heads of these devices; how many there were at most."""
+    return erasing.rows(DeviceHead, (key(tenant, device_id) for device_id in device_ids))

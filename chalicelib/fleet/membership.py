@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from chalicelib.fleet.heads import facts_changed
 from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,3 +141,13 @@ def accepted_devices(tenant: TenantId) -> Iterator[str]:
     for part in range(_SHARDS):
         for row in RosterItem.query(keys.partition(tenant, "R", f"{part:x}"), consistent_read=True):
             yield keys.last_part(row.sk)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase roster and groups of a tenant that is removed; how many items there were."""
+    count = sum(erasing.partition(RosterItem, keys.partition(tenant, "R", f"{part:x}")) for part in range(_SHARDS))
+    groups = keys.partition(tenant, "GROUPS")
+    for row in GroupItem.query(groups, consistent_read=True):
+        count += erasing.partition(GroupMemberItem, keys.partition(tenant, "G", keys.last_part(row.sk)))
+        count += erasing.rows(GroupItem, [(groups, row.sk)])
+    return count

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint
 
 from chalicelib import limits
-from chalicelib.errors import Unprocessable
+from chalicelib.errors import MethodNotAllowed, Unprocessable
 from chalicelib.http import etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -36,7 +36,7 @@ def list_children(request: Request) -> Reply:
     """The children of the user's tenant, oldest first."""
     page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
     tiers = bool(request.query.flag("tiers"))
-    found, total = service.children(request.tenant, page.start, page.stop)
+    found, total = service.list_children(request.tenant, page.start, page.stop)
     headers = paging.headers(request, page, more=total > page.stop, total=total)
     return Reply(200, [service.shown(each, tiers=tiers) for each in found], headers)
 
@@ -99,6 +99,57 @@ def set_child_status(request: Request, id: str) -> Reply:
     """Suspend or activate a child."""
     service.set_child_status(request.tenant, TenantId(id), request.body.status)
     return Reply(202)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/tenantadm/tenants/{id}/cancel",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.Cancellation,
+)
+def cancel(request: Request, id: str) -> Reply:
+    """End the user's own tenant or a child: locked out now, erased later."""
+    service.cancel(request.tenant, TenantId(id), request.body.reason)
+    return Reply(202)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/tenantadm/tenants/{id}/plan",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.PlanRequest,
+)
+def request_plan(request: Request, id: str) -> Reply:
+    """Note which plan is wished for. The server's admin decides."""
+    service.request_plan(request.tenant, TenantId(id), request.identity.subject, request.body)
+    return Reply(202)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/tenantadm/tenants/{id}/remove/start",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+)
+def start_removal(request: Request, id: str) -> Reply:
+    """Lock a child out for good and have its data erased."""
+    service.remove_child(request.tenant, TenantId(id), inactive_only=False)
+    return Reply(202)
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v2/tenantadm/tenants/{id}",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+)
+def remove(request: Request, id: str) -> Reply:
+    """Have the data of a child erased that is not active."""
+    if not service.remove_child(request.tenant, TenantId(id), inactive_only=True):
+        raise MethodNotAllowed("only an inactive tenant can be removed")
+    return no_content()
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.TENANTS_READ)

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.storage import keys
@@ -277,6 +278,27 @@ def due(now: datetime, *, limit: int) -> list[TenantId]:
     """Tenants that the schedule has to look at, at most ``limit``, the longest due first."""
     rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(_millis(now) + "~"), limit=limit)
     return [TenantId(keys.last_part(row.list_sk)) for row in rows]
+
+
+def drop_due(tenant: TenantId) -> None:
+    """Let the schedule no longer look at the tenant."""
+    DueItem(keys.partition(tenant), _DUE_SORT).delete()
+
+
+def postpone(tenant: TenantId, due: datetime) -> None:
+    """Let the schedule look at the tenant later, if it has to at all."""
+    item = DueItem(keys.partition(tenant), _DUE_SORT)
+    try:
+        item.update([DueItem.list_sk.set(keys.sort(_millis(due), tenant))], DueItem.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+
+
+def delete(tx: Transaction, tenant: Tenant) -> None:
+    """Delete the tenant, the last that is left of it; fails with label ``tenant`` if it has changed."""
+    tx.delete(TenantItem(keys.partition(tenant.id), _SORT), _unchanged(tenant.version), label=TENANT)
+    tx.delete(DueItem(keys.partition(tenant.id), _DUE_SORT))
 
 
 def _tenant(item: TenantItem) -> Tenant:

@@ -90,7 +90,7 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
 def main() -> NoReturn:
     """Run, and leave with the exit code that the outcome has."""
     # Imported for their effect: they add their commands to the group.
-    from infra.manage import audit, server, tenants, users  # noqa: F401
+    from infra.manage import audit, leaving, server, tenants, users  # noqa: F401
 
     try:
         sys.exit(manage(standalone_mode=False))

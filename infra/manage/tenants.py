@@ -98,7 +98,7 @@ def children(id: str) -> Result:
     from chalicelib import limits
     from chalicelib.tenantadm import service
 
-    return _listed([_document(each) for each in service.children(_id(id), 0, limits.TENANT_CHILDREN)[0]])
+    return _listed([_document(each) for each in service.list_children(_id(id), 0, limits.TENANT_CHILDREN)[0]])
 
 
 def _listed(found: list[dict[str, Any]]) -> Result:

@@ -25,6 +25,8 @@ BODIES: dict[str, Any] = {
     },
     "PUT /management/v2/inventory/filters/{id}": {"name": "changed", "terms": []},
     "PUT /management/v2/tenantadm/tenants/{id}/child": {"name": "stolen"},
+    "POST /management/v2/tenantadm/tenants/{id}/cancel": {"reason": "stolen"},
+    "POST /management/v2/tenantadm/tenants/{id}/plan": {"requested_plan": "os"},
     "PUT /management/v2/tenantadm/tenants/{id}/status": {"status": "suspended"},
     "PUT /management/v1/deviceconfig/configurations/device/{id}": {"stolen": "yes"},
     "POST /management/v1/deviceconfig/configurations/device/{id}/deploy": {},

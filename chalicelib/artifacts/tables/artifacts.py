@@ -11,7 +11,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib import limits
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
 if TYPE_CHECKING:
@@ -137,3 +137,8 @@ def between(tenant: TenantId, first: str, last: str) -> dict[str, ArtifactItem]:
         ArtifactItem.list_sk.between(keys.sort(first + _END), keys.sort(last + _END, "~")),
     )
     return {item.artifact_id: item for item in rows}
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the artifacts of a tenant that is removed; how many items there were."""
+    return erasing.rows(ArtifactItem, erasing.listed(ArtifactItem.by_name, keys.partition(tenant, "ARTIFACTS")))

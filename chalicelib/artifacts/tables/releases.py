@@ -10,7 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.artifacts.rules import Candidate
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
 if TYPE_CHECKING:
@@ -177,3 +177,8 @@ def hold(tx: Transaction, tenant: TenantId, name: str) -> None:
 def let_go(tx: Transaction, tenant: TenantId, name: str) -> None:
     """Count a deployment out that was counted in: until then the release can't have gone."""
     tx.update(_ref(tenant, name), [ReleaseItem.open_deployments.add(-1)], ReleaseItem.pk.exists(), label=LABEL)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the releases of a tenant that is removed; how many items there were."""
+    return erasing.rows(ReleaseItem, erasing.listed(ReleaseItem.by_name, keys.partition(tenant, "RELEASES")))

@@ -14,7 +14,7 @@ from pynamodb.exceptions import DeleteError, PutError, UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import TimeAttribute
 
 if TYPE_CHECKING:
@@ -213,3 +213,14 @@ def due(now: datetime, *, limit: int) -> Iterator[UploadItem]:
         wanted = [(item.pk, item.sk) for item in found]
         # Read again: the index may lag behind the item.
         yield from (item for item in UploadItem.batch_get(wanted, consistent_read=True) if item.due_sk <= _due(now))
+
+
+def forget_all(tenant: TenantId) -> int:
+    """Erase the uploads of a tenant that is removed; how many items there were.
+
+    They are found among the uploads of all tenants that something has to be done about: those of the last day.
+    """
+    own = keys.partition(tenant, "U", "")
+    shards = (keys.shared("DUE", str(shard)) for shard in range(_SHARDS))
+    found = (key for shard in shards for key in erasing.listed(UploadItem.due, shard) if key[0].startswith(own))
+    return erasing.rows(UploadItem, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute
 
 if TYPE_CHECKING:
@@ -103,3 +103,8 @@ def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:
     new = TagsItem(item.pk, item.sk, counts=counts, version=read + 1)
     condition = TagsItem.version == read if read else TagsItem.pk.does_not_exist()
     tx.put(new, condition, label=TAGS_LABEL)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the totals of a tenant that is removed; how many items there were."""
+    return erasing.partition(UsageItem, keys.partition(tenant))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.deployments.service.configuring import configuration_artifact, deploy_configuration, new_id
 from chalicelib.deployments.service.creating import abort, create, create_for_group
-from chalicelib.deployments.service.leaving import abort_device, device_gone, forget_history
+from chalicelib.deployments.service.leaving import abort_device, device_gone, forget, forget_history
 from chalicelib.deployments.service.listing import (
     Wanted,
     devices,
@@ -33,6 +33,7 @@ __all__ = [
     "device_gone",
     "devices",
     "devices_page",
+    "forget",
     "forget_history",
     "history",
     "is_within",

@@ -126,3 +126,8 @@ def _delete(tenant: TenantId, device_id: str, rows: list[RowItem], now: datetime
     change = f"History deleted of deployments {', '.join(row.deployment_id for row in rows)}"
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, device, change=change)
     tx.commit()
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
+    return tables.forget(tenant)

@@ -44,6 +44,7 @@ from chalicelib.deployments.tables.items import (
     targets_ref,
     tenant_history,
 )
+from chalicelib.deployments.tables.leaving import forget
 from chalicelib.deployments.tables.reads import (
     count_rows_of_device,
     due,
@@ -86,6 +87,7 @@ __all__ = [
     "find_deployment",
     "find_deployments",
     "find_row",
+    "forget",
     "list_deployments",
     "list_rows",
     "not_due",

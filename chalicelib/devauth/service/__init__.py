@@ -1,6 +1,6 @@
 """Use cases of device authentication, by topic; other features import them from here."""
 
-from chalicelib.devauth.service.leaving import clear_out, decommission
+from chalicelib.devauth.service.leaving import clear_out, decommission, forget
 from chalicelib.devauth.service.operators import (
     accepted_by_tier,
     count,
@@ -25,6 +25,7 @@ __all__ = [
     "count_all",
     "decide",
     "decommission",
+    "forget",
     "get",
     "limit",
     "listed",

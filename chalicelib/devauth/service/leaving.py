@@ -79,3 +79,8 @@ def _remove(tenant: TenantId, device_id: str) -> None:
 def _find(tenant: TenantId, device_id: str) -> Device | None:
     head = heads.find(tenant, device_id)
     return tables.find(tenant, head.identity_hash) if head else None
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase all devices of a tenant that is removed, with their heads; how many items there were."""
+    return tables.forget(tenant, partial(heads.erase, tenant))

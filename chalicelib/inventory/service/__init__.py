@@ -21,6 +21,7 @@ from chalicelib.inventory.service.lifecycle import (
     checked_in,
     device_created,
     device_gone,
+    forget,
     status_changed,
 )
 from chalicelib.inventory.service.reports import clear, report, tag
@@ -41,6 +42,7 @@ __all__ = [
     "device_created",
     "device_gone",
     "dissolve",
+    "forget",
     "get",
     "get_filter",
     "leave",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
-from chalicelib.inventory.tables import devices
+from chalicelib.inventory.tables import devices, filters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,3 +37,8 @@ def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime)
 def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     """A device was removed."""
     devices.delete(tx, tenant, device_id)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    return devices.forget(tenant) + filters.forget(tenant)

@@ -10,7 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import InventoryItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
 if TYPE_CHECKING:
@@ -166,3 +166,8 @@ def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Act
         exists if condition is None else exists & condition,
         label="inventory",
     )
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase what devices of a tenant that is removed reported; how many items there were."""
+    return erasing.rows(DeviceItem, erasing.listed(DeviceItem.by_id, keys.partition(tenant)))

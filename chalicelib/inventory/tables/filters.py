@@ -9,7 +9,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.inventory.shapes import SavedFilter, Term
 from chalicelib.inventory.tables import InventoryItem
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute
 
 if TYPE_CHECKING:
@@ -99,3 +99,9 @@ def _claim(tx: Transaction, tenant: TenantId, named: SavedFilter) -> None:
     claim = _name(tenant, named.name)
     claim.filter = named.id
     tx.put(claim, FilterNameItem.pk.does_not_exist(), label=NAME)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the filters of a tenant that is removed; how many items there were."""
+    parts = (keys.partition(tenant, "FILTERS"), keys.partition(tenant, "FILTERNAMES"), keys.partition(tenant))
+    return sum(erasing.partition(FilterItem, part) for part in parts)

@@ -7,7 +7,15 @@ from chalicelib.tenantadm.service.children import (
     set_child_status,
     update_child,
 )
-from chalicelib.tenantadm.service.children import listed as children
+from chalicelib.tenantadm.service.children import listed as list_children
+from chalicelib.tenantadm.service.leaving import (
+    cancel,
+    erase,
+    remove_child,
+    request_plan,
+    start_removal,
+    tick,
+)
 from chalicelib.tenantadm.service.lookup import tenant_by_token
 from chalicelib.tenantadm.service.preferences import change as change_settings
 from chalicelib.tenantadm.service.preferences import read as settings
@@ -29,12 +37,16 @@ __all__ = [
     "Status",
     "Tenant",
     "all_tenants",
+    "cancel",
     "change_settings",
-    "children",
     "create_child",
     "create_tenant",
     "describe",
+    "erase",
     "get_tenant",
+    "list_children",
+    "remove_child",
+    "request_plan",
     "rotate_token",
     "save_settings",
     "set_child_status",
@@ -44,6 +56,8 @@ __all__ = [
     "set_status",
     "settings",
     "shown",
+    "start_removal",
     "tenant_by_token",
+    "tick",
     "update_child",
 ]

@@ -69,10 +69,15 @@ def find(tenant: TenantId, user: str, purpose: Purpose) -> Request | None:
 def find_secret(secret: str, purpose: Purpose) -> tuple[TenantId, str] | None:
     """Tenant and user of a secret with this hash, if it is for this purpose."""
     try:
-        item = SecretItem.get(keys.shared(_SECRET_SORT, secret), _SECRET_SORT, consistent_read=True)
+        item = SecretItem.get(*secret_key(secret), consistent_read=True)
     except SecretItem.DoesNotExist:
         return None
     return (TenantId(item.tenant), item.user) if item.purpose == purpose else None
+
+
+def secret_key(secret: str) -> tuple[str, str]:
+    """The key of the item of a secret with this hash."""
+    return keys.shared(_SECRET_SORT, secret), _SECRET_SORT
 
 
 def put(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
@@ -81,8 +86,7 @@ def put(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
     if request.secret is not None:
         tx.put(
             SecretItem(
-                keys.shared(_SECRET_SORT, request.secret),
-                _SECRET_SORT,
+                *secret_key(request.secret),
                 tenant=tenant,
                 user=user,
                 purpose=request.purpose,

@@ -1,0 +1,15 @@
+"""A tenant leaves: what is left of its artifacts and releases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.artifacts.tables import artifacts, releases, uploads, usage
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
+    return uploads.forget_all(tenant) + artifacts.forget(tenant) + releases.forget(tenant) + usage.forget(tenant)

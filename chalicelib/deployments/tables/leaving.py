@@ -1,0 +1,21 @@
+"""A tenant leaves: its deployments with all that is in their partitions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments.tables.items import CountsItem, DeploymentItem, DeploymentsItem, active_ref, tenant_history
+from chalicelib.storage import erasing, keys
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the deployments of a tenant that is removed; how many items there were."""
+    count = 0
+    for item in DeploymentItem.history.query(tenant_history(tenant)):
+        place = active_ref(tenant, item.lock)
+        count += erasing.rows(DeploymentsItem, [(place.pk, place.sk)])
+        count += erasing.partition(DeploymentsItem, item.pk, last="DEPLOYMENT")
+    return count + erasing.partition(CountsItem, keys.partition(tenant))

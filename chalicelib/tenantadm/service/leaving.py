@@ -1,0 +1,197 @@
+"""How a tenant ends: cancelled, its tokens die at once; later, or when its admin says so, its data is erased.
+
+Marking is one transaction: from then on every call of a user or device is refused. The schedule sends what is due
+to the queue, again and again until the tenant's own record is gone, so neither a lost message nor a worker that dies
+anywhere leaves anything behind. The record goes last, and not before ``settings.removal_settle`` seconds have
+passed: until then a call that was let in before the mark may still write, and the next pass finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, features, limits, settings
+from chalicelib.auditlogs.service import Action
+from chalicelib.aws import queues
+from chalicelib.errors import BadRequest, Conflict
+from chalicelib.observability import logger
+from chalicelib.tenantadm import rules, tables
+from chalicelib.tenantadm.rules import Status
+from chalicelib.tenantadm.service import changes, children, lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.tenantadm.shapes import PlanRequest
+    from chalicelib.tenantadm.tables import Tenant
+
+_TICK = 50
+"""Tenants that one run of the schedule looks at."""
+_AGAIN = timedelta(minutes=20)
+"""When a removal that was sent to the queue is sent again: its worker may run for 15 minutes."""
+
+
+def own_or_child(asking: TenantId, tenant: TenantId) -> Tenant:
+    """The tenant itself, or a child.
+
+    Raises:
+        NotFound: there is no such tenant, or it is neither.
+    """
+    return changes.get_tenant(tenant) if tenant == asking else children.child(asking, tenant)
+
+
+def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
+    """End a tenant. Its data is erased after ``settings.removal_grace`` seconds, if nobody activates it until then.
+
+    Raises:
+        BadRequest: no reason is given.
+        NotFound: the tenant is neither the one that asks nor its child.
+        Conflict: it is not active, or has children.
+    """
+    rules.check_reason(reason)
+    own_or_child(asking, tenant)
+    now = clock.now()
+
+    def decide(before: Tenant) -> Tenant:
+        if before.status is not Status.ACTIVE:
+            raise Conflict("the tenant is not active")
+        _without_children(before)
+        due = now + timedelta(seconds=settings.current().removal_grace)
+        return replace(before, status=Status.SUSPENDED, removal=due, notes=before.notes | {"cancel_reason": reason})
+
+    changes.changed(tenant, decide, children.recorded(asking, Action.DELETE, _due_at_removal))
+
+
+def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequest) -> None:
+    """Note which plan and add-ons somebody would like the tenant to have. Only the server's admin changes plans.
+
+    Raises:
+        BadRequest: the wish names no plan that there is, or is too long.
+        NotFound: the tenant is neither the one that asks nor its child.
+        Conflict: it is not active.
+    """
+    if wanted.requested_plan and wanted.requested_plan not in features.PLANS:
+        raise BadRequest(f"requested_plan: must be one of {', '.join(features.PLANS)}")
+    if not (wanted.requested_plan or wanted.requested_addons or wanted.user_message):
+        raise BadRequest("nothing is requested")
+    texts = (wanted.requested_addons, wanted.user_message)
+    if any(len(text) > limits.TENANT_TEXT for text in texts):
+        raise BadRequest(f"texts may be {limits.TENANT_TEXT} characters long")
+    own_or_child(asking, tenant)
+    request = {
+        "at": clock.rfc3339(clock.now()),
+        "user": user,
+        "plan": wanted.requested_plan,
+        "addons": wanted.requested_addons,
+        "message": wanted.user_message,
+    }
+
+    def decide(before: Tenant) -> Tenant:
+        if before.status is not Status.ACTIVE:
+            raise Conflict("the tenant is not active")
+        return replace(before, notes=before.notes | {"plan_request": request})
+
+    changes.changed(tenant, decide, children.recorded(asking, Action.UPDATE))
+
+
+def remove_child(provider: TenantId, tenant: TenantId, *, inactive_only: bool) -> bool:
+    """Begin to erase a child; False if it is active and ``inactive_only``.
+
+    Raises:
+        NotFound: it is no child of this provider.
+    """
+    found = children.child(provider, tenant)
+    if inactive_only and found.status is Status.ACTIVE:
+        return False
+    start_removal(tenant, log=provider)
+    return True
+
+
+def start_removal(tenant: TenantId, *, log: TenantId | None = None) -> None:
+    """Lock a tenant out for good and have its data erased. Asking again sends the worker again.
+
+    Args:
+        tenant: which.
+        log: the tenant whose audit log says so; None: the tenant's own.
+
+    Raises:
+        NotFound: there is no such tenant.
+        Conflict: it has children.
+        Unavailable: the queue did not take the message. The tenant is locked out, and the schedule sends it again.
+    """
+    if changes.get_tenant(tenant).status is not Status.REMOVING:
+        changes.changed(tenant, _removing, children.recorded(log or tenant, Action.DELETE, _due_at_removal))
+    queues.send(queues.Queue.REMOVALS, {"tenant": tenant})
+
+
+def _removing(before: Tenant) -> Tenant:
+    _without_children(before)
+    return replace(before, status=Status.REMOVING, removal=clock.now())
+
+
+def _without_children(tenant: Tenant) -> None:
+    if tenant.children:
+        raise Conflict(f"the tenant has {tenant.children} children; remove them first")
+
+
+def _due_at_removal(tx: Transaction, _before: Tenant, after: Tenant) -> None:
+    tables.put_due(tx, after.id, after.removal)
+
+
+def tick(now: datetime) -> None:
+    """End trials whose time is over, and send removals that are due to the queue."""
+    for tenant in tables.due(now, limit=_TICK):
+        found = tables.find(tenant)
+        if found is None or (found.removal is None and found.trial_expiration is None):
+            tables.drop_due(tenant)
+        elif found.removal is not None and found.removal <= now:
+            start_removal(tenant)
+            tables.postpone(tenant, now + _AGAIN)
+        elif found.removal is None and found.trial_expiration is not None and found.trial_expiration <= now:
+            changes.changed(tenant, _end_trial, lambda tx, _before, after: tables.put_due(tx, after.id, None))
+            logger.info("a trial ended", extra={"tenant": tenant})
+
+
+def _end_trial(before: Tenant) -> Tenant:
+    return replace(before, status=Status.SUSPENDED) if before.status is Status.ACTIVE else before
+
+
+def erase(tenant: TenantId, features_forget: Iterable[Callable[[TenantId], int]]) -> bool:
+    """One pass over everything that is kept of a tenant that is being removed; whether nothing is left.
+
+    May be cut off anywhere and run again, also at the same time as another.
+    """
+    found = tables.find(tenant)
+    if found is None or found.status is not Status.REMOVING:
+        return found is None
+    erased = sum(forget(tenant) for forget in features_forget)
+    settled = found.removal is not None and clock.now() >= found.removal + timedelta(
+        seconds=settings.current().removal_settle
+    )
+    if not settled:
+        logger.info("a tenant's data was erased", extra={"tenant": tenant, "items": erased})
+        return False
+    _erase_record(tenant)
+    logger.info("a tenant was removed", extra={"tenant": tenant, "items": erased})
+    return True
+
+
+def _erase_record(tenant: TenantId) -> None:
+    """The tenant itself, in one transaction with what its service provider gets back; then what led to it."""
+
+    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
+        found = tables.find(tenant)
+        if found is None:
+            return ()
+        for hashed in (*found.old_tokens, lookup.token_hash(found.tenant_token)):
+            tables.end_token(tx, tenant, hashed, None)
+        children.child_is_gone(tx, found)
+        tables.delete(tx, found)
+        return (tenant,)
+
+    changes.decided(attempt)

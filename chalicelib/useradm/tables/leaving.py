@@ -1,0 +1,37 @@
+"""A tenant leaves: its users, with all that is found by them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.storage import erasing, keys
+from chalicelib.useradm.rules import Purpose
+from chalicelib.useradm.tables import UseradmItem, own, requests, user_key, users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.users import User
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the users of a tenant that is removed, with what they own and their addresses; how many items there were.
+
+    A user goes last: the rest is found by it.
+    """
+    count = 0
+    for user in users.of_tenant(tenant):
+        count += erasing.rows(UseradmItem, _looked_up(user))
+        count += erasing.partition(UseradmItem, own(tenant, user.id))
+        count += erasing.rows(UseradmItem, [user_key(user.tenant, user.id)])
+    return count + erasing.partition(UseradmItem, keys.partition(tenant))
+
+
+def _looked_up(user: User) -> Iterator[erasing.Key]:
+    """What leads to a user before a tenant is known. A secret that a later one replaced expires by itself."""
+    yield keys.shared("EMAIL", user.email), "EMAIL"
+    for purpose in Purpose:
+        pending = requests.find(user.tenant, user.id, purpose)
+        if pending is not None and pending.secret is not None:
+            yield requests.secret_key(pending.secret)

@@ -1,0 +1,84 @@
+"""``manage tenant remove``, ``verify-removed`` and ``export``: the end of a tenant, and what is kept of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+import msgspec
+
+from infra.manage.cli import Exit, Result, command
+from infra.manage.tenants import tenant
+
+_PRIVATE = 0o600
+
+
+@command(tenant, "remove")
+@click.argument("id")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def remove(id: str, *, yes: bool) -> Result:
+    """Lock the tenant ID out for good and have the server erase everything of it. Nothing brings it back.
+
+    The server's worker begins at once; the tenant's own record goes last, some minutes later
+    (LAMPLIGHTER_REMOVAL_SETTLE). `tenant verify-removed ID` says when nothing is left.
+    """
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.tenantadm import service
+
+    found = service.get_tenant(TenantId(id))
+    if not yes:
+        click.confirm(f"Erase all devices, artifacts, deployments and users of {found.name}?", abort=True, err=True)
+    service.start_removal(found.id)
+    return Result(id, {"id": id, "status": "removing"})
+
+
+@command(tenant, "verify-removed")
+@click.argument("id")
+def verify_removed(id: str) -> Result:
+    """Count what is left of the tenant ID anywhere; exit code 4 if it is more than nothing.
+
+    Reads every table and the bucket. Audit entries are counted apart: nobody may delete them, they expire.
+    """
+    from infra.manage import contents
+
+    left: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for found in contents.items(id):
+        if found.table not in contents.KEPT:
+            left[found.table] += 1
+        elif contents.own(id, found):
+            kept[found.table] += 1
+    left["bucket"] = sum(1 for _ in contents.objects(id))
+    document = {"left": sum(left.values()), "by_place": +left, "audit_entries_until_they_expire": kept["auditlogs"]}
+    lines = [f"left: {document['left']}", *(f"  {place}: {count}" for place, count in sorted((+left).items()))]
+    lines.append(f"audit entries, until they expire: {kept['auditlogs']}")
+    return Result("\n".join(lines), document, Exit.REFUSED if document["left"] else 0)
+
+
+@command(tenant, "export")
+@click.argument("id")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export(id: str, file: Path) -> Result:
+    """Write everything that is kept of the tenant ID to FILE, one JSON document a line; objects of the bucket by name.
+
+    For data requests. Password hashes, tokens and other secrets are left out. FILE is for your eyes only.
+    """
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.tenantadm import service
+    from infra.manage import contents
+
+    service.get_tenant(TenantId(id))
+    counts: Counter[str] = Counter()
+    file.touch(_PRIVATE)
+    file.chmod(_PRIVATE)
+    with file.open("wb") as out:
+        for found in contents.items(id):
+            if contents.own(id, found):
+                out.write(msgspec.json.encode(contents.exported(found)) + b"\n")
+                counts[found.table] += 1
+        for each in contents.objects(id):
+            document = {"object": each["Key"], "version": each["VersionId"], "size": each.get("Size")}
+            out.write(msgspec.json.encode(document) + b"\n")
+            counts["bucket"] += 1
+    return Result("\n".join(f"{place}: {count}" for place, count in sorted(counts.items())), dict(counts))

@@ -1,0 +1,353 @@
+"""How a tenant ends: locked out at once, erased by a worker that may die anywhere, and nothing left that anyone finds.
+
+Promises F1 and F2 of the reliability list, for the removal of a tenant.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from chalicelib import clock, settings
+from chalicelib.errors import Conflict
+from chalicelib.events import forgetting
+from chalicelib.storage import connection
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from chalicelib.tenantadm.service import Status
+from infra.local.engine.process import ROOT
+from infra.manage import contents
+from tests.conftest import PASSWORD
+from tests.deployments.world import World
+from tests.tenantadm.test_children import TENANTS, UNKNOWN, email, make
+from tests.walk.table import routes
+from tests.walk.test_tenants import BODIES
+from tests.walk.test_tenants import Tenant as Everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
+    from tests.conftest import SignIn
+
+ME = "/api/management/v2/tenantadm/tenants/me"
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server on which no call is still running when a removal begins."""
+    known = replace(settings.current(), removal_settle=0)
+    monkeypatch.setattr(settings, "current", lambda: known)
+
+
+def later(monkeypatch: pytest.MonkeyPatch, **passed: float) -> None:
+    """Let time pass."""
+    then = clock.now() + timedelta(**passed)
+    monkeypatch.setattr(clock, "now", lambda: then)
+
+
+def left(tenant: str) -> Counter[str]:
+    """What there is of a tenant, by table; audit entries, which expire, not counted."""
+    found = Counter(each.table for each in contents.items(tenant) if each.table not in contents.KEPT)
+    found["bucket"] = sum(1 for _ in contents.objects(tenant))
+    return +found
+
+
+@pytest.fixture
+def full(server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Everything:
+    """A tenant with something of everything: what the walk of all routes makes, and a call of every route with it."""
+    everything = Everything(World(api, http, tenant.tenant_token))
+    for route in routes(server.app):
+        if route.spec.method == "DELETE" or "logout" in route.spec.path or "/tenants/" in route.spec.path:
+            continue
+        for values in everything.values(route.spec.path):
+            token = everything.device.token if route.spec.auth == "device" else None
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            client = http if token else api
+            client.request(route.spec.method, route.uri(values), json=BODIES.get(route.name), headers=headers)
+    api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": 60})
+    api.post("/api/management/v1/useradm/settings/tokens", json={"name": "script", "expires_in": 60})
+    api.post("/api/management/v1/deployments/artifacts/directupload")
+    http.cookies.clear()
+    return everything
+
+
+def storing() -> set[str]:
+    """The features that have a table: what the test below must write to, and a removal erase."""
+    here = [each.parent for each in (ROOT / "chalicelib").glob("*/tables*")]
+    return {each.name for each in here} - {"tenantadm"}
+
+
+def test_every_feature_that_stores_is_asked_to_forget():
+    steps = forgetting.steps()
+
+    for name in storing() - {"fleet"}:
+        assert import_module(f"chalicelib.{name}.service").forget in steps, name
+
+
+class TestErasure:
+    """Nothing is left."""
+
+    def test_every_table_had_something(self, full: Everything):
+        """Else the next test would prove nothing for a new feature: let the walk make one of its things."""
+        assert storing() - set(left(full.tenant)) - contents.KEPT == set()
+        assert left(full.tenant)["bucket"]
+
+    def test_nothing_is_left(self, server: LocalServer, full: Everything, tenant: Tenant, settled: None):
+        service.rotate_token(tenant.id, grace=1000)
+        other = left(service.create_tenant("Other").id)
+
+        service.start_removal(tenant.id)
+        server.drain()
+
+        assert left(tenant.id) == Counter()
+        assert other == Counter(fleet=1, tenantadm=2)
+        assert service.tenant_by_token(tenant.tenant_token) is None
+        kept = [each for each in contents.items(tenant.id) if contents.own(tenant.id, each)]
+        assert {each.table for each in kept} <= contents.KEPT
+        assert all("expires_at" in each.item for each in kept)
+
+    def test_others_keep_everything(
+        self, server: LocalServer, full: Everything, tenant: Tenant, sign_in: SignIn, http: httpx2.Client, settled: None
+    ):
+        other = service.create_tenant("Other")
+        theirs = Everything(World(sign_in(other), http, other.tenant_token))
+        http.cookies.clear()
+        before, count = theirs.snapshot(), left(other.id)
+
+        service.start_removal(tenant.id)
+        server.drain()
+
+        assert theirs.snapshot() == before
+        assert left(other.id) == count
+
+    def test_what_was_written_after_the_first_pass_goes_with_the_last(
+        self, server: LocalServer, full: Everything, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ):
+        service.start_removal(tenant.id)
+        server.drain()
+        assert set(left(tenant.id)) == {"tenantadm"}
+        from chalicelib.useradm import service as useradm
+
+        useradm.create_user(tenant.id, email(), PASSWORD)  # by a call that was let in before
+
+        later(monkeypatch, seconds=settings.current().removal_settle + 1)
+        server.workers.run_once()
+
+        assert left(tenant.id) == Counter()
+
+    def test_what_it_costs_follows_the_tenant(self, server: LocalServer, tenant: Tenant, settled: None):
+        for _ in range(3):
+            service.create_tenant("Somebody else")
+        calls: list[str] = []
+        connection.observers.append(lambda operation, request, answer: calls.append(operation))
+        try:
+            service.start_removal(tenant.id)
+            server.drain()
+        finally:
+            connection.observers.pop()
+
+        assert left(tenant.id) == Counter()
+        assert "Scan" not in calls
+        assert len(calls) < 80
+
+
+class Crash(Exception):
+    """The worker dies."""
+
+
+@contextmanager
+def crashing_at(number: int) -> Iterator[list[int]]:
+    """Die after the ``number``-th call of DynamoDB that writes."""
+    done = [0]
+
+    def observe(operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if operation in {"GetItem", "Query", "BatchGetItem"}:
+            return
+        done[0] += 1
+        if done[0] == number:
+            raise Crash
+
+    connection.observers.append(observe)
+    try:
+        yield done
+    finally:
+        connection.observers.remove(observe)
+
+
+def test_a_worker_that_dies_anywhere_is_finished_by_the_next(
+    server: LocalServer, full: Everything, tenant: Tenant, settled: None
+):
+    service.start_removal(tenant.id)
+    crashes, finished = 0, False
+    for _ in range(500):
+        # Always at the next call: each run gets one write further than the one before.
+        try:
+            with crashing_at(1 + crashes % 7):
+                finished = service.erase(tenant.id, forgetting.steps())
+        except Crash:
+            crashes += 1
+        if finished:
+            break
+
+    assert finished
+    assert crashes >= 7  # the longest run of all was cut off at least once
+    assert left(tenant.id) == Counter()
+    assert service.erase(tenant.id, forgetting.steps())
+    server.drain()
+
+
+class TestLockedOut:
+    """From the next call on."""
+
+    def test_users_and_devices(self, tenant: Tenant, api: httpx2.Client, http: httpx2.Client):
+        device = World(api, http, tenant.tenant_token).device()
+        assert device.poll().status_code == 204
+
+        service.start_removal(tenant.id)
+
+        assert api.get(ME).status_code == 401
+        assert device.poll().status_code == 401
+        assert device.auth().status_code == 401
+        with pytest.raises(Conflict, match="being removed"):
+            service.set_status(tenant.id, Status.ACTIVE)
+
+    def test_a_message_that_is_lost_is_sent_again(
+        self, server: LocalServer, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
+    ):
+        from chalicelib.aws import queues
+        from chalicelib.errors import Unavailable
+
+        def silent(*_: object) -> None:
+            raise Unavailable
+
+        with monkeypatch.context() as broken:
+            broken.setattr(queues, "send", silent)
+            with pytest.raises(Unavailable):
+                service.start_removal(tenant.id)
+        assert left(tenant.id)
+
+        server.workers.run_once()
+
+        assert left(tenant.id) == Counter()
+
+
+class TestCancelled:
+    """A tenant that its users cancel is erased some time later."""
+
+    def test_by_its_own_user(
+        self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
+    ):
+        assert api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": ""}).status_code == 400
+        assert api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "moved"}).status_code == 202
+        assert api.get(ME).status_code == 401
+        assert service.get_tenant(tenant.id).notes["cancel_reason"] == "moved"
+        server.workers.run_once()
+        assert left(tenant.id)
+
+        later(monkeypatch, seconds=settings.current().removal_grace + 1)
+        server.workers.run_once()
+
+        assert left(tenant.id) == Counter()
+
+    def test_taken_back(
+        self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
+    ):
+        api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "a slip"})
+
+        service.set_status(tenant.id, Status.ACTIVE)
+        later(monkeypatch, seconds=settings.current().removal_grace + 1)
+        server.workers.run_once()
+
+        assert api.get(ME).status_code == 200
+
+    def test_once_only(self, sign_in: SignIn):
+        provider = service.create_tenant("Provider", service_provider=True)
+        boss = sign_in(provider)
+        child = make(boss)
+
+        assert boss.post(f"{TENANTS}/{provider.id}/cancel", json={"reason": "x"}).status_code == 409
+        assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 202
+        assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 409
+        assert boss.post(f"{TENANTS}/{child}/plan", json={"requested_plan": "os"}).status_code == 409
+
+
+class TestChildren:
+    """A service provider removes its children, and nobody else."""
+
+    @pytest.fixture
+    def boss(self, sign_in: SignIn) -> httpx2.Client:
+        provider = service.create_tenant("Provider", service_provider=True, max_devices=10)
+        return sign_in(provider)
+
+    def test_what_it_had_comes_back(self, server: LocalServer, boss: httpx2.Client, settled: None):
+        child = make(boss, device_limit=10)
+        assert boss.delete(f"{TENANTS}/{child}").status_code == 405
+        boss.put(f"{TENANTS}/{child}/status", json={"status": "suspended"})
+
+        assert boss.delete(f"{TENANTS}/{child}").status_code == 204
+        server.drain()
+
+        assert boss.get(TENANTS).json() == []
+        assert boss.get(TENANTS).headers["X-Total-Count"] == "0"
+        assert left(child) == Counter()
+        make(boss, device_limit=10)
+
+    def test_an_active_one(self, server: LocalServer, boss: httpx2.Client, settled: None):
+        child = make(boss)
+
+        assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
+        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 409
+        server.drain()
+
+        assert left(child) == Counter()
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("DELETE", "", None),
+            ("POST", "/remove/start", None),
+            ("POST", "/cancel", {"reason": "x"}),
+            ("POST", "/plan", {"requested_plan": "os"}),
+        ],
+    )
+    def test_a_tenant_that_is_no_child_does_not_exist(
+        self, boss: httpx2.Client, tenant: Tenant, method: str, path: str, body: dict[str, Any] | None
+    ):
+        def ask(id: str) -> tuple[int, str]:
+            answer = boss.request(method, f"{TENANTS}/{id}{path}", json=body)
+            return answer.status_code, answer.json()["error"]
+
+        assert ask(tenant.id) == ask(UNKNOWN) == (404, "tenant not found")
+        assert service.get_tenant(tenant.id).status is Status.ACTIVE
+
+
+class TestPlan:
+    """A wish for another plan is noted, and nothing else."""
+
+    def test_noted_and_answered(self, api: httpx2.Client, tenant: Tenant):
+        wish = {"requested_plan": "professional", "requested_addons": "monitor", "user_message": "please"}
+
+        assert api.post(f"{TENANTS}/{tenant.id}/plan", json=wish).status_code == 202
+
+        noted = service.get_tenant(tenant.id)
+        assert noted.plan == "enterprise"
+        assert noted.notes["plan_request"]["plan"] == "professional"
+        service.set_plan(tenant.id, plan="professional")
+        assert service.get_tenant(tenant.id).notes == {}
+
+    @pytest.mark.parametrize("wrong", [{}, {"requested_plan": "gold"}, {"user_message": "x" * 5000}])
+    def test_what_is_no_wish(self, api: httpx2.Client, tenant: Tenant, wrong: dict[str, str]):
+        assert api.post(f"{TENANTS}/{tenant.id}/plan", json=wrong).status_code == 400
+
+
+def test_removing_a_tenant_that_does_not_exist(server):
+    assert service.erase(TenantId(UNKNOWN), forgetting.steps())
