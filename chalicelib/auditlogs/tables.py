@@ -173,4 +173,5 @@ def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
 def expire_heads(tenant: TenantId) -> None:
     """Let the ends of the tenant's chains expire with the last entries that they lead to."""
     for item in HeadItem.query(keys.partition(tenant), consistent_read=True):
-        item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)
+        if getattr(item, "expires_at", None) is None:
+            item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)

@@ -259,3 +259,8 @@ def counts(tenant: TenantId) -> dict[Status, int]:
             if status is not Status.ACCEPTED:
                 totals[status] += int(getattr(row, status) or 0)
     return totals
+
+
+def ids(tenant: TenantId) -> Iterator[str]:
+    """The ids of the tenant's devices; of one that appeared a moment ago not surely."""
+    return (item.device_id for item in DeviceItem.by_status.query(keys.partition(tenant)))

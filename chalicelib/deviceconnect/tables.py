@@ -7,7 +7,7 @@
 | ``T#t#S#<session>`` | ``SESSION`` | a session; it outlives its end as long as its recording |
 | ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a moment of its recording, until the session ends |
 
-Index ``device``: the sessions of a device that are running.
+Index ``device``: ``T#t#D#<device>``, the sessions of a device that are running, and ``T#t#ENDED``, all others.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.recording import Part
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import Item, TimeAttribute, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Transaction
 
 
 class DeviceIndex(GlobalSecondaryIndex[Any]):
-    """Running sessions of a device."""
+    """Running sessions of a device, ended ones of a tenant."""
 
     class Meta:
         """The index."""
@@ -228,7 +228,7 @@ def set_shell(tx: Transaction, tenant: TenantId, session: str, *, is_open: bool)
 
 def end_session(tenant: TenantId, session: str, now: datetime) -> bool:
     """End a session; False if it had ended already."""
-    actions: list[Action] = [SessionItem.ended.set(now), SessionItem.device_pk.remove(), SessionItem.device_sk.remove()]
+    actions: list[Action] = [SessionItem.ended.set(now), SessionItem.device_pk.set(_ended(tenant))]
     try:
         session_ref(tenant, session).update(actions, SessionItem.pk.exists() & SessionItem.ended.does_not_exist())
     except UpdateError as error:
@@ -236,6 +236,10 @@ def end_session(tenant: TenantId, session: str, now: datetime) -> bool:
             return False
         raise
     return True
+
+
+def _ended(tenant: TenantId) -> str:
+    return keys.partition(tenant, "ENDED")
 
 
 def set_stored(tenant: TenantId, session: str) -> None:
@@ -286,3 +290,30 @@ def part_of(item: PartItem) -> Part:
     """A moment as rules know it."""
     _, at, _ = str(item.sk).split("#")
     return Part(int(at), item.output or b"", int(item.width), int(item.height))
+
+
+def forget(tenant: TenantId, device_ids: Iterable[str]) -> int:
+    """Erase states, connections and sessions of a tenant that is removed; how many items there were.
+
+    What leads to the rest goes last: a session is found by its device while it runs, by its tenant afterwards.
+    """
+    count = _forget_sessions(SessionItem.by_device.query(_ended(tenant)))
+    for device_id in device_ids:
+        count += _forget_sessions(SessionItem.by_device.query(keys.partition(tenant, "D", device_id)))
+        state = find_state(tenant, device_id)
+        if state is None:
+            continue
+        if state.place is not None:
+            ref = connection_ref(state.place[1])
+            count += erasing.rows(ConnectionItem, [(ref.pk, ref.sk)])
+        count += erasing.partition(StateItem, state.pk)
+    return count
+
+
+def _forget_sessions(sessions: Iterable[SessionItem]) -> int:
+    count = 0
+    for session in sessions:
+        ref = connection_ref(session.connection)
+        count += erasing.rows(ConnectionItem, [(ref.pk, ref.sk)])
+        count += erasing.partition(SessionItem, session.pk, last="SESSION")
+    return count

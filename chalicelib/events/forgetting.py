@@ -23,11 +23,15 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.aws import s3
     from chalicelib.deployments import service as deployments
     from chalicelib.devauth import service as devauth
+    from chalicelib.deviceconnect.service import leaving as deviceconnect
     from chalicelib.fleet import control, membership
+    from chalicelib.integrations.service import leaving as integrations
     from chalicelib.inventory import service as inventory
     from chalicelib.useradm import service as useradm
 
     return (
+        deviceconnect.forget,
+        integrations.forget,
         deployments.forget,
         artifacts.forget,
         inventory.forget,

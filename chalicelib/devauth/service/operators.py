@@ -22,7 +22,7 @@ from chalicelib.fleet import control, heads
 from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from chalicelib.storage.keys import TenantId
 
@@ -56,6 +56,11 @@ def selected(
     devices = tables.find_many(tenant, [head.identity_hash for head in found.values()])
     matching = [device for device in devices if not statuses or device.standing.status in statuses]
     return sorted(matching, key=lambda device: (device.standing.status, device.id))[start:stop]
+
+
+def ids(tenant: TenantId) -> Iterator[str]:
+    """The ids of all devices, of any status; for what has to do something about each."""
+    return tables.ids(tenant)
 
 
 def count(tenant: TenantId, status: str | None = None) -> int:

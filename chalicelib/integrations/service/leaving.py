@@ -1,0 +1,15 @@
+"""A tenant leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.integrations.tables import leaving as tables
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    return tables.forget(tenant)
