@@ -145,3 +145,8 @@ def _audit(tx: Transaction, tenant: TenantId, device_id: str, action: Action, co
 def device_gone(tenant: TenantId, device_id: str) -> None:
     """Forget a decommissioned device. May be run again."""
     tables.delete(tenant, device_id)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    return tables.forget(tenant)

@@ -3,6 +3,8 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#D#<device>`` | ``CONFIGURATION`` | what is wanted of a device, and what it reported |
+
+Index ``list``: ``T#t``, ``<device>``.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
 if TYPE_CHECKING:
@@ -19,9 +22,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.transactions import Action, Transaction
 
 _SORT = "CONFIGURATION"
+
+
+class ListIndex(GlobalSecondaryIndex["ConfigurationItem"]):
+    """Configurations of a tenant; devices that are not there (yet) may have one, too."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = KeysOnlyProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
 
 
 class ConfigurationItem(Item):
@@ -41,6 +57,9 @@ class ConfigurationItem(Item):
     reported_at = TimeAttribute(null=True)
     version = NumberAttribute(default=0)
     """Counts writes of ``configured``: a deployment holds on to what it read."""
+    list_pk = UnicodeAttribute(null=True)
+    list_sk = UnicodeAttribute(null=True)
+    by_tenant = ListIndex()
 
 
 def _ref(tenant: TenantId, device_id: str) -> ConfigurationItem:
@@ -63,13 +82,18 @@ def configure(
         ConfigurationItem.configured.set(configuration),
         ConfigurationItem.updated.set(now),
         ConfigurationItem.version.add(1),
+        *_listed(tenant, device_id),
     ]
     tx.update(_ref(tenant, device_id), actions, label="configuration")
 
 
 def report(tx: Transaction, tenant: TenantId, device_id: str, configuration: Mapping[str, str], now: datetime) -> None:
     """Replace what a device reported."""
-    actions = [ConfigurationItem.reported.set(configuration), ConfigurationItem.reported_at.set(now)]
+    actions = [
+        ConfigurationItem.reported.set(configuration),
+        ConfigurationItem.reported_at.set(now),
+        *_listed(tenant, device_id),
+    ]
     tx.update(_ref(tenant, device_id), actions, label="configuration")
 
 
@@ -81,10 +105,19 @@ def deployed(
     # An item that a device's report made has no version yet.
     unchanged = ConfigurationItem.version == version
     condition = unchanged if version else ConfigurationItem.version.does_not_exist() | unchanged
-    action = ConfigurationItem.deployment.set(deployment)
-    tx.update(_ref(tenant, device_id), [action], condition, label="configuration")
+    actions = [ConfigurationItem.deployment.set(deployment), *_listed(tenant, device_id)]
+    tx.update(_ref(tenant, device_id), actions, condition, label="configuration")
+
+
+def _listed(tenant: TenantId, device_id: str) -> tuple[Action, Action]:
+    return ConfigurationItem.list_pk.set(keys.partition(tenant)), ConfigurationItem.list_sk.set(keys.sort(device_id))
 
 
 def delete(tenant: TenantId, device_id: str) -> None:
     """Forget a device's configuration; nothing there is fine."""
     _ref(tenant, device_id).delete()
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the configurations of a tenant that is removed; how many there were."""
+    return erasing.rows(ConfigurationItem, erasing.listed(ConfigurationItem.by_tenant, keys.partition(tenant)))

@@ -23,13 +23,16 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.aws import s3
     from chalicelib.deployments import service as deployments
     from chalicelib.devauth import service as devauth
+    from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect.service import leaving as deviceconnect
     from chalicelib.fleet import control, membership
     from chalicelib.integrations.service import leaving as integrations
     from chalicelib.inventory import service as inventory
+    from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm
 
     return (
+        deviceconfig.forget,
         deviceconnect.forget,
         integrations.forget,
         deployments.forget,
@@ -38,6 +41,7 @@ def steps() -> tuple[Step, ...]:
         devauth.forget,
         membership.forget,
         useradm.forget,
+        roles.forget,
         auditlogs.forget,
         lambda tenant: s3.erase(s3.key(tenant, "")),
         control.erase,

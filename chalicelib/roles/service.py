@@ -36,6 +36,7 @@ __all__ = [
     "check_names",
     "create",
     "delete",
+    "forget",
     "get",
     "get_visible",
     "listed",
@@ -280,3 +281,8 @@ def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document 
 def _sets_of(document: Document | None) -> set[str]:
     scoped = document.permission_sets_with_scope if isinstance(document, Role) else None
     return {each.name for each in scoped or ()} - rules.BUILT_IN.keys()
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    return tables.forget(tenant)

@@ -18,7 +18,7 @@ import msgspec
 from pynamodb.attributes import NumberAttribute
 
 from chalicelib.roles.shapes import PermissionSet, Role
-from chalicelib.storage import keys
+from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, table
 
 if TYPE_CHECKING:
@@ -105,3 +105,8 @@ def is_used(tenant: TenantId, kind: str, name: str) -> bool:
         return int(RolesItem.get(ref.pk, ref.sk, consistent_read=True).uses) > 0
     except RolesItem.DoesNotExist:
         return False
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the roles and sets of a tenant that is removed; how many items there were."""
+    return erasing.partition(RolesItem, keys.partition(tenant))

@@ -90,6 +90,8 @@ def _call_everything(server: LocalServer, everything: Everything) -> None:
     api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": 60})
     api.post("/api/management/v1/useradm/settings/tokens", json={"name": "script", "expires_in": 60})
     api.post("/api/management/v1/deployments/artifacts/directupload")
+    role = {"name": "Some", "permission_sets_with_scope": [{"name": "ReadDevices"}]}
+    api.post("/api/management/v2/useradm/roles", json=role)
     http.cookies.clear()
 
 
