@@ -6,6 +6,7 @@ write.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -135,6 +136,11 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
 
 def _wake(tenant: TenantId, device_id: str) -> None:
     """Have a connected device ask for its update now. Without a connection it asks at its next poll."""
+    from chalicelib.deviceconnect import service as deviceconnect
+
+    # The deployment stands, whatever becomes of this.
+    with suppress(NotFound, Unavailable):
+        deviceconnect.check_update(tenant, device_id)
 
 
 def _audit(tx: Transaction, tenant: TenantId, device_id: str, action: Action, configuration: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@
 | ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a moment of its recording, until the session ends |
 
 Index ``device``: ``T#t#D#<device>``, the sessions of a device that are running, and ``T#t#ENDED``, all others.
+Index ``due``: devices that left in the middle of a session.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, UpdateError
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.recording import Part
@@ -42,6 +43,19 @@ class DeviceIndex(GlobalSecondaryIndex[Any]):
 
     device_pk = UnicodeAttribute(hash_key=True)
     device_sk = UnicodeAttribute(range_key=True)
+
+
+class DueIndex(GlobalSecondaryIndex[Any]):
+    """Devices that left, by when their sessions end."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_pk = UnicodeAttribute(hash_key=True)
+    due_sk = UnicodeAttribute(range_key=True)
 
 
 class ConnectItem(Item):
@@ -79,11 +93,20 @@ class ConnectionItem(ConnectItem):
 class StateItem(ConnectItem):
     """A device's newest connection, also when it has ended."""
 
+    due = DueIndex()
+
+    due_pk = UnicodeAttribute(null=True)
+    due_sk = UnicodeAttribute(null=True)
     created = TimeAttribute()
     updated = TimeAttribute()
     connection = UnicodeAttribute(null=True)
     """Absent: disconnected."""
     endpoint = UnicodeAttribute(null=True)
+
+    @property
+    def owner(self) -> tuple[TenantId, str]:
+        """The tenant and the device whose state it is."""
+        return keys.tenant_of(self.pk), keys.last_part(self.pk)
 
     @property
     def place(self) -> tuple[str, str] | None:
@@ -187,13 +210,22 @@ def put_connected(
         StateItem.endpoint.set(item.endpoint),
         StateItem.updated.set(now),
         StateItem.created.set(StateItem.created | now),
+        StateItem.due_pk.remove(),
+        StateItem.due_sk.remove(),
     ]
     tx.update(state_ref(tenant, item.device), actions, unchanged, label="state")
 
 
-def note_disconnected(tenant: TenantId, device_id: str, connection: str, now: datetime) -> bool:
-    """Say that a device is disconnected, if ``connection`` is still its newest; whether it was."""
+def note_disconnected(
+    tenant: TenantId, device_id: str, connection: str, now: datetime, *, due: datetime | None
+) -> bool:
+    """Say that a device is disconnected, if ``connection`` is still its newest; whether it was.
+
+    ``due``: when its sessions are to end if it has not come back; None: it has none.
+    """
     actions: list[Action] = [StateItem.connection.remove(), StateItem.endpoint.remove(), StateItem.updated.set(now)]
+    if due is not None:
+        actions += [StateItem.due_pk.set(keys.shared("DUE")), StateItem.due_sk.set(_due(due))]
     try:
         state_ref(tenant, device_id).update(actions, StateItem.connection == connection)
     except UpdateError as error:
@@ -201,6 +233,26 @@ def note_disconnected(tenant: TenantId, device_id: str, connection: str, now: da
             return False
         raise
     return True
+
+
+def _due(when: datetime) -> str:
+    return keys.number(int(when.timestamp() * 1000))
+
+
+def due_states(now: datetime, *, limit: int) -> list[StateItem]:
+    """Devices whose sessions are to end, as they are now."""
+    found = StateItem.due.query(keys.shared("DUE"), StateItem.due_sk <= _due(now), limit=limit)
+    return list(StateItem.batch_get([(item.pk, item.sk) for item in found], consistent_read=True))
+
+
+def settle(state: StateItem) -> None:
+    """Note that the sessions of a device that left have ended, unless it came back and left again meanwhile."""
+    condition = StateItem.due_sk == state.due_sk
+    try:
+        state.update([StateItem.due_pk.remove(), StateItem.due_sk.remove()], condition)
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime) -> None:

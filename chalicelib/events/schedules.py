@@ -25,10 +25,11 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
     # Imported here: calls of the API don't pay for it.
     from chalicelib.artifacts import service as artifacts
     from chalicelib.deployments import service as deployments
+    from chalicelib.deviceconnect import service as deviceconnect
     from chalicelib.integrations.service import delivering as integrations
     from chalicelib.tenantadm import service as tenantadm
 
-    return (artifacts.tick, deployments.tick, integrations.tick, tenantadm.tick)
+    return (artifacts.tick, deployments.tick, deviceconnect.tick, integrations.tick, tenantadm.tick)
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")

@@ -191,7 +191,7 @@ class Connection:
         self._api = api
         self._client = client
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._room = asyncio.Condition()
+        self._room = asyncio.Event()
         self._ended = False
         self._active = time.monotonic()
 
@@ -234,8 +234,7 @@ class Connection:
     async def receive(self) -> str:
         """The next message for the client."""
         text = await self._queue.get()
-        async with self._room:
-            self._room.notify()
+        self._room.set()
         if text is None:
             raise Closed
         self._active = time.monotonic()
@@ -254,8 +253,10 @@ class Connection:
     async def put_when_room(self, text: str) -> bool:
         """Hand a message to the client as soon as it has taken enough of the others; False if it never does."""
         try:
-            async with asyncio.timeout(PATIENCE), self._room:
-                await self._room.wait_for(lambda: self.has_room or self._ended)
+            async with asyncio.timeout(PATIENCE):
+                while not self.has_room and not self._ended:
+                    self._room.clear()
+                    await self._room.wait()
         except TimeoutError:
             self.end()
         self.put(text)
@@ -266,3 +267,4 @@ class Connection:
         if not self._ended:
             self._ended = True
             self._queue.put_nowait(None)
+            self._room.set()

@@ -13,7 +13,7 @@ from infra.relay.translation import Incoming, Outgoing
 from infra.relay.upstream import Closed, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from infra.relay.upstream import Socket, Upstream
 
@@ -98,7 +98,7 @@ async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
     """Server to client; the code to close the client with."""
     while True:
         try:
-            for data in incoming.messages(await socket.receive()):
+            for data in await _next(socket, incoming):
                 await send({"type": "websocket.send", "bytes": data})
         except Closed:
             return GOING_AWAY
@@ -106,6 +106,15 @@ async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
             return TRY_AGAIN
         except (RuntimeError, OSError):  # the client has gone in the middle of it
             return None
+
+
+async def _next(socket: Socket, incoming: Incoming) -> Iterator[bytes]:
+    try:
+        async with asyncio.timeout(incoming.patience):
+            text = await socket.receive()
+    except TimeoutError:
+        return incoming.lapse()
+    return incoming.messages(text)
 
 
 def credentials(scope: Scope) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.deviceconnect.rules import dialect, envelope
-from chalicelib.deviceconnect.rules.dialect import Frame, InOrder
+from chalicelib.deviceconnect.rules.dialect import Frame, GapError, InOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _SESSIONS = 256
 """Sessions of one connection that are counted; the longest unused one makes room."""
+
+_OVERTAKEN = 0.25
+"""Seconds that the first message of a source is held, if it need not be the first."""
+_LOST = 10.0
+"""Seconds after which a message that others wait for will not come any more."""
 
 
 @dataclass(slots=True)
@@ -50,6 +55,14 @@ class Incoming:
     most: int | None = None
     _orders: OrderedDict[tuple[str, str], InOrder[bytes]] = field(default_factory=OrderedDict)
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds until :meth:`lapse` is due if nothing comes; None: never."""
+        held = [order for order in self._orders.values() if order.waiting]
+        if not held:
+            return None
+        return _LOST if all(order.has_begun for order in held) else _OVERTAKEN
+
     def messages(self, text: str) -> Iterator[bytes]:
         """What is due for the client now that this frame has come.
 
@@ -60,6 +73,19 @@ class Incoming:
         frame = dialect.from_server(text)
         for data in self._due(frame):
             yield from self._pieces(data)
+
+    def lapse(self) -> Iterator[bytes]:
+        """What is due now that nothing came for ``patience`` seconds.
+
+        Raises:
+            GapError: a message was lost.
+        """
+        begun = [order.begin() for order in self._orders.values() if not order.has_begun]
+        if not begun:
+            raise GapError("a message was lost")
+        for due in begun:
+            for data in due:
+                yield from self._pieces(data)
 
     def _due(self, frame: Frame) -> list[bytes]:
         if not frame.number:

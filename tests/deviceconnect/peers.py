@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,26 +30,26 @@ def user_path(device_id: str) -> str:
     return f"/api/management/v1/deviceconnect/devices/{device_id}/connect"
 
 
-def say(socket: ClientConnection, message: Message) -> None:
+def say(link: ClientConnection, message: Message) -> None:
     """Send a message."""
-    socket.send(envelope.encode(message))
+    link.send(envelope.encode(message))
 
 
-def hear(socket: ClientConnection, timeout: float = 10) -> Message:
+def hear(link: ClientConnection, timeout: float = 10) -> Message:
     """The next message."""
-    data = socket.recv(timeout)
+    data = link.recv(timeout)
     assert isinstance(data, bytes)
     return envelope.decode(data)
 
 
-def hear_all(socket: ClientConnection) -> tuple[list[Message], int | None]:
+def hear_all(link: ClientConnection) -> tuple[list[Message], int | None]:
     """All messages until the other side ends, and its code."""
     heard = []
     try:
         while True:
-            heard.append(hear(socket))
+            heard.append(hear(link))
     except ConnectionClosed:
-        return heard, socket.close_code
+        return heard, link.close_code
 
 
 class FakeDevice:
@@ -74,7 +75,12 @@ class FakeDevice:
 
     def drop(self) -> None:
         """Vanish without a word."""
-        self._socket.socket.close()
+        self._socket.socket.shutdown(socket.SHUT_RDWR)
+
+    def join(self) -> None:
+        """Wait until the server has ended this websocket."""
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
     def wait_for(self, wanted: Callable[[Message], bool], timeout: float = 10) -> Message:
         """The first message that is wanted, as soon as it has come."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.deviceconnect.rules.envelope import Message
-from tests.deviceconnect.peers import SHELL, hear, hear_all, opened, say, user_path
+from datetime import timedelta
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from chalicelib.deviceconnect.rules.envelope import Message, unpack
+from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
 
 
@@ -53,3 +58,102 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     assert played[0].typ == "resize"
     assert b"".join(message.body for message in played if message.typ == "shell") == b"uname -a\nexit\n"
     assert {message.sid for message in played} == {session}
+
+
+def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, connected, token):
+    from chalicelib import clock
+    from chalicelib.deviceconnect import service
+
+    with opened(front, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        hear(user)
+        connected.drop()
+        place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+        until("the device has gone", lambda: api.get(place).json()["status"] == "disconnected")
+        service.tick(clock.now())
+        say(user, Message(SHELL, "shell", body=b"x"))
+        assert [hear(user).typ, hear(user).typ] == ["stop", "error"]
+
+        service.tick(clock.now() + timedelta(seconds=31))
+
+        told, code = hear_all(user)
+    assert unpack(told[-1].body)["err"] == "device disconnected"
+    assert code is not None
+
+
+def test_a_session_outlives_a_new_websocket_of_its_device(front, device, connected, token):
+    from chalicelib import clock
+    from chalicelib.deviceconnect import service
+
+    with opened(front, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        hear(user)
+        assert device.token is not None
+        with FakeDevice(front, device.token) as again:
+            connected.join()
+            service.tick(clock.now() + timedelta(seconds=31))
+            say(user, Message(SHELL, "shell", body=b"still here"))
+            assert hear(user).body == b"still here"
+            again.wait_for(lambda message: message.typ == "shell")
+
+
+def test_a_decommissioned_device_is_cut_off(front, server, api, device, connected, token):
+    with opened(front, user_path(device.id), token) as user:
+        assert api.delete(f"/api/management/v2/devauth/devices/{device.id}").status_code == 204
+        server.drain()
+        told, _ = hear_all(user)
+    assert unpack(told[-1].body)["err"] == "device decommissioned"
+    connected.join()
+    assert api.get(f"/api/management/v1/deviceconnect/devices/{device.id}").status_code == 404
+
+
+def test_another_tenant_finds_no_device(front, server, device, connected, sign_in):
+    from chalicelib.tenantadm import service
+
+    stranger = sign_in(service.create_tenant("Other"))
+    theirs = stranger.headers["Authorization"].removeprefix("Bearer ")
+    with pytest.raises(InvalidStatus) as refused, opened(front, user_path(device.id), theirs):
+        pass
+    assert refused.value.response.status_code == 404
+    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+    assert stranger.get(place).status_code == 404
+    assert stranger.post(f"{place}/check-update").status_code == 404
+    assert stranger.get(f"{front}{place}/download", params={"path": "/etc/passwd"}).status_code == 409
+    assert connected.heard == []
+
+
+@pytest.mark.parametrize("wrong", ["", "garbage"])
+def test_nobody_comes_in_without_a_token(front, device, wrong):
+    for path in (DEVICE, user_path(device.id)):
+        with pytest.raises(InvalidStatus) as refused, opened(front, path, wrong):
+            pass
+        assert refused.value.response.status_code == 401
+
+
+def test_users_are_no_devices(front, device, token):
+    for path, other in ((DEVICE, token), (user_path(device.id), device.token)):
+        with pytest.raises(InvalidStatus) as refused, opened(front, path, other):
+            pass
+        assert refused.value.response.status_code == 401
+
+
+def test_commands(api, device, connected):
+    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+    for command in ("check-update", "send-inventory"):
+        answer = api.post(f"{place}/{command}")
+        assert (answer.status_code, answer.text) == (202, "null")
+        assert connected.wait_for(lambda message, typ=command: message.typ == typ).proto == 4
+
+
+def test_a_configuration_deployment_wakes_its_device(api, device, connected):
+    place = f"/api/management/v1/deviceconfig/configurations/device/{device.id}"
+    assert api.put(place, json={"key": "value"}).status_code == 204
+    assert api.post(f"{place}/deploy", json={}).status_code == 200
+    connected.wait_for(lambda message: message.typ == "check-update")
+
+
+def test_commands_for_nobody(api, device):
+    place = f"/api/management/v1/deviceconnect/devices/{device.id}"
+    assert api.get(place).json()["status"] == "unknown"
+    for command in ("check-update", "send-inventory"):
+        assert api.post(f"{place}/{command}").status_code == 404

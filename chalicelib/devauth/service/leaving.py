@@ -61,12 +61,14 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     # Imported here: a device that asks for a token does not pay for it.
     from chalicelib.deployments import service as deployments
     from chalicelib.deviceconfig import service as deviceconfig
+    from chalicelib.deviceconnect import service as deviceconnect
 
     device = _find(tenant, device_id)
     if device is None or not device.decommissioning:
         return
     deployments.device_gone(tenant, device_id)
     deviceconfig.device_gone(tenant, device_id)
+    deviceconnect.device_gone(tenant, device_id)
     decided(partial(_remove, tenant, device_id))
 
 

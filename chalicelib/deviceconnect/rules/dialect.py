@@ -90,10 +90,21 @@ class GapError(Exception):
 
 @dataclass(slots=True)
 class InOrder(Generic[T]):
-    """Puts the numbered messages of one source in order again."""
+    """Puts the numbered messages of one source in order again.
 
-    next: int = 1
+    Whoever listens from the beginning begins at 1. A device that opens a new websocket in the middle of a session
+    comes later: then the first message that is seen may have overtaken others, so it is held for a moment
+    (``begin`` ends that).
+    """
+
+    next: int = 0
+    """The number that is due; 0 until it is known."""
     waiting: dict[int, T] = field(default_factory=dict)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known where the order begins."""
+        return self.next > 0
 
     def add(self, number: int, item: T) -> list[T]:
         """What may be handed on now, in order: nothing while one before ``item`` is missing.
@@ -106,10 +117,20 @@ class InOrder(Generic[T]):
         if number < self.next:
             return []
         self.waiting.setdefault(number, item)
+        if number == 1:
+            self.next = 1
+        if len(self.waiting) > limits.CONNECT_WAITING:
+            raise GapError(f"message {self.next} did not come")
+        return self._due() if self.has_begun else []
+
+    def begin(self) -> list[T]:
+        """Take the lowest number that came as the first; what may be handed on now."""
+        self.next = self.next or min(self.waiting, default=1)
+        return self._due()
+
+    def _due(self) -> list[T]:
         due = []
         while self.next in self.waiting:
             due.append(self.waiting.pop(self.next))
             self.next += 1
-        if len(self.waiting) > limits.CONNECT_WAITING:
-            raise GapError(f"message {self.next} did not come")
         return due

@@ -1,7 +1,14 @@
 """Use cases of remote access, by topic; other features import them from here."""
 
 from chalicelib.deviceconnect.service.commands import check_update, send_inventory
-from chalicelib.deviceconnect.service.connections import connect_device, connect_user, device, device_gone, disconnected
+from chalicelib.deviceconnect.service.connections import (
+    connect_device,
+    connect_user,
+    device,
+    device_gone,
+    disconnected,
+    tick,
+)
 from chalicelib.deviceconnect.service.recordings import recording
 from chalicelib.deviceconnect.service.routing import received
 
@@ -15,4 +22,5 @@ __all__ = [
     "received",
     "recording",
     "send_inventory",
+    "tick",
 ]

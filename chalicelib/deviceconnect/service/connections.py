@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
 
 _ATTEMPTS = 8
+_GRACE = timedelta(seconds=30)
+"""How long a session waits for its device to come back: clients drop their websocket with every new token."""
+_DUE = 200
+"""Devices that one tick looks at."""
 
 
 def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: str) -> None:
@@ -107,8 +111,20 @@ def disconnected(connection: str) -> None:
 
 def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
     sending.forget_device(tenant, item.device)
+    now = clock.now()
+    due = now + _GRACE if tables.running_sessions(tenant, item.device) else None
     # A late word about an old websocket must not hide the new one.
-    tables.note_disconnected(tenant, item.device, item.connection, clock.now())
+    tables.note_disconnected(tenant, item.device, item.connection, now, due=due)
+
+
+def tick(now: datetime) -> None:
+    """End the sessions with devices that left and did not come back in time. Clients reconnect at each new token."""
+    for state in tables.due_states(now, limit=_DUE):
+        tenant, device_id = state.owner
+        if state.place is None:
+            for found in tables.running_sessions(tenant, device_id):
+                end_for_user(tenant, found.session, "device disconnected")
+        tables.settle(state)
 
 
 def _user_left(tenant: TenantId, item: ConnectionItem) -> None:
