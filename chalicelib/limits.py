@@ -71,6 +71,7 @@ SUBSTATE = 200  # Mender
 DEPLOYMENT_LOG = 1 * MIB  # Mender: as the body limit
 RETRIES_MAX = 100  # own
 MAX_DEVICES = 10**9  # own: no fleet is larger
+VERDICTS = 200  # own: open dynamic deployments of which a head remembers whether they take the device
 PHASES = 100  # own: of a deployment; each has a number in every counter item
 STATISTICS_LIST = 100  # Mender: deployments in one statistics/list call
 DEVICE_HISTORY_PER_PAGE = 20  # Mender

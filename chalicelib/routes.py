@@ -32,7 +32,7 @@ MODULES: Final = {
         "useradm.management_v1.twofactor",
         "useradm.management_v1.users",
     ),
-    "/management/v2/deployments": ("artifacts.management_v2",),
+    "/management/v2/deployments": ("artifacts.management_v2", "deployments.management_v2"),
     "/management/v2/devauth": ("devauth.management_v2",),
     "/management/v2/inventory": ("inventory.management_v2",),
     "/management/v2/tenantadm": ("tenantadm.management_v2",),

@@ -19,10 +19,14 @@ from chalicelib.http.request import Reply, Request, no_content
 bp = Blueprint(__name__)
 
 
-def answer_next(request: Request, said: dict[str, Any]) -> Reply:
+def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = False) -> Reply:
     """The one answer to all three forms of ``next``."""
     instructions = service.next_update(
-        request.tenant, request.identity.device, read_provides(said), server=request.server
+        request.tenant,
+        request.identity.device,
+        read_provides(said),
+        server=request.server,
+        takes_map=takes_map,
     )
     return no_content() if instructions is None else Reply(200, instructions)
 

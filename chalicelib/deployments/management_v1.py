@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,9 @@ from chalice.app import Blueprint
 from chalicelib import limits
 from chalicelib.deployments import service
 from chalicelib.deployments.rules.statuses import Status, parse_filter
-from chalicelib.deployments.shapes import DeploymentIds, NewDeployment, SetStatus
+from chalicelib.deployments.shapes import ControlMapChange, DeploymentIds, NewDeployment, SetStatus
 from chalicelib.errors import BadRequest, NotFound
+from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -22,12 +24,17 @@ from chalicelib.http.request import Reply, Request, created, no_content
 
 bp = Blueprint(__name__)
 
-_PLACE = "/api/management/v1/deployments/deployments/"
+PLACE = "/api/management/v1/deployments/deployments/"
 _STATUSES = {"pending", "inprogress", "finished", "aborted", "scheduled"}
 _KINDS = {"software", "configuration"}
 
 
-def _uuid(text: str) -> str:
+def read_id(text: str) -> str:
+    """An id of a deployment.
+
+    Raises:
+        BadRequest: no deployment has such an id.
+    """
     try:
         return str(uuid.UUID(text))
     except ValueError:
@@ -42,25 +49,30 @@ def _uuid(text: str) -> str:
 )
 def list_deployments(request: Request) -> Reply:
     """A page of deployments by age."""
+    search = request.query.get("search")
+    return show_list(request, replace(read_wanted(request), search=(search,) if search else ()))
+
+
+def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply:
+    """The page that a request asks for of the deployments that it wants."""
     page = paging.read_page(request)
-    rows, total = service.list_deployments(request.tenant, _wanted(request), page)
-    more = page.stop < total
-    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+    rows, total = service.list_deployments(request.tenant, wanted, page, device=device, groups=request.groups)
+    return Reply(200, rows, paging.headers(request, page, more=page.stop < total, total=total))
 
 
-def _wanted(request: Request) -> service.Wanted:
+def read_wanted(request: Request) -> service.Wanted:
+    """Which deployments a list shall show, as far as all its versions say it with the same words."""
     query = request.query
-    status, kind, order = query.get("status"), query.get("type"), query.get("sort") or "desc"
-    if status and status not in _STATUSES:
+    statuses, kind, order = set(filter(None, query.all("status"))), query.get("type"), query.get("sort") or "desc"
+    for status in statuses - _STATUSES:
         raise BadRequest(f"unknown status {status[:32]}")
     if kind and kind not in _KINDS:
         raise BadRequest(f"unknown deployment type {kind[:32]}")
     if order not in {"asc", "desc"}:
         raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
     return service.Wanted(
-        status="finished" if status == "aborted" else status or None,
+        statuses=frozenset("finished" if status == "aborted" else status for status in statuses),
         kind=kind or None,
-        search=query.get("search") or None,
         created_after=_seconds(request, "created_after"),
         created_before=_seconds(request, "created_before"),
         newest_first=order == "desc",
@@ -87,7 +99,7 @@ def _seconds(request: Request, name: str) -> datetime | None:
 )
 def create(request: Request) -> Reply:
     """Deploy to listed devices or to all."""
-    return created(_PLACE + service.create(request.tenant, request.body))
+    return created(PLACE + service.create(request.tenant, request.body))
 
 
 @endpoint(
@@ -100,7 +112,7 @@ def create(request: Request) -> Reply:
 )
 def create_for_group(request: Request, name: str) -> Reply:
     """Deploy to a static group."""
-    return created(_PLACE + service.create_for_group(request.tenant, name, request.body))
+    return created(PLACE + service.create_for_group(request.tenant, name, request.body))
 
 
 @endpoint(
@@ -120,7 +132,7 @@ def statistics_of_many(request: Request) -> Reply:
         )
     except msgspec.ValidationError as error:
         raise BadRequest(str(error)) from error
-    ids = [_uuid(each) for each in wanted.deployment_ids]
+    ids = [read_id(each) for each in wanted.deployment_ids]
     if len(ids) > limits.STATISTICS_LIST:
         raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
     if not ids:
@@ -140,7 +152,22 @@ def statistics_of_many(request: Request) -> Reply:
 )
 def show(request: Request, id: str) -> Reply:
     """One deployment."""
-    return Reply(200, service.show(request.tenant, _uuid(id)))
+    return Reply(200, service.show(request.tenant, read_id(id)))
+
+
+@endpoint(
+    bp,
+    "PATCH /management/v1/deployments/deployments/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+    body=ControlMapChange,
+    feature=Feature.UPDATE_CONTROL,
+    deployment="id",
+)
+def change_control_map(request: Request, id: str) -> Reply:
+    """Replace the update control map of a deployment that has one."""
+    service.change_control_map(request.tenant, read_id(id), request.body.update_control_map)
+    return no_content()
 
 
 @endpoint(
@@ -153,7 +180,7 @@ def show(request: Request, id: str) -> Reply:
 )
 def set_status(request: Request, id: str) -> Reply:
     """Abort: the only status that an operator may set."""
-    deployment = _uuid(id)
+    deployment = read_id(id)
     if request.body.status != Status.ABORTED:
         raise BadRequest("Unexpected deployment status")
     service.abort(request.tenant, deployment)
@@ -169,7 +196,7 @@ def set_status(request: Request, id: str) -> Reply:
 )
 def statistics(request: Request, id: str) -> Reply:
     """How many devices are in each status."""
-    return Reply(200, service.numbers(request.tenant, _uuid(id)))
+    return Reply(200, service.numbers(request.tenant, read_id(id)))
 
 
 @endpoint(
@@ -181,7 +208,7 @@ def statistics(request: Request, id: str) -> Reply:
 )
 def list_devices(request: Request, id: str) -> Reply:
     """All devices that have asked so far."""
-    return Reply(200, service.devices(request.tenant, _uuid(id)))
+    return Reply(200, service.devices(request.tenant, read_id(id)))
 
 
 @endpoint(
@@ -194,7 +221,7 @@ def list_devices(request: Request, id: str) -> Reply:
 def list_devices_page(request: Request, id: str) -> Reply:
     """A page of the devices that have asked so far."""
     page = paging.read_page(request)
-    rows, total = service.devices_page(request.tenant, _uuid(id), _statuses(request), page)
+    rows, total = service.devices_page(request.tenant, read_id(id), _statuses(request), page)
     more = page.stop < total
     return Reply(200, rows, paging.headers(request, page, more=more, total=total))
 
@@ -218,7 +245,7 @@ def _statuses(request: Request) -> frozenset[Status] | None:
 )
 def list_targets(request: Request, id: str) -> Reply:
     """Ids of the devices that the deployment is for."""
-    return Reply(200, service.targets(request.tenant, _uuid(id)))
+    return Reply(200, service.targets(request.tenant, read_id(id)))
 
 
 @endpoint(
@@ -231,7 +258,7 @@ def list_targets(request: Request, id: str) -> Reply:
 )
 def show_log(request: Request, id: str, device_id: str) -> Reply:
     """A device's log, as text."""
-    return Reply(200, service.read_log(request.tenant, _uuid(id), device_id), content_type="text/plain")
+    return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
 
 
 @endpoint(

@@ -39,17 +39,36 @@ class UniformPhases(msgspec.Struct, forbid_unknown_fields=True):
     start_ts: Time | None = None
 
 
-class NewDeployment(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /deployments`` and ``/deployments/group/{name}``."""
+class NewRollout(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What all new deployments of software have in common. Rules check the map: none of its members may be ignored."""
 
     name: Name
     artifact_name: ArtifactName
-    devices: list[Identifier] | None = None
-    all_devices: bool = False
     force_installation: bool = False
     retries: Retries = 0
     phases: list[NewPhase] | None = None
     uniform_phases: UniformPhases | None = None
+    update_control_map: dict[str, Any] | None = None
+
+
+class NewDeployment(NewRollout, forbid_unknown_fields=True, kw_only=True):
+    """Body of ``POST /deployments`` and ``/deployments/group/{name}``."""
+
+    devices: list[Identifier] | None = None
+    all_devices: bool = False
+
+
+class NewDynamicDeployment(NewRollout, forbid_unknown_fields=True, kw_only=True):
+    """Body of v2 ``POST /deployments``. ``max_devices`` 0 or absent: no limit."""
+
+    filter_id: Identifier
+    max_devices: Annotated[int, msgspec.Meta(ge=0, le=limits.MAX_DEVICES)] | None = None
+
+
+class ControlMapChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``PATCH /deployments/{id}``."""
+
+    update_control_map: dict[str, Any]
 
 
 class SetStatus(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +129,10 @@ class Phase(msgspec.Struct, omit_defaults=True):
 
 
 class Deployment(msgspec.Struct, omit_defaults=True):
-    """A deployment. ``max_devices`` is its size, ``device_count`` how many devices have asked so far."""
+    """A deployment. ``max_devices`` is its size, ``device_count`` how many devices have asked so far.
+
+    A dynamic one is for whatever devices its filter takes when they ask, up to ``max_devices`` unless that is 0.
+    """
 
     id: str
     name: str
@@ -129,6 +151,9 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     retries: int = 0
     phases: list[Phase] | None = None
     configuration: str | None = None
+    update_control_map: dict[str, Any] | None = None
+    dynamic: bool = False
+    initial_device_count: int | None = None
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
@@ -162,17 +187,19 @@ class Source(msgspec.Struct):
     expire: str
 
 
-class ArtifactInstruction(msgspec.Struct):
+class ArtifactInstruction(msgspec.Struct, omit_defaults=True):
     """The artifact of an instruction."""
 
     id: str
     artifact_name: str
     source: Source
     device_types_compatible: list[str]
+    update_control_map: dict[str, Any] | None = None
 
 
-class Instructions(msgspec.Struct):
-    """What ``next`` answers."""
+class Instructions(msgspec.Struct, omit_defaults=True):
+    """What ``next`` answers. The map is where clients look for it; the reference shows it in the artifact."""
 
     id: str
     artifact: ArtifactInstruction
+    update_control_map: dict[str, Any] | None = None

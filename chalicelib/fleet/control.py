@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
-from chalicelib import limits
+from chalicelib import features, limits
 from chalicelib import settings as server_settings
-from chalicelib.errors import Unprocessable
+from chalicelib.errors import Forbidden, Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
 from chalicelib.storage import erasing, keys
 from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
+    from chalicelib.features import Feature
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
@@ -107,6 +108,17 @@ def _read(tenant: TenantId) -> Control:
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
     )
+
+
+def require(tenant: TenantId, feature: Feature) -> None:
+    """Refuse what the tenant's plan and add-ons do not include.
+
+    Raises:
+        Forbidden: they don't include the feature.
+    """
+    found = get(tenant)
+    if not features.included(feature, found.plan, features.enabled_addons(found.addons)):
+        raise Forbidden(f"the plan and add-ons of this tenant do not include {feature.replace('_', ' ')}")
 
 
 def forget(tenant: TenantId) -> None:

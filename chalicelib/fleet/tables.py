@@ -20,6 +20,7 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from pynamodb.exceptions import UpdateError
 
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
@@ -71,6 +72,15 @@ class DeviceHead(FleetItem):
     def device_id(self) -> str:
         """The device's id."""
         return str(self.pk).rsplit("#", 1)[-1]
+
+
+def keep_verdicts(head: DeviceHead, verdicts: Any) -> None:
+    """Note the verdicts on a head, unless the device is gone. They say themselves for how long they hold."""
+    try:
+        DeviceHead(head.pk, head.sk).update([DeviceHead.verdicts.set(verdicts)], DeviceHead.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 class ControlItem(FleetItem):

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from chalice.app import Blueprint, Response
 
-from chalicelib import features, limits
+from chalicelib import limits
 from chalicelib.actor import SYSTEM, Actor, acting
 from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
 from chalicelib.features import Feature
@@ -164,9 +164,7 @@ def _authorize(spec: EndpointSpec, request: Request, values: dict[str, str]) -> 
         if not request.scopes:
             raise Forbidden("forbidden")
     if spec.feature is not None:
-        tenant = control.get(identity.tenant)
-        if not features.included(spec.feature, tenant.plan, features.enabled_addons(tenant.addons)):
-            raise Forbidden(f"the plan and add-ons of this tenant do not include {spec.feature.replace('_', ' ')}")
+        control.require(identity.tenant, spec.feature)
     if request.scopes and EVERYWHERE not in request.scopes:
         _confine(spec, request, values)
 

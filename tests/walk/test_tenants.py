@@ -14,6 +14,7 @@ from tests.walk.table import Route, routes
 
 BODIES: dict[str, Any] = {
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status": {"status": "rejected"},
+    "PATCH /management/v1/deployments/deployments/{id}": {"update_control_map": {"priority": 1}},
     "PUT /management/v1/deployments/deployments/{id}/status": {"status": "aborted"},
     "PUT /management/v1/deployments/artifacts/{id}": {"description": "changed"},
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},
@@ -55,7 +56,7 @@ class Tenant:
         self.artifact = world.upload(self.release)
         place = f"/api/management/v1/inventory/devices/{self.device.id}/group"
         assert world.api.put(place, json={"group": self.group}).status_code == 204
-        self.deployment = world.deploy(self.release, [self.device.id, str(uuid.uuid4())])
+        self.deployment = world.deploy(self.release, [self.device.id, str(uuid.uuid4())], update_control_map={})
         serves(self.device.poll(), self.deployment)
         terms = [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}]
         filters = "/api/management/v2/inventory/filters"

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from chalicelib.deployments.service.configuring import configuration_artifact, deploy_configuration, new_id
-from chalicelib.deployments.service.creating import abort, create, create_for_group
-from chalicelib.deployments.service.leaving import abort_device, device_gone, forget, forget_history
-from chalicelib.deployments.service.listing import (
-    Wanted,
+from chalicelib.deployments.service.creating import (
+    abort,
+    change_control_map,
+    create,
+    create_for_filter,
+    create_for_group,
+)
+from chalicelib.deployments.service.details import (
     devices,
     devices_page,
     history,
-    list_deployments,
     numbers,
     numbers_of_many,
-    open_by_release,
     show,
     targets,
 )
-from chalicelib.deployments.service.polling import next_update
+from chalicelib.deployments.service.leaving import abort_device, device_gone, forget, forget_history
+from chalicelib.deployments.service.listing import Named, Wanted, list_deployments, open_by_release
+from chalicelib.deployments.service.polling import control_map, next_update
 from chalicelib.deployments.service.reach import is_within
 from chalicelib.deployments.service.reporting import read_log, report, store_log
 from chalicelib.deployments.service.schedule import tick
 
 __all__ = [
+    "Named",
     "Wanted",
     "abort",
     "abort_device",
+    "change_control_map",
     "configuration_artifact",
+    "control_map",
     "create",
+    "create_for_filter",
     "create_for_group",
     "deploy_configuration",
     "device_gone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,20 +12,22 @@ from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments import tables
-from chalicelib.deployments.rules import phases
+from chalicelib.deployments.rules import control_maps, phases
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, drafts, plans
-from chalicelib.deployments.service.drafts import Draft
-from chalicelib.deployments.tables import CounterItem
-from chalicelib.errors import BadRequest, Unavailable, Unprocessable
+from chalicelib.deployments.service.drafts import Draft, Dynamic
+from chalicelib.deployments.tables import CounterItem, DeploymentItem
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.features import Feature
 from chalicelib.fleet import control, membership
+from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deployments.rules.phases import Phase
-    from chalicelib.deployments.shapes import NewDeployment
+    from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewRollout
     from chalicelib.storage.keys import TenantId
 
 _ATTEMPTS = 12
@@ -67,6 +70,31 @@ def _term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any
     return {"scope": scope, "attribute": attribute, "type": kind, "value": value}
 
 
+def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment) -> str:
+    """Deploy to whatever devices a saved filter takes when they ask. Returns the deployment's id.
+
+    Raises:
+        BadRequest: there are phases, and no device for one of them.
+        Conflict: as :func:`create`.
+        Unprocessable: there is no such filter; or as :func:`create`.
+    """
+    try:
+        found = inventory.get_filter(tenant, wanted.filter_id)
+    except NotFound as error:
+        raise Unprocessable("No filter for the deployment") from error
+    initial = inventory.count_accepted(tenant, found.terms)
+    draft = _draft(
+        tenant,
+        wanted,
+        targets=Targets.of(()),
+        targeted=initial,
+        filter=msgspec.to_builtins(found),
+        chosen=[wanted.filter_id],
+        dynamic=Dynamic(initial, wanted.max_devices or 0),
+    )
+    return drafts.save(tenant, draft)
+
+
 def _create(
     tenant: TenantId,
     wanted: NewDeployment,
@@ -76,32 +104,48 @@ def _create(
 ) -> str:
     if not devices:
         raise BadRequest("No devices for the deployment")
-    candidates = artifacts.candidates(tenant, wanted.artifact_name)
-    if not candidates:
-        raise Unprocessable("No artifact for the deployment")
     if len(devices) > limits.FILTER_TARGETS:
         # The list is in the targets; the deployment's own item stays small.
         terms = [term if term["type"] != "$in" else {**term, "value": []} for term in terms]
-    targets, now = Targets.of(devices), clock.now()
-    return drafts.save(
+    targets = Targets.of(devices)
+    draft = _draft(
         tenant,
-        Draft(
-            name=wanted.name,
-            artifact_name=wanted.artifact_name,
-            force=wanted.force_installation,
-            retries=wanted.retries,
-            targets=targets,
-            created=now,
-            phases=_phases(wanted, len(targets), now),
-            filter={"id": "", "name": "", "terms": terms},
-            groups=groups,
-            lock=_parameters_hash(wanted, groups),
-            artifacts=[candidate.id for candidate in candidates],
-        ),
+        wanted,
+        targets=targets,
+        targeted=len(targets),
+        filter={"id": "", "name": "", "terms": terms},
+        groups=groups,
+        # The order of devices counts, as in Mender.
+        chosen=[wanted.devices or [], wanted.all_devices, groups or []],
+    )
+    return drafts.save(tenant, draft)
+
+
+def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[Any], **more: Any) -> Draft:
+    """What all deployments of software have in common.
+
+    ``targeted``: devices that phases divide; ``chosen``: how devices were chosen, as two deployments may not agree on.
+    """
+    candidates = artifacts.candidates(tenant, wanted.artifact_name)
+    if not candidates:
+        raise Unprocessable("No artifact for the deployment")
+    now, deployment = clock.now(), str(uuid.uuid4())
+    return Draft(
+        id=deployment,
+        name=wanted.name,
+        artifact_name=wanted.artifact_name,
+        force=wanted.force_installation,
+        retries=wanted.retries,
+        created=now,
+        phases=_phases(wanted, targeted, now),
+        control_map=_control_map(tenant, wanted, deployment),
+        artifacts=[candidate.id for candidate in candidates],
+        lock=_hash([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
+        **more,
     )
 
 
-def _phases(wanted: NewDeployment, targeted: int, now: datetime) -> tuple[Phase, ...]:
+def _phases(wanted: NewRollout, targeted: int, now: datetime) -> tuple[Phase, ...]:
     if wanted.uniform_phases is not None:
         if wanted.phases:
             raise BadRequest("Validating request body: provide either phases or uniform_phases")
@@ -109,17 +153,44 @@ def _phases(wanted: NewDeployment, targeted: int, now: datetime) -> tuple[Phase,
     return phases.of_list(wanted.phases, targeted, now) if wanted.phases else ()
 
 
-def _parameters_hash(wanted: NewDeployment, groups: list[str] | None) -> str:
-    """Two unfinished deployments may not agree on all of this; the order of devices counts, as in Mender."""
-    parameters = [
-        wanted.name,
-        wanted.artifact_name,
-        wanted.devices or [],
-        wanted.all_devices,
-        wanted.force_installation,
-        groups or [],
-    ]
+def _control_map(tenant: TenantId, wanted: NewRollout, deployment: str) -> dict[str, Any] | None:
+    if wanted.update_control_map is None:
+        return None
+    control.require(tenant, Feature.UPDATE_CONTROL)
+    return control_maps.read(wanted.update_control_map, deployment)
+
+
+def _hash(parameters: list[Any]) -> str:
+    """Two unfinished deployments may not agree on all of this."""
     return hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()
+
+
+def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any]) -> None:
+    """Replace the update control map of a deployment that has one.
+
+    Raises:
+        BadRequest: it is no map that clients take.
+        NotFound: there is no such deployment.
+        Conflict: it was made without a map.
+    """
+    item = tables.find_deployment(tenant, deployment)
+    if item is None:
+        raise NotFound("Deployment not found")
+    if item.control_map is None:
+        raise Conflict("the deployment has no update control map")
+    found = control_maps.read(given, deployment)
+    tx = Transaction()
+    tx.update(
+        tables.deployment_ref(tenant, deployment),
+        [DeploymentItem.control_map.set(found)],
+        DeploymentItem.pk.exists(),
+        label="deployment",
+    )
+    about = {"name": item.name, "artifact_name": item.artifact_name}
+    change = f"Update control map: {msgspec.json.encode(found).decode()}"
+    what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=change)
+    tx.commit()
 
 
 def abort(tenant: TenantId, deployment: str) -> None:

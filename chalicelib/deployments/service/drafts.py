@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 _ATTEMPTS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """A deployment to the devices that its filter takes: ``initial`` of them now, ``most`` in all (0: no limit)."""
+
+    initial: int
+    most: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A deployment that is about to be written."""
@@ -50,8 +58,21 @@ class Draft:
     """Ids of the artifacts that there are of that name now."""
     created: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
     phases: tuple[Phase, ...] = ()
+    control_map: dict[str, Any] | None = None
     configuration: Mapping[str, str] | None = None
     """What it brings instead of an artifact."""
+    dynamic: Dynamic | None = None
+    """For a deployment without frozen targets."""
+
+    @property
+    def size(self) -> int:
+        """How many devices it is for; of a dynamic one at most, 0 for no limit."""
+        return len(self.targets) if self.dynamic is None else self.dynamic.most
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are times when it takes only so many devices."""
+        return len(self.phases) > 1 or (self.dynamic is not None and self.dynamic.most > 0)
 
     @property
     def fits_heads(self) -> bool:
@@ -60,7 +81,7 @@ class Draft:
         What has to wait for its time stays in the control item, whose copy answers polls until then.
         """
         at_once = not self.phases or (len(self.phases) == 1 and self.phases[0].start <= self.created)
-        return at_once and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
+        return at_once and self.dynamic is None and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
 
 
 def save(tenant: TenantId, draft: Draft) -> str:
@@ -119,14 +140,16 @@ def write(
         Unprocessable: too many deployments are unfinished.
     """
     sequence = control.next_sequence(tenant)
-    size = len(draft.targets)
-    shards = min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))
+    last = _last_of_counters(draft)
     item = tables.deployment_ref(tenant, draft.id)
     item.name, item.artifact_name = draft.name, draft.artifact_name
     item.sequence, item.created = sequence, draft.created
-    item.targets, item.in_bucket, item.on_heads, item.shards = size, in_bucket, waiters is not None, shards
+    item.targets, item.in_bucket, item.on_heads, item.shards = draft.size, in_bucket, waiters is not None, len(last)
     item.kind, item.force, item.retries = draft.kind, draft.force, draft.retries
     item.artifacts = draft.artifacts
+    item.control_map = draft.control_map
+    if draft.dynamic is not None:
+        item.dynamic, item.initial = True, draft.dynamic.initial
     if draft.phases:
         item.phases = draft.phases
         schedule.begin(tx, tenant, item, draft.phases)
@@ -135,21 +158,20 @@ def write(
     item.history_sk = item.state_sk = keys.sort(keys.number(sequence), draft.id)
     item.state_pk = tables.deployment_state(tenant, is_open=True)
     # A counter item without devices is complete from the start.
-    counted = _count_shards(draft.targets, shards)
-    item.complete = counted.count(0)
-    if size <= limits.HEAD_DEPLOYMENT_TARGETS:
+    item.complete = last.count(-1)
+    if len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS:
         item.packed = draft.targets.to_bytes()
     elif not in_bucket:
         packed = tables.targets_ref(tenant, draft.id)
         packed.packed = draft.targets.to_bytes()
         tx.put(packed, label="targets")
     tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
-    for shard, devices in enumerate(counted):
+    for shard, number in enumerate(last):
         counter: CounterItem = tables.counter_ref(tenant, draft.id, shard)
-        counter.last = devices - 1
+        counter.last = number
         counter.phases = [0] * len(draft.phases) or None
         tx.put(counter, label="counter")
-    if len(draft.phases) > 1:
+    if draft.bounded:
         tx.put(tables.room_ref(tenant, draft.id), label="room")
     tx.update(tables.counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
     place = tables.active_ref(tenant, draft.lock)
@@ -179,10 +201,19 @@ def _keep_what_it_brings(tx: Transaction, tenant: TenantId, draft: Draft) -> Non
         tx.put(brought, label="configuration")
 
 
-def _count_shards(targets: Targets, shards: int) -> list[int]:
-    counted = [0] * shards
-    if shards == 1:
-        return [len(targets)]
-    for device_id in targets:
-        counted[tables.shard_of(device_id, shards)] += 1
-    return counted
+def _last_of_counters(draft: Draft) -> list[int]:
+    """``last`` of each counter item: as many as its devices need."""
+    if draft.dynamic is None:
+        shards = _shards(len(draft.targets))
+        counted = [0] * shards
+        for device_id in draft.targets:
+            counted[tables.shard_of(device_id, shards)] += 1
+        return [devices - 1 for devices in counted]
+    if draft.dynamic.most:
+        # Nobody knows which devices will come, so only a single item can know that the last of them is done.
+        return [draft.dynamic.most - 1]
+    return [tables.NEVER] * _shards(draft.dynamic.initial)
+
+
+def _shards(devices: int) -> int:
+    return max(1, min(limits.COUNTER_SHARDS, -(-devices // limits.COUNTER_SHARD_DEVICES)))

@@ -10,8 +10,9 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import heads, plans, rows
-from chalicelib.deployments.service.changes import Lost, Withdrawn
+from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
 from chalicelib.deployments.service.rows import Start
+from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
@@ -71,13 +72,17 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
             rows.end(tenant, plan, head, Status(current.s), status, clock.now())
         return True
     opened = control.get(tenant, fresh=True).open
+    verdicts = Verdicts(tenant, head)
     for each in polling.waiting(int(head.decided), heads.queue_of(head), opened):
         plan = plans.get(tenant, each.deployment)
-        if plan is None or head.device_id not in plan.targets:
+        if plan is None or not (verdicts.take(plan) if plan.terms is not None else head.device_id in plan.targets):
             continue
         if each.on_head and not _is_open(tenant, each.deployment):
             continue
-        rows.begin(tenant, plan, head, Start(status), clock.now())
+        try:
+            rows.begin(tenant, plan, head, Start(status), clock.now())
+        except Full:
+            continue  # a dynamic deployment that has all the devices that it may have
         return True
     return False
 

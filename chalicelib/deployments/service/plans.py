@@ -18,6 +18,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
+from chalicelib.inventory.service import Term
 
 if TYPE_CHECKING:
     from chalicelib.deployments.tables import DeploymentItem
@@ -44,23 +45,25 @@ class Plan:
     targets: Targets
     phases: tuple[Phase, ...]
     kind: str
+    terms: tuple[Term, ...] | None
+    """What a device has to be that a dynamic deployment is for; None: it has ``targets``."""
+    most: int | None
+    """How many devices a dynamic deployment takes in all; None: any number."""
+    has_map: bool
+    """Whether it has an update control map; the map itself may change."""
 
     @property
     def configures(self) -> bool:
         """Whether it brings a configuration, which is no stored artifact."""
         return self.kind == tables.CONFIGURATION
 
-    @property
-    def bounded(self) -> bool:
-        """Whether there are times when it takes no more than so many devices."""
-        return len(self.phases) > 1
-
     def room(self, phase: int | None) -> int | None:
         """How many devices may have begun in it by now, if ``phase`` is the last that has opened; None: any number.
 
         ``phase`` None is for rows that begin outside of any phase.
         """
-        return None if phase is None else self.phases[phase].upto
+        upto = None if phase is None else self.phases[phase].upto
+        return min((bound for bound in (upto, self.most) if bound is not None), default=None)
 
 
 _plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
@@ -96,10 +99,13 @@ def targets_key(tenant: TenantId, deployment: str) -> str:
 
 def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
     deployment = item.deployment_id
-    if item.in_bucket:
-        packed = s3.get(targets_key(tenant, deployment))
+    dynamic = bool(item.dynamic)
+    if dynamic:
+        targets = Targets.of(())
+    elif item.in_bucket:
+        targets = Targets.from_bytes(s3.get(targets_key(tenant, deployment)))
     else:
-        packed = item.packed or tables.read_targets(tenant, deployment)
+        targets = Targets.from_bytes(item.packed or tables.read_targets(tenant, deployment))
     return Plan(
         id=deployment,
         sequence=int(item.sequence),
@@ -110,9 +116,12 @@ def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
         retries=int(item.retries),
         shards=int(item.shards),
         on_heads=bool(item.on_heads),
-        targets=Targets.from_bytes(packed),
+        targets=targets,
         phases=phases_of(item),
         kind=item.kind,
+        terms=msgspec.convert(item.filter["terms"], tuple[Term, ...]) if dynamic else None,
+        most=int(item.targets) or None if dynamic else None,
+        has_map=item.control_map is not None,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
@@ -13,13 +15,14 @@ from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import configuring, heads, plans, room, rows
 from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
 from chalicelib.deployments.service.rows import Start
+from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
-from chalicelib.errors import Conflict, Unauthorized, Unavailable
+from chalicelib.errors import Conflict, NotFound, Unauthorized, Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from chalicelib.artifacts.service import Candidate
     from chalicelib.deployments.rules.polling import Waiting
@@ -31,7 +34,9 @@ _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
-def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], *, server: str) -> Instructions | None:
+def next_update(
+    tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], *, server: str, takes_map: bool = False
+) -> Instructions | None:
     """What the device shall install now; None for nothing (204).
 
     Args:
@@ -39,6 +44,7 @@ def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str],
         head: the device's head, as this call read it.
         provides: what the device says it is: ``device_type``, ``artifact_name`` and whatever else it provides.
         server: where the device reaches the server, ``https://host``.
+        takes_map: whether the device understands update control maps.
 
     Raises:
         Conflict: polls of one active row disagree about the device; the row has become a failure.
@@ -46,14 +52,39 @@ def next_update(tenant: TenantId, head: DeviceHead, provides: Mapping[str, str],
     device_id = head.device_id
     for _ in range(_ATTEMPTS):
         try:
-            return _Poll(tenant, head, provides, server).run()
+            served = _Poll(tenant, head, provides, server).run()
         except Lost:
             # Another call of this device, or an operator, was faster.
             again = fleet_heads.find(tenant, device_id)
             if again is None:
                 raise Unauthorized("unauthorized") from None
             head = again
+        else:
+            return _with_map(tenant, served) if served is not None and takes_map else served
     raise Unavailable("service unavailable")
+
+
+def _with_map(tenant: TenantId, served: Instructions) -> Instructions:
+    plan = plans.get(tenant, served.id)
+    if plan is None or not plan.has_map:
+        return served
+    item = tables.find_deployment(tenant, served.id)
+    found = item.control_map if item is not None else None
+    return replace(served, artifact=replace(served.artifact, update_control_map=found), update_control_map=found)
+
+
+def control_map(tenant: TenantId, head: DeviceHead, deployment: str) -> dict[str, Any]:
+    """The update control map of the deployment that the device is at work on.
+
+    Raises:
+        NotFound: the device is not at work on it, or it was aborted, or it has no map; clients then give it up.
+    """
+    current = heads.current_of(head)
+    item = tables.find_deployment(tenant, deployment) if current is not None and current.d == deployment else None
+    if item is None or not item.is_open or item.control_map is None:
+        raise NotFound("Deployment not found")
+    found: dict[str, Any] = item.control_map
+    return found
 
 
 class _Poll:
@@ -67,6 +98,7 @@ class _Poll:
         self.server = server
         self.control = control.get(tenant)
         self.now = clock.now()
+        self.verdicts = Verdicts(tenant, head)
 
     def run(self) -> Instructions | None:
         current = heads.current_of(self.head)
@@ -80,20 +112,35 @@ class _Poll:
         waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
         for each in waiting:
             plan = self._plan(each)
-            if plan is None or self.device_id not in plan.targets:
+            if plan is None or not self._is_for_device(plan):
                 continue
             opened = phases.opened(plan.phases, self.now)
-            if plan.phases and (opened == 0 or room.is_full(self.tenant, plan, opened - 1)):
+            phase = opened - 1 if plan.phases else None
+            bound = None if phase == -1 else plan.room(phase)
+            if phase == -1 or room.is_full(self.tenant, plan.id, bound):
                 # Its turn comes. Until then it gets nothing newer, or it could never get this one.
-                return None
+                break
             try:
-                return self._assign(plan, opened - 1 if plan.phases else None)
+                return self._assign(plan, phase)
             except Withdrawn:
                 control.forget(self.tenant)
             except Full:
-                room.note_full(self.tenant, plan, opened - 1)
-                return None
+                room.note_full(self.tenant, plan.id, bound)
+                if bound != plan.most:
+                    break
+        self.verdicts.keep(self.control.open)
         return None
+
+    def _dynamic_ones(self) -> Iterator[Plan]:
+        for sequence, deployment in self.control.open:
+            plan = plans.get(self.tenant, deployment) if sequence > int(self.head.decided) else None
+            if plan is not None and plan.terms is not None:
+                yield plan
+
+    def _is_for_device(self, plan: Plan) -> bool:
+        if plan.terms is None:
+            return self.device_id in plan.targets
+        return not room.is_full(self.tenant, plan.id, plan.most) and self.verdicts.take(plan, self._dynamic_ones())
 
     def _still_open(self, current: Current) -> Plan | None:
         if not current.h and any(deployment == current.d for _, deployment in self.control.open):

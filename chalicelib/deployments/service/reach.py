@@ -46,6 +46,8 @@ class Reach:
             return False
         if scope.groups is None:
             return True
+        if item.dynamic:
+            return False  # its filter may take any device
         if item.groups:
             return not scope.groups.isdisjoint(item.groups)
         members = self._in(scope.groups)

@@ -18,6 +18,7 @@ by time, of all tenants, in 8 parts.
 
 from chalicelib.deployments.tables.items import (
     CONFIGURATION,
+    NEVER,
     SOFTWARE,
     ActiveItem,
     CounterItem,
@@ -63,6 +64,7 @@ from chalicelib.deployments.tables.reads import (
 
 __all__ = [
     "CONFIGURATION",
+    "NEVER",
     "SOFTWARE",
     "ActiveItem",
     "CounterItem",

@@ -88,7 +88,10 @@ class Indexed(DeploymentsItem):
 
 
 class DeploymentItem(Indexed):
-    """A deployment. All but ``finished``, ``aborted``, ``complete``, ``opened`` and the index keys never changes."""
+    """A deployment. ``finished``, ``aborted``, ``complete``, ``opened``, ``control_map`` and the index keys change.
+
+    All the rest never does.
+    """
 
     history = HistoryIndex()
     state = StateIndex()
@@ -102,7 +105,11 @@ class DeploymentItem(Indexed):
     aborted = BooleanAttribute(null=True)
     kind = UnicodeAttribute(default=SOFTWARE)
     targets = NumberAttribute()
-    """How many devices it is for."""
+    """How many devices it is for; of a dynamic one at most, 0 for no limit."""
+    dynamic = BooleanAttribute(default=False)
+    """Whether it is for the devices that its filter takes when they ask, instead of frozen targets."""
+    initial = NumberAttribute(null=True)
+    """How many devices the filter of a dynamic one took when it was made."""
     packed = BinaryAttribute(legacy_encoding=False, null=True)
     """The frozen targets of a deployment for a handful of devices: its first poll needs no further read."""
     in_bucket = BooleanAttribute(default=False)
@@ -119,6 +126,8 @@ class DeploymentItem(Indexed):
     """A list of ``rules.phases.Phase``."""
     opened = NumberAttribute(default=0)
     """How many of them the schedule has recorded as open; what devices get does not depend on it."""
+    control_map = BlobAttribute(null=True)
+    """Its update control map, with the deployment's id; either there from the start or never."""
     artifacts = BlobAttribute()
     """Ids of the artifacts of that name at creation."""
     filter = BlobAttribute()
@@ -150,11 +159,15 @@ class ConfigurationItem(DeploymentsItem):
     configuration = BlobAttribute(default=dict)
 
 
+NEVER = 10**12
+"""``last`` of the counters of a deployment that does not end by itself."""
+
+
 class CounterItem(DeploymentsItem):
     """Counters. ``n_<status>`` count the rows in each status."""
 
     last = NumberAttribute()
-    """Devices that this item counts, less one: ``done`` has this value before the last report."""
+    """Devices that this item counts, less one: ``done`` has this value before the last report. ``NEVER``: no end."""
     rows = NumberAttribute(default=0)
     done = NumberAttribute(default=0)
     """Rows in a final status."""

@@ -2,11 +2,13 @@
 
 from chalicelib.inventory.service.filters import (
     change_filter,
+    count_accepted,
     create_filter,
     delete_filter,
     get_filter,
     list_filters,
     matches,
+    matches_each,
 )
 from chalicelib.inventory.service.groups import (
     dissolve,
@@ -25,7 +27,7 @@ from chalicelib.inventory.service.lifecycle import (
     status_changed,
 )
 from chalicelib.inventory.service.reports import clear, report, tag
-from chalicelib.inventory.service.search import attribute_counts, get, search, statistics
+from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
 from chalicelib.inventory.service.showing import shown
 from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
@@ -37,6 +39,7 @@ __all__ = [
     "change_filter",
     "checked_in",
     "clear",
+    "count_accepted",
     "create_filter",
     "delete_filter",
     "device_created",
@@ -45,9 +48,11 @@ __all__ = [
     "forget",
     "get",
     "get_filter",
+    "having",
     "leave",
     "list_filters",
     "matches",
+    "matches_each",
     "members",
     "names",
     "put",

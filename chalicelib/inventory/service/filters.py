@@ -10,6 +10,9 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.inventory.rules import matching, queries
+from chalicelib.inventory.rules.attributes import IDENTITY
+from chalicelib.inventory.rules.matching import Predicate, Query
+from chalicelib.inventory.service.search import search
 from chalicelib.inventory.shapes import SavedFilter
 from chalicelib.inventory.tables import devices, filters
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -93,8 +96,21 @@ def delete_filter(tenant: TenantId, filter_id: str) -> None:
 
 def matches(tenant: TenantId, device_id: str, terms: Sequence[Term]) -> bool:
     """Whether a filter of these terms takes the device as it is now: one read. An unknown device is never taken."""
+    (taken,) = matches_each(tenant, device_id, [terms])
+    return taken
+
+
+def matches_each(tenant: TenantId, device_id: str, filters_terms: Sequence[Sequence[Term]]) -> list[bool]:
+    """The same for several filters, and still one read."""
     device = devices.find(tenant, device_id)
-    return device is not None and matching.matches(device, queries.predicates(terms))
+    return [device is not None and matching.matches(device, queries.predicates(terms)) for terms in filters_terms]
+
+
+def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
+    """How many accepted devices a filter of these terms takes now."""
+    accepted = Predicate(IDENTITY, "status", "$eq", "accepted")
+    _, total = search(tenant, Query((*queries.predicates(terms), accepted)), 0, 0)
+    return total
 
 
 def _commit(change: Callable[[Transaction], None]) -> None:

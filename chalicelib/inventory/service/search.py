@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import NotFound
 from chalicelib.fleet import membership
 from chalicelib.inventory.rules import matching
+from chalicelib.inventory.rules.attributes import IDENTITY
+from chalicelib.inventory.rules.matching import Predicate, Query
 from chalicelib.inventory.service import showing
 from chalicelib.inventory.tables import devices
 
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.inventory.rules.device import Device
-    from chalicelib.inventory.rules.matching import Query
     from chalicelib.inventory.shapes import AttributeCount
     from chalicelib.storage.keys import TenantId
 
+_HAVING = 20
+"""Devices that are named when one is looked for by what names it."""
 _SAMPLE = 5_000
 """Devices that are looked at to say which attributes there are."""
 
@@ -60,6 +63,14 @@ def get(tenant: TenantId, device_id: str) -> Device:
     if device is None:
         raise NotFound("Device not found")
     return device
+
+
+def having(tenant: TenantId, scope: str, attribute: str, value: str) -> list[str]:
+    """Ids of the devices of which an attribute has this value."""
+    if (scope, attribute) == (IDENTITY, "id"):
+        return [value]
+    found, _ = search(tenant, Query((Predicate(scope, attribute, "$eq", value),)), 0, _HAVING)
+    return [device.id for device in found]
 
 
 def attribute_counts(tenant: TenantId) -> list[AttributeCount]:

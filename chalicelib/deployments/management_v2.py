@@ -1,0 +1,56 @@
+"""``/api/management/v2/deployments/deployments``: deployments to saved filters, and the list that UIs read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalice.app import Blueprint
+
+from chalicelib.deployments import service
+from chalicelib.deployments.management_v1 import PLACE, read_id, read_wanted, show_list
+from chalicelib.deployments.shapes import NewDynamicDeployment
+from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.features import Feature
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply, Request, created
+
+bp = Blueprint(__name__)
+
+_SCOPES = {"identity", "inventory", "tags"}
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/deployments/deployments",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+)
+def list_deployments(request: Request) -> Reply:
+    """A page of deployments by age; ``name`` is searched for, and may also name a device."""
+    query = request.query
+    names = tuple(filter(None, query.all("name")))
+    ids = frozenset(map(read_id, filter(None, query.all("id"))))
+    wanted = replace(read_wanted(request), search=names, ids=ids)
+    attribute, scope = query.get("id_attribute"), query.get("id_scope")
+    if scope and scope not in _SCOPES:
+        raise BadRequest(f"id_scope: must be one of {', '.join(sorted(_SCOPES))}")
+    device = service.Named(attribute, scope or None, names[0]) if attribute and names else None
+    return show_list(request, wanted, device)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/deployments/deployments",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_MANAGE,
+    body=NewDynamicDeployment,
+    body_error="Validating request body: ",
+    feature=Feature.DYNAMIC_GROUPS,
+)
+def create(request: Request) -> Reply:
+    """Deploy to the devices that a saved filter takes when they ask."""
+    if request.groups is not None:
+        raise Forbidden("a filter may take devices outside of the groups that you may deploy to")
+    return created(PLACE + service.create_for_filter(request.tenant, request.body))

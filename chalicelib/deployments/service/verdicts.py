@@ -1,0 +1,66 @@
+"""Whether dynamic deployments take a device: asked of the inventory once, then kept on the device's head.
+
+A verdict holds until the device's attributes, tags or group change, which the head counts (``facts``). So a poll of
+a device that no filter takes costs the read of its head, and one more after each change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.fleet.tables import keep_verdicts
+from chalicelib.inventory import service as inventory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.deployments.service.plans import Plan
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.storage.keys import TenantId
+
+
+class _Stored(msgspec.Struct, omit_defaults=True):
+    """What the head keeps. Field names are stored: one letter each, the head is small."""
+
+    f: int
+    """The ``facts`` that the verdicts are about."""
+    y: list[int] = []
+    """Sequences of deployments that take the device."""
+    n: list[int] = []
+    """And of those that don't."""
+
+
+class Verdicts:
+    """What is known of one device."""
+
+    def __init__(self, tenant: TenantId, head: DeviceHead) -> None:
+        self._tenant = tenant
+        self._head = head
+        self._news = False
+        stored = _Stored(-1) if head.verdicts is None else msgspec.convert(head.verdicts, _Stored)
+        fresh = stored.f == int(head.facts)
+        self._known = dict.fromkeys(stored.y, True) | dict.fromkeys(stored.n, False) if fresh else {}
+
+    def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
+        """Whether a dynamic deployment takes the device. If that has to be asked, ``others`` are asked about too."""
+        if plan.sequence not in self._known:
+            asked = [plan, *(each for each in others if each.sequence not in self._known and each is not plan)]
+            taken = inventory.matches_each(self._tenant, self._head.device_id, [each.terms or () for each in asked])
+            self._known |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}
+            self._news = True
+        return self._known[plan.sequence]
+
+    def keep(self, opened: Iterable[tuple[int, str]]) -> None:
+        """Write what is new to the head, for the deployments that are open."""
+        if not self._news:
+            return
+        known = sorted(self._known.keys() & {sequence for sequence, _ in opened})[-limits.VERDICTS :]
+        stored = _Stored(
+            int(self._head.facts),
+            y=[sequence for sequence in known if self._known[sequence]],
+            n=[sequence for sequence in known if not self._known[sequence]],
+        )
+        keep_verdicts(self._head, stored)
