@@ -26,6 +26,7 @@ class Feature(StrEnum):
     PLAYBACK = "playback"
     RBAC = "rbac"
     REPORTING = "reporting"
+    SSO = "sso"
     TERMINAL = "terminal"
     UPDATE_CONTROL = "update_control"
 
@@ -45,6 +46,7 @@ _BY_PLAN: Final = {
     Feature.PLAYBACK: "enterprise",
     Feature.RBAC: "enterprise",
     Feature.REPORTING: "enterprise",
+    Feature.SSO: "enterprise",
     Feature.UPDATE_CONTROL: "enterprise",
 }
 """Features with the least plan that brings them."""

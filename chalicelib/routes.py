@@ -28,6 +28,7 @@ MODULES: Final = {
     "/management/v1/useradm": (
         "roles.management_v1",
         "useradm.management_v1.accounts",
+        "useradm.management_v1.sso",
         "useradm.management_v1.tenancy",
         "useradm.management_v1.twofactor",
         "useradm.management_v1.users",

@@ -48,9 +48,14 @@ def link(purpose: Purpose, secret: str) -> str:
 
     From the settings alone: what a request says about its host could lead the secret anywhere.
     """
+    base = ui_url()
+    return f"{base}/{_PLACES[purpose]}/{secret}" if base else ""
+
+
+def ui_url() -> str:
+    """Where people reach the web UI; empty if this server does not know."""
     known = settings.current()
-    base = known.ui_url or (f"{known.public_url}/ui" if known.public_url else "")
-    return f"{base.rstrip('/')}/{_PLACES[purpose]}/{secret}" if base else ""
+    return known.ui_url.rstrip("/") or (f"{known.public_url}/ui" if known.public_url else "")
 
 
 def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:

@@ -90,6 +90,36 @@ class Purpose(StrEnum):
         return timedelta(seconds=limits.RESET_LIFE if short else limits.VERIFICATION_LIFE)
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What is set of an identity provider. ``domains`` are in lower case; none: addresses of any."""
+
+    well_known: str
+    client_id: str
+    client_secret: str
+    domains: tuple[str, ...]
+    auto_provision: bool
+    roles: tuple[str, ...]
+
+
+def check_provider(wanted: ProviderSettings) -> None:
+    """Judge what is set of an identity provider.
+
+    Raises:
+        BadRequest: a value is missing, too long or no domain; or whoever has an account there would become a user.
+    """
+    if not wanted.well_known or not wanted.client_id:
+        raise BadRequest("well-known and client_id: are required")
+    if max(map(len, (wanted.well_known, wanted.client_id, wanted.client_secret))) > limits.SSO_TEXT:
+        raise BadRequest(f"well-known, client_id and client_secret: at most {limits.SSO_TEXT} characters")
+    if len(wanted.domains) > limits.SSO_DOMAINS:
+        raise BadRequest(f"allowed_domains: at most {limits.SSO_DOMAINS}")
+    for domain in wanted.domains:
+        email(f"x@{domain}")
+    if wanted.auto_provision and not wanted.domains:
+        raise BadRequest("auto_provision: goes with allowed_domains only")
+
+
 def check_token(name: str, expires_in: int) -> None:
     """Judge a new personal access token; ``expires_in`` in seconds, 0 never.
 

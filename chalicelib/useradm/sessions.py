@@ -105,16 +105,30 @@ def _begin(  # what it takes to let a user in
     user: User, password: str, guard: tuple[str, str], now: datetime, *, step: int | None, no_expiry: bool
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures changed meanwhile."""
-    life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
-    token = _new_token(None, now, life)
-    sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
-    sessions.sort(key=lambda row: row.created, reverse=True)
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
     tx = Transaction()
     users.note_login(tx, user, now, rehashed=rehashed, step=step)
     attempts.clear(tx, *guard, now, settings.current().login_attempts)
     if step is not None:
         twofactor.forgive(tx, user, now)
+    return _store(tx, user, now, no_expiry=no_expiry)
+
+
+def admit(user: User) -> str | None:
+    """A new session's JWT for a user whom somebody else has identified; None if the user changed meanwhile."""
+    now = clock.now()
+    tx = Transaction()
+    users.note_login(tx, user, now, rehashed=None, step=None)
+    token = _store(tx, user, now, no_expiry=False)
+    return _jwt(user, token) if token is not None else None
+
+
+def _store(tx: Transaction, user: User, now: datetime, *, no_expiry: bool) -> Token | None:
+    """Commit a login with its session, in place of the oldest ones; None if a condition did not hold."""
+    life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
+    token = _new_token(None, now, life)
+    sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
+    sessions.sort(key=lambda row: row.created, reverse=True)
     rows.put_new(tx, user, token)
     rows.delete_all(tx, user, sessions[limits.SESSIONS_PER_USER - 1 :])
     try:

@@ -84,6 +84,14 @@ class TfaToken(msgspec.Struct):
     token2fa: str = ""
 
 
+class SsoLogin(msgspec.Struct):
+    """An identity provider of a user."""
+
+    id: str
+    kind: str
+    subject: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class User(msgspec.Struct, omit_defaults=True):
     """A user as lists and reads show it. Times are RFC 3339."""
 
@@ -94,6 +102,7 @@ class User(msgspec.Struct, omit_defaults=True):
     login_ts: str | None = None
     verified: bool | None = None
     tfa_status: str | None = None
+    sso: list[SsoLogin] = []
     roles: list[str] = []
     tenant_id: str | None = None
 
@@ -117,6 +126,44 @@ class Token(msgspec.Struct, omit_defaults=True):
 
 Settings = dict[str, Any]
 """``POST settings`` and ``settings/me``: any object."""
+
+
+class NewProvider(msgspec.Struct):
+    """``POST sso/idp/metadata``, ``PUT sso/idp/metadata/{id}``, as JSON: OpenID Connect.
+
+    ``well-known`` is where the provider describes itself; with ``issuer`` instead, where the standard puts that.
+    """
+
+    well_known: str = msgspec.field(default="", name="well-known")
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    allowed_domains: list[str] = []
+    auto_provision: bool = False
+    roles: list[str] = []
+
+
+class ProviderEntry(msgspec.Struct):
+    """An identity provider in ``GET sso/idp/metadata``."""
+
+    id: str
+    issuer: str
+    valid_until: str
+
+
+class Provider(msgspec.Struct):
+    """``GET sso/idp/metadata/{id}``."""
+
+    id: str
+    kind: str
+    issuer: str
+    client_id: str
+    allowed_domains: list[str]
+    auto_provision: bool
+    roles: list[str]
+    start_url: str
+    redirect_uri: str
+    well_known: str = msgspec.field(name="well-known")
 
 
 class Exists(msgspec.Struct):

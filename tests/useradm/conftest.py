@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
 
 from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import SENDER, Mailbox, listening, use
+from tests.support.provider import CLIENT, SECRET, Provider
 
 if TYPE_CHECKING:
     import httpx2
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 LOGIN = "/api/management/v1/useradm/auth/login"
 ME = "/api/management/v1/useradm/users/me"
 USERS = "/api/management/v1/useradm/users"
+BASE = "/api/management/v1/useradm"
+METADATA = f"{BASE}/sso/idp/metadata"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,32 @@ def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbo
         use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
         yield opened
         server.drain()  # what is left would be sent to the next test
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """An identity provider that this server may call."""
+    relying_party.forget()
+    with Provider() as running:
+        use(monkeypatch, outbound_networks="127.0.0.0/8,::1/128", outbound_ports=str(running.port))
+        yield running
+
+
+def wanted(provider: Provider, **more: Any) -> dict[str, Any]:
+    """What sets the provider up."""
+    return {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET} | more
+
+
+@pytest.fixture
+def set_up(api: httpx2.Client, provider: Provider) -> Callable[..., str]:
+    """Sets a provider up in ``tenant``; its id."""
+
+    def run(**more: Any) -> str:
+        answer = api.post(METADATA, json=wanted(provider, **more))
+        assert answer.status_code == 201, answer.text
+        return answer.headers["location"].rpartition("/")[2]
+
+    return run
 
 
 def new_email() -> str:

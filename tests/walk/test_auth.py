@@ -30,6 +30,9 @@ PUBLIC = {
     # The link's signature is the credential: it came with the device's poll.
     "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
     "POST /devices/v1/authentication/auth_requests",  # a device signs its request; it has no token yet
+    "GET /management/v1/useradm/auth/sso/{id}/login",  # a login begins
+    "GET /management/v1/useradm/oidc/{id}/callback",  # what the identity provider says of a user is in it
+    "GET /management/v1/useradm/oidc/{id}/start",  # a login begins
     "POST /management/v1/useradm/auth/login",  # a user's credentials are in it
     "POST /management/v1/useradm/auth/password-reset/complete",  # a mailed secret is in it
     "POST /management/v1/useradm/auth/password-reset/start",  # who asks has lost the password

@@ -15,7 +15,7 @@ from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, jwt, no_content
-from chalicelib.useradm import plans, preferences, rules, service, sessions, shapes
+from chalicelib.useradm import plans, preferences, rules, service, sessions, shapes, sso
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query, Request
@@ -32,6 +32,10 @@ def login(request: Request) -> Reply:
         content.require_json(request.headers.get("content-type"), request.raw)
         options = content.decode(request.raw, shapes.LoginOptions)
     header = request.headers.get("authorization")
+    address, password = sessions.credentials(header)
+    if not password and (provider := sso.of_user(address)):
+        # Who has no password logs in elsewhere: the UI takes them there.
+        return Reply(body=shapes.SsoLogin(provider.id, sso.KIND))
     return jwt(sessions.login(header, request.source_ip, code=options.token2fa, no_expiry=options.no_expiry))
 
 
@@ -236,6 +240,7 @@ def _shown(user: service.User) -> shapes.User:
         login_ts=rfc3339(user.login) if user.login else None,
         verified=user.verified,
         tfa_status=user.tfa.status,
+        sso=[shapes.SsoLogin(provider, sso.KIND, subject) for provider, subject in user.sso.items()],
         roles=list(user.roles),
     )
 

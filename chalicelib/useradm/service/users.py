@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chalicelib import clock
+from chalicelib import actor, clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, NotFound, Unavailable, Unprocessable
@@ -182,6 +183,13 @@ def set_password(tenant: TenantId, user_id: str, password: str) -> None:
         if commit_change(user, rules.Change(None, password, own=False), keep_token=None):
             return
     raise Unavailable
+
+
+@contextmanager
+def acting_as(user: User) -> Iterator[None]:
+    """Act as a user who has shown to be this one, though without a token yet."""
+    with actor.acting(actor.Actor("user", user.id, actor.current().source_ip, user.email)):
+        yield
 
 
 def about(user: User) -> Object:

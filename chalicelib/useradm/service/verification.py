@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import actor, clock, limits
+from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import mail, queues
 from chalicelib.errors import (
@@ -37,7 +35,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import letters, passwords, rules
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.service.users import RACES, about, commit_change, find_user, get_user
+from chalicelib.useradm.service.users import RACES, about, acting_as, commit_change, find_user, get_user
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
 
@@ -101,7 +99,14 @@ def _addressee(order: Order) -> User | None:
         # Nothing is written to an address that is somebody's: it can't be changed to.
         return None if found else users.find(TenantId(order.tenant), order.user)
     user = users.find(*found) if found else None
-    return None if user is not None and order.purpose is Purpose.VERIFY_EMAIL and user.verified else user
+    if user is None or (user.verified if order.purpose is Purpose.VERIFY_EMAIL else _logs_in_elsewhere(user)):
+        return None
+    return user
+
+
+def _logs_in_elsewhere(user: User) -> bool:
+    """Whether the user has single sign-on and no password: one of their own would outlive the identity there."""
+    return bool(user.sso) and user.password == passwords.DUMMY
 
 
 def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
@@ -151,7 +156,7 @@ def complete_reset(secret: str, password: str) -> None:
             rules.check_password(password, user.email)
         except Unprocessable as error:
             raise BadRequest(error.text) from error
-        with _as(user):
+        with acting_as(user):
             done = commit_change(user, rules.Change(None, password, own=True), keep_token=None, used=request)
         if done:
             _tell("password", user.email)
@@ -168,7 +173,7 @@ def complete_verification(secret: str) -> None:
     """
     for _ in range(RACES):
         user, request = _redeem(secret, Purpose.VERIFY_EMAIL, Gone)
-        with _as(user):
+        with acting_as(user):
             done = _verify(user, request)
         if done:
             return
@@ -248,7 +253,7 @@ def complete_change(secret: str) -> None:
     for _ in range(RACES):
         user, request = _redeem(secret, Purpose.EMAIL_CHANGE, BadRequest)
         try:
-            with _as(user):
+            with acting_as(user):
                 done = commit_change(user, rules.Change(request.email, None, own=True), keep_token=None, used=request)
         except Unprocessable as error:
             raise Conflict(error.text) from error
@@ -287,13 +292,6 @@ def _redeem(secret: str, purpose: Purpose, expired: type[DomainError]) -> tuple[
     if request.until <= clock.now():
         raise expired(_EXPIRED)
     return user, request
-
-
-@contextmanager
-def _as(user: User) -> Iterator[None]:
-    """Act as the user whose secret the caller has shown."""
-    with actor.acting(actor.Actor("user", user.id, actor.current().source_ip)):
-        yield
 
 
 def _record(tx: Transaction, user: User, change: str) -> None:

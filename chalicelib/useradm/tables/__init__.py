@@ -9,6 +9,9 @@
 | ``T#t#U#<user>`` | ``SETTINGS`` | a user's own settings |
 | ``T#t#U#<user>`` | ``REQUEST#<purpose>`` | what a mailed secret is good for; expires |
 | ``SECRET#<sha256>`` | ``SECRET`` | whose request a mailed secret belongs to; expires |
+| ``T#t#SSO`` | ``<provider>`` | an identity provider |
+| ``PROVIDER#<provider>`` | ``PROVIDER`` | which tenant's it is |
+| ``STATE#<sha256 of the state>`` | ``STATE`` | a login at a provider that a browser has begun; expires |
 | ``LOGIN#<sha256 of the address>#<network>`` | ``LOGIN`` | failed logins; expires |
 | ``LOGIN#<sha256 of the address>#mails`` | ``LOGIN`` | account mails to an address; expires |
 | ``LOGIN#<sha256 of the user's id>#2fa`` | ``LOGIN`` | wrong codes of a user's second factor; expires |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -49,6 +50,8 @@ class User:
     tfa: TwoFactor = TwoFactor()
     roles: tuple[str, ...] = (PERMIT_ALL,)
     """Names of roles; who was made before there were any has every right."""
+    sso: Mapping[str, str] = field(default_factory=dict)
+    """Identity providers where the user logged in, with who the user is there."""
 
 
 class UserItem(UseradmItem):
@@ -66,6 +69,7 @@ class UserItem(UseradmItem):
     tfa_step = NumberAttribute(null=True)
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
     """Names of roles."""
+    sso = BlobAttribute(default=dict)
 
 
 class EmailItem(UseradmItem):
@@ -112,7 +116,9 @@ def put_new(tx: Transaction, user: User) -> None:
             password=user.password,
             created=user.created,
             updated=user.updated,
+            verified=user.verified,
             roles=list(user.roles),
+            sso=dict(user.sso),
         ),
         UserItem.pk.does_not_exist(),
         label=USER,
@@ -168,6 +174,12 @@ def hold_admin(tx: Transaction, admin: User) -> None:
     """Let a transaction fail with label :data:`ADMIN` unless this user, who has every right, still is and has."""
     same = UserItem.roles.does_not_exist() | (UserItem.roles == list(admin.roles))
     tx.check(UserItem(*_user_key(admin)), UserItem.pk.exists() & same, label=ADMIN)
+
+
+def set_sso(tx: Transaction, before: User, now: datetime, sso: Mapping[str, str]) -> None:
+    """Tie a user as it was read to identities of providers."""
+    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.sso.set(dict(sso))]
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
 def touch(tx: Transaction, before: User) -> None:
@@ -226,4 +238,5 @@ def _user(item: UserItem, tenant: TenantId) -> User:
             int(item.tfa_step) if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
         ),
         roles=tuple(item.roles),
+        sso=item.sso,
     )

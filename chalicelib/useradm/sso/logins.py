@@ -1,0 +1,212 @@
+"""Logins at identity providers: a browser is sent there, and comes back as somebody."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import clock, features, limits, settings
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action
+from chalicelib.aws import vault
+from chalicelib.errors import BadRequest, Forbidden, NotFound, Unavailable, Unprocessable
+from chalicelib.features import Feature
+from chalicelib.fleet import control
+from chalicelib.observability import logger
+from chalicelib.rights import EVERYTHING
+from chalicelib.storage.transactions import Transaction
+from chalicelib.useradm import passwords, rules, service, sessions
+from chalicelib.useradm.service import access
+from chalicelib.useradm.service.users import RACES, about, acting_as, add_user, draft_user
+from chalicelib.useradm.sso import relying_party
+from chalicelib.useradm.sso.providers import committed, places
+from chalicelib.useradm.sso.relying_party import Claims, Client, NotTrusted, ProviderError
+from chalicelib.useradm.tables import providers, users
+from chalicelib.useradm.tables.providers import Login, Provider
+
+if TYPE_CHECKING:
+    from chalicelib.useradm.tables.users import User
+
+
+_LIFE = timedelta(seconds=limits.SSO_LOGIN_LIFE)
+_NO_ACCOUNT = "there is no account for this identity"
+_NOT_GOOD = "the login has expired, was completed already, or was begun in another browser"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A login that begins: where the browser goes, and what it must bring back."""
+
+    location: str
+    verifier: str
+
+
+def of_user(email: str) -> Provider | None:
+    """The provider where the user with this address logs in; None where that is by a password."""
+    found = users.find_email(email)
+    user = users.find(*found) if found else None
+    if user is None or user.password != passwords.DUMMY:
+        return None
+    return next((each for each in providers.of_tenant(user.tenant) if each.id in user.sso), None)
+
+
+def start(provider_id: str) -> Begun:
+    """Begin a login at a provider.
+
+    Raises:
+        NotFound: there is no such provider, or its tenant can't use it now.
+        Unprocessable: this server does not know its own URL.
+        Unavailable: the provider does not describe itself.
+    """
+    provider = _usable(provider_id)
+    if not settings.current().public_url:
+        raise Unprocessable("LAMPLIGHTER_PUBLIC_URL is not set: the provider can't send anybody back")
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    login = Login(provider.tenant, provider_id, nonce, _challenge(verifier), clock.now() + _LIFE)
+    try:
+        location = relying_party.login_url(
+            _client(provider),
+            redirect_uri=places(provider_id)["redirect_uri"],
+            state=state,
+            nonce=nonce,
+            challenge=login.challenge,
+        )
+    except ProviderError as error:
+        raise _unavailable(provider, error) from error
+    providers.put_login(_hash(state), login)
+    return Begun(location, verifier)
+
+
+def complete(provider_id: str, answer: dict[str, str], verifier: str) -> str:
+    """The JWT of a new session for who comes back from a provider. A login can be completed once.
+
+    Args:
+        provider_id: whose callback was called.
+        answer: what the provider sent by the browser: ``state`` with ``code``, or with ``error``.
+        verifier: what the browser got when the login began.
+
+    Raises:
+        BadRequest: no login of this browser at this provider waits for it.
+        Forbidden: the provider refused, or there is no account for who logged in.
+        Unavailable: the provider does not answer as it should.
+    """
+    login = providers.take_login(_hash(answer.get("state", "")))
+    own = login is not None and hmac.compare_digest(login.challenge, _challenge(verifier))
+    if login is None or not own or login.provider != provider_id or login.until <= clock.now():
+        raise BadRequest(_NOT_GOOD)
+    provider = _usable(provider_id)
+    if provider.tenant != login.tenant or answer.get("iss", provider.issuer) != provider.issuer:
+        raise BadRequest(_NOT_GOOD)
+    if not answer.get("code"):
+        raise Forbidden("the identity provider refused the login")
+    claims = _redeemed(provider, answer["code"], verifier, login.nonce)
+    return _session(provider, claims)
+
+
+def _redeemed(provider: Provider, code: str, verifier: str, nonce: str) -> Claims:
+    where = places(provider.id)["redirect_uri"]
+    try:
+        claims = relying_party.redeem(_client(provider), code, redirect_uri=where, verifier=verifier, nonce=nonce)
+    except ProviderError as error:
+        raise _unavailable(provider, error) from error
+    except NotTrusted as error:
+        logger.warning("a login was refused", extra={"provider": provider.id, "reason": str(error)})
+        raise Forbidden("the identity provider's token was refused") from error
+    if not claims.verified:
+        raise Forbidden("the identity provider does not say that the email address is verified")
+    return claims
+
+
+def _session(provider: Provider, claims: Claims) -> str:
+    for _ in range(RACES):
+        user = _account(provider, claims)
+        if user is None:
+            continue
+        jwt = sessions.admit(user)
+        if jwt is not None:
+            return jwt
+    raise Unavailable
+
+
+def _account(provider: Provider, claims: Claims) -> User | None:
+    """The account of a verified address, in the provider's tenant; None if it changed meanwhile.
+
+    The first login ties it to who logged in. Should the provider give the address to somebody else later, that one
+    does not inherit the account.
+
+    Raises:
+        Forbidden: there is none, and none is made; or it is tied to somebody else.
+    """
+    try:
+        address = rules.email(claims.email)
+    except BadRequest as error:
+        raise Forbidden(_NO_ACCOUNT) from error
+    if provider.domains and address.rpartition("@")[2] not in provider.domains:
+        raise Forbidden(_NO_ACCOUNT)
+    found = users.find_email(address)
+    if found is None and provider.auto_provision:
+        return _provisioned(provider, address, claims.subject)
+    user = users.find(*found) if found is not None and found[0] == provider.tenant else None
+    if user is None:
+        raise Forbidden(_NO_ACCOUNT)
+    tied = user.sso.get(provider.id)
+    if tied is None:
+        return _tied(user, provider, claims.subject)
+    if tied != claims.subject:
+        raise Forbidden("the account is tied to another identity of this provider")
+    return user
+
+
+def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
+    roles = access.roles_to_have(provider.tenant, provider.roles or (limits.SSO_ROLE,), EVERYTHING)
+    draft = draft_user(provider.tenant, address, None, roles=roles)
+    user = replace(draft, verified=True, sso={provider.id: subject})
+    tx = Transaction()
+    with acting_as(user):
+        add_user(tx, user)
+        return user if committed(tx) else None
+
+
+def _tied(user: User, provider: Provider, subject: str) -> User | None:
+    tx = Transaction()
+    users.set_sso(tx, user, clock.now(), {**user.sso, provider.id: subject})
+    with acting_as(user):
+        what = f"{user.email} logs in at {provider.issuer}"
+        auditlogs.record(tx, user.tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
+        return service.get_user(user.tenant, user.id) if committed(tx) else None
+
+
+def _usable(provider_id: str) -> Provider:
+    tenant = providers.tenant_of(provider_id)
+    provider = providers.find(tenant, provider_id) if tenant else None
+    if provider is None:
+        raise NotFound("identity provider not found")
+    item = control.get(provider.tenant)
+    if not item.active or not features.included(Feature.SSO, item.plan, features.enabled_addons(item.addons)):
+        raise NotFound("identity provider not found")
+    return provider
+
+
+def _client(provider: Provider) -> Client:
+    secret = vault.unseal(provider.secret, provider.tenant, provider.id)
+    return Client(provider.issuer, provider.well_known, provider.client_id, secret)
+
+
+def _unavailable(provider: Provider, error: Any) -> Unavailable:
+    logger.warning("an identity provider failed", extra={"provider": provider.id, "reason": str(error)})
+    return Unavailable("the identity provider does not answer as it should")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _challenge(verifier: str) -> str:
+    """RFC 7636, S256."""
+    digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()

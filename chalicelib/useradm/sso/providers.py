@@ -1,0 +1,150 @@
+"""The identity providers of a tenant: set up, changed, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from chalicelib import limits, settings
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.aws import vault
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
+from chalicelib.rights import EVERYTHING
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm import rules
+from chalicelib.useradm.service import access
+from chalicelib.useradm.service.users import RACES
+from chalicelib.useradm.sso import relying_party
+from chalicelib.useradm.sso.relying_party import ProviderError
+from chalicelib.useradm.tables import providers
+from chalicelib.useradm.tables.providers import Provider
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+KIND = "sso/oidc"
+"""What the API calls a provider of this protocol."""
+
+
+def listed(tenant: TenantId) -> list[Provider]:
+    """The tenant's providers."""
+    return list(providers.of_tenant(tenant))
+
+
+def get(tenant: TenantId, provider_id: str) -> Provider:
+    """A provider of the tenant.
+
+    Raises:
+        NotFound: it has none of this id.
+    """
+    found = providers.find(tenant, provider_id)
+    if found is None:
+        raise NotFound("identity provider not found")
+    return found
+
+
+def create(tenant: TenantId, wanted: rules.ProviderSettings) -> Provider:
+    """Let the tenant's users log in at a provider, which must describe itself where ``wanted`` says.
+
+    Raises:
+        BadRequest: a value breaks its rule, or the provider does not describe itself.
+        Conflict: the tenant has as many as it may.
+        Unprocessable: there is no such role.
+    """
+    if not wanted.client_secret:
+        raise BadRequest("client_secret: is required")
+    if len(listed(tenant)) >= limits.SSO_PROVIDERS:
+        raise Conflict(f"too many identity providers (max: {limits.SSO_PROVIDERS})")
+    provider = _described(tenant, str(uuid.uuid4()), wanted, b"")
+    tx = Transaction()
+    providers.put_new(tx, provider)
+    _record(tx, provider, Action.CREATE)
+    tx.commit()
+    return provider
+
+
+def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings) -> None:
+    """Replace what is set of a provider; without a secret it keeps the one it has.
+
+    Raises:
+        BadRequest: a value breaks its rule, the provider does not describe itself, or it is another one and there is
+            no secret: the old one is not for it.
+        NotFound: the tenant has no such provider.
+        Unprocessable: there is no such role.
+    """
+    for _ in range(RACES):
+        before = get(tenant, provider_id)
+        after = _described(tenant, provider_id, wanted, before.secret)
+        if not wanted.client_secret and after.issuer != before.issuer:
+            raise BadRequest("client_secret: is required for another issuer")
+        tx = Transaction()
+        providers.replace(tx, before, after)
+        _record(tx, after, Action.UPDATE)
+        if committed(tx):
+            return
+    raise Unavailable
+
+
+def delete(tenant: TenantId, provider_id: str) -> None:
+    """End logins at a provider. Users stay, with their sessions.
+
+    Raises:
+        NotFound: the tenant has no such provider.
+    """
+    for _ in range(RACES):
+        provider = get(tenant, provider_id)
+        tx = Transaction()
+        providers.delete(tx, provider)
+        _record(tx, provider, Action.DELETE)
+        if committed(tx):
+            return
+    raise Unavailable
+
+
+def places(provider_id: str) -> dict[str, str]:
+    """Where logins begin, and where the provider must send browsers back to."""
+    base = settings.current().public_url + f"/api/management/v1/useradm/oidc/{provider_id}"
+    return {"start_url": f"{base}/start", "redirect_uri": f"{base}/callback"}
+
+
+def _described(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, secret: bytes) -> Provider:
+    rules.check_provider(wanted)
+    # The roles of new users, whoever they are: only who has every right sets a provider up.
+    roles = access.roles_to_have(tenant, wanted.roles, EVERYTHING) if wanted.roles else ()
+    try:
+        relying_party.check_url(wanted.well_known)
+        document = relying_party.discover(wanted.well_known, fresh=True)
+    except ProviderError as error:
+        raise BadRequest(f"the identity provider can't be used: {error}") from error
+    sealed = vault.seal(wanted.client_secret, tenant, provider_id) if wanted.client_secret else secret
+    return Provider(
+        id=provider_id,
+        tenant=tenant,
+        issuer=document.issuer,
+        well_known=wanted.well_known,
+        client_id=wanted.client_id,
+        secret=sealed,
+        domains=wanted.domains,
+        auto_provision=wanted.auto_provision,
+        roles=tuple(roles),
+    )
+
+
+def _record(tx: Transaction, provider: Provider, action: Action) -> None:
+    what = Object(ObjectType.SETTINGS, provider.id, {"name": "single sign-on"})
+    domains = ", ".join(provider.domains) or "any"
+    change = f"Identity provider {provider.issuer}, client {provider.client_id}, domains: {domains}"
+    if provider.auto_provision:
+        change += f", makes users with the roles {', '.join(provider.roles) or limits.SSO_ROLE}"
+    auditlogs.record(tx, provider.tenant, action, what, change=change)
+
+
+def committed(tx: Transaction) -> bool:
+    """Commit; False if a condition did not hold."""
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    return True

@@ -1,0 +1,256 @@
+"""The part of an OpenID Connect client that talks to a provider: where things are, a code for a token, whose it is.
+
+Everything goes through ``outbound``: a tenant names the provider, and its documents name further URLs. A token is
+taken only if a key that the provider publishes signed it with a public-key algorithm that fits the key, for this
+client, for this login, now.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, urlencode, urlsplit
+
+import msgspec
+
+from chalicelib import limits, outbound, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEY_TYPES = {
+    "RS256": "RSA",
+    "RS384": "RSA",
+    "RS512": "RSA",
+    "PS256": "RSA",
+    "PS384": "RSA",
+    "PS512": "RSA",
+    "ES256": "EC",
+    "ES384": "EC",
+    "ES512": "EC",
+    "EdDSA": "OKP",
+}
+"""The algorithms that are taken, with the kind of key that each needs. None with a shared secret, and not "none"."""
+_SKEW = 60
+"""Seconds by which a provider's clock may differ."""
+_DOCUMENT_LIFE, _KEYS_LIFE = 3600.0, 300.0
+_LOOK_AGAIN = 10.0
+"""Seconds until a key that is not there is looked for again: a provider that rotates waits no longer."""
+_CACHED = 1000
+_cache: dict[str, tuple[float, Any]] = {}
+_lock = Lock()
+
+
+class ProviderError(Exception):
+    """The provider did not answer as OpenID Connect says. ``str()`` may be shown to who set it up."""
+
+
+class NotTrusted(Exception):
+    """The provider's token says nothing that this server relies on."""
+
+
+class _Document(msgspec.Struct):
+    """What is read of a provider's description of itself."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+
+
+class _TokenAnswer(msgspec.Struct):
+    id_token: str
+
+
+class _Keys(msgspec.Struct):
+    keys: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who this server is for a provider."""
+
+    issuer: str
+    well_known: str
+    id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says of a person, as far as it matters here."""
+
+    subject: str
+    email: str
+    verified: bool
+
+
+def discover(well_known: str, *, fresh: bool = False) -> _Document:
+    """The provider's description of itself.
+
+    Raises:
+        ProviderError: it can't be had, or names places that are not safe to use.
+    """
+    document: _Document = _remembered(well_known, 0.0 if fresh else _DOCUMENT_LIFE, lambda: _get(well_known, _Document))
+    for url in (document.authorization_endpoint, document.token_endpoint, document.jwks_uri):
+        check_url(url)
+    return document
+
+
+def check_url(url: str) -> None:
+    """Refuse URLs without TLS, unless the admin lets this server call networks of its own.
+
+    Raises:
+        ProviderError: it is no URL that this server calls.
+    """
+    try:
+        target = outbound.parse(url)
+    except outbound.Refused as error:
+        raise ProviderError(str(error)) from error
+    if target.scheme != "https" and not settings.current().outbound_networks:
+        raise ProviderError("the provider's URLs must begin with https://")
+
+
+def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
+    """Where the browser goes to log in.
+
+    Raises:
+        ProviderError: the provider does not describe itself, or as somebody else.
+    """
+    query = {
+        "response_type": "code",
+        "client_id": client.id,
+        "redirect_uri": redirect_uri,
+        "scope": "openid email",
+        "state": state,
+        "nonce": nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    where = _own(client).authorization_endpoint
+    return f"{where}{'&' if urlsplit(where).query else '?'}{urlencode(query)}"
+
+
+def redeem(client: Client, code: str, *, redirect_uri: str, verifier: str, nonce: str) -> Claims:
+    """Who logged in, by the code that the browser brought.
+
+    Raises:
+        ProviderError: the provider did not take the code, or did not answer as it should.
+        NotTrusted: its token is none for this login.
+    """
+    document = _own(client)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": verifier,
+        "client_id": client.id,
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    if "client_secret_basic" in document.token_endpoint_auth_methods_supported:
+        pair = f"{quote_plus(client.id)}:{quote_plus(client.secret)}"  # RFC 6749, section 2.3.1
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    else:
+        form["client_secret"] = client.secret
+    answer = _call("POST", document.token_endpoint, headers, urlencode(form).encode())
+    return _claims(_decoded(answer.body, _TokenAnswer).id_token, client, document.jwks_uri, nonce)
+
+
+def _own(client: Client) -> _Document:
+    document = discover(client.well_known)
+    if document.issuer != client.issuer:
+        raise ProviderError("the provider calls itself by another name than when it was set up")
+    return document
+
+
+def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
+    import jwt
+
+    try:
+        header = jwt.get_unverified_header(token)
+        algorithm = str(header.get("alg"))
+        key = jwt.PyJWK(_key(jwks_uri, header.get("kid"), algorithm), algorithm=algorithm)
+        said: dict[str, Any] = jwt.decode(
+            token,
+            key.key,
+            algorithms=[algorithm],
+            audience=client.id,
+            issuer=client.issuer,
+            leeway=_SKEW,
+            options={"require": ["aud", "exp", "iat", "iss", "nonce", "sub"]},
+        )
+    except (jwt.PyJWTError, ValueError) as error:
+        raise NotTrusted(f"the token was refused: {type(error).__name__}") from error
+    if not hmac.compare_digest(str(said["nonce"]).encode(), nonce.encode()):
+        raise NotTrusted("the token belongs to another login")
+    several = isinstance(said["aud"], list) and len(said["aud"]) > 1
+    if said.get("azp", None if several else client.id) != client.id:
+        raise NotTrusted("the token was made for another client")
+    # Some providers send the text "true".
+    verified = said.get("email_verified") in (True, "true")
+    return Claims(str(said["sub"]), str(said.get("email", "")), verified)
+
+
+def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
+    """The provider's key that a token names.
+
+    Raises:
+        NotTrusted: it has none of that name that fits the algorithm.
+    """
+    for max_age in (_KEYS_LIFE, _LOOK_AGAIN):
+        published: _Keys = _remembered(jwks_uri, max_age, lambda: _get(jwks_uri, _Keys))
+        fitting = [
+            key
+            for key in published.keys
+            if key.get("kty") == _KEY_TYPES.get(algorithm, "-")
+            and key.get("use", "sig") == "sig"
+            and key.get("alg", algorithm) == algorithm
+            and (kid is None or key.get("kid") == kid)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+    raise NotTrusted("the token names no key of the provider that fits it")
+
+
+def _get(url: str, shape: type[Any]) -> Any:
+    check_url(url)
+    return _decoded(_call("GET", url, {"Accept": "application/json"}).body, shape)
+
+
+def _call(method: str, url: str, headers: dict[str, str], body: bytes = b"") -> outbound.Answer:
+    try:
+        answer = outbound.request(method, url, headers, body, max_answer=limits.PROVIDER_ANSWER)
+    except outbound.OutboundError as error:
+        raise ProviderError(str(error)) from error
+    if answer.status != 200:  # HTTP
+        raise ProviderError(f"the provider answered {answer.status}")
+    return answer
+
+
+def _decoded(body: bytes, shape: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProviderError("the provider's answer is not what OpenID Connect describes") from error
+
+
+def _remembered(url: str, max_age: float, fetch: Callable[[], Any]) -> Any:
+    cached = _cache.get(url)
+    if cached is not None and time.monotonic() - cached[0] < max_age:
+        return cached[1]
+    fetched = fetch()
+    with _lock:
+        if len(_cache) >= _CACHED:
+            _cache.clear()
+        _cache[url] = (time.monotonic(), fetched)
+    return fetched
+
+
+def forget() -> None:
+    """Drop what this process remembers of providers."""
+    _cache.clear()

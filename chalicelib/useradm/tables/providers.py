@@ -1,0 +1,183 @@
+"""Identity providers of tenants, and logins that browsers have begun at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import DeleteError
+
+from chalicelib.storage import keys
+from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.tables import UseradmItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.transactions import Transaction
+
+PROVIDER = "provider"
+"""Label of a condition: the provider changed meanwhile, or is gone."""
+_OWN, _SHARED, _STATE = "SSO", "PROVIDER", "STATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An identity provider. ``secret`` is sealed; ``version`` counts its changes."""
+
+    id: str
+    tenant: TenantId
+    issuer: str
+    well_known: str
+    client_id: str
+    secret: bytes = field(repr=False)
+    domains: tuple[str, ...]
+    auto_provision: bool
+    roles: tuple[str, ...]
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that a browser has begun. ``challenge``: the hash of what only that browser has."""
+
+    tenant: TenantId
+    provider: str
+    nonce: str
+    challenge: str
+    until: datetime
+
+
+class ProviderItem(UseradmItem):
+    """An identity provider."""
+
+    issuer = UnicodeAttribute()
+    well_known = UnicodeAttribute()
+    client_id = UnicodeAttribute()
+    secret = BinaryAttribute(legacy_encoding=False)
+    domains = BlobAttribute()
+    auto_provision = BooleanAttribute()
+    roles = BlobAttribute()
+    version = NumberAttribute()
+
+
+class ProviderTenantItem(UseradmItem):
+    """Which tenant's a provider is: logins begin without a token."""
+
+    tenant = UnicodeAttribute()
+
+
+class LoginItem(UseradmItem):
+    """A login that was begun."""
+
+    tenant = UnicodeAttribute()
+    provider = UnicodeAttribute()
+    nonce = UnicodeAttribute()
+    challenge = UnicodeAttribute()
+    until = TimeAttribute()
+    expires_at = NumberAttribute()
+
+
+def find(tenant: TenantId, provider: str) -> Provider | None:
+    """A tenant's provider."""
+    try:
+        return _provider(
+            ProviderItem.get(keys.partition(tenant, _OWN), keys.sort(provider), consistent_read=True), tenant
+        )
+    except ProviderItem.DoesNotExist:
+        return None
+
+
+def tenant_of(provider: str) -> TenantId | None:
+    """Whose a provider is."""
+    try:
+        item = ProviderTenantItem.get(keys.shared(_SHARED, provider), _SHARED, consistent_read=True)
+    except ProviderTenantItem.DoesNotExist:
+        return None
+    return TenantId(item.tenant)
+
+
+def of_tenant(tenant: TenantId) -> Iterator[Provider]:
+    """All providers of a tenant, by id."""
+    for item in ProviderItem.query(keys.partition(tenant, _OWN), consistent_read=True):
+        yield _provider(item, tenant)
+
+
+def put_new(tx: Transaction, provider: Provider) -> None:
+    """Add a provider."""
+    tx.put(_item(provider), ProviderItem.pk.does_not_exist(), label=PROVIDER)
+    tx.put(ProviderTenantItem(keys.shared(_SHARED, provider.id), _SHARED, tenant=provider.tenant))
+
+
+def replace(tx: Transaction, before: Provider, after: Provider) -> None:
+    """Change a provider as it was read."""
+    item = _item(after)
+    item.version = before.version + 1
+    tx.put(item, ProviderItem.version == before.version, label=PROVIDER)
+
+
+def delete(tx: Transaction, provider: Provider) -> None:
+    """Delete a provider as it was read."""
+    tx.delete(_item(provider), ProviderItem.version == provider.version, label=PROVIDER)
+    tx.delete(ProviderTenantItem(keys.shared(_SHARED, provider.id), _SHARED))
+
+
+def put_login(state: str, login: Login) -> None:
+    """Note that a browser has begun a login; ``state`` is a hash."""
+    LoginItem(
+        keys.shared(_STATE, state),
+        _STATE,
+        tenant=login.tenant,
+        provider=login.provider,
+        nonce=login.nonce,
+        challenge=login.challenge,
+        until=login.until,
+        expires_at=int(login.until.timestamp()) + 1,
+    ).save()
+
+
+def take_login(state: str) -> Login | None:
+    """The login of a state, which is gone with this: once only."""
+    try:
+        item = LoginItem.get(keys.shared(_STATE, state), _STATE, consistent_read=True)
+        item.delete(LoginItem.pk.exists())
+    except LoginItem.DoesNotExist:
+        return None
+    except DeleteError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return None
+        raise
+    return Login(TenantId(item.tenant), item.provider, item.nonce, item.challenge, item.until)
+
+
+def _item(provider: Provider) -> ProviderItem:
+    return ProviderItem(
+        keys.partition(provider.tenant, _OWN),
+        keys.sort(provider.id),
+        issuer=provider.issuer,
+        well_known=provider.well_known,
+        client_id=provider.client_id,
+        secret=provider.secret,
+        domains=list(provider.domains),
+        auto_provision=provider.auto_provision,
+        roles=list(provider.roles),
+        version=provider.version,
+    )
+
+
+def _provider(item: ProviderItem, tenant: TenantId) -> Provider:
+    return Provider(
+        id=keys.last_part(item.sk),
+        tenant=tenant,
+        issuer=item.issuer,
+        well_known=item.well_known,
+        client_id=item.client_id,
+        secret=item.secret,
+        domains=tuple(item.domains),
+        auto_provision=bool(item.auto_provision),
+        roles=tuple(item.roles),
+        version=int(item.version),
+    )

@@ -1,0 +1,155 @@
+"""A real little OpenID Connect provider on loopback, which tests may make lie."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+import time
+from base64 import b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+CLIENT, SECRET = "lamplighter:one", "s3cret & more"
+_RSA = rsa.generate_private_key(65537, 2048)
+_EC = ec.generate_private_key(ec.SECP256R1())
+STRANGER = rsa.generate_private_key(65537, 2048)
+
+
+def public_rsa(kid: str, **more: Any) -> dict[str, Any]:
+    """The provider's RSA key as it publishes it."""
+    return {**RSAAlgorithm.to_jwk(_RSA.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
+
+
+def public_ec(kid: str) -> dict[str, Any]:
+    """The provider's EC key as it publishes it."""
+    return {**ECAlgorithm.to_jwk(_EC.public_key(), as_dict=True), "kid": kid, "use": "sig"}
+
+
+@dataclass
+class Provider:
+    """Who logs in next (``claims``), how tokens are signed, and what was asked."""
+
+    claims: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=lambda: {"kid": "one"})
+    algorithm: str = "RS256"
+    key: Any = _RSA
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [public_rsa("one"), public_ec("two")])
+    methods: list[str] = field(default_factory=lambda: ["client_secret_basic", "client_secret_post"])
+    document: dict[str, Any] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # http.server's name
+                provider.get(self)
+
+            def do_POST(self) -> None:  # http.server's name
+                provider.post(self)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
+
+    @property
+    def issuer(self) -> str:
+        """Its name."""
+        return f"http://localhost:{self.port}"
+
+    def log_in(self, location: str, subject: str = "subject-1", **claims: Any) -> dict[str, str]:
+        """Somebody logs in where the server sent the browser; the query with which the browser comes back."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+        assert asked["response_type"] == "code"
+        assert "openid" in asked["scope"].split()
+        code = secrets.token_urlsafe(8)
+        self.codes[code] = asked
+        self.claims = {"sub": subject, "email_verified": True, **claims}
+        return {"state": asked["state"], "code": code}
+
+    def get(self, call: BaseHTTPRequestHandler) -> None:
+        """Describe itself, and its keys."""
+        self.seen.append(call.path)
+        if call.path == "/jwks":
+            self._answer(call, 200, {"keys": self.keys})
+            return
+        document = {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize?tenant=x",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/jwks",
+            "token_endpoint_auth_methods_supported": self.methods,
+        }
+        self._answer(call, 200, document | self.document)
+
+    def post(self, call: BaseHTTPRequestHandler) -> None:
+        """A code for a token, for the client that it was made for."""
+        self.seen.append(call.path)
+        form = parse_qs(call.rfile.read(int(call.headers["Content-Length"])).decode())
+        given = {name: values[0] for name, values in form.items()}
+        asked = self.codes.pop(given.get("code", ""), None)
+        if asked is None or not self._is_client(call, given):
+            self._answer(call, 400, {"error": "invalid_grant"})
+            return
+        digest = hashlib.sha256(given["code_verifier"].encode()).digest()
+        proof = urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if proof != asked["code_challenge"] or given["redirect_uri"] != asked["redirect_uri"]:
+            self._answer(call, 400, {"error": "invalid_grant"})
+            return
+        now = int(time.time())
+        said = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"], **self.claims}
+        said = {name: value for name, value in said.items() if value is not None}
+        self._answer(call, 200, {"access_token": "x", "token_type": "Bearer", "id_token": self._signed(said)})
+
+    def _signed(self, said: dict[str, Any]) -> str:
+        if self.algorithm != "HS256":
+            return jwt.encode(said, self.key, self.algorithm, self.header)
+        # By hand: the library refuses what a forger does not.
+        header = {"alg": "HS256", **self.header}
+        parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, said)]
+        signature = hmac.digest(self.key, b".".join(parts), "sha256")
+        return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+    def _is_client(self, call: BaseHTTPRequestHandler, given: dict[str, str]) -> bool:
+        if "client_secret_basic" not in self.methods:
+            return (given["client_id"], given.get("client_secret")) == (CLIENT, SECRET)
+        name, _, secret = b64decode(call.headers["Authorization"].removeprefix("Basic ")).decode().partition(":")
+        return (unquote_plus(name), unquote_plus(secret)) == (CLIENT, SECRET)
+
+    @staticmethod
+    def _answer(call: BaseHTTPRequestHandler, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        call.send_response(status)
+        call.send_header("Content-Type", "application/json")
+        call.send_header("Content-Length", str(len(body)))
+        call.end_headers()
+        call.wfile.write(body)
