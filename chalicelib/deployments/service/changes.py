@@ -73,6 +73,8 @@ class Change:
     """In which phase a new row begins."""
     room: int | None = None
     """How many devices may have begun, this one included; None: any number."""
+    silent_since: str | None = None
+    """``due_sk`` that the row must still have, if the server ends it because its device is silent."""
 
     @property
     def finishes(self) -> bool:
@@ -151,7 +153,10 @@ def _write_row(tx: Transaction, change: Change) -> None:
     else:
         state = tables.row_state(change.after, change.device_id)
         actions = [RowItem.status.set(str(change.after)), RowItem.state_sk.set(state), *change.actions]
-        tx.update(row, actions, RowItem.status == str(change.before), label="row")
+        same: Condition = RowItem.status == str(change.before)
+        if change.silent_since is not None:
+            same &= RowItem.due_sk == change.silent_since
+        tx.update(row, actions, same, label="row")
     if change.head is not None:
         tx.update(change.head.head, change.head.actions, change.head.condition, label="head")
 

@@ -10,7 +10,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
-from chalicelib.deployments.service import changes, heads, plans, rows
+from chalicelib.deployments.service import changes, heads, plans, rows, timeouts
 from chalicelib.deployments.service.changes import Change, HeadWrite, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -68,14 +68,14 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
     plan = plans.get(tenant, current.d)
     if plan is None:
         raise NotFound(_GONE)
-    before = Status(current.s)
+    before, now = Status(current.s), clock.now()
     # Clients send a failure again before every try to send its log; it must not use another attempt up.
     repeated_failure = status is Status.FAILURE and before is Status.PENDING and current.n > 1 and current.r is None
     if status is before or repeated_failure:
         _require_open(tenant, current)
-        _note_substate(tenant, plan, head.device_id, substate)
+        # Nothing new, but a sign of life.
+        _note(tenant, plan, head.device_id, substate, timeouts.noted(tenant, plan.id, before, now))
         return
-    now = clock.now()
     again = status is Status.FAILURE and current.n <= plan.retries
     if again:
         # An attempt is left: the row goes back in line, and this deployment is served again.
@@ -84,7 +84,7 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
         write = heads.write(head, current=None, decided=current.q)
     else:
         write = heads.write(head, current=_moved(current, status, again=again))
-    actions = _row_actions(now, status, substate)
+    actions = _row_actions(tenant, plan, status, substate, now)
     if again:
         actions.append(RowItem.attempts.set(current.n + 1))
     _commit(tenant, plan, head.device_id, before, status, actions, write, now)
@@ -122,7 +122,7 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
         raise Conflict(WITHDRAWN[before])
     plan = plans.of(tenant, item)
     if status is before:
-        _note_substate(tenant, plan, head.device_id, substate)
+        _note(tenant, plan, head.device_id, substate, [])
         return
     if not status.final and not item.is_open:
         return  # out of order: a finished deployment is not taken up again
@@ -131,11 +131,14 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
     if not status.final and heads.current_of(head) is None:
         # The device takes a row up again that it had finished: its polls must serve it.
         write = heads.write(head, current=rows.resumed(plan, row, status))
-    _commit(tenant, plan, head.device_id, before, status, _row_actions(now, status, substate), write, now)
+    actions = _row_actions(tenant, plan, status, substate, now)
+    if substate is None and timeouts.is_timeout(row.substate):
+        actions.append(RowItem.substate.remove())  # it was not silent for good
+    _commit(tenant, plan, head.device_id, before, status, actions, write, now)
 
 
-def _row_actions(now: datetime, status: Status, substate: str | None) -> list[Action]:
-    actions: list[Action] = []
+def _row_actions(tenant: TenantId, plan: Plan, status: Status, substate: str | None, now: datetime) -> list[Action]:
+    actions = timeouts.noted(tenant, plan.id, status, now)
     if status is not Status.PENDING:
         actions.append(RowItem.started.set(RowItem.started | now))
     if status.final:
@@ -158,10 +161,11 @@ def _commit(  # the parts of a change
     changes.commit(Change(tenant, plan, device_id, before, after, actions=actions, head=head), now)
 
 
-def _note_substate(tenant: TenantId, plan: Plan, device_id: str, substate: str | None) -> None:
+def _note(tenant: TenantId, plan: Plan, device_id: str, substate: str | None, actions: list[Action]) -> None:
     if substate is not None:
-        row = tables.row_ref(tenant, plan.id, device_id)
-        row.update([RowItem.substate.set(substate)], RowItem.pk.exists())
+        actions = [*actions, RowItem.substate.set(substate)]
+    if actions:
+        tables.row_ref(tenant, plan.id, device_id).update(actions, RowItem.pk.exists())
 
 
 def store_log(tenant: TenantId, device_id: str, deployment: str, messages: list[LogMessage]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import changes, heads
+from chalicelib.deployments.service import changes, heads, timeouts
 from chalicelib.deployments.service.changes import Change, Lost
 from chalicelib.deployments.tables import RowItem
 from chalicelib.storage import keys
@@ -84,7 +84,7 @@ def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: S
         Unavailable: other writers did not let us through.
     """
     write = heads.write(head, current=None, decided=plan.sequence)
-    actions: list[Action] = [RowItem.finished.set(now)]
+    actions: list[Action] = [RowItem.finished.set(now), *tables.not_due()]
     changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 
@@ -93,7 +93,10 @@ def _new_row(tenant: TenantId, plan: Plan, device_id: str, start: Start, now: da
     row = tables.row_ref(tenant, plan.id, device_id)
     row.status, row.sequence, row.created = start.status, plan.sequence, plan.created
     row.artifact, row.phase = start.artifact, start.phase
-    row.finished = now if start.status.final else None
+    if start.status.final:
+        row.finished = now
+    else:
+        timeouts.note_first(tenant, row, now)
     row.history_pk = tables.device_history(tenant, device_id)
     row.history_sk = keys.sort(keys.number(plan.sequence), plan.id)
     row.state_pk, row.state_sk = row.pk, tables.row_state(start.status, device_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases
-from chalicelib.deployments.service import plans
+from chalicelib.deployments.service import plans, timeouts
 from chalicelib.deployments.tables import DeploymentItem
 from chalicelib.observability import logger
 from chalicelib.storage import keys
@@ -63,8 +63,11 @@ def tick(now: datetime) -> None:
 
 
 def _work_off(item: DeploymentItem | RowItem, now: datetime) -> None:
+    tenant = keys.tenant_of(item.pk)
     if isinstance(item, DeploymentItem):
-        _open_phases(keys.tenant_of(item.pk), item, now)
+        _open_phases(tenant, item, now)
+    else:
+        timeouts.end(tenant, item, now)
 
 
 def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:

@@ -204,6 +204,7 @@ class RowItem(Indexed):
 
     history = HistoryIndex()
     state = StateIndex()
+    due = DueIndex()
 
     status = UnicodeAttribute()
     sequence = NumberAttribute()

@@ -1,0 +1,89 @@
+"""Devices that fall silent: their rows end as failures, where a tenant wants that (``TenantSettings.device_timeout``).
+
+Each write of an active row notes when the device's silence becomes too long; the schedule finds by that what is due.
+Nothing is written, and nothing is in the index, for tenants that leave this off.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import changes, heads, plans
+from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
+from chalicelib.deployments.tables import RowItem
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action
+
+_TEXT = "timeout: no report for "
+
+
+def noted(tenant: TenantId, deployment: str, status: Status, now: datetime) -> list[Action]:
+    """Goes with each write of a row: until when its device has to be heard of."""
+    if status.final:
+        return tables.not_due()
+    timeout = control.get(tenant).settings.device_timeout
+    if not timeout:
+        return []
+    due = tables.due_time(now + timedelta(seconds=timeout))
+    return [RowItem.due_pk.set(tables.due_part(deployment)), RowItem.due_sk.set(due)]
+
+
+def note_first(tenant: TenantId, row: RowItem, now: datetime) -> None:
+    """The same for a new row that is active."""
+    timeout = control.get(tenant).settings.device_timeout
+    if timeout:
+        row.due_pk = tables.due_part(row.deployment_id)
+        row.due_sk = tables.due_time(now + timedelta(seconds=timeout))
+
+
+def is_timeout(substate: str | None) -> bool:
+    """Whether a substate is what a timeout left there."""
+    return substate is not None and substate.startswith(_TEXT)
+
+
+def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
+    """End the row of a device that has been silent for too long. A report that comes meanwhile wins.
+
+    Attempts that are left are not used: who says nothing does not ask again either. What the device says later is
+    recorded like any change of mind.
+    """
+    timeout = control.get(tenant).settings.device_timeout
+    before = Status(row.status)
+    plan = plans.get(tenant, row.deployment_id)
+    if not timeout or before.final or plan is None:
+        _forget(row)
+        return
+    head = fleet_heads.find(tenant, row.device_id)
+    current = heads.current_of(head) if head is not None else None
+    write = None
+    if head is not None and current is not None and current.d == plan.id:
+        write = heads.write(head, current=None, decided=plan.sequence)
+    actions = [RowItem.finished.set(now), RowItem.substate.set(f"{_TEXT}{timeout} seconds"), *tables.not_due()]
+    change = Change(
+        tenant, plan, row.device_id, before, Status.FAILURE, actions=actions, head=write, silent_since=row.due_sk
+    )
+    try:
+        changes.commit(change, now)
+    except Withdrawn:
+        _forget(row)
+    except Lost:
+        return  # the device was faster; if it was not that, the next tick looks again
+
+
+def _forget(row: RowItem) -> None:
+    tx = Transaction()
+    tx.update(RowItem(row.pk, row.sk), tables.not_due(), RowItem.due_sk == row.due_sk, label="due")
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return
