@@ -1,0 +1,94 @@
+"""Promise T11 of every route: a user's change has exactly one audit entry, and a call that changes nothing has none.
+
+A new route that changes something is found by this walk. It is called with the ids and the body that the walk of
+tenants has for it (``BODIES``); where these are not enough for a change that works, ``CASES`` says how to come to
+one. A route without an entry stands in ``SILENT`` or ``ELSEWHERE``, with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.http.identity import Auth
+from tests.deployments.world import World
+from tests.walk.changes import CASES, ELSEWHERE, SILENT, Values
+from tests.walk.table import Route, routes
+from tests.walk.test_tenants import BODIES, Tenant
+
+if TYPE_CHECKING:
+    import httpx2
+
+LOGS = "/api/management/v1/auditlogs/logs"
+READS = {"GET", "HEAD"}
+
+
+@pytest.fixture
+def mine(api: httpx2.Client, http: httpx2.Client, tenant: Any) -> Tenant:
+    from chalicelib.tenantadm import service as tenants
+
+    tenants.set_service_provider(tenant.id, enabled=True)
+    return Tenant(World(api, http, tenant.tenant_token))
+
+
+@pytest.fixture
+def changing(server: Any) -> list[Route]:
+    found = [route for route in routes(server.app) if route.spec.auth is Auth.USER and route.spec.method not in READS]
+    # What takes things away comes last.
+    return sorted(found, key=lambda route: ("POST", "PUT", "PATCH", "DELETE").index(route.spec.method))
+
+
+def attempts(mine: Tenant, route: Route) -> list[tuple[Values, dict[str, Any]]]:
+    """Calls of a route, of which at least one should work."""
+    if route.name in CASES:
+        return [CASES[route.name](mine)]
+    body = {"json": BODIES[route.name]} if route.name in BODIES else {}
+    return [(values, body) for values in mine.values(route.spec.path)]
+
+
+def entries(mine: Tenant) -> int:
+    answer = mine.world.api.get(LOGS, params={"per_page": 1})
+    assert answer.status_code == 200, answer.text
+    return int(answer.headers["X-Total-Count"])
+
+
+def walked(mine: Tenant, route: Route) -> str | None:
+    """What is wrong with the entries of a route; None if nothing is."""
+    told = []
+    for values, more in attempts(mine, route):
+        before = entries(mine)
+        answer = mine.world.api.request(route.spec.method, route.uri(values), **more)
+        added = entries(mine) - before
+        if answer.is_success and added == 1:
+            return None
+        told.append(f"{answer.status_code} {answer.text[:100]}, {added} entries")
+        if added:
+            break
+    return f"{route.name}: {told}"
+
+
+def test_a_change_has_one_entry(mine: Tenant, changing: list[Route]):
+    exempt = SILENT.keys() | ELSEWHERE.keys()
+
+    wrong = [told for route in changing if route.name not in exempt and (told := walked(mine, route))]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_refused_has_none(mine: Tenant, changing: list[Route]):
+    wrong = []
+    for route in changing:
+        if route.spec.path.endswith("/logout"):
+            continue
+        for body in (..., {"unexpected": 1}, [[1], None]):
+            before = entries(mine)
+            answer = route.call(mine.world.api, body=body)
+            added = entries(mine) - before
+            if added and not answer.is_success:
+                wrong.append(f"{route.name} {body}: {answer.status_code}, {added} entries")
+    assert wrong == []
+
+
+def test_every_reason_has_its_route(changing: list[Route]):
+    assert SILENT.keys() | ELSEWHERE.keys() | CASES.keys() <= {route.name for route in changing}
