@@ -172,7 +172,16 @@ def new_child(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 def child(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     answer = mine.world.api.post(f"/api{V2}/tenantadm/tenants", **new_child(mine)[1])
     assert answer.status_code == 202, answer.text
-    return {"id": answer.headers["Location"].rsplit("/", 1)[-1]}, json({"name": "renamed", "status": "suspended"})
+    return {"id": answer.headers["Location"].rsplit("/", 1)[-1]}, json(
+        {"name": "renamed", "status": "suspended", "reason": "x"}
+    )
+
+
+def suspended_child(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    values, _ = child(mine)
+    place = f"/api{V2}/tenantadm/tenants/{values['id']}/status"
+    assert mine.world.api.put(place, json={"status": "suspended"}).status_code == 202
+    return values, {}
 
 
 def own_set(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -232,6 +241,9 @@ CASES: dict[str, Case] = {
     f"POST {V2}/useradm/permission_sets": lambda mine: ({}, json({"name": "Mine", "permissions": []})),
     f"PUT {V2}/tenantadm/settings": lambda mine: ({}, json({"device_timeout": 3600})),
     f"POST {V2}/tenantadm/tenants": new_child,
+    f"POST {V2}/tenantadm/tenants/{{id}}/cancel": child,
+    f"POST {V2}/tenantadm/tenants/{{id}}/remove/start": child,
+    f"DELETE {V2}/tenantadm/tenants/{{id}}": suspended_child,
     f"PUT {V2}/tenantadm/tenants/{{id}}/child": child,
     f"PUT {V2}/tenantadm/tenants/{{id}}/status": child,
     f"PUT {V2}/useradm/permission_sets/{{id}}": own_set,
