@@ -37,6 +37,9 @@ SILENT = {
 
 ELSEWHERE = {
     f"POST {V1}/deployments/artifacts/directupload/{{id}}/complete": "a worker makes the artifact: tests/auditlogs",
+    f"POST {V1}/useradm/sso/idp/metadata": "asks an identity provider: tests/useradm/test_sso_settings.py",
+    f"PUT {V1}/useradm/sso/idp/metadata/{{id}}": "as above",
+    f"DELETE {V1}/useradm/sso/idp/metadata/{{id}}": "as above",
     f"PUT {V1}/deviceconnect/devices/{{id}}/upload": "needs a device that is connected: tests/deviceconnect",
 }
 """Routes whose change takes more than a call; the tests that look at the entry."""
@@ -85,6 +88,14 @@ def updated_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     serves(device.poll(), made)
     assert device.report(made, "success").status_code == 204
     return {"id": device.id}, {}
+
+
+def to_nobody(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    """A deployment to a filter that no device of the other cases passes."""
+    terms = [{"scope": "tags", "attribute": uuid.uuid4().hex, "type": "$exists", "value": True}]
+    made = mine.world.api.post(f"/api{V2}/inventory/filters", json={"name": uuid.uuid4().hex, "terms": terms})
+    assert made.status_code == 201, made.text
+    return {}, deployment(mine, filter_id=made.headers["Location"].rsplit("/", 1)[-1])
 
 
 def accepted_group(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -230,6 +241,7 @@ def pending_address(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 
 CASES: dict[str, Case] = {
+    f"POST {V2}/deployments/deployments": to_nobody,
     f"POST {V1}/iot-manager/integrations": integration,
     f"POST {V2}/inventory/filters": saved_filter,
     f"POST {V1}/useradm/roles": new_role,
