@@ -76,6 +76,8 @@ class ConnectionItem(ConnectItem):
     device = UnicodeAttribute()
     user = UnicodeAttribute(null=True)
     session = UnicodeAttribute(null=True)
+    peer = UnicodeAttribute(null=True)
+    """Of a user's: the device's connection when the session began."""
     endpoint = UnicodeAttribute()
     """Where messages to it are posted."""
 

@@ -75,6 +75,8 @@ class WebsocketApi:
         self._connections: dict[str, Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.limits = SocketLimits()
+        self.overtaking = False
+        """Whether functions handle one client's messages at the same time, as on AWS: they may overtake each other."""
 
     async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Connection:
         """A new connection, if the app's ``$connect`` lets it in; raises ``Refused``."""
@@ -194,6 +196,7 @@ class Connection:
         self._room = asyncio.Event()
         self._ended = False
         self._active = time.monotonic()
+        self._running: set[asyncio.Task[dict[str, Any]]] = set()
 
     @property
     def has_room(self) -> bool:
@@ -229,7 +232,13 @@ class Connection:
         self._active = time.monotonic()
         event = self.event("MESSAGE", "$default")
         event["body"] = text
-        await self._api.call("$default", event)
+        handled = asyncio.create_task(self._api.call("$default", event))
+        if self._api.overtaking:
+            self._running.add(handled)
+            handled.add_done_callback(self._running.discard)
+            if len(self._running) < WINDOW:
+                return
+        await handled
 
     async def receive(self) -> str:
         """The next message for the client."""
@@ -243,6 +252,7 @@ class Connection:
     async def close(self) -> None:
         """The client has gone."""
         self.end()
+        await asyncio.gather(*self._running)
         await self._api.ended(self)
 
     def put(self, text: str) -> None:

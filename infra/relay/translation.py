@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.deviceconnect.rules import dialect, envelope
-from chalicelib.deviceconnect.rules.dialect import Frame, GapError, InOrder
+from chalicelib.deviceconnect.rules.dialect import BEGAN_BEFORE, Frame, GapError, InOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _SESSIONS = 256
 """Sessions of one connection that are counted; the longest unused one makes room."""
 
-_OVERTAKEN = 0.25
-"""Seconds that the first message of a source is held, if it need not be the first."""
-_LOST = 10.0
+_OVERTAKEN = 0.5
+"""Seconds that the first message of a source is held that began before."""
+_LOST = 30.0
 """Seconds after which a message that others wait for will not come any more."""
 
 
@@ -80,7 +80,7 @@ class Incoming:
         Raises:
             GapError: a message was lost.
         """
-        begun = [order.begin() for order in self._orders.values() if not order.has_begun]
+        begun = [order.begin() for order in self._orders.values() if not order.has_begun and order.waiting]
         if not begun:
             raise GapError("a message was lost")
         for due in begun:
@@ -91,7 +91,7 @@ class Incoming:
         if not frame.number:
             return [frame.data]
         key = frame.source, envelope.decode(frame.data).sid
-        order = self._orders.pop(key, None) or InOrder()
+        order = self._orders.pop(key, None) or InOrder(next=0 if frame.source.startswith(BEGAN_BEFORE) else 1)
         self._orders[key] = order
         if len(self._orders) > _SESSIONS:
             self._orders.popitem(last=False)

@@ -8,7 +8,8 @@
 
 Functions may handle the messages of one connection at the same time, so they can overtake each other. ``number``
 counts what a connection sends in one session (``hdr.sid``), from 1; the server passes it on with the ``source``, a
-short name of the sending connection, and the receiving end puts each source's messages in order again.
+short name of the sending connection, and the receiving end puts each source's messages in order again. A source that
+begins with ``+`` began before the receiving connection did, so its first message need not be number 1.
 """
 
 from __future__ import annotations
@@ -88,16 +89,18 @@ class GapError(Exception):
     """A message is missing, and too many wait for it: the session can't go on."""
 
 
+BEGAN_BEFORE = "+"
+
+
 @dataclass(slots=True)
 class InOrder(Generic[T]):
     """Puts the numbered messages of one source in order again.
 
-    Whoever listens from the beginning begins at 1. A device that opens a new websocket in the middle of a session
-    comes later: then the first message that is seen may have overtaken others, so it is held for a moment
-    (``begin`` ends that).
+    Whoever listens from the beginning begins at 1. Of a source that began before, the first message that is seen may
+    have overtaken others, so it is held for a moment (``begin`` ends that).
     """
 
-    next: int = 0
+    next: int = 1
     """The number that is due; 0 until it is known."""
     waiting: dict[int, T] = field(default_factory=dict)
 
@@ -117,8 +120,6 @@ class InOrder(Generic[T]):
         if number < self.next:
             return []
         self.waiting.setdefault(number, item)
-        if number == 1:
-            self.next = 1
         if len(self.waiting) > limits.CONNECT_WAITING:
             raise GapError(f"message {self.next} did not come")
         return self._due() if self.has_begun else []

@@ -58,10 +58,12 @@ def connect_user(tenant: TenantId, user_id: str, device_id: str, connection: str
         NotFound: the device is not connected, or there is none.
     """
     now = clock.now()
-    if _connected(tables.find_state(tenant, device_id), now) is None:
+    state = _connected(tables.find_state(tenant, device_id), now)
+    if state is None or state.place is None:
         raise NotFound("failed to connect to device: device disconnected")
     item = tables.connection_ref(connection)
     item.device, item.endpoint, item.user, item.session = device_id, endpoint, user_id, str(uuid.uuid4())
+    item.peer = state.place[1]
     tx = Transaction()
     tables.put_session(tx, tenant, item, now)
     tx.commit()

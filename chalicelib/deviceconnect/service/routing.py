@@ -41,9 +41,7 @@ def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: 
     message.sid = session_id
     message.props["user_id"] = item.user
     watching.sent(tenant, item, message)
-    if not sending.to_device(
-        tenant, item.device, message, source=sending.source_of(item.connection), number=frame.number
-    ):
+    if not sending.to_device(tenant, item.device, message, sender=item, number=frame.number):
         _answer(tenant, session_id, message, "device disconnected")
         return
     recordings.size(tenant, session_id, message, frame.number)

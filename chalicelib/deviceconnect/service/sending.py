@@ -16,6 +16,7 @@ from chalicelib import settings
 from chalicelib.aws import push
 from chalicelib.deviceconnect import tables
 from chalicelib.deviceconnect.rules import dialect, envelope
+from chalicelib.deviceconnect.rules.dialect import BEGAN_BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -83,20 +84,30 @@ def forget_device(tenant: TenantId, device_id: str) -> None:
     _states.forget((tenant, device_id))
 
 
-def to_device(tenant: TenantId, device_id: str, message: Message, *, source: str = "", number: int = 0) -> bool:
+def to_device(
+    tenant: TenantId, device_id: str, message: Message, *, sender: ConnectionItem | None = None, number: int = 0
+) -> bool:
     """Send a message to a device by its newest connection; False if it has none.
 
-    ``source`` and ``number`` say in which order the device's end hands messages on (see ``rules.dialect``).
+    ``sender``, a user's connection, and its ``number`` say in which order the device's end hands messages on (see
+    ``rules.dialect``).
     """
-    text = dialect.to_client(dialect.Frame(envelope.encode(message), number, source))
+    data = envelope.encode(message)
     for _ in range(2):
         state = _states.get((tenant, device_id), lambda: tables.find_state(tenant, device_id))
         place = state.place if state is not None else None
-        if place is not None and push.send(*place, text):
-            return True
+        if place is not None:
+            source = _source(sender, place[1]) if sender is not None else ""
+            if push.send(*place, dialect.to_client(dialect.Frame(data, number, source))):
+                return True
         # It has another one by now, or nobody told that this one ended.
         _states.forget((tenant, device_id))
     return False
+
+
+def _source(sender: ConnectionItem, receiving: str) -> str:
+    began_before = sender.peer != receiving
+    return BEGAN_BEFORE * began_before + source_of(sender.connection)
 
 
 def to_user(found: SessionItem, message: Message, *, source: str = "", number: int = 0) -> bool:
