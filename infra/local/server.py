@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
+    from websockets.frames import Frame
+
     from infra.local.asgi import AsgiApp
     from infra.local.certs import Tls
 
@@ -79,7 +82,7 @@ class Server:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE,
-            ws="websockets-sansio",
+            ws=_Websockets,
             ws_ping_interval=PING,
             ws_ping_timeout=PING,
             ws_max_size=MESSAGE,
@@ -105,6 +108,30 @@ class Server:
             server.run(sockets=[self._socket])
         finally:
             server.settled.set()
+
+
+FRAME_LIMIT = "frame_limit"
+"""In a websocket scope's state: bytes that its frames may have, for apps that must know. ASGI shows messages only."""
+FRAME_TOO_BIG = "local.frame_too_big"
+"""The type of the message that an app gets instead of a larger one."""
+
+
+class _Websockets(WebSocketsSansIOProtocol):
+    def handle_text(self, event: Frame) -> None:
+        if not self._is_too_big(event):
+            super().handle_text(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        if not self._is_too_big(event):
+            super().handle_cont(event)
+
+    def _is_too_big(self, event: Frame) -> bool:
+        limit: int | None = self.scope["state"].get(FRAME_LIMIT)
+        too_big = limit is not None and len(event.data) > limit
+        if too_big:
+            refusal: Any = {"type": FRAME_TOO_BIG}
+            self.queue.put_nowait(refusal)
+        return too_big
 
 
 class _Uvicorn(uvicorn.Server):

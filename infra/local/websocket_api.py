@@ -21,6 +21,7 @@ from chalicelib import limits
 from chalicelib.aws import push
 from infra.local.lambda_context import LambdaContext
 from infra.local.rest_event import STAGE
+from infra.local.server import FRAME_LIMIT, FRAME_TOO_BIG
 from infra.local.template import ACCOUNT
 from infra.relay.sockets import refuse
 from infra.relay.upstream import Closed, Refused
@@ -146,6 +147,7 @@ class WebsocketApi:
         except Refused as refused:
             await refuse(send, refused)
             return
+        scope.setdefault("state", {})[FRAME_LIMIT] = limits.CONNECT_FRAME
         spoken = SUBPROTOCOL if SUBPROTOCOL in (scope.get("subprotocols") or []) else None
         await send({"type": "websocket.accept", "subprotocol": spoken})
         up = asyncio.create_task(self._up(receive, connection))
@@ -173,6 +175,8 @@ class WebsocketApi:
                 return GOING_AWAY
             if message["type"] == "websocket.disconnect":
                 return None
+            if message["type"] == FRAME_TOO_BIG:
+                return TOO_BIG
             if message.get("bytes") is not None:
                 return UNSUPPORTED
             if len(message["text"].encode()) > limits.CONNECT_TEXT:

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     Read = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+PATIENCE: float = limits.FILE_STEP
+"""Seconds that a device may take for one step."""
 _FIELDS = frozenset({"path", "uid", "gid", "mode"})
 
 
 class Session:
     """A session with a device that this process leads itself."""
 
-    def __init__(self, socket: Socket, *, patience: float = limits.FILE_STEP) -> None:
+    def __init__(self, socket: Socket) -> None:
         self._socket = socket
-        self._patience = patience
         self._outgoing = Outgoing(one_session=True)
         self._incoming = Incoming()
         self._due: list[Message] = []
@@ -55,7 +56,7 @@ class Session:
         """
         while not self._due:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(PATIENCE):
                     text = await self._socket.receive()
                 self._due = [envelope.decode(data) for data in self._incoming.messages(text)]
             except TimeoutError:

@@ -19,8 +19,8 @@ DEVICE = "/api/devices/v1/deviceconnect/connect"
 
 
 def opened(url: str, path: str, token: str, **more: Any) -> ClientConnection:
-    """A websocket with a bearer token."""
-    headers = {"Authorization": f"Bearer {token}"}
+    """A websocket with a bearer token, or without one."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = url.replace("http", "ws", 1) + path
     return connect(address, additional_headers=headers, compression=None, max_size=None, proxy=None, **more)
 
