@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import events
 from chalicelib.deployments.service.plans import Plan
 from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RoomItem, RowItem
 from chalicelib.errors import Unavailable
@@ -96,6 +97,8 @@ def commit(change: Change, now: datetime) -> None:
         tx = Transaction()
         _write_row(tx, change)
         _write_counter(tx, change, completes=completes)
+        if change.finishes:
+            events.device_finished(tx, change.tenant, change.plan, change.device_id, change.after)
         if completes:
             if closes or change.plan.shards == 1:
                 close(tx, change.tenant, change.plan, now, last_counter=True)
@@ -223,3 +226,4 @@ def close(
         artifacts.let_go(tx, tenant, plan.artifact_name)
     if not plan.on_heads:
         control.close_deployment(tx, tenant, plan.id)
+    events.closed(tx, tenant, plan, aborted=aborted)

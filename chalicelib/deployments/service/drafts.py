@@ -15,7 +15,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import heads, plans, schedule
+from chalicelib.deployments.service import events, heads, plans, schedule
 from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control
@@ -141,6 +141,7 @@ def write(
     """
     sequence = control.next_sequence(tenant)
     last = _last_of_counters(draft)
+    events.created(tx, tenant, draft)
     item = tables.deployment_ref(tenant, draft.id)
     item.name, item.artifact_name = draft.name, draft.artifact_name
     item.sequence, item.created = sequence, draft.created

@@ -36,6 +36,7 @@ class Plan:
     id: str
     sequence: int
     created: datetime
+    name: str
     artifact_name: str
     lock: str
     force: bool
@@ -110,6 +111,7 @@ def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
         id=deployment,
         sequence=int(item.sequence),
         created=item.created,
+        name=item.name,
         artifact_name=item.artifact_name,
         lock=item.lock,
         force=bool(item.force),

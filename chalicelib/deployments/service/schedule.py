@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases
-from chalicelib.deployments.service import plans, timeouts
+from chalicelib.deployments.service import events, plans, timeouts
 from chalicelib.deployments.tables import DeploymentItem
 from chalicelib.observability import logger
 from chalicelib.storage import keys
@@ -42,11 +42,12 @@ def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequ
         item.due_sk = tables.due_time(planned[int(item.opened)].start)
 
 
-def phase_opened(_tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
+def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
     """A phase has opened: whoever wants to know adds to the transaction that records it, exactly once for each.
 
     This is late by up to a minute, or by however long the schedule did not run; devices did not wait for it.
     """
+    events.phase_opened(tx, tenant, deployment, number + 1)
     logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
 
 

@@ -16,6 +16,8 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import PreconditionFailed, Unavailable
 from chalicelib.fleet import heads
 from chalicelib.fleet.tables import DeviceHead
+from chalicelib.integrations import service as integrations
+from chalicelib.integrations.service import Event, Kind
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.tables import devices
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -52,9 +54,17 @@ def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, r
         # The head is written anyway, so the check-in rides along.
         actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now), heads.facts_changed()]
         tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
+        if scope != before:
+            _tell(tx, tenant, device.id, given)
         return tx
 
     _write(tenant, head.device_id, write)
+
+
+def _tell(tx: Transaction, tenant: TenantId, device_id: str, given: list[AttributeInput]) -> None:
+    inventory = {attribute.name: attribute.value for attribute in given}
+    data = {"device_id": device_id, "tenant_id": tenant, "inventory": inventory}
+    integrations.emit(tx, tenant, Event(Kind.DEVICE_INVENTORY_CHANGED, device_id, data))
 
 
 def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replace: bool, version: str | None) -> None:

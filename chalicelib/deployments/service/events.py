@@ -1,0 +1,46 @@
+"""What integrations are told of deployments: beyond Mender, whose events are of devices only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.clock import rfc3339
+from chalicelib.integrations import service as integrations
+from chalicelib.integrations.service import Event, Kind
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.rules.statuses import Status
+    from chalicelib.deployments.service.drafts import Draft
+    from chalicelib.deployments.service.plans import Plan
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+
+def created(tx: Transaction, tenant: TenantId, draft: Draft) -> None:
+    """A deployment begins to exist."""
+    more = {"created": rfc3339(draft.created), "max_devices": draft.size, "phase_count": len(draft.phases)}
+    _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(draft) | more)
+
+
+def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
+    """Its phase ``number``, from 1, has opened."""
+    _tell(tx, tenant, Kind.DEPLOYMENT_PHASE_OPENED, {"id": deployment, "phase": number})
+
+
+def device_finished(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, status: Status) -> None:
+    """A device is done with it, one way or the other."""
+    data = _about(plan) | {"device_id": device_id, "status": status}
+    integrations.emit(tx, tenant, Event(Kind.DEPLOYMENT_DEVICE_FINISHED, device_id, data))
+
+
+def closed(tx: Transaction, tenant: TenantId, plan: Plan, *, aborted: bool) -> None:
+    """Nobody gets it any more."""
+    _tell(tx, tenant, Kind.DEPLOYMENT_ABORTED if aborted else Kind.DEPLOYMENT_FINISHED, _about(plan))
+
+
+def _about(deployment: Draft | Plan) -> dict[str, Any]:
+    return {"id": deployment.id, "name": deployment.name, "artifact_name": deployment.artifact_name}
+
+
+def _tell(tx: Transaction, tenant: TenantId, kind: Kind, data: dict[str, Any]) -> None:
+    integrations.emit(tx, tenant, Event(kind, data["id"], data))

@@ -1,0 +1,107 @@
+"""What integrations cost: nothing where nobody listens, and a known amount where somebody does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.deployments.world import World, serves, serves_nothing
+from tests.devauth.fleet import decide
+from tests.integrations.conftest import Hooks
+from tests.simulator.device import Device
+from tests.support.probe import counted
+
+
+@pytest.fixture
+def listened(hooks: Hooks, world: World, tenant, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A tenant whose every event somebody wants, in a process that knows."""
+    from chalicelib import settings
+    from chalicelib.fleet import control
+
+    hooks(scopes=["deployments", "deviceauth", "inventory"])
+    known = replace(settings.current(), control_cache=3600.0)
+    monkeypatch.setattr(settings, "current", lambda: known)
+    control.get(tenant.id, fresh=True)
+    world.upload("v2")
+    return world
+
+
+def test_device_calls_that_cause_no_event_pay_nothing(listened: World):
+    device = listened.device()
+    device.inventory()
+    with counted() as cost:
+        serves_nothing(device.poll())
+        assert device.auth().status_code == 200
+        assert device.inventory().status_code == 200
+    assert cost.calls == ["GetItem"] * 3
+    assert cost.write_units == 0
+
+    deployment = listened.deploy("v2", [device.id])
+    serves(device.poll(), deployment)
+    with counted() as cost:
+        assert device.report(deployment, "downloading").status_code == 204
+    assert cost.calls == ["GetItem", "TransactWriteItems"]
+    assert cost.write_units == 2 * 3  # row, head, counter
+
+
+def test_an_event_is_two_writes_in_the_transaction_that_there_is_anyway(listened: World):
+    device = listened.device()
+    deployment = listened.deploy("v2", [device.id, "another"])
+    serves(device.poll(), deployment)
+    with counted() as cost:
+        assert device.report(deployment, "success").status_code == 204
+    assert cost.calls == ["GetItem", "TransactWriteItems"]
+    assert cost.write_units == 2 * (3 + 2)  # and the event, and its place in the lane
+
+
+def test_accepting_reads_nothing_more(listened: World, http, sign_in):
+    from chalicelib.tenantadm import service
+
+    quiet = service.create_tenant("Quiet")
+    spent = []
+    for world in (World(sign_in(quiet), http, quiet.tenant_token), listened):
+        device = Device(http, world.token)
+        device.auth()
+        decide(world.api, device, "pending")
+        with counted() as cost:
+            decide(world.api, device, "accepted")
+        spent.append(cost)
+    assert spent[0].by_operation == spent[1].by_operation
+
+
+def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
+    from chalicelib.integrations.service import delivering, managing
+
+    (hook,) = managing.listed(tenant.id)
+    spent = []
+    for _ in range(4):
+        server.drain()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("chalicelib.aws.queues.send", lambda *_: None)
+            listened.device()
+        with counted() as cost:
+            delivering.deliver(tenant.id, hook.id)
+        spent.append(cost)
+    assert len({(tuple(cost.calls), cost.read_units) for cost in spent}) == 1
+    # Take the lane, the integration, what waits, the events; a transaction each; give the lane back.
+    assert spent[0].calls == [
+        "UpdateItem",
+        "GetItem",
+        "Query",
+        "BatchGetItem",
+        "TransactWriteItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    ]
+
+
+def test_an_idle_tick_costs_a_query_for_each_part_of_the_index(listened: World, server):
+    from chalicelib import clock
+    from chalicelib.integrations.service import delivering
+
+    server.drain()
+    with counted() as cost:
+        delivering.tick(clock.now())
+    assert cost.by_operation == {"Query": 8}
+    assert cost.write_units == 0

@@ -1,0 +1,143 @@
+"""Processes die at every storage call; after the next run there are exactly the events that should be (F1 to F3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+import time_machine
+
+from chalicelib import clock
+from tests.devauth.fleet import DEVICES, device_path, set_of
+from tests.integrations.conftest import Hook, Hooks
+from tests.simulator.device import Device
+from tests.support.crashes import power_cut
+
+WHEN = [pytest.param(False, id="before"), pytest.param(True, id="after")]
+
+
+def sweep(case: Callable[[], Callable[[], Any]], *, after: bool) -> int:
+    """Runs each ``case`` with a failure at its n-th storage call, then again; how many there were."""
+    for number in count(1):
+        act = case()
+        with power_cut(number, answered=after) as cut:
+            act()
+        act()
+        if not cut.happened:
+            return number
+    raise AssertionError
+
+
+def told_of(hook: Hook, subject: str) -> list[str]:
+    """The events of a device or deployment, each once, however often it was delivered; in order."""
+    with time_machine.travel(clock.now() + timedelta(minutes=5)):
+        hook.server.workers.run_once()
+    found = {event["id"]: event["type"] for event in hook.posted() if subject == event["data"]["id"]}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("after", WHEN)
+def test_accepting(hooks: Hooks, world, after: bool):
+    hook = hooks()
+    made: list[str] = []
+
+    def case() -> Callable[[], Any]:
+        device = Device(world.http, world.token)
+        device.auth()
+        device_id, aid = set_of(world.api, device)
+        made.append(device_id)
+        path = f"{device_path(device_id)}/auth/{aid}/status"
+        return lambda: world.api.put(path, json={"status": "accepted"})
+
+    assert sweep(case, after=after) > 5
+    for device_id in made:
+        assert told_of(hook, device_id) == ["device-provisioned", "device-status-changed"]
+
+
+@pytest.mark.parametrize("after", WHEN)
+def test_decommissioning(hooks: Hooks, world, server, after: bool):
+    made = [world.device().id for _ in range(30)]
+    hook = hooks()
+    used: list[str] = []
+
+    def case() -> Callable[[], Any]:
+        used.append(made.pop())
+        device_id = used[-1]
+
+        def act() -> None:
+            world.api.delete(device_path(device_id))
+            server.drain()
+
+        return act
+
+    assert sweep(case, after=after) > 5
+    for device_id in used:
+        assert told_of(hook, device_id) == ["device-decommissioned"]
+    left = {device["id"] for device in world.api.get(DEVICES, params={"per_page": 500}).json()}
+    assert left == set(made)
+
+
+@pytest.mark.parametrize("after", WHEN)
+def test_deploying(hooks: Hooks, world, after: bool):
+    world.upload("v2")
+    device = world.device()
+    hook = hooks(scopes=["deployments"])
+    names: list[str] = []
+
+    def case() -> Callable[[], Any]:
+        names.append(f"rollout {len(names)}")
+        body = {"name": names[-1], "artifact_name": "v2", "devices": [device.id]}
+        return lambda: world.api.post("/api/management/v1/deployments/deployments", json=body)
+
+    assert sweep(case, after=after) > 4
+    listed = world.api.get("/api/management/v1/deployments/deployments", params={"per_page": 500}).json()
+    assert sorted(each["name"] for each in listed) == sorted(names)
+    for each in listed:
+        assert told_of(hook, each["id"]) == ["deployment-created"]
+
+
+@pytest.mark.parametrize("after", WHEN)
+def test_finishing(hooks: Hooks, world, after: bool):
+    world.upload("v2")
+    device = world.device()
+    hook = hooks(scopes=["deployments"])
+    made: list[str] = []
+
+    def case() -> Callable[[], Any]:
+        made.append(world.deploy("v2", [device.id], name=f"rollout {len(made)}"))
+        assert device.poll().json()["id"] == made[-1]
+        return lambda: device.report(made[-1], "success")
+
+    assert sweep(case, after=after) > 2
+    for deployment in made:
+        assert sorted(told_of(hook, deployment)) == [
+            "deployment-created",
+            "deployment-device-finished",
+            "deployment-finished",
+        ]
+
+
+@pytest.mark.parametrize("after", WHEN)
+def test_delivering(hooks: Hooks, world, tenant, monkeypatch, after: bool):
+    from chalicelib.integrations.service import delivering
+    from chalicelib.integrations.tables import lanes
+
+    hook = hooks()
+    for number in count(1):
+        with monkeypatch.context() as patch:
+            patch.setattr("chalicelib.aws.queues.send", lambda *_: None)
+            device = world.device()
+        with power_cut(number, answered=after) as cut:
+            try:
+                delivering.deliver(tenant.id, hook.id)
+            except Exception:  # noqa: BLE001  # the process is dead; the schedule finds what it left
+                assert cut.happened
+        assert told_of(hook, device.id) == ["device-provisioned", "device-status-changed"]
+        assert list(lanes.waiting(lanes.Lane(tenant.id, hook.id))) == []
+        assert {status["success"] for status in hook.statuses()} == {True}
+        if not cut.happened:
+            break
+    assert number > 6

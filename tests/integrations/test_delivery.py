@@ -1,0 +1,313 @@
+"""How events reach receivers that are down, slow or picky: each at least once, in order, or given up after a day."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+import time_machine
+
+from chalicelib import clock, limits
+from chalicelib.aws import queues
+from chalicelib.errors import Unavailable
+from chalicelib.storage.keys import TenantId
+from tests.deployments.world import World
+from tests.devauth.fleet import decide
+from tests.integrations.conftest import BASE, Hook, Hooks
+from tests.simulator.device import Device
+from tests.support.listening import Received, answer, says
+from tests.support.waiting import until
+
+DOWN = says(answer("503 Service Unavailable"))
+UP = says(answer())
+LIFE = timedelta(seconds=limits.DELIVERY_LIFE)
+
+
+def answers(hook: Hook, choose) -> None:
+    """Let the receiver answer by what it was sent last."""
+
+    def respond(sock: socket.socket) -> None:
+        sock.sendall(choose(hook.listener.received[-1]))
+
+    hook.listener.answering = respond
+
+
+def event_of(sent: Received) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(sent.body)
+    return event
+
+
+def due_lanes(hook: Hook, at: datetime) -> set[str]:
+    from chalicelib.integrations.tables import lanes
+
+    return {lane.integration for lane in lanes.due(at, limit=1000)} & {hook.id}
+
+
+def waiting(hook: Hook, tenant) -> int:
+    from chalicelib.integrations.tables import lanes
+
+    return len(list(lanes.waiting(lanes.Lane(tenant.id, hook.id))))
+
+
+@contextmanager
+def later(hook: Hook, **more: float) -> Iterator[None]:
+    """A minute of the schedule and its workers, so much later."""
+    with time_machine.travel(clock.now() + timedelta(**more)):
+        hook.server.workers.run_once()
+        yield
+
+
+@pytest.fixture
+def other(http, sign_in) -> World:
+    """Another tenant."""
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Other")
+    return World(sign_in(tenant), http, tenant.tenant_token)
+
+
+def test_a_receiver_that_is_down_is_asked_again_and_told_in_order(hooks: Hooks, world, tenant):
+    hook = hooks()
+    hook.listener.answering = DOWN
+    first = world.device()
+    assert len(hook.posted()) == 1
+    second = world.device()
+
+    assert len(hook.posted()) == 1  # it is down for all, so nobody else is tried
+    assert hook.statuses() == [{"success": False, "status_code": 503, "error": "the receiver answered 503"}]
+    hook.server.workers.run_once()
+    assert len(hook.posted()) == 1  # not before it is time
+    with later(hook, minutes=1):
+        assert len(hook.posted()) == 2
+    assert waiting(hook, tenant) == 4
+
+    hook.listener.answering = UP
+    with later(hook, minutes=5):
+        told = hook.told()[2:]
+    assert len(told) == 4
+    for device in (first, second):
+        mine = [kind for kind, subject in told if subject == device.id]
+        assert mine == ["device-provisioned", "device-status-changed"]
+    assert hook.statuses() == [{"success": True, "status_code": 204}] * 4
+    assert waiting(hook, tenant) == 0
+    assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "400 Bad Request", "500 Oops", "503 Down"])
+def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, status: str):
+    hook = hooks()
+    hook.listener.answering = says(answer(status, b"", "Location: http://127.0.0.1/"))
+    world.device()
+    tries = []
+    for hours in (0, 1, 3, 12, 23):
+        with later(hook, hours=hours):
+            tries.append(len(hook.posted()))
+    assert tries == sorted(set(tries))  # one more each time
+    assert waiting(hook, tenant) == 2
+
+    with later(hook, hours=25), later(hook, hours=2):
+        assert waiting(hook, tenant) == 0
+        assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+        done = len(hook.posted())
+        assert [each["success"] for each in hook.statuses()] == [False, False]
+        hook.listener.answering = UP
+        hook.server.workers.run_once()
+        assert len(hook.posted()) == done  # never again
+        device = Device(world.http, world.token)
+        device.auth()
+        decide(world.api, device, "rejected")
+        assert [event["data"].get("status") for event in hook.posted()[done:]] == ["rejected"]
+
+
+def test_nobody_listens_at_all(hooks: Hooks, world):
+    hook = hooks()
+    hook.listener.__exit__()
+    world.device()
+
+    assert hook.posted() == []
+    (status,) = hook.statuses()
+    assert status["success"] is False
+    assert "connection" in status["error"]
+
+
+def test_a_refused_event_holds_back_its_own_device_only(hooks: Hooks, world, tenant):
+    hook = hooks()
+    odd = Device(world.http, world.token)
+    odd.auth()
+    found = world.api.get("/api/management/v2/devauth/devices").json()
+    odd_id = found[0]["id"]
+    answers(hook, lambda sent: answer("400 Bad") if event_of(sent)["data"]["id"] == odd_id else answer())
+    decide(world.api, odd, "accepted")
+    good = world.device()
+
+    told = hook.told()
+    assert [kind for kind, subject in told if subject == odd_id] == ["device-provisioned"]
+    assert [kind for kind, subject in told if subject == good.id] == ["device-provisioned", "device-status-changed"]
+    another = world.device()
+    assert [subject for _, subject in hook.told()].count(another.id) == 2
+
+    hook.listener.answering = UP
+    with later(hook, minutes=2):
+        told = hook.told()
+    kinds = [kind for kind, subject in told if subject == odd_id]
+    assert kinds == ["device-provisioned", "device-provisioned", "device-status-changed"]
+    ids = [event["id"] for event in hook.posted() if event["data"]["id"] == odd_id]
+    assert ids[0] == ids[1] != ids[2]  # an event has one id however often it comes
+    assert waiting(hook, tenant) == 0
+
+
+def test_a_receiver_that_refuses_everything_is_left_alone(hooks: Hooks, world, tenant):
+    hook = hooks()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queues, "send", lambda *_: None)
+        for _ in range(30):
+            device = Device(world.http, world.token)
+            device.auth()
+            decide(world.api, device, "rejected")
+    hook.listener.answering = says(answer("400 Bad Request"))
+
+    with later(hook, minutes=2):
+        assert 10 <= len(hook.posted()) < 30
+        assert waiting(hook, tenant) == 30
+
+
+def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
+    from chalicelib.integrations.tables.lanes import DueItem, Lane
+
+    hook = hooks()
+    hook.listener.answering = DOWN
+    for _ in range(5):
+        world.device()
+    hook.posted()
+
+    assert waiting(hook, tenant) == 10
+    lane = Lane(tenant.id, hook.id)
+    rows = DueItem.due.query(lane.due_partition, DueItem.due_sk > "0")
+    assert [row.sk for row in rows if row.pk == lane.partition] == ["LANE"]
+
+
+def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
+    slow, quick = hooks(), hooks(client=other.api)
+    go_on = threading.Event()
+
+    def wait(sock: socket.socket) -> None:
+        go_on.wait(30)
+        sock.sendall(answer())
+
+    slow.listener.answering = wait
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queues, "send", lambda *_: None)
+        device = world.device()
+        quick_device = other.device()
+    from chalicelib.integrations.service import delivering
+
+    tenant, quick_tenant = (TenantId(each.claims["mender.tenant"]) for each in (device, quick_device))
+    worker = threading.Thread(target=delivering.deliver, args=(tenant, slow.id))
+    worker.start()
+    until("the slow receiver has its event", lambda: slow.listener.received)
+
+    # Another worker for the same receiver does not wait with the first; news is left to that one.
+    late = world.device()
+    delivering.deliver(tenant, slow.id)
+    assert len(slow.listener.received) == 1
+    delivering.deliver(quick_tenant, quick.id)
+    assert len(quick.listener.received) == 2
+
+    go_on.set()
+    worker.join()
+    assert {event_of(sent)["data"]["id"] for sent in slow.listener.received} == {device.id, late.id}
+    assert len(slow.listener.received) == 4
+
+
+def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
+    hook = hooks()
+
+    def down(*_: object) -> None:
+        raise Unavailable
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queues, "send", down)
+        world.device()
+    assert hook.posted() == []
+    assert due_lanes(hook, clock.now()) == set()
+
+    with later(hook, seconds=61):
+        assert len(hook.posted()) == 2
+    assert waiting(hook, tenant) == 0
+
+
+def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, world, tenant):
+    hook = hooks()
+    world.device()
+    for _ in range(3):
+        queues.send(queues.Queue.DELIVERIES, {"tenant": tenant.id, "integration": hook.id})
+    with later(hook, minutes=3):
+        hook.server.workers.fire("tick")
+        assert len(hook.posted()) == 2
+
+
+def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done(hooks: Hooks, world, server):
+    hook = hooks()
+    sqs = boto3.client("sqs")
+    url, dead = (sqs.get_queue_url(QueueName=f"lamplighter-local-deliveries{end}")["QueueUrl"] for end in ("", "-dead"))
+    sqs.purge_queue(QueueUrl=dead)
+    for body in ("nonsense", "{}", '{"tenant": 1, "integration": []}'):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    # One for an integration that is not there has nothing to do.
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"tenant": "none", "integration": str(uuid.uuid4())}))
+    world.device()
+
+    assert len(hook.posted()) == 2
+    received = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
+    sqs.close()
+    assert {message["Body"] for message in received} == {"nonsense", "{}", '{"tenant": 1, "integration": []}'}
+
+
+def test_what_waits_for_a_removed_integration_is_dropped(hooks: Hooks, world, tenant):
+    hook = hooks()
+    hook.listener.answering = DOWN
+    world.device()
+    assert len(hook.posted()) == 1
+    assert world.api.delete(f"{BASE}/integrations/{hook.id}").status_code == 204
+
+    hook.server.drain()
+    hook.listener.answering = UP
+    with later(hook, minutes=5):
+        assert len(hook.posted()) == 1
+        assert waiting(hook, tenant) == 0
+        assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+
+
+def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):
+    hook = hooks()
+    hook.listener.answering = DOWN
+    world.device()
+    assert len(hook.posted()) == 1
+    credentials = {"type": "http", "http": {"url": hook.listener.url + "/new"}}
+    assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204
+    hook.listener.answering = UP
+
+    with later(hook, minutes=1):
+        assert len(hook.posted()) == 3
+    assert [sent.line.split()[1] for sent in hook.listener.received] == ["/hook", "/new", "/new"]
+
+
+def test_a_target_that_turns_inward_is_not_called(hooks: Hooks, world, monkeypatch):
+    from chalicelib.outbound import client
+
+    hook = hooks()
+    credentials = {"type": "http", "http": {"url": f"http://hooks.example:{hook.listener.port}/"}}
+    assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204
+    monkeypatch.setattr(client, "resolve", lambda host, port: ["169.254.169.254"])
+    world.device()
+
+    assert hook.posted() == []
+    assert "not public" in hook.statuses()[0]["error"]
