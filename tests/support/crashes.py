@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -59,11 +59,8 @@ def each_crash(run: Callable[[], object]) -> Iterator[None]:
     """
     for answered in (False, True):
         for number in range(1, _MOST):
-            with power_cut(number, answered=answered) as cut:
-                try:
-                    run()
-                except PowerCutError:
-                    pass
+            with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
+                run()
             if not cut.happened:
                 break
             yield
