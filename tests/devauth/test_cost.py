@@ -30,9 +30,9 @@ def test_a_page_of_devices_costs_one_query(api, http, tenant, warm):
     api.get(DEVICES)
     with counted() as cost:
         assert len(api.get(DEVICES).json()) == 20
-    # The other call is the user's session.
-    assert sorted(cost.calls) == ["GetItem", "Query"]
-    assert cost.read_units <= 1 + 4
+    # The other call is the user's session with the user's roles.
+    assert sorted(cost.calls) == ["BatchGetItem", "Query"]
+    assert cost.read_units <= 2 + 4
 
 
 def test_a_count_costs_one_query(api, device, warm):
@@ -40,5 +40,5 @@ def test_a_count_costs_one_query(api, device, warm):
     api.get(f"{DEVICES}/count")
     with counted() as cost:
         assert api.get(f"{DEVICES}/count").json() == {"count": 1}
-    assert sorted(cost.calls) == ["GetItem", "Query"]
-    assert cost.read_units <= 2
+    assert sorted(cost.calls) == ["BatchGetItem", "Query"]
+    assert cost.read_units <= 3
