@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
 _BEARER_PARTS = 2
+_NOWHERE = TenantId("")
 
 
 class Auth(StrEnum):
@@ -45,6 +46,8 @@ class Identity:
     email: str = ""
     """A user's address, as this call read it."""
     rights: Rights = NOTHING
+    home: TenantId = _NOWHERE
+    """A user's own tenant, which is not ``tenant`` while they work in another."""
 
     @property
     def device(self) -> DeviceHead:
@@ -93,8 +96,11 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
     # Imported here: a device's cold start does not pay for user administration.
     from chalicelib.useradm import service as useradm
 
-    session = useradm.require_session(tenant, subject, token_id)
-    return Identity(auth, tenant, subject, token_id, email=session.email, rights=session.rights)
+    home = TenantId(str(claims.get("lamplighter.home", tenant)))
+    if home != tenant and not control.get(home).active:
+        raise Unauthorized("Account suspended")
+    session = useradm.require_session(home, subject, token_id, tenant)
+    return Identity(auth, tenant, subject, token_id, email=session.email, rights=session.rights, home=home)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

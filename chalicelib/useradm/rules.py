@@ -76,6 +76,10 @@ def change(given_email: str, given_password: str, *, own: bool, roles: list[str]
     return Change(address, given_password or None, own, None if roles is None else tuple(roles))
 
 
+LEAST_ROLE = "RBAC_ROLE_OBSERVER"
+"""The role of users whom an identity provider or another tenant brings, unless it is said otherwise."""
+
+
 class Purpose(StrEnum):
     """What a mailed secret is for. The values are stored."""
 

@@ -12,12 +12,13 @@ import hashlib
 import math
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings, tokens
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import Conflict, TooManyRequests, Unauthorized, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -123,10 +124,36 @@ def admit(user: User) -> str | None:
     return _jwt(user, token) if token is not None else None
 
 
-def _store(tx: Transaction, user: User, now: datetime, *, no_expiry: bool) -> Token | None:
+def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str:
+    """A new session's JWT for a signed-in user in another tenant that they may work in, or back in their own.
+
+    Raises:
+        BadRequest: they may not, or there is no such tenant; which of these it is stays unsaid.
+        Forbidden: a personal access token asks, which would live on as a session.
+        NotFound: the user is gone.
+    """
+    asking = rows.find(home, user_id, token_id)
+    if asking is None or asking.name is not None:
+        raise Forbidden("a personal access token is for its tenant only")
+    for _ in range(service.RACES):
+        user = service.get_user(home, user_id)
+        if (tenant != home and tenant not in user.assigned) or not control.get(tenant).active:
+            raise BadRequest("tenant: you are not assigned to it")
+        now = clock.now()
+        tx = Transaction()
+        users.touch(tx, user)
+        token = _store(tx, user, now, no_expiry=False, tenant=tenant if tenant != home else None)
+        if token is not None:
+            return _jwt(user, token)
+    raise Unavailable
+
+
+def _store(
+    tx: Transaction, user: User, now: datetime, *, no_expiry: bool, tenant: TenantId | None = None
+) -> Token | None:
     """Commit a login with its session, in place of the oldest ones; None if a condition did not hold."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
-    token = _new_token(None, now, life)
+    token = replace(_new_token(None, now, life), tenant=tenant)
     sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
     sessions.sort(key=lambda row: row.created, reverse=True)
     rows.put_new(tx, user, token)
@@ -216,8 +243,12 @@ def _new_token(name: str | None, now: datetime, life: timedelta | None) -> Token
 
 
 def _jwt(user: User, token: Token) -> str:
-    """The JWT of a row. Claims: behaviour notes G, and those of a tenant as device tokens carry them (B2)."""
-    tenant = control.get(user.tenant)
+    """The JWT of a row. Claims: behaviour notes G, and those of a tenant as device tokens carry them (B2).
+
+    ``lamplighter.home`` is the user's own tenant, in tokens for another one.
+    """
+    tenant_id = TenantId(token.tenant or user.tenant)
+    tenant = control.get(tenant_id)
     issued = int(token.created.timestamp())
     claims = {
         "jti": token.id,
@@ -227,11 +258,13 @@ def _jwt(user: User, token: Token) -> str:
         "nbf": issued,
         "scp": "mender.*",
         "mender.user": True,
-        "mender.tenant": user.tenant,
+        "mender.tenant": tenant_id,
         "mender.plan": tenant.plan,
         "mender.trial": False,
         "mender.addons": list(tenant.addons),
     }
+    if tenant_id != user.tenant:
+        claims["lamplighter.home"] = user.tenant
     if token.expires is not None:
         claims["exp"] = int(token.expires.timestamp())
     return tokens.issue(claims)

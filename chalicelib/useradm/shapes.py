@@ -103,6 +103,7 @@ class User(msgspec.Struct, omit_defaults=True):
     verified: bool | None = None
     tfa_status: str | None = None
     sso: list[SsoLogin] = []
+    tenant_ids: list[str] = []
     roles: list[str] = []
     tenant_id: str | None = None
 
@@ -164,6 +165,13 @@ class Provider(msgspec.Struct):
     start_url: str
     redirect_uri: str
     well_known: str = msgspec.field(name="well-known")
+
+
+class TenantIds(msgspec.Struct):
+    """``POST users/{id}/assign``."""
+
+    tenant_ids: list[str]
+    role: str = ""
 
 
 class Exists(msgspec.Struct):

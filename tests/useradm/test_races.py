@@ -125,7 +125,7 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
         meanwhile("BatchGetItem", lambda: sessions.revoke_token(person.tenant, person.id, row.id)),
         pytest.raises(Unauthorized),
     ):
-        service.require_session(person.tenant, person.id, row.id)
+        service.require_session(person.tenant, person.id, row.id, person.tenant)
 
 
 @pytest.mark.parametrize(

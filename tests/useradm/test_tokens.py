@@ -155,7 +155,7 @@ def test_a_cookie_carries_a_token_too(http: httpx2.Client, login: Callable[[], s
 
 def test_a_check_is_one_round_trip(claims: dict[str, Any], person: Person):
     with dynamodb_calls() as calls:
-        service.require_session(person.tenant, person.id, claims["jti"])
+        service.require_session(person.tenant, person.id, claims["jti"], person.tenant)
 
     assert calls == ["BatchGetItem"]
 

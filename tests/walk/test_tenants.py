@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "PUT /management/v2/tenantadm/tenants/{id}/status": {"status": "suspended"},
     "PUT /management/v1/deviceconfig/configurations/device/{id}": {"stolen": "yes"},
     "POST /management/v1/deviceconfig/configurations/device/{id}/deploy": {},
+    "POST /management/v1/useradm/users/{id}/assign": {"tenant_ids": []},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],

@@ -3,6 +3,7 @@
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service.changes import get_tenant
 from chalicelib.tenantadm.service.children import (
+    child,
     create_child,
     set_child_status,
     update_child,
@@ -39,6 +40,7 @@ __all__ = [
     "all_tenants",
     "cancel",
     "change_settings",
+    "child",
     "create_child",
     "create_tenant",
     "describe",

@@ -1,4 +1,4 @@
-"""What a tenant's users are told about plan and limits, and who has an account at all."""
+"""What a tenant's users are told about plan and limits, who has an account at all, and work in other tenants."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
-from chalicelib.http.request import Reply
-from chalicelib.useradm import plans, service, shapes
+from chalicelib.http.request import Reply, jwt
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm import plans, service, sessions, shapes
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -42,3 +43,28 @@ def user_exists(request: Request) -> Reply:
     if not address:
         raise BadRequest("email: is required")
     return Reply(body=shapes.Exists(service.find_user(address) is not None))
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/{id}/assign",
+    auth=Auth.USER,
+    permission=Permission.TENANTS_MANAGE,
+    body=shapes.TenantIds,
+)
+def assign(request: Request, id: str) -> Reply:
+    """Let a user, by id or address, work in tenants of this service provider; an empty list ends it for all."""
+    service.assign(request.tenant, id, request.body.tenant_ids, request.body.role)
+    return Reply()
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/useradm/users/tenants/{id}/token",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+)
+def switch_tenant(request: Request, id: str) -> Reply:
+    """A session in another tenant that the user may work in, or back in the user's own."""
+    who = request.identity
+    return jwt(sessions.switch(who.home, who.subject, who.token_id, TenantId(id)))

@@ -42,7 +42,7 @@ def login(request: Request) -> Reply:
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
 def logout(request: Request) -> Reply:
     """End the session that asks."""
-    sessions.logout(request.tenant, request.identity.subject, request.identity.token_id)
+    sessions.logout(request.identity.home, request.identity.subject, request.identity.token_id)
     return Reply(202)
 
 
@@ -76,8 +76,11 @@ def create_user(request: Request) -> Reply:
 @endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_me(request: Request) -> Reply:
     """The user who asks, with the tenant."""
-    shown = _shown(service.get_user(request.tenant, request.identity.subject))
+    user = service.get_user(request.identity.home, request.identity.subject)
+    shown = _shown(user)
     shown.tenant_id = request.tenant
+    if user.assigned:
+        shown.tenant_ids = [user.tenant, *user.assigned]
     return Reply(body=shown)
 
 

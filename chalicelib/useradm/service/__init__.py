@@ -6,6 +6,7 @@ Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences
 from __future__ import annotations
 
 from chalicelib.useradm.service.access import require_session
+from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
 from chalicelib.useradm.service.twofactor import qr as tfa_qr
@@ -47,6 +48,7 @@ __all__ = [
     "Order",
     "User",
     "add_user",
+    "assign",
     "cancel_change",
     "complete_change",
     "complete_reset",

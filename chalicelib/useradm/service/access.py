@@ -32,8 +32,8 @@ class Session:
     rights: Rights
 
 
-def require_session(tenant: TenantId, user_id: str, token_id: str) -> Session:
-    """Let a verified token pass only while its row is there.
+def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> Session:
+    """Let a verified token for ``tenant`` pass only while its row is there, in the user's own tenant ``home``.
 
     One round trip for the row and the user, so a revocation and other roles hold at the next call. What the
     tenant's own roles give is at most ``settings.control_cache`` seconds old.
@@ -42,15 +42,15 @@ def require_session(tenant: TenantId, user_id: str, token_id: str) -> Session:
     of a user's after a deletion or a new password. The use of a personal access token is noted every five minutes.
 
     Raises:
-        Unauthorized: the row is gone.
+        Unauthorized: the row is gone, or the user may not work in that tenant any more.
     """
-    access = tokens.access(tenant, user_id, token_id)
+    access = tokens.access(home, user_id, token_id, tenant)
     if access is None:
         raise Unauthorized("unauthorized")
     if access.name is not None:
         now = clock.now()
         stale = access.used is None or now - access.used >= _USED_ACCURACY
-        if stale and not tokens.note_use(tenant, user_id, token_id, now):
+        if stale and not tokens.note_use(home, user_id, token_id, now):
             raise Unauthorized("unauthorized")
     return Session(access.email, _rights(tenant, access.roles))
 

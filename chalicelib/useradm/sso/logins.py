@@ -163,7 +163,7 @@ def _account(provider: Provider, claims: Claims) -> User | None:
 
 
 def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
-    roles = access.roles_to_have(provider.tenant, provider.roles or (limits.SSO_ROLE,), EVERYTHING)
+    roles = access.roles_to_have(provider.tenant, provider.roles or (rules.LEAST_ROLE,), EVERYTHING)
     draft = draft_user(provider.tenant, address, None, roles=roles)
     user = replace(draft, verified=True, sso={provider.id: subject})
     tx = Transaction()

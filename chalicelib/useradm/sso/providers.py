@@ -137,7 +137,7 @@ def _record(tx: Transaction, provider: Provider, action: Action) -> None:
     domains = ", ".join(provider.domains) or "any"
     change = f"Identity provider {provider.issuer}, client {provider.client_id}, domains: {domains}"
     if provider.auto_provision:
-        change += f", makes users with the roles {', '.join(provider.roles) or limits.SSO_ROLE}"
+        change += f", makes users with the roles {', '.join(provider.roles) or rules.LEAST_ROLE}"
     auditlogs.record(tx, provider.tenant, action, what, change=change)
 
 

@@ -33,6 +33,8 @@ class Token:
     created: datetime
     used: datetime | None
     expires: datetime | None
+    tenant: str | None = None
+    """The other tenant that a session is for; None: the user's own."""
 
 
 class TokenItem(UseradmItem):
@@ -42,6 +44,7 @@ class TokenItem(UseradmItem):
     created = TimeAttribute()
     used = TimeAttribute(null=True)
     expires = TimeAttribute(null=True)
+    tenant = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 
@@ -58,8 +61,10 @@ class AccessItem(UseradmItem):
 
     name = UnicodeAttribute(null=True)
     used = TimeAttribute(null=True)
+    tenant = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
+    assigned = BlobAttribute(default=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,20 @@ class Access:
     roles: tuple[str, ...]
 
 
-def access(tenant: TenantId, user: str, token: str) -> Access | None:
-    """A token and its user as they are now, in one round trip; None unless both are there."""
-    session = (own(tenant, user), keys.sort(_TOKEN, token))
-    found = {item.pk: item for item in AccessItem.batch_get([session, user_key(tenant, user)], consistent_read=True)}
+def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | None:
+    """A token and its user as they are now, in one round trip; None unless both are there, for this tenant.
+
+    ``home`` is the user's own tenant, ``tenant`` the one that the token is for.
+    """
+    session = (own(home, user), keys.sort(_TOKEN, token))
+    found = {item.pk: item for item in AccessItem.batch_get([session, user_key(home, user)], consistent_read=True)}
     if len(found) < 2:
         return None
     row, person = found.pop(session[0]), found.popitem()[1]
-    return Access(row.name, row.used, person.email or "", tuple(person.roles))
+    roles = person.roles if tenant == home else person.assigned.get(tenant)
+    if roles is None or (row.tenant or home) != tenant:
+        return None
+    return Access(row.name, row.used, person.email or "", tuple(roles))
 
 
 def of_user(tenant: TenantId, user: str) -> list[Token]:
@@ -96,6 +107,7 @@ def put_new(tx: Transaction, user: User, token: Token) -> None:
         name=token.name,
         created=token.created,
         expires=token.expires,
+        tenant=token.tenant,
         expires_at=int(token.expires.timestamp()) + 1 if token.expires else None,
     )
     tx.put(item)
@@ -135,4 +147,4 @@ def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
 
 
 def _token(item: TokenItem) -> Token:
-    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires)
+    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires, item.tenant)

@@ -52,6 +52,8 @@ class User:
     """Names of roles; who was made before there were any has every right."""
     sso: Mapping[str, str] = field(default_factory=dict)
     """Identity providers where the user logged in, with who the user is there."""
+    assigned: Mapping[str, list[str]] = field(default_factory=dict)
+    """Other tenants that the user may work in, with the names of roles there."""
 
 
 class UserItem(UseradmItem):
@@ -70,6 +72,8 @@ class UserItem(UseradmItem):
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
     """Names of roles."""
     sso = BlobAttribute(default=dict)
+    assigned = BlobAttribute(default=dict)
+    """Names of roles, by tenant."""
 
 
 class EmailItem(UseradmItem):
@@ -182,6 +186,12 @@ def set_sso(tx: Transaction, before: User, now: datetime, sso: Mapping[str, str]
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
+def set_assigned(tx: Transaction, before: User, now: datetime, assigned: Mapping[str, list[str]]) -> None:
+    """Let a user as it was read work in other tenants."""
+    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.assigned.set(dict(assigned))]
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+
+
 def touch(tx: Transaction, before: User) -> None:
     """Hold a change of the user's tokens to the user as it was read."""
     actions = [UserItem.revision.add(1)]
@@ -239,4 +249,5 @@ def _user(item: UserItem, tenant: TenantId) -> User:
         ),
         roles=tuple(item.roles),
         sso=item.sso,
+        assigned=item.assigned,
     )
