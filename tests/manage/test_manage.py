@@ -175,3 +175,31 @@ def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.Monke
         "LAMPLIGHTER_QUEUE_PREFIX": "lamplighter-prod-",
         "LAMPLIGHTER_BUCKET": "mine",
     }
+
+
+class TestAuditLogs:
+    """``audit verify`` says whether somebody changed what was written."""
+
+    def test_of_one_tenant_and_of_all(self, manage: Manage, done, document, tenant, api: httpx2.Client):
+        assert api.post("/api/management/v1/useradm/settings", json={"a": 1}).status_code == 201
+
+        [found] = document("audit", "verify", tenant.id)
+        assert (found["tenant"], found["findings"]) == (tenant.id, [])
+        assert all(len(chain["hash"]) == 64 for chain in found["chains"])
+        assert sum(chain["entries"] for chain in found["chains"]) >= 1
+        assert done("audit", "verify", tenant.id).startswith(f"{tenant.id}  chain ")
+        assert manage("audit", "verify", "nobody").returncode == 3
+
+    def test_an_altered_entry(self, manage: Manage, tenant, api: httpx2.Client):
+        from chalicelib.auditlogs.tables import EntryItem
+        from chalicelib.storage import keys
+
+        assert api.post("/api/management/v1/useradm/settings", json={"a": 1}).status_code == 201
+        row = next(EntryItem.by_time.query(keys.partition(tenant.id)))
+        row.update([EntryItem.content.set(row.content.replace(b'"time":1', b'"time":2'))])
+
+        result = manage("audit", "verify", tenant.id)
+
+        assert result.returncode == 6
+        assert f"{tenant.id}  chain" in result.stdout
+        assert "was altered" in result.stdout
