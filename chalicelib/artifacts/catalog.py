@@ -20,7 +20,7 @@ from chalicelib.fleet import control
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from chalicelib.artifacts.rules import Pattern, Sort
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
@@ -71,12 +71,22 @@ def matching(*, name: str | None = None, description: str | None = None, device_
 
 
 def listed(
-    tenant: TenantId, test: Test | None, sort: Sort, *, start: int = 0, stop: int | None = None
+    tenant: TenantId,
+    test: Test | None,
+    sort: Sort,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    tags: Collection[str] | None = None,
 ) -> tuple[list[shapes.Artifact], int]:
     """Rows ``start`` to ``stop`` of the artifacts that pass ``test``, and how many there are in all.
 
+    With ``tags``, of those whose release has one of them.
+
     Without a test, by name: two round trips. Otherwise all artifacts are read, a megabyte a round trip.
     """
+    if tags is not None:
+        test = _of_releases(tenant, tags, test)
     if test is None and sort.field == "name" and stop is not None:
         total = int(usage_table.find(tenant).artifact_count)
         limit = min(stop, total)
@@ -98,15 +108,20 @@ def find_by_pattern(
     *,
     start: int,
     stop: int,
+    tags: Collection[str] | None = None,
 ) -> tuple[list[shapes.Artifact], bool]:
     """Rows ``start`` to ``stop`` of the artifacts that match, by name, and whether there are more.
 
+    With ``tags``, of those whose release has one of them.
+
     ``names``: any of the exact names, or one prefix; none of them means all.
     """
+    inside = _of_releases(tenant, tags, None) if tags is not None else None
 
     def matches(item: ArtifactItem) -> bool:
         return (
-            (not names or any(name.matches(item.name) for name in names))
+            (inside is None or inside(item))
+            and (not names or any(name.matches(item.name) for name in names))
             and (description is None or description.matches(item.description))
             and (device_type is None or any(map(device_type.matches, item.content["device_types_compatible"])))
         )
@@ -116,10 +131,16 @@ def find_by_pattern(
         rows = _named(tenant, [name.text for name in names])
     else:
         # Read no further than the page, unless something else than the name decides.
-        limit = None if description or device_type else stop + 1
+        limit = None if description or device_type or inside else stop + 1
         rows = artifact_table.by_name(tenant, prefix=names[0].text if names else "", limit=limit)
     page = list(islice(filter(matches, rows), start, stop + 1))
     return [records.artifact(item) for item in page[: stop - start]], len(page) > stop - start
+
+
+def _of_releases(tenant: TenantId, tags: Collection[str], test: Test | None) -> Test:
+    """A test for artifacts that pass ``test`` and whose release has one of ``tags``; all releases are read."""
+    names = release_table.tagged_names(tenant, tags)
+    return lambda item: item.name in names and (test is None or test(item))
 
 
 def _named(tenant: TenantId, names: list[str]) -> list[ArtifactItem]:

@@ -44,7 +44,7 @@ def upload(request: Request) -> Reply:
 @endpoint(bp, "GET /management/v1/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_all(request: Request) -> Reply:
     """All artifacts that match, sorted by name."""
-    artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort())
+    artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort(), tags=request.release_tags)
     return Reply(200, artifacts)
 
 
@@ -53,7 +53,9 @@ def list_page(request: Request) -> Reply:
     """A page of the artifacts that match."""
     page = paging.read_page(request, lenient=True)
     sort = rules.read_sort(request.query.get("sort"))
-    artifacts, total = service.listed(request.tenant, _test(request), sort, start=page.start, stop=page.stop)
+    artifacts, total = service.listed(
+        request.tenant, _test(request), sort, start=page.start, stop=page.stop, tags=request.release_tags
+    )
     return Reply(200, artifacts, paging.headers(request, page, more=total > page.stop, total=total))
 
 
@@ -183,4 +185,5 @@ def _release_filter(request: Request) -> service.ReleaseFilter:
         description=query.get("description") or "",
         device_type=query.get("device_type") or "",
         update_type=query.get("update_type") or "",
+        within=request.release_tags,
     )

@@ -32,6 +32,7 @@ def list_artifacts(request: Request) -> Reply:
         rules.read_pattern(device_type) if device_type else None,
         start=page.start,
         stop=page.stop,
+        tags=request.release_tags,
     )
     return Reply(200, artifacts, paging.headers(request, page, more=more))
 
@@ -47,6 +48,7 @@ def list_releases(request: Request) -> Reply:
         name=query.get("name") or "",
         update_type=query.get("update_type") or "",
         tags=tuple(tag.lower() for tag in query.all("tag")),
+        within=request.release_tags,
     )
     sort = rules.read_sort(query.get("sort"), service.SORTS)
     releases, total = service.listed_releases(request.tenant, wanted, sort, start=page.start, stop=page.stop)
@@ -61,7 +63,12 @@ def list_releases(request: Request) -> Reply:
 )
 def delete_releases(request: Request) -> Reply:
     """Delete releases, with all their artifacts, that no unfinished deployment uses."""
-    service.delete_releases(request.tenant, request.query.all("name"))
+    service.delete_releases(
+        request.tenant,
+        request.query.all("name"),
+        tags=request.release_tags,
+        seen=request.identity.rights.scopes(Permission.DEPLOYMENTS_READ),
+    )
     return no_content()
 
 
@@ -108,10 +115,10 @@ def set_tags(request: Request, name: str) -> Reply:
 @endpoint(bp, "GET /management/v2/deployments/releases/all/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_tags(request: Request) -> Reply:
     """All tags of releases."""
-    return Reply(200, service.all_tags(request.tenant))
+    return Reply(200, service.all_tags(request.tenant, request.release_tags))
 
 
 @endpoint(bp, "GET /management/v2/deployments/releases/all/types", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_types(request: Request) -> Reply:
     """All payload types that were ever uploaded."""
-    return Reply(200, service.all_types(request.tenant))
+    return Reply(200, service.all_types(request.tenant, request.release_tags))

@@ -11,8 +11,9 @@ from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from chalicelib.limits import RELEASE_TAGS_TOTAL
+from chalicelib.rights import EVERYWHERE
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.rules import Sort
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
     from chalicelib.artifacts.tables.releases import ReleaseItem
+    from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
 SORTS = ("name", "modified", "artifacts_count", "tags")
@@ -39,7 +41,7 @@ class ReleaseFilter:
     """What a list of releases is narrowed to.
 
     ``name`` and ``description`` (of an artifact) are contained in any case; ``device_type`` and ``update_type``
-    (of an artifact) are exact; a release has to have one of ``tags``.
+    (of an artifact) are exact; a release has to have one of ``tags``, and one of ``within`` if that is given.
     """
 
     name: str = ""
@@ -47,10 +49,12 @@ class ReleaseFilter:
     device_type: str = ""
     update_type: str = ""
     tags: tuple[str, ...] = ()
+    within: frozenset[str] | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is asked for."""
-        return any((self.name, self.description, self.device_type, self.update_type, self.tags))
+        asked = (self.name, self.description, self.device_type, self.update_type, self.tags)
+        return any(asked) or self.within is not None
 
 
 def _found(item: ReleaseItem | None) -> ReleaseItem:
@@ -73,12 +77,6 @@ def is_tagged(tenant: TenantId, name: str, tags: Collection[str]) -> bool:
     """Whether there is a release of this name that has one of ``tags``."""
     item = release_table.find(tenant, name)
     return item is not None and not set(tags).isdisjoint(item.tags)
-
-
-def tagged_names(tenant: TenantId, tags: Collection[str]) -> frozenset[str]:
-    """The names of the releases that have one of ``tags``; all releases are read."""
-    wanted = set(tags)
-    return frozenset(item.name for item in release_table.by_name(tenant) if not wanted.isdisjoint(item.tags))
 
 
 def listed(
@@ -127,6 +125,7 @@ def _matching(tenant: TenantId, wanted: ReleaseFilter, sort: Sort) -> list[Relea
             and (not wanted.device_type or any(wanted.device_type in one.device_types for one in artifacts))
             and (not wanted.update_type or any(wanted.update_type in one.types for one in artifacts))
             and (not wanted.tags or not set(wanted.tags).isdisjoint(item.tags))
+            and (wanted.within is None or not wanted.within.isdisjoint(item.tags))
         )
 
     items = [item for item in release_table.by_name(tenant) if matches(item)]
@@ -195,35 +194,57 @@ def set_tags(tenant: TenantId, name: str, tags: list[str]) -> None:
     raise Unavailable
 
 
-def all_tags(tenant: TenantId) -> list[str]:
-    """The distinct tags of all releases, sorted."""
-    return sorted(usage_table.tags(tenant).counts)
+def all_tags(tenant: TenantId, within: frozenset[str] | None = None) -> list[str]:
+    """The distinct tags of all releases, or of those that have one of ``within``, sorted."""
+    if within is None:
+        return sorted(usage_table.tags(tenant).counts)
+    return sorted({tag for item in _within(tenant, within) for tag in item.tags})
 
 
-def all_types(tenant: TenantId) -> list[str]:
-    """The payload types that artifacts have or ever had, sorted."""
-    return sorted(usage_table.types(tenant))
+def all_types(tenant: TenantId, within: frozenset[str] | None = None) -> list[str]:
+    """The payload types that artifacts have or ever had, sorted; or those of releases that have one of ``within``."""
+    if within is None:
+        return sorted(usage_table.types(tenant))
+    return sorted({kind for item in _within(tenant, within) for one in item.candidates for kind in one.types})
 
 
-def delete(tenant: TenantId, names: list[str]) -> None:
+def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
+    return [item for item in release_table.by_name(tenant) if not tags.isdisjoint(item.tags)]
+
+
+def delete(
+    tenant: TenantId, names: list[str], *, tags: frozenset[str] | None = None, seen: Scopes = (EVERYWHERE,)
+) -> None:
     """Delete releases with all their artifacts; names that are none are fine.
+
+    Args:
+        tenant: whose releases.
+        names: their names.
+        tags: each must have one of these; None: any release will do.
+        seen: where deployments may be told of.
 
     Raises:
         BadRequest: no name is given.
+        Forbidden: a release is not within ``tags``, or, as that must not show, is none.
         Conflict: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
     """
     wanted = [name for name in dict.fromkeys(names) if name]
     if not wanted:
         raise BadRequest("at least one release name has to be provided")
-    _check_idle(tenant, release_table.find_many(tenant, wanted))
+    found = release_table.find_many(tenant, wanted)
+    if tags is not None:
+        inside = {item.name for item in found if not tags.isdisjoint(item.tags)}
+        if not inside.issuperset(wanted):
+            raise Forbidden("forbidden")
+    _check_idle(tenant, found, seen)
     for name in wanted:
-        _delete_one(tenant, name)
+        _delete_one(tenant, name, seen)
 
 
-def _delete_one(tenant: TenantId, name: str) -> None:
+def _delete_one(tenant: TenantId, name: str, seen: Scopes) -> None:
     lost = 0
     while (item := release_table.find(tenant, name)) is not None:
-        _check_idle(tenant, [item])
+        _check_idle(tenant, [item], seen)
         gone = list(item.artifacts)[:_AT_ONCE]
         change = f"Artifacts: {', '.join(gone)}"
         if not catalog.remove(tenant, item, gone, records.audited_release(name), change=change):
@@ -232,11 +253,11 @@ def _delete_one(tenant: TenantId, name: str) -> None:
             raise Unavailable
 
 
-def _check_idle(tenant: TenantId, items: list[ReleaseItem]) -> None:
+def _check_idle(tenant: TenantId, items: list[ReleaseItem], seen: Scopes) -> None:
     used = [item.name for item in items if item.open_deployments > 0]
     if used:
         # Imported here: the two features know each other, and only this case needs it.
         from chalicelib.deployments import service as deployments
 
-        ids = deployments.open_by_release(tenant, used)
+        ids = deployments.open_by_release(tenant, used, seen)
         raise Conflict("release(s) used in active deployment", extra={"active_deployments": list(ids)})

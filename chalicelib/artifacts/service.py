@@ -24,12 +24,12 @@ from chalicelib.artifacts.releases import (
     is_tagged,
     set_notes,
     set_tags,
-    tagged_names,
 )
 from chalicelib.artifacts.releases import delete as delete_releases
 from chalicelib.artifacts.releases import listed as listed_releases
 from chalicelib.artifacts.releases import show as show_release
 from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.tables.releases import tagged_names
 from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verify
 
 __all__ = [

@@ -56,7 +56,7 @@ def list_deployments(request: Request) -> Reply:
 def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply:
     """The page that a request asks for of the deployments that it wants."""
     page = paging.read_page(request)
-    rows, total = service.list_deployments(request.tenant, wanted, page, device=device, groups=request.groups)
+    rows, total = service.list_deployments(request.tenant, wanted, page, device=device, scopes=request.scopes)
     return Reply(200, rows, paging.headers(request, page, more=page.stop < total, total=total))
 
 
@@ -99,7 +99,7 @@ def _seconds(request: Request, name: str) -> datetime | None:
 )
 def create(request: Request) -> Reply:
     """Deploy to listed devices or to all."""
-    return created(PLACE + service.create(request.tenant, request.body))
+    return created(PLACE + service.create(request.tenant, request.body, request.scopes))
 
 
 @endpoint(
@@ -112,7 +112,7 @@ def create(request: Request) -> Reply:
 )
 def create_for_group(request: Request, name: str) -> Reply:
     """Deploy to a static group."""
-    return created(PLACE + service.create_for_group(request.tenant, name, request.body))
+    return created(PLACE + service.create_for_group(request.tenant, name, request.body, request.scopes))
 
 
 @endpoint(
@@ -137,7 +137,7 @@ def statistics_of_many(request: Request) -> Reply:
         raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
     if not ids:
         return Reply(200, {})
-    found = service.numbers_of_many(request.tenant, ids)
+    found = service.numbers_of_many(request.tenant, ids, request.scopes)
     if not found:
         raise NotFound("Deployment not found")
     return Reply(200, found)
@@ -208,7 +208,7 @@ def statistics(request: Request, id: str) -> Reply:
 )
 def list_devices(request: Request, id: str) -> Reply:
     """All devices that have asked so far."""
-    return Reply(200, service.devices(request.tenant, read_id(id)))
+    return Reply(200, service.devices(request.tenant, read_id(id), request.groups))
 
 
 @endpoint(
@@ -221,7 +221,7 @@ def list_devices(request: Request, id: str) -> Reply:
 def list_devices_page(request: Request, id: str) -> Reply:
     """A page of the devices that have asked so far."""
     page = paging.read_page(request)
-    rows, total = service.devices_page(request.tenant, read_id(id), _statuses(request), page)
+    rows, total = service.devices_page(request.tenant, read_id(id), _statuses(request), page, request.groups)
     more = page.stop < total
     return Reply(200, rows, paging.headers(request, page, more=more, total=total))
 
@@ -245,7 +245,7 @@ def _statuses(request: Request) -> frozenset[Status] | None:
 )
 def list_targets(request: Request, id: str) -> Reply:
     """Ids of the devices that the deployment is for."""
-    return Reply(200, service.targets(request.tenant, read_id(id)))
+    return Reply(200, service.targets(request.tenant, read_id(id), request.groups))
 
 
 @endpoint(
@@ -270,7 +270,7 @@ def show_log(request: Request, id: str, device_id: str) -> Reply:
 )
 def abort_device(request: Request, id: str) -> Reply:
     """Take a device out of all its active and pending deployments."""
-    service.abort_device(request.tenant, id)
+    service.abort_device(request.tenant, id, request.scopes)
     return no_content()
 
 
@@ -284,7 +284,7 @@ def abort_device(request: Request, id: str) -> Reply:
 def list_history(request: Request, id: str) -> Reply:
     """A device's deployments, newest first."""
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
-    rows, total = service.history(request.tenant, id, _statuses(request), page)
+    rows, total = service.history(request.tenant, id, _statuses(request), page, request.scopes)
     more = page.stop < total
     return Reply(200, rows, paging.headers(request, page, more=more, total=total))
 
@@ -298,5 +298,5 @@ def list_history(request: Request, id: str) -> Reply:
 )
 def forget_history(request: Request, id: str) -> Reply:
     """Mark a device's finished deployments deleted; it may get unfinished ones again."""
-    service.forget_history(request.tenant, id)
+    service.forget_history(request.tenant, id, request.scopes)
     return no_content()

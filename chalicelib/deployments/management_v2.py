@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 from chalicelib.deployments import service
 from chalicelib.deployments.management_v1 import PLACE, read_id, read_wanted, show_list
 from chalicelib.deployments.shapes import NewDynamicDeployment
-from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -51,6 +51,4 @@ def list_deployments(request: Request) -> Reply:
 )
 def create(request: Request) -> Reply:
     """Deploy to the devices that a saved filter takes when they ask."""
-    if request.groups is not None:
-        raise Forbidden("a filter may take devices outside of the groups that you may deploy to")
-    return created(PLACE + service.create_for_filter(request.tenant, request.body))
+    return created(PLACE + service.create_for_filter(request.tenant, request.body, request.scopes))

@@ -11,7 +11,7 @@ from chalice.app import Blueprint
 from chalicelib.clock import rfc3339
 from chalicelib.devauth import service, shapes
 from chalicelib.devauth.rules.sets import Status
-from chalicelib.errors import BadRequest, UnsupportedMediaType
+from chalicelib.errors import BadRequest, Forbidden, UnsupportedMediaType
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -66,9 +66,9 @@ def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply:
     page = paging.read_page(request)
     # One row more than the page tells whether another follows.
     if ids:
-        devices = service.selected(request.tenant, ids, statuses, page.start, page.stop + 1)
+        devices = service.selected(request.tenant, ids, statuses, page.start, page.stop + 1, request.groups)
     else:
-        devices = service.listed(request.tenant, statuses, page.start, page.stop + 1)
+        devices = service.listed(request.tenant, statuses, page.start, page.stop + 1, request.groups)
     more = len(devices) > page.size
     return Reply(
         200,
@@ -112,6 +112,8 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
 )
 def preauthorise(request: Request) -> Reply:
     """Expect a device. 409 with the device itself where the identity is known, unless forced."""
+    if request.groups is not None:
+        raise Forbidden("a new device is outside of the groups that you may manage")
     body: shapes.PreAuthSet = request.body
     done, device = service.preauthorise(request.tenant, body.identity_data, body.pubkey, force=body.force)
     if not done:
@@ -126,7 +128,7 @@ def count_devices(request: Request) -> Reply:
     if status is not None and status not in set(Status):
         text = "status must be one of: pending, accepted, rejected, preauthorized, noauth"
         raise BadRequest(text)
-    return Reply(200, {"count": service.count(request.tenant, status)})
+    return Reply(200, {"count": service.count(request.tenant, status, request.groups)})
 
 
 @endpoint(
@@ -159,6 +161,7 @@ def decommission_device(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
     device="id",
+    auth_set="aid",
 )
 def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG001  # B3: the device is not checked
     """Forget an auth set."""
@@ -171,6 +174,7 @@ def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG0
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
     device="id",
+    auth_set="aid",
     body=shapes.NewStatus,
 )
 def decide(request: Request, id: str, aid: str) -> Reply:
@@ -185,13 +189,20 @@ def decide(request: Request, id: str, aid: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
     device="id",
+    auth_set="aid",
 )
 def get_status(request: Request, id: str, aid: str) -> Reply:
     """What was decided about an auth set."""
     return Reply(200, {"status": service.set_status(request.tenant, id, aid)})
 
 
-@endpoint(bp, "DELETE /management/v2/devauth/tokens/{id}", auth=Auth.USER, permission=Permission.DEVICES_MANAGE)
+@endpoint(
+    bp,
+    "DELETE /management/v2/devauth/tokens/{id}",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    auth_set="id",
+)
 def revoke_token(request: Request, id: str) -> Reply:
     """Kill a device's tokens by their ``jti``; the device has to ask for a new one."""
     return no_content() if service.revoke_token(request.tenant, id) else Reply(404)

@@ -14,7 +14,7 @@ from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, Rost
 from chalicelib.storage import erasing, keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
@@ -134,6 +134,15 @@ def group_members(
         limit=limit,
     )
     return (keys.last_part(row.sk) for row in rows)
+
+
+def statuses_of_members(tenant: TenantId, groups: Iterable[str]) -> dict[str, str]:
+    """The status of every device of some groups, by id; a megabyte of rows a round trip."""
+    found = {}
+    for group in groups:
+        for row in GroupMemberItem.query(keys.partition(tenant, "G", group), consistent_read=True):
+            found[keys.last_part(row.sk)] = row.status
+    return found
 
 
 def accepted_devices(tenant: TenantId) -> Iterator[str]:

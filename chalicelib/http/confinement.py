@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import service as deployments
+from chalicelib.devauth import service as devauth
 from chalicelib.fleet import heads
 
 if TYPE_CHECKING:
@@ -42,8 +43,16 @@ def _deployment(request: Request, deployment: str) -> bool:
     return deployments.is_within(request.tenant, deployment, request.scopes)
 
 
+def _auth_set(request: Request, set_id: str) -> bool:
+    if request.groups is None:
+        return True
+    device = devauth.device_of_set(request.tenant, set_id)
+    return device is not None and _device(request, device)
+
+
 INSIDE: Final[Mapping[str, Callable[[Request, str], bool]]] = {
     "artifact": _artifact,
+    "auth_set": _auth_set,
     "deployment": _deployment,
     "device": _device,
     "release": _release,

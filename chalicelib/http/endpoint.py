@@ -55,6 +55,7 @@ class EndpointSpec:
     release: str | None
     artifact: str | None
     deployment: str | None
+    auth_set: str | None
     own: str | None
 
 
@@ -78,6 +79,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     release: str | None = None,
     artifact: str | None = None,
     deployment: str | None = None,
+    auth_set: str | None = None,
     own: str | None = None,
 ) -> Callable[[View], View]:
     """Declare a route.
@@ -96,6 +98,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         release: the path variable that is a release's name: the same for rights that end at release tags.
         artifact: the path variable that is an artifact's id: the same, by its release.
         deployment: the path variable that is a deployment's id: the same, by its devices and its release.
+        auth_set: the path variable that is an authentication set's id: the same, by its device.
         own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
     """
     if (auth is Auth.USER) != (permission is not None):
@@ -117,6 +120,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         release=release,
         artifact=artifact,
         deployment=deployment,
+        auth_set=auth_set,
         own=own,
     )
 
@@ -186,6 +190,7 @@ def _confine(spec: EndpointSpec, request: Request, values: dict[str, str]) -> No
             ("release", spec.release),
             ("artifact", spec.artifact),
             ("deployment", spec.deployment),
+            ("auth_set", spec.auth_set),
         )
         if variable is not None
     }

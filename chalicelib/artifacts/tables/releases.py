@@ -105,6 +105,12 @@ def by_name(tenant: TenantId) -> Iterator[ReleaseItem]:
     return (row for row in rows if row.sk == _SORT)
 
 
+def tagged_names(tenant: TenantId, tags: Iterable[str]) -> frozenset[str]:
+    """The names of the releases that have one of ``tags``; all releases are read."""
+    wanted = set(tags)
+    return frozenset(item.name for item in by_name(tenant) if not wanted.isdisjoint(item.tags))
+
+
 def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[list[ReleaseItem], int | None]:
     """Rows ``start`` to ``stop`` of the releases by name, and how many there are in all.
 

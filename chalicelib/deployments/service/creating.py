@@ -16,6 +16,7 @@ from chalicelib.deployments.rules import control_maps, phases
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, drafts, plans
 from chalicelib.deployments.service.drafts import Draft, Dynamic
+from chalicelib.deployments.service.reach import ALL, require_reach
 from chalicelib.deployments.tables import CounterItem, DeploymentItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.features import Feature
@@ -28,23 +29,26 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.phases import Phase
     from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewRollout
+    from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
 _ATTEMPTS = 12
 
 
-def create(tenant: TenantId, wanted: NewDeployment) -> str:
+def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
     """Deploy to listed devices, or to all that are accepted now. Returns the deployment's id.
 
     Raises:
         BadRequest: not exactly one way of choosing devices, or nobody chosen.
         Conflict: an unfinished deployment has the same parameters.
+        Forbidden: none of the scopes holds it.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
     if wanted.all_devices == bool(wanted.devices):
         raise BadRequest(
             "Validating request body: Invalid deployments definition: provide either devices or all_devices"
         )
+    require_reach(tenant, scopes, wanted.artifact_name, devices=set(wanted.devices or ()))
     if wanted.all_devices:
         terms = [_term("identity", "status", "$eq", "accepted")]
         return _create(tenant, wanted, list(membership.accepted_devices(tenant)), terms, None)
@@ -52,16 +56,18 @@ def create(tenant: TenantId, wanted: NewDeployment) -> str:
     return _create(tenant, wanted, devices, [_term("identity", "id", "$in", devices)], None)
 
 
-def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment) -> str:
+def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
     """Deploy to the devices that are in the group and accepted now. Returns the deployment's id.
 
     Raises:
         BadRequest: the body chooses devices too, or the group has no accepted device.
         Conflict: as :func:`create`.
+        Forbidden: as :func:`create`.
         Unprocessable: as :func:`create`.
     """
     if wanted.all_devices or wanted.devices is not None:
         raise BadRequest("Validating request body: Invalid deployments definition: the group chooses the devices")
+    require_reach(tenant, scopes, wanted.artifact_name, group=group)
     members = list(membership.group_members(tenant, group, status=membership.ACCEPTED))
     return _create(tenant, wanted, members, [_term("system", "group", "$eq", group)], [group])
 
@@ -70,14 +76,16 @@ def _term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any
     return {"scope": scope, "attribute": attribute, "type": kind, "value": value}
 
 
-def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment) -> str:
+def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes = ALL) -> str:
     """Deploy to whatever devices a saved filter takes when they ask. Returns the deployment's id.
 
     Raises:
         BadRequest: there are phases, and no device for one of them.
         Conflict: as :func:`create`.
+        Forbidden: as :func:`create`: a filter may take devices of any group.
         Unprocessable: there is no such filter; or as :func:`create`.
     """
+    require_reach(tenant, scopes, wanted.artifact_name)
     try:
         found = inventory.get_filter(tenant, wanted.filter_id)
     except NotFound as error:

@@ -9,6 +9,7 @@ from chalicelib import clock
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
 from chalicelib.deployments.service import plans, showing
+from chalicelib.deployments.service.reach import ALL, Reach, devices_within
 from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory
 from chalicelib.errors import NotFound
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.statistics import Counts
     from chalicelib.deployments.tables import DeploymentItem, RowItem
     from chalicelib.http.paging import Page
+    from chalicelib.rights import Names, Scopes
     from chalicelib.storage.keys import TenantId
 
 _NOT_FOUND = "Deployment not found"
@@ -47,60 +49,81 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
     return showing.numbers(item, tables.read_counts([item]).get(deployment, showing.NONE))
 
 
-def numbers_of_many(tenant: TenantId, deployments: Iterable[str]) -> list[dict[str, Any]]:
-    """Statistics of those that exist, as ``{"id", "stats"}``."""
-    items = tables.find_deployments(tenant, deployments)
+def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes = ALL) -> list[dict[str, Any]]:
+    """Statistics of those that exist, and are within the scopes, as ``{"id", "stats"}``."""
+    items = _within(tenant, deployments, Reach(tenant, scopes))
     counts = tables.read_counts(items.values())
     return [
         {"id": each, "stats": showing.numbers(item, counts.get(each, showing.NONE))} for each, item in items.items()
     ]
 
 
-def targets(tenant: TenantId, deployment: str) -> list[str]:
+def _within(tenant: TenantId, deployments: Iterable[str], reach: Reach) -> dict[str, DeploymentItem]:
+    found = tables.find_deployments(tenant, deployments)
+    return {each: item for each, item in found.items() if reach.takes(item)}
+
+
+def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[str]:
     """Ids of the devices that a deployment is for, as frozen at its creation; of a dynamic one, those that have asked.
+
+    With ``groups``, of those that are in one now.
 
     Raises:
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
+    found = list(plans.of(tenant, item).targets)
     if item.dynamic:
-        return [row.device_id for row in tables.list_rows(tenant, deployment)]
-    return list(plans.of(tenant, item).targets)
+        found = [row.device_id for row in tables.list_rows(tenant, deployment)]
+    inside = devices_within(tenant, found, groups)
+    return [each for each in found if each in inside]
 
 
-def devices(tenant: TenantId, deployment: str) -> list[DeploymentDevice]:
+def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[DeploymentDevice]:
     """All devices of a deployment, by status; those that have not asked yet as ``pending``.
 
     The real server leaves the latter out, as :func:`devices_page` does. This older list is what scripts watch right
     after a deployment was made, so it names everybody; above ``limits.INLINE_TARGETS`` only who has asked.
+    With ``groups``, of those that are in one now.
 
     Raises:
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
-    shown = showing.show_rows(tenant, list(tables.list_rows(tenant, deployment)), {deployment: item})
+    rows = _rows_within(tenant, tables.list_rows(tenant, deployment), groups)
+    shown = showing.show_rows(tenant, rows, {deployment: item})
     if item.in_bucket or not item.is_open:
         return shown
-    asked = {row.id for row in shown}
+    waiting = devices_within(tenant, plans.of(tenant, item).targets, groups) - {row.id for row in shown}
     created = clock.rfc3339(item.created)
     return shown + [
-        DeploymentDevice(id=each, status=str(Status.PENDING), created=created, log=False)
-        for each in plans.of(tenant, item).targets
-        if each not in asked
+        DeploymentDevice(id=each, status=str(Status.PENDING), created=created, log=False) for each in sorted(waiting)
     ]
 
 
+def _rows_within(tenant: TenantId, rows: Iterable[RowItem], groups: Names | None) -> list[RowItem]:
+    found = list(rows)
+    inside = devices_within(tenant, (row.device_id for row in found), groups)
+    return [row for row in found if row.device_id in inside]
+
+
 def devices_page(
-    tenant: TenantId, deployment: str, wanted: frozenset[Status] | None, page: Page
+    tenant: TenantId, deployment: str, wanted: frozenset[Status] | None, page: Page, groups: Names | None = None
 ) -> tuple[list[DeploymentDevice], int]:
     """A page of the devices that have asked so far, by status, and how many there are; all or of some statuses.
+
+    With ``groups``, of those that are in one now: then all rows are read.
 
     Raises:
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
-    counts = tables.read_counts([item]).get(deployment, showing.NONE)
     stored = frozenset(Status) if wanted is None else stored_for(wanted, aborted=bool(item.aborted))
+    if groups is not None:
+        every = (row for row in tables.list_rows(tenant, deployment) if Status(row.status) in stored)
+        inside = _rows_within(tenant, every, groups)
+        return showing.show_rows(tenant, inside[page.start : page.stop], {deployment: item}), len(inside)
+    counts = tables.read_counts([item]).get(deployment, showing.NONE)
     total = sum(counts.by_status.get(status, 0) for status in stored)
     rows = list(_rows_between(tenant, deployment, stored, counts, page))
     return showing.show_rows(tenant, rows, {deployment: item}), total
@@ -122,17 +145,22 @@ def _rows_between(
 
 
 def history(
-    tenant: TenantId, device_id: str, wanted: frozenset[Status] | None, page: Page
+    tenant: TenantId, device_id: str, wanted: frozenset[Status] | None, page: Page, scopes: Scopes = ALL
 ) -> tuple[list[DeviceHistory], int]:
-    """A page of a device's deployments, newest first, deleted rows included, and how many there are."""
-    if wanted is None:
+    """A page of a device's deployments, newest first, deleted rows included, and how many are within the scopes."""
+    reach = Reach(tenant, scopes)
+    if wanted is None and reach.everywhere:
         total = tables.count_rows_of_device(tenant, device_id)
         rows = list(islice(tables.rows_of_device(tenant, device_id), page.start, page.stop))
         items = tables.find_deployments(tenant, {row.deployment_id for row in rows})
     else:
         rows = list(tables.rows_of_device(tenant, device_id))
-        items = tables.find_deployments(tenant, {row.deployment_id for row in rows})
-        rows = [row for row in rows if showing.effective_status(row, items) in wanted]
+        items = _within(tenant, {row.deployment_id for row in rows}, reach)
+        rows = [
+            row
+            for row in rows
+            if row.deployment_id in items and (wanted is None or showing.effective_status(row, items) in wanted)
+        ]
         total, rows = len(rows), rows[page.start : page.stop]
     deployments = {each.id: each for each in showing.show_all(list(items.values()))}
     shown = showing.show_rows(tenant, rows, items)

@@ -11,6 +11,7 @@ from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import heads, plans, rows
 from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
+from chalicelib.deployments.service.reach import ALL, require_all_of_device
 from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.tables import RowItem
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
 _ROWS = 90
@@ -31,8 +33,13 @@ _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
-def abort_device(tenant: TenantId, device_id: str) -> None:
-    """Take a device out of all its active and pending deployments. An unknown device is fine."""
+def abort_device(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
+    """Take a device out of all its active and pending deployments. An unknown device is fine.
+
+    Raises:
+        Forbidden: the device's deployments, of whatever release, are not all within the scopes.
+    """
+    require_all_of_device(tenant, scopes, device_id)
     _withdraw(tenant, device_id, Status.ABORTED)
 
 
@@ -92,8 +99,13 @@ def _is_open(tenant: TenantId, deployment: str) -> bool:
     return item is not None and item.is_open
 
 
-def forget_history(tenant: TenantId, device_id: str) -> None:
-    """Mark a device's finished rows deleted: unfinished deployments that target it are open to it again."""
+def forget_history(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
+    """Mark a device's finished rows deleted: unfinished deployments that target it are open to it again.
+
+    Raises:
+        Forbidden: as :func:`abort_device`.
+    """
+    require_all_of_device(tenant, scopes, device_id)
     now = clock.now()
     past = list(tables.rows_of_device(tenant, device_id))
     items = tables.find_deployments(tenant, {row.deployment_id for row in past})

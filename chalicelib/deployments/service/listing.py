@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans, showing
+from chalicelib.deployments.service.reach import ALL, Reach
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.inventory import service as inventory
+from chalicelib.rights import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.shapes import Deployment
     from chalicelib.deployments.tables import DeploymentItem
     from chalicelib.http.paging import Page
+    from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
 _FINISHED = frozenset({"finished"})
@@ -73,7 +76,7 @@ def list_deployments(
     page: Page,
     *,
     device: Named | None = None,
-    groups: frozenset[str] | None = None,
+    scopes: Scopes = ALL,
 ) -> tuple[list[Deployment], int]:
     """A page of deployments by age, and how many there are.
 
@@ -82,29 +85,30 @@ def list_deployments(
         wanted: which.
         page: which part.
         device: if no name has what is searched for, deployments of this device are shown instead.
-        groups: devices outside of these groups are not found; None: all are.
+        scopes: deployments outside of them are not shown, and devices not found.
     """
-    if wanted.plain:
+    reach = Reach(tenant, scopes)
+    if wanted.plain and reach.everywhere:
         total, opened = tables.read_totals(tenant)
         is_open = wanted.is_open
         items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=page.stop)
         rows = list(islice(items, page.start, page.stop))
         return showing.show_all(rows, recent=True), total if is_open is None else total - opened
-    matching = _matching(tenant, wanted)
+    matching = _matching(tenant, wanted, reach)
     if not matching and device is not None:
-        ids = _of_device(tenant, device, groups)
-        matching = _matching(tenant, replace(wanted, ids=ids, search=())) if ids else []
+        ids = _of_device(tenant, device, groups_of(scopes))
+        matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach) if ids else []
     return showing.show_all(matching[page.start : page.stop], recent=True), len(matching)
 
 
-def _matching(tenant: TenantId, wanted: Wanted) -> list[DeploymentItem]:
+def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[DeploymentItem]:
     items: Iterable[DeploymentItem]
     if wanted.ids:
         found = tables.find_deployments(tenant, wanted.ids).values()
         items = sorted(found, key=lambda item: int(item.sequence), reverse=wanted.newest_first)
     else:
         items = tables.list_deployments(tenant, is_open=wanted.is_open, newest_first=wanted.newest_first)
-    matching = [item for item in items if _matches(item, wanted)]
+    matching = [item for item in items if _matches(item, wanted) and reach.takes(item)]
     if wanted.statuses in {frozenset(), _FINISHED}:
         return [item for item in matching if not (wanted.statuses and item.is_open)]
     counts = tables.read_counts((item for item in matching if item.is_open), recent=True)
@@ -144,8 +148,8 @@ def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) ->
     }
 
 
-def open_by_release(tenant: TenantId, names: Iterable[str]) -> list[str]:
-    """Ids of the unfinished deployments of any of these releases."""
-    wanted = set(names)
+def open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes = ALL) -> list[str]:
+    """Ids of the unfinished deployments of any of these releases, as far as they are within the scopes."""
+    wanted, reach = set(names), Reach(tenant, scopes)
     items = tables.list_deployments(tenant, is_open=True, newest_first=False)
-    return [item.deployment_id for item in items if item.artifact_name in wanted]
+    return [item.deployment_id for item in items if item.artifact_name in wanted and reach.takes(item)]

@@ -1,7 +1,7 @@
 """Which deployments are within a user's scopes (behaviour notes G).
 
 One that was made for groups is, if the scope has one of them; any other if all its targets are in the scope's groups
-now. Its release must have one of the scope's tags.
+now. Its release must have one of the scope's tags; configurations are of no release.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans
+from chalicelib.errors import Forbidden
 from chalicelib.fleet import heads, membership
-from chalicelib.rights import EVERYWHERE
+from chalicelib.rights import EVERYWHERE, groups_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from chalicelib.deployments.tables import DeploymentItem
     from chalicelib.rights import Scope, Scopes
     from chalicelib.storage.keys import TenantId
+
+ALL = (EVERYWHERE,)
 
 
 class Reach:
@@ -39,10 +42,11 @@ class Reach:
 
     def takes(self, item: DeploymentItem) -> bool:
         """Whether a deployment is within."""
-        return any(self._takes(item, scope) for scope in self._scopes)
+        return self.everywhere or any(self._takes(item, scope) for scope in self._scopes)
 
     def _takes(self, item: DeploymentItem, scope: Scope) -> bool:
-        if scope.release_tags is not None and item.artifact_name not in self._named(scope.release_tags):
+        of_release = item.kind != "configuration"
+        if of_release and scope.release_tags is not None and item.artifact_name not in self._named(scope.release_tags):
             return False
         if scope.groups is None:
             return True
@@ -78,3 +82,41 @@ def devices_within(tenant: TenantId, device_ids: Iterable[str], groups: frozense
     if groups is None:
         return frozenset(wanted)
     return frozenset(device for device, head in heads.find_many(tenant, wanted).items() if head.group in groups)
+
+
+def require_reach(
+    tenant: TenantId, scopes: Scopes, release: str, *, devices: Collection[str] | None = None, group: str | None = None
+) -> None:
+    """Refuse a new deployment of ``release`` that no scope holds.
+
+    A scope of groups takes a deployment to one of these groups, or to one device of them; not to a list of several
+    devices, which need not stay together, nor to all.
+
+    Raises:
+        Forbidden: it is not within, or, as that must not show, names what there is not.
+    """
+    if not any(_may_deploy(tenant, scope, release, devices, group) for scope in scopes):
+        raise Forbidden("forbidden")
+
+
+def _may_deploy(
+    tenant: TenantId, scope: Scope, release: str, devices: Collection[str] | None, group: str | None
+) -> bool:
+    if scope.release_tags is not None and not artifacts.is_tagged(tenant, release, scope.release_tags):
+        return False
+    if scope.groups is None:
+        return True
+    if group is not None:
+        return group in scope.groups
+    return devices is not None and len(devices) == 1 and bool(devices_within(tenant, devices, scope.groups))
+
+
+def require_all_of_device(tenant: TenantId, scopes: Scopes, device_id: str) -> None:
+    """Refuse what concerns a device's deployments of whatever release, where a scope ends at tags.
+
+    Raises:
+        Forbidden: no scope holds both the device and all releases.
+    """
+    wide = tuple(scope for scope in scopes if scope.release_tags is None)
+    if not devices_within(tenant, [device_id], groups_of(wide)):
+        raise Forbidden("forbidden")

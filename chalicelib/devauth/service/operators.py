@@ -18,7 +18,7 @@ from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.devauth.service.changes import Note, create, decided, save
 from chalicelib.devauth.service.leaving import clear_out, mark
 from chalicelib.errors import BadRequest, NotFound
-from chalicelib.fleet import control, heads
+from chalicelib.fleet import control, heads, membership
 from chalicelib.tiers import PerTier
 
 if TYPE_CHECKING:
@@ -43,17 +43,32 @@ def get(tenant: TenantId, device_id: str) -> Device:
     return device
 
 
-def listed(tenant: TenantId, statuses: Collection[str], start: int, stop: int) -> list[Device]:
-    """Rows ``start`` to ``stop`` of all devices, or those of the given statuses, by status, then id."""
-    return tables.listed(tenant, statuses, start, stop)
-
-
-def selected(
-    tenant: TenantId, device_ids: Collection[str], statuses: Collection[str], start: int, stop: int
+def listed(
+    tenant: TenantId, statuses: Collection[str], start: int, stop: int, groups: Collection[str] | None = None
 ) -> list[Device]:
-    """Rows ``start`` to ``stop`` of the devices with these ids (and statuses, if any), by status, then id."""
-    found = heads.find_many(tenant, device_ids)
-    devices = tables.find_many(tenant, [head.identity_hash for head in found.values()])
+    """Rows ``start`` to ``stop`` of all devices, or those of the given statuses, by status, then id.
+
+    With ``groups``, of the devices that are in one of them.
+    """
+    if groups is None:
+        return tables.listed(tenant, statuses, start, stop)
+    members = membership.statuses_of_members(tenant, groups)
+    rows = sorted((status, device) for device, status in members.items() if not statuses or status in statuses)
+    return selected(tenant, [device for _, device in rows[start:stop]], (), 0, stop - start)
+
+
+def selected(  # which devices, and which of them
+    tenant: TenantId,
+    device_ids: Collection[str],
+    statuses: Collection[str],
+    start: int,
+    stop: int,
+    groups: Collection[str] | None = None,
+) -> list[Device]:
+    """Rows ``start`` to ``stop`` of the devices with these ids (statuses, groups), by status, then id."""
+    found = heads.find_many(tenant, device_ids).values()
+    inside = [head for head in found if groups is None or head.group in groups]
+    devices = tables.find_many(tenant, [head.identity_hash for head in inside])
     matching = [device for device in devices if not statuses or device.standing.status in statuses]
     return sorted(matching, key=lambda device: (device.standing.status, device.id))[start:stop]
 
@@ -63,10 +78,19 @@ def ids(tenant: TenantId) -> Iterator[str]:
     return tables.ids(tenant)
 
 
-def count(tenant: TenantId, status: str | None = None) -> int:
-    """How many devices have a status, or all; exact."""
+def count(tenant: TenantId, status: str | None = None, groups: Collection[str] | None = None) -> int:
+    """How many devices have a status, or all; exact. With ``groups``, of the devices that are in one of them."""
+    if groups is not None:
+        members = membership.statuses_of_members(tenant, groups).values()
+        return sum(status is None or member == status for member in members)
     numbers = tables.counts(tenant)
     return numbers[Status(status)] if status else sum(numbers.values())
+
+
+def device_of_set(tenant: TenantId, set_id: str) -> str | None:
+    """The id of the device that an auth set belongs to; None if there is no such set."""
+    device = _find_by_set(tenant, set_id)
+    return device.id if device else None
 
 
 def count_all(tenant: TenantId) -> int:
