@@ -73,11 +73,12 @@ class Transaction:
         return tuple(self._late)
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once everything is written.
+        """Call ``call`` once everything is written; equal ones once.
 
         For what may be lost with the process, like waking a worker: the schedule must find what was written too.
         """
-        self._then.append(call)
+        if call not in self._then:
+            self._then.append(call)
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""

@@ -55,6 +55,18 @@ def test_an_event_is_two_writes_in_the_transaction_that_there_is_anyway(listened
     assert cost.write_units == 2 * (3 + 2)  # and the event, and its place in the lane
 
 
+def test_two_events_for_one_integration_send_one_message(listened: World, monkeypatch: pytest.MonkeyPatch):
+    from chalicelib.aws import queues
+
+    device = Device(listened.http, listened.token)
+    device.auth()
+    sent: list[object] = []
+    monkeypatch.setattr(queues, "send", lambda *message: sent.append(message))
+    assert decide(listened.api, device, "accepted").status_code == 204
+
+    assert len(sent) == 1
+
+
 def test_accepting_reads_nothing_more(listened: World, http, sign_in):
     from chalicelib.tenantadm import service
 

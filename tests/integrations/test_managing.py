@@ -228,6 +228,22 @@ def test_devices_have_no_twins(api, world):
         assert api.put(place, json={"desired": {}}).status_code == 404
 
 
+def test_rights(api, tenant, sign_in):
+    integration = register(api, URL)
+    nobody = sign_in(tenant, "RBAC_ROLE_REMOTE_TERMINAL")
+    credentials = {"type": "http", "http": {"url": URL}}
+    for answer in (
+        nobody.get(INTEGRATIONS),
+        nobody.post(INTEGRATIONS, json=webhook("https://other.example")),
+        nobody.put(f"{INTEGRATIONS}/{integration}/credentials", json=credentials),
+        nobody.delete(f"{INTEGRATIONS}/{integration}"),
+        nobody.get(f"{BASE}/events"),
+        nobody.get(f"{BASE}/devices/{integration}/state"),
+    ):
+        assert answer.status_code == 403
+    assert [each["id"] for each in listed(api)] == [integration]
+
+
 def test_inventory_events_belong_to_a_plan(api, tenant):
     from chalicelib.tenantadm import service
 

@@ -209,6 +209,29 @@ class TestOnTheStage:
         one, other = (json.loads(body)["ClientRequestToken"] for _, body in stage.visits)
         assert one != other
 
+    def test_what_follows_is_called_once_when_all_is_written(self, stage: Stage, tx: Transaction):
+        called: list[int] = []
+
+        def call() -> None:
+            called.append(len(stage.visits))
+
+        tx.then(call)
+        tx.then(call)
+        stage.will(cancelled("TransactionConflict", "None"))
+        tx.commit()
+
+        assert called == [2]
+
+    def test_nothing_follows_a_failure(self, stage: Stage, tx: Transaction):
+        called: list[int] = []
+        tx.then(lambda: called.append(1))
+        stage.will(cancelled("ConditionalCheckFailed", "None"))
+
+        with pytest.raises(ConditionFailed):
+            tx.commit()
+
+        assert called == []
+
     def test_a_conflict_without_end(self, stage: Stage, tx: Transaction):
         stage.will(*[cancelled("TransactionConflict", "None")] * 50)
 

@@ -27,7 +27,7 @@ from chalicelib import clock, outbound
 from chalicelib.aws import vault
 from chalicelib.integrations.rules import attempts
 from chalicelib.integrations.rules import events as rules
-from chalicelib.integrations.service.emitting import wake
+from chalicelib.integrations.service.emitting import Wake
 from chalicelib.integrations.shapes import DeliveryStatus
 from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
@@ -54,7 +54,7 @@ _DUE: Final = 200
 def tick(now: datetime) -> None:
     """Send workers to lanes whose time has come, and to events whose message was lost."""
     for lane in sorted(lanes.due(now, limit=_DUE), key=lambda lane: lane.partition):
-        wake(lane)
+        Wake(lane.tenant, lane.integration)()
 
 
 def deliver(tenant: TenantId, integration: str) -> None:
@@ -77,7 +77,7 @@ def deliver(tenant: TenantId, integration: str) -> None:
         if not run.is_late():
             run.work()
     if run.is_late():
-        wake(lane)
+        Wake(lane.tenant, lane.integration)()
 
 
 def _clear(lane: Lane, lease: str) -> None:

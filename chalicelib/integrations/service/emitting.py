@@ -8,7 +8,7 @@ not tell it; a removed one may be told for as long.
 from __future__ import annotations
 
 import uuid
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
@@ -17,11 +17,10 @@ from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.integrations.rules import events as rules
 from chalicelib.observability import logger
+from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
     from chalicelib.integrations.rules.events import Event
-    from chalicelib.integrations.tables.lanes import Lane
-    from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
 
@@ -46,14 +45,20 @@ def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
     place = Place.new(str(uuid.uuid4()), now, len(tx))
     events.put_new(tx, tenant, place, event.kind, event.data, now)
     for integration in integrations:
-        lane = Lane(tenant, integration)
-        lanes.put_new(tx, lane, place, event.subject, now)
-        tx.then(partial(wake, lane))
+        lanes.put_new(tx, Lane(tenant, integration), place, event.subject, now)
+        tx.then(Wake(tenant, integration))
 
 
-def wake(lane: Lane) -> None:
-    """Send the worker. A message that is not taken is made up for by the schedule."""
-    try:
-        queues.send(queues.Queue.DELIVERIES, {"tenant": lane.tenant, "integration": lane.integration})
-    except (Unavailable, client.AwsError):
-        logger.warning("no message for a delivery", extra={"integration": lane.integration})
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Sends the worker to an integration's lane. A message that is lost is made up for by the schedule."""
+
+    tenant: TenantId
+    integration: str
+
+    def __call__(self) -> None:
+        """Send it."""
+        try:
+            queues.send(queues.Queue.DELIVERIES, {"tenant": self.tenant, "integration": self.integration})
+        except (Unavailable, client.AwsError):
+            logger.warning("no message for a delivery", extra={"integration": self.integration})

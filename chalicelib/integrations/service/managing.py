@@ -13,7 +13,7 @@ from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavail
 from chalicelib.fleet import control
 from chalicelib.integrations.rules import requests
 from chalicelib.integrations.rules.events import Scope
-from chalicelib.integrations.service.emitting import wake
+from chalicelib.integrations.service.emitting import Wake
 from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegration
 from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
@@ -109,7 +109,7 @@ def _object(integration: Integration) -> Object:
 
 
 def set_credentials(tenant: TenantId, integration: str, credentials: Credentials) -> None:
-    """Post elsewhere, or sign with another secret, from the next attempt on.
+    """Post elsewhere, or sign with another secret: what waits is tried at once, unless it was refused for itself.
 
     Raises:
         BadRequest: they are malformed, or the URL is never called.
@@ -130,6 +130,8 @@ def set_credentials(tenant: TenantId, integration: str, credentials: Credentials
             if table.INTEGRATION not in error.failed:
                 raise Conflict(_TAKEN) from error
             continue
+        lanes.open_again(Lane(tenant, integration))
+        Wake(tenant, integration)()
         return
     raise Unavailable
 
@@ -146,7 +148,7 @@ def delete(tenant: TenantId, integration: str) -> None:
         table.delete(tx, tenant, gone)
         control.change_subscribers(tx, tenant, partial(_without, integration))
         record(tx, tenant, Action.DELETE, _object(gone))
-        tx.then(partial(wake, Lane(tenant, integration)))
+        tx.then(Wake(tenant, integration))
         try:
             tx.commit()
         except ConditionFailed:

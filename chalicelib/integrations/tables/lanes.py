@@ -234,6 +234,12 @@ def give_back(lane: Lane, lease: str, due: datetime | None, *, failures: int, cl
     return _updated(item, actions, mine & LaneItem.again.does_not_exist()) or not look_again(lane, lease)
 
 
+def open_again(lane: Lane) -> None:
+    """Forget that the receiver was down, unless a worker is finding that out."""
+    actions = [LaneItem.closed_until.remove(), LaneItem.failures.set(0)]
+    _updated(LaneItem(lane.partition, _LANE), actions, LaneItem.closed_until.exists() & LaneItem.lease.does_not_exist())
+
+
 def remove(lane: Lane, lease: str) -> None:
     """Drop the lane of an integration that is gone."""
     try:
