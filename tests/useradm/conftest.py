@@ -17,6 +17,7 @@ from chalicelib.useradm.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import SENDER, Mailbox, listening, use
 from tests.support.provider import CLIENT, SECRET, Provider
+from tests.useradm.browser import BASE, Browser
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 LOGIN = "/api/management/v1/useradm/auth/login"
 ME = "/api/management/v1/useradm/users/me"
 USERS = "/api/management/v1/useradm/users"
-BASE = "/api/management/v1/useradm"
 METADATA = f"{BASE}/sso/idp/metadata"
 
 
@@ -101,6 +101,25 @@ def set_up(api: httpx2.Client, provider: Provider) -> Callable[..., str]:
         answer = api.post(METADATA, json=wanted(provider, **more))
         assert answer.status_code == 201, answer.text
         return answer.headers["location"].rpartition("/")[2]
+
+    return run
+
+
+@pytest.fixture
+def browser(server: LocalServer) -> Iterator[Browser]:
+    """A browser without cookies."""
+    made = Browser(server)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture
+def sign_on(browser: Browser, provider: Provider) -> Callable[..., httpx2.Response]:
+    """A whole login of who has these claims."""
+
+    def run(provider_id: str, **claims: Any) -> httpx2.Response:
+        location = browser.begin(provider_id)
+        return browser.come_back(provider_id, provider.log_in(location, **claims))
 
     return run
 

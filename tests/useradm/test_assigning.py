@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.useradm.conftest import BASE, LOGIN, ME, USERS, bearer, new_email
+from tests.useradm.browser import BASE
+from tests.useradm.conftest import LOGIN, ME, USERS, bearer, new_email
 
 if TYPE_CHECKING:
     import httpx2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,50 +16,11 @@ from chalicelib.useradm.sso import relying_party
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
 from tests.support.provider import _EC, CLIENT, SECRET, STRANGER, Provider, public_rsa
-from tests.useradm.conftest import BASE, LOGIN, ME, METADATA, USERS, Person, bearer, later, new_email, wanted
+from tests.useradm.browser import BASE, Browser, token_of
+from tests.useradm.conftest import LOGIN, ME, METADATA, USERS, Person, bearer, later, new_email, wanted
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
-    from infra.local.testing import LocalServer
-
-
-class Browser:
-    """Follows no redirect by itself, keeps cookies."""
-
-    def __init__(self, server: LocalServer) -> None:
-        self.http = httpx2.Client(base_url=server.url, timeout=30)
-
-    def begin(self, provider_id: str) -> str:
-        answer = self.http.get(f"{BASE}/oidc/{provider_id}/start")
-        assert answer.status_code == 302, answer.text
-        return answer.headers["location"]
-
-    def come_back(self, provider_id: str, answer: dict[str, str]) -> httpx2.Response:
-        return self.http.get(f"{BASE}/oidc/{provider_id}/callback", params=answer)
-
-
-@pytest.fixture
-def browser(server: LocalServer) -> Iterator[Browser]:
-    made = Browser(server)
-    yield made
-    made.http.close()
-
-
-@pytest.fixture
-def sign_on(browser: Browser, provider: Provider) -> Callable[..., httpx2.Response]:
-    """A whole login of who has these claims."""
-
-    def run(provider_id: str, **claims: Any) -> httpx2.Response:
-        location = browser.begin(provider_id)
-        return browser.come_back(provider_id, provider.log_in(location, **claims))
-
-    return run
-
-
-def token_of(answer: httpx2.Response) -> str:
-    assert answer.status_code == 302, answer.text
-    [cookie] = [each for each in answer.headers.get_list("set-cookie") if each.startswith("JWT=")]
-    return cookie.removeprefix("JWT=").partition(";")[0]
 
 
 # --- Who gets in

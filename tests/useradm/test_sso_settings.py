@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
 from tests.support.provider import CLIENT, SECRET, Provider
-from tests.useradm.conftest import BASE, LOGIN, METADATA, USERS, bearer, new_email, wanted
+from tests.useradm.browser import BASE
+from tests.useradm.conftest import LOGIN, METADATA, USERS, bearer, new_email, wanted
 
 if TYPE_CHECKING:
     import httpx2

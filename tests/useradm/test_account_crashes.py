@@ -1,0 +1,104 @@
+"""Processes die at every storage call of what happens to accounts: asked again, it is done, and once (F1, F2)."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.support.crashes import each_crash
+from tests.useradm.browser import BASE, Browser, token_of
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, new_email
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.support.mailbox import Mailbox
+    from tests.support.provider import Provider
+
+
+def test_a_reset(http: httpx2.Client, person: Person) -> None:
+    from chalicelib.errors import BadRequest
+    from chalicelib.useradm import service
+
+    number = 0
+
+    def secret() -> str:
+        return service.reset_link(person.email).rpartition("/")[2]
+
+    password, good = PASSWORD, secret()
+
+    def run() -> None:
+        service.complete_reset(good, f"password-{number}")
+
+    for _ in each_crash(run):
+        before = http.post(LOGIN, auth=(person.email, password))
+        if before.status_code == 200:
+            # Not done, and nothing of it: the sessions live, and the secret is as good as before.
+            assert http.get(ME, headers=bearer(before.text)).status_code == 200
+            service.complete_reset(good, f"password-{number}")
+        else:
+            # Done; only the answer was lost.
+            with pytest.raises(BadRequest):
+                service.complete_reset(good, "once-more-and-longer")
+        assert http.post(LOGIN, auth=(person.email, f"password-{number}")).status_code == 200
+        password = f"password-{number}"
+        number += 1
+        good = secret()
+
+
+def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, box: Mailbox) -> None:
+    from chalicelib.useradm import service
+    from chalicelib.useradm.rules import Purpose
+
+    order = service.Order(Purpose.PASSWORD_RESET, person.email)
+    for _ in each_crash(lambda: service.write_letter(order)):
+        service.write_letter(order)
+        body = {"secret_hash": box.secret(person.email), "password": PASSWORD}
+        assert http.post(f"{BASE}/auth/password-reset/complete", json=body).status_code == 202
+
+
+def test_a_second_factor(person: Person) -> None:
+    from datetime import UTC, datetime
+
+    from chalicelib.useradm import service, totp
+    from chalicelib.useradm.service import twofactor
+
+    service.verify(person.email)
+
+    def status() -> str:
+        return str(service.get_user(person.tenant, person.id).tfa.status)
+
+    def code() -> str:
+        key = base64.b32decode(twofactor._secret(service.get_user(person.tenant, person.id)))
+        return totp.code(key, int(datetime.now(UTC).timestamp()) // totp.STEP)
+
+    def whole() -> None:
+        service.enable_tfa(person.tenant, person.id)
+        service.verify_tfa(person.tenant, person.id, code())
+
+    for _ in each_crash(whole):
+        if status() == "disabled":
+            service.enable_tfa(person.tenant, person.id)
+        if status() == "unverified":
+            service.verify_tfa(person.tenant, person.id, code())
+        assert status() == "enabled"
+        service.disable_tfa(person.tenant, person.id)
+
+
+def test_a_login_that_makes_a_user(api, browser: Browser, sign_on, provider: Provider, set_up) -> None:
+    identity = set_up(auto_provision=True, allowed_domains=["example.com"])
+    email = new_email()
+
+    def run() -> None:
+        answer = browser.http.get(f"{BASE}/oidc/{identity}/start")
+        if answer.status_code == 302:
+            browser.come_back(identity, provider.log_in(answer.headers["location"], email=email))
+
+    for _ in each_crash(run):
+        assert token_of(sign_on(identity, email=email))
+        [user] = api.get(USERS, params={"email": email}).json()
+        assert len(user["sso"]) == 1
+        email = new_email()
