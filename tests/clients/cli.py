@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Self
 
+from tests.clients.device import ended
 from tests.clients.programs import GENERATOR
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ class MenderCli:
         self._url = url
         self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "SSL_CERT_FILE": ca}
 
-    def __call__(self, *arguments: str) -> Ended:
+    def __call__(self, *arguments: str, timeout: float = 60) -> Ended:
         """Run a command."""
         return subprocess.run(
             ["mender-cli", "--server", self._url, *arguments],
@@ -29,9 +31,21 @@ class MenderCli:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
+
+    def start(self, *arguments: str) -> Interactive:
+        """Start a command that goes on until it is told to end."""
+        process = subprocess.Popen(
+            ["mender-cli", "--server", self._url, *arguments],
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return Interactive(process)
 
     def login(self, user: str, password: str) -> Ended:
         """Log in; later commands use the token that is kept in the home."""
@@ -40,6 +54,43 @@ class MenderCli:
     def upload(self, file: Path) -> Ended:
         """Upload an artifact."""
         return self("artifacts", "upload", "--no-progress", str(file))
+
+
+class Interactive:
+    """A running command: what it has printed, and a way to type; a context manager, which ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.output = b""
+        self._process = process
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:  # closes its pipes
+            ended(self._process)
+            self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        while data := os.read(self._process.stdout.fileno(), 65536):
+            self.output += data
+
+    def say(self, text: bytes) -> None:
+        """Type."""
+        assert self._process.stdin
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def wait(self, seconds: float) -> int:
+        """Its exit status."""
+        return self._process.wait(seconds)
+
+    def shown(self) -> str:
+        """What it has printed, for people."""
+        return self.output.decode(errors="replace")
 
 
 def single_file(folder: Path, name: str, content: str, *, into: Path, device_type: str) -> Path:

@@ -79,7 +79,7 @@ def new_client(server: RunningServer, target: Path, tmp_path_factory: pytest.Tem
 
         def start(serial: str, key: Kind) -> MenderClient:
             folder = tmp_path_factory.mktemp(serial)
-            return running.enter_context(MenderClient(folder, server, serial=serial, key=key, target=target))
+            return running.enter_context(MenderClient(folder, server.facts, serial=serial, key=key, target=target))
 
         yield start
 

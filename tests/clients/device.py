@@ -18,9 +18,7 @@ from tests.clients import programs
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.clients.running import RunningServer
+    from collections.abc import Callable, Mapping
 
 Kind = Literal["rsa", "ec", "ed25519"]
 
@@ -60,15 +58,21 @@ class MenderClient:
     ``target`` is the path at which the device finds the folder that updates may write, ``installed`` that folder.
     """
 
-    def __init__(self, folder: Path, server: RunningServer, *, serial: str, key: Kind, target: Path) -> None:
+    def __init__(
+        self, folder: Path, facts: Mapping[str, str], *, serial: str, key: Kind, target: Path, bus: Path | None = None
+    ) -> None:
+        """``facts`` are those of the server; ``bus`` is the socket of a D-Bus to be on, for ``mender-connect``."""
         self.serial = serial
         self.id = ""
         self.installed = folder / "installed"
         self._folder = folder
         self._target = target
         self._log = folder / "mender.log"
+        self._env = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder)}
+        if bus is not None:
+            self._env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={bus}"
         self._make_folders()
-        self._write_config(server)
+        self._write_config(facts, on_bus=bus is not None)
         _write_key(self._folder / "data" / "mender-agent.pem", key)
 
     def _make_folders(self) -> None:
@@ -91,19 +95,25 @@ class MenderClient:
             script.write_text(text)
             script.chmod(0o755)
 
-    def _write_config(self, server: RunningServer) -> None:
+    def _write_config(self, facts: Mapping[str, str], *, on_bus: bool) -> None:
         config = {
-            "ServerURL": server.facts["url"],
-            "ServerCertificate": server.facts["ca"],
-            "TenantToken": server.facts["tenant_token"],
+            "ServerURL": facts["url"],
+            "ServerCertificate": facts["ca"],
+            "TenantToken": facts["tenant_token"],
             "UpdatePollIntervalSeconds": 1800,  # tests poke it
             "InventoryPollIntervalSeconds": 1800,
             "RetryPollIntervalSeconds": 1,
-            "DBus": {"Enabled": False},
+            "DBus": {"Enabled": on_bus},
         }
         (self._folder / "etc" / "mender.conf").write_text(json.dumps(config))
 
     def __enter__(self) -> Self:
+        daemon = ["mender", "--data", str(self._folder / "data"), "--no-syslog", "--log-level", "debug", "daemon"]
+        self._process = self.run(daemon, self._log)
+        return self
+
+    def run(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a program in the device's world; whoever does ends it."""
         seen = {
             "etc": programs.ETC,
             "identity": programs.IDENTITY,
@@ -112,28 +122,19 @@ class MenderClient:
             "installed": self._target,
         }
         binds = [shlex.join(["mount", "--bind", str(self._folder / own), str(at)]) for own, at in seen.items()]
-        daemon = ["mender", "--data", str(self._folder / "data"), "--no-syslog", "--log-level", "debug", "daemon"]
-        script = " && ".join([*binds, f"exec {shlex.join(daemon)}"])
-        with self._log.open("w") as output:
-            self._process = subprocess.Popen(
+        script = " && ".join([*binds, f"exec {shlex.join(command)}"])
+        with log.open("w") as output:
+            return subprocess.Popen(
                 ["unshare", "-m", "--propagation", "private", "sh", "-c", script],
-                env={"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "HOME": str(self._folder)},
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # its update modules end with it
+                start_new_session=True,  # its children end with it
             )
-        return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is not None:
-            return
-        os.killpg(self._process.pid, signal.SIGTERM)
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(5)
+        ended(self._process)
 
     def log(self) -> str:
         """What it has logged."""
@@ -171,6 +172,18 @@ class MenderClient:
 
     def _tail(self) -> str:
         return "\n".join(self.log().splitlines()[-40:])
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """End a program and its children."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
 
 
 def _write_key(file: Path, kind: Kind) -> None:

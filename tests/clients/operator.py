@@ -27,6 +27,15 @@ class Operator:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def has(self, place: str) -> bool:
+        """Whether there is something at a place."""
+        return self._http.get(place).status_code == 200
+
+    def poke(self, client: MenderClient, command: str) -> None:
+        """Have a connected device do something now."""
+        answer = self._http.post(f"/api/management/v1/deviceconnect/devices/{client.id}/{command}")
+        assert answer.status_code == 202, answer.text
+
     def pending(self, client: MenderClient) -> dict[str, Any] | None:
         """The device, if it has asked and waits to be accepted."""
         waiting = self.get(f"{DEVAUTH}?status=pending")

@@ -72,8 +72,11 @@ class RunningServer:
     def client(self, token: str = "") -> httpx2.Client:
         """A client that trusts the server's CA only."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        trust = ssl.create_default_context(cafile=self.facts["ca"])
-        return httpx2.Client(base_url=self.facts["url"], verify=trust, headers=headers, timeout=30)
+        return httpx2.Client(base_url=self.facts["url"], verify=self.trust(), headers=headers, timeout=30)
+
+    def trust(self) -> ssl.SSLContext:
+        """Trust in the server's CA only."""
+        return ssl.create_default_context(cafile=self.facts["ca"])
 
     def token(self) -> str:
         """A token of the first admin."""

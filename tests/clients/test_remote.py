@@ -1,0 +1,183 @@
+"""Remote access with unmodified programs, at the server itself and through a relay to the text dialect."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.clients import programs
+from tests.clients.cli import MenderCli
+from tests.clients.operator import Operator
+from tests.clients.remote import Front, RemoteDevice
+from tests.clients.running import free_port
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.clients.running import RunningServer
+
+pytestmark = pytest.mark.clients
+
+CONNECT = "/api/management/v1/deviceconnect/devices"
+MB = 1_000_000
+
+
+@pytest.fixture(scope="module", params=["gateway", "relay"])
+def facts(request: pytest.FixtureRequest, server: RunningServer) -> Iterator[Mapping[str, str]]:
+    """The server as the programs are told of it."""
+    if request.param == "gateway":
+        yield server.facts
+        return
+    with Front(server.facts) as front:
+        yield front.facts
+
+
+@pytest.fixture(scope="module")
+def command(facts: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> MenderCli:
+    """``mender-cli``, logged in."""
+    programs.needs("mender-cli")
+    command = MenderCli(facts["url"], facts["ca"], tmp_path_factory.mktemp("home"))
+    done = command.login(facts["user"], facts["password"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return command
+
+
+@pytest.fixture(scope="module")
+def device(
+    request: pytest.FixtureRequest,
+    facts: Mapping[str, str],
+    operator: Operator,
+    target: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RemoteDevice]:
+    """An accepted device that is connected."""
+    programs.needs_devices()
+    programs.needs("mender-connect", "dbus-daemon")
+    serial = f"remote-{facts['url'].rsplit(':', 1)[-1]}"
+    with RemoteDevice(tmp_path_factory.mktemp(serial), facts, serial=serial, target=target) as running:
+        operator.accept(running.client)
+        place = f"{CONNECT}/{running.client.id}"
+        until("it connects", lambda: operator.get(place)["status"] == "connected", timeout=60, detail=running.log)
+        yield running
+
+
+def test_a_terminal(command: MenderCli, device: RemoteDevice, operator: Operator) -> None:
+    with command.start("terminal", device.client.id) as terminal:
+        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        terminal.say(b"echo $((6 * 7)) $(uname -s)\n")
+        until("the answer", lambda: b"42 Linux" in terminal.output, detail=terminal.shown)
+        terminal.say(b"exit\n")
+        assert terminal.wait(30) == 0
+
+
+def test_much_output_in_order(command: MenderCli, device: RemoteDevice) -> None:
+    with command.start("terminal", device.client.id) as terminal:
+        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        terminal.say(b"stty -echo; seq 1 5000 | tr '\\n' ,; echo E''ND\n")
+        until("the end", lambda: b"END" in terminal.output, timeout=60)
+        shown = terminal.output.replace(b"\r", b"").replace(b"\n", b"")
+        assert b",".join(b"%d" % number for number in range(1, 5001)) in shown
+        terminal.say(b"exit\n")
+        assert terminal.wait(30) == 0
+
+
+def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Operator, server: RunningServer) -> None:
+    """A terminal on the device, ``uname -a`` typed and answered, and the session played back through the API."""
+    from tests.deviceconnect.peers import hear_all, opened
+
+    with command.start("terminal", device.client.id) as terminal:
+        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        terminal.say(b"uname -a\n")
+        until("the answer", lambda: os.uname().release.encode() in terminal.output)
+        terminal.say(b"exit\n")
+        assert terminal.wait(30) == 0
+    logs = operator.get("/api/management/v1/auditlogs/logs?per_page=50&object_type=device")
+    session = next(entry["meta"]["session_id"][0] for entry in logs if entry["action"] == "open_terminal")
+    place = f"/api/management/v1/deviceconnect/sessions/{session}"
+    until("the recording is there", lambda: operator.has(f"{place}/recording"))
+    with opened(server.facts["url"], f"{place}/playback?sleep_ms=0", server.token(), ssl=server.trust()) as player:
+        played, code = hear_all(player)
+
+    assert code == 1000
+    screen = b"".join(message.body for message in played if message.typ == "shell")
+    assert b"uname -a" in screen
+    assert os.uname().release.encode() in screen
+
+
+@pytest.mark.parametrize("size", [0, 1, 100 * MB], ids=["empty", "a byte", "100 MB"])
+def test_files_there_and_back(command: MenderCli, device: RemoteDevice, tmp_path: Path, size: int) -> None:
+    sent, there, back = tmp_path / "sent", tmp_path / "there", tmp_path / "back"
+    sent.write_bytes(os.urandom(MB) * (size // MB) + os.urandom(size % MB))
+
+    up = command("cp", str(sent), f"{device.client.id}:{there}", timeout=300)
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert digest(there) == digest(sent)
+    down = command("cp", f"{device.client.id}:{there}", str(back), timeout=300)
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert digest(back) == digest(sent)
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def test_a_file_that_is_none(command: MenderCli, device: RemoteDevice, tmp_path: Path) -> None:
+    done = command("cp", f"{device.client.id}:/nowhere/at-all", str(tmp_path / "back"))
+
+    assert done.returncode != 0
+    assert "no such file" in done.stdout + done.stderr
+
+
+def test_a_forwarded_port(command: MenderCli, device: RemoteDevice) -> None:
+    """10 MB through a TCP port of the device that echoes."""
+    data = os.urandom(MB) * 10
+    with closing(socket.create_server(("127.0.0.1", 0))) as echoing:
+        threading.Thread(target=echo, args=(echoing,), daemon=True).start()
+        here, there = free_port(), echoing.getsockname()[1]
+        with command.start("port-forward", device.client.id, f"tcp/{here}:127.0.0.1:{there}") as forward:
+            until("the port is open", lambda: is_open(here), detail=forward.shown)
+            with socket.create_connection(("127.0.0.1", here), timeout=120) as link:
+                threading.Thread(target=link.sendall, args=(data,), daemon=True).start()
+                heard = bytearray()
+                while len(heard) < len(data):
+                    piece = link.recv(65536)
+                    assert piece, len(heard)
+                    heard += piece
+    assert bytes(heard) == data
+
+
+def echo(listening: socket.socket) -> None:
+    while True:
+        try:
+            link, _ = listening.accept()
+        except OSError:
+            return
+        threading.Thread(target=echo_one, args=(link,), daemon=True).start()
+
+
+def echo_one(link: socket.socket) -> None:
+    with link:
+        while data := link.recv(65536):
+            link.sendall(data)
+
+
+def is_open(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def test_a_poke(device: RemoteDevice, operator: Operator) -> None:
+    for command in ("check-update", "send-inventory"):
+        operator.poke(device.client, command)
