@@ -1,17 +1,19 @@
-"""The life of deployments as a state machine: a model of sixty lines against the server, over random histories.
+"""The life of deployments as a state machine: a small model against the server, over random histories.
 
 After every step: statistics equal the rows, counters equal the rows, a device has at most one active row, and a
-deployment is finished exactly when everybody is done or it was aborted.
+deployment is finished exactly when everybody is done or it was aborted. Time passes by hand: phases open whether the
+schedule runs or not, silent devices time out when it does. Dynamic deployments take whoever is tagged when it asks.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx2
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,51 +26,20 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import PASSWORD
+from tests.deployments.model import FINAL, Deployment
 from tests.deployments.world import DEPLOYMENTS, World
+from tests.support.time import Clock
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
     from tests.simulator.device import Device
 
-FINAL = {"success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"}
 REPORTS = ["downloading", "installing", "rebooting", "pause_before_installing", "success", "failure"]
 DEVICES = 3
-
-
-@dataclass
-class Deployment:
-    """A deployment as the model knows it."""
-
-    id: str
-    sequence: int
-    targets: set[int]
-    artifact: str
-    retries: int
-    rows: dict[int, str] = field(default_factory=dict)
-    attempts: dict[int, int] = field(default_factory=dict)
-    deleted: set[int] = field(default_factory=set)
-    in_line: set[int] = field(default_factory=set)
-    """Devices that failed, have attempts left, and have not asked again."""
-    aborted: bool = False
-    finished: bool = False
-    checked: object = None
-    """What the model knew when the server was last compared with it."""
-
-    @property
-    def known(self) -> object:
-        return dict(self.rows), self.aborted, self.finished
-
-    @property
-    def open(self) -> bool:
-        return not self.aborted and not self.finished
-
-    def note(self, device: int, status: str) -> None:
-        self.rows[device] = status
-        self.finished |= sum(status in FINAL for status in self.rows.values()) >= len(self.targets)
-
-    def shown(self, device: int) -> str:
-        status = self.rows[device]
-        return "aborted" if self.aborted and status not in FINAL else status
+TIMEOUT = 7200
+RARELY = st.sampled_from([*[False] * 7, True])
+"""What ends things must not end all of them at once."""
+V2 = "/api/management/v2/deployments"
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -89,6 +60,12 @@ class Lifecycle(RuleBasedStateMachine):
         api = httpx2.Client(base_url=self.server.url, timeout=30, headers={"Authorization": f"Bearer {token}"})
         self.world = World(api, http, tenant.tenant_token)
         self.devices: list[Device] = [self.world.device() for _ in range(DEVICES)]
+        assert api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": TIMEOUT}).is_success
+        terms = [{"scope": "tags", "attribute": "place", "type": "$eq", "value": "here"}]
+        saved = api.post("/api/management/v2/inventory/filters", json={"name": "here", "terms": terms})
+        self.filter = saved.headers["Location"].rsplit("/", 1)[-1]
+        self.here = {0}
+        self._tag(0, is_here=True)
         for name in ("one", "two"):
             self.world.upload(name)
         self.world.upload("foreign", ("other-board",))
@@ -96,6 +73,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.active: dict[int, Deployment | None] = dict.fromkeys(range(DEVICES))
         self.decided: dict[int, int] = dict.fromkeys(range(DEVICES), 0)
         self.gone: set[int] = set()
+        self.patch = pytest.MonkeyPatch()
+        self.moment = Clock(self.patch)
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -103,23 +82,84 @@ class Lifecycle(RuleBasedStateMachine):
                 self._compare(each)
             self.world.api.close()
             self.world.http.close()
+            self.patch.undo()
 
     @rule(
-        chosen=st.sets(st.integers(0, DEVICES - 1), min_size=1),
-        artifact=st.sampled_from(["one", "one", "two", "foreign"]),
+        chosen=st.sampled_from([{0, 1, 2}, {0, 1, 2}, {0, 1}, {1, 2}, {0}, {2}]),
+        artifact=st.sampled_from(["one", "one", "two", "two", "foreign"]),
         strangers=st.sampled_from([0, 0, 12]),
         retries=st.sampled_from([0, 0, 1]),
+        starts=st.sampled_from([(), (), (), (0,), (1,), (0, 1), (1, 2)]),
     )
-    def create(self, chosen: set[int], artifact: str, strangers: int, retries: int) -> None:
-        """With twelve ids that are no device's, the deployment is too large for heads and never ends by itself."""
+    def create(self, chosen: set[int], artifact: str, strangers: int, retries: int, starts: tuple[int, ...]) -> None:
+        """With twelve ids that are no device's, the deployment is too large for heads and never ends by itself.
+
+        ``starts``: hours until each phase opens; the first of two is for one device.
+        """
         ids = [self.devices[each].id for each in sorted(chosen)] + [str(uuid.uuid4()) for _ in range(strangers)]
         name = f"rollout {len(self.deployments)}"
-        made = self.world.deploy(artifact, ids, name=name, retries=retries)
+        if len(ids) == 1:
+            starts = starts[:1]
+        wanted: list[dict[str, Any]] = [{"start_ts": self.moment.later(hours=hours)} for hours in starts]
+        if len(starts) > 1:
+            wanted[0]["batch_size_devices"] = 1
+        made = self.world.deploy(artifact, ids, name=name, retries=retries, phases=wanted or None)
         known = chosen | set(range(100, 100 + strangers))
-        self.deployments.append(Deployment(made, len(self.deployments) + 1, known, artifact, retries))
+        times = [self.moment.time + timedelta(hours=hours) for hours in starts]
+        phases = list(zip(times, [1, None] if len(starts) > 1 else [None], strict=False))
+        self.deployments.append(Deployment(made, len(self.deployments) + 1, known, artifact, retries, phases))
 
-    @rule(device=st.integers(0, DEVICES - 1))
-    def poll(self, device: int) -> None:
+    @rule(most=st.sampled_from([0, 1, 2]), artifact=st.sampled_from(["one", "two", "two", "foreign"]))
+    def create_dynamic(self, most: int, artifact: str) -> None:
+        """For those that are tagged as being here."""
+        body = {"name": f"rollout {len(self.deployments)}", "artifact_name": artifact, "filter_id": self.filter}
+        answer = self.world.api.post(f"{V2}/deployments", json=body | {"max_devices": most})
+        assert answer.status_code == 201, answer.text
+        made = answer.headers["Location"].rsplit("/", 1)[-1]
+        sequence = len(self.deployments) + 1
+        self.deployments.append(Deployment(made, sequence, set(), artifact, 0, dynamic=True, most=most))
+
+    @rule(device=st.integers(0, DEVICES - 1), is_here=st.booleans())
+    def tag(self, device: int, is_here: bool) -> None:
+        if device in self.gone:
+            return
+        self._tag(device, is_here=is_here)
+        (self.here.add if is_here else self.here.discard)(device)
+
+    def _tag(self, device: int, *, is_here: bool) -> None:
+        place = f"/api/management/v1/inventory/devices/{self.devices[device].id}/tags"
+        tags = [{"name": "place", "value": "here"}] if is_here else []
+        assert self.world.api.put(place, json=tags).status_code == 200
+
+    def _time_passes(self, hours: int, ticks: int) -> None:
+        from chalicelib.deployments import service
+
+        self.moment.move(hours=hours)
+        for _ in range(ticks):
+            service.tick(self.moment.time)
+        for each in self.deployments if ticks else ():
+            for device, due in list(each.due.items()):
+                if each.open and due <= self.moment.time:
+                    each.note(device, "failure")
+                    each.in_line.discard(device)
+                    if self.active[device] is each:
+                        self._go_on(device, each)
+
+    def _go_on(self, device: int, finished: Deployment) -> None:
+        self.active[device] = None
+        self.decided[device] = max(self.decided[device], finished.sequence)
+
+    def _heard(self, device: int, deployment: Deployment) -> None:
+        deployment.due[device] = self.moment.time + timedelta(seconds=TIMEOUT)
+
+    @rule(devices=st.permutations(range(DEVICES)), hours=st.sampled_from([0, 0, 1, 2]), ticks=st.integers(0, 2))
+    def a_round(self, devices: list[int], hours: int, ticks: int) -> None:
+        """Time passes, and everybody asks. The schedule may have run twice, or not at all."""
+        self._time_passes(hours, ticks)
+        for device in devices:
+            self._poll(device)
+
+    def _poll(self, device: int) -> None:
         answer = self.devices[device].poll()
 
         if device in self.gone:
@@ -138,21 +178,43 @@ class Lifecycle(RuleBasedStateMachine):
             active.in_line.discard(device)
             return active
         if active is not None:
-            self.active[device] = None
-            self.decided[device] = max(self.decided[device], active.sequence)
+            self._go_on(device, active)
         for each in self.deployments:
-            if not each.open or each.sequence <= self.decided[device] or device not in each.targets:
+            if not each.open or each.sequence <= self.decided[device] or not self._is_for(each, device):
                 continue
+            opened = sum(start <= self.moment.time for start, _ in each.phases)
+            if each.phases and not opened:
+                return None
+            phase = opened - 1 if each.phases else None
+            bound = each.bound(phase)
+            if bound is not None and each.begun >= bound:
+                return None
+            each.take_place(device, phase, bound)
             each.attempts[device] = 1
-            each.deleted.discard(device)
             if each.artifact == "foreign":
                 each.note(device, "noartifact")
                 self.decided[device] = each.sequence
                 return None
             each.note(device, "pending")
+            self._heard(device, each)
             self.active[device] = each
             return each
         return None
+
+    def _is_for(self, deployment: Deployment, device: int) -> bool:
+        if not deployment.dynamic:
+            return device in deployment.targets
+        return device in self.here and not (deployment.most and deployment.begun >= deployment.most)
+
+    @rule(device=st.integers(0, DEVICES - 1), statuses=st.lists(st.sampled_from(REPORTS), min_size=1, max_size=3))
+    def work(self, device: int, statuses: list[str]) -> None:
+        """A device that goes on with what it is at."""
+        self._poll(device)
+        for status in statuses:
+            deployment = self.active[device]
+            if deployment is not None:
+                expected = self._report(device, deployment, status)
+                assert self.devices[device].report(deployment.id, status).status_code == expected
 
     @precondition(lambda self: self.deployments)
     @rule(
@@ -181,6 +243,8 @@ class Lifecycle(RuleBasedStateMachine):
         before = deployment.shown(device)
         if before in {"aborted", "decommissioned"}:
             return 409
+        if before not in FINAL and deployment.open:
+            self._heard(device, deployment)
         if status != before and (status in FINAL or deployment.open):
             self._change(device, deployment, status)
         return 204
@@ -197,15 +261,18 @@ class Lifecycle(RuleBasedStateMachine):
             else:
                 deployment.in_line.discard(device)
             if status in FINAL:
-                self.active[device] = None
-                self.decided[device] = max(self.decided[device], deployment.sequence)
+                self._go_on(device, deployment)
         elif status not in FINAL and self.active[device] is None:
             self.active[device] = deployment
+        if status not in FINAL:
+            self._heard(device, deployment)
         deployment.note(device, status)
 
     @precondition(lambda self: self.deployments)
-    @rule(which=st.integers(0, 7))
-    def abort(self, which: int) -> None:
+    @rule(which=st.integers(0, 7), really=RARELY)
+    def abort(self, which: int, really: bool) -> None:
+        if not really:
+            return
         deployment = self.deployments[-1 - which % len(self.deployments)]
         answer = self.world.api.put(f"{DEPLOYMENTS}/{deployment.id}/status", json={"status": "aborted"})
 
@@ -213,8 +280,10 @@ class Lifecycle(RuleBasedStateMachine):
         if deployment.open:
             deployment.aborted = True
 
-    @rule(device=st.integers(0, DEVICES - 1))
-    def withdraw(self, device: int) -> None:
+    @rule(device=st.integers(0, DEVICES - 1), really=RARELY)
+    def withdraw(self, device: int, really: bool) -> None:
+        if not really:
+            return
         answer = self.world.api.delete(f"{DEPLOYMENTS}/devices/{self.devices[device].id}")
 
         assert answer.status_code == 204
@@ -226,11 +295,10 @@ class Lifecycle(RuleBasedStateMachine):
         if active is not None:
             if active.open:
                 active.note(device, status)
-            self.decided[device] = max(self.decided[device], active.sequence)
-            self.active[device] = None
+            self._go_on(device, active)
         for each in self.deployments:
-            if each.open and each.sequence > self.decided[device] and device in each.targets:
-                each.deleted.discard(device)
+            if each.open and each.sequence > self.decided[device] and self._is_for(each, device):
+                each.take_place(device, None, each.bound(None))
                 each.note(device, status)
                 self.decided[device] = each.sequence
 
@@ -246,10 +314,10 @@ class Lifecycle(RuleBasedStateMachine):
                 each.deleted.add(device)
         self.decided[device] = 0
 
-    @precondition(lambda self: len(self.gone) < DEVICES - 1)
-    @rule(device=st.integers(0, DEVICES - 1))
-    def decommission(self, device: int) -> None:
-        if device in self.gone:
+    @precondition(lambda self: not self.gone)
+    @rule(device=st.integers(0, DEVICES - 1), really=RARELY)
+    def decommission(self, device: int, really: bool) -> None:
+        if device in self.gone or not really:
             return
         answer = self.world.api.delete(f"/api/management/v2/devauth/devices/{self.devices[device].id}")
         assert answer.status_code == 204
@@ -274,13 +342,19 @@ class Lifecycle(RuleBasedStateMachine):
         }
         expected: Counter[str] = Counter(rows.values())
         if not each.aborted:
-            expected["pending"] += len(each.targets) - len(rows)
+            expected["pending"] += max(0, each.size - len(rows))
         numbers: dict[str, Any] = shown["statistics"]["status"]
         assert +Counter(numbers) == +expected
         assert (shown["status"] == "finished") == (not each.open)
         assert ("finished" in shown) == (not each.open)
         assert shown["device_count"] == len(rows)
-        assert shown["max_devices"] == len(each.targets)
+        assert shown["max_devices"] == each.size
+        begun = Counter(each.phase_of.values())
+        assert [phase["device_count"] for phase in shown.get("phases", ())] == [
+            begun[i] for i in range(len(each.phases))
+        ]
+        is_early = bool(each.phases) and self.moment.time < each.phases[0][0]
+        assert (shown["status"] == "scheduled") == (each.open and is_early)
 
 
 def test_any_history_keeps_the_books(server: LocalServer) -> None:
@@ -288,7 +362,7 @@ def test_any_history_keeps_the_books(server: LocalServer) -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=30,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             # A failing history is short enough to read; making it shorter costs minutes of HTTP.

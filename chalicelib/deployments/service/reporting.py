@@ -122,7 +122,8 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
         raise Conflict(WITHDRAWN[before])
     plan = plans.of(tenant, item)
     if status is before:
-        _note(tenant, plan, head.device_id, substate, [])
+        alive = [] if before.final else timeouts.noted(tenant, plan.id, before, clock.now())
+        _note(tenant, plan, head.device_id, substate, alive)
         return
     if not status.final and not item.is_open:
         return  # out of order: a finished deployment is not taken up again

@@ -1,0 +1,74 @@
+"""A deployment as the state machine of lifecycles thinks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+FINAL = {"success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"}
+
+
+@dataclass
+class Deployment:
+    """A deployment as the model knows it."""
+
+    id: str
+    sequence: int
+    targets: set[int]
+    artifact: str
+    retries: int
+    phases: list[tuple[datetime, int | None]] = field(default_factory=list)
+    """When each starts, and how many may have begun by its end."""
+    dynamic: bool = False
+    most: int = 0
+    """Of a dynamic one; 0: any number."""
+    begun: int = 0
+    """Devices that took a place where places were counted."""
+    phase_of: dict[int, int] = field(default_factory=dict)
+    due: dict[int, datetime] = field(default_factory=dict)
+    """When devices at work have been silent for too long."""
+    rows: dict[int, str] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+    in_line: set[int] = field(default_factory=set)
+    """Devices that failed, have attempts left, and have not asked again."""
+    aborted: bool = False
+    finished: bool = False
+    checked: object = None
+    """What the model knew when the server was last compared with it."""
+
+    @property
+    def known(self) -> object:
+        return dict(self.rows), self.aborted, self.finished, dict(self.phase_of)
+
+    @property
+    def open(self) -> bool:
+        return not self.aborted and not self.finished
+
+    @property
+    def size(self) -> int:
+        return self.most if self.dynamic else len(self.targets)
+
+    def note(self, device: int, status: str) -> None:
+        self.rows[device] = status
+        if status in FINAL:
+            self.due.pop(device, None)
+        done = sum(status in FINAL for status in self.rows.values())
+        self.finished |= done >= self.size and not (self.dynamic and not self.most)
+
+    def take_place(self, device: int, phase: int | None, bound: int | None) -> None:
+        """The device begins; one whose row was deleted from its history has its place already."""
+        if device in self.deleted:
+            self.deleted.discard(device)
+            return
+        self.begun += bound is not None
+        if phase is not None:
+            self.phase_of[device] = phase
+
+    def bound(self, phase: int | None) -> int | None:
+        bounds = [None if phase is None else self.phases[phase][1], self.most or None]
+        return min((each for each in bounds if each is not None), default=None)
+
+    def shown(self, device: int) -> str:
+        status = self.rows[device]
+        return "aborted" if self.aborted and status not in FINAL else status
