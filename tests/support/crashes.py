@@ -15,8 +15,8 @@ from chalicelib.storage import connection
 _MOST = 50
 
 
-class PowerCutError(Exception):
-    """The process is dead."""
+class PowerCutError(BaseException):
+    """The process is dead: no handler of errors gets to see it."""
 
 
 @dataclass
