@@ -38,6 +38,7 @@ MODULES: Final = {
     "/management/v2/inventory": ("inventory.management_v2",),
     "/management/v2/tenantadm": ("tenantadm.management_v2",),
     "/management/v2/useradm": ("roles.management_v2", "useradm.management_v2"),
+    "/management/v2alpha1/inventory": ("inventory.management_v2alpha1",),
 }
 """Audience, version and service of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 

@@ -19,6 +19,7 @@ class Queue(StrEnum):
     DELIVERIES = "deliveries"
     MAILS = "mails"
     REMOVALS = "removals"
+    SNAPSHOTS = "snapshots"
     UPLOADS = "uploads"
 
 

@@ -88,14 +88,15 @@ def put(object_key: str, data: bytes, content_type: str = "application/octet-str
     return ObjectRef(object_key, _version(answer), len(data))
 
 
-def get(object_key: str, version: str | None = None) -> bytes:
-    """Read a small object at once.
+def get(object_key: str, version: str | None = None, *, span: tuple[int, int] | None = None) -> bytes:
+    """Read a small object at once, or its bytes from the first place of ``span`` up to the second.
 
     Raises:
         NotFound: there is none.
     """
     query = {"versionId": version} if version else None
-    return bytes(_send("GET", _url(object_key, query)).data)
+    headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else None
+    return bytes(_send("GET", _url(object_key, query), headers=headers).data)
 
 
 def head(object_key: str) -> ObjectRef:

@@ -42,6 +42,12 @@ class CompleteUpload(msgspec.Struct):
     """Who said so: the artifact is this user's."""
 
 
+class Rebuild(msgspec.Struct):
+    """A tenant whose inventory snapshot someone must look at."""
+
+    tenant: str
+
+
 class Deliver(msgspec.Struct):
     """An integration whose events wait."""
 
@@ -98,6 +104,17 @@ def on_removal(event: SQSEvent) -> None:
     for record in event:
         message = msgspec.json.decode(record.body, type=Removal)
         tenantadm.erase(TenantId(message.tenant), forgetting.steps())
+
+
+@bp.on_sqs_message(queue=_PREFIX + Queue.SNAPSHOTS, batch_size=1, name="snapshots")
+def on_snapshot(event: SQSEvent) -> None:
+    """Build the snapshots that searches of the inventory read."""
+    from chalicelib.inventory.service import building as inventory
+
+    for record in event:
+        message = msgspec.json.decode(record.body, type=Rebuild)
+        while inventory.rebuild(TenantId(message.tenant)):
+            pass
 
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")

@@ -27,9 +27,17 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
     from chalicelib.deployments import service as deployments
     from chalicelib.deviceconnect import service as deviceconnect
     from chalicelib.integrations.service import delivering as integrations
+    from chalicelib.inventory.service import building as inventory
     from chalicelib.tenantadm import service as tenantadm
 
-    return (artifacts.tick, deployments.tick, deviceconnect.tick, integrations.tick, tenantadm.tick)
+    return (
+        artifacts.tick,
+        deployments.tick,
+        deviceconnect.tick,
+        integrations.tick,
+        inventory.tick,
+        tenantadm.tick,
+    )
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")

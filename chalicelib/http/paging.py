@@ -55,6 +55,18 @@ def read_page(
     return Page(number, size)
 
 
+def page_of(number: int, size: int) -> Page:
+    """The page that a body asks for; zeros, Go's for what was not sent, stand for the defaults.
+
+    Raises:
+        BadRequest: a number is out of bounds.
+    """
+    page = Page(number or 1, size or limits.PER_PAGE_DEFAULT)
+    if not 1 <= page.number <= _NUMBER_MAX or not 1 <= page.size <= limits.PER_PAGE_MAX:
+        raise BadRequest(f"page or per_page out of bounds (per_page max: {limits.PER_PAGE_MAX})")
+    return page
+
+
 _NUMBER_MAX = 10**9
 
 

@@ -26,7 +26,7 @@ def list_devices(request: Request) -> Reply:
     """Devices, filtered by ``scope/name=value``, ``group`` and ``has_group``, sorted by one attribute or by id."""
     page = paging.read_page(request)
     query = queries.of_list(request.query.multi)
-    devices, total = service.search(request.tenant, query, page.start, page.stop)
+    devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     return Reply(
         200,
         [service.shown(device) for device in devices],
@@ -113,7 +113,7 @@ def get_group(request: Request, id: str) -> Reply:
 )
 def set_group(request: Request, id: str) -> Reply:
     """Put a device into a group."""
-    service.put(request.tenant, id, request.body.group)
+    service.put(request.tenant, id, request.body.group, request.groups)
     return no_content()
 
 
@@ -133,7 +133,7 @@ def leave_group(request: Request, id: str, name: str) -> Reply:
 @endpoint(bp, "GET /management/v1/inventory/groups", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def list_groups(request: Request) -> Reply:
     """The names of all groups, or of those that have a device of ``status``."""
-    return Reply(200, service.names(request.tenant, request.query.get("status")))
+    return Reply(200, service.names(request.tenant, request.query.get("status"), request.groups))
 
 
 @endpoint(
@@ -144,7 +144,7 @@ def list_groups(request: Request) -> Reply:
 )
 def dissolve_group(request: Request, name: str) -> Reply:
     """Take all devices out of a group; ``{}`` if there is none."""
-    return Reply(200, service.dissolve(request.tenant, name))
+    return Reply(200, service.dissolve(request.tenant, name, request.groups))
 
 
 @endpoint(
@@ -156,7 +156,7 @@ def dissolve_group(request: Request, name: str) -> Reply:
 def list_group(request: Request, name: str) -> Reply:
     """Ids of a group's devices."""
     page = paging.read_page(request)
-    ids, total = service.members(request.tenant, name, page.start, page.stop)
+    ids, total = service.members(request.tenant, name, page.start, page.stop, request.groups)
     headers = paging.headers(request, page, more=total > page.stop, total=total)
     return Reply(200, ids, headers)
 
@@ -170,7 +170,7 @@ def list_group(request: Request, name: str) -> Reply:
 )
 def add_to_group(request: Request, name: str) -> Reply:
     """Put the devices with these ids into a group."""
-    return Reply(200, service.put_many(request.tenant, name, request.body))
+    return Reply(200, service.put_many(request.tenant, name, request.body, request.groups))
 
 
 @endpoint(
@@ -182,4 +182,4 @@ def add_to_group(request: Request, name: str) -> Reply:
 )
 def remove_from_group(request: Request, name: str) -> Reply:
     """Take the devices with these ids out of a group."""
-    return Reply(200, service.take_out(request.tenant, name, request.body))
+    return Reply(200, service.take_out(request.tenant, name, request.body, request.groups))

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
-from chalicelib import limits
-from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
@@ -34,13 +32,10 @@ bp = Blueprint(__name__)
 def search(request: Request) -> Reply:
     """Devices that meet all conditions; ``X-Total-Count`` says how many there are, ``Link`` is not sent."""
     body: Search = request.body
-    # Go's zero values stand for what was not sent.
-    page, size = body.page or 1, body.per_page or limits.PER_PAGE_DEFAULT
-    if page < 1 or not 1 <= size <= limits.PER_PAGE_MAX:
-        raise BadRequest(f"page or per_page out of bounds (per_page max: {limits.PER_PAGE_MAX})")
+    page = paging.page_of(body.page, body.per_page)
     query = queries.of_search(body.filters or [], body.sort or [], body.device_ids, body.text)
     only = queries.selected(body.attributes or [])
-    devices, total = service.search(request.tenant, query, (page - 1) * size, page * size)
+    devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     return Reply(200, [service.shown(device, only) for device in devices], {"X-Total-Count": str(total)})
 
 
@@ -52,7 +47,7 @@ def search(request: Request) -> Reply:
 )
 def list_attributes(request: Request) -> Reply:
     """Which attributes devices have, the most frequent first."""
-    return Reply(200, service.attribute_counts(request.tenant))
+    return Reply(200, service.attribute_counts(request.tenant, request.groups))
 
 
 @endpoint(
@@ -63,7 +58,7 @@ def list_attributes(request: Request) -> Reply:
 )
 def get_statistics(request: Request) -> Reply:
     """How many devices are accepted and pending, by tier."""
-    return Reply(200, {"devices_by_status": service.statistics(request.tenant)})
+    return Reply(200, {"devices_by_status": service.statistics(request.tenant, request.groups)})
 
 
 @endpoint(
@@ -143,6 +138,6 @@ def search_filter(request: Request, id: str) -> Reply:
     """The devices that a saved filter takes now, by id."""
     page = paging.read_page(request)
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")
-    devices, total = service.search(request.tenant, query, page.start, page.stop)
+    devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     headers = paging.headers(request, page, more=total > page.stop, total=total)
     return Reply(200, [service.shown(device) for device in devices], headers)

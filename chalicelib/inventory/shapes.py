@@ -79,6 +79,17 @@ class Search(msgspec.Struct, forbid_unknown_fields=True):
     text: str = ""
 
 
+class IdentitySearch(msgspec.Struct, forbid_unknown_fields=True):
+    """A search for devices whose identity, or tag, begins with a text."""
+
+    scope: str = ""
+    name: str = ""
+    value_prefix: str | None = None
+    attributes: list[Selected] | None = None
+    page: int = 1
+    per_page: int = 20
+
+
 class FilterDefinition(msgspec.Struct, forbid_unknown_fields=True):
     """What a filter shall be. Go's clients send null for an empty list."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import BadRequest
+from chalicelib.inventory.rules import patterns
 from chalicelib.inventory.rules.patterns import of_filter
+from tests.inventory.views import SEARCH
 
 ATOMS = st.sampled_from(
     ["a", "b", "c", ".", "[ab]", "[^a]", "[a-c]", r"\d", r"\w", r"\S", r"\.", "[]a]", "[a-]", "^", "$"]
@@ -65,3 +68,45 @@ def test_what_is_no_pattern_finds_nothing(pattern):
 def test_what_needs_backtracking_or_is_too_large_is_refused(pattern):
     with pytest.raises(BadRequest):
         of_filter(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/(a|b)*a(a|b){40}c/",
+        "/(.a|b.|ab){20,}c/",
+        "/[ab]*b[ab]{60}$/",
+        "/(a?b?){30}c/",
+        "/(((a|b)+)+)+c/",
+        "/^(a|ab|b|ba)*c/",
+        "/.*.*.*.*.*c/",
+    ],
+)
+def test_a_pattern_over_a_whole_fleet_does_bounded_work(pattern):
+    """Texts of random letters make patterns of many states meet a new set of states at nearly every character."""
+    random = Random(7)
+    found = of_filter(pattern)
+    refused = 0
+    for _ in range(3000):
+        text = "".join(random.choices("ab", k=1024))
+        try:
+            assert not found.search(text) or pattern.endswith("$/")
+        except BadRequest:
+            refused += 1
+    most = patterns._WORK + 1024 * patterns._STATE * patterns._STATES
+    # Past the bound a text costs nothing but being refused.
+    assert found.work - 1024 * refused <= most
+
+
+def test_a_usual_pattern_fits_a_large_fleet():
+    found = of_filter("/^host-[0-9]+[.]example[.](com|org)$/")
+    for number in range(20_000):
+        assert found.search(f"host-{number}.example.com")
+    assert found.work * 10 < patterns._WORK
+
+
+def test_no_search_over_http_is_made_slow(api, device):
+    device.inventory({"text": "ab" * 30_000})
+    for pattern in ("/(a|b)*a(a|b){40}c/", "/(a+)+$/", "(a|aa)+$", "/(b|ab)*c/"):
+        condition = {"scope": "inventory", "attribute": "text", "type": "$regex", "value": pattern}
+        assert api.post(SEARCH, json={"filters": [condition]}).status_code in {200, 400}

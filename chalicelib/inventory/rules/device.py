@@ -27,6 +27,7 @@ class Device:
     check_in: datetime | None = None
     tags_etag: str | None = None
     version: int = 0
+    stamp: str | None = None
     _own: dict[str, dict[str, Any]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,3 +64,9 @@ class Device:
             both = self.attributes.get(scope, {}) | own
             for name in sorted(both):
                 yield scope, name, both[name]
+
+    def searched(self) -> Iterator[tuple[str, str, Any]]:
+        """Scope, name and value of every attribute as a search sees it; the device's id left aside."""
+        for scope, name, _ in self.shown():
+            if (scope, name) != (IDENTITY, "id"):
+                yield scope, name, self.value(scope, name)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SYSTEM, TAGS
 
@@ -21,8 +21,44 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """What ``$in`` and ``$nin`` choose from, by type: looking a value up costs the same for any number of them."""
+
+    scalars: frozenset[Any]
+    flags: frozenset[bool]
+    times: frozenset[datetime]
+    lists: frozenset[tuple[Any, ...]]
+
+    def hold(self, stored: Any) -> bool:
+        """Whether a stored value is among them, or an item of it."""
+        if isinstance(stored, list):
+            return tuple(stored) in self.lists or any(item in self.scalars for item in stored)
+        if isinstance(stored, bool):
+            return stored in self.flags
+        return stored in (self.times if isinstance(stored, datetime) else self.scalars)
+
+
+def options(given: list[Any]) -> Options:
+    """``given`` by type; what no attribute can have is left out."""
+    times = (item if isinstance(item, datetime) else parse_time(item) for item in given)
+    return Options(
+        frozenset(item for item in given if isinstance(item, str) or is_number(item)),
+        frozenset(item for item in given if isinstance(item, bool)),
+        frozenset(time for time in times if time is not None),
+        frozenset(tuple(item) for item in given if isinstance(item, list) and not any(map(_nested, item))),
+    )
+
+
+def _nested(item: Any) -> bool:
+    return isinstance(item, list | dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Predicate:
-    """One condition. ``value`` is checked by whoever made it; for ``$regex`` it is a compiled pattern."""
+    """One condition. ``value`` is checked by whoever made it.
+
+    For ``$regex`` it is a compiled pattern, for ``$in`` and ``$nin`` :class:`Options`.
+    """
 
     scope: str
     attribute: str
@@ -48,6 +84,12 @@ class Query:
     ids: frozenset[str] | None = None
     text: str = ""
 
+    def within(self, groups: frozenset[str] | None) -> Query:
+        """The same, among the devices of these static groups only (None: all devices)."""
+        if groups is None:
+            return self
+        return replace(self, predicates=(*self.predicates, Predicate(SYSTEM, "group", "$in", options(list(groups)))))
+
     @property
     def everything(self) -> bool:
         """Whether this is the plain list."""
@@ -62,25 +104,9 @@ class Query:
         return None
 
 
-def select(devices: Iterable[Device], query: Query) -> list[Device]:
-    """The devices that the query finds, in its order; by id where it names none."""
-    wanted = devices if query.ids is None else (device for device in devices if device.id in query.ids)
-    found = [device for device in wanted if matches(device, query.predicates)]
-    found.sort(key=lambda device: device.id)
-    # From the last key to the first: each sort is stable, so earlier keys weigh more.
-    for key in reversed(query.sort):
-        found.sort(key=lambda device: _rank(device.value(key.scope, key.attribute)), reverse=key.descending)
-    words = _words(query.text)
-    if words:
-        scores = {device.id: len(words & _words_of(device)) for device in found}
-        found = [device for device in found if scores[device.id]]
-        found.sort(key=lambda device: -scores[device.id])
-    return found
-
-
 def matches(device: Device, predicates: Iterable[Predicate]) -> bool:
     """Whether all conditions hold for a device."""
-    return all(_OPERATORS[item.operator](device.value(item.scope, item.attribute), item.value) for item in predicates)
+    return all(OPERATORS[item.operator](device.value(item.scope, item.attribute), item.value) for item in predicates)
 
 
 def _same(stored: Any, wanted: Any) -> bool:
@@ -101,8 +127,9 @@ def _comparable(stored: Any, wanted: Any) -> tuple[Any, Any] | None:
     if isinstance(stored, datetime):
         time = wanted if isinstance(wanted, datetime) else parse_time(wanted)
         return None if time is None else (stored, time)
-    if isinstance(stored, str) and isinstance(wanted, str):
-        return stored, wanted
+    for kind in (str, bool):
+        if isinstance(stored, kind) and isinstance(wanted, kind):
+            return stored, wanted
     if is_number(stored) and is_number(wanted):
         return stored, wanted
     return None
@@ -138,15 +165,15 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 _less = _ordered(operator.lt)
 
 
-def _in(stored: Any, wanted: list[Any]) -> bool:
-    return any(_same(stored, item) for item in wanted)
+def _in(stored: Any, wanted: Options) -> bool:
+    return stored is not None and wanted.hold(stored)
 
 
 def _found(stored: Any, wanted: Pattern) -> bool:
     return any(isinstance(item, str) and wanted.search(item) for item in _items(stored))
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": _same,
     "$exists": lambda stored, wanted: (stored is not None) is wanted,
     "$gt": _ordered(operator.gt),
@@ -159,34 +186,53 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$nin": lambda stored, wanted: not _in(stored, wanted),
     "$regex": _found,
 }
+"""What a predicate may do, on a stored value (None: the device has none) and its own."""
 
-OPERATORS = frozenset(_OPERATORS)
-"""What a predicate may do."""
+PREFIX = "$prefix"
+"""Not for clients: they have ``$regex``."""
+
+OPERATORS[PREFIX] = lambda stored, wanted: any(
+    isinstance(item, str) and item.startswith(wanted) for item in _items(stored)
+)
 
 
-def _rank(value: Any) -> tuple[int, Any]:
-    """A key under which values of different types sort: none, numbers, text, times. Of a list, the least counts."""
+Rank: TypeAlias = tuple[int, Any, tuple[Any, ...]]
+
+
+def rank(value: Any) -> Rank:
+    """A key under which values of all types have one order: none, numbers, text, flags, times.
+
+    A list stands where its least item does, behind that item itself; so equal ranks are equal values.
+    """
     if isinstance(value, list):
-        return min(map(_rank, value), default=(0, 0))
+        items = tuple(map(rank, value))
+        return (*min(items, default=_EMPTY)[:2], items)
     if is_number(value):
-        return 1, value
+        return 1, value, ()
     if isinstance(value, str):
-        return 2, value
-    return (3, value) if isinstance(value, datetime) else (0, 0)
+        return 2, value, ()
+    if isinstance(value, bool):
+        return 3, value, ()
+    return (4, value, ()) if isinstance(value, datetime) else _NONE
 
 
+_NONE: Rank = (0, 0, ())
+_EMPTY: Rank = (0, 1, ())
+TEXT_SCOPES = (IDENTITY, INVENTORY, TAGS)
 _WORD = re.compile(r"[^\W_]+")
 
 
-def _words(text: str) -> set[str]:
+def words(text: str) -> set[str]:
+    """The words of a text that a search for text looks at, in lower case."""
     return set(_WORD.findall(text.lower()))
 
 
-def _words_of(device: Device) -> set[str]:
-    words = _words(f"{device.id} {device.group or ''}")
-    for scope in (IDENTITY, INVENTORY, TAGS):
-        for stored in device.scope(scope).values():
-            for item in _items(stored[0]):
+def words_of(device: Device) -> set[str]:
+    """The words of a device that a search for text looks at."""
+    found = words(f"{device.id} {device.group or ''}")
+    for scope, name, value in device.searched():
+        if scope in TEXT_SCOPES and (scope, name) != (IDENTITY, "status"):
+            for item in _items(value):
                 if isinstance(item, str):
-                    words |= _words(item)
-    return words
+                    found |= words(item)
+    return found

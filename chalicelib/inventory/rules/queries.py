@@ -11,11 +11,11 @@ import msgspec
 from chalicelib import limits
 from chalicelib.errors import BadRequest
 from chalicelib.inventory.rules import matching, patterns
-from chalicelib.inventory.rules.attributes import INVENTORY, SCOPES, SYSTEM
+from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SCOPES, SYSTEM, TAGS
 from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
 
 if TYPE_CHECKING:
-    from chalicelib.inventory.shapes import FilterDefinition, Selected, Sort, Term
+    from chalicelib.inventory.shapes import FilterDefinition, IdentitySearch, Selected, Sort, Term
 
 _OWN = frozenset({"page", "per_page", "sort", "has_group", "group"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -29,7 +29,7 @@ def of_list(params: Mapping[str, list[str]]) -> Query:
         BadRequest: a direction or a flag is none.
     """
     predicates = [
-        Predicate(*_place(key), "$in", _readings(value.removeprefix("eq:")))
+        Predicate(*_place(key), "$in", matching.options(_readings(value.removeprefix("eq:"))))
         for key, values in params.items()
         if key not in _OWN
         for value in values
@@ -40,8 +40,9 @@ def of_list(params: Mapping[str, list[str]]) -> Query:
         if flag is None:
             raise BadRequest(f'invalid has_group query: "{text[:32]}"')
         predicates.append(Predicate(SYSTEM, "group", "$exists", flag))
-    # Only the first key counts.
-    sort = tuple(_sort_key(text) for text in params.get("sort", [])[:1] if text)
+    # Of several parameters only the first counts.
+    keys = ",".join(params.get("sort", [])[:1]).split(",")
+    sort = tuple(_sort_key(text) for text in keys[: limits.SEARCH_SORT] if text)
     return Query(tuple(predicates), sort)
 
 
@@ -73,6 +74,10 @@ def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, 
     Raises:
         BadRequest: a part is missing, unknown, or of a kind that its operator does not take.
     """
+    if len(text) > limits.SEARCH_TEXT:
+        raise BadRequest(f"validation failed: text: too long (max: {limits.SEARCH_TEXT})")
+    if len(sort) > limits.SEARCH_SORT:
+        raise BadRequest(f"validation failed: sort: too many (max: {limits.SEARCH_SORT})")
     return Query(
         predicates=predicates(filters),
         sort=tuple(map(_search_key, sort)),
@@ -107,9 +112,24 @@ def check_definition(given: FilterDefinition) -> None:
         raise BadRequest(f"validation failed: terms: too large (max: {limits.FILTER_SIZE} bytes)")
 
 
+def of_identity(given: IdentitySearch) -> Query:
+    """The query of a search for the beginning of an identity, by id.
+
+    Raises:
+        BadRequest: scope, name or beginning are missing, or the scope is another.
+    """
+    if given.scope not in {IDENTITY, TAGS}:
+        raise BadRequest("validation failed: scope: must be a valid value")
+    if not given.name:
+        raise BadRequest("validation failed: name: cannot be blank")
+    if given.value_prefix is None:
+        raise BadRequest("validation failed: value_prefix: cannot be blank")
+    return Query((Predicate(given.scope, given.name, matching.PREFIX, given.value_prefix),))
+
+
 def _predicate(given: Term) -> Predicate:
     scope, name = _checked(given.scope, given.attribute)
-    if given.type not in matching.OPERATORS:
+    if given.type not in matching.OPERATORS or given.type == matching.PREFIX:
         raise BadRequest(f"validation failed: type: must be a valid value: {given.type[:32]}")
     if given.value is None:
         raise BadRequest("validation failed: value: cannot be blank")
@@ -117,8 +137,10 @@ def _predicate(given: Term) -> Predicate:
 
 
 def _operand(operator: str, value: Any) -> Any:
-    if operator in {"$in", "$nin"} and not isinstance(value, list):
-        raise BadRequest(f"filter {operator} requires an array")
+    if operator in {"$in", "$nin"}:
+        if not isinstance(value, list):
+            raise BadRequest(f"filter {operator} requires an array")
+        return matching.options(value)
     if operator == "$exists" and not isinstance(value, bool):
         raise BadRequest("filter $exists requires a boolean")
     if operator == "$regex":

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, NotFound, Unavailable
+from chalicelib.errors import BadRequest, Forbidden, NotFound, Unavailable
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet import membership
 from chalicelib.inventory.rules import groups
@@ -20,41 +20,47 @@ if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
-_BATCH = 16
-"""Devices in one transaction. Each may take six of its 100 writes: head, old and new member row, inventory, the count
-of the group it leaves, and its audit entry: who looks for what happened to a device finds it by the device's id."""
+_BATCH = 13
+"""Devices in one transaction. Each may take seven of its 100 writes: head, old and new member row, inventory and its
+row of changes, the count of the group it leaves, and its audit entry: who looks for what happened to a device finds it
+by the device's id."""
 _TRIES = 10
 
 
-def names(tenant: TenantId, status: str | None = None) -> list[str]:
+Reach = frozenset[str] | None
+"""The groups that the caller may reach; None: all groups, and the devices of none."""
+
+
+def names(tenant: TenantId, status: str | None = None, reach: Reach = None) -> list[str]:
     """The groups that have a device (of that status), sorted."""
-    found = membership.group_names(tenant)
+    found = [name for name in membership.group_names(tenant) if _is_reached(name, reach)]
     if not status:
         return found
     return [name for name in found if any(True for _ in membership.group_members(tenant, name, status=status))]
 
 
-def members(tenant: TenantId, group: str, start: int, stop: int) -> tuple[list[str], int]:
+def members(tenant: TenantId, group: str, start: int, stop: int, reach: Reach = None) -> tuple[list[str], int]:
     """Rows ``start`` to ``stop`` of a group's device ids, and how many it has.
 
     Raises:
-        NotFound: no device is in that group.
+        NotFound: no device that the caller may reach is in that group.
     """
     groups.check_name(group)
-    total = membership.group_size(tenant, group)
+    total = membership.group_size(tenant, group) if _is_reached(group, reach) else 0
     if not total:
         raise NotFound("group not found")
     return list(islice(membership.group_members(tenant, group, limit=stop), start, stop)), total
 
 
-def put(tenant: TenantId, device_id: str, group: str | None) -> None:
+def put(tenant: TenantId, device_id: str, group: str | None, reach: Reach = None) -> None:
     """Put a device into a group, out of the one that it was in.
 
     Raises:
         BadRequest: a group may not be called so.
+        Forbidden: the caller may not reach the group.
         NotFound: there is no such device.
     """
-    if not _move(tenant, [device_id], groups.check_name(group), lambda _: True).matched_count:
+    if not _move(tenant, [device_id], _target(group, reach), _any_in(reach)).matched_count:
         raise NotFound("Device not found")
 
 
@@ -68,35 +74,54 @@ def leave(tenant: TenantId, device_id: str, group: str) -> None:
         raise NotFound("Device not found")
 
 
-def put_many(tenant: TenantId, group: str, device_ids: list[str]) -> Moved:
-    """Put devices into a group; ids of no device are passed over.
+def put_many(tenant: TenantId, group: str, device_ids: list[str], reach: Reach = None) -> Moved:
+    """Put devices into a group; ids of no device are passed over, and of those that the caller may not reach.
+
+    Raises:
+        BadRequest: there is no id, or a group may not be called so.
+        Forbidden: the caller may not reach the group.
+    """
+    return _move(tenant, _some(device_ids), _target(group, reach), _any_in(reach))
+
+
+def take_out(tenant: TenantId, group: str, device_ids: list[str], reach: Reach = None) -> Moved:
+    """Take devices out of a group; those in another are passed over, and all if the caller may not reach it.
 
     Raises:
         BadRequest: there is no id, or a group may not be called so.
     """
     groups.check_name(group)
-    return _move(tenant, _some(device_ids), group, lambda _: True)
+    return _move(tenant, _some(device_ids), None, _all_of(group, reach))
 
 
-def take_out(tenant: TenantId, group: str, device_ids: list[str]) -> Moved:
-    """Take devices out of a group; those in another are passed over.
-
-    Raises:
-        BadRequest: there is no id, or a group may not be called so.
-    """
-    groups.check_name(group)
-    return _move(tenant, _some(device_ids), None, lambda head: head.group == group)
-
-
-def dissolve(tenant: TenantId, group: str) -> Moved:
-    """Take all devices out of a group. If it is cut short, calling again goes on.
+def dissolve(tenant: TenantId, group: str, reach: Reach = None) -> Moved:
+    """Take all devices out of a group, if the caller may reach it. If it is cut short, calling again goes on.
 
     Raises:
         BadRequest: a group may not be called so.
     """
     groups.check_name(group)
     everyone = membership.group_members(tenant, group)
-    return _move(tenant, everyone, None, lambda head: head.group == group)
+    return _move(tenant, everyone, None, _all_of(group, reach))
+
+
+def _is_reached(group: str | None, reach: Reach) -> bool:
+    return reach is None or group in reach
+
+
+def _target(group: str | None, reach: Reach) -> str:
+    name = groups.check_name(group)
+    if not _is_reached(name, reach):
+        raise Forbidden("forbidden")
+    return name
+
+
+def _any_in(reach: Reach) -> Callable[[DeviceHead], bool]:
+    return lambda head: _is_reached(head.group, reach)
+
+
+def _all_of(group: str, reach: Reach) -> Callable[[DeviceHead], bool]:
+    return lambda head: head.group == group and _is_reached(group, reach)
 
 
 def _some(device_ids: list[str]) -> list[str]:

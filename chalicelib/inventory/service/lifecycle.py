@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
-from chalicelib.inventory.tables import devices, filters
+from chalicelib.inventory.tables import changes, devices, filters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,4 +41,4 @@ def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:
 
 def forget(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
-    return devices.forget(tenant) + filters.forget(tenant)
+    return devices.forget(tenant) + changes.forget(tenant) + filters.forget(tenant)

@@ -3,10 +3,8 @@
 | query | read |
 |---|---|
 | the plain list | the page, from the index, and the counts: 2 round trips |
-| within a group, or by ids | the group's or the named devices only |
-| anything else | every device of the tenant, 1 MB a round trip, and a pass in memory |
-
-The last row is what a snapshot of the tenant can replace: rules and callers only know devices and queries.
+| some devices by id, or of a small group | these devices |
+| anything else | the tenant's snapshot, and the devices that changed since (``snapshots``) |
 """
 
 from __future__ import annotations
@@ -15,42 +13,63 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
 from chalicelib.fleet import membership
-from chalicelib.inventory.rules import matching
-from chalicelib.inventory.rules.attributes import IDENTITY
+from chalicelib.inventory.rules import finding
+from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
 from chalicelib.inventory.rules.matching import Predicate, Query
 from chalicelib.inventory.service import showing
 from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chalicelib.inventory.rules.device import Device
+    from chalicelib.inventory.rules.finding import Changed
+    from chalicelib.inventory.rules.snapshot import Snapshot
     from chalicelib.inventory.shapes import AttributeCount
     from chalicelib.storage.keys import TenantId
 
+_FEW = 100
+"""Devices that are looked at one by one rather than in a snapshot: what one round trip reads."""
 _HAVING = 20
 """Devices that are named when one is looked for by what names it."""
-_SAMPLE = 5_000
-"""Devices that are looked at to say which attributes there are."""
+_TIERS = ("standard", "micro", "system")
+"""A device without a tier is of the first."""
 
 
-def search(tenant: TenantId, query: Query, start: int, stop: int) -> tuple[list[Device], int]:
-    """Rows ``start`` to ``stop`` of what the query finds, and how much it finds in all."""
+def search(
+    tenant: TenantId, query: Query, start: int, stop: int, groups: frozenset[str] | None = None
+) -> tuple[list[Device], int]:
+    """Rows ``start`` to ``stop`` of what the query finds, and how much it finds in all.
+
+    ``groups`` are the static groups whose devices may be found; None: all devices.
+    """
+    query = query.within(groups)
     if query.everything:
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth
 
         return devices.listed(tenant, start, stop), devauth.count_all(tenant)
-    found = matching.select(_candidates(tenant, query), query)
-    return found[start:stop], len(found)
+    few = _few(tenant, query)
+    stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
+    ids, total = finding.find(stored, changed, query, start, stop)
+    fresh = {device_id: device for device_id in ids if (device := changed.get(device_id)) is not None}
+    fresh |= {device.id: device for device in devices.find_many(tenant, [each for each in ids if each not in fresh])}
+    return [fresh[device_id] for device_id in ids if device_id in fresh], total
 
 
-def _candidates(tenant: TenantId, query: Query) -> Iterable[Device]:
-    if query.ids is not None:
-        return devices.find_many(tenant, query.ids)
-    if query.group is not None:
-        return devices.find_many(tenant, membership.group_members(tenant, query.group))
-    return devices.walk(tenant)
+def _view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, Changed]:
+    # Imported here: device calls import this package, and never search.
+    from chalicelib.inventory.service import snapshots
+
+    return snapshots.view(tenant, whole=whole)
+
+
+def _few(tenant: TenantId, query: Query) -> Changed | None:
+    """All devices that the query can find, if these are few."""
+    ids = query.ids
+    if ids is None and query.group is not None and membership.group_size(tenant, query.group) <= _FEW:
+        ids = frozenset(membership.group_members(tenant, query.group))
+    if ids is None or len(ids) > _FEW:
+        return None
+    return {device.id: device for device in devices.find_many(tenant, ids)}
 
 
 def get(tenant: TenantId, device_id: str) -> Device:
@@ -73,16 +92,21 @@ def having(tenant: TenantId, scope: str, attribute: str, value: str) -> list[str
     return [device.id for device in found]
 
 
-def attribute_counts(tenant: TenantId) -> list[AttributeCount]:
-    """Which attributes devices have, from a sample of at most 5,000."""
-    return showing.attribute_counts(devices.walk(tenant, _SAMPLE))
+def attribute_counts(tenant: TenantId, groups: frozenset[str] | None = None) -> list[AttributeCount]:
+    """Which attributes devices have, and how many have each: the most frequent first."""
+    return showing.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
 
 
-def statistics(tenant: TenantId) -> dict[str, dict[str, int]]:
-    """How many accepted and pending devices there are, by tier; all are of the standard one."""
-    from chalicelib.devauth import service as devauth
+def statistics(tenant: TenantId, groups: frozenset[str] | None = None) -> dict[str, dict[str, int]]:
+    """How many accepted and pending devices there are, by tier."""
+    view = _view(tenant)
 
-    return {
-        status: {"standard": devauth.count(tenant, status), "micro": 0, "system": 0}
-        for status in ("accepted", "pending")
-    }
+    def count(*wanted: Predicate) -> int:
+        return finding.find(*view, Query(wanted).within(groups), 0, 0)[1]
+
+    found = {}
+    for status in ("accepted", "pending"):
+        of_status = Predicate(IDENTITY, "status", "$eq", status)
+        by_tier = {tier: count(of_status, Predicate(SYSTEM, "tier", "$eq", tier)) for tier in _TIERS[1:]}
+        found[status] = {_TIERS[0]: count(of_status) - sum(by_tier.values()), **by_tier}
+    return found

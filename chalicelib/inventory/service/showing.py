@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,7 @@ def _attribute(scope: str, name: str, stored: list[Any]) -> AttributeShape:
     return AttributeShape(name=name, value=value, scope=scope, description=description, timestamp=timestamp)
 
 
-def attribute_counts(devices: Iterable[Device]) -> list[AttributeCount]:
-    """Which attributes these devices have, and how many have each: the most frequent first."""
-    counts: dict[tuple[str, str], int] = {}
-    for found in devices:
-        for scope, name, _ in found.shown():
-            counts[scope, name] = counts.get((scope, name), 0) + 1
+def attribute_counts(counts: Mapping[tuple[str, str], int]) -> list[AttributeCount]:
+    """How many devices have each attribute, the most frequent first."""
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:_ROWS]
     return [AttributeCount(name=name, scope=scope, count=count) for (scope, name), count in rows]

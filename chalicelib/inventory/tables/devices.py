@@ -9,12 +9,12 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.inventory.rules.device import Device
-from chalicelib.inventory.tables import InventoryItem
+from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from datetime import datetime
 
     from pynamodb.expressions.update import Action
@@ -52,6 +52,8 @@ class DeviceItem(InventoryItem):
     tags_etag = UnicodeAttribute(null=True)
     version = NumberAttribute(default=1)
     """Counts writes of ``attributes``; each is conditional on it."""
+    stamp = UnicodeAttribute(null=True)
+    """New at each write: that of the device's row in ``changes``."""
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_id = ListIndex()
@@ -68,6 +70,7 @@ def _device(item: DeviceItem) -> Device:
         check_in=item.check_in,
         tags_etag=item.tags_etag,
         version=int(item.version),
+        stamp=item.stamp,
     )
 
 
@@ -96,12 +99,6 @@ def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
     return [_device(item) for item in islice(rows, start, stop)]
 
 
-def walk(tenant: TenantId, most: int | None = None) -> Iterator[Device]:
-    """All devices of the tenant by id, or the first ``most``; 1 MB a round trip."""
-    for item in DeviceItem.by_id.query(keys.partition(tenant), limit=most):
-        yield _device(item)
-
-
 def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
     """Add a new device to its transaction."""
     item = _ref(tenant, device.id)
@@ -109,11 +106,13 @@ def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
     item.status = device.status
     item.created, item.updated = device.created, device.updated
     item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device.id)
+    item.stamp = changes.note(tx, tenant, device.id)
     tx.put(item, label="inventory")
 
 
 def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     """Remove a device, or what is left of it."""
+    changes.note(tx, tenant, device_id, gone=True)
     tx.delete(_ref(tenant, device_id), label="inventory")
 
 
@@ -160,6 +159,7 @@ def set_attributes(
 def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Action], condition: Any = None) -> None:
     # Without the condition an update of a device that just left would bring half of it back.
     exists = DeviceItem.pk.exists()
+    actions.append(DeviceItem.stamp.set(changes.note(tx, tenant, device_id)))
     tx.update(
         _ref(tenant, device_id),
         actions,

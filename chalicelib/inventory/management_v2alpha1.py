@@ -1,0 +1,52 @@
+"""Management API v2alpha1, inventory: identities and components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+from chalicelib.inventory import service
+from chalicelib.inventory.rules import queries
+from chalicelib.inventory.shapes import IdentitySearch
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "POST /management/v2alpha1/inventory/identities/search",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    body=IdentitySearch,
+)
+def search(request: Request) -> Reply:
+    """Devices whose id, identity or tag begins with a text, by id."""
+    body: IdentitySearch = request.body
+    page = paging.page_of(body.page, body.per_page)
+    query = queries.of_identity(body)
+    only = queries.selected(body.attributes or [])
+    devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
+    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    return Reply(200, [service.shown(device, only) for device in devices], headers)
+
+
+@endpoint(
+    bp,
+    "GET /management/v2alpha1/inventory/devices/{id}/components",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    device="id",
+)
+def get_components(request: Request, id: str) -> Reply:
+    """The components of a system device by their ids; no device reports any yet."""
+    service.get(request.tenant, id)
+    return Reply(200, {})

@@ -1,0 +1,166 @@
+"""Finding devices in a snapshot that is some changes behind: what changed is looked at device by device.
+
+:func:`find` answers as if every device were looked at as it is now.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import limits
+from chalicelib.inventory.rules import matching
+from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
+from chalicelib.inventory.rules.matching import TEXT_SCOPES, Query, rank, words
+
+if TYPE_CHECKING:
+    from chalicelib.inventory.rules.columns import Codes
+    from chalicelib.inventory.rules.device import Device
+    from chalicelib.inventory.rules.matching import SortKey
+    from chalicelib.inventory.rules.snapshot import Place, Snapshot
+
+Changed = Mapping[str, "Device | None"]
+"""Devices that changed since the snapshot, as they are now; None: it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A device found: its id, the values to sort by, and how many words of the text it has."""
+
+    id: str
+    values: tuple[Any, ...]
+    score: int
+
+
+def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, stop: int) -> tuple[list[str], int]:
+    """Ids of rows ``start`` to ``stop`` of what a query finds, and how much it finds in all.
+
+    Without a snapshot, what changed is all there is.
+    """
+    wanted = words(query.text)
+    # A text is ranked by words; the order asked for no longer counts.
+    sort = () if wanted else query.sort
+    hits, total = _among_stored(snapshot, changed, query, sort, wanted, stop) if snapshot else ([], 0)
+    fresh = [
+        _Hit(device.id, tuple(device.value(key.scope, key.attribute) for key in sort), score)
+        for device in changed.values()
+        if device is not None
+        and (query.ids is None or device.id in query.ids)
+        and matching.matches(device, query.predicates)
+        and ((score := len(wanted & matching.words_of(device)) if wanted else 0) or not wanted)
+    ]
+    return [hit.id for hit in _ordered(hits + fresh, sort)[start:stop]], total + len(fresh)
+
+
+def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
+    hits.sort(key=lambda hit: hit.id)
+    # From the last key to the first: each sort is stable, so earlier keys weigh more.
+    for place in reversed(range(len(sort))):
+        hits.sort(key=lambda hit: rank(hit.values[place]), reverse=sort[place].descending)
+    hits.sort(key=lambda hit: -hit.score)
+    return hits
+
+
+def _among_stored(
+    snapshot: Snapshot, changed: Changed, query: Query, sort: Sequence[SortKey], wanted: set[str], stop: int
+) -> tuple[list[_Hit], int]:
+    """The first ``stop`` hits among the devices that did not change, and how many there are."""
+    mask = _remaining(snapshot, changed, query)
+    columns = [(snapshot.column(key.scope, key.attribute), key.descending) for key in sort]
+    keys: list[tuple[Codes, bool]] = [(column.codes, descending) for column, descending in columns]
+    scores = _scores(snapshot, wanted) if wanted else bytes(snapshot.devices)
+    if wanted:
+        mask = _both(mask, scores.translate(_ANY))
+        keys = [(scores, True)]
+    rows = list(compress(range(snapshot.devices), mask))
+    return [
+        _Hit(snapshot.ids[row], tuple(column.value(row) for column, _ in columns), scores[row])
+        for row in _leading(rows, keys, stop)
+    ], len(rows)
+
+
+def count(snapshot: Snapshot | None, changed: Changed, query: Query) -> Counter[Place]:
+    """How many of the devices that a query finds have each attribute."""
+    found = snapshot.counts(_remaining(snapshot, changed, query)) if snapshot else Counter()
+    for device in changed.values():
+        if device is not None and matching.matches(device, query.predicates):
+            found.update((scope, name) for scope, name, _ in device.searched())
+    return found
+
+
+def _remaining(snapshot: Snapshot, changed: Changed, query: Query) -> bytes:
+    """A byte for each row: 1 where the device did not change and the query's conditions hold; text left aside."""
+    chosen = bytearray(b"\x01" * snapshot.devices)
+    if query.ids is not None:
+        chosen = bytearray(snapshot.devices)
+        for device_id in query.ids:
+            _set(chosen, snapshot.ids, device_id, 1)
+    for device_id in changed:
+        _set(chosen, snapshot.ids, device_id, 0)
+    mask = bytes(chosen)
+    for predicate in query.predicates:
+        mask = _both(mask, snapshot.column(predicate.scope, predicate.attribute).mask(predicate))
+    return mask
+
+
+def _set(mask: bytearray, ids: Sequence[str], device_id: str, value: int) -> None:
+    row = bisect_left(ids, device_id)
+    if row < len(ids) and ids[row] == device_id:
+        mask[row] = value
+
+
+def _both(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one, "little") & int.from_bytes(other, "little")).to_bytes(len(one), "little")
+
+
+def _leading(rows: list[int], keys: Sequence[tuple[Codes, bool]], stop: int) -> list[int]:
+    """The first ``stop`` rows by these keys (and whether each descends), in any order. Only the page is ever sorted."""
+    if len(rows) <= stop:
+        return rows
+    if not keys or not stop:
+        return rows[:stop]
+    (codes, descending), *rest = keys
+    own = list(map(codes.__getitem__, rows))
+    last = _nth(own, stop, descending=descending)
+    before = list(compress(rows, map(last.__lt__ if descending else last.__gt__, own)))
+    level = list(compress(rows, map(last.__eq__, own)))
+    return before + _leading(level, rest, stop - len(before))
+
+
+def _nth(codes: list[int], place: int, *, descending: bool) -> int:
+    if place * _FEW > len(codes):
+        return sorted(codes, reverse=descending)[place - 1]
+    return (heapq.nlargest if descending else heapq.nsmallest)(place, codes)[-1]
+
+
+_FEW = 20
+"""A heap finds the first of many faster than a sort if it need not find more than one of so many."""
+_ANY = b"\x00" + b"\x01" * 255
+
+
+def _scores(snapshot: Snapshot, wanted: set[str]) -> bytes:
+    """How many of the words each row has; a text is too short for more than a byte holds."""
+    found = [bytes(snapshot.devices)]
+    places = [(IDENTITY, "id"), (SYSTEM, "group")]
+    places += [place for place in snapshot.places if place[0] in TEXT_SCOPES and place != (IDENTITY, "status")]
+    masks: dict[str, bytes] = {}
+    for place in places:
+        # Not held: a text is looked for everywhere, and all columns at once are too much to keep.
+        for word, mask in snapshot.read(place).said(wanted).items():
+            masks[word] = _either(masks[word], mask) if word in masks else mask
+    found += masks.values()
+    return bytes(map(sum, zip(*found, strict=True)))
+
+
+def _either(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(len(one), "little")
+
+
+def is_due(changes: int, devices: int) -> bool:
+    """Whether a snapshot of so many devices is worth building anew."""
+    return changes >= max(limits.SNAPSHOT_CHANGES, devices // 100)

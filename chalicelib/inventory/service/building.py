@@ -1,0 +1,57 @@
+"""Building snapshots: who needs one, and the worker's part (ADR 0005)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits
+from chalicelib.aws import queues, s3
+from chalicelib.inventory.rules import building, finding, snapshot
+from chalicelib.inventory.service.snapshots import load, look
+from chalicelib.inventory.tables import changes, snapshots
+from chalicelib.inventory.tables.snapshots import Pointer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+
+_LEASE = timedelta(minutes=5)
+"""No less than a build may take: the worker's own limit."""
+
+
+def tick(_now: datetime) -> None:
+    """Let a worker look at each tenant that may need a new snapshot."""
+    for tenant in snapshots.due():
+        queues.send(queues.Queue.SNAPSHOTS, {"tenant": tenant})
+
+
+def rebuild(tenant: TenantId) -> bool:
+    """Build the tenant's next snapshot if enough devices changed; whether there is more to do.
+
+    It may run twice, at once, or end anywhere: a snapshot counts when whoever has the lease turns the pointer to it,
+    and changes are removed only after that.
+    """
+    snapshots.looked(tenant)
+    before = snapshots.find(tenant)
+    rows = changes.read(tenant)
+    now = clock.now()
+    key = s3.key(tenant, "snapshots", str(uuid.uuid4()))
+    if not finding.is_due(len(rows), before.devices) or not snapshots.lease(tenant, before, key, now, now + _LEASE):
+        return False
+    for left, version in before.garbage:
+        s3.delete(left, version)
+    if before.building is not None:
+        s3.delete(before.building)
+    step = rows[: limits.SNAPSHOT_STEP]
+    _, settled = look(tenant, step, {})
+    size, data = building.build(load(before), {device_id: device for device_id, (_, device) in settled.items()})
+    ref = s3.put(key, data)
+    devices = snapshot.opened(size, lambda start, stop: data[start:stop]).devices
+    if not snapshots.publish(tenant, before, Pointer((key, ref.version), size, devices), key):
+        s3.delete(key, ref.version)
+        return False
+    changes.settle(tenant, [row for row in step if row.device_id in settled])
+    return len(rows) > len(step)

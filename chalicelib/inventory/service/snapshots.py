@@ -1,0 +1,124 @@
+"""A tenant's devices as searches see them: the snapshot, and what changed since (ADR 0005)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from chalicelib import limits
+from chalicelib.aws import s3
+from chalicelib.errors import NotFound, Unavailable
+from chalicelib.inventory.rules import finding, snapshot
+from chalicelib.inventory.rules.device import Device
+from chalicelib.inventory.rules.snapshot import Snapshot
+from chalicelib.inventory.tables import changes, devices, snapshots
+from chalicelib.inventory.tables.snapshots import ObjectVersion, Pointer
+from chalicelib.storage.transactions import Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.inventory.tables.changes import Change
+    from chalicelib.storage.keys import TenantId
+
+Settled = dict[str, tuple[str, Device | None]]
+"""Changed devices (None: it is gone) with the stamp of their rows."""
+
+_HELD = 12 * limits.MIB
+"""Stored bytes of columns that a process holds; decoded they take some five times as much."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this process knows of a tenant: its snapshot, and the devices that changed since."""
+
+    object: ObjectVersion | None = None
+    snapshot: Snapshot | None = None
+    changed: Settled = field(default_factory=dict)
+
+
+_known: OrderedDict[TenantId, _Known] = OrderedDict()
+_lock = Lock()
+
+
+def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dict[str, Device | None]]:
+    """The tenant's snapshot, if there is one yet, and the devices that changed since, as they are now.
+
+    ``whole``: every column will be looked at.
+
+    First which devices changed is read, then which snapshot there is: a builder removes a change only when a snapshot
+    that has it is in place, so a change that is not in the one is in the other.
+
+    Raises:
+        Unavailable: too many devices changed since the last snapshot; the next one is being built.
+    """
+    rows = changes.read(tenant)
+    pointer = snapshots.find(tenant)
+    if finding.is_due(len(rows), pointer.devices):
+        tx = Transaction()
+        snapshots.ask(tx, tenant)
+        tx.commit()
+        if len(rows) > limits.SNAPSHOT_STEP:
+            raise Unavailable("the search is being prepared, try again in a minute", retry_after=60)
+    known = _take(tenant)
+    changed, settled = look(tenant, rows, known.changed)
+    opened = _opened(pointer, known)
+    _keep(tenant, _Known(pointer.object, opened, settled))
+    if whole and pointer.object is not None:
+        opened = load(pointer)
+    return opened, changed
+
+
+def look(tenant: TenantId, rows: list[Change], known: Settled) -> tuple[dict[str, Device | None], Settled]:
+    """The changed devices as they are now, and those that are as new as their rows; ``known`` ones are not read."""
+    settled = {row.device_id: known[row.device_id] for row in rows if known.get(row.device_id, ("",))[0] == row.stamp}
+    unknown = [row for row in rows if row.device_id not in settled]
+    found = {device.id: device for device in devices.find_many(tenant, [row.device_id for row in unknown])}
+    changed = {device_id: device for device_id, (_, device) in settled.items()}
+    for row in unknown:
+        device = changed[row.device_id] = found.get(row.device_id)
+        if _is_settled(row, device):
+            settled[row.device_id] = (row.stamp, device)
+    return changed, settled
+
+
+def _is_settled(row: Change, device: Device | None) -> bool:
+    return row.gone if device is None else device.stamp == row.stamp
+
+
+def _opened(pointer: Pointer, known: _Known) -> Snapshot | None:
+    if pointer.object is None or pointer.object == known.object:
+        return known.snapshot if pointer.object else None
+    return snapshot.opened(pointer.size, partial(_read, *pointer.object))
+
+
+def _read(key: str, version: str | None, start: int, stop: int) -> bytes:
+    try:
+        return s3.get(key, version, span=(start, stop))
+    except NotFound as error:
+        # It was replaced twice since the pointer was read, or within this one search.
+        raise Unavailable("service unavailable", retry_after=1) from error
+
+
+def load(pointer: Pointer) -> Snapshot | None:
+    """The snapshot, its whole object at once."""
+    if pointer.object is None:
+        return None
+    data = s3.get(*pointer.object)
+    return snapshot.opened(pointer.size, lambda start, stop: data[start:stop])
+
+
+def _take(tenant: TenantId) -> _Known:
+    with _lock:
+        return _known.get(tenant) or _Known()
+
+
+def _keep(tenant: TenantId, known: _Known) -> None:
+    with _lock:
+        _known[tenant] = known
+        _known.move_to_end(tenant)
+        held = sum(each.snapshot.size for each in _known.values() if each.snapshot)
+        while held > _HELD or len(_known) > limits.SNAPSHOT_TENANTS:
+            _, dropped = _known.popitem(last=False)
+            held -= dropped.snapshot.size if dropped.snapshot else 0

@@ -1,0 +1,98 @@
+"""Which devices changed since the tenant's snapshot was built: one row a device, however often it changes.
+
+A row is written in the transaction that changes the device, with a stamp that the device gets too. Read with strong
+consistency, the rows name every device whose change was answered, by whichever process. Reads see the items of a
+transaction one by one, though, so only if row and device bear the same stamp is the device known to be as new as the
+row; until then the row stays.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+
+from chalicelib.fleet import membership
+from chalicelib.inventory.tables import InventoryItem, snapshots
+from chalicelib.storage import erasing, keys
+from chalicelib.storage.transactions import MAX_ITEMS, ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.storage.keys import TenantId
+
+_SHARDS = 4
+"""Parts of a tenant's rows: a partition of DynamoDB takes 1,000 writes a second, and a row in a transaction is two."""
+_EVERY = 256
+"""Changes of a tenant by one process after which it asks for a look at whether a new snapshot is due."""
+_TENANTS = 10_000
+_noted: Counter[str] = Counter()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A device that changed, or is gone."""
+
+    device_id: str
+    stamp: str
+    gone: bool
+
+
+class ChangeItem(InventoryItem):
+    """A device that changed."""
+
+    stamp = UnicodeAttribute()
+    gone = BooleanAttribute(null=True)
+
+
+def _partition(tenant: TenantId, shard: int) -> str:
+    return keys.partition(tenant, "CHANGED", f"{shard:x}")
+
+
+def _ref(tenant: TenantId, device_id: str) -> ChangeItem:
+    return ChangeItem(_partition(tenant, membership.shard(device_id) % _SHARDS), keys.sort(device_id))
+
+
+def note(tx: Transaction, tenant: TenantId, device_id: str, *, gone: bool = False) -> str:
+    """Add the row of a change to its transaction; the stamp that the device must get with it."""
+    item = _ref(tenant, device_id)
+    item.stamp, item.gone = uuid.uuid4().hex, gone or None
+    tx.put(item, label="change")
+    if len(_noted) >= _TENANTS:
+        _noted.clear()
+    _noted[tenant] += 1
+    if _noted[tenant] % _EVERY == 0:
+        snapshots.ask(tx, tenant)
+    return item.stamp
+
+
+def read(tenant: TenantId) -> list[Change]:
+    """All devices that changed, as it is now; about 8,000 a round trip."""
+    return [
+        Change(keys.last_part(item.sk), item.stamp, bool(item.gone))
+        for shard in range(_SHARDS)
+        for item in ChangeItem.query(_partition(tenant, shard), consistent_read=True)
+    ]
+
+
+def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
+    """Remove rows, but not those of devices that changed again."""
+    rest = list(changes)
+    while rest:
+        batch, rest = rest[:MAX_ITEMS], rest[MAX_ITEMS:]
+        tx = Transaction()
+        for change in batch:
+            tx.delete(_ref(tenant, change.device_id), ChangeItem.stamp == change.stamp, label=change.device_id)
+        try:
+            tx.commit()
+        except ConditionFailed as error:
+            rest = [change for change in batch if change.device_id not in error.failed] + rest
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase the rows of a tenant that is removed; how many there were."""
+    return sum(erasing.partition(ChangeItem, _partition(tenant, shard)) for shard in range(_SHARDS))
