@@ -32,6 +32,7 @@ SILENT = {
     f"POST {V1}/useradm/settings/me": "the state of the caller's own UI",
     f"POST {V2}/devauth/devices/search": "reads",
     f"POST {V2}/inventory/filters/search": "reads",
+    "POST /management/v2alpha1/inventory/identities/search": "reads",
 }
 """Routes that change nothing of what a log is for."""
 
