@@ -97,6 +97,18 @@ INTEGRATION_SECRET = 256  # own: hexadecimal digits
 EVENT_LIFE = 604_800  # Mender: seconds that an event is listed
 DELIVERY_LIFE = 86_400  # own: seconds after which an event that was not taken is given up
 
+# Device monitor
+ALERTS = 128  # Mender: in one report
+ALERT_LINES = 1024  # Mender: lines of a log before, and after, the one that matters
+ALERT_NAME = 1024  # own: characters of names, types and statuses
+ALERT = 256 * KIB  # own: an alert is one item of DynamoDB's 400 KB
+ALERTS_KEPT = 1000  # own: of one device; beyond it the oldest go, but never the newest of a subject
+ALERT_SUBJECTS = 128  # own: whose levels are known of one device; beyond it the oldest is forgotten
+ALERTS_WRITTEN = 90  # own: alerts in one of the up to two transactions of a report (AWS: 100 writes in each)
+CHECKS = 128  # Mender
+CHECKS_SIZE = 256 * KIB  # own: what a device watches is one item
+ALERT_MAIL_TEXT = 1000  # own: characters of a description in a mail
+
 # Users and tenants
 EMAIL = 256  # Mender
 PASSWORD_MIN = 8  # Mender, characters

@@ -14,6 +14,7 @@ import msgspec
 from chalicelib import clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.aws.client import AwsError
 from chalicelib.deviceconfig import rules, tables
 from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
@@ -139,7 +140,7 @@ def _wake(tenant: TenantId, device_id: str) -> None:
     from chalicelib.deviceconnect import service as deviceconnect
 
     # The deployment stands, whatever becomes of this.
-    with suppress(NotFound, Unavailable):
+    with suppress(NotFound, Unavailable, AwsError):
         deviceconnect.check_update(tenant, device_id)
 
 

@@ -25,6 +25,7 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.devauth import service as devauth
     from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect.service import leaving as deviceconnect
+    from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.fleet import control, membership
     from chalicelib.integrations.service import leaving as integrations
     from chalicelib.inventory import service as inventory
@@ -34,6 +35,7 @@ def steps() -> tuple[Step, ...]:
     return (
         deviceconfig.forget,
         deviceconnect.forget,
+        devicemonitor.forget,
         integrations.forget,
         deployments.forget,
         artifacts.forget,

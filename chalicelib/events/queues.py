@@ -73,14 +73,17 @@ def on_decommission(event: SQSEvent) -> None:
 
 @bp.on_sqs_message(queue=_PREFIX + Queue.MAILS, batch_size=1, name="mails")
 def on_mail(event: SQSEvent) -> None:
-    """Send mails; those about an account are written here too."""
+    """Send mails; those about an account or about alerts are written here too."""
     from chalicelib.aws import mail
+    from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
 
     for record in event:
-        match msgspec.json.decode(record.body, type=mail.Mail | useradm.Order):
+        match msgspec.json.decode(record.body, type=mail.Mail | useradm.Order | devicemonitor.Notice):
             case useradm.Order() as order:
                 useradm.write_letter(order)
+            case devicemonitor.Notice() as notice:
+                devicemonitor.write_notice(notice)
             case letter:
                 mail.deliver(letter)
 

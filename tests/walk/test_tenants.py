@@ -32,6 +32,7 @@ BODIES: dict[str, Any] = {
     "PUT /management/v1/deviceconfig/configurations/device/{id}": {"stolen": "yes"},
     "POST /management/v1/deviceconfig/configurations/device/{id}/deploy": {},
     "POST /management/v1/useradm/users/{id}/assign": {"tenant_ids": []},
+    "PUT /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status": {"enabled": False},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],
@@ -110,6 +111,10 @@ class Tenant:
         self.tenant = world.api.get("/api/management/v2/tenantadm/tenants/me").json()["id"]
         configuration = f"/api/management/v1/deviceconfig/configurations/device/{self.device.id}"
         assert world.api.put(configuration, json={"owner": self.release}).status_code == 204
+        about = {"name": self.release, "type": "log", "status": "on"}
+        alert = {"name": self.release, "level": "CRITICAL", "timestamp": "2024-03-01T10:00:00Z", "subject": about}
+        for what, told in (("alert", alert), ("config", about)):
+            assert self.device.call("POST", f"/v1/devicemonitor/{what}", [told]).status_code == 204
 
     def values(self, path: str) -> list[dict[str, str]]:
         """What the variables of a path may be, if they are this tenant's."""
@@ -149,6 +154,9 @@ class Tenant:
             f"/v1/deployments/deployments/{self.deployment}/devices/list",
             f"/v1/deployments/deployments/devices/{self.device.id}",
             f"/v1/deviceconfig/configurations/device/{self.device.id}",
+            f"/v1/devicemonitor/devices/{self.device.id}/alerts",
+            f"/v1/devicemonitor/devices/{self.device.id}/alerts/latest",
+            f"/v1/devicemonitor/devices/{self.device.id}/config",
             "/v2/deployments/deployments/releases",
             "/v1/deployments/limits/storage",
             "/v1/useradm/users",

@@ -62,6 +62,7 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     from chalicelib.deployments import service as deployments
     from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect import service as deviceconnect
+    from chalicelib.devicemonitor import service as devicemonitor
 
     device = _find(tenant, device_id)
     if device is None or not device.decommissioning:
@@ -69,6 +70,7 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     deployments.device_gone(tenant, device_id)
     deviceconfig.device_gone(tenant, device_id)
     deviceconnect.device_gone(tenant, device_id)
+    devicemonitor.device_gone(tenant, device_id)
     decided(partial(_remove, tenant, device_id))
 
 

@@ -20,6 +20,7 @@ from chalicelib.inventory.service.groups import (
     take_out,
 )
 from chalicelib.inventory.service.lifecycle import (
+    alerts_changed,
     checked_in,
     device_created,
     device_gone,
@@ -35,6 +36,7 @@ __all__ = [
     "FilterDefinition",
     "SavedFilter",
     "Term",
+    "alerts_changed",
     "attribute_counts",
     "change_filter",
     "checked_in",

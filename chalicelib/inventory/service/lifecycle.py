@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from chalicelib.errors import NotFound
+from chalicelib.fleet import heads
+from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import changes, devices, filters
@@ -32,6 +35,24 @@ def status_changed(tx: Transaction, tenant: TenantId, device_id: str, status: st
 def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime) -> None:
     """A device was here."""
     devices.set_check_in(tx, tenant, device_id, now)
+
+
+def alerts_changed(tx: Transaction, tenant: TenantId, device_id: str, critical: int) -> None:
+    """Another number of a device's subjects are critical: alerts are attributes that devices can be found by.
+
+    Also writes the device's head. The transaction fails with label ``inventory`` if the device's attributes changed
+    meanwhile, with ``head`` if it is being removed.
+
+    Raises:
+        NotFound: there is no such device.
+    """
+    device = devices.find(tenant, device_id)
+    if device is None:
+        raise NotFound("Device not found")
+    scope: attributes.Scope = {"alert_count": [critical], "alerts": [critical > 0]}
+    devices.set_attributes(tx, tenant, device, device.attributes | {attributes.MONITOR: scope})
+    staying = DeviceHead.pk.exists() & DeviceHead.decommissioning.does_not_exist()
+    tx.update(heads.ref(tenant, device_id), [heads.facts_changed()], staying, label="head")
 
 
 def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:

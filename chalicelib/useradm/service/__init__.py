@@ -5,7 +5,7 @@ Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences
 
 from __future__ import annotations
 
-from chalicelib.useradm.service.access import require_session
+from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
@@ -67,6 +67,7 @@ __all__ = [
     "require_session",
     "reset_link",
     "reset_tfa",
+    "rights_of",
     "set_password",
     "start",
     "start_change",

@@ -1,0 +1,1 @@
+"""Device monitor: alerts that devices send, what they watch, and mails about what changes."""

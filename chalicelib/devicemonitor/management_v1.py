@@ -1,0 +1,92 @@
+"""``/api/management/v1/devicemonitor``: alerts of devices, and who is told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.devicemonitor import rules, service
+from chalicelib.devicemonitor.rules import Window
+from chalicelib.devicemonitor.shapes import ChannelStatus, Level
+from chalicelib.errors import BadRequest
+from chalicelib.features import Feature
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.request import Reply, no_content
+from chalicelib.rights import Permission
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+def _window(request: Request) -> Window:
+    after, before = (request.query.get(name) for name in ("issued_after", "issued_before"))
+    return Window(
+        after=rules.read_time(after, "issued_after") if after else None,
+        before=rules.read_time(before, "issued_before") if before else None,
+    )
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/devicemonitor/devices/{id}/alerts",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.MONITORING,
+    device="id",
+)
+def list_alerts(request: Request, id: str) -> Reply:
+    """A page of a device's alerts, newest first unless asked otherwise."""
+    page, ascending = paging.read_page(request), request.query.flag("sort_ascending")
+    if request.query.get("sort_ascending") and ascending is None:
+        raise BadRequest("invalid sort_ascending query: must be true or false")
+    found, total = service.alerts(request.tenant, id, _window(request), page, oldest_first=bool(ascending))
+    return Reply(200, found, paging.headers(request, page, more=page.stop < total, total=total))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/devicemonitor/devices/{id}/alerts/latest",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.MONITORING,
+    device="id",
+)
+def list_latest(request: Request, id: str) -> Reply:
+    """The newest alert of each subject, oldest first; only what is critical unless asked otherwise."""
+    page, wanted = paging.read_page(request), request.query.get("level_from") or Level.CRITICAL
+    if wanted not in set(Level):
+        raise BadRequest(f"invalid level_from query: {wanted[:32]}")
+    found, total = service.latest(request.tenant, id, _window(request), page, at_least=Level(wanted))
+    return Reply(200, found, paging.headers(request, page, more=page.stop < total, total=total))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/devicemonitor/devices/{id}/config",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    feature=Feature.MONITORING,
+    device="id",
+)
+def list_checks(request: Request, id: str) -> Reply:
+    """What a device watches."""
+    return Reply(200, service.checks(request.tenant, id))
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    body=ChannelStatus,
+    feature=Feature.MONITORING,
+)
+def set_channel(request: Request, name: str) -> Reply:
+    """Turn mails about alerts on or off, for all users."""
+    service.set_channel(request.tenant, name, enabled=request.body.enabled)
+    return no_content()

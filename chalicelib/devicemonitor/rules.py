@@ -1,0 +1,182 @@
+"""What alerts mean: the level of each subject, what has changed, where an alert is kept (behaviour notes I).
+
+A subject is what an alert's name and its subject's name say together. Its level is that of its newest alert by the
+alerts' own time: a device that was offline sends old ones late. A device has so many slots for alerts, used in turn;
+the newest of each subject keeps its slot until there is a newer one, however much others send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.devicemonitor.shapes import Level, NewAlert
+from chalicelib.errors import BadRequest
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_DIGITS = 11
+_REPORTS = 16
+"""Reports that are recognised when they come again."""
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """The newest alert of a subject: its level, its time in milliseconds, its slot. Stored: append only."""
+
+    level: Level
+    issued: int
+    slot: int
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a device. Stored, so the names stay."""
+
+    taken: int = 0
+    """Alerts that it ever sent."""
+    slot: int = -1
+    """The slot that was used last."""
+    subjects: dict[str, Known] = {}
+    """By :func:`subject_of`."""
+    reports: tuple[str, ...] = ()
+    """The last reports, newest last, by :func:`report_id`."""
+
+    @property
+    def critical(self) -> int:
+        """How many subjects are critical."""
+        return sum(known.level is Level.CRITICAL for known in self.subjects.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An alert and its place. ``changes``: the subject's level is another by it."""
+
+    alert: NewAlert
+    number: int
+    slot: int
+    issued: int
+    changes: bool
+
+
+def subject_of(alert: NewAlert) -> str:
+    """What identifies an alert's subject, in few bytes."""
+    return _hash([alert.name, alert.subject.name])
+
+
+def report_id(alerts: Iterable[NewAlert]) -> str:
+    """What a report is recognised by when it comes again: a device that got no answer sends it again."""
+    return _hash(list(alerts))
+
+
+def _hash(document: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:20]
+
+
+def issued(text: str) -> int:
+    """A time (RFC 3339) in milliseconds since 1970; one before counts as 0.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError  # noqa: TRY301  # one handler
+        return max(0, (time - _EPOCH) // timedelta(milliseconds=1))
+    except (ValueError, OverflowError):
+        raise BadRequest(f"invalid timestamp: {text[:64]}") from None
+
+
+def check(alert: NewAlert) -> None:
+    """Check that an alert fits into its item and has a time.
+
+    Raises:
+        BadRequest: it does not, or has not.
+    """
+    issued(alert.timestamp)
+    if len(msgspec.json.encode(alert)) > limits.ALERT:
+        raise BadRequest(f"an alert is too large (max: {limits.ALERT} bytes)")
+
+
+def take(standing: Standing, alerts: Iterable[NewAlert], now: datetime) -> tuple[Standing, list[Taken]]:
+    """What is known after a report, and the alerts with their places; none for a report that came before."""
+    alerts = list(alerts)
+    report = report_id(alerts)
+    if report in standing.reports:
+        return standing, []
+    subjects, slot, number = dict(standing.subjects), standing.slot, standing.taken
+    present = (now - _EPOCH) // timedelta(milliseconds=1)
+    taken: list[Taken] = []
+    for alert in alerts:
+        number += 1
+        slot = _free(slot, subjects)
+        said = issued(alert.timestamp)
+        key = subject_of(alert)
+        before = subjects.get(key)
+        changes = False
+        # A clock that ran ahead must not make all that follows look old.
+        counts = min(said, present)
+        if before is None or counts >= before.issued:
+            changes = alert.level is not (before.level if before else Level.OK)
+            subjects[key] = Known(alert.level, counts, slot)
+            _bound(subjects, key)
+        taken.append(Taken(alert, number, slot, said, changes))
+    reports = (*standing.reports, report)[-_REPORTS:]
+    after = Standing(taken=number, slot=slot, subjects=subjects, reports=reports)
+    return after, taken
+
+
+def _free(slot: int, subjects: dict[str, Known]) -> int:
+    """The next slot that no subject's newest alert is in."""
+    held = {known.slot for known in subjects.values()}
+    slot = (slot + 1) % limits.ALERTS_KEPT
+    while slot in held:
+        slot = (slot + 1) % limits.ALERTS_KEPT
+    return slot
+
+
+def _bound(subjects: dict[str, Known], newest: str) -> None:
+    """Forget a subject if there are too many: the oldest, rather one that is well."""
+    if len(subjects) > limits.ALERT_SUBJECTS:
+        others = (key for key in subjects if key != newest)
+        del subjects[min(others, key=lambda key: (subjects[key].level is Level.CRITICAL, subjects[key].issued))]
+
+
+def read_time(text: str, name: str) -> int:
+    """A time in a query: RFC 3339, or seconds since 1970; in milliseconds.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= _SECONDS_DIGITS:
+        return int(text) * 1000
+    try:
+        # A plus sign that was not escaped arrives as a space.
+        return issued(text.replace(" ", "+"))
+    except BadRequest:
+        raise BadRequest(f"invalid {name} query: {text[:32]}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time in milliseconds, both ends within; None: open."""
+
+    after: int | None = None
+    before: int | None = None
+
+    def holds(self, time: int) -> bool:
+        """Whether a time is within."""
+        return (self.after is None or time >= self.after) and (self.before is None or time <= self.before)
+
+
+def latest(standing: Standing, *, at_least: Level, window: Window) -> list[Known]:
+    """The newest alert of each subject that is as bad as that and within the window, oldest first."""
+    found = [
+        known
+        for known in standing.subjects.values()
+        if (known.level is Level.CRITICAL or at_least is Level.OK) and window.holds(known.issued)
+    ]
+    return sorted(found, key=lambda known: (known.issued, known.slot))

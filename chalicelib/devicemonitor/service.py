@@ -1,0 +1,159 @@
+"""Use cases of the device monitor (behaviour notes I).
+
+A report of alerts is one transaction: the alerts, what is known of the device, and its attributes in the inventory
+where the number of critical subjects is another. What it costs depends on the report alone, not on what came before.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib import clock, limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.devicemonitor import notices, rules, tables
+from chalicelib.devicemonitor.notices import Notice, write_notice
+from chalicelib.devicemonitor.shapes import Alert, Level
+from chalicelib.errors import BadRequest, NotFound, Unavailable
+from chalicelib.fleet import heads
+from chalicelib.inventory import service as inventory
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.devicemonitor.rules import Taken, Window
+    from chalicelib.devicemonitor.shapes import Check, NewAlert
+    from chalicelib.http.paging import Page
+    from chalicelib.storage.keys import TenantId
+
+__all__ = [
+    "Notice",
+    "alerts",
+    "checks",
+    "device_gone",
+    "forget",
+    "latest",
+    "report",
+    "report_checks",
+    "set_channel",
+    "write_notice",
+]
+
+_ATTEMPTS = 12
+_NO_DEVICE = "device does not exist"
+
+
+def report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
+    """A device sends alerts. The same report again is taken once.
+
+    Raises:
+        BadRequest: an alert is too large, or its time is none.
+        NotFound: the device is being removed.
+    """
+    for alert in given:
+        rules.check(alert)
+    for start in range(0, len(given), limits.ALERTS_WRITTEN):
+        _report(tenant, device_id, given[start : start + limits.ALERTS_WRITTEN])
+
+
+def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
+    for _ in range(_ATTEMPTS):
+        before, version = tables.read_standing(tenant, device_id)
+        after, taken = rules.take(before, given, clock.now())
+        if not taken:
+            return
+        tx = Transaction()
+        tables.save_standing(tx, tenant, device_id, after, version)
+        for each in taken:
+            tables.put_alert(tx, tenant, each, _kept(device_id, each))
+        if after.critical != before.critical or not version:
+            inventory.alerts_changed(tx, tenant, device_id, after.critical)
+        else:
+            heads.require_staying(tx, tenant, device_id)
+        try:
+            tx.commit()
+        except ConditionFailed as failure:
+            if "head" in failure.failed:
+                raise NotFound(_NO_DEVICE) from failure
+            continue
+        notices.order(tenant, device_id, [each.alert for each in taken if each.changes])
+        return
+    raise Unavailable("service unavailable", retry_after=1)
+
+
+def _kept(device_id: str, taken: Taken) -> Alert:
+    alert = taken.alert
+    return Alert(
+        id=str(uuid.uuid4()),
+        device_id=device_id,
+        name=alert.name,
+        level=alert.level,
+        subject=alert.subject,
+        timestamp=alert.timestamp,
+    )
+
+
+def alerts(
+    tenant: TenantId, device_id: str, window: Window, page: Page, *, oldest_first: bool
+) -> tuple[list[Alert], int]:
+    """A page of a device's alerts by their time, and how many there are in that window."""
+    slots = tables.slots_by_time(tenant, device_id, window, oldest_first=oldest_first)
+    return tables.alerts_in(tenant, device_id, slots[page.start : page.stop]), len(slots)
+
+
+def latest(tenant: TenantId, device_id: str, window: Window, page: Page, *, at_least: Level) -> tuple[list[Alert], int]:
+    """A page of the newest alerts of each subject that are as bad as that, oldest first, and how many there are."""
+    standing, _ = tables.read_standing(tenant, device_id)
+    found = rules.latest(standing, at_least=at_least, window=window)
+    slots = tables.slot_keys(known.slot for known in found[page.start : page.stop])
+    return tables.alerts_in(tenant, device_id, slots), len(found)
+
+
+def report_checks(tenant: TenantId, device_id: str, given: list[Check]) -> None:
+    """A device says what it watches: all of it.
+
+    Raises:
+        BadRequest: it is too much.
+        NotFound: the device is being removed.
+    """
+    if len(msgspec.json.encode(given)) > limits.CHECKS_SIZE:
+        raise BadRequest(f"the checks are too large (max: {limits.CHECKS_SIZE} bytes)")
+    tx = Transaction()
+    tables.save_checks(tx, tenant, device_id, given)
+    heads.require_staying(tx, tenant, device_id)
+    try:
+        tx.commit()
+    except ConditionFailed as failure:
+        raise NotFound(_NO_DEVICE) from failure
+
+
+def checks(tenant: TenantId, device_id: str) -> list[Any]:
+    """What a device watches, as it said."""
+    return tables.read_checks(tenant, device_id)
+
+
+def set_channel(tenant: TenantId, name: str, *, enabled: bool) -> None:
+    """Open or shut a way to tell users of alerts, for all users.
+
+    Raises:
+        BadRequest: there is no such way.
+    """
+    if name != notices.EMAIL:
+        raise BadRequest(f"unknown alert channel {name[:32]}")
+    tx = Transaction()
+    tables.save_shut(tx, tenant, () if enabled else (name,))
+    change = f"Alerts by {name}: {'on' if enabled else 'off'}"
+    auditlogs.record(tx, tenant, Action.UPDATE, Object(ObjectType.SETTINGS, f"alerts/{name}"), change=change)
+    tx.commit()
+
+
+def device_gone(tenant: TenantId, device_id: str) -> None:
+    """Forget a decommissioned device. May be run again."""
+    tables.delete(tenant, device_id)
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    return tables.forget(tenant)

@@ -1,0 +1,199 @@
+"""The table ``devicemonitor``. Key forms are stored: changing one is a migration.
+
+| pk | sk | item |
+|---|---|---|
+| ``T#t#D#<device>`` | ``STANDING`` | which levels are known of a device, and where its next alert goes |
+| ``T#t#D#<device>`` | ``CHECKS`` | what it watches |
+| ``T#t#D#<device>`` | ``ALERT#<slot>`` | an alert; its slot is used again |
+| ``T#t`` | ``CHANNELS`` | ways to tell users that are shut |
+
+Index ``list`` (keys only): a device's alerts by their time, then number; and what else there is of a tenant's devices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib.devicemonitor.rules import Standing, Window
+from chalicelib.devicemonitor.shapes import Alert, Check
+from chalicelib.storage import erasing, keys
+from chalicelib.storage.base import BlobAttribute, Item, table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from chalicelib.devicemonitor.rules import Taken
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_LAST = 10**15 - 1
+"""Above every time in milliseconds and every number of an alert."""
+
+
+class MonitorItem(Item):
+    """Base of the table's items."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("devicemonitor")
+
+
+class ChannelsItem(MonitorItem):
+    """Ways to tell users that a tenant has shut."""
+
+    shut = BlobAttribute(default=list)
+
+
+class ListIndex(GlobalSecondaryIndex["Indexed"]):
+    """A device's alerts by time, and all that a tenant has of devices."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "list"
+        projection = KeysOnlyProjection()
+
+    list_pk = UnicodeAttribute(hash_key=True)
+    list_sk = UnicodeAttribute(range_key=True)
+
+
+class Indexed(MonitorItem):
+    """Base of the items that are listed."""
+
+    list_pk = UnicodeAttribute()
+    list_sk = UnicodeAttribute()
+
+
+class AlertItem(Indexed):
+    """An alert as operators see it."""
+
+    alert = BlobAttribute()
+    by_time = ListIndex()
+
+
+class StandingItem(Indexed):
+    """What is known of a device."""
+
+    standing = BlobAttribute(default=dict)
+    version = NumberAttribute(default=0)
+    by_tenant = ListIndex()
+
+
+class ChecksItem(Indexed):
+    """What a device watches."""
+
+    checks = BlobAttribute(default=list)
+
+
+def _device(tenant: TenantId, device_id: str) -> str:
+    return keys.partition(tenant, "D", device_id)
+
+
+def _slot(slot: int) -> str:
+    return keys.sort("ALERT", f"{slot:04d}")
+
+
+def read_standing(tenant: TenantId, device_id: str) -> tuple[Standing, int]:
+    """What is known of a device, and the version of that."""
+    try:
+        item = StandingItem.get(_device(tenant, device_id), "STANDING", consistent_read=True)
+    except StandingItem.DoesNotExist:
+        return Standing(), 0
+    return msgspec.convert(item.standing, Standing), int(item.version)
+
+
+def save_standing(tx: Transaction, tenant: TenantId, device_id: str, standing: Standing, before: int) -> None:
+    """Replace what is known of a device; fails with label ``standing`` if it is no longer of version ``before``."""
+    item = StandingItem(_device(tenant, device_id), "STANDING")
+    item.standing, item.version = standing, before + 1
+    item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device_id, "STANDING")
+    condition = StandingItem.version == before if before else StandingItem.pk.does_not_exist()
+    tx.put(item, condition, label="standing")
+
+
+def put_alert(tx: Transaction, tenant: TenantId, taken: Taken, alert: Alert) -> None:
+    """Keep an alert in its slot, in place of an older one."""
+    partition = _device(tenant, alert.device_id)
+    item = AlertItem(partition, _slot(taken.slot))
+    item.alert = alert
+    item.list_pk, item.list_sk = partition, keys.sort(keys.number(taken.issued), keys.number(taken.number))
+    tx.put(item, label="alert")
+
+
+def slots_by_time(tenant: TenantId, device_id: str, window: Window, *, oldest_first: bool) -> list[str]:
+    """Where a device's alerts of that time are, in order: all of them, which are at most ``limits.ALERTS_KEPT``."""
+    first, last = window.after or 0, _LAST if window.before is None else window.before
+    if first > last:
+        return []
+    low, high = keys.sort(keys.number(first)), keys.sort(keys.number(last), keys.number(_LAST))
+    rows = AlertItem.by_time.query(
+        _device(tenant, device_id), AlertItem.list_sk.between(low, high), scan_index_forward=oldest_first
+    )
+    return [str(row.sk) for row in rows]
+
+
+def alerts_in(tenant: TenantId, device_id: str, slots: Collection[str]) -> list[Alert]:
+    """The alerts in these slots, in their order; 100 a round trip."""
+    partition = _device(tenant, device_id)
+    found = {
+        str(item.sk): msgspec.convert(item.alert, Alert)
+        for item in AlertItem.batch_get([(partition, slot) for slot in slots], consistent_read=True)
+    }
+    # A slot may have been used again since it was looked up.
+    return [found[slot] for slot in slots if slot in found]
+
+
+def slot_keys(slots: Iterable[int]) -> list[str]:
+    """Slots as :func:`alerts_in` takes them."""
+    return [_slot(slot) for slot in slots]
+
+
+def save_checks(tx: Transaction, tenant: TenantId, device_id: str, checks: list[Check]) -> None:
+    """Replace what a device watches."""
+    item = ChecksItem(_device(tenant, device_id), "CHECKS")
+    item.checks = checks
+    item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device_id, "CHECKS")
+    tx.put(item, label="checks")
+
+
+def read_checks(tenant: TenantId, device_id: str) -> list[Any]:
+    """What a device watches."""
+    try:
+        item = ChecksItem.get(_device(tenant, device_id), "CHECKS", consistent_read=True)
+    except ChecksItem.DoesNotExist:
+        return []
+    checks: list[Any] = item.checks
+    return checks
+
+
+def save_shut(tx: Transaction, tenant: TenantId, channels: Iterable[str]) -> None:
+    """Replace the list of channels that are shut."""
+    item = ChannelsItem(keys.partition(tenant), "CHANNELS")
+    item.shut = sorted(channels)
+    tx.put(item, label="channels")
+
+
+def read_shut(tenant: TenantId) -> frozenset[str]:
+    """The channels that are shut."""
+    try:
+        item = ChannelsItem.get(keys.partition(tenant), "CHANNELS", consistent_read=True)
+    except ChannelsItem.DoesNotExist:
+        return frozenset()
+    return frozenset(item.shut)
+
+
+def delete(tenant: TenantId, device_id: str) -> None:
+    """Forget a device: everything in its partition, which is bounded."""
+    erasing.partition(MonitorItem, _device(tenant, device_id))
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    listed = erasing.listed(StandingItem.by_tenant, keys.partition(tenant))
+    devices = sum(erasing.partition(MonitorItem, pk, last=sk) for pk, sk in listed)
+    return devices + erasing.partition(MonitorItem, keys.partition(tenant))

@@ -1,0 +1,34 @@
+"""Fixtures of the monitor's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployments.world import World
+from tests.devicemonitor.watched import Watched
+from tests.support.mailbox import SENDER, Mailbox, listening, use
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
+
+
+@pytest.fixture
+def watched(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Watched:
+    """An accepted device, and what is said about its alerts."""
+    world = World(api, http, tenant.tenant_token)
+    return Watched(world, world.device())
+
+
+@pytest.fixture
+def mailbox(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """Where all mails go."""
+    with listening() as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        yield box
+        server.drain()  # what is left would be sent to the next test
