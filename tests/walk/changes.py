@@ -242,6 +242,10 @@ def pending_address(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 
 CASES: dict[str, Case] = {
+    f"PUT {V1}/devicemonitor/settings/global/channel/alerts/{{name}}/status": lambda mine: (
+        {"name": "email"},
+        json({"enabled": False}),
+    ),
     f"POST {V2}/deployments/deployments": to_nobody,
     f"POST {V1}/iot-manager/integrations": integration,
     f"POST {V2}/inventory/filters": saved_filter,
