@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from chalicelib.aws import queues
 from chalicelib.errors import Unavailable
 from chalicelib.storage.keys import TenantId
 from tests.deployments.world import World
-from tests.devauth.fleet import decide
+from tests.devauth.fleet import decide, find
 from tests.integrations.conftest import BASE, Hook, Hooks
 from tests.simulator.device import Device
 from tests.support.listening import Received, answer, says
@@ -31,13 +32,9 @@ UP = says(answer())
 LIFE = timedelta(seconds=limits.DELIVERY_LIFE)
 
 
-def answers(hook: Hook, choose) -> None:
-    """Let the receiver answer by what it was sent last."""
-
-    def respond(sock: socket.socket) -> None:
-        sock.sendall(choose(hook.listener.received[-1]))
-
-    hook.listener.answering = respond
+def answers(hook: Hook, choose: Callable[[Received], bytes]) -> None:
+    """Let the receiver answer by what it is sent."""
+    hook.listener.answering = lambda sock, sent: sock.sendall(choose(sent))
 
 
 def event_of(sent: Received) -> dict[str, Any]:
@@ -198,7 +195,7 @@ def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
     slow, quick = hooks(), hooks(client=other.api)
     go_on = threading.Event()
 
-    def wait(sock: socket.socket) -> None:
+    def wait(sock: socket.socket, _: Received) -> None:
         go_on.wait(30)
         sock.sendall(answer())
 
@@ -284,6 +281,46 @@ def test_what_waits_for_a_removed_integration_is_dropped(hooks: Hooks, world, te
         assert len(hook.posted()) == 1
         assert waiting(hook, tenant) == 0
         assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_moody_receiver_gets_everything_in_the_order_of_each_device(hooks: Hooks, world, tenant, seed: int):
+    hook = hooks()
+    chance = random.Random(seed)
+    moods = ["204 No Content", "200 OK", "400 Bad Request", "500 Oops", "503 Down"]
+    lock = threading.Lock()
+    taken: list[tuple[str, str]] = []
+
+    def choose(sent: Received) -> bytes:
+        with lock:
+            mood = chance.choices(moods, [4, 4, 2, 1, 1])[0]
+            if mood.startswith("2"):
+                event = event_of(sent)
+                taken.append((event["data"]["id"], event["data"]["status"]))
+        return answer(mood)
+
+    answers(hook, choose)
+    expected: dict[str, list[str]] = {}
+    for _ in range(4):
+        device = Device(world.http, world.token)
+        device.auth()
+        for number in range(3):
+            status = ("rejected", "pending")[number % 2]
+            assert decide(world.api, device, status).status_code == 204
+            expected.setdefault(find(world.api, device)["id"], []).append(status)
+        hook.server.drain()
+
+    rounds = 0
+    while waiting(hook, tenant):
+        rounds += 1
+        with later(hook, minutes=20 * rounds):
+            assert rounds < 60
+
+    told: dict[str, list[str]] = {}
+    for device_id, status in taken:
+        told.setdefault(device_id, []).append(status)
+    assert told == expected
+    assert {status["success"] for status in hook.statuses()} == {True}
 
 
 def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):

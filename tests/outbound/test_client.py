@@ -173,7 +173,7 @@ def test_half_answers_and_none(listener: Listener, text: bytes) -> None:
 def dripping(text: bytes, *, then: bytes = b"") -> Answering:
     """Sends a byte now and then, each well in time, for much longer than the caller has; then a good end."""
 
-    def drip(sock: socket.socket) -> None:
+    def drip(sock: socket.socket, _: object) -> None:
         for byte in text:
             sock.sendall(bytes([byte]))
             time.sleep(0.02)
@@ -201,7 +201,7 @@ def test_a_slow_answer_does_not_make_time(listener: Listener, drip: Answering) -
 def test_a_server_that_says_nothing(listener: Listener) -> None:
     done = threading.Event()
 
-    def say_nothing(_: socket.socket) -> None:
+    def say_nothing(_: socket.socket, __: object) -> None:
         done.wait(20)
 
     listener.answering = say_nothing

@@ -12,9 +12,6 @@ from typing import Self
 
 from infra.local.certs import Tls
 
-Answering = Callable[[socket.socket], None]
-"""What a server does with a connection once it has read a request."""
-
 
 @dataclass(frozen=True)
 class Received:
@@ -25,6 +22,10 @@ class Received:
     body: bytes
 
 
+Answering = Callable[[socket.socket, Received], None]
+"""What a server does with a connection once it has read a request."""
+
+
 def answer(status: str = "204 No Content", body: bytes = b"", *more: str) -> bytes:
     """An answer's bytes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *more]
@@ -33,7 +34,7 @@ def answer(status: str = "204 No Content", body: bytes = b"", *more: str) -> byt
 
 def says(text: bytes) -> Answering:
     """Answer with these bytes."""
-    return lambda sock: sock.sendall(text)
+    return lambda sock, _: sock.sendall(text)
 
 
 @dataclass
@@ -83,8 +84,9 @@ class Listener:
         with sock, suppress(OSError, ValueError):
             wire = context.wrap_socket(sock, server_side=True) if context else sock
             with wire:
-                self.received.append(_read(wire))
-                self.answering(wire)
+                sent = _read(wire)
+                self.received.append(sent)
+                self.answering(wire, sent)
 
 
 def _read(sock: socket.socket) -> Received:
