@@ -36,6 +36,10 @@ class Mail(msgspec.Struct, frozen=True, tag="mail"):
     text: str
 
 
+class NotTakenError(Exception):
+    """The mail server does not take a mail now."""
+
+
 def configured() -> bool:
     """Whether this server can send mails at all."""
     return bool(settings.current().mail_from)
@@ -60,7 +64,7 @@ def deliver(mail: Mail) -> None:
     """Hand a mail over to SES or the SMTP server; called by the queue's worker.
 
     Raises:
-        AwsError, OSError, smtplib.SMTPException: it was not taken; the queue tries again.
+        AwsError, NotTakenError, OSError: it was not taken; the queue tries again.
         ValueError: ``settings.mail_server`` is no address of an SMTP server.
     """
     if not configured():
@@ -127,7 +131,8 @@ def _by_smtp(mail: Mail) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         replies = [code for code, _ in error.recipients.values()]
         if min(replies) < _PERMANENT:
-            raise
+            # Not the error itself: its text has the address, and ends in a log.
+            raise NotTakenError(f"the mail server answered {replies}") from None
         logger.warning("the mail server refuses an address for good", extra={"replies": replies})
 
 

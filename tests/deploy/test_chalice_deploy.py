@@ -18,14 +18,15 @@ import pytest
 
 from app import app
 from infra.local.engine import process
-from infra.local.engine.process import Engine
+from infra.local.engine.process import ROOT, Engine
 from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project
 from tests.devauth.fleet import accept, device_path
 from tests.simulator.device import Device
 
 pytestmark = pytest.mark.slow
 
-FUNCTIONS = {f"lamplighter-{STAGE}{name}" for name in ("", "-decommissions", "-mails", "-tick", "-uploads")}
+SIZED = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+FUNCTIONS = {f"lamplighter-{STAGE}{'' if name == 'api_handler' else f'-{name}'}" for name in SIZED}
 ONLY_IN_THE_LAYER = ("argon2", "aws_lambda_powertools", "jwt", "msgspec", "pynamodb")
 LIMIT = 30.0
 

@@ -203,3 +203,18 @@ class TestAuditLogs:
         assert result.returncode == 6
         assert f"{tenant.id}  chain" in result.stdout
         assert "was altered" in result.stdout
+
+
+def test_users_who_cannot_be_reached_by_mail(done, http: httpx2.Client, tenant):
+    email = new_email()
+    user = done("user", "create", "--tenant", tenant.id, email, "--generate")
+    reset = "/api/management/v1/useradm/auth/password-reset/complete"
+
+    # The command knows no URL of the server here, so it prints the bare code.
+    code = done("user", "reset-link", email).rpartition("/")[2]
+    assert http.post(reset, json={"secret_hash": code, "password": PASSWORD}).status_code == 202
+    assert done("user", "verify", email) == user
+    assert done("user", "reset-2fa", email) == user
+
+    shown = http.get(ME, headers=bearer(http.post(LOGIN, auth=(email, PASSWORD)).text)).json()
+    assert (shown["verified"], shown["tfa_status"]) == (True, "disabled")

@@ -166,6 +166,16 @@ def test_the_account_is_changed_at_home_only(worker: Worker, child: TenantId) ->
     assert http.get(f"{BASE}/settings/tokens", headers=there).json() == []
 
 
+def test_own_settings_go_along_and_the_tenants_do_not(worker: Worker, child: TenantId) -> None:
+    worker.assign(child)
+    home, there = bearer(worker.token), bearer(worker.switch(child).text)
+    for path, text in ((f"{BASE}/settings/me", "mine"), (f"{BASE}/settings", "home's")):
+        assert worker.http.post(path, json={"a": text}, headers=home).status_code == 201
+
+    assert worker.http.get(f"{BASE}/settings/me", headers=there).json() == {"a": "mine"}
+    assert worker.http.get(f"{BASE}/settings", headers=there).json() == {}
+
+
 def test_an_access_token_makes_no_session(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     admin = worker.api.post(f"{BASE}/settings/tokens", json={"name": "ci", "expires_in": 60}).text

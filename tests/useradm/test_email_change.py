@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, later, new_email
+from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, later, meanwhile, new_email
 
 if TYPE_CHECKING:
     import httpx2
@@ -102,3 +102,14 @@ def test_a_change_that_cannot_begin(person: Person, me, body: dict[str, str], st
     sent = body | ({"email": person.email} if body.get("email") == "own" else {})
 
     assert me("POST", f"{CHANGE}/start", sent).status_code == status
+
+
+def test_a_change_that_is_cancelled_while_its_mail_is_written_stays_so(server, me, box: Mailbox) -> None:
+    new = new_email()
+    begin(me, new)
+
+    with meanwhile("GetItem", lambda: me("POST", f"{CHANGE}/cancel"), times=3):
+        server.drain()
+
+    assert me("GET", f"{CHANGE}/pending").status_code == 204
+    assert box.mails == []

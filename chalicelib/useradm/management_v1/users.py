@@ -19,6 +19,7 @@ from chalicelib.useradm import plans, preferences, rules, service, sessions, sha
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query, Request
+    from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.tokens import Token
 
 bp = Blueprint(__name__)
@@ -224,14 +225,19 @@ def _update(request: Request, user_id: str) -> Reply:
 
 
 def _settings(request: Request, user_id: str | None) -> Reply:
-    document, version = preferences.read(request.tenant, user_id)
+    document, version = preferences.read(_owner(request, user_id), user_id)
     return Reply(body=document, headers={"ETag": version} if version else {})
 
 
 def _save_settings(request: Request, user_id: str | None) -> Reply:
     wanted = etag.if_match(request.headers.get("if-match"))
-    preferences.write(request.tenant, user_id, request.body, replacing=wanted)
+    preferences.write(_owner(request, user_id), user_id, request.body, replacing=wanted)
     return Reply(201)
+
+
+def _owner(request: Request, user_id: str | None) -> TenantId:
+    """Whose settings: a user's own stay in the own tenant, wherever the user works."""
+    return request.tenant if user_id is None else request.identity.home
 
 
 def _shown(user: service.User) -> shapes.User:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -110,19 +109,21 @@ def _logs_in_elsewhere(user: User) -> bool:
 
 
 def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
-    """Make the secret of a request and store its hash; None if the request was withdrawn meanwhile."""
+    """Make the secret of a request and store its hash; None if a change of address was withdrawn meanwhile."""
     secret = secrets.token_urlsafe(32)
-    hashed = _hash(secret)
-    now = clock.now()
-    request: Request | None = Request(purpose, address, now, now + purpose.life, hashed)
+    tx = Transaction()
     if purpose is Purpose.EMAIL_CHANGE:
         pending = requests.find(user.tenant, user.id, purpose)
-        request = replace(pending, secret=hashed) if pending is not None and pending.email == address else None
-    if request is None:
+        if pending is None or pending.email != address:
+            return None
+        requests.complete(tx, user.tenant, user.id, pending, _hash(secret))
+    else:
+        now = clock.now()
+        requests.put(tx, user.tenant, user.id, Request(purpose, address, now, now + purpose.life, _hash(secret)))
+    try:
+        tx.commit()
+    except ConditionFailed:
         return None
-    tx = Transaction()
-    requests.put(tx, user.tenant, user.id, request)
-    tx.commit()
     return secret
 
 

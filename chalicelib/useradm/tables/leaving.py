@@ -1,4 +1,4 @@
-"""A tenant leaves: its users, with all that is found by them."""
+"""A tenant leaves: its users and identity providers, with all that is found by them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.storage import erasing, keys
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.tables import UseradmItem, own, requests, user_key, users
+from chalicelib.useradm.tables import UseradmItem, own, providers, requests, user_key, users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def forget(tenant: TenantId) -> int:
-    """Erase the users of a tenant that is removed, with what they own and their addresses; how many items there were.
+    """Erase users and identity providers of a tenant that is removed, with all that leads to them; how many items.
 
     A user goes last: the rest is found by it.
     """
@@ -25,6 +25,9 @@ def forget(tenant: TenantId) -> int:
         count += erasing.rows(UseradmItem, _looked_up(user))
         count += erasing.partition(UseradmItem, own(tenant, user.id))
         count += erasing.rows(UseradmItem, [user_key(user.tenant, user.id)])
+    for provider in providers.of_tenant(tenant):
+        count += erasing.rows(UseradmItem, [providers.lookup_key(provider.id)])
+    count += erasing.partition(UseradmItem, providers.partition(tenant))
     return count + erasing.partition(UseradmItem, keys.partition(tenant))
 
 

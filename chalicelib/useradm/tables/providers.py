@@ -81,12 +81,20 @@ class LoginItem(UseradmItem):
     expires_at = NumberAttribute()
 
 
+def partition(tenant: TenantId) -> str:
+    """The partition of a tenant's providers."""
+    return keys.partition(tenant, _OWN)
+
+
+def lookup_key(provider: str) -> tuple[str, str]:
+    """The key of what says whose a provider is."""
+    return keys.shared(_SHARED, provider), _SHARED
+
+
 def find(tenant: TenantId, provider: str) -> Provider | None:
     """A tenant's provider."""
     try:
-        return _provider(
-            ProviderItem.get(keys.partition(tenant, _OWN), keys.sort(provider), consistent_read=True), tenant
-        )
+        return _provider(ProviderItem.get(partition(tenant), keys.sort(provider), consistent_read=True), tenant)
     except ProviderItem.DoesNotExist:
         return None
 
@@ -94,7 +102,7 @@ def find(tenant: TenantId, provider: str) -> Provider | None:
 def tenant_of(provider: str) -> TenantId | None:
     """Whose a provider is."""
     try:
-        item = ProviderTenantItem.get(keys.shared(_SHARED, provider), _SHARED, consistent_read=True)
+        item = ProviderTenantItem.get(*lookup_key(provider), consistent_read=True)
     except ProviderTenantItem.DoesNotExist:
         return None
     return TenantId(item.tenant)
@@ -102,14 +110,14 @@ def tenant_of(provider: str) -> TenantId | None:
 
 def of_tenant(tenant: TenantId) -> Iterator[Provider]:
     """All providers of a tenant, by id."""
-    for item in ProviderItem.query(keys.partition(tenant, _OWN), consistent_read=True):
+    for item in ProviderItem.query(partition(tenant), consistent_read=True):
         yield _provider(item, tenant)
 
 
 def put_new(tx: Transaction, provider: Provider) -> None:
     """Add a provider."""
     tx.put(_item(provider), ProviderItem.pk.does_not_exist(), label=PROVIDER)
-    tx.put(ProviderTenantItem(keys.shared(_SHARED, provider.id), _SHARED, tenant=provider.tenant))
+    tx.put(ProviderTenantItem(*lookup_key(provider.id), tenant=provider.tenant))
 
 
 def replace(tx: Transaction, before: Provider, after: Provider) -> None:
@@ -122,7 +130,7 @@ def replace(tx: Transaction, before: Provider, after: Provider) -> None:
 def delete(tx: Transaction, provider: Provider) -> None:
     """Delete a provider as it was read."""
     tx.delete(_item(provider), ProviderItem.version == provider.version, label=PROVIDER)
-    tx.delete(ProviderTenantItem(keys.shared(_SHARED, provider.id), _SHARED))
+    tx.delete(ProviderTenantItem(*lookup_key(provider.id)))
 
 
 def put_login(state: str, login: Login) -> None:
@@ -155,7 +163,7 @@ def take_login(state: str) -> Login | None:
 
 def _item(provider: Provider) -> ProviderItem:
     return ProviderItem(
-        keys.partition(provider.tenant, _OWN),
+        partition(provider.tenant),
         keys.sort(provider.id),
         issuer=provider.issuer,
         well_known=provider.well_known,

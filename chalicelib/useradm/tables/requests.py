@@ -6,7 +6,7 @@ request of the same kind kills the secret of the one before, and a completed one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -81,18 +81,28 @@ def secret_key(secret: str) -> tuple[str, str]:
 
 
 def put(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
-    """Add a request, in place of one of the same kind; with its secret, if it has one."""
+    """Add a request with its secret, in place of one of the same kind."""
     tx.put(_item(tenant, user, request))
-    if request.secret is not None:
-        tx.put(
-            SecretItem(
-                *secret_key(request.secret),
-                tenant=tenant,
-                user=user,
-                purpose=request.purpose,
-                expires_at=_expiry(request),
-            )
+    _lead(tx, tenant, user, request)
+
+
+def complete(tx: Transaction, tenant: TenantId, user: str, pending: Request, secret: str) -> None:
+    """Give a request, as it was read, a secret with this hash, in place of one that it had."""
+    request = replace(pending, secret=secret)
+    tx.put(_item(tenant, user, request), RequestItem.created == pending.created, label=REQUEST)
+    _lead(tx, tenant, user, request)
+
+
+def _lead(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
+    tx.put(
+        SecretItem(
+            *secret_key(request.secret or ""),
+            tenant=tenant,
+            user=user,
+            purpose=request.purpose,
+            expires_at=_expiry(request),
         )
+    )
 
 
 def put_first(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
