@@ -17,12 +17,13 @@ from rich.console import Console
 
 from tests.bench import parts
 from tests.bench.numbers import ROOT, Results, calibrate, import_times, show
+from tests.bench.relay import relay
 from tests.simulator.client import ConnectionLostError
 from tests.simulator.management import RefusedError
 from tests.simulator.serve import ServerFailedError, ServerProcess
 
 # The memory that transfers need is only seen before anything larger was in it, so they come first.
-PARTS = {each.__name__: each for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale)}
+PARTS = {each.__name__: each for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, relay)}
 
 
 def main() -> int:

@@ -36,10 +36,11 @@ class Size:
     rosters: tuple[int, ...]
     megabytes: int
     import_rounds: int
+    sockets: int
 
 
-FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), 200, 9)
-QUICK = Size(1.0, 3, 200, (1_000, 10_000), 20, 3)
+FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), 200, 9, 10_000)
+QUICK = Size(1.0, 3, 200, (1_000, 10_000), 20, 3, 1_000)
 
 
 @dataclass
