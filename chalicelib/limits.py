@@ -46,6 +46,7 @@ FILTER_SIZE = 16 * KIB  # own: a filter's terms; dynamic deployments carry a cop
 
 # Artifacts and releases
 ARTIFACT_UPLOAD = 10 * GIB  # Mender
+GENERATED_FILE = 256 * MIB  # Mender: the form of which an artifact is generated
 ARTIFACT_DESCRIPTION = 4096  # Mender
 ARTIFACT_NAME = 4096  # Mender: in a deployment
 ARTIFACT_RECORD = 300 * KIB  # own: what is shown of an artifact is one item, and so is a release

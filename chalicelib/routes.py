@@ -13,7 +13,7 @@ from chalice.app import Chalice
 
 MODULES: Final = {
     "/devices/v1/authentication": ("devauth.devices_v1",),
-    "/devices/v1/deployments": ("deployments.devices_v1",),
+    "/devices/v1/deployments": ("artifacts.devices_v1", "deployments.devices_v1"),
     "/devices/v1/deviceconfig": ("deviceconfig.devices_v1",),
     "/devices/v1/deviceconnect": ("deviceconnect.devices_v1",),
     "/devices/v1/devicemonitor": ("devicemonitor.devices_v1",),
@@ -35,6 +35,7 @@ MODULES: Final = {
         "useradm.management_v1.twofactor",
         "useradm.management_v1.users",
     ),
+    "/management/v1alpha1/deployments": ("artifacts.management_v1alpha1", "deployments.management_v1alpha1"),
     "/management/v2/deployments": ("artifacts.management_v2", "deployments.management_v2"),
     "/management/v2/devauth": ("devauth.management_v2",),
     "/management/v2/inventory": ("inventory.management_v2",),

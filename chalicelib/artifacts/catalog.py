@@ -55,6 +55,20 @@ def release_of(tenant: TenantId, artifact_id: str) -> str | None:
     return item.name if item else None
 
 
+def of_release(tenant: TenantId, name: str, device_type: str) -> list[shapes.Artifact]:
+    """The artifacts of a release that are for a type of device.
+
+    Raises:
+        NotFound: there is no such release.
+    """
+    release = release_table.find(tenant, name)
+    if release is None:
+        raise NotFound("Resource not found")
+    ids = [one.id for one in release.candidates if device_type in one.device_types]
+    found = artifact_table.find_many(tenant, ids)
+    return [records.artifact(found[each]) for each in ids if each in found]
+
+
 def matching(*, name: str | None = None, description: str | None = None, device_type: str | None = None) -> Test | None:
     """The filter of the v1 lists: each text is contained, in any case; None if nothing is asked for."""
     tests: list[Test] = []

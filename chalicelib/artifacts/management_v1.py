@@ -8,7 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.artifacts import rules, service, shapes
-from chalicelib.errors import BadRequest
+from chalicelib.errors import BadRequest, Conflict
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -139,6 +139,44 @@ def complete_upload(request: Request, id: str) -> Reply:
     """Have a direct upload verified. What the body says of the file is not needed: it is read itself."""
     service.complete(request.tenant, id)
     return Reply(202)
+
+
+@endpoint(bp, "GET /management/v1/deployments/config", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def show_config(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+    """How deltas between artifacts are made: not at all."""
+    return Reply(200, {"delta": {"enabled": False}})
+
+
+@endpoint(
+    bp,
+    "PUT /management/v1/deployments/config/binary_delta",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_MANAGE,
+    body=shapes.DeltaOptions,
+)
+def configure_deltas(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+    """Set how deltas are made: there is nothing to set."""
+    raise Conflict("delta generation is disabled")
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deployments/artifacts/generate",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+    stream_limit=limits.GENERATED_FILE,
+)
+def generate(request: Request) -> Reply:
+    """Make an artifact of a file that comes as the last part of a form."""
+    from chalicelib.artifacts import generating  # imported here: it brings the parser and the writer
+    from chalicelib.http import multipart
+
+    content_type = request.headers.get("content-type")
+    form = multipart.read_form(request.stream(), content_type, fields=generating.FIELDS, file="file")
+    if form.file is None:
+        raise BadRequest("request does not contain the file")
+    artifact_id = generating.generate(request.tenant, form.fields, form.file)
+    return created(f"/api/management/v1/deployments/artifacts/generate/{artifact_id}")
 
 
 @endpoint(bp, "GET /management/v1/deployments/limits/{name}", auth=Auth.USER, permission=Permission.RELEASES_READ)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint
 
 from chalicelib.artifacts import rules, service, shapes
+from chalicelib.errors import NotFound
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -70,6 +71,30 @@ def delete_releases(request: Request) -> Reply:
         seen=request.identity.rights.scopes(Permission.DEPLOYMENTS_READ),
     )
     return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/deployments/deployments/releases/delta/jobs",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+)
+def list_delta_jobs(request: Request) -> Reply:
+    """Deltas that are being made: none, since this server makes none."""
+    page = paging.read_page(request)
+    return Reply(200, [], paging.headers(request, page, more=False, total=0))
+
+
+@endpoint(
+    bp,
+    "GET /management/v2/deployments/deployments/releases/delta/jobs/{id}",
+    auth=Auth.USER,
+    permission=Permission.RELEASES_READ,
+)
+def show_delta_job(request: Request, id: str) -> Reply:  # noqa: ARG001  # there is none of any id
+    """How the making of a delta goes: there is none."""
+    rules.check_id(id)
+    raise NotFound("Resource not found")
 
 
 @endpoint(

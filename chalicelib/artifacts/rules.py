@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from chalicelib import limits
+from chalicelib.artifacts.shapes import GenerateArguments
 from chalicelib.errors import BadRequest, TooLarge, Unprocessable
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -87,6 +90,62 @@ def read_fields(fields: Mapping[str, str]) -> UploadFields:
         description=check_description(fields.get("description", "")),
         size=size,
         id=check_id(fields["artifact_id"]) if fields.get("artifact_id") else None,
+    )
+
+
+GENERATE_FIELDS = ("args", "description", "device_types_compatible", "name", "type")
+"""Fields of the form of which an artifact is generated; others mean nothing."""
+_PAYLOAD_FILES = frozenset({"dest_dir", "filename", "permissions"})
+"""What the module ``single-file`` finds beside the file that it installs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleFile:
+    """An artifact to be generated, which puts one file into its place."""
+
+    name: str
+    description: str
+    device_types: tuple[str, ...]
+    filename: str
+    dest_dir: str
+    software_filesystem: str
+    software_name: str
+    software_version: str
+
+
+def read_generate(fields: Mapping[str, str]) -> SingleFile:
+    """What a form asks to have generated, by the names of its fields.
+
+    Raises:
+        BadRequest: a value is missing or breaks its rule.
+    """
+    name = fields.get("name", "")
+    if not 0 < len(name) <= limits.ARTIFACT_NAME:
+        raise BadRequest(f"name: the length must be between 1 and {limits.ARTIFACT_NAME}")
+    types = tuple(filter(None, (each.strip() for each in fields.get("device_types_compatible", "").split(","))))
+    if not types:
+        raise BadRequest("device_types_compatible: cannot be blank")
+    if fields.get("type") != "single_file":
+        raise BadRequest("type: must be single_file")
+    try:
+        args = msgspec.json.decode(fields.get("args", ""), type=GenerateArguments)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"args: {error}") from error
+    # A name of a member of the archive: not a path, and nothing that a line of the manifest could not hold.
+    plain = args.filename.isascii() and args.filename.isprintable()
+    if not plain or not args.filename or "/" in args.filename or args.filename in {".", ".."} | _PAYLOAD_FILES:
+        raise BadRequest("args: filename must be a plain file name")
+    if not args.dest_dir.startswith("/") or not args.dest_dir.isprintable():
+        raise BadRequest("args: dest_dir must be an absolute path")
+    return SingleFile(
+        name=name,
+        description=check_description(fields.get("description", "")),
+        device_types=types,
+        filename=args.filename,
+        dest_dir=args.dest_dir,
+        software_filesystem=args.software_filesystem or "rootfs-image",
+        software_name=args.software_name or "single-file",
+        software_version=args.software_version or name,
     )
 
 

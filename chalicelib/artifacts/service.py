@@ -11,6 +11,7 @@ from chalicelib.artifacts.catalog import (
     find_by_pattern,
     listed,
     matching,
+    of_release,
     release_of,
     show,
     storage,
@@ -29,6 +30,7 @@ from chalicelib.artifacts.releases import delete as delete_releases
 from chalicelib.artifacts.releases import listed as listed_releases
 from chalicelib.artifacts.releases import show as show_release
 from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.software import SoftwareFilter, software
 from chalicelib.artifacts.tables.releases import tagged_names
 from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verify
 
@@ -36,6 +38,7 @@ __all__ = [
     "SORTS",
     "Candidate",
     "ReleaseFilter",
+    "SoftwareFilter",
     "Test",
     "all_tags",
     "all_types",
@@ -55,6 +58,7 @@ __all__ = [
     "listed_releases",
     "made",
     "matching",
+    "of_release",
     "release_of",
     "request_link",
     "set_notes",
@@ -62,6 +66,7 @@ __all__ = [
     "show",
     "show_release",
     "shown",
+    "software",
     "storage",
     "tagged_names",
     "tick",

@@ -130,3 +130,31 @@ class StorageLimit(msgspec.Struct):
 
     limit: int
     usage: int
+
+
+class Software(msgspec.Struct):
+    """A release, by what it has in common with other kinds of software."""
+
+    name: str
+    kind: str
+    modified: str
+    compatible_types: list[str]
+    tags: list[str]
+    notes: str
+
+
+class DeltaOptions(msgspec.Struct):
+    """``PUT config/binary_delta``: how a generator of deltas would be called."""
+
+    xdelta_args: dict[str, bool | int] = {}
+    timeout: int = 0
+
+
+class GenerateArguments(msgspec.Struct):
+    """``args`` of ``POST artifacts/generate``: where on the device the file belongs, and how it counts as software."""
+
+    filename: str
+    dest_dir: str
+    software_filesystem: str = ""
+    software_name: str = ""
+    software_version: str = ""

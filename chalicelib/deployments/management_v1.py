@@ -300,3 +300,16 @@ def forget_history(request: Request, id: str) -> Reply:
     """Mark a device's finished deployments deleted; it may get unfinished ones again."""
     service.forget_history(request.tenant, id, request.scopes)
     return no_content()
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/{id}/devices/{device_id}/delta/status",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
+    device="device_id",
+)
+def show_delta_status(request: Request, id: str, device_id: str) -> Reply:  # noqa: ARG001  # the same for all
+    """How the making of a delta for a device goes: this server makes none."""
+    raise NotFound("no delta is generated for this device")

@@ -1,6 +1,7 @@
 """``make docs``: writes ``docs/compatibility.md``, what of Mender's API is served, route by route.
 
-``surface.txt`` lists Mender's public operations; the app's own route table says which of them are there. With
+``surface.txt`` lists Mender's public operations; the app's own route table says which of them are there, and
+``unserved.txt`` why the others are not. With
 ``--check`` nothing is written: the exit status says whether the page is up to date.
 """
 
@@ -18,6 +19,7 @@ from infra.scripts.package import ROOT
 
 PAGE = ROOT / "docs" / "compatibility.md"
 SURFACE = Path(__file__).with_name("surface.txt")
+UNSERVED = Path(__file__).with_name("unserved.txt")
 HEAD = """\
 # Compatibility
 
@@ -70,7 +72,31 @@ def served() -> set[Operation]:
     }
 
 
-def page(mender: dict[Operation, bool], ours: set[Operation]) -> str:
+LITERALS = {
+    Operation("/management/v1/deployments/limits/storage", "GET"): "/management/v1/deployments/limits/{}",
+    Operation("/management/v2/devauth/limits/max_devices", "GET"): "/management/v2/devauth/limits/{}",
+}
+"""Operations whose path is one value of a served route's variable, with that route's path."""
+
+
+def answered() -> set[Operation]:
+    """What the app answers, by whichever route."""
+    ours = served()
+    return ours | {literal for literal, path in LITERALS.items() if Operation(path, literal.method) in ours}
+
+
+def reasons() -> dict[Operation, str]:
+    """Why operations are not served."""
+    found = {}
+    for line in UNSERVED.read_text().splitlines():
+        if not line.startswith("#"):
+            operation, _, reason = line.partition(": ")
+            method, path = operation.split()
+            found[Operation(path, method)] = reason
+    return found
+
+
+def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Operation, str]) -> str:
     """The whole page."""
     areas: dict[str, list[Operation]] = defaultdict(list)
     for operation in sorted(set(mender) | ours):
@@ -82,11 +108,12 @@ def page(mender: dict[Operation, bool], ours: set[Operation]) -> str:
         counts = [f"{len(ours.intersection(some))} of {len(some)}" for some in (starred, listed)]
         text.append(f"| {area} | {counts[0]} | {counts[1]} |\n")
     for area, operations in sorted(areas.items()):
-        text.append(f"\n## {area}\n\n| | operation | served |\n|---|---|---|\n")
+        text.append(f"\n## {area}\n\n| | operation | served | why not |\n|---|---|---|---|\n")
         for operation in operations:
             star = "*" if mender.get(operation) else ""
             state = "beyond Mender's" if operation not in mender else "yes" if operation in ours else "no"
-            text.append(f"| {star} | `{operation.method} {operation.path}` | {state} |\n")
+            reason = why_not.get(operation, "") if state == "no" else ""
+            text.append(f"| {star} | `{operation.method} {operation.path}` | {state} | {reason} |\n")
     return "".join(text)
 
 
@@ -94,7 +121,7 @@ def main() -> int:
     """Write the page, or compare it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="only say whether the page is up to date")
-    wanted = page(published(), served())
+    wanted = page(published(), answered(), reasons())
     if not parser.parse_args().check:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(wanted)

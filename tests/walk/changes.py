@@ -22,6 +22,7 @@ V1, V2 = "/management/v1", "/management/v2"
 
 SILENT = {
     f"POST {V1}/deployments/deployments/statistics/list": "reads",
+    f"PUT {V1}/deployments/config/binary_delta": "there is nothing to set: 409",
     f"POST {V1}/deployments/artifacts/directupload": "announces a file: its entry comes with the artifact",
     f"POST {V1}/deviceconnect/devices/{{id}}/check-update": "asks a device to look for what was changed elsewhere",
     f"POST {V1}/deviceconnect/devices/{{id}}/send-inventory": "asks a device to report",
@@ -56,6 +57,12 @@ def json(body: Any) -> dict[str, Any]:
 
 def upload(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {}, {"files": {"artifact": ("a.mender", build_artifact(f"new-{uuid.uuid4().hex[:6]}", ("pi",)))}}
+
+
+def file_of_an_artifact(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    form = {"name": uuid.uuid4().hex, "device_types_compatible": "pi", "type": "single_file"}
+    args = '{"filename": "a", "dest_dir": "/"}'
+    return {}, {"data": form | {"args": args}, "files": {"file": ("a", b"content")}}
 
 
 def spare_artifact(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -273,6 +280,7 @@ CASES: dict[str, Case] = {
     f"POST {V1}/useradm/users/me/email-change/start": address_change,
     f"POST {V1}/useradm/users/me/email-change/cancel": pending_address,
     f"POST {V1}/deployments/artifacts": upload,
+    f"POST {V1}/deployments/artifacts/generate": file_of_an_artifact,
     f"PUT {V1}/deployments/artifacts/{{id}}": spare_artifact,
     f"DELETE {V1}/deployments/artifacts/{{id}}": spare_artifact,
     f"DELETE {V2}/deployments/deployments/releases": spare_release,

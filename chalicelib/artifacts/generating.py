@@ -1,0 +1,95 @@
+"""Artifacts that the server makes of a file: for the update module ``single-file`` (behaviour notes D1)."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from chalicelib import limits
+from chalicelib.artifacts import rules, uploads
+from chalicelib.artifacts.container.writer import ModuleArtifact, SourceFile
+from chalicelib.errors import Conflict, Unprocessable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.artifacts.rules import SingleFile
+    from chalicelib.storage.keys import TenantId
+
+FIELDS: Final = rules.GENERATE_FIELDS
+_MODULE: Final = "single-file"
+_IN_MEMORY: Final = 4 * limits.MIB
+_PIECE: Final = 256 * limits.KIB
+
+
+def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -> str:
+    """Make an artifact that puts one file into its place on devices, and store it.
+
+    Its sum stands in front of the file, so the file is put down first: in memory, or beyond 4 MiB on the disk.
+
+    Args:
+        tenant: whose it becomes.
+        fields: of the form, by lower-case name.
+        file: the file in pieces of any size; read once.
+
+    Returns:
+        The new artifact's id.
+
+    Raises:
+        BadRequest: a field breaks its rule, or the file does not arrive whole.
+        TooLarge: the tenant has no room for it.
+        Unprocessable: an artifact with its name and device types exists.
+    """
+    wanted = rules.read_generate(fields)
+    artifact_id = str(uuid.uuid4())
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
+        kept = cast("BinaryIO", spooled)
+        content = _kept(wanted.filename, file, kept)
+        artifact = _artifact(wanted, content)
+        about = {"artifact_id": artifact_id, "description": wanted.description}
+        try:
+            return uploads.upload(tenant, about, artifact.pieces())
+        except Conflict as error:
+            raise Unprocessable("Artifact not unique") from error
+
+
+def _kept(name: str, file: Iterable[bytes], kept: BinaryIO) -> SourceFile:
+    size, total = 0, hashlib.sha256()
+    for piece in file:
+        kept.write(piece)
+        size += len(piece)
+        total.update(piece)
+    return SourceFile(name, size, total.hexdigest(), partial(_again, kept))
+
+
+def _again(kept: BinaryIO) -> Iterator[bytes]:
+    kept.seek(0)
+    while piece := kept.read(_PIECE):
+        yield piece
+
+
+def _artifact(wanted: SingleFile, content: SourceFile) -> ModuleArtifact:
+    """What the module needs: where the file goes, how it is called, its mode, and the file itself."""
+    software = f"{wanted.software_filesystem}.{wanted.software_name}"
+    return ModuleArtifact(
+        name=wanted.name,
+        device_types=wanted.device_types,
+        type=_MODULE,
+        provides={f"{software}.version": wanted.software_version},
+        clears_provides=[f"{software}.*"],
+        files=[
+            _line("dest_dir", wanted.dest_dir),
+            _line("filename", wanted.filename),
+            _line("permissions", "644"),
+            content,
+        ],
+    )
+
+
+def _line(name: str, text: str) -> SourceFile:
+    content = f"{text}\n".encode()
+    return SourceFile(name, len(content), hashlib.sha256(content).hexdigest(), lambda: [content])

@@ -1,0 +1,60 @@
+"""Management API v1alpha1: software, which is what UIs call releases (and manifests, of which there are none)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.artifacts import rules, service
+from chalicelib.errors import BadRequest
+from chalicelib.http import paging
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Query, Request
+
+bp = Blueprint(__name__)
+
+_KINDS = {"release", "manifest"}
+_SORTS = ("name", "modified", "tags")
+
+
+@endpoint(bp, "GET /management/v1alpha1/deployments/software", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_software(request: Request) -> Reply:
+    """A page of the software that matches."""
+    page = paging.read_page(request)
+    query = request.query
+    names, prefix = frozenset(filter(None, query.all("name"))), query.get("name_prefix") or ""
+    if names and prefix:
+        raise BadRequest("name and name_prefix exclude each other")
+    wanted = service.SoftwareFilter(
+        names=names,
+        prefix=prefix,
+        update_type=query.get("update_type") or "",
+        tags=frozenset(tag.lower() for tag in query.all("tag")),
+        within=request.release_tags,
+        nothing=_kind(query) == "manifest",
+    )
+    found, total = service.software(
+        request.tenant, wanted, rules.read_sort(query.get("sort"), _SORTS), start=page.start, stop=page.stop
+    )
+    return Reply(200, found, paging.headers(request, page, more=total > page.stop, total=total))
+
+
+@endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
+def list_tags(request: Request) -> Reply:
+    """The tags of all software."""
+    tags = [] if _kind(request.query) == "manifest" else service.all_tags(request.tenant)
+    within = request.release_tags
+    return Reply(200, [tag for tag in tags if within is None or tag in within])
+
+
+def _kind(query: Query) -> str | None:
+    kind = query.get("kind") or None
+    if kind is not None and kind not in _KINDS:
+        raise BadRequest(f"kind: must be release or manifest, is {kind[:32]}")
+    return kind

@@ -1,0 +1,75 @@
+"""Releases as software: what they share with other kinds of it (v1alpha1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import clock
+from chalicelib.artifacts import shapes
+from chalicelib.artifacts.tables import releases as release_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.artifacts.rules import Sort
+    from chalicelib.artifacts.tables.releases import ReleaseItem
+    from chalicelib.storage.keys import TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareFilter:
+    """What a list of software is narrowed to; what is empty takes everything.
+
+    ``names`` are exact; a release has to have one of ``tags``, and one of ``within`` (the tags that the caller's
+    right ends at; None: it ends nowhere). ``nothing``: a kind is asked for of which there is none.
+    """
+
+    names: frozenset[str] = frozenset()
+    prefix: str = ""
+    update_type: str = ""
+    tags: frozenset[str] = frozenset()
+    within: frozenset[str] | None = None
+    nothing: bool = False
+
+    def takes(self, item: ReleaseItem) -> bool:
+        """Whether a release is in the list."""
+        return (
+            (not self.names or item.name in self.names)
+            and item.name.startswith(self.prefix)
+            and (not self.update_type or any(self.update_type in one.types for one in item.candidates))
+            and (not self.tags or not self.tags.isdisjoint(item.tags))
+            and (self.within is None or not self.within.isdisjoint(item.tags))
+        )
+
+
+_SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
+    "modified": lambda item: item.modified,
+    "name": lambda item: item.name,
+    "tags": lambda item: item.tags,
+}
+
+
+def software(
+    tenant: TenantId, wanted: SoftwareFilter, sort: Sort, *, start: int, stop: int
+) -> tuple[list[shapes.Software], int]:
+    """Rows ``start`` to ``stop`` of the software that is wanted, and how much there is in all.
+
+    All releases are read, a megabyte a round trip, or the named ones.
+    """
+    if wanted.nothing:
+        return [], 0
+    items = release_table.find_many(tenant, wanted.names) if wanted.names else release_table.by_name(tenant)
+    found = sorted(filter(wanted.takes, items), key=_SORT_KEYS[sort.field], reverse=sort.descending)
+    return [_shown(item) for item in found[start:stop]], len(found)
+
+
+def _shown(item: ReleaseItem) -> shapes.Software:
+    return shapes.Software(
+        name=item.name,
+        kind="release",
+        modified=clock.rfc3339(item.modified),
+        compatible_types=sorted({each for one in item.candidates for each in one.device_types}),
+        tags=list(item.tags),
+        notes=item.notes,
+    )

@@ -1,0 +1,50 @@
+"""Management API v1alpha1: a device's log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.deployments import service
+from chalicelib.deployments.management_v1 import read_id
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(
+    bp,
+    "GET /management/v1alpha1/deployments/deployments/{id}/devices/{device_id}/log",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
+    device="device_id",
+)
+def show_log(request: Request, id: str, device_id: str) -> Reply:
+    """A device's log, as it sent it; nothing can be made unreadable in it."""
+    form = request.query.get("format") or "text"
+    if form != "text":
+        raise BadRequest(f"format: this server shows logs as text only, not as {form[:32]}")
+    return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1alpha1/deployments/deployments/{id}/devices/{device_id}/log/explain",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+    deployment="id",
+    device="device_id",
+)
+def explain_log(request: Request, id: str, device_id: str) -> Reply:
+    """What went wrong, in words: there is nothing here that could tell."""
+    service.read_log(request.tenant, read_id(id), device_id)
+    raise NotFound("this server explains no logs: read the log itself")

@@ -1,0 +1,161 @@
+"""``POST artifacts/generate``: an artifact for the update module ``single-file``, of a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from tests.artifacts.shelf import ARTIFACTS, V1, Shelf
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+
+ARGS = {"filename": "motd", "dest_dir": "/etc"}
+FORM = {"name": "motd-1", "description": "Greetings", "device_types_compatible": "pi,bone", "type": "single_file"}
+
+
+def generate(shelf: Shelf, data: bytes = b"hello\n", *, args: Any = ARGS, **fields: str) -> httpx2.Response:
+    form = FORM | {"args": args if isinstance(args, str) else json.dumps(args)} | fields
+    return shelf.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("motd", data)})
+
+
+def made(shelf: Shelf, answer: httpx2.Response) -> dict[str, Any]:
+    assert answer.status_code == 201, answer.text
+    place = answer.headers["Location"]
+    assert place.startswith("/api/management/v1/deployments/artifacts/generate/")
+    found: dict[str, Any] = shelf.get(f"{ARTIFACTS}/{place.rsplit('/', 1)[-1]}")
+    return found
+
+
+def file_of(shelf: Shelf, artifact: dict[str, Any]) -> bytes:
+    return httpx2.get(shelf.get(f"{ARTIFACTS}/{artifact['id']}/download")["uri"]).content
+
+
+def payload(data: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as whole:
+        inner = whole.extractfile("data/0000.tar")
+        assert inner is not None
+        with tarfile.open(fileobj=io.BytesIO(inner.read())) as files:
+            found = {}
+            for member in files.getmembers():
+                content = files.extractfile(member)
+                assert content is not None
+                found[member.name] = content.read()
+            return found
+
+
+def test_what_is_made(shelf: Shelf):
+    artifact = made(shelf, generate(shelf))
+
+    assert (artifact["name"], artifact["description"]) == ("motd-1", "Greetings")
+    assert artifact["device_types_compatible"] == ["pi", "bone"]
+    assert artifact["info"] == {"format": "mender", "version": 3}
+    assert artifact["updates"][0]["type_info"]["type"] == "single-file"
+    assert artifact["artifact_provides"] == {
+        "artifact_name": "motd-1",
+        "rootfs-image.single-file.version": "motd-1",
+    }
+    assert artifact["clears_artifact_provides"] == ["rootfs-image.single-file.*"]
+    assert payload(file_of(shelf, artifact)) == {
+        "dest_dir": b"/etc\n",
+        "filename": b"motd\n",
+        "permissions": b"644\n",
+        "motd": b"hello\n",
+    }
+
+
+def test_which_software_it_is(shelf: Shelf):
+    args = ARGS | {"software_filesystem": "data", "software_name": "greeting", "software_version": "7"}
+
+    artifact = made(shelf, generate(shelf, args=args))
+
+    assert artifact["artifact_provides"]["data.greeting.version"] == "7"
+    assert artifact["clears_artifact_provides"] == ["data.greeting.*"]
+
+
+def test_a_file_that_does_not_stay_in_memory(shelf: Shelf):
+    data = bytes(range(256)) * (5 * 4096)
+
+    assert payload(file_of(shelf, made(shelf, generate(shelf, data))))["motd"] == data
+
+
+def test_mender_artifact_reads_it(shelf: Shelf, tmp_path: Path):
+    program = shutil.which("mender-artifact")
+    if program is None:
+        pytest.skip("mender-artifact is not installed")
+    path = tmp_path / "made.mender"
+    path.write_bytes(file_of(shelf, made(shelf, generate(shelf))))
+
+    subprocess.run([program, "validate", path], check=True)
+
+
+def test_twice_is_refused(shelf: Shelf):
+    made(shelf, generate(shelf))
+
+    answer = generate(shelf, b"another")
+
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "Artifact not unique"
+    made(shelf, generate(shelf, device_types_compatible="other"))
+    assert len(shelf.objects()) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"device_types_compatible": " , "},
+        {"type": "rootfs"},
+        {"description": "x" * 4097},
+        {"args": ""},
+        {"args": "[]"},
+        {"args": "{"},
+        {"args": {"filename": "motd"}},
+        {"args": ARGS | {"filename": ""}},
+        {"args": ARGS | {"filename": "../motd"}},
+        {"args": ARGS | {"filename": "permissions"}},
+        {"args": ARGS | {"filename": "a\nb"}},
+        {"args": ARGS | {"filename": "é"}},
+        {"args": ARGS | {"dest_dir": "etc"}},
+        {"args": ARGS | {"dest_dir": "/etc\n/other"}},
+    ],
+)
+def test_what_cannot_be_made(shelf: Shelf, fields: dict[str, Any]):
+    assert generate(shelf, **fields).status_code == 400
+    assert shelf.objects() == set()
+
+
+def test_no_file(shelf: Shelf):
+    answer = shelf.api.post(f"{ARTIFACTS}/generate", data=FORM, files={"other": ("x", b"y")})
+
+    assert answer.status_code == 400
+
+
+def test_it_counts_as_an_upload_and_against_the_room(shelf: Shelf, tenant: Tenant):
+    from chalicelib.tenantadm import service
+
+    artifact = made(shelf, generate(shelf))
+    [entry] = shelf.get("/api/management/v1/auditlogs/logs", object_id=artifact["id"])
+    assert entry["action"] == "upload"
+
+    service.set_limits(tenant.id, storage_limit=artifact["size"] + 10)
+    assert generate(shelf, name="motd-2").status_code == 413
+    assert shelf.get(f"{V1}/limits/storage")["usage"] == artifact["size"]
+
+
+def test_another_tenants(shelf: Shelf, sign_in: SignIn):
+    from chalicelib.tenantadm import service
+
+    artifact = made(shelf, generate(shelf))
+
+    other = sign_in(service.create_tenant("Other"))
+    assert other.get(f"{ARTIFACTS}/{artifact['id']}").status_code == 404

@@ -1,0 +1,35 @@
+"""The page of what is served: nothing is missing from it without a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.scripts.compatibility import LITERALS, answered, page, published, reasons
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+def test_what_is_not_served_has_a_reason():
+    unserved = {operation for operation in published() if operation not in answered()}
+
+    assert {f"{each.method} {each.path}" for each in unserved - reasons().keys()} == set()
+    assert all(reason.strip() for reason in reasons().values())
+
+
+def test_reasons_are_about_operations_that_there_are():
+    assert reasons().keys() <= published().keys()
+
+
+def test_the_page_shows_them():
+    text = page(published(), answered(), reasons())
+
+    unserved = published().keys() - answered()
+    assert unserved
+    for each in unserved:
+        assert f"| `{each.method} {each.path}` | no | {reasons()[each]} |" in text
+
+
+def test_literals_are_answered(api: httpx2.Client):
+    for each in LITERALS:
+        assert api.request(each.method, f"/api{each.path}").status_code == 200, each
