@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from infra.scripts.compatibility import PAGE, Operation, served
+from infra.scripts.compatibility import PAGE, Operation, answered, served
 from tests.contract.description import described, needed
 
 pytestmark = needed
 
 BEYOND = {
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
+    Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
+    Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "where an identity provider sends users back to",
+    Operation("/management/v1/useradm/oidc/{}/start", "GET"): "where a login by OpenID Connect begins",
+    Operation("/management/v1/useradm/users/me/2fa/disable", "POST"): "the description has it by the user's id only",
+    Operation("/management/v1/useradm/users/me/2fa/enable", "POST"): "the same",
+    Operation("/management/v2/tenantadm/settings", "GET"): "settings of the server for a tenant",
+    Operation("/management/v2/tenantadm/settings", "PUT"): "the same",
 }
 """What is served though the description does not have it, and why."""
 
@@ -27,7 +34,7 @@ def test_the_compatibility_page_counts_what_is_served_and_described():
     wanted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for operation in there:
         for area in (operation.area, "**Sum**"):
-            wanted[area][0] += operation in served()
+            wanted[area][0] += operation in answered()
             wanted[area][1] += 1
     told = {row["area"]: [int(row["served"]), int(row["all"])] for row in _COUNTED.finditer(PAGE.read_text())}
     assert told == wanted
