@@ -10,7 +10,9 @@ doors; the layer contracts hold it.
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, output
 
-ROUTES = frozenset({"devices_v1", "devices_v2", "management_v1", "management_v2", "management_v2alpha1"})
+ROUTES = frozenset(
+    {"devices_v1", "devices_v2", "management_v1", "management_v1alpha1", "management_v2", "management_v2alpha1"}
+)
 PURE = frozenset({"rules", "shapes"})
 ROOMS = ROUTES | PURE | {"service", "tables"}
 OWNER = "fleet"
