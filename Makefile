@@ -67,6 +67,7 @@ spelling: $(READY) ## Common misspellings
 docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.compatibility --check
 	@$(PY) -m infra.scripts.limits_page --check
+	@$(PY) -m infra.scripts.roles_page --check
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
@@ -75,6 +76,7 @@ format: $(READY) ## Bring the layout in order and mend what can be mended by its
 docs: $(READY) ## Write the generated pages again
 	@$(PY) -m infra.scripts.compatibility
 	@$(PY) -m infra.scripts.limits_page
+	@$(PY) -m infra.scripts.roles_page
 
 ##@ Ship it
 

@@ -1,4 +1,6 @@
-"""Which plan or add-on brings which feature: the one table that gates them (behaviour notes J and F to I).
+"""Which plan or add-on brings which feature: the one table that gates them.
+
+Source: behaviour notes J, D10 and F to I, and what the API's description says of each operation.
 
 A route names the feature it belongs to (``@endpoint(feature=...)``) and answers 403 where the tenant has not got it.
 Plans and add-ons are data of the tenant; new tenants have everything.
@@ -19,13 +21,16 @@ class Feature(StrEnum):
 
     AUDIT_LOGS = "audit_logs"
     CONFIGURATION = "configuration"
+    DEPENDENCIES = "artifact_dependencies"
     DYNAMIC_GROUPS = "dynamic_groups"
     FILE_TRANSFER = "file_transfer"
     INVENTORY_EVENTS = "inventory_events"
     MONITORING = "monitoring"
+    PHASES = "phased_rollouts"
     PLAYBACK = "playback"
     RBAC = "rbac"
     REPORTING = "reporting"
+    RETRIES = "deployment_retries"
     SSO = "sso"
     TERMINAL = "terminal"
     UPDATE_CONTROL = "update_control"
@@ -35,21 +40,26 @@ _BY_ADDON: Final = {
     Feature.CONFIGURATION: "configure",
     Feature.FILE_TRANSFER: "troubleshoot",
     Feature.MONITORING: "monitor",
+    Feature.PLAYBACK: "troubleshoot",
     Feature.TERMINAL: "troubleshoot",
 }
-"""Features that an add-on brings, whatever the plan."""
+"""Features that need an add-on."""
 
 _BY_PLAN: Final = {
     Feature.AUDIT_LOGS: "enterprise",
+    Feature.DEPENDENCIES: "enterprise",
     Feature.DYNAMIC_GROUPS: "enterprise",
     Feature.INVENTORY_EVENTS: "professional",
+    Feature.MONITORING: "professional",
+    Feature.PHASES: "enterprise",
     Feature.PLAYBACK: "enterprise",
     Feature.RBAC: "enterprise",
     Feature.REPORTING: "enterprise",
+    Feature.RETRIES: "professional",
     Feature.SSO: "enterprise",
     Feature.UPDATE_CONTROL: "enterprise",
 }
-"""Features with the least plan that brings them."""
+"""Features that need a plan: the least one. What is in neither table every tenant has."""
 
 ADDONS: Final = ("configure", "troubleshoot", "monitor")
 """All there are, in the order in which tokens and tenants show them."""
@@ -68,6 +78,4 @@ def at_least(plan: str, least: str) -> bool:
 def included(feature: Feature, plan: str, addons: Collection[str]) -> bool:
     """Whether a tenant of this plan with these enabled add-ons has the feature."""
     addon = _BY_ADDON.get(feature)
-    if addon is not None:
-        return addon in addons
-    return at_least(plan, _BY_PLAN[feature])
+    return (addon is None or addon in addons) and at_least(plan, _BY_PLAN.get(feature, plan))

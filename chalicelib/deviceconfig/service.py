@@ -18,7 +18,8 @@ from chalicelib.aws.client import AwsError
 from chalicelib.deviceconfig import rules, tables
 from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
-from chalicelib.fleet import heads, membership
+from chalicelib.features import Feature
+from chalicelib.fleet import control, heads, membership
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -114,11 +115,16 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
     """Deploy what a device shall be set to, even if nothing has changed. Returns the new deployment's id.
 
     Raises:
+        Forbidden: the tenant's plan has no retries, or no update control maps, and some are asked for.
         NotFound: there is no such device, or it has never been accepted or configured.
         Unprocessable: as many deployments wait for the device as may.
     """
     from chalicelib.deployments import service as deployments
 
+    if asked.retries:
+        control.require(tenant, Feature.RETRIES)
+    if asked.update_control_map is not None:
+        control.require(tenant, Feature.UPDATE_CONTROL)
     for _ in range(_ATTEMPTS):
         item = _known(tenant, device_id)
         configuration = {} if item is None else item.configured

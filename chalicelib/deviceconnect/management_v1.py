@@ -26,6 +26,7 @@ bp = Blueprint(__name__)
     "GET /management/v1/deviceconnect/devices/{id}",
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
+    feature=Feature.TERMINAL,
     device="id",
 )
 def show(request: Request, id: str) -> Reply:
@@ -38,6 +39,7 @@ def show(request: Request, id: str) -> Reply:
     "POST /management/v1/deviceconnect/devices/{id}/check-update",
     auth=Auth.USER,
     permission=Permission.DEVICES_CONNECT,
+    feature=Feature.TERMINAL,
     device="id",
 )
 def check_update(request: Request, id: str) -> Reply:
@@ -51,6 +53,7 @@ def check_update(request: Request, id: str) -> Reply:
     "POST /management/v1/deviceconnect/devices/{id}/send-inventory",
     auth=Auth.USER,
     permission=Permission.DEVICES_CONNECT,
+    feature=Feature.TERMINAL,
     device="id",
 )
 def send_inventory(request: Request, id: str) -> Reply:

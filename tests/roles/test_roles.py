@@ -72,6 +72,12 @@ class TestBuiltIn:
         assert api.delete(f"{SETS}/Basic").status_code == 403
 
 
+def test_the_page_of_roles_is_that_of_the_tables():
+    from infra.scripts import roles_page
+
+    assert roles_page.PAGE.read_text() == roles_page.page()
+
+
 class TestOwn:
     """What a tenant makes."""
 

@@ -1,4 +1,4 @@
-"""Which artifact a device gets (behaviour notes D4, with the enterprise rules for every tenant)."""
+"""Which artifact a device gets (behaviour notes D4)."""
 
 from __future__ import annotations
 
@@ -29,14 +29,21 @@ class Choice(Protocol):
 T = TypeVar("T", bound=Choice)
 
 
-def choose(artifacts: Iterable[T], provides: Mapping[str, str]) -> T | None:
-    """The smallest artifact that runs on the device and whose every dependency the device provides."""
-    fitting = [artifact for artifact in artifacts if fits(artifact, provides)]
+def choose(artifacts: Iterable[T], provides: Mapping[str, str], *, by_dependencies: bool = True) -> T | None:
+    """The smallest artifact that runs on the device and whose every dependency the device provides.
+
+    Not ``by_dependencies``: the smallest that runs on the device's type, as the open source server does.
+    """
+    test = fits if by_dependencies else runs
+    fitting = [artifact for artifact in artifacts if test(artifact, provides)]
     return min(fitting, key=lambda artifact: (artifact.size, artifact.id), default=None)
 
 
 def fits(artifact: Choice, provides: Mapping[str, str]) -> bool:
     """Whether a device that provides this may install the artifact."""
-    return provides.get("device_type") in artifact.device_types and all(
-        provides.get(key) in values for key, values in artifact.depends.items()
-    )
+    return runs(artifact, provides) and all(provides.get(key) in values for key, values in artifact.depends.items())
+
+
+def runs(artifact: Choice, provides: Mapping[str, str]) -> bool:
+    """Whether the artifact is for the device's type."""
+    return provides.get("device_type") in artifact.device_types

@@ -137,6 +137,8 @@ def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[
     candidates = artifacts.candidates(tenant, wanted.artifact_name)
     if not candidates:
         raise Unprocessable("No artifact for the deployment")
+    if wanted.retries:
+        control.require(tenant, Feature.RETRIES)
     now, deployment = clock.now(), str(uuid.uuid4())
     return Draft(
         id=deployment,
@@ -145,7 +147,7 @@ def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[
         force=wanted.force_installation,
         retries=wanted.retries,
         created=now,
-        phases=_phases(wanted, targeted, now),
+        phases=_phases(tenant, wanted, targeted, now),
         control_map=_control_map(tenant, wanted, deployment),
         artifacts=[candidate.id for candidate in candidates],
         lock=_hash([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
@@ -153,7 +155,10 @@ def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[
     )
 
 
-def _phases(wanted: NewRollout, targeted: int, now: datetime) -> tuple[Phase, ...]:
+def _phases(tenant: TenantId, wanted: NewRollout, targeted: int, now: datetime) -> tuple[Phase, ...]:
+    # A single phase is a time to begin at, which needs no plan.
+    if wanted.uniform_phases is not None or len(wanted.phases or ()) > 1:
+        control.require(tenant, Feature.PHASES)
     if wanted.uniform_phases is not None:
         if wanted.phases:
             raise BadRequest("Validating request body: provide either phases or uniform_phases")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from chalicelib import clock
+from chalicelib import clock, features
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases, polling, selection
@@ -18,6 +18,7 @@ from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
 from chalicelib.errors import Conflict, NotFound, Unauthorized, Unavailable
+from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
@@ -165,7 +166,9 @@ class _Poll:
         return artifacts.candidates(self.tenant, plan.artifact_name)
 
     def _choose(self, plan: Plan) -> Candidate | None:
-        return selection.choose(self._candidates(plan), self.provides)
+        addons = features.enabled_addons(self.control.addons)
+        by_dependencies = features.included(Feature.DEPENDENCIES, self.control.plan, addons)
+        return selection.choose(self._candidates(plan), self.provides, by_dependencies=by_dependencies)
 
     def _assign(self, plan: Plan, phase: int | None) -> Instructions | None:
         artifact = self._choose(plan)

@@ -1,0 +1,90 @@
+"""The rules of rights: what adds up, what may be handed on, which calls are meant."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.rights import BY_GROUP, BY_TAG, EVERYTHING, NOTHING, Calls, Grant, Permission, Rights, Scope
+
+NAMES = st.none() | st.frozensets(st.sampled_from("abc"), max_size=3)
+CALLS = st.sampled_from([Calls("GET", "/a"), Calls("any", "/a.*"), Calls("any", ".*")])
+GRANTS = st.builds(
+    Grant,
+    st.frozensets(st.sampled_from(list(Permission)), max_size=4),
+    st.lists(CALLS, max_size=2).map(tuple),
+    st.builds(Scope, NAMES, NAMES),
+)
+RIGHTS = st.builds(Rights, st.lists(GRANTS, max_size=4).map(tuple))
+SPOTS = [(group, tag) for group in "abcd" for tag in "abcd"]
+"""Devices and releases, by their group and tag."""
+
+
+def places(rights: Rights, permission: Permission, method: str = "", path: str = "") -> set[tuple[str, str]]:
+    """Where a right holds."""
+    return {
+        (group, tag)
+        for scope in rights.scopes(permission, method, path)
+        for group, tag in SPOTS
+        if (scope.groups is None or group in scope.groups) and (scope.release_tags is None or tag in scope.release_tags)
+    }
+
+
+@given(RIGHTS, RIGHTS)
+def test_rights_add_up(one: Rights, other: Rights):
+    both = Rights(one.grants + other.grants)
+
+    for permission in Permission:
+        for call in ((), ("GET", "/a"), ("PUT", "/ab")):
+            assert places(both, permission, *call) == places(one, permission, *call) | places(other, permission, *call)
+
+
+@given(RIGHTS, RIGHTS)
+def test_what_is_covered_holds_nowhere_else(one: Rights, other: Rights):
+    if one.covers(other):
+        for permission in Permission:
+            for call in ((), ("GET", "/a"), ("PUT", "/ab")):
+                assert places(other, permission, *call) <= places(one, permission, *call)
+
+
+@given(RIGHTS)
+def test_everybody_covers_the_own_rights_and_the_administrator_all(rights: Rights):
+    assert rights.covers(rights)
+    assert rights.covers(NOTHING)
+    assert EVERYTHING.covers(rights)
+
+
+@given(GRANTS)
+def test_what_ends_somewhere_gives_only_what_can_end_there(grant: Grant):
+    for permission in Permission:
+        if Rights((grant,)).scopes(permission, "GET", "/a"):
+            assert grant.scope.groups is None or permission in BY_GROUP
+            assert grant.scope.release_tags is None or permission in BY_TAG
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "meant"),
+    [
+        ("/api/a", "/api/a", True),
+        ("/api/a", "/api/ab", False),
+        ("/api/a", "/api", False),
+        (".*", "/anything/at/all", True),
+        ("/api/.*", "/api/a/b", True),
+        ("/api/.*", "/other/api/a", False),
+        ("/api/.*/b", "/api/a/b", True),
+        ("/api/.*/b", "/api/b", False),
+        ("/a.*a", "/a", False),
+        ("/a.*b.*c", "/a-b-c", True),
+        ("/a.*b.*c", "/a-c-b", False),
+        ("/a.*b.*b", "/ab", False),
+        ("/a.c", "/abc", False),
+    ],
+)
+def test_paths_of_calls(pattern: str, path: str, meant: bool):
+    assert Calls("any", pattern).match("GET", path) is meant
+
+
+def test_methods_of_calls():
+    assert not Calls("GET", ".*").match("PUT", "/")
+    assert Calls("PUT", ".*").match("PUT", "/")

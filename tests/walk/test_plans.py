@@ -1,0 +1,152 @@
+"""What a plan and its add-ons include: every route that belongs to a feature refuses a tenant that has not got it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import features
+from chalicelib.http.identity import Auth
+from infra.scripts.compatibility import Operation
+from tests.contract.description import document, needed, operation
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+from tests.walk.table import Route, routes
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from infra.local.testing import LocalServer
+    from tests.conftest import SignIn
+
+REFUSAL = "the plan and add-ons of this tenant do not include"
+
+FOR_ALL = {
+    Operation("/management/v1/useradm/users/{}/2fa/enable", "POST"): "a safe login is for every plan",
+    Operation("/management/v1/useradm/users/{}/2fa/disable", "POST"): "the same",
+    Operation("/management/v1/useradm/users/{}/assign", "POST"): "service providers only, whatever their plan",
+    Operation("/management/v1/useradm/auth/sso/{}/acs", "POST"): "public: the provider's plan is asked inside",
+    Operation("/management/v1/useradm/auth/sso/{}/login", "GET"): "the same",
+    Operation("/devices/v1/deviceconfig/configuration", "GET"): "a device can't know what its owner pays for",
+    Operation("/devices/v1/deviceconfig/configuration", "PUT"): "the same",
+    Operation("/devices/v1/deviceconnect/connect", "GET"): "a device may connect; sessions with it are refused",
+}
+"""Operations that the API's description reserves to some plans or add-ons, and we do not; and why."""
+
+
+@pytest.fixture
+def small(server: LocalServer, sign_in: SignIn, http: httpx2.Client) -> World:
+    """A tenant of the least plan without add-ons, with a device."""
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Small", plan="os", addons=[])
+    world = World(sign_in(tenant), http, tenant.tenant_token)
+    world.device()
+    return world
+
+
+def walked(server: LocalServer) -> list[Route]:
+    known = (route for route in routes(server.app) if route.spec.auth is not Auth.NONE)
+    return [route for route in known if not route.spec.path.endswith("/auth/logout")]
+
+
+def test_a_small_tenant_is_refused_every_feature_and_nothing_else(server: LocalServer, small: World):
+    wrong = []
+    for route in walked(server):
+        header = f"Bearer {small.devices[0].token}" if route.spec.auth is Auth.DEVICE else ""
+        client = small.http if header else small.api
+        answer = route.call(client, headers={"Authorization": header} if header else {})
+        refused = answer.status_code == 403 and REFUSAL in answer.text
+        if refused is (route.spec.feature is None):
+            wrong.append(f"{route.name}: {answer.status_code} {answer.text}")
+    assert wrong == []
+
+
+@needed
+def test_what_the_description_reserves_belongs_to_a_feature(server: LocalServer):
+    there = {Operation(*key): route for key, route in _by_operation(server).items()}
+    wrong = []
+    for path, item in document()["paths"].items():
+        for method, about in item.items():
+            found = there.get(operation(method, path)) if isinstance(about, dict) else None
+            if found is None or operation(method, path) in FOR_ALL:
+                continue
+            plans, addons = about.get("x-mender-plan") or [], about.get("x-mender-addon") or []
+            if not plans and not addons:
+                continue
+            if found.spec.feature is None or not _needs(found.spec.feature, plans, addons):
+                wrong.append(f"{found.name}: {plans} {addons}, is {found.spec.feature}")
+    assert wrong == []
+
+
+def _by_operation(server: LocalServer) -> dict[tuple[str, str], Route]:
+    return {
+        (operation(route.spec.method, route.spec.path).path, route.spec.method): route for route in routes(server.app)
+    }
+
+
+def _needs(feature: features.Feature, plans: list[str], addons: list[str]) -> bool:
+    """Whether a tenant without one of these plans, or without one of these add-ons, has not got the feature."""
+    lesser = [plan for plan in features.PLANS if plans and plan not in plans]
+    return not any(features.included(feature, plan, features.ADDONS) for plan in lesser) and not (
+        addons and features.included(feature, "enterprise", set(features.ADDONS) - set(addons))
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "plans"),
+    [
+        ({"retries": 1}, {"professional", "enterprise"}),
+        ({"phases": [{"batch_size": 50}, {"start_ts": "2030-01-01T00:00:00Z"}]}, {"enterprise"}),
+        ({"uniform_phases": {"batch_size": 50, "time_interval": "PT1H"}}, {"enterprise"}),
+        ({"phases": [{"start_ts": "2030-01-01T00:00:00Z"}]}, {"os", "professional", "enterprise"}),
+        ({}, {"os", "professional", "enterprise"}),
+    ],
+)
+@pytest.mark.parametrize("plan", features.PLANS)
+def test_how_deployments_may_be_rolled_out(sign_in: SignIn, http: httpx2.Client, plan: str, more: Any, plans: set[str]):
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Some", plan=plan)
+    world = World(sign_in(tenant), http, tenant.tenant_token)
+    world.upload("new")
+    body = {"name": "x", "artifact_name": "new", "devices": ["a", "b"], **more}
+
+    answer = world.api.post(DEPLOYMENTS, json=body)
+
+    assert answer.status_code == (201 if plan in plans else 403), answer.text
+    assert plan in plans or REFUSAL in answer.text
+
+
+@pytest.mark.parametrize("plan", features.PLANS)
+def test_dependencies_decide_in_the_largest_plan(sign_in: SignIn, http: httpx2.Client, plan: str):
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Some", plan=plan)
+    world = World(sign_in(tenant), http, tenant.tenant_token)
+    device = world.device()
+    world.upload("new", depends={"board": "other"})
+    deployment = world.deploy("new", [device.id])
+
+    answer = device.poll()
+
+    if plan == "enterprise":
+        serves_nothing(answer)
+    else:
+        assert serves(answer, deployment)["artifact_name"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("more", "allowed"), [({}, True), ({"retries": 1}, False), ({"update_control_map": {}}, False)]
+)
+def test_how_configurations_may_be_rolled_out(sign_in: SignIn, http: httpx2.Client, more: Any, allowed: bool):
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Some", plan="os")
+    world = World(sign_in(tenant), http, tenant.tenant_token)
+    place = f"/api/management/v1/deviceconfig/configurations/device/{world.device().id}"
+    assert world.api.put(place, json={"a": "b"}).status_code == 204
+
+    answer = world.api.post(f"{place}/deploy", json=more)
+
+    assert answer.status_code == (200 if allowed else 403), answer.text
