@@ -32,6 +32,7 @@ class Feature(StrEnum):
     REPORTING = "reporting"
     RETRIES = "deployment_retries"
     SSO = "sso"
+    SYSTEMS = "systems"
     TERMINAL = "terminal"
     UPDATE_CONTROL = "update_control"
 
@@ -57,6 +58,7 @@ _BY_PLAN: Final = {
     Feature.REPORTING: "enterprise",
     Feature.RETRIES: "professional",
     Feature.SSO: "enterprise",
+    Feature.SYSTEMS: "enterprise",
     Feature.UPDATE_CONTROL: "enterprise",
 }
 """Features that need a plan: the least one. What is in neither table every tenant has."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
+from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -44,6 +45,7 @@ def search(request: Request) -> Reply:
     "GET /management/v2alpha1/inventory/devices/{id}/components",
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
+    feature=Feature.SYSTEMS,
     device="id",
 )
 def get_components(request: Request, id: str) -> Reply:

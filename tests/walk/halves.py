@@ -37,6 +37,12 @@ class Half:
         self.ok(api.put(f"{M1}/inventory/devices/{self.id}/tags", json=[{"name": "t", "value": f"value-{self.mark}"}]))
         self.artifact = self.world.upload(self.release, (f"type-{self.mark}", "qemux86-64"))
         self.ok(api.put(f"{M2}/deployments/deployments/releases/{self.release}/tags", json=[self.tag]))
+        wanted = {"key": f"config-{self.mark}"}
+        self.ok(api.put(f"{M1}/deviceconfig/configurations/device/{self.id}", json=wanted))
+        terms = {"name": f"filter-{self.mark}", "terms": [self.term()]}
+        made = api.post(f"{M2}/inventory/filters", json=terms)
+        self.ok(made)
+        self.filter = made.headers["Location"].rsplit("/", 1)[-1]
         self.deployment = self.world.deploy(self.release, [self.id], name=f"one-{self.mark}")
         serves(self.device.poll(), self.deployment)
         self.device.report(self.deployment, "failure")
@@ -56,7 +62,14 @@ class Half:
     def of_devices(self) -> list[str]:
         """What tells of the device."""
         identity = [str(value) for value in self.device.identity.values()]
-        own = [f"own-{self.mark}", f"value-{self.mark}", f"log-{self.mark}", f"one-{self.mark}", self.group]
+        own = [
+            f"own-{self.mark}",
+            f"config-{self.mark}",
+            f"value-{self.mark}",
+            f"log-{self.mark}",
+            f"one-{self.mark}",
+            self.group,
+        ]
         return [self.id, self.auth_set, *self.deployments, *identity, *own]
 
     def of_releases(self) -> list[str]:
@@ -65,7 +78,7 @@ class Half:
 
     def values(self, route: Route) -> Iterator[dict[str, str]]:
         """What the variables of a route's path may be."""
-        ids = [self.id, self.auth_set, self.artifact, *self.deployments]
+        ids = [self.id, self.auth_set, self.artifact, self.filter, *self.deployments]
         names = [self.group] if "/inventory/" in route.spec.path else [self.release, self.group]
         for each in ids if "id" in route.variables else ids[:1]:
             for name in names if "name" in route.variables else names[:1]:

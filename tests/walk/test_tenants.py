@@ -35,6 +35,9 @@ BODIES: dict[str, Any] = {
     "PUT /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status": {"enabled": False},
     "PUT /management/v1/useradm/users/{id}": {"email": "stolen@example.com"},
     "PATCH /management/v2/deployments/deployments/releases/{name}": {"notes": "changed"},
+    "PUT /management/v1/useradm/roles/{id}": {"description": "changed"},
+    "PUT /management/v2/useradm/roles/{id}": {"description": "changed"},
+    "PUT /management/v2/useradm/permission_sets/{id}": {"permissions": []},
     "PUT /management/v2/deployments/deployments/releases/{name}/tags": ["changed"],
     "PUT /devices/v1/deployments/device/deployments/{id}/status": {"status": "success"},
     "PUT /devices/v1/deployments/device/deployments/{id}/log": {
@@ -107,6 +110,12 @@ class Tenant:
         )
         self.integration = made.headers["Location"].rsplit("/", 1)[-1]
         self.provider = identity_provider(world)
+        self.role, self.set = f"role-{uuid.uuid4().hex[:6]}", f"set-{uuid.uuid4().hex[:6]}"
+        for kind, body in (
+            ("permission_sets", {"name": self.set, "permissions": []}),
+            ("roles", {"name": self.role, "permission_sets_with_scope": [{"name": self.set}]}),
+        ):
+            assert world.api.post(f"/api/management/v2/useradm/{kind}", json=body).status_code == 201
         self.user = world.api.get("/api/management/v1/useradm/users/me").json()["id"]
         self.tenant = world.api.get("/api/management/v2/tenantadm/tenants/me").json()["id"]
         configuration = f"/api/management/v1/deviceconfig/configurations/device/{self.device.id}"
@@ -121,6 +130,8 @@ class Tenant:
         device, group = self.device.id, self.group
         ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter, self.integration]
         ids.append(self.provider)
+        if "/useradm/" in path:
+            ids += [self.role, self.set]
         if "/tenants/" in path:
             ids = [self.tenant]  # the only ids that are no UUIDs
         names = [self.release, group, "max_devices"]
@@ -160,6 +171,8 @@ class Tenant:
             "/v2/deployments/deployments/releases",
             "/v1/deployments/limits/storage",
             "/v1/useradm/users",
+            "/v2/useradm/roles",
+            "/v2/useradm/permission_sets",
             "/v1/useradm/settings",
             "/v1/useradm/sso/idp/metadata",
             "/v1/useradm/settings/tokens",
@@ -180,6 +193,8 @@ class Tenant:
             self.filter,
             self.integration,
             self.provider,
+            self.role,
+            self.set,
         ]
 
 

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 ALL = (EVERYWHERE,)
+_FEW = 100
+"""Devices that one round trip looks up; for more, or again and again, all members of the groups are read."""
 
 
 class Reach:
     """A user's scopes, and what was read to judge by them: one for each call."""
 
-    def __init__(self, tenant: TenantId, scopes: Scopes) -> None:
-        """``scopes`` as the request has them."""
+    def __init__(self, tenant: TenantId, scopes: Scopes, *, once: bool = False) -> None:
+        """``scopes`` as the request has them; ``once``: of a single deployment, whose few devices are looked up."""
         self._tenant = tenant
+        self._once = once
         self._scopes = scopes
         self._tagged: dict[frozenset[str], frozenset[str]] = {}
         self._members: dict[frozenset[str], frozenset[str]] = {}
@@ -54,6 +57,9 @@ class Reach:
             return False  # its filter may take any device
         if item.groups:
             return not scope.groups.isdisjoint(item.groups)
+        if self._once and int(item.targets) <= _FEW:
+            targets = plans.of(self._tenant, item).targets
+            return len(devices_within(self._tenant, targets, scope.groups)) == len(targets)
         members = self._in(scope.groups)
         # Counted first: a large deployment's targets need not be fetched to see that they are too many.
         return int(item.targets) <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
@@ -73,7 +79,7 @@ class Reach:
 def is_within(tenant: TenantId, deployment: str, scopes: Scopes) -> bool:
     """Whether there is a deployment of this id within the scopes."""
     item = tables.find_deployment(tenant, deployment)
-    return item is not None and Reach(tenant, scopes).takes(item)
+    return item is not None and Reach(tenant, scopes, once=True).takes(item)
 
 
 def devices_within(tenant: TenantId, device_ids: Iterable[str], groups: frozenset[str] | None) -> frozenset[str]:
