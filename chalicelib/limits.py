@@ -132,6 +132,7 @@ SSO_DOMAINS = 50  # own: domains of addresses that a provider is trusted with
 SSO_TEXT = 2048  # own: characters of a provider's URL, client id or secret
 SSO_LOGIN_LIFE = 600  # own: seconds that a login at a provider may take
 ASSIGNED_TENANTS = 100  # own: tenants beyond their own that a user may work in
+PROVIDER_TIME = 7  # own: seconds for a call of an identity provider; a login makes three, in API Gateway's 29
 PROVIDER_ANSWER = 256 * KIB  # own: what is read of an answer of an identity provider
 TENANT_NAME = 256  # own: characters
 AUDIT_DAYS_MAX = 3650  # own: days that a tenant may have audit entries kept

@@ -6,6 +6,7 @@ sender, nothing is sent. A mail may come twice: a worker that dies after sending
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import smtplib
     from email.message import EmailMessage
 
+_ONE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@[A-Za-z0-9.-]+")
 _TIMEOUT = 20
 """Seconds that an SMTP server may take for each answer."""
 _PORTS = {"smtp": 587, "smtp+plain": 25, "smtps": 465}
@@ -76,7 +78,7 @@ def deliver(mail: Mail) -> None:
 
 
 def _compose(mail: Mail) -> EmailMessage:
-    # email.message refuses line breaks in headers, Address anything that is not one address.
+    # email.message refuses line breaks in headers, and quotes what is odd in front of the @ (two dots, one at an end).
     from email.headerregistry import Address
     from email.message import EmailMessage
     from email.utils import formatdate, make_msgid
@@ -86,7 +88,10 @@ def _compose(mail: Mail) -> EmailMessage:
     if sender:
         message["From"] = sender
         message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip("> ") or "localhost")
-    message["To"] = Address(addr_spec=mail.to)
+    if not _ONE_ADDRESS.fullmatch(mail.to):
+        raise ValueError("a mail goes to one address")
+    name, _, domain = mail.to.partition("@")
+    message["To"] = Address(username=name, domain=domain)
     message["Subject"] = mail.subject
     message["Date"] = formatdate()
     message["Auto-Submitted"] = "auto-generated"

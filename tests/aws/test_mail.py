@@ -52,6 +52,8 @@ def test_a_mail_arrives_as_it_was_written(server: LocalServer, box: Mailbox) -> 
         Mail("pat@example.com, eve@example.com", "hello", "text"),
         Mail("pat@example.com", "hello\r\nBcc: eve@example.com", "text"),
         Mail("nobody", "hello", "text"),
+        Mail('"pat, eve"@example.com', "hello", "text"),
+        Mail("pat@example.com eve@example.com", "hello", "text"),
     ],
 )
 def test_no_address_or_subject_adds_a_header(server: LocalServer, box: Mailbox, bent: Mail) -> None:
@@ -59,6 +61,15 @@ def test_no_address_or_subject_adds_a_header(server: LocalServer, box: Mailbox, 
         mail.send(bent)
 
     assert server.drain() == 0
+
+
+@pytest.mark.parametrize("odd", ["a..b@example.com", ".a@example.com", "a.@example.com", "o'neil+x%y@example.com"])
+def test_odd_addresses_get_their_mail(server: LocalServer, box: Mailbox, odd: str) -> None:
+    assert mail.send(Mail(odd, "hello", "text"))
+    server.drain()
+
+    [[recipient]] = box.recipients
+    assert recipient.replace('"', "") == odd
 
 
 def test_an_address_that_is_refused_for_good_is_given_up(server: LocalServer, box: Mailbox) -> None:

@@ -8,7 +8,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib import clock, features, limits, settings
 from chalicelib.auditlogs import service as auditlogs
@@ -197,7 +197,7 @@ def _client(provider: Provider) -> Client:
     return Client(provider.issuer, provider.well_known, provider.client_id, secret)
 
 
-def _unavailable(provider: Provider, error: Any) -> Unavailable:
+def _unavailable(provider: Provider, error: ProviderError) -> Unavailable:
     logger.warning("an identity provider failed", extra={"provider": provider.id, "reason": str(error)})
     return Unavailable("the identity provider does not answer as it should")
 

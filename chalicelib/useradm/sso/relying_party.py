@@ -224,7 +224,9 @@ def _get(url: str, shape: type[Any]) -> Any:
 
 def _call(method: str, url: str, headers: dict[str, str], body: bytes = b"") -> outbound.Answer:
     try:
-        answer = outbound.request(method, url, headers, body, max_answer=limits.PROVIDER_ANSWER)
+        answer = outbound.request(
+            method, url, headers, body, timeout=limits.PROVIDER_TIME, max_answer=limits.PROVIDER_ANSWER
+        )
     except outbound.OutboundError as error:
         raise ProviderError(str(error)) from error
     if answer.status != 200:  # HTTP
