@@ -26,6 +26,8 @@ OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
 ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
 PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB
 AUTH_SETS_PER_DEVICE = 20  # own: every key that claims an identity is kept until someone decides on it
+TEST_DEVICES = 10  # Mender: of one tenant
+FLAG_CHANGES = 20  # Mender: of one tenant in a day
 
 # Inventory
 INVENTORY_ATTRIBUTES = 100  # Mender: of one device in scope inventory

@@ -10,6 +10,7 @@ from chalice.app import Blueprint
 
 from chalicelib.clock import rfc3339
 from chalicelib.devauth import service, shapes
+from chalicelib.devauth.rules.identity import decode_like_go
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.errors import BadRequest, Forbidden, UnsupportedMediaType
 from chalicelib.http import content, paging
@@ -17,6 +18,8 @@ from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.limits import TEST_DEVICES
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from chalicelib.devauth.rules.device import Device
@@ -87,6 +90,7 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
             ts=rfc3339(item.ts),
             status=item.status,
             device_id=device.id,
+            tier=item.tier,
         )
         for item in device.standing.sets
     ]
@@ -98,6 +102,8 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
         updated_ts=rfc3339(device.updated),
         auth_sets=auth_sets if with_sets else None,
         decommissioning=device.decommissioning,
+        tier=device.standing.tier,
+        flags=shapes.Flags(test_device=True) if device.test_device else None,
         check_in_time=rfc3339(device.check_in) if device.check_in else None,
     )
 
@@ -115,7 +121,9 @@ def preauthorise(request: Request) -> Reply:
     if request.groups is not None:
         raise Forbidden("a new device is outside of the groups that you may manage")
     body: shapes.PreAuthSet = request.body
-    done, device = service.preauthorise(request.tenant, body.identity_data, body.pubkey, force=body.force)
+    done, device = service.preauthorise(
+        request.tenant, body.identity_data, body.pubkey, force=body.force, tier=body.tier
+    )
     if not done:
         return Reply(409, _shape(device, with_sets=False))
     return created(f"devices/{device.id}")
@@ -194,6 +202,57 @@ def decide(request: Request, id: str, aid: str) -> Reply:
 def get_status(request: Request, id: str, aid: str) -> Reply:
     """What was decided about an auth set."""
     return Reply(200, {"status": service.set_status(request.tenant, id, aid)})
+
+
+@endpoint(
+    bp,
+    "PUT /management/v2/devauth/devices/{id}/flags",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    device="id",
+    body=shapes.Flags,
+)
+def set_flags(request: Request, id: str) -> Reply:
+    """Mark a device as a test device, or no longer."""
+    wanted = request.body.test_device
+    if wanted is None:
+        raise BadRequest("test_device must be provided")
+    service.set_test_device(request.tenant, id, wanted=wanted)
+    return no_content()
+
+
+@endpoint(
+    bp,
+    "POST /management/v2/devauth/auto-auth",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_MANAGE,
+    body=bytes,
+)
+def accept_automatically(request: Request) -> Reply:
+    """Accept the device whose signed request a user passes on; its token, as a JSON text."""
+    if request.groups is not None:
+        raise Forbidden("forbidden")  # a new device is in none of the user's groups
+    content.require_json(request.headers.get("content-type"), request.raw)
+    prefix = "failed to decode auth request: "
+    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix=prefix)
+    signature = request.headers.get("x-men-signature", "")
+    token = service.accept_automatically(request.tenant, body, request.raw, signature)
+    return Reply(200, content.encode(token))
+
+
+@endpoint(bp, "GET /management/v2/devauth/license", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def show_license(request: Request) -> Reply:
+    """How many devices of each tier are accepted, and how many may be; CSV."""
+    accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
+    rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
+    return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")
+
+
+@endpoint(bp, "GET /management/v2/devauth/limits/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def get_limits(request: Request) -> Reply:
+    """How many devices of each tier, and how many test devices, there may be; -1: any number."""
+    limits = service.device_limits(request.tenant)
+    return Reply(200, {str(tier): limits.of(tier) for tier in Tier} | {"test": TEST_DEVICES})
 
 
 @endpoint(

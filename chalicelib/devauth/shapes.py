@@ -17,6 +17,7 @@ class AuthRequest(msgspec.Struct, forbid_unknown_fields=True):
     id_data: str | None = None
     pubkey: str | None = None
     tenant_token: str | None = None
+    tier: str | None = None
 
 
 class PreAuthSet(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,6 +26,7 @@ class PreAuthSet(msgspec.Struct, forbid_unknown_fields=True):
     identity_data: Any = None
     pubkey: str | None = None
     force: bool = False
+    tier: str | None = None
 
 
 class NewStatus(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,6 +42,12 @@ class Search(msgspec.Struct, forbid_unknown_fields=True):
     id: str | list[str] | None = None
 
 
+class Flags(msgspec.Struct, forbid_unknown_fields=True):
+    """What an operator marks a device with."""
+
+    test_device: bool | None = None
+
+
 class AuthSetShape(msgspec.Struct):
     """An auth set as it is shown. ``pubkey`` is PEM, ``ts`` RFC 3339."""
 
@@ -49,6 +57,7 @@ class AuthSetShape(msgspec.Struct):
     ts: str
     status: str
     device_id: str
+    tier: str
 
 
 class DeviceShape(msgspec.Struct, omit_defaults=True):
@@ -61,4 +70,6 @@ class DeviceShape(msgspec.Struct, omit_defaults=True):
     updated_ts: str
     auth_sets: list[AuthSetShape] | None
     decommissioning: bool
+    tier: str
     check_in_time: str | None = None
+    flags: Flags | None = None

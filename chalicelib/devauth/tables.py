@@ -6,6 +6,9 @@
 | ``T#t#A#<auth set>`` | ``SET`` | which device a set belongs to |
 | ``T#t#COUNTS`` | ``S#0`` .. ``S#7`` | devices by status, all but accepted, in 8 parts by the id's hash |
 | ``T#t#COUNTS`` | ``ACCEPTED`` | accepted devices: one number, since the limit is a condition on it |
+| ``T#t#COUNTS`` | ``ACCEPTED#<tier>`` | the same for micro and system; the one above is for standard |
+| ``T#t#FLAGS`` | ``TEST`` | how many test devices there are |
+| ``T#t#FLAGS`` | ``DAY#<date>`` | how many flags were changed on a day; expires |
 
 Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in.
 """
@@ -13,6 +16,7 @@ Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +24,11 @@ import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.device import Device, Place
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.tiers import PerTier, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,6 +79,7 @@ class DeviceItem(DevauthItem):
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
     decommissioning = BooleanAttribute(null=True)
+    test_device = BooleanAttribute(null=True)
     version = NumberAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
@@ -86,12 +92,22 @@ class SetItem(DevauthItem):
     identity_hash = UnicodeAttribute()
 
 
+class FlagsItem(DevauthItem):
+    """How many flags there are, or were changed."""
+
+    n = NumberAttribute(default=0)
+    expires_at = NumberAttribute(null=True)
+
+
 class CountItem(DevauthItem):
     """How many devices have each status."""
 
     n = NumberAttribute(null=True)
     noauth = NumberAttribute(null=True)
     pending = NumberAttribute(null=True)
+    pending_micro = NumberAttribute(null=True)
+    """Those among ``pending`` that are of tier micro."""
+    pending_system = NumberAttribute(null=True)
     preauthorized = NumberAttribute(null=True)
     rejected = NumberAttribute(null=True)
 
@@ -107,6 +123,7 @@ def _device(item: DeviceItem) -> Device:
         updated=item.updated,
         check_in=item.check_in,
         decommissioning=bool(item.decommissioning),
+        test_device=bool(item.test_device),
         version=int(item.version),
     )
 
@@ -168,6 +185,7 @@ def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
     item.generation = device.standing.generation
     item.created, item.updated, item.check_in = device.created, device.updated, device.check_in
     item.decommissioning = device.decommissioning or None
+    item.test_device = device.test_device or None
     item.version = device.version + 1
     item.list_pk = keys.partition(tenant)
     item.list_sk = keys.sort(device.standing.status, device.id)
@@ -216,7 +234,8 @@ def forget(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
         count += erasing.rows(SetItem, ((ref.pk, ref.sk) for ref in refs))
         places = [_device_ref(tenant, device.identity_hash) for device in devices]
         count += erasing.rows(DeviceItem, ((place.pk, place.sk) for place in places))
-    return count + erasing.partition(CountItem, keys.partition(tenant, "COUNTS"))
+    parts = ("COUNTS", "FLAGS")
+    return count + sum(erasing.partition(CountItem, keys.partition(tenant, part)) for part in parts)
 
 
 # --- counts ---------------------------------------------------------------------------------------
@@ -226,39 +245,74 @@ def _count_ref(tenant: TenantId, sort: str) -> CountItem:
     return CountItem(keys.partition(tenant, "COUNTS"), sort)
 
 
-def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Status, int], limit: int) -> None:
-    """Change the counts by ``change``; fails with label ``limit`` if more than ``limit`` (-1: any) get accepted."""
-    accepted = change.get(Status.ACCEPTED, 0)
-    if accepted:
-        condition = None
-        if accepted > 0 and limit >= 0:
-            condition = _below(limit)
-        tx.update(_count_ref(tenant, _ACCEPTED), [CountItem.n.add(accepted)], condition, label="limit")
-    actions: list[Action] = [
-        getattr(CountItem, status).add(by)
-        for status, by in sorted(change.items())
-        if status is not Status.ACCEPTED and by
-    ]
+def _accepted_ref(tenant: TenantId, tier: Tier) -> CountItem:
+    return _count_ref(tenant, _ACCEPTED if tier is Tier.STANDARD else keys.sort(_ACCEPTED, tier))
+
+
+def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Place, int], limits: PerTier) -> None:
+    """Change the counts by ``change``; fails with label ``limit`` if more than ``limits`` (-1: any) get accepted."""
+    others: Counter[str] = Counter()
+    for (status, tier), by in change.items():
+        if status is Status.ACCEPTED:
+            limit = limits.of(tier)
+            condition = _at_most(limit - by) if by > 0 and limit >= 0 else None
+            tx.update(_accepted_ref(tenant, tier), [CountItem.n.add(by)], condition, label="limit")
+            continue
+        others[status] += by
+        if status is Status.PENDING and tier is not Tier.STANDARD:
+            others[f"pending_{tier}"] += by
+    actions: list[Action] = [getattr(CountItem, name).add(by) for name, by in sorted(others.items()) if by]
     if actions:
         shard = hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
         tx.update(_count_ref(tenant, f"S#{shard}"), actions, label="counts")
 
 
-def _below(limit: int) -> Any:
-    room = CountItem.n < limit
-    # No row yet counts as 0, which is below every limit but 0.
-    return CountItem.n.does_not_exist() | room if limit else room
+def require_accepted_at_most(tx: Transaction, tenant: TenantId, tier: Tier, most: int) -> None:
+    """Let a transaction through only while no more devices of a tier are accepted; fails with label ``limit``."""
+    tx.check(_accepted_ref(tenant, tier), _at_most(most), label="limit")
 
 
-def counts(tenant: TenantId) -> dict[Status, int]:
-    """How many devices have each status: one query of at most 9 rows, as they are now."""
-    totals = dict.fromkeys(Status, 0)
+def _at_most(most: int) -> Any:
+    few = CountItem.n <= most
+    # No row yet counts as 0.
+    return CountItem.n.does_not_exist() | few if most >= 0 else few
+
+
+def counts(tenant: TenantId) -> dict[Place, int]:
+    """How many devices have each status and tier: one query of at most 11 rows, as they are now.
+
+    Tiers are told apart only of accepted and of pending ones; all others are counted as standard.
+    """
+    totals: Counter[Place] = Counter()
     for row in CountItem.query(keys.partition(tenant, "COUNTS"), consistent_read=True):
-        totals[Status.ACCEPTED] += int(row.n or 0)
+        if row.sk.startswith(_ACCEPTED):
+            tier = Tier(keys.last_part(row.sk)) if row.sk != _ACCEPTED else Tier.STANDARD
+            totals[Status.ACCEPTED, tier] += int(row.n or 0)
+            continue
         for status in Status:
             if status is not Status.ACCEPTED:
-                totals[status] += int(getattr(row, status) or 0)
-    return totals
+                totals[status, Tier.STANDARD] += int(getattr(row, status) or 0)
+        for tier in (Tier.MICRO, Tier.SYSTEM):
+            number = int(getattr(row, f"pending_{tier}") or 0)
+            totals[Status.PENDING, tier] += number
+            totals[Status.PENDING, Tier.STANDARD] -= number
+    return dict(totals)
+
+
+# --- flags ----------------------------------------------------------------------------------------
+
+
+def count_test_device(tx: Transaction, tenant: TenantId, by: int, most: int) -> None:
+    """Count one test device more or less; fails with label ``test devices`` if there are ``most`` already."""
+    room = FlagsItem.n.does_not_exist() | (FlagsItem.n < most) if by > 0 else None
+    tx.update(FlagsItem(keys.partition(tenant, "FLAGS"), "TEST"), [FlagsItem.n.add(by)], room, label="test devices")
+
+
+def count_flag_change(tx: Transaction, tenant: TenantId, day: str, expires: int, most: int) -> None:
+    """Count a change of flags; fails with label ``changes`` if there were ``most`` on that day."""
+    ref = FlagsItem(keys.partition(tenant, "FLAGS"), keys.sort("DAY", day))
+    room = FlagsItem.n.does_not_exist() | (FlagsItem.n < most)
+    tx.update(ref, [FlagsItem.n.add(1), FlagsItem.expires_at.set(expires)], room, label="changes")
 
 
 def ids(tenant: TenantId) -> Iterator[str]:

@@ -46,6 +46,7 @@ def test_a_device_as_it_is_shown(api, device):
         "updated_ts",
         "auth_sets",
         "decommissioning",
+        "tier",
     }
     (auth_set,) = shown["auth_sets"]
     assert auth_set == {
@@ -55,6 +56,7 @@ def test_a_device_as_it_is_shown(api, device):
         "status": "pending",
         "ts": auth_set["ts"],
         "device_id": shown["id"],
+        "tier": "standard",
     }
     assert str(uuid.UUID(shown["id"])) == shown["id"]
     assert api.get(device_path("nobody")).status_code == 404

@@ -100,7 +100,7 @@ def test_the_limit(api, http, tenant):
     waiting.auth()
     accept(api, device)
     assert api.get(f"{LIMITS}/max_devices").json() == {"limit": -1}
-    for name in ("devices", "storage"):
+    for name in ("device", "storage"):
         assert api.get(f"{LIMITS}/{name}").status_code == 400
     tenantadm.set_limits(tenant.id, max_devices=1)
     assert api.get(f"{LIMITS}/max_devices").json() == {"limit": 1}

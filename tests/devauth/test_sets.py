@@ -123,7 +123,7 @@ def test_whatever_happens(steps):
     dead: set[tuple[str, int]] = set()
     for number, (step, key) in enumerate(steps):
         new = AuthSet(f"set-{number}", f"key-{key}", PENDING, START + timedelta(seconds=number))
-        held = now.by_key(new.pubkey)
+        held = now.by_key(new.pubkey, new.tier)
         after = _step(now, step, new, held)
         if after is None:
             now = NOBODY

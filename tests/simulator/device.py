@@ -35,6 +35,7 @@ class Signer:
     tenant_token: str
     identity: dict[str, Any]
     key: PrivateKey
+    tier: str | None = None
 
     @property
     def pubkey(self) -> str:
@@ -62,6 +63,8 @@ class Signer:
             "pubkey": self.pubkey,
             "tenant_token": self.tenant_token,
         }
+        if self.tier is not None:
+            document["tier"] = self.tier
         return json.dumps(document).encode() + b"\n"
 
 
@@ -80,6 +83,7 @@ class Device(Signer):
     device_type: str = "qemux86-64"
     artifact_name: str = "original"
     token: str | None = None
+    tier: str | None = None
 
     def auth(self, body: bytes | None = None) -> httpx2.Response:
         """Ask for a token, and keep it if there is one."""

@@ -15,6 +15,7 @@ from tests.walk.table import Route, routes
 BODIES: dict[str, Any] = {
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status": {"status": "rejected"},
     "PATCH /management/v1/deployments/deployments/{id}": {"update_control_map": {"priority": 1}},
+    "PUT /management/v2/devauth/devices/{id}/flags": {"test_device": True},
     "PUT /management/v1/deployments/deployments/{id}/status": {"status": "aborted"},
     "PUT /management/v1/deployments/artifacts/{id}": {"description": "changed"},
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},

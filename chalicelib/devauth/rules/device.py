@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.devauth.rules.sets import Standing, Status
+from chalicelib.tiers import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Device:
     updated: datetime
     check_in: datetime | None = None
     decommissioning: bool = False
+    test_device: bool = False
+    """Whether somebody marked it as one to try things with."""
     version: int = 0
 
     def moved_to(self, standing: Standing, now: datetime) -> Device:
@@ -28,11 +31,15 @@ class Device:
         return replace(self, standing=standing, updated=now)
 
 
-def count_changes(before: Device | None, after: Device | None) -> dict[Status, int]:
-    """How the numbers of devices by status change; None is a device that is not there."""
-    old = before.standing.status if before else None
-    new = after.standing.status if after else None
-    if old is new:
+Place = tuple[Status, Tier]
+"""What a device counts as."""
+
+
+def count_changes(before: Device | None, after: Device | None) -> dict[Place, int]:
+    """How the numbers of devices by status and tier change; None is a device that is not there."""
+    old = (before.standing.status, before.standing.tier) if before else None
+    new = (after.standing.status, after.standing.tier) if after else None
+    if old == new:
         return {}
-    changes = {status: by for status, by in ((old, -1), (new, 1)) if status is not None}
+    changes = {place: by for place, by in ((old, -1), (new, 1)) if place is not None}
     return dict(sorted(changes.items()))

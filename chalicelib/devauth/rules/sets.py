@@ -15,6 +15,7 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
+from chalicelib.tiers import Tier
 
 
 class Status(StrEnum):
@@ -33,13 +34,14 @@ SETTABLE = frozenset({Status.ACCEPTED, Status.PENDING, Status.REJECTED})
 _STRENGTH = (Status.ACCEPTED, Status.PREAUTHORIZED, Status.PENDING, Status.REJECTED)
 
 
-class AuthSet(msgspec.Struct, frozen=True):
-    """One key of a device. ``pubkey`` is canonical PEM, ``ts`` when the key first appeared."""
+class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One key of a device, for one tier. ``pubkey`` is canonical PEM, ``ts`` when the key first appeared."""
 
     id: str
     pubkey: str
     status: Status
     ts: datetime
+    tier: Tier = Tier.STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,31 @@ class Standing:
         """Whether the device is accepted, or was at any time: the generation counts how often that ended."""
         return self.accepted is not None or self.generation > 0
 
-    def by_key(self, pubkey: str) -> AuthSet | None:
-        """The set of that key."""
-        return next((item for item in self.sets if item.pubkey == pubkey), None)
+    @property
+    def tier(self) -> Tier:
+        """What the device counts as: the tier of its accepted set, else of the newest of those that decide."""
+        return next((item.tier for item in reversed(self.sets) if item.status is self.status), Tier.STANDARD)
+
+    def by_key(self, pubkey: str, tier: Tier) -> AuthSet | None:
+        """The set of that key for that tier."""
+        return next((item for item in self.sets if item.pubkey == pubkey and item.tier is tier), None)
 
     def by_id(self, set_id: str) -> AuthSet | None:
         """The set of that id."""
         return next((item for item in self.sets if item.id == set_id), None)
+
+
+def tier(text: str | None) -> Tier:
+    """The tier that a request names; standard if it names none.
+
+    Raises:
+        BadRequest: there is no such tier.
+    """
+    if not text:
+        return Tier.STANDARD
+    if text not in set(Tier):
+        raise BadRequest(f"tier must be one of: {', '.join(Tier)}")
+    return Tier(text)
 
 
 NOBODY = Standing(Status.NOAUTH, (), 0)
@@ -145,12 +165,12 @@ def appear(before: Standing, new: AuthSet) -> Standing:
 
 
 def preauthorise(before: Standing, new: AuthSet) -> Standing:
-    """``new`` (or the set that has its key already) becomes preauthorized.
+    """``new`` (or the set that has its key and tier already) becomes preauthorized.
 
     A device that exists keeps its status, whatever its sets now say, until the device itself calls (B4).
     """
     status = before.status if before.sets else None
-    known = before.by_key(new.pubkey)
+    known = before.by_key(new.pubkey, new.tier)
     if known is not None:
         return _with_sets(before, _replace(before.sets, known.id, Status.PREAUTHORIZED), status)
     return _with_sets(before, (*_with_room(before.sets), new), status)

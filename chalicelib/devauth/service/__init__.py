@@ -1,11 +1,14 @@
 """Use cases of device authentication, by topic; other features import them from here."""
 
+from chalicelib.devauth.service.flags import set_test_device
 from chalicelib.devauth.service.leaving import clear_out, decommission, forget
 from chalicelib.devauth.service.operators import (
     accepted_by_tier,
+    by_tier,
     count,
     count_all,
     decide,
+    device_limits,
     device_of_set,
     get,
     ids,
@@ -13,20 +16,24 @@ from chalicelib.devauth.service.operators import (
     listed,
     preauthorise,
     remove_set,
+    require_accepted_at_most,
     revoke_token,
     selected,
     set_status,
 )
-from chalicelib.devauth.service.requests import authenticate
+from chalicelib.devauth.service.requests import accept_automatically, authenticate
 
 __all__ = [
+    "accept_automatically",
     "accepted_by_tier",
     "authenticate",
+    "by_tier",
     "clear_out",
     "count",
     "count_all",
     "decide",
     "decommission",
+    "device_limits",
     "device_of_set",
     "forget",
     "get",
@@ -35,7 +42,9 @@ __all__ = [
     "listed",
     "preauthorise",
     "remove_set",
+    "require_accepted_at_most",
     "revoke_token",
     "selected",
     "set_status",
+    "set_test_device",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
-from chalicelib.devauth.rules.device import Device, count_changes
+from chalicelib.devauth.rules.device import Device, Place, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
 from chalicelib.errors import Unavailable, Unprocessable
@@ -19,6 +19,7 @@ from chalicelib.fleet import control, heads, membership
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.tiers import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,8 @@ def save(tenant: TenantId, before: Device, after: Device | None, note: Note | No
         _change_head(tx, tenant, before, after)
     _count(tx, tenant, before.id, count_changes(before, after))
     if after is None:
+        if before.test_device:
+            tables.count_test_device(tx, tenant, -1, 0)
         inventory.device_gone(tx, tenant, before.id)
     elif before.standing.status is not after.standing.status:
         inventory.status_changed(tx, tenant, before.id, after.standing.status)
@@ -122,11 +125,14 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
     _commit(tx)
 
 
-def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Status, int]) -> None:
-    # Read anew: a limit lowered a moment ago must hold, and acceptances are rare.
-    more = changes.get(Status.ACCEPTED, 0) > 0
-    bound = control.get(tenant, fresh=True).devices.standard if more else -1
-    tables.count(tx, tenant, device_id, changes, bound)
+def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Place, int]) -> None:
+    limits = UNLIMITED
+    if any(status is Status.ACCEPTED and by > 0 for (status, _), by in changes.items()):
+        # Read anew: a limit lowered a moment ago must hold, and acceptances are rare.
+        limits = control.get(tenant, fresh=True).devices
+        if limits != UNLIMITED:
+            control.require_limits(tx, tenant, limits)
+    tables.count(tx, tenant, device_id, changes, limits)
 
 
 def _commit(tx: Transaction) -> None:

@@ -19,15 +19,15 @@ from chalicelib.devauth.service.changes import Note, create, decided, save
 from chalicelib.devauth.service.leaving import clear_out, mark
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads, membership
-from chalicelib.tiers import PerTier
+from chalicelib.tiers import LIMITS, PerTier, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
 
 _NO_SET = "authorization set not found"
-_LIMITS = frozenset({"max_devices"})
 
 
 def get(tenant: TenantId, device_id: str) -> Device:
@@ -83,8 +83,7 @@ def count(tenant: TenantId, status: str | None = None, groups: Collection[str] |
     if groups is not None:
         members = membership.statuses_of_members(tenant, groups).values()
         return sum(status is None or member == status for member in members)
-    numbers = tables.counts(tenant)
-    return numbers[Status(status)] if status else sum(numbers.values())
+    return sum(number for (each, _), number in tables.counts(tenant).items() if status in {None, each})
 
 
 def device_of_set(tenant: TenantId, set_id: str) -> str | None:
@@ -99,8 +98,24 @@ def count_all(tenant: TenantId) -> int:
 
 
 def accepted_by_tier(tenant: TenantId) -> PerTier:
-    """How many devices are accepted, by tier."""
-    return PerTier(count(tenant, Status.ACCEPTED))
+    """How many devices are accepted, by tier; exact."""
+    return by_tier(tenant)[Status.ACCEPTED]
+
+
+def by_tier(tenant: TenantId) -> dict[str, PerTier]:
+    """How many devices are accepted, and how many pending, by tier; exact."""
+    numbers = tables.counts(tenant)
+    return {
+        str(status): PerTier(**{str(tier): numbers.get((status, tier), 0) for tier in Tier})
+        for status in (Status.ACCEPTED, Status.PENDING)
+    }
+
+
+def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier) -> None:
+    """Let a transaction through only while no more devices are accepted (-1: any); fails with label ``limit``."""
+    for tier in Tier:
+        if most.of(tier) >= 0:
+            tables.require_accepted_at_most(tx, tenant, tier, most.of(tier))
 
 
 def limit(tenant: TenantId, name: str) -> int:
@@ -109,9 +124,14 @@ def limit(tenant: TenantId, name: str) -> int:
     Raises:
         BadRequest: there is no such limit.
     """
-    if name not in _LIMITS:
+    if name not in LIMITS:
         raise BadRequest(f"unsupported limit {name}")
-    return control.get(tenant, fresh=True).devices.standard
+    return device_limits(tenant).of(LIMITS[name])
+
+
+def device_limits(tenant: TenantId) -> PerTier:
+    """How many devices of each tier the tenant may accept; -1: any number."""
+    return control.get(tenant, fresh=True).devices
 
 
 def set_status(tenant: TenantId, device_id: str, set_id: str) -> Status:
@@ -189,14 +209,16 @@ def _revoke(tenant: TenantId, token_id: str) -> bool:
     return True
 
 
-def preauthorise(tenant: TenantId, identity_data: Any, pubkey: str | None, *, force: bool) -> tuple[bool, Device]:
+def preauthorise(
+    tenant: TenantId, identity_data: Any, pubkey: str | None, *, force: bool, tier: str | None = None
+) -> tuple[bool, Device]:
     """Expect a device: its first request with this key will be accepted without anyone being asked.
 
     Returns:
         Whether it was done, and the device: as it now is, or the one that has this identity already.
 
     Raises:
-        BadRequest: the identity is no object with members, or the key is unusable.
+        BadRequest: the identity is no object with members, the key is unusable, or there is no such tier.
     """
     prefix = "failed to decode preauth request: "
     if not isinstance(identity_data, dict) or not identity_data:
@@ -206,15 +228,15 @@ def preauthorise(tenant: TenantId, identity_data: Any, pubkey: str | None, *, fo
     try:
         key = pubkeys.canonical(pubkeys.parse(pubkey))
         identity = identities.normalise(msgspec.json.encode(identity_data).decode())
+        new = AuthSet(str(uuid.uuid4()), key, Status.PREAUTHORIZED, clock.now(), sets.tier(tier))
     except BadRequest as error:
         raise BadRequest(prefix + error.text) from error
-    return decided(partial(_preauthorise, tenant, identity, key, force=force))
+    return decided(partial(_preauthorise, tenant, identity, new, force=force))
 
 
-def _preauthorise(tenant: TenantId, identity: identities.Identity, pubkey: str, *, force: bool) -> tuple[bool, Device]:
+def _preauthorise(tenant: TenantId, identity: identities.Identity, new: AuthSet, *, force: bool) -> tuple[bool, Device]:
     before = tables.find(tenant, identity.hash)
-    now = clock.now()
-    new = AuthSet(str(uuid.uuid4()), pubkey, Status.PREAUTHORIZED, now)
+    now = new.ts
     if before is None:
         standing = sets.preauthorise(sets.NOBODY, new)
         device = Device(str(uuid.uuid4()), identity.hash, identity.text, standing, now, now)

@@ -14,6 +14,7 @@ from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Status
+from chalicelib.devauth.service import operators
 from chalicelib.devauth.service.changes import LimitReachedError, create, decided, save
 from chalicelib.errors import BadRequest, Unauthorized
 from chalicelib.fleet import control, heads
@@ -22,6 +23,7 @@ from chalicelib.inventory import service as inventory
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tenantadm import service as tenantadm
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,10 +35,11 @@ _REFUSED = "dev auth: unauthorized"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A device that proved to own ``pubkey`` (canonical PEM) and says to be ``identity``."""
+    """A device that proved to own ``pubkey`` (canonical PEM) and says to be ``identity``, of a tier."""
 
     identity: identities.Identity
     pubkey: str
+    tier: Tier
 
 
 def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) -> str:
@@ -62,10 +65,35 @@ def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) 
         device = decided(partial(_recorded, tenant, claim, now))
     except LimitReachedError as error:
         raise Unauthorized("unauthorized") from error
-    held = device.standing.by_key(claim.pubkey)
+    held = device.standing.by_key(claim.pubkey, claim.tier)
     if device.decommissioning or held is None or held.status is not Status.ACCEPTED:
         raise Unauthorized(_REFUSED)
     _check_in(tenant, device, now)
+    return tokens.issue(_claims(tenant, device, held, now))
+
+
+def accept_automatically(tenant: TenantId, request: AuthRequest, raw: bytes, signature: str) -> str:
+    """A token for a device that a user vouches for by sending the device's own request: it is accepted at once.
+
+    Raises:
+        BadRequest: a part is missing or unusable, the signature is wrong, the tenant token is another tenant's, or
+            the device is leaving. A 401 would tell the user's client that the user is not signed in.
+        LimitReachedError: the tenant has as many accepted devices as it may.
+    """
+    try:
+        claim = _verified(request, raw, signature)
+    except Unauthorized as error:
+        raise BadRequest(error.text) from error
+    if request.tenant_token and tenantadm.tenant_by_token(request.tenant_token) != tenant:
+        raise BadRequest("invalid auth request: the tenant token is not this tenant's")
+    now = clock.now()
+    device = decided(partial(_recorded, tenant, claim, now))
+    held = device.standing.by_key(claim.pubkey, claim.tier)
+    if device.decommissioning or held is None:
+        raise BadRequest("the device is being decommissioned")
+    if held.status is not Status.ACCEPTED:
+        operators.decide(tenant, device.id, held.id, Status.ACCEPTED)
+        device = operators.get(tenant, device.id)
     return tokens.issue(_claims(tenant, device, held, now))
 
 
@@ -76,12 +104,13 @@ def _verified(request: AuthRequest, raw: bytes, signature: str) -> Claim:
         raise BadRequest("invalid auth request: pubkey must be provided")
     try:
         key = pubkeys.parse(request.pubkey)
+        tier = sets.tier(request.tier)
     except BadRequest as error:
         raise BadRequest(f"invalid auth request: {error.text}") from error
     if not signature:
         raise BadRequest("missing request signature header")
     pubkeys.verify(key, signature, raw)
-    return Claim(identities.normalise(request.id_data), pubkeys.canonical(key))
+    return Claim(identities.normalise(request.id_data), pubkeys.canonical(key), tier)
 
 
 def _tenant(token: str) -> TenantId:
@@ -100,7 +129,7 @@ def _recorded(tenant: TenantId, claim: Claim, now: datetime) -> Device:
     if before is None:
         return _first_contact(tenant, claim, now)
     standing = before.standing
-    held = standing.by_key(claim.pubkey)
+    held = standing.by_key(claim.pubkey, claim.tier)
     if before.decommissioning:
         after = standing
     elif held is None:
@@ -130,7 +159,7 @@ def _first_contact(tenant: TenantId, claim: Claim, now: datetime) -> Device:
 
 
 def _pending(claim: Claim, now: datetime) -> AuthSet:
-    return AuthSet(str(uuid.uuid4()), claim.pubkey, Status.PENDING, now)
+    return AuthSet(str(uuid.uuid4()), claim.pubkey, Status.PENDING, now, claim.tier)
 
 
 def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:

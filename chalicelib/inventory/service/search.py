@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chalicelib.errors import NotFound
 from chalicelib.fleet import membership
 from chalicelib.inventory.rules import finding
@@ -98,7 +100,12 @@ def attribute_counts(tenant: TenantId, groups: frozenset[str] | None = None) -> 
 
 
 def statistics(tenant: TenantId, groups: frozenset[str] | None = None) -> dict[str, dict[str, int]]:
-    """How many accepted and pending devices there are, by tier."""
+    """How many accepted and pending devices there are, by tier; with ``groups``, of those that are in one of them."""
+    if groups is None:
+        # Imported here: device authentication imports the inventory.
+        from chalicelib.devauth import service as devauth
+
+        return {status: msgspec.structs.asdict(numbers) for status, numbers in devauth.by_tier(tenant).items()}
     view = _view(tenant)
 
     def count(*wanted: Predicate) -> int:

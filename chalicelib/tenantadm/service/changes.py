@@ -76,7 +76,7 @@ def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
         try:
             tx.commit()
         except ConditionFailed as failed:
-            if not failed.failed.keys() <= {tables.TENANT, "control"}:
+            if not failed.failed.keys() <= {tables.TENANT, "control", "limit"}:
                 raise
         else:
             return

@@ -86,9 +86,13 @@ def create_child(
 
 def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *, children: int = 0) -> None:
     """Add to a transaction that a child's limits go from ``before`` to ``after``."""
+    from chalicelib.devauth import service as devauth
+
     given = rules.after_grant(provider.given, before, after)
     if after != before:
         rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), after)
+        # What the provider accepts meanwhile is not left either.
+        devauth.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given))
     changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
 
 

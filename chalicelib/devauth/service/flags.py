@@ -1,0 +1,54 @@
+"""Flags: devices that an operator marks as ones to try things with (OpenAPI: ``devices/{id}/flags``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.devauth import tables
+from chalicelib.devauth.service.changes import OvertakenError, decided
+from chalicelib.devauth.service.operators import get
+from chalicelib.errors import TooManyRequests, Unprocessable
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def set_test_device(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
+    """Mark a device as a test device, or no longer. The same again changes nothing.
+
+    Raises:
+        NotFound: there is no such device.
+        TooManyRequests: the tenant changed as many flags today as it may.
+        Unprocessable: the tenant has as many test devices as it may.
+    """
+    decided(partial(_set, tenant, device_id, wanted=wanted))
+
+
+def _set(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
+    device = get(tenant, device_id)
+    if device.test_device is wanted:
+        return
+    now = clock.now()
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    tx = Transaction()
+    tables.put(tx, tenant, replace(device, test_device=wanted, updated=now))
+    tables.count_test_device(tx, tenant, 1 if wanted else -1, limits.TEST_DEVICES)
+    tables.count_flag_change(tx, tenant, f"{now:%Y-%m-%d}", int(midnight.timestamp()) + 1, limits.FLAG_CHANGES)
+    about = auditlogs.Object(auditlogs.ObjectType.DEVICE, device.id, {"identity_data": device.identity})
+    auditlogs.record(
+        tx, tenant, auditlogs.Action.UPDATE, about, change=f"Test device: {device.test_device} -> {wanted}"
+    )
+    try:
+        tx.commit()
+    except ConditionFailed as failed:
+        if "device" in failed.failed:
+            raise OvertakenError from failed
+        if "changes" in failed.failed:
+            raise TooManyRequests(retry_after=int((midnight - now).total_seconds()) + 1) from failed
+        raise Unprocessable(f"maximum number of test devices reached ({limits.TEST_DEVICES})") from failed
