@@ -42,17 +42,11 @@ def verify_removed(id: str) -> Result:
     """
     from infra.manage import contents
 
-    left: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
-    for found in contents.items(id):
-        if found.table not in contents.KEPT:
-            left[found.table] += 1
-        elif contents.own(id, found):
-            kept[found.table] += 1
-    left["bucket"] = sum(1 for _ in contents.objects(id))
-    document = {"left": sum(left.values()), "by_place": +left, "audit_entries_until_they_expire": kept["auditlogs"]}
-    lines = [f"left: {document['left']}", *(f"  {place}: {count}" for place, count in sorted((+left).items()))]
-    lines.append(f"audit entries, until they expire: {kept['auditlogs']}")
+    left = contents.left(id)
+    kept = sum(found.table == "auditlogs" and contents.own(id, found) for found in contents.items(id))
+    document = {"left": sum(left.values()), "by_place": left, "audit_entries_until_they_expire": kept}
+    lines = [f"left: {document['left']}", *(f"  {place}: {count}" for place, count in sorted(left.items()))]
+    lines.append(f"audit entries, until they expire: {kept}")
     return Result("\n".join(lines), document, Exit.REFUSED if document["left"] else 0)
 
 

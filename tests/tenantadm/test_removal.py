@@ -23,6 +23,7 @@ from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status
 from infra.local.engine.process import ROOT
 from infra.manage import contents
+from infra.manage.contents import left
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice, opened, user_path
@@ -52,13 +53,6 @@ def later(monkeypatch: pytest.MonkeyPatch, **passed: float) -> None:
     """Let time pass."""
     then = clock.now() + timedelta(**passed)
     monkeypatch.setattr(clock, "now", lambda: then)
-
-
-def left(tenant: str) -> Counter[str]:
-    """What there is of a tenant, by table; audit entries, which expire, not counted."""
-    found = Counter(each.table for each in contents.items(tenant) if each.table not in contents.KEPT)
-    found["bucket"] = sum(1 for _ in contents.objects(tenant))
-    return +found
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def forget(tenant: TenantId) -> int:
     """Erase users and identity providers of a tenant that is removed, with all that leads to them; how many items.
 
-    A user goes last: the rest is found by it.
+    A user goes last: the rest is found by it. So does a provider.
     """
     count = 0
     for user in users.of_tenant(tenant):
