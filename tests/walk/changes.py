@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEVAUTH, serves
 from tests.simulator.artifacts import build_artifact
+from tests.simulator.device import Device
 
 if TYPE_CHECKING:
     from tests.walk.test_tenants import Tenant
@@ -137,6 +138,12 @@ def preauthorized(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     shown = mine.world.api.get(f"{DEVAUTH}/{mine.device.id}").json()
     identity = {"mac": uuid.uuid4().hex}
     return {}, json({"identity_data": identity, "pubkey": shown["auth_sets"][0]["pubkey"]})
+
+
+def vouched_for(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    device = Device(mine.world.http, mine.world.token)
+    raw = device.auth_body()
+    return {}, {"content": raw, "headers": {"Content-Type": "application/json", "X-MEN-Signature": device.sign(raw)}}
 
 
 def address() -> str:
@@ -297,6 +304,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V1}/inventory/groups/{{name}}/devices": grouped,
     f"PATCH {V1}/inventory/groups/{{name}}/devices": lambda mine: ({"name": "new"}, grouped(mine)[1]),
     f"POST {V2}/devauth/devices": preauthorized,
+    f"POST {V2}/devauth/auto-auth": vouched_for,
     f"DELETE {V2}/devauth/devices/{{id}}": new_device,
     f"PUT {V2}/devauth/devices/{{id}}/auth/{{aid}}/status": new_device,
     f"DELETE {V2}/devauth/devices/{{id}}/auth/{{aid}}": new_device,
