@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -62,6 +63,18 @@ class Settings:
     Whoever may name a server can then reach everything in there that this server can."""
     audit_days: int = 365
     """Days that an audit entry is kept, where the tenant has not set its own."""
+    device_rate: int = 0
+    """Calls a minute of one device before it gets 429; 0: any number. 30 suits Mender's clients."""
+    user_rate: int = 0
+    """The same for one user; 300 suits a UI."""
+    tenant_rate: int = 0
+    """The same for all devices and users of one tenant together. All three are counted by each process for itself."""
+    signup: bool = False
+    """Whether strangers may make themselves a tenant on trial (``true`` or ``false``)."""
+    trial_days: int = 30
+    """How long a trial lasts; then the tenant is suspended."""
+    trial_devices: int = 10
+    """Most accepted devices of each tier on trial."""
     removal_grace: int = 604_800
     """Time between the cancellation of a tenant and the erasure of its data, in which an admin can take it back."""
     removal_settle: int = 600
@@ -82,9 +95,17 @@ def current() -> Settings:
         raw = os.environ.get(f"LAMPLIGHTER_{field.name.upper()}")
         if raw is None:
             continue
-        convert = {"int": int, "float": float}.get(str(field.type), str)
+        converters: dict[str, Callable[[str], object]] = {"bool": _switch, "int": int, "float": float}
+        convert = converters.get(str(field.type), str)
         values[field.name] = convert(raw)
     return Settings(**values)  # type: ignore[arg-type]  # each value was converted by its field's type
+
+
+def _switch(raw: str) -> bool:
+    known = {"true": True, "1": True, "false": False, "0": False, "": False}
+    if raw.lower() not in known:
+        raise ValueError(f"{raw} is neither true nor false")
+    return known[raw.lower()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from chalicelib import tokens
 from chalicelib.errors import Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
+from chalicelib.http import throttle
 from chalicelib.rights import NOTHING, Permission, Rights, groups_of, release_tags_of
 from chalicelib.storage.keys import TenantId
 
@@ -74,6 +75,7 @@ def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
 
     Raises:
         Unauthorized: no token, a bad one, one of the other kind, or one whose owner is gone or revoked.
+        TooManyRequests: the caller or its tenant calls more often than it may.
     """
     try:
         return _identify(auth, headers)
@@ -87,9 +89,10 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
     tenant = TenantId(str(claims.get("mender.tenant", "")))
     if not tenant or claims.get(f"mender.{auth}") is not True:
         raise Unauthorized("identity: incorrect token format")
+    subject, token_id = str(claims["sub"]), str(claims["jti"])
+    throttle.admit(auth, tenant, subject)
     if not control.get(tenant).active:
         raise Unauthorized("Account suspended")
-    subject, token_id = str(claims["sub"]), str(claims["jti"])
     if auth is Auth.DEVICE:
         head = heads.accepted(tenant, subject, token_id, claims.get("lamplighter.gen"))
         return Identity(auth, tenant, subject, token_id, head=head)

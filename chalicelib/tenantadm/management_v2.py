@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from chalice.app import Blueprint
 
-from chalicelib import limits
-from chalicelib.errors import MethodNotAllowed, Unprocessable
-from chalicelib.http import etag, paging
+from chalicelib import limits, settings
+from chalicelib.errors import MethodNotAllowed, Unprocessable, UnsupportedMediaType
+from chalicelib.http import content, etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
@@ -53,7 +54,12 @@ def create_child(request: Request) -> Reply:
     body: shapes.NewTenant = request.body
     _check_wishes(body)
     made = service.create_child(
-        request.tenant, body.name, body.admin.email, body.admin.password, devices=shapes.device_limits(body)
+        request.tenant,
+        body.name,
+        body.admin.email,
+        body.admin.password or None,
+        devices=shapes.device_limits(body),
+        send_reset=body.admin.send_reset_password,
     )
     return Reply(202, headers={"Location": f"{_TENANTS}/{made.id}"})
 
@@ -70,8 +76,36 @@ def _check_wishes(body: shapes.NewTenant) -> None:
         raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
     if body.binary_delta:
         raise Unprocessable("binary_delta: binary deltas are not generated")
-    if body.admin.send_reset_password:
-        raise Unprocessable("admin.send_reset_password: give the admin a password")
+    if not body.admin.password and not body.admin.send_reset_password:
+        raise Unprocessable("admin: give a password, or have a mail sent to set one")
+
+
+@endpoint(bp, "POST /management/v2/tenantadm/tenants/signup", auth=Auth.NONE, permission=None, body=bytes)
+def sign_up(request: Request) -> Reply:
+    """A stranger makes a tenant on trial, where the server allows it."""
+    return _sign_up(request)
+
+
+@endpoint(bp, "POST /management/v2/tenantadm/tenants/trial", auth=Auth.NONE, permission=None, body=bytes)
+def begin_trial(request: Request) -> Reply:
+    """The same, as other clients call it."""
+    return _sign_up(request)
+
+
+def _sign_up(request: Request) -> Reply:
+    service.require_signup()
+    kind = content.media(request.headers.get("content-type"))
+    if kind == "application/x-www-form-urlencoded":
+        form = {name: values[-1] for name, values in parse_qs(request.raw.decode(errors="replace")).items()}
+        form_marketing = form.pop("marketing", "").lower() in {"1", "on", "t", "true"}
+        known = {field for field in shapes.SignUp.__struct_fields__ if field in form}
+        wanted = shapes.SignUp(**{name: form[name] for name in known}, marketing=form_marketing)
+    elif kind == "application/json":
+        wanted = content.decode(request.raw, shapes.SignUp)
+    else:
+        raise UnsupportedMediaType("unsupported media type")
+    service.sign_up(wanted, request.source_ip)
+    return Reply(202, headers={"Location": settings.current().public_url or "/"})
 
 
 @endpoint(

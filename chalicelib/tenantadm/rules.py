@@ -51,6 +51,16 @@ def check_name(name: str) -> None:
         raise BadRequest(f"name: must be between 1 and {limits.TENANT_NAME} characters long")
 
 
+def check_organization(name: str) -> None:
+    """Judge what somebody who signs up calls the organization.
+
+    Raises:
+        BadRequest: no name, one that is too long, or one with letters beyond ASCII.
+    """
+    if not name.strip() or len(name) > limits.ORGANIZATION or not (name.isascii() and name.isprintable()):
+        raise BadRequest(f"organization: must be between 1 and {limits.ORGANIZATION} ASCII characters long")
+
+
 def check_plan(plan: str) -> None:
     """Judge a plan.
 

@@ -81,6 +81,19 @@ class ChildUpdate(msgspec.Struct):
     device_limits: NewLimits | None = None
 
 
+class SignUp(msgspec.Struct):
+    """``POST tenants/signup`` and ``tenants/trial``. What is said of a captcha is not looked at: there is none."""
+
+    organization: str = ""
+    email: str = ""
+    password: str = ""
+    name: str = ""
+    plan: str = ""
+    campaign: str = ""
+    marketing: bool = False
+    subscription_type: str = ""
+
+
 class NewStatus(msgspec.Struct):
     """``PUT tenants/{id}/status``."""
 

@@ -6,6 +6,7 @@
 | ``T#t`` | ``DUE`` | that something happens to the tenant at a time; in the index ``list`` under ``DUE``, by time |
 | ``T#t#CHILDREN`` | ``<created>#<child>`` | a child of a service provider |
 | ``TOKEN#<sha256>`` | ``TOKEN`` | tenant token (its hash, in hex) to tenant |
+| ``SIGNUP#<sha256 of a network>`` | ``<hour>`` | how many signed up from there; expires |
 """
 
 from __future__ import annotations
@@ -148,6 +149,13 @@ class TokenItem(TenantadmItem):
     expires_at = NumberAttribute(null=True)
 
 
+class SignupItem(TenantadmItem):
+    """How many signed up."""
+
+    n = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
+
+
 def put(tx: Transaction, tenant: Tenant) -> None:
     """Write the tenant as a whole; fails with label ``tenant`` if it has changed since ``tenant.version``."""
     item = TenantItem(
@@ -278,6 +286,21 @@ def due(now: datetime, *, limit: int) -> list[TenantId]:
     """Tenants that the schedule has to look at, at most ``limit``, the longest due first."""
     rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(_millis(now) + "~"), limit=limit)
     return [TenantId(keys.last_part(row.list_sk)) for row in rows]
+
+
+def count_signup(network: str, hour: int, ends: int, most: int) -> bool:
+    """Count a sign-up from a network (its hash) in an hour; False if there were ``most`` already."""
+    item = SignupItem(keys.shared("SIGNUP", network), keys.sort(keys.number(hour)))
+    try:
+        item.update(
+            [SignupItem.n.add(1), SignupItem.expires_at.set(ends + 1)],
+            SignupItem.n.does_not_exist() | (SignupItem.n < most),
+        )
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
 
 
 def drop_due(tenant: TenantId) -> None:

@@ -94,6 +94,7 @@ class TestCreation:
             ({"users": [{"email": "b@example.com"}]}, 422),
             ({"sso": True}, 422),
             ({"binary_delta": True}, 422),
+            ({"admin": {"email": "c@example.com", "send_reset_password": True}}, 422),
         ],
     )
     def test_what_is_no_child(self, boss: httpx2.Client, wrong: dict[str, Any], status: int):

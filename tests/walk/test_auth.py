@@ -38,6 +38,8 @@ PUBLIC = {
     "POST /management/v1/useradm/auth/password-reset/start",  # who asks has lost the password
     "POST /management/v1/useradm/auth/verify-email/complete",  # a mailed secret is in it
     "POST /management/v1/useradm/auth/verify-email/start",  # a mail goes to the address that is to be proved
+    "POST /management/v2/tenantadm/tenants/signup",  # a stranger comes; off by default
+    "POST /management/v2/tenantadm/tenants/trial",  # the same
     "POST /management/v1/useradm/users/me/email-change/complete",  # a mailed secret is in it
 }
 """The routes that answer without a token. Nothing else does."""

@@ -21,6 +21,8 @@ from chalicelib.tenantadm.service.lookup import tenant_by_token
 from chalicelib.tenantadm.service.preferences import change as change_settings
 from chalicelib.tenantadm.service.preferences import read as settings
 from chalicelib.tenantadm.service.preferences import write as save_settings
+from chalicelib.tenantadm.service.signup import require_enabled as require_signup
+from chalicelib.tenantadm.service.signup import sign_up
 from chalicelib.tenantadm.service.tenants import (
     all_tenants,
     create_tenant,
@@ -49,6 +51,7 @@ __all__ = [
     "list_children",
     "remove_child",
     "request_plan",
+    "require_signup",
     "rotate_token",
     "save_settings",
     "set_child_status",
@@ -58,6 +61,7 @@ __all__ = [
     "set_status",
     "settings",
     "shown",
+    "sign_up",
     "start_removal",
     "tenant_by_token",
     "tick",

@@ -41,18 +41,30 @@ def child(provider: TenantId, tenant: TenantId) -> Tenant:
 
 
 def create_child(
-    provider: TenantId, name: str, email: str, password: str, *, devices: Mapping[str, int | None]
+    provider: TenantId,
+    name: str,
+    email: str,
+    password: str | None,
+    *,
+    devices: Mapping[str, int | None],
+    send_reset: bool = False,
 ) -> Tenant:
     """A new tenant with its first user, who may do everything there. It gets the provider's plan and add-ons.
+
+    Without a ``password`` the user has none yet; ``send_reset``: a mail goes there by which one can be set.
 
     Raises:
         BadRequest: a value breaks its rule.
         Forbidden: the tenant is no service provider.
         Conflict: the address is taken.
         Unprocessable: the provider has not that many devices left, or as many children as it may, or the password
-            breaks a rule.
+            breaks a rule, or no mail can be sent from this server.
     """
+    from chalicelib.aws import mail
     from chalicelib.useradm import service as useradm
+
+    if send_reset and not mail.configured():
+        raise Unprocessable("no mail can be sent from this server: give the admin a password")
 
     draft = tenants.draft(name)
     person = useradm.draft_user(draft.id, email, password)
@@ -81,6 +93,8 @@ def create_child(
         changes.decided(attempt)
     except ConditionFailed as failed:
         raise Conflict(useradm.TAKEN) from failed
+    if send_reset:
+        useradm.ask_to_reset(person.email)
     return made[0]
 
 

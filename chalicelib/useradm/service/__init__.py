@@ -5,6 +5,7 @@ Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences
 
 from __future__ import annotations
 
+from chalicelib.useradm.rules import network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
@@ -29,6 +30,8 @@ from chalicelib.useradm.service.users import (
 )
 from chalicelib.useradm.service.verification import (
     Order,
+    ask_to_reset,
+    ask_to_verify,
     cancel_change,
     complete_change,
     complete_reset,
@@ -48,6 +51,8 @@ __all__ = [
     "Order",
     "User",
     "add_user",
+    "ask_to_reset",
+    "ask_to_verify",
     "assign",
     "cancel_change",
     "complete_change",
@@ -63,6 +68,7 @@ __all__ = [
     "forget",
     "get_user",
     "list_users",
+    "network",
     "pending_change",
     "require_session",
     "reset_link",

@@ -56,6 +56,17 @@ class Order(msgspec.Struct, frozen=True, tag="account"):
     tenant: str = ""
 
 
+def ask_to_verify(email: str) -> None:
+    """Mail a new user a link that proves the address, if mail is configured."""
+    if mail.configured():
+        start(Purpose.VERIFY_EMAIL, email)
+
+
+def ask_to_reset(email: str) -> None:
+    """Mail a new user a link by which a first password can be set."""
+    start(Purpose.PASSWORD_RESET, email)
+
+
 def start(purpose: Purpose, email: str) -> None:
     """Have a secret mailed to an address, if it is an account's. Takes the same steps whether it is.
 
