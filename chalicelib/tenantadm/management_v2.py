@@ -71,7 +71,7 @@ def _check_wishes(body: shapes.NewTenant) -> None:
         Unprocessable: the body asks for what this server does not do for children.
     """
     if body.users:
-        raise Unprocessable("users: a user belongs to one tenant; create users in the new one")
+        raise Unprocessable("users: assign them to the new tenant once it is there (useradm/users/{id}/assign)")
     if body.sso or body.admin.login:
         raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
     if body.binary_delta:

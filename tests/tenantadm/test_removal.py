@@ -309,6 +309,19 @@ class TestChildren:
         assert left(child) == Counter()
         make(boss, device_limit=10)
 
+    def test_users_of_the_provider_who_work_there(self, server: LocalServer, boss: httpx2.Client, settled: None):
+        gone, stays = make(boss), make(boss)
+        users = "/api/management/v1/useradm/users"
+        me = boss.get(f"{users}/me").json()["id"]
+        assert boss.post(f"{users}/{me}/assign", json={"tenant_ids": [gone, stays]}).status_code == 200
+        assert gone in boss.get(f"{users}/me").json()["tenant_ids"]
+
+        boss.post(f"{TENANTS}/{gone}/remove/start")
+        server.drain()
+
+        assert left(gone) == Counter()
+        assert boss.get(f"{users}/me").json()["tenant_ids"][1:] == [stays]
+
     def test_an_active_one(self, server: LocalServer, boss: httpx2.Client, settled: None):
         child = make(boss)
 

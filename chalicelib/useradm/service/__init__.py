@@ -8,6 +8,7 @@ from __future__ import annotations
 from chalicelib.useradm.rules import network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
+from chalicelib.useradm.service.leaving import forget
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
 from chalicelib.useradm.service.twofactor import qr as tfa_qr
@@ -22,7 +23,6 @@ from chalicelib.useradm.service.users import (
     delete_user,
     draft_user,
     find_user,
-    forget,
     get_user,
     list_users,
     set_password,

@@ -16,7 +16,7 @@ from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import passwords, rules
 from chalicelib.useradm.service import access
-from chalicelib.useradm.tables import leaving, requests, tokens, users
+from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
 if TYPE_CHECKING:
@@ -273,8 +273,3 @@ def delete_user(tenant: TenantId, user_id: str, by: Rights = EVERYTHING) -> None
             continue
         return
     raise Unavailable
-
-
-def forget(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
-    return leaving.forget(tenant)

@@ -1,0 +1,47 @@
+"""A tenant leaves: its users, and the assignments of its service provider's users to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.errors import Unavailable
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm.service.users import RACES
+from chalicelib.useradm.tables import leaving, users
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.users import User
+
+
+def forget(tenant: TenantId) -> int:
+    """Erase everything of a tenant that is removed; how many items there were."""
+    # Imported here: tenants are made with their first user.
+    from chalicelib.tenantadm import service as tenantadm
+
+    provider = tenantadm.get_tenant(tenant).parent
+    withdrawn = 0
+    for user in users.of_tenant(provider) if provider is not None else ():
+        if tenant in user.assigned:
+            _withdraw(user, tenant)
+            withdrawn += 1
+    return withdrawn + leaving.forget(tenant)
+
+
+def _withdraw(user: User, tenant: TenantId) -> None:
+    now: User | None = user
+    for _ in range(RACES):
+        if now is None:
+            return
+        tx = Transaction()
+        users.set_assigned(
+            tx, now, clock.now(), {each: roles for each, roles in now.assigned.items() if each != tenant}
+        )
+        try:
+            tx.commit()
+        except ConditionFailed:
+            now = users.find(user.tenant, user.id)
+            continue
+        return
+    raise Unavailable
