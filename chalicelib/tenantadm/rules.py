@@ -135,6 +135,16 @@ def check_new_status(before: Status, wanted: str) -> Status:
     return Status(wanted)
 
 
+def difference(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """What differs, a line each, for people; a name that is on one side only counts as nothing on the other."""
+    names = [*before, *(name for name in after if name not in before)]
+    return "\n".join(
+        f"{name}: {before.get(name, 'none')} -> {after.get(name, 'none')}"
+        for name in names
+        if before.get(name) != after.get(name)
+    )
+
+
 def check_reason(reason: str) -> None:
     """Judge why a tenant is to be cancelled.
 

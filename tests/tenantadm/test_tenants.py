@@ -222,3 +222,32 @@ def test_tenants_that_are_made_at_once_are_different(server):
         made = list(threads.map(service.create_tenant, ["Same name"] * 8))
 
     assert len({each.id for each in made}) == len({each.tenant_token for each in made}) == 8
+
+
+class TestAudited:
+    """Every change of a tenant is in its log, also those of the server's admin."""
+
+    def entries(self, tenant: Tenant) -> list[tuple[str, str]]:
+        from chalicelib.auditlogs import tables
+
+        found = tables.by_time(tenant.id, None, None, newest_first=False)
+        return [(entry.actor_type, entry.change) for entry in found if entry.object_type == "tenant"]
+
+    def test_what_the_admin_does(self, tenant: Tenant):
+        service.set_limits(tenant.id, max_devices=3)
+        service.set_plan(tenant.id, plan="os", addons=["monitor"])
+        service.set_status(tenant.id, Status.SUSPENDED)
+        service.rotate_token(tenant.id)
+
+        assert self.entries(tenant) == [
+            ("system", "limits: standard -1, micro -1, system -1 -> standard 3, micro -1, system -1"),
+            ("system", "plan: enterprise -> os\nadd-ons: configure, monitor, troubleshoot -> monitor"),
+            ("system", "status: active -> suspended"),
+            ("system", "tokens before: 0 -> 1"),
+        ]
+
+    def test_why_a_tenant_was_cancelled(self, api: httpx2.Client, tenant: Tenant):
+        api.post(f"/api/management/v2/tenantadm/tenants/{tenant.id}/cancel", json={"reason": "moved"})
+
+        [(actor, change)] = self.entries(tenant)
+        assert (actor, change) == ("user", "status: active -> suspended\ncancel reason: none -> moved")

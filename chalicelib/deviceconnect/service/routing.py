@@ -9,6 +9,7 @@ from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE
 from chalicelib.deviceconnect.rules.envelope import MalformedError, Message, Proto, ShellStatus, pack
 from chalicelib.deviceconnect.service import connections, recordings, sending, watching
+from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ _LIMIT = "session byte limit exhausted"
 
 
 def received(connection: str, text: str, endpoint: str) -> None:
-    """Pass on what a connection sent. One that nobody knows, or that sends nonsense, is closed."""
+    """Pass on what a connection sent. One that is unknown, of a suspended tenant, or sends nonsense, is closed."""
     if text == KEEP_ALIVE:
         return
     item = sending.connection(connection)
-    if item is None:
+    if item is None or not control.get(TenantId(item.tenant)).active:
         push.close(endpoint, connection)
         return
     try:

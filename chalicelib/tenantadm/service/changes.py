@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chalicelib import clock
+from chalicelib import clock, features
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.rules import Status
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +64,31 @@ def _control(tenant: Tenant) -> ControlItem:
     return item
 
 
+def record(tx: Transaction, log: TenantId, action: Action, tenant: Tenant, change: str | None = None) -> None:
+    """Add the audit entry of a change of a tenant to its transaction."""
+    auditlogs.record(tx, log, action, Object(ObjectType.TENANT, tenant.id, {"name": tenant.name}), change=change)
+
+
+def told(before: Tenant, after: Tenant) -> str:
+    """What an audit entry says of a change."""
+    return rules.difference(_told(before), _told(after))
+
+
+def _told(tenant: Tenant) -> dict[str, object]:
+    """What an audit log tells of a tenant; of its token only whether it is another one."""
+    return {
+        "name": tenant.name,
+        "status": str(tenant.status),
+        "plan": tenant.plan,
+        "add-ons": ", ".join(sorted(features.enabled_addons(tenant.addons))),
+        "limits": ", ".join(f"{tier} {tenant.devices.of(tier)}" for tier in Tier),
+        "storage limit": tenant.storage_limit,
+        "service provider": tenant.service_provider,
+        "tokens before": len(tenant.old_tokens),
+        **{name.replace("_", " "): value for name, value in tenant.notes.items()},
+    }
+
+
 def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
     """Let ``attempt`` read, decide and fill a transaction; again when a tenant that it read has changed.
 
@@ -90,8 +118,13 @@ def changed(
     tenant: TenantId,
     decide: Callable[[Tenant], Tenant],
     also: Callable[[Transaction, Tenant, Tenant], None] | None = None,
+    *,
+    log: TenantId | None = None,
+    action: Action = Action.UPDATE,
 ) -> Tenant:
     """Make ``decide(tenant)`` of the tenant, with what ``also`` adds; the tenant as it then is.
+
+    The change is in the audit log of ``log``, or in the tenant's own.
 
     Raises:
         NotFound: there is none of this id.
@@ -106,6 +139,7 @@ def changed(
         save(tx, before, after)
         if also is not None:
             also(tx, before, after)
+        record(tx, log or tenant, action, after, told(before, after))
         return (tenant,)
 
     decided(attempt)

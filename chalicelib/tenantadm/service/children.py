@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib import limits
-from chalicelib.auditlogs import service as auditlogs
-from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.auditlogs.service import Action
 from chalicelib.errors import Conflict, Forbidden, NotFound, Unprocessable
 from chalicelib.storage.transactions import ConditionFailed
 from chalicelib.tenantadm import rules, tables
@@ -15,7 +14,7 @@ from chalicelib.tenantadm.service import changes, tenants
 from chalicelib.tiers import NOTHING, PerTier, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
@@ -85,7 +84,7 @@ def create_child(
         tables.put_child(tx, provider, new)
         tenants.add(tx, new)
         useradm.add_user(tx, person)
-        _record(tx, provider, Action.CREATE, new)
+        changes.record(tx, provider, Action.CREATE, new)
         made[:] = [replace(new, version=1)]
         return provider, new.id
 
@@ -128,14 +127,10 @@ def update_child(provider: TenantId, tenant: TenantId, name: str | None, devices
         if after.devices != before.devices:
             _grant(tx, own, before.devices, after.devices)
         changes.save(tx, before, after)
-        _record(tx, provider, Action.UPDATE, after, f"limits: {_said(before.devices)} -> {_said(after.devices)}")
+        changes.record(tx, provider, Action.UPDATE, after, changes.told(before, after))
         return provider, tenant
 
     changes.decided(attempt)
-
-
-def _said(devices: PerTier) -> str:
-    return f"standard {devices.standard}, micro {devices.micro}, system {devices.system}"
 
 
 def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:
@@ -147,11 +142,7 @@ def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:
         Conflict: it is being removed.
     """
     child(provider, tenant)
-    changes.changed(
-        tenant,
-        lambda before: tenants.with_status(before, status),
-        recorded(provider, Action.UPDATE, tenants.take_back_removal),
-    )
+    changes.changed(tenant, lambda before: tenants.with_status(before, status), tenants.take_back_removal, log=provider)
 
 
 def child_is_gone(tx: Transaction, tenant: Tenant) -> None:
@@ -160,20 +151,3 @@ def child_is_gone(tx: Transaction, tenant: Tenant) -> None:
     if provider is not None:
         tables.delete_child(tx, provider.id, tenant)
         _grant(tx, provider, tenant.devices, NOTHING, children=-1)
-
-
-def recorded(
-    log: TenantId, action: Action, also: Callable[[Transaction, Tenant, Tenant], None] | None = None
-) -> Callable[[Transaction, Tenant, Tenant], None]:
-    """What adds the entry of a change of a tenant to the audit log of ``log``, and what ``also`` adds."""
-
-    def add(tx: Transaction, before: Tenant, after: Tenant) -> None:
-        if also is not None:
-            also(tx, before, after)
-        _record(tx, log, action, after, f"status: {before.status} -> {after.status}")
-
-    return add
-
-
-def _record(tx: Transaction, log: TenantId, action: Action, tenant: Tenant, change: str | None = None) -> None:
-    auditlogs.record(tx, log, action, Object(ObjectType.TENANT, tenant.id, {"name": tenant.name}), change=change)

@@ -64,7 +64,7 @@ def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
         due = now + timedelta(seconds=settings.current().removal_grace)
         return replace(before, status=Status.SUSPENDED, removal=due, notes=before.notes | {"cancel_reason": reason})
 
-    changes.changed(tenant, decide, children.recorded(asking, Action.DELETE, _due_at_removal))
+    changes.changed(tenant, decide, _due_at_removal, log=asking, action=Action.DELETE)
 
 
 def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequest) -> None:
@@ -96,7 +96,7 @@ def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequ
             raise Conflict("the tenant is not active")
         return replace(before, notes=before.notes | {"plan_request": request})
 
-    changes.changed(tenant, decide, children.recorded(asking, Action.UPDATE))
+    changes.changed(tenant, decide, log=asking)
 
 
 def remove_child(provider: TenantId, tenant: TenantId, *, inactive_only: bool) -> bool:
@@ -125,7 +125,7 @@ def start_removal(tenant: TenantId, *, log: TenantId | None = None) -> None:
         Unavailable: the queue did not take the message. The tenant is locked out, and the schedule sends it again.
     """
     if changes.get_tenant(tenant).status is not Status.REMOVING:
-        changes.changed(tenant, _removing, children.recorded(log or tenant, Action.DELETE, _due_at_removal))
+        changes.changed(tenant, _removing, _due_at_removal, log=log, action=Action.DELETE)
     queues.send(queues.Queue.REMOVALS, {"tenant": tenant})
 
 
