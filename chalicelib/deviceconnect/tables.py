@@ -75,6 +75,8 @@ class ConnectionItem(ConnectItem):
     tenant = UnicodeAttribute()
     device = UnicodeAttribute()
     user = UnicodeAttribute(null=True)
+    email = UnicodeAttribute(null=True)
+    """The user's address, as the audit log says it."""
     session = UnicodeAttribute(null=True)
     peer = UnicodeAttribute(null=True)
     """Of a user's: the device's connection when the session began."""
@@ -124,6 +126,7 @@ class SessionItem(ConnectItem):
 
     device = UnicodeAttribute()
     user = UnicodeAttribute()
+    email = UnicodeAttribute()
     connection = UnicodeAttribute()
     """The user's."""
     endpoint = UnicodeAttribute()
@@ -262,7 +265,7 @@ def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: da
     item.tenant, item.expires_at = tenant, now + timedelta(seconds=2 * limits.CONNECT_LIFE)
     tx.put(item, label="connection")
     session = session_ref(tenant, item.session)
-    session.device, session.user, session.started = item.device, item.user, now
+    session.device, session.user, session.email, session.started = item.device, item.user, item.email, now
     session.connection, session.endpoint = item.connection, item.endpoint
     session.device_pk, session.device_sk = keys.partition(tenant, "D", item.device), item.session
     session.expires_at = now + timedelta(seconds=limits.RECORDING_LIFE)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint, Response, WebsocketAPI
 
 from chalicelib import features
+from chalicelib.actor import Actor
 from chalicelib.errors import DomainError, Forbidden
 from chalicelib.features import Feature
 from chalicelib.fleet import control, heads
@@ -40,7 +41,8 @@ def on_connect(event: WebsocketEvent) -> Response:
         identity = authenticate(Auth.USER if device_id else Auth.DEVICE, headers)
         if device_id:
             _authorize(identity, device_id)
-            service.connect_user(identity.tenant, identity.subject, device_id, event.connection_id, endpoint(event))
+            user = Actor(identity.kind, identity.subject, email=identity.email)
+            service.connect_user(identity.tenant, user, device_id, event.connection_id, endpoint(event))
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:

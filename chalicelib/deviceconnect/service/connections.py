@@ -18,6 +18,7 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from chalicelib.actor import Actor
     from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
 
 _ATTEMPTS = 8
@@ -51,7 +52,7 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
     raise Unavailable("service unavailable")
 
 
-def connect_user(tenant: TenantId, user_id: str, device_id: str, connection: str, endpoint: str) -> str:
+def connect_user(tenant: TenantId, user: Actor, device_id: str, connection: str, endpoint: str) -> str:
     """A user's websocket to a device opens; the id of its session.
 
     Raises:
@@ -62,8 +63,8 @@ def connect_user(tenant: TenantId, user_id: str, device_id: str, connection: str
     if state is None or state.place is None:
         raise NotFound("failed to connect to device: device disconnected")
     item = tables.connection_ref(connection)
-    item.device, item.endpoint, item.user, item.session = device_id, endpoint, user_id, str(uuid.uuid4())
-    item.peer = state.place[1]
+    item.device, item.endpoint, item.session = device_id, endpoint, str(uuid.uuid4())
+    item.user, item.email, item.peer = user.id, user.email, state.place[1]
     tx = Transaction()
     tables.put_session(tx, tenant, item, now)
     tx.commit()

@@ -26,7 +26,7 @@ _NOTED = {
 
 def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
     """Note what a user is about to do on a device."""
-    with acting(Actor("user", str(item.user))):
+    with acting(Actor("user", str(item.user), email=str(item.email))):
         if message.proto == Proto.SHELL and message.typ in {"new", "stop"}:
             _shell(tenant, item.device, str(item.session), is_open=message.typ == "new")
             return
@@ -46,7 +46,7 @@ def ended(tenant: TenantId, found: SessionItem) -> None:
     """Note the end of a session that a terminal was open in."""
     if not found.shell:
         return
-    with acting(Actor("user", found.user)):
+    with acting(Actor("user", found.user, email=found.email)):
         tx = Transaction()
         meta = {"session_id": [found.session]}
         auditlogs.record(tx, tenant, Action.CLOSE_TERMINAL, Object(ObjectType.DEVICE, found.device), meta=meta)

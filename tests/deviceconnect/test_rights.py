@@ -1,0 +1,150 @@
+"""Who may reach a device: by role and group, by the tenant's add-ons; and what the audit log says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from chalicelib.deviceconnect.rules import dialect, envelope
+from chalicelib.deviceconnect.rules.dialect import Frame
+from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack
+from tests.deviceconnect.peers import SHELL, FakeDevice, hear, opened, say, user_path
+from tests.support.probe import counted
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+def token_of(client: httpx2.Client) -> str:
+    return str(client.headers["Authorization"]).removeprefix("Bearer ")
+
+
+def status_of(url: str, path: str, token: str) -> int:
+    """With what a handshake is answered."""
+    try:
+        with opened(url, path, token):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected, sign_in):
+    outside = world.device()
+    place = f"/api/management/v1/inventory/devices/{device.id}/group"
+    assert api.put(place, json={"group": "lamps"}).status_code == 204
+    role = {
+        "name": "lamp-hands",
+        "permission_sets_with_scope": [
+            {"name": "ConnectToDevices", "scope": {"type": "DeviceGroups", "value": ["lamps"]}}
+        ],
+    }
+    assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+    hands = sign_in(tenant, "lamp-hands")
+    with FakeDevice(front, outside.token):
+        assert status_of(front, user_path(device.id), token_of(hands)) == 101
+        assert status_of(front, user_path(outside.id), token_of(hands)) == 403
+    remote = "/api/management/v1/deviceconnect/devices"
+    assert hands.post(f"{remote}/{device.id}/check-update").status_code == 202
+    assert hands.post(f"{remote}/{outside.id}/check-update").status_code == 403
+    for theirs in (outside.id, "none"):
+        answer = hands.get(f"{front}{remote}/{theirs}/download", params={"path": "/f"})
+        assert answer.status_code == 403
+
+
+def test_who_only_reads_does_not_connect(front, tenant, device, connected, sign_in):
+    reader = sign_in(tenant, "RBAC_ROLE_OBSERVER")
+
+    assert status_of(front, user_path(device.id), token_of(reader)) == 403
+
+
+def test_a_tenant_without_the_add_on_has_no_sessions(front, server, http, sign_in):
+    from chalicelib.tenantadm import service
+    from tests.deployments.world import World
+
+    plain = service.create_tenant("Plain", plan="professional", addons=[])
+    world = World(sign_in(plain), http, plain.tenant_token)
+    device = world.device()
+    with FakeDevice(front, str(device.token)):
+        assert status_of(front, user_path(device.id), token_of(world.api)) == 403
+
+
+def test_sessions_are_recorded_by_plan(front, http, sign_in):
+    from chalicelib.tenantadm import service
+    from tests.deployments.world import World
+
+    modest = service.create_tenant("Modest", plan="professional")
+    world = World(sign_in(modest), http, modest.tenant_token)
+    device = world.device()
+    with FakeDevice(front, str(device.token)), opened(front, user_path(str(device.id)), token_of(world.api)) as user:
+        say(user, Message(SHELL, "new"))
+        session = hear(user).sid
+    place = f"/api/management/v1/deviceconnect/sessions/{session}"
+    assert world.api.get(f"{place}/recording").status_code == 403
+    assert status_of(front, f"{place}/playback", token_of(world.api)) == 403
+
+
+def test_what_the_audit_log_says(front, api, device, connected, token):
+    with opened(front, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        session = hear(user).sid
+        say(user, Message(SHELL, "new"))  # it is open already
+        hear(user)
+        say(user, Message(Proto.PORT_FORWARD, "new", props={"connection_id": "c"}))
+        say(user, Message(Proto.FILE_TRANSFER, "stat", body=pack({"path": "/etc/shadow"})))
+        connected.files["/etc/shadow"] = b"x"
+        say(user, Message(Proto.FILE_TRANSFER, "get_file", body=pack({"path": "/etc/shadow"})))
+        connected.wait_for(lambda message: message.typ == "get_file")
+    connected.wait_for(lambda message: message.typ == "stop")
+
+    def entries() -> list[dict[str, Any]]:
+        found = api.get("/api/management/v1/auditlogs/logs", params={"object_type": "device", "object_id": device.id})
+        return [entry for entry in found.json() if "session_id" in entry.get("meta", {})]
+
+    until("the end is logged", lambda: entries()[0]["action"] == "close_terminal")
+    assert [entry["action"] for entry in reversed(entries())] == [
+        "open_terminal",
+        "open_portforward",
+        "download_file",
+        "close_terminal",
+    ]
+    me = api.get("/api/management/v1/useradm/users/me").json()
+    for entry in entries():
+        assert entry["meta"]["session_id"] == [session]
+        assert entry["actor"] == {"id": me["id"], "type": "user", "email": me["email"]}
+    assert next(each for each in entries() if each["action"] == "download_file")["meta"]["path"] == ["/etc/shadow"]
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, connected, token):
+    """Warm: who and where is known. A terminal's output is recorded, by two writes."""
+    from chalicelib.deviceconnect import service
+    from chalicelib.deviceconnect.service import sending
+    from chalicelib.storage.keys import TenantId
+
+    with opened(server.url, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        session = hear(user).sid
+        found = sending.session(TenantId(tenant.id), session)
+        assert found is not None
+        forward = dialect.to_server(Frame(envelope.encode(Message(Proto.PORT_FORWARD, "forward", body=b"x"))))
+        service.received(found.connection, forward, found.endpoint)
+        hear(user)
+        with counted() as asked:
+            service.received(found.connection, forward, found.endpoint)
+            answered = hear(user)
+        shell = dialect.to_server(Frame(envelope.encode(Message(SHELL, "shell", session, body=b"x"))))
+        state = sending._states.get((tenant.id, device.id), lambda: None)
+        assert state is not None
+        assert state.place is not None
+        endpoint, link = state.place
+        with counted() as shown:
+            service.received(link, shell, endpoint)
+            hear(user)
+            until("it is recorded", lambda: shown.round_trips >= 2)
+
+    assert answered.typ == "forward"
+    assert asked.calls == []
+    assert shown.by_operation == {"PutItem": 1, "UpdateItem": 1}
