@@ -54,13 +54,24 @@ class Tally:
     """Whole downloads by deployment and device."""
     withdrawn: set[str] = field(default_factory=set)
     """Deployments that somebody has begun to abort: only their reports may be refused."""
+    retries: dict[str, int] = field(default_factory=dict)
+    """By deployment: how often a device may try again, if it may."""
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Attempts that failed, by deployment and device."""
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What should not have been, by call and status (or, where it is none, a few words)."""
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
     """What the server said to the first of each."""
 
     def note(self, deployment: str, device: str, status: str) -> None:
-        """A device has a new status in a deployment, and the server knows it."""
+        """A device has a new status in a deployment, and the server knows it.
+
+        A failure with attempts left puts the device back in line.
+        """
+        if status == "failure":
+            self.failures[deployment, device] += 1
+            if self.failures[deployment, device] <= self.retries.get(deployment, 0):
+                status = "pending"
         self.outcomes.setdefault(deployment, {})[device] = status
 
     def problem(self, call: str, what: object, example: str = "") -> None:

@@ -13,10 +13,11 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -28,6 +29,7 @@ from tests.simulator.books import Behaviour, Payload
 from tests.simulator.client import Client, ConnectionLostError
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator, RefusedError
+from tests.simulator.rollout import Phased
 from tests.simulator.serve import Address, ServerFailedError, ServerProcess
 
 LOOK = 0.25
@@ -37,6 +39,7 @@ LINE = 2.0
 """Seconds between two lines where there is no terminal."""
 
 CONNECTIONS = 32
+PHASES = 3
 
 STYLES = {
     "pending": "dim",
@@ -44,6 +47,7 @@ STYLES = {
     "installing": "yellow",
     "success": "green",
     "failure": "red",
+    "aborted": "magenta",
 }
 """Statuses in the order in which devices pass through them."""
 
@@ -61,6 +65,7 @@ The server is {url}
 NEXT = """
 What to try next:
   make demo ARGS='--devices 500 --fail 20%'   a larger fleet with worse luck
+  make demo ARGS='--devices 200 --phases'     a rollout in phases, with retries, and one that is aborted
   make demo ARGS=--keep                       look around in the demo's server before it goes
   make run                                    a server that stays, for devices of your own
   make demo ARGS=--server                     more simulated devices for that one"""
@@ -80,6 +85,7 @@ class Options:
     server: str | None
     data: Path
     keep: bool
+    phases: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ def main() -> int:
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="make demo", description="Watch simulated devices take an update.")
     parser.add_argument("--devices", type=_positive, default=50, metavar="N", help="how many (%(default)s)")
-    parser.add_argument("--fail", type=_share, default=0.05, metavar="SHARE", help="updates that fail: 5%% or 0.05")
+    parser.add_argument("--fail", type=_share, metavar="SHARE", help="updates that fail (5%%; in phases 20%%)")
     parser.add_argument("--resume", type=_share, default=0.1, metavar="SHARE", help="downloads cut and resumed (10%%)")
     parser.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds that a step takes (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all chance: the same devices fail again (%(default)s)")
@@ -193,18 +199,35 @@ def _options() -> Options:
         help="use the running server of `make run`, at this URL or where it says it is",
     )
     parser.add_argument("--data", type=Path, default=Path(".local"), help="data folder of that server (%(default)s)")
+    parser.add_argument(
+        "--phases",
+        type=_shares,
+        nargs="?",
+        const=(10, 30),
+        default=(),
+        metavar="A,B",
+        help="in three phases, these shares (10,30) and the rest, with retries; then another that is aborted",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the demo's server until Ctrl-C")
     given = parser.parse_args()
+    fail = given.fail if given.fail is not None else 0.2 if given.phases else 0.05
     behaviour = Behaviour(
-        fail=given.fail, resume=given.resume, pace=given.pace, spread=given.pace * max(4.0, given.devices / 40)
+        fail=fail, resume=given.resume, pace=given.pace, spread=given.pace * max(4.0, given.devices / 40)
     )
-    return Options(given.devices, behaviour, given.seed, given.server, given.data, given.keep)
+    return Options(given.devices, behaviour, given.seed, given.server, given.data, given.keep, given.phases)
 
 
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return number
+
+
+def _shares(text: str) -> tuple[int, ...]:
+    shares = tuple(int(part.removesuffix("%")) for part in text.split(","))
+    if len(shares) != PHASES - 1 or min(shares) < 1 or sum(shares) >= 100:
+        raise argparse.ArgumentTypeError("two shares of less than 100% together, as in 10,30")
+    return shares
 
 
 def _share(text: str) -> float:
@@ -242,19 +265,51 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
         kinds = Counter(device.kind for device in fleet.devices)
         keys = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         console.print(f"Let {options.devices} devices in ({keys} keys) in {time.monotonic() - began:.1f} s")
-        name = f"demo-{secrets.token_hex(3)}"
-        artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(256 * 1024), compression="none")
-        fleet.payloads[name] = Payload.of(artifact)
-        await operator.upload(artifact, "Made by make demo")
-        deployment = await operator.deploy(f"Demo rollout of {name}", name, fleet.ids)
-        console.print(f"Uploaded artifact [bold]{name}[/] and deployed it as {deployment}\n", soft_wrap=True)
-        await _watch(console, fleet, operator, deployment)
-        await _compare(console, fleet, operator, deployment)
+        if options.phases:
+            deployment = await _in_phases(console, options, fleet, operator)
+        else:
+            name = await _upload(fleet, operator)
+            deployment = await operator.deploy(f"Demo rollout of {name}", name, fleet.ids)
+            console.print(f"Uploaded artifact [bold]{name}[/] and deployed it as {deployment}\n", soft_wrap=True)
+            await _watch(console, fleet, operator, deployment, fleet.check())
+            await _compare(console, fleet, operator, deployment)
     if options.server is not None or options.keep:
         _say_where(console, options, address, deployment)
     else:
         console.print(NEXT, soft_wrap=True, markup=False)
     return 0
+
+
+async def _upload(fleet: Fleet, operator: Operator) -> str:
+    """A new artifact that the fleet knows; its name."""
+    name = f"demo-{secrets.token_hex(3)}"
+    artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(256 * 1024), compression="none")
+    fleet.payloads[name] = Payload.of(artifact)
+    await operator.upload(artifact, "Made by make demo")
+    return name
+
+
+async def _in_phases(console: Console, options: Options, fleet: Fleet, operator: Operator) -> str:
+    """A rollout in phases to its end, and another that is aborted in its second phase; the last one's id."""
+    interval = options.behaviour.spread + 8 * options.behaviour.pace + 1
+    phased = Phased(fleet, options.phases, interval)
+    shares = ", ".join(f"{share} %" for share in options.phases)
+    console.print(f"\nPhases of {shares} and the rest, {interval:.0f} s apart", soft_wrap=True)
+    await _one_in_phases(console, phased, fleet, operator, aborted=False)
+    console.print("\nThe same once more, but it is aborted in its second phase", soft_wrap=True)
+    return await _one_in_phases(console, phased, fleet, operator, aborted=True)
+
+
+async def _one_in_phases(console: Console, phased: Phased, fleet: Fleet, operator: Operator, *, aborted: bool) -> str:
+    name = await _upload(fleet, operator)
+    deployment = await phased.create(operator, f"Demo rollout of {name}", name)
+    console.print(f"Uploaded artifact [bold]{name}[/] and deployed it as {deployment}\n", soft_wrap=True)
+    work = phased.run_into_an_abort(operator) if aborted else phased.run()
+    await _watch(console, fleet, operator, deployment, work)
+    await _compare(console, fleet, operator, deployment)
+    if wrong := await phased.differences(operator):
+        raise DisagreementError("\n".join(wrong))
+    return deployment
 
 
 def _say_where(console: Console, options: Options, address: Address, deployment: str) -> None:
@@ -278,8 +333,10 @@ async def _let_in(fleet: Fleet, operator: Operator) -> None:
     _require_no_problem(fleet)
 
 
-async def _watch(console: Console, fleet: Fleet, operator: Operator, deployment: str) -> None:
-    """One round of the fleet, shown from the operator's side."""
+async def _watch(
+    console: Console, fleet: Fleet, operator: Operator, deployment: str, work: Coroutine[Any, Any, None]
+) -> None:
+    """What the fleet does, shown from the operator's side."""
     began, before = time.monotonic(), fleet.tally.requests.total()
     screen = Screen(console, len(fleet.devices))
 
@@ -289,7 +346,7 @@ async def _watch(console: Console, fleet: Fleet, operator: Operator, deployment:
         screen.show(Look(numbers, seconds, fleet.tally.requests.total() - before, fleet.tally.bytes / 1e6), last=last)
 
     with screen.on():
-        updating = asyncio.create_task(fleet.check())
+        updating = asyncio.create_task(work)
         while not updating.done():
             await look()
             await asyncio.wait({updating}, timeout=LOOK)

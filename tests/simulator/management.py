@@ -83,10 +83,10 @@ class Operator:
         """Where an artifact can be downloaded."""
         return str((await self._json("GET", f"{ARTIFACTS}/{artifact}/download"))["uri"])
 
-    async def deploy(self, name: str, artifact_name: str, devices: list[str] | None = None) -> str:
-        """Deploy to these devices, or to all that are accepted; the deployment's id."""
+    async def deploy(self, name: str, artifact_name: str, devices: list[str] | None = None, **more: Any) -> str:
+        """Deploy to these devices, or to all that are accepted; the deployment's id. ``more`` goes into the body."""
         chosen: dict[str, Any] = {"all_devices": True} if devices is None else {"devices": devices}
-        answer = await self._call("POST", DEPLOYMENTS, {"name": name, "artifact_name": artifact_name, **chosen})
+        answer = await self._call("POST", DEPLOYMENTS, {"name": name, "artifact_name": artifact_name, **chosen, **more})
         return _created(_require(answer, 201, "creating a deployment"))
 
     async def abort(self, deployment: str) -> None:

@@ -15,6 +15,7 @@ from tests.simulator.books import FINAL, Behaviour, Payload
 from tests.simulator.client import Client
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator
+from tests.simulator.rollout import Phased
 from tests.simulator.serve import Address, ServerProcess
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ async def agree(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, 
     assert {id: row["status"] for id, row in rows.items()} == {
         id: "aborted" if aborted and status not in FINAL else status for id, status in outcomes.items()
     }
-    assert {id for id, row in rows.items() if row["log"]} == {
-        id for id, status in outcomes.items() if status == "failure"
-    }
+    assert {id for id, row in rows.items() if row["log"]} == {id for each, id in tally.failures if each == deployment}
     return numbers
 
 
@@ -103,6 +102,35 @@ async def _failures_and_an_abort(address: Address) -> None:
         assert fleet.tally.report() == []
         assert fleet.tally.downloads.total() == served, "devices were served what they had finished"
         assert set(fleet.tally.downloads.values()) == {1}
+
+
+def test_books_agree_in_phases_with_retries_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
+    asyncio.run(_in_phases(address_of(server, tenant)))
+
+
+async def _in_phases(address: Address) -> None:
+    async with at_work(address, 30, Behaviour(fail=0.4)) as (fleet, operator):
+        await release(fleet, operator, "v1")
+        await release(fleet, operator, "v2")
+        phased = Phased(fleet, (10, 30), interval=1.5)
+
+        first = await phased.create(operator, "first", "v1")
+        await fleet.check()
+        assert fleet.tally.outcomes == {}, "devices were served before the first phase"
+        await phased.run()
+        numbers = await agree(fleet, operator, first)
+        assert numbers["success"] + numbers["failure"] == 30
+        attempts = {row["id"]: row["attempts"] for row in await operator.rows(first)}
+        failures = {id: count for (_, id), count in fleet.tally.failures.items()}
+        assert attempts == {id: min(2, 1 + failures.get(id, 0)) for id in attempts}
+        assert 2 in failures.values()
+        assert await phased.differences(operator) == []
+
+        second = await phased.create(operator, "second", "v2")
+        await phased.run_into_an_abort(operator)
+        numbers = await agree(fleet, operator, second)
+        assert sum(numbers.values()) <= 12, "nobody of the last phase may have begun"
+        assert await phased.differences(operator) == []
 
 
 @pytest.mark.slow

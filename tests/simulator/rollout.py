@@ -1,0 +1,79 @@
+"""A rollout by the book: three phases, devices that fail and try again, and one that is aborted on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.simulator.fleet import Fleet
+from tests.simulator.management import Operator
+
+RETRIES = 1
+LEAD = 0.5
+"""Seconds between the creation of a deployment and its first phase: until then nobody may get it."""
+MARGIN = 0.1
+"""Seconds after a phase opens until devices ask: theirs and the server's clocks are read one after the other."""
+
+
+class Phased:
+    """A deployment in phases: a share of the fleet in each but the last, which has the rest."""
+
+    def __init__(self, fleet: Fleet, shares: Sequence[int], interval: float) -> None:
+        self._fleet = fleet
+        self._shares = shares
+        self._interval = interval
+        self._began = 0.0
+        self.deployment = ""
+
+    async def create(self, operator: Operator, name: str, artifact: str) -> str:
+        """Make the deployment, which has not begun yet; its id."""
+        first = datetime.now(UTC) + timedelta(seconds=LEAD)
+        self._began = time.monotonic() + LEAD
+        phases: list[dict[str, Any]] = [
+            {"start_ts": (first + timedelta(seconds=index * self._interval)).isoformat()}
+            for index in range(len(self._shares) + 1)
+        ]
+        for phase, share in zip(phases, self._shares, strict=False):
+            phase["batch_size"] = share
+        self.deployment = await operator.deploy(name, artifact, self._fleet.ids, phases=phases, retries=RETRIES)
+        self._fleet.tally.retries[self.deployment] = RETRIES
+        return self.deployment
+
+    async def run(self) -> None:
+        """All devices ask before it begins, and again in each phase."""
+        await self._fleet.check()
+        for index in range(len(self._shares) + 1):
+            await self.phase(index)
+
+    async def phase(self, index: int) -> None:
+        """All devices ask once a phase has opened."""
+        await asyncio.sleep(max(0.0, self._began + index * self._interval + MARGIN - time.monotonic()))
+        await self._fleet.check()
+
+    async def run_into_an_abort(self, operator: Operator) -> None:
+        """The same, but in the second phase the operator has seen enough."""
+        await self.phase(0)
+        second = asyncio.create_task(self.phase(1))
+        done = self._fleet.tally.done(self.deployment)
+        while self._fleet.tally.done(self.deployment) == done and not second.done():  # noqa: ASYNC110  # as in test_fleet
+            await asyncio.sleep(0.01)
+        self._fleet.tally.withdrawn.add(self.deployment)
+        await operator.abort(self.deployment)
+        await second
+        await self.phase(2)
+
+    async def differences(self, operator: Operator) -> list[str]:
+        """What the server says of its phases that can't be; empty if all is well."""
+        phases = (await operator.show(self.deployment))["phases"]
+        begun = [int(phase["device_count"]) for phase in phases]
+        known = len(self._fleet.tally.outcomes.get(self.deployment, {}))
+        wrong = [] if sum(begun) == known else [f"{known} devices have begun, the phases count {begun}"]
+        room = 0
+        for index, share in enumerate(self._shares):
+            room += len(self._fleet.devices) * share // 100
+            if sum(begun[: index + 1]) > room:
+                wrong.append(f"{begun} devices have begun in phases that had room for {room} up to phase {index + 1}")
+        return wrong
