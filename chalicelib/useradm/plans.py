@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib import features
+from chalicelib import features, settings
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.useradm.shapes import Plan, PlanBinding
@@ -34,8 +34,11 @@ def all_plans() -> list[Plan]:
 def binding(tenant: TenantId) -> PlanBinding:
     """The tenant's plan with its add-ons, and the limits it has."""
     item = control.get(tenant)
+    addons = features.enabled_addons(item.addons)
     limits = {"devices": item.devices.standard} if item.devices.standard >= 0 else {}
-    return PlanBinding(_plan(item.plan, features.enabled_addons(item.addons)), limits)
+    if features.included(Feature.AUDIT_LOGS, item.plan, addons):
+        limits["audit_logs_days"] = item.settings.audit_days or settings.current().audit_days
+    return PlanBinding(_plan(item.plan, addons), limits)
 
 
 def has(tenant: TenantId, plan: str, addon: str) -> bool:

@@ -26,7 +26,7 @@ def test_the_plan_of_a_new_tenant_has_everything(api: httpx2.Client):
 
     assert binding["plan"]["name"] == "enterprise"
     assert all(binding["plan"]["features"].values())
-    assert binding["limits"] == {}
+    assert binding["limits"] == {"audit_logs_days": 365}
 
 
 def test_add_ons_and_limits_are_the_tenants(server, sign_in: SignIn):
