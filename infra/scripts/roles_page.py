@@ -43,7 +43,7 @@ RULES = """
   total, statistic and history.
 - **Deployments.** A user whose right ends at groups may deploy to one device of them or to one of the groups, not to a
   list of devices, to all, or to a filter. Such a user sees what was deployed to one of the groups, or to devices that
-  are all in them now; in a group's deployment, only devices that are in the groups now.
+  are all in them now; in a group's deployment, only devices that are in the groups now (its statistics count all).
 - **Deployments and releases.** If all that a role may see of releases ends at tags, its deployments end there, too: it
   sees and makes those of releases with such a tag. A role that says nothing of releases deploys any by its name.
 - **Groups of one role and tags of another** make no third scope: each role's rights stay together.

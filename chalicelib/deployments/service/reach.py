@@ -31,7 +31,7 @@ class Reach:
     """A user's scopes, and what was read to judge by them: one for each call."""
 
     def __init__(self, tenant: TenantId, scopes: Scopes, *, once: bool = False) -> None:
-        """``scopes`` as the request has them; ``once``: of a single deployment, whose few devices are looked up."""
+        """``scopes`` as the request has them; ``once``: for one deployment, what it names is looked up by itself."""
         self._tenant = tenant
         self._once = once
         self._scopes = scopes
@@ -48,8 +48,7 @@ class Reach:
         return self.everywhere or any(self._takes(item, scope) for scope in self._scopes)
 
     def _takes(self, item: DeploymentItem, scope: Scope) -> bool:
-        of_release = item.kind != "configuration"
-        if of_release and scope.release_tags is not None and item.artifact_name not in self._named(scope.release_tags):
+        if item.kind != "configuration" and not self._is_tagged(item.artifact_name, scope.release_tags):
             return False
         if scope.groups is None:
             return True
@@ -64,10 +63,14 @@ class Reach:
         # Counted first: a large deployment's targets need not be fetched to see that they are too many.
         return int(item.targets) <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
 
-    def _named(self, tags: frozenset[str]) -> frozenset[str]:
+    def _is_tagged(self, release: str, tags: frozenset[str] | None) -> bool:
+        if tags is None:
+            return True
+        if self._once:
+            return artifacts.is_tagged(self._tenant, release, tags)
         if tags not in self._tagged:
             self._tagged[tags] = artifacts.tagged_names(self._tenant, tags)
-        return self._tagged[tags]
+        return release in self._tagged[tags]
 
     def _in(self, groups: frozenset[str]) -> frozenset[str]:
         if groups not in self._members:
