@@ -115,6 +115,7 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
     """Deploy what a device shall be set to, even if nothing has changed. Returns the new deployment's id.
 
     Raises:
+        BadRequest: clients would not take the update control map.
         Forbidden: the tenant's plan has no retries, or no update control maps, and some are asked for.
         NotFound: there is no such device, or it has never been accepted or configured.
         Unprocessable: as many deployments wait for the device as may.
@@ -133,7 +134,15 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
         tables.deployed(tx, tenant, device_id, deployment, item)
         _audit(tx, tenant, device_id, Action.DEPLOY_CONFIGURATION, configuration)
         try:
-            deployments.deploy_configuration(tx, tenant, deployment, device_id, configuration, retries=asked.retries)
+            deployments.deploy_configuration(
+                tx,
+                tenant,
+                deployment,
+                device_id,
+                configuration,
+                retries=asked.retries,
+                control_map=asked.update_control_map,
+            )
         except ConditionFailed:
             continue  # the device, or what is wanted of it, has changed since it was read
         _wake(tenant, device_id)

@@ -40,6 +40,9 @@ class Item(Model):
     @classmethod
     def _get_connection(cls) -> TableConnection:
         # All tables share one connection, so that calls of any kind pass one seam and one pool.
+        if "_connection" not in vars(cls):
+            # That of a base class, if it was used before, knows nothing of this class's indexes.
+            cls._connection = None
         if cls._connection is not None:
             return cls._connection
         table_connection = super()._get_connection()

@@ -52,6 +52,16 @@ esac
 """
 
 
+# What Debian does not bring: a module that takes configurations. It keeps what it was given.
+CONFIGURE = """#!/bin/sh
+case "$1" in
+    NeedsArtifactReboot) echo No ;;
+    SupportsRollback) echo No ;;
+    ArtifactInstall) cp "$2/header/meta-data" {target}/configuration.json ;;
+esac
+"""
+
+
 class MenderClient:
     """One device; a context manager, which ends it.
 
@@ -85,6 +95,7 @@ class MenderClient:
             "identity/mender-device-identity": f"#!/bin/sh\necho SerialNo={self.serial}\n",
             "inventory/mender-inventory-lamp": "#!/bin/sh\necho wick=cotton\necho oil=rape\necho oil=olive\n",
             "modules/failing": FAILING,
+            "modules/mender-configure": CONFIGURE.format(target=shlex.quote(str(self._target))),
             "modules/gated": GATED.format(target=shlex.quote(str(self._target))),
             # Whatever a client asks of its machine, it must not reach this one.
             "bin/systemctl": "#!/bin/sh\nexit 0\n",

@@ -13,6 +13,7 @@ DEVAUTH = "/api/management/v2/devauth/devices"
 DEPLOYMENTS = "/api/management/v1/deployments/deployments"
 ARTIFACTS = "/api/management/v1/deployments/artifacts"
 INVENTORY = "/api/management/v1/inventory/devices"
+CONFIGURATIONS = "/api/management/v1/deviceconfig/configurations/device"
 
 
 class Operator:
@@ -64,6 +65,16 @@ class Operator:
         answer = self._http.post(DEPLOYMENTS, json=body)
         assert answer.status_code == 201, answer.text
         return answer.headers["Location"].rsplit("/", 1)[-1]
+
+    def configure(self, client: MenderClient, configuration: dict[str, str]) -> str:
+        """Configure a device and deploy that; the deployment's id."""
+        place = f"{CONFIGURATIONS}/{client.id}"
+        answer = self._http.put(place, json=configuration)
+        assert answer.status_code == 204, answer.text
+        answer = self._http.post(f"{place}/deploy", json={"retries": 0})
+        assert answer.status_code == 200, answer.text
+        deployment: str = answer.json()["deployment_id"]
+        return deployment
 
     def abort(self, deployment: str) -> None:
         """Abort a deployment."""

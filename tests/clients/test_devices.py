@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,3 +129,17 @@ def test_an_abort_in_the_middle_is_rolled_back(fleet: Fleet, publish: Publish, o
     publish("after-abort-1", "still alight")
     assert ends(operator, client, operator.deploy("after-abort-1", client))["status"] == "success"
     assert (client.installed / "after-abort-1.txt").read_text() == "still alight"
+
+
+def test_a_configuration_reaches_its_device(fleet: Fleet, operator: Operator) -> None:
+    client, other = fleet
+    configuration = {"timezone": "Europe/Oslo", "motto": "let there be light, \u00fc"}
+
+    assert ends(operator, client, operator.configure(client, configuration))["status"] == "success"
+
+    assert json.loads((client.installed / "configuration.json").read_text()) == configuration
+    assert not (other.installed / "configuration.json").exists()
+    # The same again is installed again.
+    (client.installed / "configuration.json").unlink()
+    assert ends(operator, client, operator.configure(client, configuration))["status"] == "success"
+    assert (client.installed / "configuration.json").exists()

@@ -120,6 +120,7 @@ def ids(world: World) -> dict[str, str]:
     return {
         "integrations": integration,
         "state": integration,
+        "device": device["id"],
         "devices": device["id"],
         "auth": device["auth_sets"][0]["id"],
         "users": user["id"],

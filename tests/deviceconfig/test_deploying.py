@@ -127,6 +127,23 @@ def test_what_deploy_does_not_take(configured: Configured, body: object):
     assert answer.status_code == 400
 
 
+def test_an_update_control_map_goes_along(configured: Configured, tenant):
+    from chalicelib.tenantadm import service
+
+    states = {"ArtifactInstall_Enter": {"action": "pause"}}
+    deployment = configured.deploy(update_control_map={"priority": 1, "states": states})
+    wanted = {"id": deployment, "priority": 1, "states": states}
+    assert configured.device.poll().json()["update_control_map"] == wanted
+    assert configured.world.show(deployment)["update_control_map"] == wanted
+
+    place = f"{PLACE}/{configured.device.id}/deploy"
+    answer = configured.world.api.post(place, json={"update_control_map": {"unknown": 1}})
+    assert answer.status_code == 400
+    service.set_plan(tenant.id, plan="professional")
+    assert configured.world.api.post(place, json={"update_control_map": {}}).status_code == 403
+    assert configured.world.api.post(place, json={"retries": 1}).status_code == 200
+
+
 def test_deploy_needs_a_body(configured: Configured):
     place = f"{PLACE}/{configured.device.id}/deploy"
     assert configured.world.api.post(place).status_code == 400

@@ -290,6 +290,9 @@ def test_decommissioning_takes_all_of_it_along(server, watched: Watched, tenant)
 
     assert list(MonitorItem.query(_device(tenant.id, watched.device.id))) == []
     assert watched.alerts() == watched.latest() == []
+    left = Watched(watched.world, watched.world.device())
+    left.sent(alert())
+    assert left.alerts() == ["sshd CRITICAL 00"]
 
 
 def test_a_report_that_races_with_the_end_of_its_device(watched: Watched, tenant):

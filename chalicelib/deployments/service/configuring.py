@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits, settings
 from chalicelib.artifacts import service as artifacts
@@ -13,6 +13,7 @@ from chalicelib.aws import link_secret
 from chalicelib.aws.s3 import Link
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import configuration as rules
+from chalicelib.deployments.rules import control_maps
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import drafts
 from chalicelib.deployments.service.drafts import Draft
@@ -40,6 +41,7 @@ def deploy_configuration(
     configuration: Mapping[str, str],
     *,
     retries: int = 0,
+    control_map: dict[str, Any] | None = None,
 ) -> None:
     """Deploy a configuration to a device, whether it has it already or not. Commits ``tx``.
 
@@ -52,8 +54,10 @@ def deploy_configuration(
         device_id: the device.
         configuration: what the device shall be configured with: all of it.
         retries: how often the device may try again.
+        control_map: where the update waits for its user.
 
     Raises:
+        BadRequest: clients would not take the map.
         NotFound: there is no such device.
         Unprocessable: as many deployments wait for the device as may.
         ConditionFailed: with label ``head``: read the device again and try again; or with one of the caller's own.
@@ -76,6 +80,7 @@ def deploy_configuration(
         filter={"id": "", "name": "", "terms": [only]},
         lock=deployment,  # no two are the same
         configuration=configuration,
+        control_map=None if control_map is None else control_maps.read(control_map, deployment),
     )
     drafts.write(tx, tenant, draft, waiters)
 
