@@ -101,14 +101,21 @@ def after_grant(given: PerTier, before: PerTier, after: PerTier) -> PerTier:
     )
 
 
-def check_grant(own: PerTier, given: PerTier, accepted: PerTier, child: PerTier) -> None:
+def grows(before: PerTier, after: PerTier) -> tuple[Tier, ...]:
+    """The tiers of which a child would have more. What comes back is always taken, however much the provider lacks."""
+    return tuple(tier for tier in Tier if before.of(tier) >= 0 and not 0 <= after.of(tier) <= before.of(tier))
+
+
+def check_grant(own: PerTier, given: PerTier, accepted: PerTier, before: PerTier, child: PerTier) -> None:
     """Judge whether a provider with the limits ``own`` may have ``given`` this much, ``child`` to the child at hand.
+
+    ``before`` is what the child had: only what grows is judged.
 
     Raises:
         Unprocessable: it is more than the provider has, or a child of a limited provider would have no limit.
     """
     for name, tier in LIMITS.items():
-        if own.of(tier) < 0:
+        if own.of(tier) < 0 or tier not in grows(before, child):
             continue
         if child.of(tier) < 0 or given.of(tier) + accepted.of(tier) > own.of(tier):
             left = max(0, own.of(tier) - given.of(tier) - accepted.of(tier) + max(0, child.of(tier)))

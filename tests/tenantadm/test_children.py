@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib import limits
+from chalicelib import limits, settings
 from chalicelib.errors import Unprocessable
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
@@ -182,6 +183,23 @@ class TestLimits:
         with pytest.raises(Unprocessable, match="children have 6"):
             service.set_limits(provider.id, max_devices=5)
         service.set_limits(provider.id, max_devices=6)
+
+    def test_what_comes_back_is_taken_however_little_is_left(
+        self, server, boss: httpx2.Client, http: httpx2.Client, provider: Tenant, monkeypatch: pytest.MonkeyPatch
+    ):
+        child = make(boss, device_limit=4)
+        world = World(boss, http, provider.tenant_token)
+        for _ in range(5):
+            world.device()
+        service.set_limits(provider.id, max_devices=4)  # 5 and 4 are more than that: they stay
+
+        assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 5}).status_code == 422
+        assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 3}).status_code == 204
+        known = replace(settings.current(), removal_settle=0)
+        monkeypatch.setattr(settings, "current", lambda: known)
+        assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
+        server.drain()
+        assert service.get_tenant(provider.id).given == PerTier()
 
     def test_at_once_no_more_is_given_than_there_is(self, boss: httpx2.Client, provider: Tenant):
         def one(_: int) -> int:

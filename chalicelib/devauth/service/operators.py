@@ -111,9 +111,12 @@ def by_tier(tenant: TenantId) -> dict[str, PerTier]:
     }
 
 
-def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier) -> None:
-    """Let a transaction through only while no more devices are accepted (-1: any); fails with label ``limit``."""
-    for tier in Tier:
+def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier, tiers: Collection[Tier]) -> None:
+    """Let a transaction through only while no more devices of these tiers are accepted; fails with label ``limit``.
+
+    ``most`` -1: any number.
+    """
+    for tier in tiers:
         if most.of(tier) >= 0:
             tables.require_accepted_at_most(tx, tenant, tier, most.of(tier))
 

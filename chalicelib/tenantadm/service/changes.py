@@ -12,7 +12,6 @@ from chalicelib.errors import NotFound, Unavailable
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tenantadm import rules, tables
-from chalicelib.tenantadm.rules import Status
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def create(tx: Transaction, tenant: Tenant) -> None:
 
 def _control(tenant: Tenant) -> ControlItem:
     item = control.ref(tenant.id)
-    item.status = Status.ACTIVE if tenant.status is Status.ACTIVE else tenant.status
+    item.status = tenant.status
     item.plan, item.addons = tenant.plan, list(tenant.addons)
     item.trial = tenant.trial_expiration is not None
     own = rules.remaining(tenant.devices, tenant.given)

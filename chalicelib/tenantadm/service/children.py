@@ -102,10 +102,11 @@ def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *
     from chalicelib.devauth import service as devauth
 
     given = rules.after_grant(provider.given, before, after)
-    if after != before:
-        rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), after)
+    more = rules.grows(before, after)
+    if more:
+        rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), before, after)
         # What the provider accepts meanwhile is not left either.
-        devauth.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given))
+        devauth.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given), more)
     changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
 
 
