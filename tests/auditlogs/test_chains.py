@@ -41,7 +41,7 @@ def write(tenant: TenantId, number: int = 0, **more: Any) -> None:
 
 
 def stored(tenant: TenantId) -> list[EntryItem]:
-    return [item for shard in range(8) for item in EntryItem.query(keys.partition(tenant, str(shard)))]
+    return [item for shard in range(64) for item in EntryItem.query(keys.partition(tenant, str(shard)))]
 
 
 def numbers(tenant: TenantId) -> list[int]:
