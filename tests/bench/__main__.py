@@ -23,7 +23,10 @@ from tests.simulator.management import RefusedError
 from tests.simulator.serve import ServerFailedError, ServerProcess
 
 # The memory that transfers need is only seen before anything larger was in it, so they come first.
-PARTS = {each.__name__: each for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, relay)}
+PARTS = {
+    each.__name__: each
+    for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, parts.search, relay)
+}
 
 
 def main() -> int:

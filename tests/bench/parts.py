@@ -23,6 +23,9 @@ from tests.simulator.serve import Address, ServerProcess
 AT_ONCE = 16
 """Connections that load comes over."""
 
+CHANGED = 100
+"""Devices that changed since the snapshot that is searched."""
+
 MB = 1e6
 
 
@@ -34,13 +37,14 @@ class Size:
     poll_rounds: int
     devices: int
     rosters: tuple[int, ...]
+    searched: tuple[int, ...]
     megabytes: int
     import_rounds: int
     sockets: int
 
 
-FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), 200, 9, 10_000)
-QUICK = Size(1.0, 3, 200, (1_000, 10_000), 20, 3, 1_000)
+FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), (10_000, 100_000), 200, 9, 10_000)
+QUICK = Size(1.0, 3, 200, (1_000, 10_000), (10_000,), 20, 3, 1_000)
 
 
 @dataclass
@@ -305,6 +309,25 @@ async def scale(bench: Bench) -> None:
                 Number("aborting: write units", aborting["write_units"], ""),
             )
             bench.results.add(part, Number("memory of the server, highest so far", bench.usage()["peak"], "MB"))
+    calibrate(bench.results)
+
+
+async def search(bench: Bench) -> None:
+    """Finding 20 of many devices by two conditions and a sort, in a process of its own."""
+    for devices in bench.size.searched:
+        part = f"A search among {devices:,} devices, {CHANGED} of them changed since the snapshot"
+        async with bench.tenant() as (_, _, _, tenant):
+            found = bench.process.ask("searching", tenant=tenant, devices=devices, changed=CHANGED)
+        bench.results.add(
+            part,
+            Number("the first in a process: CPU", found["cold"] * 1000, "ms", found["cold"]),
+            Number("a further one: CPU", found["warm"] * 1000, "ms", found["warm"]),
+            Number("devices found", found["found"], ""),
+            Number("memory of the process before", found["before"], "MB"),
+            Number("memory of the process after", found["after"], "MB"),
+            Number("building the snapshot, 10,000 of them new: CPU", found["build"], "s", found["build"]),
+            Number("size of the snapshot", found["bytes"] / MB, "MB"),
+        )
     calibrate(bench.results)
 
 

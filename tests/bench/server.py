@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 import uuid
 from collections import Counter
@@ -16,6 +19,7 @@ from infra.local import rest_event
 from infra.local.lambda_context import LambdaContext
 from infra.local.routing import RouteTable
 from infra.local.testing import LocalServer
+from tests.bench.numbers import ROOT
 from tests.simulator.fleet import NEXT
 from tests.simulator.serve import serve
 
@@ -98,6 +102,16 @@ def roster(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
+def searching(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Search among devices that are written past the API, in a process that has just started."""
+    from tests.bench import searching as part
+
+    built = part.fill(order["tenant"], order["devices"], order["changed"])
+    command = [sys.executable, "-m", part.__name__, order["tenant"]]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return {**built, **json.loads(done.stdout)}
+
+
 def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     """Begin to count what calls cost in DynamoDB, or end it and say."""
     from tests.support.probe import counted
@@ -149,4 +163,4 @@ if __name__ == "__main__":
     from chalicelib.storage import connection
 
     connection.observers.append(_note)
-    serve({each.__name__: each for each in (count, handler, roster, tenant, usage)})
+    serve({each.__name__: each for each in (count, handler, roster, searching, tenant, usage)})

@@ -74,6 +74,7 @@ def test_the_plain_list_is_by_id_with_an_exact_total(api, fleet):
         ("tags/place=Hall+7", "a"),
         ("group=g", "c"),
         ("group=nothing", ""),
+        ("group=", ""),
         ("group=g&name=a", ""),
         ("has_group=true", "c"),
         ("has_group=false", "abde"),
@@ -216,6 +217,10 @@ def test_order_pages_and_projection(api, fleet):
         {"attributes": [{"scope": "strange", "attribute": "n"}]},
         {"per_page": 501},
         {"page": -1},
+        {"filters": [condition("$prefix", "a")]},
+        {"filters": [condition("$eq", 1)] * 101},
+        {"sort": [{"scope": "inventory", "attribute": "n", "order": "asc"}] * 21},
+        {"text": "x" * 256},
     ],
     ids=str,
 )
@@ -259,3 +264,122 @@ def test_a_page_of_the_plain_list_costs_two_round_trips(api, fleet, warm):
     # The third is the user's session, with the user's rights.
     assert (cost.round_trips, cost.by_operation["Query"]) == (3, 2)
     assert cost.read_units <= 4
+
+
+IDENTITIES = "/api/management/v2alpha1/inventory/identities/search"
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "prefix", "found"),
+    [
+        ("identity", "sn", "SN-", "abcde"),
+        ("identity", "sn", "SN-b", "b"),
+        ("identity", "sn", "N-b", ""),
+        ("identity", "sn", "", "abcde"),
+        ("tags", "place", "Hall", "a"),
+        ("tags", "name", "Hall", ""),
+    ],
+)
+def test_identities_by_their_beginning(api, fleet, scope, name, prefix, found):
+    answer = api.post(IDENTITIES, json={"scope": scope, "name": name, "value_prefix": prefix})
+    assert "".join(sorted(names(fleet, answer))) == found
+    assert answer.headers["x-total-count"] == str(len(found))
+
+
+def test_identities_in_pages_and_as_far_as_wanted(api, fleet):
+    wanted = {"scope": "identity", "name": "id", "value_prefix": fleet["c"][:8]}
+    only = {"attributes": [{"scope": "identity", "attribute": "sn"}]}
+    (shown,) = api.post(IDENTITIES, json=wanted | only).json()
+    assert shown["id"] == fleet["c"]
+    assert {(item["scope"], item["name"]) for item in shown["attributes"]} == {
+        ("identity", "sn"),
+        ("system", "updated_ts"),
+    }
+    page = api.post(
+        IDENTITIES, json={"scope": "identity", "name": "sn", "value_prefix": "SN", "page": 2, "per_page": 2}
+    )
+    assert ids(page) == sorted(fleet.values())[2:4]
+    assert 'page=3&per_page=2>; rel="next"' in page.headers["link"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"scope": "inventory", "name": "sn", "value_prefix": "a"},
+        {"scope": "identity", "value_prefix": "a"},
+        {"scope": "identity", "name": "sn"},
+        {"scope": "identity", "name": "sn", "value_prefix": 1},
+        {"scope": "identity", "name": "sn", "value_prefix": "a", "per_page": 501},
+        {"scope": "identity", "name": "sn", "value_prefix": "a", "page": -1},
+        {"scope": "identity", "name": "sn", "value_prefix": "a", "attributes": [{"scope": "strange"}]},
+    ],
+    ids=str,
+)
+def test_identities_that_can_not_be(api, body):
+    assert api.post(IDENTITIES, json=body).status_code == 400
+
+
+def test_no_device_has_components(api, fleet):
+    url = "/api/management/v2alpha1/inventory/devices"
+    answer = api.get(f"{url}/{fleet['a']}/components")
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert api.get(f"{url}/nobody/components").status_code == 404
+
+
+def test_the_list_sorts_by_several_attributes(api, fleet):
+    answer = api.get(DEVICES, params={"sort": "identity/status:desc,n:asc,name:desc"})
+    assert names(fleet, answer) == "edabc"
+
+
+def test_flags_are_found_and_counted(api, fleet, tenant):
+    from chalicelib.inventory.tables import devices
+    from chalicelib.storage.transactions import Transaction
+
+    device = devices.find(tenant.id, fleet["b"])
+    assert device is not None
+    tx = Transaction()
+    more: dict[str, dict[str, list[Any]]] = {
+        "monitor": {"alerts": [True], "alert_count": [2]},
+        "system": {"tier": ["micro"]},
+    }
+    devices.set_attributes(tx, tenant.id, device, device.attributes | more)
+    tx.commit()
+    for operator, value, found in (("$eq", True, "b"), ("$eq", 1, ""), ("$ne", True, "acde"), ("$in", [True], "b")):
+        answer = api.post(SEARCH, json={"filters": [condition(operator, value, "alerts", "monitor")]})
+        assert "".join(sorted(names(fleet, answer))) == found
+    numbers = api.get("/api/management/v2/inventory/statistics").json()["devices_by_status"]["accepted"]
+    assert numbers == {"standard": 3, "micro": 1, "system": 0}
+
+
+def test_what_some_groups_hold_is_all_that_is_found(api, fleet, tenant):
+    from chalicelib.errors import Forbidden, NotFound
+    from chalicelib.inventory import service
+    from chalicelib.inventory.rules.matching import Query
+
+    mine = frozenset({"g", "none"})
+    for query in (Query(), Query(ids=frozenset(fleet.values())), Query(text="sn")):
+        found, total = service.search(tenant.id, query, 0, 9, mine)
+        assert ([device.id for device in found], total) == ([fleet["c"]], 1)
+    assert service.search(tenant.id, Query(), 0, 9, frozenset()) == ([], 0)
+    counts = {(row.scope, row.name): row.count for row in service.attribute_counts(tenant.id, mine)}
+    assert counts["identity", "sn"] == 1
+    assert ("tags", "place") not in counts
+    assert service.statistics(tenant.id, mine)["accepted"]["standard"] == 1
+    assert service.statistics(tenant.id, mine)["pending"]["standard"] == 0
+    api.put(path(fleet["a"], "/group"), json={"group": "other"})
+    assert service.names(tenant.id, None, mine) == ["g"]
+    with pytest.raises(NotFound):
+        service.members(tenant.id, "other", 0, 9, mine)
+    for refused in (
+        lambda: service.put(tenant.id, fleet["c"], "other", mine),
+        lambda: service.put_many(tenant.id, "other", [fleet["c"]], mine),
+    ):
+        with pytest.raises(Forbidden):
+            refused()
+    everyone = list(fleet.values())
+    assert service.put_many(tenant.id, "none", everyone, mine).updated_count == 1
+    assert service.take_out(tenant.id, "other", everyone, mine).matched_count == 0
+    assert service.dissolve(tenant.id, "other", mine).matched_count == 0
+    assert service.dissolve(tenant.id, "none", mine).updated_count == 1
+    assert service.members(tenant.id, "other", 0, 9) == ([fleet["a"]], 1)

@@ -67,7 +67,7 @@ def _view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, Ch
 def _few(tenant: TenantId, query: Query) -> Changed | None:
     """All devices that the query can find, if these are few."""
     ids = query.ids
-    if ids is None and query.group is not None and membership.group_size(tenant, query.group) <= _FEW:
+    if ids is None and query.group and membership.group_size(tenant, query.group) <= _FEW:
         ids = frozenset(membership.group_members(tenant, query.group))
     if ids is None or len(ids) > _FEW:
         return None
