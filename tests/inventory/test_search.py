@@ -332,7 +332,7 @@ def test_the_list_sorts_by_several_attributes(api, fleet):
     assert names(fleet, answer) == "edabc"
 
 
-def test_flags_are_found_and_counted(api, fleet, tenant):
+def test_flags_are_found(api, fleet, tenant):
     from chalicelib.inventory.tables import devices
     from chalicelib.storage.transactions import Transaction
 
@@ -348,8 +348,6 @@ def test_flags_are_found_and_counted(api, fleet, tenant):
     for operator, value, found in (("$eq", True, "b"), ("$eq", 1, ""), ("$ne", True, "acde"), ("$in", [True], "b")):
         answer = api.post(SEARCH, json={"filters": [condition(operator, value, "alerts", "monitor")]})
         assert "".join(sorted(names(fleet, answer))) == found
-    numbers = api.get("/api/management/v2/inventory/statistics").json()["devices_by_status"]["accepted"]
-    assert numbers == {"standard": 3, "micro": 1, "system": 0}
 
 
 def test_what_some_groups_hold_is_all_that_is_found(api, fleet, tenant):
