@@ -61,6 +61,7 @@ RELEASE_TAGS_TOTAL = 100  # Mender: distinct tags of a tenant
 UPDATE_TYPES = 1000  # own: payload types that are remembered of a tenant
 UPDATE_TYPE = 256  # own: characters of one that is remembered
 UPLOAD_FIELDS = 1 * MIB  # own: what an upload form may hold in front of its file
+UPLOAD_LINK = 5 * GIB  # AWS: an object that is written by one request, as by a link
 UPLOAD_LIFE = 21_600  # own: seconds that an upload through the API may take
 UPLOAD_MARGIN = 300  # own: seconds beyond a link's end: a transfer that began in time may still be running
 UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may wait to be verified

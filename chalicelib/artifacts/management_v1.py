@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.artifacts import rules, service, shapes
 from chalicelib.errors import BadRequest, Conflict
-from chalicelib.http import paging
+from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
@@ -122,10 +123,23 @@ def download(request: Request, id: str) -> Reply:
     "POST /management/v1/deployments/artifacts/directupload",
     auth=Auth.USER,
     permission=Permission.ARTIFACTS_UPLOAD,
+    body=bytes,
 )
 def request_upload(request: Request) -> Reply:
-    """A link to upload an artifact by, past the API."""
-    return Reply(200, service.request_link(request.tenant))
+    """A link to upload an artifact by, past the API. Beyond Mender's, a body may bring the fields of an upload form."""
+    about = content.decode(request.raw, shapes.Announcement) if request.raw.strip() else shapes.Announcement()
+    return Reply(200, service.request_link(request.tenant, msgspec.structs.asdict(about)))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/artifacts/directupload/{id}",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+)
+def show_upload(request: Request, id: str) -> Reply:
+    """What became of a direct upload; beyond Mender's."""
+    return Reply(200, service.verdict(request.tenant, id))
 
 
 @endpoint(

@@ -32,7 +32,7 @@ from chalicelib.artifacts.releases import show as show_release
 from chalicelib.artifacts.rules import Candidate
 from chalicelib.artifacts.software import SoftwareFilter, software
 from chalicelib.artifacts.tables.releases import tagged_names
-from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verify
+from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verdict, verify
 
 __all__ = [
     "SORTS",
@@ -71,5 +71,6 @@ __all__ = [
     "tagged_names",
     "tick",
     "upload",
+    "verdict",
     "verify",
 ]

@@ -125,6 +125,24 @@ class UploadLink(Link, kw_only=True):
     id: str
 
 
+class Announcement(msgspec.Struct):
+    """Body of a request for an upload link: the fields of an upload form, where there was one. All may be missing."""
+
+    artifact_id: str = ""
+    description: str = ""
+    size: str = ""
+
+
+class Verdict(msgspec.Struct, omit_defaults=True):
+    """What became of a direct upload so far."""
+
+    id: str
+    status: str
+    """``pending``, ``verifying``, ``accepted`` (there is an artifact of this id) or ``refused``."""
+    refusal: dict[str, Any] | None = None
+    """The status and the body with which an upload through the API would have been refused."""
+
+
 class StorageLimit(msgspec.Struct):
     """Bytes that the tenant may store (0: no limit) and does."""
 

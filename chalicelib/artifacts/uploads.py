@@ -196,12 +196,26 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     return tx
 
 
-def request_link(tenant: TenantId) -> shapes.UploadLink:
-    """Announce a direct upload: a link that writes the object of the artifact with the answer's id."""
-    upload_id = str(uuid.uuid4())
+def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLink:
+    """Announce a direct upload: a link that writes the object of the artifact with the answer's id.
+
+    Args:
+        tenant: whose the artifact will be.
+        fields: of the upload form, where there was one (``rules.read_fields``).
+
+    Raises:
+        BadRequest: a field breaks its rule.
+        Conflict: there is an artifact with the id that was asked for.
+        TooLarge: the file is to be larger than artifacts may be.
+    """
+    about = rules.read_fields(fields)
+    upload_id = about.id or str(uuid.uuid4())
     key = s3.key(tenant, "artifacts", upload_id)
     link = s3.upload_link(key, life=settings.current().upload_link_life)
-    upload_table.start(tenant, upload_id, key, link.expire + _MARGIN, link_ends=link.expire)
+    taken = about.id is not None and artifact_table.find(tenant, upload_id) is not None
+    due = link.expire + _MARGIN
+    if taken or not upload_table.start(tenant, upload_id, key, due, link.expire, about.description):
+        raise Conflict(_TAKEN)
     return shapes.UploadLink(id=upload_id, uri=link.uri, expire=clock.rfc3339(link.expire), method="PUT", header={})
 
 
@@ -223,6 +237,25 @@ def complete(tenant: TenantId, upload_id: str) -> None:
             queues.send(queues.Queue.UPLOADS, {"tenant": tenant, "id": upload_id, "by": actor.current()})
 
 
+def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
+    """What became of a direct upload so far. It is forgotten a while after its link has ended, its artifact is not.
+
+    Raises:
+        NotFound: no direct upload of this id is known.
+    """
+    item = upload_table.find(tenant, upload_id)
+    known = item is not None and item.link_ends is not None and item.status != Status.GARBAGE
+    if item is None or not known:
+        if artifact_table.find(tenant, upload_id) is None:
+            raise NotFound("not found")
+        return shapes.Verdict(upload_id, "accepted")
+    if item.status == Status.FAILED:
+        # One that nobody completed in time has no more than a reason.
+        refusal = item.refusal or {"status": Conflict.status, "error": item.reason}
+        return shapes.Verdict(upload_id, "refused", refusal)
+    return shapes.Verdict(upload_id, "accepted" if item.status == Status.DONE else item.status)
+
+
 def verify(tenant: TenantId, upload_id: str) -> None:
     """Make an artifact of a direct upload, or note why it can't be one. Any number of runs are as good as one.
 
@@ -238,13 +271,14 @@ def verify(tenant: TenantId, upload_id: str) -> None:
         if ref.size > limits.ARTIFACT_UPLOAD:
             raise TooLarge(_TOO_LARGE)
         parsed = _parse(tenant, ChunkReader(s3.read(ref)))
-        _publish(tenant, upload_id, parsed, ref, link_ends=item.link_ends)
+        _publish(tenant, upload_id, parsed, ref, item.description or "", link_ends=item.link_ends)
     except Unavailable:
         raise
     except DomainError as error:
         reason = "there is no object" if isinstance(error, NotFound) else error.text
         due = max(clock.now(), (item.link_ends or clock.now()) + _MARGIN)
-        if upload_table.failed(item, reason, due):
+        refusal = {"status": error.status, "error": reason, **error.extra}
+        if upload_table.failed(item, reason, refusal, due):
             s3.delete(item.key)
 
 

@@ -82,9 +82,12 @@ def _send(
     return answer
 
 
-def put(object_key: str, data: bytes, content_type: str = "application/octet-stream") -> ObjectRef:
-    """Write a small object at once."""
-    answer = _send("PUT", _url(object_key), data, {"Content-Type": content_type})
+def put(
+    object_key: str, data: bytes, content_type: str = "application/octet-stream", *, kept: str | None = None
+) -> ObjectRef:
+    """Write a small object at once. ``kept`` names the rule of the bucket's lifecycle by which it goes."""
+    tags = {"x-amz-tagging": urlencode({"kept": kept})} if kept else {}
+    answer = _send("PUT", _url(object_key), data, {"Content-Type": content_type, **tags})
     return ObjectRef(object_key, _version(answer), len(data))
 
 

@@ -27,11 +27,17 @@ class TemplateError(Exception):
     """The template uses something that this reader does not know."""
 
 
+def read(path: Path) -> dict[str, Any]:
+    """A template as it is written, its functions in their long form."""
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  # a SafeLoader
+    return document
+
+
 class Template:
     """One template with its parameters given; properties come out as plain values."""
 
     def __init__(self, path: Path, parameters: Mapping[str, str], region: str) -> None:
-        document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  # a SafeLoader
+        document = read(path)
         declared = document.get("Parameters", {})
         self._resources: dict[str, Any] = document.get("Resources", {})
         self._conditions: dict[str, Any] = document.get("Conditions", {})

@@ -25,6 +25,7 @@ import uvicorn
 from infra.relay.app import Relay
 from infra.relay.recordings import RestRecordings
 from infra.relay.service import Service
+from infra.relay.uploads import Api
 from infra.relay.upstream import ApiGateway
 
 PING = 30.0
@@ -41,7 +42,7 @@ def main() -> None:
     if ca := os.environ.get("RELAY_CA"):
         tls.load_verify_locations(ca)
     upstream = ApiGateway(websockets, tls if websockets.startswith("wss:") else None)
-    service = Service(Relay(upstream, RestRecordings(rest, tls)))
+    service = Service(Relay(upstream, RestRecordings(rest, tls), Api(rest, tls)))
     asyncio.run(_serve(service, int(os.environ.get("RELAY_PORT", "8080"))))
 
 

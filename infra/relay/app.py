@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from chalicelib import limits
-from infra.relay import files, playback, sockets
+from infra.relay import files, playback, sockets, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from infra.relay.playback import Recordings
+    from infra.relay.uploads import Api
     from infra.relay.upstream import Upstream
 
     Scope = dict[str, Any]
@@ -29,9 +30,11 @@ _SLEEP_MS = 100
 class Relay:
     """Serves what it knows; :meth:`serves` says what that is, so that others can serve the rest of a host."""
 
-    def __init__(self, upstream: Upstream, recordings: Recordings) -> None:
+    def __init__(self, upstream: Upstream, recordings: Recordings, api: Api | None = None) -> None:
+        """``api``: takes uploads of artifacts; without one they are not the relay's."""
         self._upstream = upstream
         self._recordings = recordings
+        self._api = api
 
     @staticmethod
     def wish(scope: Scope) -> dict[str, str] | None:
@@ -41,17 +44,21 @@ class Relay:
             return {"device_id": unquote(found[1])}
         return {} if scope["path"] == DEVICE else None
 
-    @staticmethod
-    def serves(scope: Scope) -> bool:
+    def serves(self, scope: Scope) -> bool:
         """Whether this request or websocket is the relay's."""
         path = scope["path"]
         if scope["type"] == "websocket":
             return Relay.wish(scope) is not None or bool(_PLAYBACK_PATH.fullmatch(path))
+        if path == uploads.PATH:
+            return self._api is not None and scope["method"] == "POST"
         found = _DEVICE_PATH.fullmatch(path)
         return bool(found and scope["method"] in _VERBS.get(found[2], ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or websocket that is the relay's."""
+        if self._api is not None and scope["path"] == uploads.PATH:
+            await uploads.upload(scope, receive, send, self._api)
+            return
         found = _DEVICE_PATH.fullmatch(scope["path"])
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if found is None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules import envelope, transfer
 from chalicelib.deviceconnect.rules.dialect import GapError
 from chalicelib.deviceconnect.rules.envelope import MalformedError, Message
 from chalicelib.deviceconnect.rules.transfer import Data, FileInfo, More, Receive, TransferError
+from infra.relay.answers import Answers
 from infra.relay.forms import Form, FormError, read_form
 from infra.relay.sockets import address, credentials
 from infra.relay.translation import Incoming, Outgoing
@@ -123,7 +121,7 @@ async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, 
     except TransferError as error:
         if begun:
             raise  # too late for a status: the connection is cut, so nobody takes half a file for a whole one
-        await answers.refuse(error)
+        await answers.refuse(error.status, {"error": error.text})
     else:
         await answers.body(b"")
     finally:
@@ -159,7 +157,7 @@ async def upload(scope: Scope, read: Read, send: Send, upstream: Upstream, *, de
     try:
         await _with_session(scope, upstream, device, steps, outcome)
     except TransferError as error:
-        await answers.refuse(error)
+        await answers.refuse(error.status, {"error": error.text})
     else:
         await answers.begin(201, {"content-length": "0"})
         await answers.body(b"")
@@ -226,36 +224,3 @@ def _headers(info: FileInfo) -> dict[str, str]:
 
 def _plain(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-class Answers:
-    """Answers in the shape that all routes have."""
-
-    def __init__(self, scope: Scope, send: Send) -> None:
-        given = dict(scope["headers"]).get(b"x-men-requestid", b"").decode("latin-1")
-        acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isprintable()
-        self._request_id = given if acceptable else str(uuid.uuid4())
-        self._send = send
-
-    async def begin(self, status: int, headers: dict[str, str]) -> None:
-        """The head of an answer."""
-        always = {
-            "x-men-requestid": self._request_id,
-            "cache-control": "no-store",
-            "x-content-type-options": "nosniff",
-        }
-        pairs = [(key.encode(), value.encode("latin-1")) for key, value in (headers | always).items() if value]
-        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
-
-    async def body(self, data: bytes, *, more: bool = False) -> None:
-        """A piece of its body; the last without ``more``."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-    async def refuse(self, error: TransferError) -> None:
-        """A whole answer that says why not."""
-        data = msgspec.json.encode({"error": error.text, "request_id": self._request_id})
-        headers = {"content-type": "application/json", "content-length": str(len(data))}
-        if error.status == 401:
-            headers["www-authenticate"] = 'Bearer realm="ManagementJWT"'
-        await self.begin(error.status, headers)
-        await self.body(data)

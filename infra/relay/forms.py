@@ -30,6 +30,8 @@ class Form:
 
     fields: dict[str, str]
     file: AsyncIterator[bytes]
+    frame: int
+    """Bytes of the body that are not the file's, as long as the file comes last and nothing follows the form."""
 
 
 async def read_form(
@@ -50,8 +52,18 @@ async def read_form(
     boundary = options.get("boundary", "")
     if kind != "multipart/form-data" or not 0 < len(boundary) <= 200:
         raise FormError(400, "request Content-Type isn't multipart/form-data")
-    events = _events(receive, PushMultipartParser(boundary, max_segment_count=_PARTS), most)
+    start = bytearray()
+    in_file = False
+
+    async def remembered() -> dict[str, Any]:
+        message = await receive()
+        if not in_file:
+            start.extend(message.get("body", b""))
+        return message
+
+    events = _events(remembered, PushMultipartParser(boundary, max_segment_count=_PARTS), most)
     found: dict[str, str] = {}
+    parts = 0
     room = limits.UPLOAD_FIELDS
     name, value = "", bytearray()
     async for event in events:
@@ -64,10 +76,22 @@ async def read_form(
                 raise FormError(413, "http: request body too large")
             value += event
         elif event.name.lower() == file:
-            return Form(found, _file(events))
+            frame = _frame(bytes(start), f"--{boundary}".encode(), parts)
+            in_file = True
+            start.clear()
+            return Form(found, _file(events), frame)
         else:
+            parts += 1
             name, value = event.name.lower(), bytearray()
-    raise FormError(400, "request does not contain the file")
+    raise FormError(400, f"request does not contain the {file if file == 'file' else f'{file} file'}")
+
+
+def _frame(start: bytes, delimiter: bytes, parts: int) -> int:
+    """Bytes in front of a file that comes after so many other parts, and behind it. ``start``: of the body."""
+    place = start.find(delimiter)
+    for _ in range(parts):
+        place = start.find(delimiter, place + len(delimiter))
+    return start.find(b"\r\n\r\n", place) + 4 + len(b"\r\n" + delimiter + b"--\r\n")
 
 
 async def _file(events: AsyncIterator[Any]) -> AsyncIterator[bytes]:

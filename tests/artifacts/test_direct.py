@@ -47,6 +47,13 @@ def uploaded(shelf: Shelf, server: LocalServer, data: bytes = GOOD) -> dict[str,
     return link
 
 
+def verdict(shelf: Shelf, link: dict[str, Any]) -> dict[str, Any]:
+    """What the API says became of an upload."""
+    found: dict[str, Any] = shelf.get(f"{ARTIFACTS}/directupload/{link['id']}")
+    assert found.pop("id") == link["id"]
+    return found
+
+
 def upload_of(shelf: Shelf, link: dict[str, Any]) -> Any:
     from chalicelib.artifacts.tables import uploads
 
@@ -79,13 +86,16 @@ def test_a_link_is_what_clients_expect(shelf: Shelf) -> None:
 
 def test_an_upload_becomes_the_artifact_that_was_announced(shelf: Shelf, server: LocalServer) -> None:
     link = request(shelf)
+    assert verdict(shelf, link) == {"status": "pending"}
     put(link, GOOD)
     assert shelf.get(ARTIFACTS) == [], "not before it is verified"
 
     # What mender-cli sends along says nothing that the file itself does not say.
     about = {"size": 1, "updates": [{"type_info": {"type": None}, "files": []}]}
     assert complete(shelf, link, json=about).status_code == 202
+    assert verdict(shelf, link) == {"status": "verifying"}
     server.drain()
+    assert verdict(shelf, link) == {"status": "accepted"}
 
     (shown,) = shelf.get(ARTIFACTS)
     assert (shown["id"], shown["name"], shown["size"]) == (link["id"], "direct", len(GOOD))
@@ -101,6 +111,29 @@ def test_an_upload_that_was_not_asked_for_is_not_found(shelf: Shelf) -> None:
     for upload_id in (str(uuid.uuid4()), "42", through_the_api):
         answer = shelf.api.post(f"{ARTIFACTS}/directupload/{upload_id}/complete")
         assert answer.status_code == 404, answer.text
+    assert shelf.api.get(f"{ARTIFACTS}/directupload/{uuid.uuid4()}").status_code == 404
+
+
+def test_an_upload_may_be_announced_with_the_fields_of_a_form(shelf: Shelf, server: LocalServer) -> None:
+    wanted = str(uuid.uuid4())
+    about = {"artifact_id": wanted, "description": "announced", "size": str(len(GOOD))}
+    answer = shelf.api.post(f"{ARTIFACTS}/directupload", json=about)
+    assert answer.json()["id"] == wanted
+    put(answer.json(), GOOD)
+    complete(shelf, answer.json())
+    server.drain()
+
+    (shown,) = shelf.get(ARTIFACTS)
+    assert (shown["id"], shown["description"]) == (wanted, "announced")
+    refused: tuple[tuple[dict[str, Any], int], ...] = (
+        (about, 409),
+        ({"artifact_id": "42"}, 400),
+        ({"size": "-1"}, 400),
+        ({"size": str(limits.ARTIFACT_UPLOAD + 1)}, 413),
+        ({"description": ["no text"]}, 400),
+    )
+    for announced, status in refused:
+        assert shelf.api.post(f"{ARTIFACTS}/directupload", json=announced).status_code == status
 
 
 def test_a_tenants_uploads_are_its_own(shelf: Shelf, sign_in: Any) -> None:
@@ -109,7 +142,9 @@ def test_a_tenants_uploads_are_its_own(shelf: Shelf, sign_in: Any) -> None:
     other = tenantadm.create_tenant("Other")
     link = request(shelf)
 
-    assert complete(Shelf(sign_in(other), other.id), link).status_code == 404
+    stranger = Shelf(sign_in(other), other.id)
+    assert complete(stranger, link).status_code == 404
+    assert stranger.api.get(f"{ARTIFACTS}/directupload/{link['id']}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -137,6 +172,9 @@ def test_what_is_no_artifact_never_becomes_one(
     answer = complete(shelf, link)
     assert answer.status_code == 409
     assert reason in answer.json()["error"]
+    refused = verdict(shelf, link)
+    assert (refused["status"], refused["refusal"]["status"]) == ("refused", 404 if data is None else 400)
+    assert reason in refused["refusal"]["error"]
     # The link is still alive: what is written by it now is garbage.
     put(link, GOOD)
     tick(when_dead())
@@ -197,6 +235,7 @@ def test_links_serve_what_was_verified_whatever_is_written_later(shelf: Shelf, s
         assert httpx2.get(uri).content == GOOD
     # The bucket expires versions that are not the newest: once the link is dead the verified one is put back.
     tick(when_dead())
+    assert verdict(shelf, link) == {"status": "accepted"}, "also when its announcement is forgotten"
     newest = bucket().get_object(Bucket=bucket_name(), Key=f"{shelf.tenant}/artifacts/{link['id']}")
     assert newest["Body"].read() == GOOD
     assert newest["VersionId"] == candidate.version

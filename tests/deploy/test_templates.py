@@ -1,15 +1,33 @@
-"""The templates: valid, and holding what production needs of them."""
+"""The templates: valid, and holding what production needs of them (R7: what is stored is safe)."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from infra.local.engine.process import ROOT
+import pytest
+
+from infra.local.engine.process import REGION, ROOT
+from infra.local.template import Template, read
 
 TEMPLATES = sorted((ROOT / "infra" / "templates").glob("*.yaml"))
 LINT = Path(sys.executable).with_name("cfn-lint")
+STORAGE = ROOT / "infra" / "templates" / "storage.yaml"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+
+
+def resources(template: Path, kind: str) -> dict[str, Any]:
+    """Those of one type, as they are written: intrinsic functions in their long form."""
+    found = {name: each for name, each in read(template)["Resources"].items() if each["Type"] == kind}
+    assert found, f"{template.name} has no {kind}"
+    return found
+
+
+def resolved(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """Properties of the storage template's resources of one type, with these parameters."""
+    return dict(Template(STORAGE, {"Stage": "prod", **parameters}, REGION).resources(kind))
 
 
 def test_the_templates_are_valid() -> None:
@@ -18,3 +36,116 @@ def test_the_templates_are_valid() -> None:
 
     assert TEMPLATES
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_table_can_be_restored_and_none_is_deleted_by_a_slip() -> None:
+    for name, table in resources(STORAGE, "AWS::DynamoDB::Table").items():
+        about = table["Properties"]
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", name
+        assert about["DeletionProtectionEnabled"] is True, name
+        assert about["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
+        assert about["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}, name
+        assert about["BillingMode"] == "PAY_PER_REQUEST", name
+
+
+def test_a_key_of_ones_own_encrypts_everything() -> None:
+    tables = resolved("AWS::DynamoDB::Table", KmsKey=KEY)
+    queues = resolved("AWS::SQS::Queue", KmsKey=KEY)
+    [bucket] = resolved("AWS::S3::Bucket", KmsKey=KEY).values()
+
+    for table in tables.values():
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+    for queue in queues.values():
+        assert (queue["KmsMasterKeyId"], "SqsManagedSseEnabled" in queue) == (KEY, False)
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+    assert rule["BucketKeyEnabled"] is True
+
+
+def test_without_one_the_keys_are_those_of_aws() -> None:
+    """Tables have them where nothing is said."""
+    [bucket] = resolved("AWS::S3::Bucket").values()
+
+    assert all("SSESpecification" not in table for table in resolved("AWS::DynamoDB::Table").values())
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in resolved("AWS::SQS::Queue").values())
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
+    [(name, bucket)] = resources(STORAGE, "AWS::S3::Bucket").items()
+    about = bucket["Properties"]
+    rules = {rule["Id"]: rule for rule in about["LifecycleConfiguration"]["Rules"]}
+
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert len(about["PublicAccessBlockConfiguration"]) == 4
+    assert set(about["PublicAccessBlockConfiguration"].values()) == {True}
+    assert about["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+    assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert rules["replaced-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
+    assert [rule["Id"] for rule in rules.values() if "ExpirationInDays" in rule] == ["recordings"]
+    [policy] = resources(STORAGE, "AWS::S3::BucketPolicy").values()
+    assert policy["Properties"]["Bucket"] == {"Ref": name}
+    assert only_tls(policy["Properties"]["PolicyDocument"])
+
+
+def test_recordings_go_after_the_time_that_they_are_kept() -> None:
+    from chalicelib import limits
+
+    [bucket] = resolved("AWS::S3::Bucket").values()
+    [rule] = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "recordings"]
+
+    assert rule["TagFilters"] == [{"Key": "kept", "Value": "30-days"}]
+    assert rule["ExpirationInDays"] * 86_400 == limits.RECORDING_LIFE
+
+
+def test_every_queue_has_dead_letters_and_speaks_tls_only() -> None:
+    queues = resources(STORAGE, "AWS::SQS::Queue")
+    dead = {name for name in queues if name.endswith("DeadLetters")}
+    [policy] = resources(STORAGE, "AWS::SQS::QueuePolicy").values()
+
+    for name in queues.keys() - dead:
+        redrive = queues[name]["Properties"]["RedrivePolicy"]
+        assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": name.removesuffix("Queue") + "DeadLetters.Arn"}
+        assert redrive["maxReceiveCount"] == 5
+    assert len(queues) == 2 * len(dead)
+    assert {each["Ref"] for each in policy["Properties"]["Queues"]} == queues.keys()
+    assert only_tls(policy["Properties"]["PolicyDocument"])
+
+
+def only_tls(policy: dict[str, Any]) -> bool:
+    """Whether a policy refuses whoever comes without, and lets nobody in."""
+    [statement] = policy["Statement"]
+    return (statement["Effect"], statement["Principal"], statement["Condition"]) == (
+        "Deny",
+        "*",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_nobody_may_do_everything(template: Path) -> None:
+    """No statement that allows names everybody or everything."""
+    for statement in statements(read(template)):
+        named = [statement.get(part) for part in ("Principal", "Resource", "Action")]
+        assert statement["Effect"] == "Deny" or "*" not in values(named), statement
+
+
+def values(document: Any) -> list[Any]:
+    """Everything in a document that is no list and no mapping."""
+    if isinstance(document, dict):
+        return values(list(document.values()))
+    if isinstance(document, list):
+        return [found for each in document for found in values(each)]
+    return [document]
+
+
+def statements(document: Any) -> list[dict[str, Any]]:
+    """Every statement of every policy in a document."""
+    if isinstance(document, dict):
+        own = [document] if "Effect" in document else []
+        return own + [found for value in document.values() for found in statements(value)]
+    if isinstance(document, list):
+        return [found for value in document for found in statements(value)]
+    return []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from chalicelib.deviceconnect.rules.envelope import Message, unpack
+from tests.artifacts.shelf import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
 
@@ -51,6 +53,7 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     connected.wait_for(lambda message: message.typ == "stop")
     place = f"/api/management/v1/deviceconnect/sessions/{session}"
     until("the recording is in the bucket", lambda: api.get(f"{place}/recording").status_code == 200)
+    assert tags(api.get(f"{place}/recording").json()["uri"]) == [{"Key": "kept", "Value": "30-days"}]
 
     with opened(front, f"{place}/playback?sleep_ms=0", token) as player:
         played, code = hear_all(player)
@@ -58,6 +61,13 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     assert played[0].typ == "resize"
     assert b"".join(message.body for message in played if message.typ == "shell") == b"uname -a\nexit\n"
     assert {message.sid for message in played} == {session}
+
+
+def tags(uri: str) -> list[dict[str, str]]:
+    """Those of the object that a link leads to; the bucket's lifecycle goes by them."""
+    key = urlsplit(uri).path.partition(f"/{bucket_name()}/")[2]
+    found: list[dict[str, str]] = bucket().get_object_tagging(Bucket=bucket_name(), Key=key)["TagSet"]
+    return found
 
 
 def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, connected, token):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
 from pynamodb.exceptions import DeleteError, PutError, UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
@@ -77,7 +77,11 @@ class UploadItem(ArtifactsItem):
     version = UnicodeAttribute(null=True)
     """Its version that became the artifact."""
     link_until = TimeAttribute(null=True)
+    description = UnicodeAttribute(null=True)
+    """What the artifact's will be."""
     reason = UnicodeAttribute(null=True)
+    refusal = JSONAttribute(null=True)
+    """How a request is refused for that reason: its status, and what else the answer says."""
 
     @property
     def upload_id(self) -> str:
@@ -120,9 +124,17 @@ def find_many(tenant: TenantId, upload_ids: Iterable[str]) -> list[UploadItem]:
     return list(UploadItem.batch_get(wanted, consistent_read=True))
 
 
-def start(tenant: TenantId, upload_id: str, key: str, due: datetime, link_ends: datetime | None = None) -> bool:
+def start(
+    tenant: TenantId,
+    upload_id: str,
+    key: str,
+    due: datetime,
+    link_ends: datetime | None = None,
+    description: str = "",
+) -> bool:
     """Announce an object; False if there is an upload of this id."""
     item = _new(tenant, upload_id, Status.PENDING, key, due)
+    item.description = description or None
     if link_ends is not None:
         item.link_until = link_ends
     try:
@@ -144,11 +156,12 @@ def verifying(item: UploadItem, due: datetime) -> bool:
     return _updated(item, actions, _waiting())
 
 
-def failed(item: UploadItem, reason: str, due: datetime) -> bool:
+def failed(item: UploadItem, reason: str, refusal: dict[str, Any], due: datetime) -> bool:
     """Note why it can't become an artifact; False if that was decided already, one way or the other."""
     actions = [
         UploadItem.status.set(Status.FAILED),
         UploadItem.reason.set(reason),
+        UploadItem.refusal.set(refusal),
         UploadItem.due_sk.set(_due(due)),
     ]
     return _updated(item, actions, _waiting())

@@ -49,7 +49,7 @@ def store(tenant: TenantId, session_id: str) -> bool:
     parts = list(tables.parts(tenant, session_id))
     if not parts:
         return False
-    s3.put(_key(tenant, session_id), rules.pack(map(tables.part_of, parts)), "application/gzip")
+    s3.put(_key(tenant, session_id), rules.pack(map(tables.part_of, parts)), "application/gzip", kept="30-days")
     tables.set_stored(tenant, session_id)
     tables.delete_parts(parts)
     return True

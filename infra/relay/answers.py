@@ -1,0 +1,54 @@
+"""Answers to requests, in the shape that all routes have."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Scope = dict[str, Any]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Answers:
+    """The answer to one request."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = dict(scope["headers"]).get(b"x-men-requestid", b"").decode("latin-1")
+        acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isprintable()
+        self.request_id = given if acceptable else str(uuid.uuid4())
+        self._send = send
+
+    async def begin(self, status: int, headers: dict[str, str]) -> None:
+        """The head of an answer."""
+        always = {
+            "x-men-requestid": self.request_id,
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        }
+        pairs = [(key.encode(), value.encode("latin-1")) for key, value in (headers | always).items() if value]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
+    async def body(self, data: bytes, *, more: bool = False) -> None:
+        """A piece of its body; the last without ``more``."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def refuse(self, status: int, body: dict[str, Any], *, more: bool = False) -> None:
+        """An answer that says why not: ``body`` holds ``error``, and what else there is to say.
+
+        With ``more`` the request stays in the caller's hands until an empty :meth:`body`.
+        """
+        data = msgspec.json.encode(body | {"request_id": self.request_id})
+        headers = {"content-type": "application/json", "content-length": str(len(data))}
+        if status == 401:  # HTTP
+            headers["www-authenticate"] = 'Bearer realm="ManagementJWT"'
+        if more:
+            headers["connection"] = "close"
+        await self.begin(status, headers)
+        await self.body(data, more=more)

@@ -1,0 +1,255 @@
+"""Artifacts that are too large for a Lambda function: the relay takes the form and streams its file to the bucket.
+
+What it does anybody could: ask for a link with the caller's own token, write the object, say that it is complete, and
+ask until the worker has looked at it. So the answer is the API's own, whether the artifact was taken or not.
+
+A link takes a file of known length only. It is known by the form's ``size``, as mender-cli sends it, or by the
+request's ``Content-Length``, less what frames the file; a short file of unknown length is collected first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from chalicelib import limits
+from infra.relay.answers import Answers
+from infra.relay.forms import Form, FormError, read_form
+from infra.relay.sockets import address, credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Scope = dict[str, Any]
+    Read = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = logging.getLogger("relay.uploads")
+
+PATH = "/api/management/v1/deployments/artifacts"
+AT_ONCE = 16
+"""Uploads that run at once; further ones wait with their clients."""
+COLLECTED = 8 * limits.MIB
+"""Bytes that are held of a file whose length nobody said."""
+ASK_AGAIN = (0.2, 0.3, 0.5, 1.0, 2.0)
+"""Seconds between two questions for the verdict; the last one over and over."""
+PATIENCE = 900.0
+"""Seconds until an upload is verified; 10 GiB are read in two minutes."""
+LINGER_BYTES = 64 * limits.MIB
+LINGER_SECONDS = 5.0
+_SECONDS = 60
+_FIELDS = frozenset({"artifact_id", "description", "size"})
+_SHORT = "reading artifact error: the file is shorter than its size says"
+
+
+class Answered(Exception):  # named for what happened
+    """The API refused; its answer is that to the upload."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body = body
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An answer of the API."""
+
+    status: int
+    body: bytes
+
+
+class Api:
+    """The REST API at ``url``, and the bucket by its links."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        self._url = url
+        self._tls = tls
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
+
+    async def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Call:
+        """Call the API.
+
+        Raises:
+            OSError: it can't be reached.
+        """
+        sent = {"Content-Type": "application/json", **headers}
+        return await asyncio.to_thread(self._send, method, self._url + path, sent, body)
+
+    async def put(self, url: str, length: int, file: AsyncIterator[bytes]) -> int:
+        """Write ``length`` bytes by a link, as they come; the bucket's status.
+
+        Raises:
+            FormError: the form breaks off.
+            OSError: the bucket can't be reached.
+        """
+        loop = asyncio.get_running_loop()
+        headers = {"Content-Length": str(length), "Content-Type": "application/vnd.mender-artifact"}
+        pieces = _pulled(file, loop)
+        answer = await loop.run_in_executor(self._threads, self._send, "PUT", url, headers, pieces)
+        return answer.status
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterator[bytes]) -> Call:
+        place = urlsplit(url)
+        target = f"{place.path}?{place.query}" if place.query else place.path
+        connection = self._connect(place.scheme, place.netloc)
+        try:
+            try:
+                connection.request(method, target, body=body, headers=dict(headers))
+            except (BrokenPipeError, ConnectionResetError):
+                if method != "PUT":
+                    raise
+                # It refused in the middle of the file, and may have said why.
+            answer = connection.getresponse()
+            return Call(answer.status, answer.read(limits.MIB))
+        except http.client.HTTPException as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            connection.close()
+
+    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
+        if scheme == "https":
+            return http.client.HTTPSConnection(host, timeout=_SECONDS, context=self._tls)
+        return http.client.HTTPConnection(host, timeout=_SECONDS)
+
+
+def _pulled(file: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The file, for another thread. Nothing is read ahead: a slow bucket slows its client down."""
+
+    async def following() -> bytes:
+        return await anext(file, b"")
+
+    while piece := asyncio.run_coroutine_threadsafe(following(), loop).result():
+        yield piece
+
+
+async def upload(scope: Scope, read: Read, send: Send, api: Api) -> None:
+    """``POST .../artifacts``: a form of an artifact."""
+    answers = Answers(scope, send)
+    try:
+        artifact_id = await _upload(scope, read, api, answers.request_id)
+    except Answered as refused:
+        await _refuse(answers, read, refused.status, refused.body)
+    except FormError as error:
+        await _refuse(answers, read, error.status, {"error": str(error)})
+    except OSError as error:
+        log.warning("an upload failed: %s", error)
+        await _refuse(answers, read, 503, {"error": "service unavailable"})
+    else:
+        await answers.begin(201, {"location": f"{PATH}/{artifact_id}", "content-length": "0"})
+        await answers.body(b"")
+
+
+async def _refuse(answers: Answers, read: Read, status: int, body: dict[str, Any]) -> None:
+    """Answer, and take in some more of the file: a client that is cut off while it sends may not see the answer."""
+    await answers.refuse(status, body, more=True)
+    left = LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0:
+                message = await read()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    break
+    await answers.body(b"")
+
+
+async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> str:
+    headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": request_id}
+    form = await read_form(scope, read, fields=_FIELDS, file="artifact", most=limits.ARTIFACT_UPLOAD)
+    # The API judges who asks and what the fields say, before the file is on its way.
+    link = _good(await api.call("POST", f"{PATH}/directupload", headers, json.dumps(form.fields).encode()))
+    length, file = await _measured(scope, form)
+    if length > limits.UPLOAD_LINK:
+        raise FormError(413, "Artifact file too large for one upload by a link")
+    status = await api.put(link["uri"], length, _exactly(file, length))
+    if status != 200:  # HTTP
+        raise ConnectionError(f"the bucket answered {status}")
+    place = f"{PATH}/directupload/{link['id']}"
+    _good(await api.call("POST", f"{place}/complete", headers))
+    await _verdict(api, place, headers)
+    return str(link["id"])
+
+
+async def _measured(scope: Scope, form: Form) -> tuple[int, AsyncIterator[bytes]]:
+    """How long the file is, and the file.
+
+    Raises:
+        FormError: nobody says how long it is, and it is too long to be collected.
+    """
+    if size := int(form.fields.get("size", "").strip() or 0):
+        return size, form.file
+    said = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
+    if said.isdigit():
+        return max(0, int(said) - form.frame), form.file
+    collected = bytearray()
+    async for piece in form.file:
+        collected += piece
+        if len(collected) > COLLECTED:
+            raise FormError(411, "size: a file of this length needs this field in front of it, or a Content-Length")
+    return len(collected), _whole(bytes(collected))
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _exactly(file: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
+    """The first ``length`` bytes.
+
+    Raises:
+        FormError: there are fewer.
+    """
+    left = length
+    while left > 0:
+        piece = (await anext(file, b""))[:left]
+        if not piece:
+            raise FormError(400, _SHORT)
+        left -= len(piece)
+        yield piece
+
+
+async def _verdict(api: Api, place: str, headers: Mapping[str, str]) -> None:
+    """Wait until the worker has looked at the file.
+
+    Raises:
+        Answered: it is no artifact that the tenant can have.
+        OSError: it was not looked at in time.
+    """
+    async with asyncio.timeout(PATIENCE):
+        for pause in chain(ASK_AGAIN, repeat(ASK_AGAIN[-1])):
+            found = _good(await api.call("GET", place, headers))
+            if found["status"] == "refused":
+                refusal = found["refusal"]
+                raise Answered(refusal.pop("status"), refusal)
+            if found["status"] == "accepted":
+                return
+            await asyncio.sleep(pause)
+
+
+def _good(answer: Call) -> dict[str, Any]:
+    """What an answer says.
+
+    Raises:
+        Answered: it is a refusal.
+        ConnectionError: it is not the API's.
+    """
+    try:
+        document = json.loads(answer.body or b"{}")
+    except ValueError as error:
+        raise ConnectionError(f"the API answered {answer.status}") from error
+    if not isinstance(document, dict) or answer.status >= 500:  # HTTP
+        raise ConnectionError(f"the API answered {answer.status}")
+    if answer.status >= 400:  # HTTP
+        raise Answered(answer.status, document)
+    return document

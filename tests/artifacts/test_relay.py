@@ -1,0 +1,197 @@
+"""Uploads through the relay: forms that are too large for a Lambda function, streamed to the bucket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+import pytest
+
+from infra.local.testing import LocalServer
+from tests.artifacts.shelf import ARTIFACTS, Shelf, large_artifact
+from tests.deviceconnect.relay import RelayProcess
+from tests.simulator.artifacts import build_artifact
+
+CLI = shutil.which("mender-cli")
+GOOD = build_artifact("relayed", ["pi"], b"r" * 5000)
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def relay(server: LocalServer) -> Iterator[RelayProcess]:
+    with RelayProcess(server.url) as running:
+        yield running
+
+
+@pytest.fixture
+def through(shelf: Shelf, relay: RelayProcess) -> Iterator[httpx2.Client]:
+    """A client of the tenant's admin, on the relay."""
+    with httpx2.Client(base_url=relay.url, headers=dict(shelf.api.headers), timeout=60) as client:
+        yield client
+
+
+def while_working(server: LocalServer, call: Callable[[], T]) -> T:
+    """What a call comes to while the queue workers do their work."""
+    with ThreadPoolExecutor(1) as thread:
+        called = thread.submit(call)
+        while not called.done():
+            server.drain()
+        return called.result()
+
+
+def form(data: bytes, *, boundary: str = "frontier", **fields: str) -> bytes:
+    """A form as clients write it: fields first, then the file."""
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="artifact"; filename="a.mender"\r\n'
+    start = "".join([*parts, head, "Content-Type: application/octet-stream\r\n\r\n"]).encode()
+    return start + data + f"\r\n--{boundary}--\r\n".encode()
+
+
+def post(through: httpx2.Client, body: bytes, *, chunked: bool = False) -> httpx2.Response:
+    pieces = (body[at : at + 1000] for at in range(0, len(body), 1000))
+    headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
+    return through.post(ARTIFACTS, content=pieces if chunked else body, headers=headers)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["content-length", "chunked"])
+@pytest.mark.parametrize("sized", [False, True], ids=["no-size", "size"])
+def test_an_upload_becomes_an_artifact(
+    shelf: Shelf, server: LocalServer, through: httpx2.Client, chunked: bool, sized: bool
+) -> None:
+    fields = {"size": str(len(GOOD))} if sized else {}
+    body = form(GOOD, description="by the relay", **fields)
+
+    answer = while_working(server, lambda: post(through, body, chunked=chunked))
+
+    assert answer.status_code == 201, answer.text
+    (shown,) = shelf.get(ARTIFACTS)
+    assert answer.headers["Location"] == f"{ARTIFACTS}/{shown['id']}"
+    assert (shown["name"], shown["description"], shown["size"]) == ("relayed", "by the relay", len(GOOD))
+    assert httpx2.get(shelf.get(f"{ARTIFACTS}/{shown['id']}/download")["uri"]).content == GOOD
+
+
+@pytest.mark.parametrize(
+    ("fields", "data"),
+    [
+        pytest.param({}, b"garbage" * 1000, id="garbage"),
+        pytest.param({}, GOOD[:-3000], id="cut-short"),
+        pytest.param({"size": str(len(GOOD) + 1)}, GOOD, id="shorter-than-its-size"),
+        pytest.param({"size": "many"}, GOOD, id="no-number"),
+        pytest.param({"size": str(2**40)}, GOOD, id="larger-than-artifacts-may-be"),
+        pytest.param({"description": "x" * 5000}, GOOD, id="long-description"),
+        pytest.param({"artifact_id": "42"}, GOOD, id="no-uuid"),
+    ],
+)
+def test_what_the_api_refuses_is_refused_with_its_own_words(
+    shelf: Shelf, server: LocalServer, through: httpx2.Client, fields: dict[str, str], data: bytes
+) -> None:
+    body = form(data, **fields)
+    direct = shelf.api.post(ARTIFACTS, content=body, headers={"Content-Type": "multipart/form-data; boundary=frontier"})
+
+    answer = while_working(server, lambda: post(through, body))
+
+    assert answer.status_code == direct.status_code in (400, 413)
+    assert answer.json()["error"] == direct.json()["error"]
+    assert answer.json()["request_id"] == answer.headers["X-MEN-RequestID"]
+    assert shelf.get(ARTIFACTS) == []
+
+
+def test_an_artifact_that_is_there_is_a_conflict(shelf: Shelf, server: LocalServer, through: httpx2.Client) -> None:
+    shelf.put("relayed", payload=b"another")
+    direct = shelf.send(GOOD)
+
+    answer = while_working(server, lambda: post(through, form(GOOD)))
+
+    assert answer.status_code == direct.status_code == 409
+    assert {**answer.json(), "request_id": ""} == {**direct.json(), "request_id": ""}
+    assert "metadata" in answer.json()
+    assert len(shelf.get(ARTIFACTS)) == 1
+
+
+def test_an_id_that_was_asked_for_is_used_once(shelf: Shelf, server: LocalServer, through: httpx2.Client) -> None:
+    wanted = "0f0f0f0f-0000-4000-8000-000000000001"
+    body = form(GOOD, artifact_id=wanted)
+
+    first = while_working(server, lambda: post(through, body))
+    again = while_working(server, lambda: post(through, body))
+
+    assert first.headers["Location"] == f"{ARTIFACTS}/{wanted}"
+    assert (again.status_code, again.json()["error"]) == (409, "an artifact with this ID already exists")
+
+
+def test_whoever_may_not_upload_is_told_so(relay: RelayProcess, shelf: Shelf) -> None:
+    with httpx2.Client(base_url=relay.url, timeout=60) as stranger:
+        answer = post(stranger, form(b"x" * 20_000_000))
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"]
+    assert shelf.is_empty()
+
+
+def test_a_form_without_a_file_is_refused(through: httpx2.Client, shelf: Shelf) -> None:
+    body = b'--frontier\r\nContent-Disposition: form-data; name="size"\r\n\r\n1\r\n--frontier--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
+    direct = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+
+    answer = post(through, body)
+
+    assert answer.status_code == direct.status_code == 400
+    assert answer.json()["error"] == direct.json()["error"]
+
+
+def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, shelf: Shelf) -> None:
+    answer = post(through, form(b"x" * 9_000_000), chunked=True)
+
+    assert answer.status_code == 411
+    assert "size" in answer.json()["error"]
+    assert shelf.get(ARTIFACTS) == []
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(CLI is None, reason="mender-cli is not installed")
+def test_mender_cli_uploads_what_no_function_takes(
+    shelf: Shelf, server: LocalServer, relay: RelayProcess, tmp_path: Path
+) -> None:
+    """50 MB, once and once more, and with a broken byte; the relay holds none of it."""
+    token = shelf.api.headers["Authorization"].removeprefix("Bearer ")
+    file = tmp_path / "large.mender"
+    with file.open("wb") as target:
+        target.writelines(large_artifact("large", 50))
+
+    def upload() -> subprocess.CompletedProcess[str]:
+        place = ["--server", relay.url, "--token-value", token]
+        return subprocess.run(
+            [str(CLI), *place, "artifacts", "upload", "--no-progress", str(file)],
+            env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    before = peak(relay)
+    first = while_working(server, upload)
+    grown = peak(relay) - before
+    again = while_working(server, upload)
+    with file.open("r+b") as damaged:
+        damaged.seek(20_000_000)
+        damaged.write(b"?")
+    broken = while_working(server, upload)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert [row["size"] for row in shelf.get(ARTIFACTS)] == [file.stat().st_size]
+    assert (again.returncode, "409" in again.stdout + again.stderr) == (1, True)
+    assert (broken.returncode, "400" in broken.stdout + broken.stderr) == (1, True)
+    assert grown < 16_000_000
+
+
+def peak(relay: RelayProcess) -> int:
+    """The most memory that it ever had, in bytes."""
+    status = Path(f"/proc/{relay.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024
