@@ -22,6 +22,8 @@ class Deployment:
     dynamic: bool = False
     most: int = 0
     """Of a dynamic one; 0: any number."""
+    configures: bool = False
+    """It brings a configuration: its end makes no other deployment too old."""
     begun: int = 0
     """Devices that took a place where places were counted."""
     phase_of: dict[int, int] = field(default_factory=dict)

@@ -119,6 +119,19 @@ class Lifecycle(RuleBasedStateMachine):
         sequence = len(self.deployments) + 1
         self.deployments.append(Deployment(made, sequence, set(), artifact, 0, dynamic=True, most=most))
 
+    @rule(device=st.integers(0, DEVICES - 1), retries=st.sampled_from([0, 0, 1]))
+    def configure(self, device: int, retries: int) -> None:
+        """A configuration for one device, which gets it even while older software waits for its phase."""
+        if device in self.gone:
+            return
+        place = f"/api/management/v1/deviceconfig/configurations/device/{self.devices[device].id}"
+        assert self.world.api.put(place, json={"number": str(len(self.deployments))}).status_code == 204
+        answer = self.world.api.post(f"{place}/deploy", json={"retries": retries})
+        assert answer.status_code == 200, answer.text
+        made = answer.json()["deployment_id"]
+        sequence = len(self.deployments) + 1
+        self.deployments.append(Deployment(made, sequence, {device}, "configuration", retries, configures=True))
+
     @rule(device=st.integers(0, DEVICES - 1), is_here=st.booleans())
     def tag(self, device: int, is_here: bool) -> None:
         if device in self.gone:
@@ -147,7 +160,11 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _go_on(self, device: int, finished: Deployment) -> None:
         self.active[device] = None
-        self.decided[device] = max(self.decided[device], finished.sequence)
+        self._decide(device, finished)
+
+    def _decide(self, device: int, finished: Deployment) -> None:
+        if not finished.configures:
+            self.decided[device] = max(self.decided[device], finished.sequence)
 
     def _heard(self, device: int, deployment: Deployment) -> None:
         deployment.due[device] = self.moment.time + timedelta(seconds=TIMEOUT)
@@ -179,16 +196,16 @@ class Lifecycle(RuleBasedStateMachine):
             return active
         if active is not None:
             self._go_on(device, active)
+        is_held = False
         for each in self.deployments:
-            if not each.open or each.sequence <= self.decided[device] or not self._is_for(each, device):
+            if not self._waits(each, device) or (is_held and not each.configures):
                 continue
             opened = sum(start <= self.moment.time for start, _ in each.phases)
-            if each.phases and not opened:
-                return None
             phase = opened - 1 if each.phases else None
             bound = each.bound(phase)
-            if bound is not None and each.begun >= bound:
-                return None
+            if phase == -1 or (bound is not None and each.begun >= bound):
+                is_held = True
+                continue
             each.take_place(device, phase, bound)
             each.attempts[device] = 1
             if each.artifact == "foreign":
@@ -200,6 +217,10 @@ class Lifecycle(RuleBasedStateMachine):
             self.active[device] = each
             return each
         return None
+
+    def _waits(self, deployment: Deployment, device: int) -> bool:
+        is_new = deployment.sequence > self.decided[device]
+        return deployment.open and is_new and self._is_for(deployment, device)
 
     def _is_for(self, deployment: Deployment, device: int) -> bool:
         if not deployment.dynamic:
@@ -297,10 +318,10 @@ class Lifecycle(RuleBasedStateMachine):
                 active.note(device, status)
             self._go_on(device, active)
         for each in self.deployments:
-            if each.open and each.sequence > self.decided[device] and self._is_for(each, device):
+            if self._waits(each, device):
                 each.take_place(device, None, each.bound(None))
                 each.note(device, status)
-                self.decided[device] = each.sequence
+                self._decide(device, each)
 
     @rule(device=st.integers(0, DEVICES - 1))
     def forget(self, device: int) -> None:

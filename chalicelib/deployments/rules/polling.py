@@ -38,6 +38,21 @@ class Current(msgspec.Struct, frozen=True, omit_defaults=True):
     """Attempt, from 1."""
     h: bool = False
     """The deployment waited on the head, so the control item does not know it."""
+    c: bool = False
+    """It brings a configuration."""
+
+    @property
+    def decides(self) -> int | None:
+        """Up to which sequence its end makes deployments too old for the device; None: it says nothing of them."""
+        return decides(self.q, configures=self.c)
+
+
+def decides(sequence: int, *, configures: bool) -> int | None:
+    """What the end of a deployment makes of the head's ``decided``.
+
+    A configuration changes no software, so older software may still follow it.
+    """
+    return None if configures else sequence
 
 
 def waiting(decided: int, queue: Iterable[tuple[int, str]], opened: Iterable[tuple[int, str]]) -> list[Waiting]:

@@ -30,6 +30,7 @@ def write(
     *,
     current: Current | None,
     decided: int | None = None,
+    done: str | None = None,
     queue: list[tuple[int, str]] | None = None,
     forget: bool = False,
 ) -> HeadWrite:
@@ -39,14 +40,16 @@ def write(
         head: as it was read.
         current: the active row from now on; None for none.
         decided: sequence of a deployment that the device has finished; it gets no older one from now on.
-        queue: the new queue; None keeps it, less what ``decided`` makes void.
+        done: a deployment that it finished without beginning, and that need not wait here any more.
+        queue: the new queue; None keeps it, less what ``current``, ``done`` and ``decided`` make void.
         forget: the device's history was deleted: it may get any open deployment again.
     """
     newest = 0 if forget else max(int(head.decided), decided or 0)
     before = queue_of(head)
     left = [each for each in (before if queue is None else queue) if each[0] > newest]
-    if queue is None and current is not None and current.h:
-        left = [each for each in left if each[1] != current.d]
+    if queue is None:
+        begun = {done, current.d if current is not None and current.h else None}
+        left = [each for each in left if each[1] not in begun]
     actions: list[Action] = [
         DeviceHead.revision.set(int(head.revision) + 1),
         DeviceHead.current.remove() if current is None else DeviceHead.current.set(current),

@@ -74,7 +74,7 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
         plan = plans.get(tenant, current.d)
         item = tables.find_deployment(tenant, current.d)
         if plan is None or item is None or not item.is_open:
-            heads.commit(heads.write(head, current=None, decided=current.q))
+            heads.commit(heads.write(head, current=None, decided=current.decides))
         else:
             rows.end(tenant, plan, head, Status(current.s), status, clock.now())
         return True

@@ -16,6 +16,7 @@ import msgspec
 
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.inventory.service import Term
@@ -58,6 +59,11 @@ class Plan:
         """Whether it brings a configuration, which is no stored artifact."""
         return self.kind == tables.CONFIGURATION
 
+    @property
+    def decides(self) -> int | None:
+        """As :attr:`Current.decides`."""
+        return polling.decides(self.sequence, configures=self.configures)
+
     def room(self, phase: int | None) -> int | None:
         """How many devices may have begun in it by now, if ``phase`` is the last that has opened; None: any number.
 
@@ -74,13 +80,20 @@ _held = 0
 
 def get(tenant: TenantId, deployment: str) -> Plan | None:
     """The plan of a deployment; None if there is no such deployment."""
+    plan = known(tenant, deployment)
+    if plan is not None:
+        return plan
+    item = tables.find_deployment(tenant, deployment)
+    return None if item is None else of(tenant, item)
+
+
+def known(tenant: TenantId, deployment: str) -> Plan | None:
+    """The plan of a deployment if this process has it."""
     with _lock:
         plan = _plans.get((tenant, deployment))
         if plan is not None:
             _plans.move_to_end((tenant, deployment))
-            return plan
-    item = tables.find_deployment(tenant, deployment)
-    return None if item is None else of(tenant, item)
+        return plan
 
 
 def of(tenant: TenantId, item: DeploymentItem) -> Plan:

@@ -108,29 +108,37 @@ class _Poll:
             if plan is not None:
                 return self._serve(plan, current)
             # Aborted since: the row is final, and the device goes on from there.
-            heads.commit(heads.write(self.head, current=None, decided=current.q))
+            heads.commit(heads.write(self.head, current=None, decided=current.decides))
             raise Lost
         waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
+        is_held = False
         for each in waiting:
+            if is_held and not self._may_overtake(each):
+                continue
             plan = self._plan(each)
-            if plan is None or not self._is_for_device(plan):
+            if plan is None or (is_held and not plan.configures) or not self._is_for_device(plan):
                 continue
             opened = phases.opened(plan.phases, self.now)
             phase = opened - 1 if plan.phases else None
             bound = None if phase == -1 else plan.room(phase)
             if phase == -1 or room.is_full(self.tenant, plan.id, bound):
-                # Its turn comes. Until then it gets nothing newer, or it could never get this one.
-                break
+                # Its turn comes. Until then it gets no newer software, or it could never get this one.
+                is_held = True
+                continue
             try:
                 return self._assign(plan, phase)
             except Withdrawn:
                 control.forget(self.tenant)
             except Full:
                 room.note_full(self.tenant, plan.id, bound)
-                if bound != plan.most:
-                    break
+                is_held = bound != plan.most
         self.verdicts.keep(self.control.open)
         return None
+
+    def _may_overtake(self, waiting: Waiting) -> bool:
+        """Whether it may be a configuration, which need not wait behind a phase; to find out must cost no read."""
+        plan = plans.known(self.tenant, waiting.deployment)
+        return waiting.on_head and (plan is None or plan.configures)
 
     def _dynamic_ones(self) -> Iterator[Plan]:
         for sequence, deployment in self.control.open:
@@ -184,6 +192,7 @@ class _Poll:
             a=artifact.id,
             r=polling.request_hash(self.provides),
             h=plan.on_heads,
+            c=plan.configures,
         )
         stored = None if plan.configures else artifact.id
         start = Start(status, phase, current, stored, artifact.size)
@@ -215,7 +224,7 @@ class _Poll:
         if artifact is None:
             self._end(plan, current, Status.NOARTIFACT)
             return None
-        again = Current(d=current.d, q=current.q, s=current.s, a=artifact.id, r=wanted, n=current.n, h=current.h)
+        again = replace(current, a=artifact.id, r=wanted)
         heads.commit(heads.write(self.head, current=again))
         return self._instructions(plan, artifact)
 

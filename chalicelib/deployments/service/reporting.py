@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from chalicelib import clock
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
-from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
 from chalicelib.deployments.service import changes, heads, plans, rows, timeouts
 from chalicelib.deployments.service.changes import Change, HeadWrite, Lost, Withdrawn
@@ -18,6 +19,7 @@ from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
+    from chalicelib.deployments.rules.polling import Current
     from chalicelib.deployments.service.plans import Plan
     from chalicelib.deployments.shapes import LogMessage, StatusReport
     from chalicelib.fleet.tables import DeviceHead
@@ -81,7 +83,7 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
         # An attempt is left: the row goes back in line, and this deployment is served again.
         status = Status.PENDING
     if status.final:
-        write = heads.write(head, current=None, decided=current.q)
+        write = heads.write(head, current=None, decided=current.decides)
     else:
         write = heads.write(head, current=_moved(current, status, again=again))
     actions = _row_actions(tenant, plan, status, substate, now)
@@ -91,15 +93,9 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
 
 
 def _moved(current: Current, status: Status, *, again: bool) -> Current:
-    return Current(
-        d=current.d,
-        q=current.q,
-        s=status,
-        a=current.a,
-        r=None if again else current.r,
-        n=current.n + 1 if again else current.n,
-        h=current.h,
-    )
+    if again:
+        return replace(current, s=status, r=None, n=current.n + 1)
+    return replace(current, s=status)
 
 
 def _require_open(tenant: TenantId, current: Current) -> None:

@@ -47,7 +47,10 @@ def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: dat
         Unavailable: other writers did not let us through.
     """
     row = _new_row(tenant, plan, head.device_id, start, now)
-    write = heads.write(head, current=start.current, decided=plan.sequence if start.status.final else None)
+    if start.status.final:
+        write = heads.write(head, current=None, decided=plan.decides, done=plan.id)
+    else:
+        write = heads.write(head, current=start.current)
     change = Change(
         tenant,
         plan,
@@ -83,7 +86,7 @@ def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: S
         Withdrawn: the deployment was aborted.
         Unavailable: other writers did not let us through.
     """
-    write = heads.write(head, current=None, decided=plan.sequence)
+    write = heads.write(head, current=None, decided=plan.decides)
     actions: list[Action] = [RowItem.finished.set(now), *tables.not_due()]
     changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
@@ -110,7 +113,7 @@ def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
     """
     status = Status(row.status)
     if status.final:
-        heads.commit(heads.write(head, current=None, decided=plan.sequence))
+        heads.commit(heads.write(head, current=None, decided=plan.decides, done=plan.id))
     else:
         heads.commit(heads.write(head, current=resumed(plan, row, status)))
 
@@ -118,4 +121,6 @@ def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
 def resumed(plan: Plan, row: RowItem, status: Status) -> Current:
     """What the head keeps of a row that its device takes up again. Its next poll chooses the artifact anew."""
     attempts = int(row.attempts)
-    return Current(d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=attempts, h=plan.on_heads)
+    return Current(
+        d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=attempts, h=plan.on_heads, c=plan.configures
+    )

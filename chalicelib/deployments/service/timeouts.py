@@ -67,7 +67,7 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
     current = heads.current_of(head) if head is not None else None
     write = None
     if head is not None and current is not None and current.d == plan.id:
-        write = heads.write(head, current=None, decided=plan.sequence)
+        write = heads.write(head, current=None, decided=plan.decides)
     actions = [RowItem.finished.set(now), RowItem.substate.set(f"{_TEXT}{timeout} seconds"), *tables.not_due()]
     change = Change(
         tenant, plan, row.device_id, before, Status.FAILURE, actions=actions, head=write, silent_since=row.due_sk
