@@ -215,3 +215,27 @@ def test_another_tenant_costs_a_call_nothing(worker: Worker, child: TenantId) ->
         costs.append(cost.by_operation["BatchGetItem"])
 
     assert costs == [1, 1]
+
+
+def test_who_manages_users_only_does_not_get_into_other_tenants_by_them(
+    worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
+) -> None:
+    """Else an address of one's own and a new password would do."""
+    made = api.post(
+        "/api/management/v2/useradm/roles",
+        json={
+            "name": "Users",
+            "permission_sets_with_scope": [
+                {"name": each} for each in ("Basic", "ManageUsers", "ReadDevices", "ReadReleases")
+            ],
+        },
+    )
+    assert made.status_code == 201
+    manager = sign_in(provider, "Users")
+    place = f"{USERS}/{worker.id}"
+    assert manager.put(place, json={"email": new_email()}).status_code == 204
+    worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")
+
+    assert manager.put(place, json={"email": new_email()}).status_code == 403
+    assert manager.delete(place).status_code == 403
+    assert api.put(place, json={"email": new_email()}).status_code == 204

@@ -102,12 +102,12 @@ def changed_roles(user: User, change: rules.Change, by: Rights) -> tuple[str, ..
 
 
 def require_cover(user: User, by: Rights) -> None:
-    """Keep users off those who may do more.
+    """Keep users off those who may do more: here, or in other tenants, where only who manages tenants sends anybody.
 
     Raises:
         Forbidden: the user has rights that ``by`` has not.
     """
-    if not by.covers(rights_of(user)):
+    if not by.covers(rights_of(user)) or (user.assigned and not by.scopes(Permission.TENANTS_MANAGE)):
         raise Forbidden("the user has rights that you have not")
 
 
