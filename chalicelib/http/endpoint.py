@@ -262,7 +262,7 @@ def _response(reply: Reply, request: Request) -> Response:
         headers["Content-Type"] = reply.content_type
         if not isinstance(body, str):
             body = content.encode(body)
-    if request.headers.get("authorization") or reply.content_type == "application/jwt":
+    if request.is_identified or request.headers.get("authorization") or reply.content_type == "application/jwt":
         headers.setdefault("Cache-Control", "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     return Response(body=body, status_code=reply.status, headers=headers)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from chalicelib import tokens
+from chalicelib import settings, tokens
 from chalicelib.errors import Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
@@ -110,10 +111,11 @@ def bearer(headers: Mapping[str, str]) -> str:
     """The token of a request: ``Authorization: Bearer X`` or the cookie ``JWT=X``.
 
     Raises:
-        Unauthorized: neither is there, or the header has another form.
+        Unauthorized: neither is there, the header has another form, or another site makes a browser send the cookie.
     """
     header = headers.get("authorization")
     if header is None:
+        _require_own_site(headers)
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get("JWT")
         except CookieError:
@@ -127,3 +129,24 @@ def bearer(headers: Mapping[str, str]) -> str:
     if parts[0].lower() != "bearer":
         raise Unauthorized(f"unknown Authorization method {parts[0][:32]}")
     return parts[1]
+
+
+def _require_own_site(headers: Mapping[str, str]) -> None:
+    """Refuse a cookie that a browser sends for a page of somebody else's.
+
+    Browsers name the page's origin in each handshake of a websocket and each request that changes something, and let
+    no page set the headers that say how this server was called. Other clients send no origin.
+    """
+    origin = headers.get("origin")
+    if origin is None:
+        return
+    known = settings.current()
+    called = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())
+    own = {*map(_place, called), *(_place(urlsplit(url).netloc) for url in (known.public_url, known.ui_url))}
+    if _place(urlsplit(origin).netloc) not in own - {""}:
+        raise Unauthorized("the cookie is not taken from another site")
+
+
+def _place(netloc: str) -> str:
+    """A host and its port, which is left out where a browser leaves it out."""
+    return netloc.lower().removesuffix(":443").removesuffix(":80")

@@ -26,6 +26,14 @@ KEEP_ALIVE_SECONDS = limits.CONNECT_IDLE - 60
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, TRY_AGAIN = 1000, 1001, 1002, 1013
 SUBPROTOCOL = "protomsg/msgpack"
+_CREDENTIALS = {
+    b"authorization": "Authorization",
+    b"cookie": "Cookie",
+    b"host": "Host",
+    b"origin": "Origin",
+    b"x-forwarded-host": "X-Forwarded-Host",
+    b"x-men-requestid": "X-MEN-RequestID",
+}
 
 
 async def bridge(  # one scope, its two ways, and what differs between devices and users
@@ -118,9 +126,11 @@ async def _next(socket: Socket, incoming: Incoming) -> Iterator[bytes]:
 
 
 def credentials(scope: Scope) -> dict[str, str]:
-    """The headers with which a client says who it is."""
-    wanted = {b"authorization": "Authorization", b"cookie": "Cookie", b"x-men-requestid": "X-MEN-RequestID"}
-    return {wanted[name]: value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
+    """The headers with which a client says who it is, and, if it is a browser, for whose page it asks whom."""
+    found = {wanted: value.decode("latin-1") for name, value in scope["headers"] if (wanted := _CREDENTIALS.get(name))}
+    if called := found.pop("Host", ""):
+        found.setdefault("X-Forwarded-Host", called)
+    return found
 
 
 def address(scope: Scope) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import Frame
@@ -52,6 +54,18 @@ def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected,
     for theirs in (outside.id, "none"):
         answer = hands.get(f"{front}{remote}/{theirs}/download", params={"path": "/f"})
         assert answer.status_code == 403
+
+
+def test_no_page_of_another_site_opens_a_session_by_the_cookie(front, device, connected, token):
+    cookie = {"Cookie": f"JWT={token}"}
+    address = front.replace("http", "ws", 1) + user_path(device.id)
+    for origin, status in (("https://evil.example", 401), (front, 101)):
+        try:
+            with connect(address, additional_headers=cookie, origin=Origin(origin), proxy=None):
+                answered = 101
+        except InvalidStatus as refused:
+            answered = refused.response.status_code
+        assert answered == status, origin
 
 
 def test_who_only_reads_does_not_connect(front, tenant, device, connected, sign_in):

@@ -21,6 +21,7 @@ from chalicelib import tokens
 from chalicelib.aws import signing_keys
 from chalicelib.errors import Unauthorized
 from chalicelib.useradm import service
+from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, ME, Person, bearer, dynamodb_calls
 
 if TYPE_CHECKING:
@@ -151,6 +152,21 @@ def test_a_cookie_carries_a_token_too(http: httpx2.Client, login: Callable[[], s
     assert http.get(ME, headers={"Cookie": f"JWT={token}"}).status_code == 200
     assert http.get(ME, headers={"Cookie": "JWT=x"}).status_code == 401
     assert http.get(ME).status_code == 401
+
+
+def test_no_other_site_makes_a_browser_use_the_cookie(server, http: httpx2.Client, login: Callable[[], str]):
+    cookie = {"Cookie": f"JWT={login()}"}
+    logout = f"{BASE}/auth/logout"
+    for origin in ("https://evil.example", "null", "", f"{server.url}.evil.example", "http://localhost.evil.example"):
+        answer = http.post(logout, headers=cookie | {"Origin": origin})
+        assert answer.status_code == 401, origin
+    assert http.get(ME, headers=cookie).headers["cache-control"] == "no-store"
+    named = {"X-Forwarded-Host": "Lamps.example:443"}  # by a proxy
+    for origin, more in ((server.url, {}), ("https://lamps.example", named)):
+        settings = http.post(f"{BASE}/settings/me", json={}, headers=cookie | more | {"Origin": origin})
+        assert settings.status_code == 201, origin
+    # A script of another site that has the token itself is no matter of cookies.
+    assert http.post(logout, headers=bearer(login()) | {"Origin": "https://other.example"}).status_code == 202
 
 
 def test_a_check_is_one_round_trip(claims: dict[str, Any], person: Person):
