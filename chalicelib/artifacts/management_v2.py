@@ -133,7 +133,7 @@ def change_release(request: Request, name: str) -> Reply:
 )
 def set_tags(request: Request, name: str) -> Reply:
     """Replace a release's tags."""
-    service.set_tags(request.tenant, name, request.body)
+    service.set_tags(request.tenant, name, request.body, request.release_tags)
     return no_content()
 
 

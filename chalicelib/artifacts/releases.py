@@ -166,17 +166,23 @@ def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
     auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited_release(name), change=change)
 
 
-def set_tags(tenant: TenantId, name: str, tags: list[str]) -> None:
+def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[str] | None = None) -> None:
     """Replace a release's tags.
+
+    ``within``: the tags that the caller's right ends at, which may come and go; None: all. A tag is what lets others
+    deploy a release, so whoever manages candidates must not make one a production release.
 
     Raises:
         BadRequest: they break a rule of tags.
+        Forbidden: others than those ``within`` would come or go.
         NotFound: there is no such release.
         Conflict: the tenant would have more than 100 distinct tags.
     """
     wanted = rules.read_tags(tags)
     for _ in range(_RACES):
         item = _found(release_table.find(tenant, name))
+        if within is not None and not set(wanted) ^ set(item.tags) <= set(within):
+            raise Forbidden("tags outside of yours can't be given or taken")
         known = usage_table.tags(tenant)
         counts = rules.recount_tags(known.counts, item.tags, wanted)
         if len(counts) > RELEASE_TAGS_TOTAL and not counts.keys() <= known.counts.keys():

@@ -46,6 +46,8 @@ RULES = """
   are all in them now; in a group's deployment, only devices that are in the groups now (its statistics count all).
 - **Deployments and releases.** If all that a role may see of releases ends at tags, its deployments end there, too: it
   sees and makes those of releases with such a tag. A role that says nothing of releases deploys any by its name.
+- **Tags** say who may deploy a release, so a user whose right ends at tags gives and takes no others. **Saved filters**
+  are made and changed by who reaches every device.
 - **Groups of one role and tags of another** make no third scope: each role's rights stay together.
 - **Uploads** end nowhere: who has `UploadArtifacts` may add an artifact to any release by its name.
 - **Audit logs** end nowhere either: who has `ReadAuditLogs` reads all entries.

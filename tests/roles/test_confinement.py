@@ -78,6 +78,34 @@ def test_releases_and_their_artifacts(world: World, sign_in: SignIn, tenant: Ten
     assert user.get(f"{ARTIFACTS}/{outside}/download").status_code == 403
 
 
+def test_nobody_tags_a_release_for_others(world: World, sign_in: SignIn, tenant: Tenant):
+    """A tag says who may deploy a release: candidates are not made production releases by who manages candidates."""
+    world.upload("release")
+    place = f"{RELEASES}/release/tags"
+    world.api.put(place, json=["candidate", "kept"])
+    user = user_of(world, sign_in, tenant, scoped("ManageReleases", "candidate", "blessed", kind="ReleaseTags"))
+
+    for tags in (["candidate", "kept", "production"], ["candidate"]):
+        assert user.put(place, json=tags).status_code == 403, tags
+    assert user.put(place, json=["candidate", "kept", "Blessed"]).status_code == 204
+    assert user.put(place, json=["kept"]).status_code == 204, "out of one's own tags"
+    assert user.put(place, json=["candidate", "kept"]).status_code == 403, "and no longer in reach"
+
+
+def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
+    """Somebody may deploy by them to devices of other groups."""
+    filters = "/api/management/v2/inventory/filters"
+    body = {"name": "north", "terms": [{"scope": "inventory", "attribute": "site", "type": "$eq", "value": "north"}]}
+    made = f"{filters}/{world.api.post(filters, json=body).headers['location'].rpartition('/')[2]}"
+    user = user_of(world, sign_in, tenant, scoped("ManageDevices", "in"))
+
+    assert user.get(made).status_code == 200
+    assert user.post(filters, json=body | {"name": "mine"}).status_code == 403
+    assert user.put(made, json=body | {"terms": []}).status_code == 403
+    assert user.delete(made).status_code == 403
+    assert world.api.get(made).json()["terms"] == body["terms"]
+
+
 def test_deployments(world: World, sign_in: SignIn, tenant: Tenant):
     inside, outside = grouped(world, "in"), grouped(world, "out")
     world.upload("any")
