@@ -81,10 +81,8 @@ def _head(item: HeadItem) -> Head:
 
 def head(tenant: TenantId, shard: int) -> Head:
     """Where a chain ends now; of a new one, before its first entry."""
-    try:
-        return _head(HeadItem.get(keys.partition(tenant), keys.sort(str(shard)), consistent_read=True))
-    except HeadItem.DoesNotExist:
-        return Head()
+    item = HeadItem.find(keys.partition(tenant), keys.sort(str(shard)))
+    return _head(item) if item is not None else Head()
 
 
 def heads(tenant: TenantId) -> dict[int, Head]:

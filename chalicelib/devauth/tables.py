@@ -138,11 +138,8 @@ def _set_ref(tenant: TenantId, set_id: str) -> SetItem:
 
 def find(tenant: TenantId, identity_hash: str) -> Device | None:
     """The device of that identity, as it is now."""
-    try:
-        item = DeviceItem.get(keys.partition(tenant, "I", identity_hash), _DEVICE, consistent_read=True)
-    except DeviceItem.DoesNotExist:
-        return None
-    return _device(item)
+    item = DeviceItem.find(keys.partition(tenant, "I", identity_hash), _DEVICE)
+    return _device(item) if item is not None else None
 
 
 def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
@@ -153,11 +150,8 @@ def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
 
 def identity_of_set(tenant: TenantId, set_id: str) -> str | None:
     """The identity hash of the device that has this auth set."""
-    try:
-        item = SetItem.get(keys.partition(tenant, "A", set_id), _SET, consistent_read=True)
-    except SetItem.DoesNotExist:
-        return None
-    return item.identity_hash
+    item = SetItem.find(keys.partition(tenant, "A", set_id), _SET)
+    return item.identity_hash if item is not None else None
 
 
 def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> list[Device]:

@@ -68,10 +68,7 @@ def _ref(tenant: TenantId, device_id: str) -> ConfigurationItem:
 
 def find(tenant: TenantId, device_id: str) -> ConfigurationItem | None:
     """A device's configuration as it is now."""
-    try:
-        return ConfigurationItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
-    except ConfigurationItem.DoesNotExist:
-        return None
+    return ConfigurationItem.find(keys.partition(tenant, "D", device_id), _SORT)
 
 
 def configure(

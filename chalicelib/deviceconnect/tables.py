@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib import limits
@@ -178,28 +177,19 @@ def session_ref(tenant: TenantId, session: str) -> SessionItem:
 def find_connection(connection: str) -> ConnectionItem | None:
     """Whose websocket it is."""
     ref = connection_ref(connection)
-    try:
-        return ConnectionItem.get(ref.pk, ref.sk, consistent_read=True)
-    except ConnectionItem.DoesNotExist:
-        return None
+    return ConnectionItem.find(ref.pk, ref.sk)
 
 
 def find_state(tenant: TenantId, device_id: str) -> StateItem | None:
     """A device's connection, as it is now."""
     ref = state_ref(tenant, device_id)
-    try:
-        return StateItem.get(ref.pk, ref.sk, consistent_read=True)
-    except StateItem.DoesNotExist:
-        return None
+    return StateItem.find(ref.pk, ref.sk)
 
 
 def find_session(tenant: TenantId, session: str) -> SessionItem | None:
     """A session, as it is now."""
     ref = session_ref(tenant, session)
-    try:
-        return SessionItem.get(ref.pk, ref.sk, consistent_read=True)
-    except SessionItem.DoesNotExist:
-        return None
+    return SessionItem.find(ref.pk, ref.sk)
 
 
 def put_connected(
@@ -231,13 +221,7 @@ def note_disconnected(
     actions: list[Action] = [StateItem.connection.remove(), StateItem.endpoint.remove(), StateItem.updated.set(now)]
     if due is not None:
         actions += [StateItem.due_pk.set(keys.shared("DUE")), StateItem.due_sk.set(_due(due))]
-    try:
-        state_ref(tenant, device_id).update(actions, StateItem.connection == connection)
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return state_ref(tenant, device_id).update_if(actions, StateItem.connection == connection)
 
 
 def _due(when: datetime) -> str:
@@ -252,12 +236,7 @@ def due_states(now: datetime, *, limit: int) -> list[StateItem]:
 
 def settle(state: StateItem) -> None:
     """Note that the sessions of a device that left have ended, unless it came back and left again meanwhile."""
-    condition = StateItem.due_sk == state.due_sk
-    try:
-        state.update([StateItem.due_pk.remove(), StateItem.due_sk.remove()], condition)
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    state.update_if([StateItem.due_pk.remove(), StateItem.due_sk.remove()], StateItem.due_sk == state.due_sk)
 
 
 def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime) -> None:
@@ -286,13 +265,8 @@ def set_shell(tx: Transaction, tenant: TenantId, session: str, *, is_open: bool)
 def end_session(tenant: TenantId, session: str, now: datetime) -> bool:
     """End a session; False if it had ended already."""
     actions: list[Action] = [SessionItem.ended.set(now), SessionItem.device_pk.set(_ended(tenant))]
-    try:
-        session_ref(tenant, session).update(actions, SessionItem.pk.exists() & SessionItem.ended.does_not_exist())
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    running = SessionItem.pk.exists() & SessionItem.ended.does_not_exist()
+    return session_ref(tenant, session).update_if(actions, running)
 
 
 def _ended(tenant: TenantId) -> str:
@@ -315,11 +289,7 @@ def add_part(tenant: TenantId, session: str, part: Part, number: int) -> None:
     item = PartItem(pk, keys.sort("PART", keys.number(part.at), keys.number(number)))
     item.output, item.width, item.height = part.output or None, part.width, part.height
     item.expires_at = datetime.fromtimestamp(part.at // 1000, UTC) + timedelta(seconds=limits.RECORDING_LIFE)
-    try:
-        item.save(PartItem.pk.does_not_exist())
-    except PutError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    item.save_if(PartItem.pk.does_not_exist())
 
 
 def count_recorded(tenant: TenantId, session: str, size: int) -> int:

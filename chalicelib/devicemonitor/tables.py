@@ -100,9 +100,8 @@ def _slot(slot: int) -> str:
 
 def read_standing(tenant: TenantId, device_id: str) -> tuple[Standing, int]:
     """What is known of a device, and the version of that."""
-    try:
-        item = StandingItem.get(_device(tenant, device_id), "STANDING", consistent_read=True)
-    except StandingItem.DoesNotExist:
+    item = StandingItem.find(_device(tenant, device_id), "STANDING")
+    if item is None:
         return Standing(), 0
     return msgspec.convert(item.standing, Standing), int(item.version)
 
@@ -163,9 +162,8 @@ def save_checks(tx: Transaction, tenant: TenantId, device_id: str, checks: list[
 
 def read_checks(tenant: TenantId, device_id: str) -> list[Any]:
     """What a device watches."""
-    try:
-        item = ChecksItem.get(_device(tenant, device_id), "CHECKS", consistent_read=True)
-    except ChecksItem.DoesNotExist:
+    item = ChecksItem.find(_device(tenant, device_id), "CHECKS")
+    if item is None:
         return []
     checks: list[Any] = item.checks
     return checks
@@ -180,9 +178,8 @@ def save_shut(tx: Transaction, tenant: TenantId, channels: Iterable[str]) -> Non
 
 def read_shut(tenant: TenantId) -> frozenset[str]:
     """The channels that are shut."""
-    try:
-        item = ChannelsItem.get(keys.partition(tenant), "CHANNELS", consistent_read=True)
-    except ChannelsItem.DoesNotExist:
+    item = ChannelsItem.find(keys.partition(tenant), "CHANNELS")
+    if item is None:
         return frozenset()
     return frozenset(item.shut)
 

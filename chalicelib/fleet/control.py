@@ -92,9 +92,8 @@ def get(tenant: TenantId, *, fresh: bool = False) -> Control:
 
 
 def _read(tenant: TenantId) -> Control:
-    try:
-        item = ControlItem.get(keys.partition(tenant), _SORT, consistent_read=True)
-    except ControlItem.DoesNotExist:
+    item = ControlItem.find(keys.partition(tenant), _SORT)
+    if item is None:
         return _GONE
     opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     return Control(

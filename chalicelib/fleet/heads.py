@@ -39,10 +39,7 @@ def facts_changed() -> Action:
 def find(tenant: TenantId, device_id: str) -> DeviceHead | None:
     """The head as it is now (a strongly consistent read); None if there is no such device."""
     pk, sk = key(tenant, device_id)
-    try:
-        return DeviceHead.get(pk, sk, consistent_read=True)
-    except DeviceHead.DoesNotExist:
-        return None
+    return DeviceHead.find(pk, sk)
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHead]:

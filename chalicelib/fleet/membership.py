@@ -116,9 +116,8 @@ def group_names(tenant: TenantId) -> list[str]:
 
 def group_size(tenant: TenantId, group: str) -> int:
     """How many devices a group has."""
-    try:
-        row = GroupItem.get(keys.partition(tenant, "GROUPS"), keys.sort(group), consistent_read=True)
-    except GroupItem.DoesNotExist:
+    row = GroupItem.find(keys.partition(tenant, "GROUPS"), keys.sort(group))
+    if row is None:
         return 0
     return max(0, int(row.members))
 

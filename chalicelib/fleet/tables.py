@@ -20,7 +20,6 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from pynamodb.exceptions import UpdateError
 
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
@@ -76,11 +75,7 @@ class DeviceHead(FleetItem):
 
 def keep_verdicts(head: DeviceHead, verdicts: Any) -> None:
     """Note the verdicts on a head, unless the device is gone. They say themselves for how long they hold."""
-    try:
-        DeviceHead(head.pk, head.sk).update([DeviceHead.verdicts.set(verdicts)], DeviceHead.pk.exists())
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    DeviceHead(head.pk, head.sk).update_if([DeviceHead.verdicts.set(verdicts)], DeviceHead.pk.exists())
 
 
 class ControlItem(FleetItem):

@@ -101,10 +101,8 @@ def use(tx: Transaction, tenant: TenantId, kind: str, name: str, change: int) ->
 def is_used(tenant: TenantId, kind: str, name: str) -> bool:
     """Whether a role has users, or a set roles."""
     ref = _ref(tenant, kind, name)
-    try:
-        return int(RolesItem.get(ref.pk, ref.sk, consistent_read=True).uses) > 0
-    except RolesItem.DoesNotExist:
-        return False
+    item = RolesItem.find(ref.pk, ref.sk)
+    return item is not None and int(item.uses) > 0
 
 
 def forget(tenant: TenantId) -> int:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.constants import ATTR_DEFINITIONS, BINARY, GLOBAL_SECONDARY_INDEXES, NUMBER
+from pynamodb.exceptions import DeleteError, PutError, UpdateError
 from pynamodb.models import Model
 
 from chalicelib import settings
 from chalicelib.storage import connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pynamodb.connection.base import MetaTable
     from pynamodb.connection.table import TableConnection
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
 
 
 def table(name: str) -> str:
@@ -55,6 +60,36 @@ class Item(Model):
             _add_indexes(known, meta)
         table_connection.connection = shared
         return table_connection
+
+    @classmethod
+    def find(cls, pk: str, sk: str) -> Self | None:
+        """The item as it is now (a strongly consistent read); None if there is none."""
+        try:
+            return cls.get(pk, sk, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
+    def save_if(self, condition: Condition) -> bool:
+        """Put the item as a whole; False, and nothing is written, if the condition does not hold."""
+        return _held(lambda: self.save(condition))
+
+    def update_if(self, actions: Sequence[Action], condition: Condition) -> bool:
+        """Change the item, which then has the new values; False, and nothing is written, as with :meth:`save_if`."""
+        return _held(lambda: self.update(list(actions), condition))
+
+    def delete_if(self, condition: Condition) -> bool:
+        """Delete the item; False if the condition does not hold."""
+        return _held(lambda: self.delete(condition))
+
+
+def _held(write: Callable[[], object]) -> bool:
+    try:
+        write()
+    except (PutError, UpdateError, DeleteError) as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

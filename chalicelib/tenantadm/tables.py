@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.storage import keys
@@ -226,10 +225,8 @@ def children(parent: TenantId, start: int, stop: int) -> list[Tenant]:
 
 def find(tenant: TenantId) -> Tenant | None:
     """The tenant as it is now."""
-    try:
-        return _tenant(TenantItem.get(keys.partition(tenant), _SORT, consistent_read=True))
-    except TenantItem.DoesNotExist:
-        return None
+    item = TenantItem.find(keys.partition(tenant), _SORT)
+    return _tenant(item) if item is not None else None
 
 
 def find_many(tenants: Iterable[TenantId]) -> Iterator[Tenant]:
@@ -259,9 +256,8 @@ def _token_key(token_hash: str) -> str:
 
 def find_by_token(token_hash: str, now: datetime) -> TenantId | None:
     """The tenant that a tenant token of this hash stands for."""
-    try:
-        item = TokenItem.get(_token_key(token_hash), _TOKEN_SORT, consistent_read=True)
-    except TokenItem.DoesNotExist:
+    item = TokenItem.find(_token_key(token_hash), _TOKEN_SORT)
+    if item is None:
         return None
     until = cast("datetime | None", item.until)
     return TenantId(item.tenant) if until is None or now < until else None
@@ -291,16 +287,10 @@ def due(now: datetime, *, limit: int) -> list[TenantId]:
 def count_signup(network: str, hour: int, ends: int, most: int) -> bool:
     """Count a sign-up from a network (its hash) in an hour; False if there were ``most`` already."""
     item = SignupItem(keys.shared("SIGNUP", network), keys.sort(keys.number(hour)))
-    try:
-        item.update(
-            [SignupItem.n.add(1), SignupItem.expires_at.set(ends + 1)],
-            SignupItem.n.does_not_exist() | (SignupItem.n < most),
-        )
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return item.update_if(
+        [SignupItem.n.add(1), SignupItem.expires_at.set(ends + 1)],
+        SignupItem.n.does_not_exist() | (SignupItem.n < most),
+    )
 
 
 def drop_due(tenant: TenantId) -> None:
@@ -311,11 +301,7 @@ def drop_due(tenant: TenantId) -> None:
 def postpone(tenant: TenantId, due: datetime) -> None:
     """Let the schedule look at the tenant later, if it has to at all."""
     item = DueItem(keys.partition(tenant), _DUE_SORT)
-    try:
-        item.update([DueItem.list_sk.set(keys.sort(_millis(due), tenant))], DueItem.pk.exists())
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    item.update_if([DueItem.list_sk.set(keys.sort(_millis(due), tenant))], DueItem.pk.exists())
 
 
 def delete(tx: Transaction, tenant: Tenant) -> None:

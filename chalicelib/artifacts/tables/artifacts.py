@@ -99,10 +99,7 @@ def remove(tx: Transaction, tenant: TenantId, artifact_id: str) -> None:
 def find(tenant: TenantId, artifact_id: str) -> ArtifactItem | None:
     """The artifact as it is now."""
     ref = _ref(tenant, artifact_id)
-    try:
-        return ArtifactItem.get(ref.pk, ref.sk, consistent_read=True)
-    except ArtifactItem.DoesNotExist:
-        return None
+    return ArtifactItem.find(ref.pk, ref.sk)
 
 
 def find_many(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, ArtifactItem]:

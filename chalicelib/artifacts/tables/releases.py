@@ -87,10 +87,7 @@ def _ref(tenant: TenantId, name: str) -> ReleaseItem:
 def find(tenant: TenantId, name: str) -> ReleaseItem | None:
     """The release as it is now."""
     ref = _ref(tenant, name)
-    try:
-        return ReleaseItem.get(ref.pk, ref.sk, consistent_read=True)
-    except ReleaseItem.DoesNotExist:
-        return None
+    return ReleaseItem.find(ref.pk, ref.sk)
 
 
 def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:

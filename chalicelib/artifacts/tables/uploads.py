@@ -112,10 +112,7 @@ def _new(tenant: TenantId, upload_id: str, status: Status, key: str, due: dateti
 def find(tenant: TenantId, upload_id: str) -> UploadItem | None:
     """The upload as it is now."""
     ref = _ref(tenant, upload_id)
-    try:
-        return UploadItem.get(ref.pk, ref.sk, consistent_read=True)
-    except UploadItem.DoesNotExist:
-        return None
+    return UploadItem.find(ref.pk, ref.sk)
 
 
 def find_many(tenant: TenantId, upload_ids: Iterable[str]) -> list[UploadItem]:

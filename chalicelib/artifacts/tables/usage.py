@@ -49,10 +49,7 @@ class TagsItem(ArtifactsItem):
 def find(tenant: TenantId) -> UsageItem:
     """The totals as they are now."""
     pk = keys.partition(tenant)
-    try:
-        return UsageItem.get(pk, _USAGE, consistent_read=True)
-    except UsageItem.DoesNotExist:
-        return UsageItem(pk, _USAGE)
+    return UsageItem.find(pk, _USAGE) or UsageItem(pk, _USAGE)
 
 
 def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, releases: int, limit: int = 0) -> None:
@@ -75,9 +72,8 @@ def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, release
 
 def types(tenant: TenantId) -> set[str]:
     """The payload types that the tenant's artifacts have or had."""
-    try:
-        item = TypesItem.get(keys.partition(tenant), _TYPES, consistent_read=True)
-    except TypesItem.DoesNotExist:
+    item = TypesItem.find(keys.partition(tenant), _TYPES)
+    if item is None:
         return set()
     return set(item.names or ())
 
@@ -91,10 +87,7 @@ def add_types(tx: Transaction, tenant: TenantId, names: set[str]) -> None:
 def tags(tenant: TenantId) -> TagsItem:
     """The distinct tags as they are now."""
     pk = keys.partition(tenant)
-    try:
-        return TagsItem.get(pk, _TAGS, consistent_read=True)
-    except TagsItem.DoesNotExist:
-        return TagsItem(pk, _TAGS)
+    return TagsItem.find(pk, _TAGS) or TagsItem(pk, _TAGS)
 
 
 def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:

@@ -46,10 +46,7 @@ def find_deployments(tenant: TenantId, deployments: Iterable[str]) -> dict[str, 
 
 def find_row(tenant: TenantId, deployment: str, device_id: str) -> RowItem | None:
     """A row as it is now."""
-    try:
-        return RowItem.get(deployment_pk(tenant, deployment), keys.sort("ROW", device_id), consistent_read=True)
-    except RowItem.DoesNotExist:
-        return None
+    return RowItem.find(deployment_pk(tenant, deployment), keys.sort("ROW", device_id))
 
 
 def read_targets(tenant: TenantId, deployment: str) -> bytes:
@@ -60,9 +57,8 @@ def read_targets(tenant: TenantId, deployment: str) -> bytes:
 
 def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | None:
     """What a configuration deployment brings; None if there is no such deployment, or it brings software."""
-    try:
-        item = ConfigurationItem.get(deployment_pk(tenant, deployment), "CONFIGURATION", consistent_read=True)
-    except ConfigurationItem.DoesNotExist:
+    item = ConfigurationItem.find(deployment_pk(tenant, deployment), "CONFIGURATION")
+    if item is None:
         return None
     brought: dict[str, str] = item.configuration
     return brought
@@ -103,9 +99,8 @@ def sum_counters(items: list[CounterItem]) -> Counts:
 
 def read_totals(tenant: TenantId) -> tuple[int, int]:
     """How many deployments a tenant has: all, unfinished."""
-    try:
-        item = CountsItem.get(keys.partition(tenant), "COUNTS", consistent_read=True)
-    except CountsItem.DoesNotExist:
+    item = CountsItem.find(keys.partition(tenant), "COUNTS")
+    if item is None:
         return 0, 0
     return int(item.total), int(item.open)
 

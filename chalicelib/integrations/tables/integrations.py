@@ -63,10 +63,8 @@ def _integration(item: IntegrationItem) -> Integration:
 def find(tenant: TenantId, integration: str) -> Integration | None:
     """The integration as it is now."""
     ref = _ref(tenant, integration)
-    try:
-        return _integration(IntegrationItem.get(ref.pk, ref.sk, consistent_read=True))
-    except IntegrationItem.DoesNotExist:
-        return None
+    item = IntegrationItem.find(ref.pk, ref.sk)
+    return _integration(item) if item is not None else None
 
 
 def of_tenant(tenant: TenantId) -> list[Integration]:

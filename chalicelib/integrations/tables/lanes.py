@@ -14,7 +14,6 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.integrations.tables import IntegrationsItem, millis
@@ -24,9 +23,8 @@ from chalicelib.storage.base import TimeAttribute
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action
 
     from chalicelib.storage.transactions import Transaction
@@ -38,7 +36,6 @@ _SHARDS = 8
 _GRACE = timedelta(seconds=60)
 """How long a new event's message may take before the schedule sends another."""
 _PAGE = 100
-_REFUSED = "ConditionalCheckFailedException"
 
 
 class DueIndex(GlobalSecondaryIndex["DueItem"]):
@@ -147,7 +144,7 @@ def newest_in_index(lane: Lane) -> Iterator[WaitingItem]:
 def park(item: WaitingItem) -> None:
     """Take a waiting event out of the index, if it is in there: its lane stands for it."""
     if item.due_pk is not None:
-        _updated(item, [WaitingItem.due_pk.remove(), WaitingItem.due_sk.remove()], WaitingItem.pk.exists())
+        item.update_if([WaitingItem.due_pk.remove(), WaitingItem.due_sk.remove()], WaitingItem.pk.exists())
 
 
 def tried(tx: Transaction, item: WaitingItem, retry_at: datetime | None) -> None:
@@ -201,9 +198,9 @@ def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | N
     ]
     # Twice: the lane may be given back between the two writes.
     for _ in range(2):
-        if _updated(item, actions, free):
+        if item.update_if(actions, free):
             return item
-        if _updated(item, [LaneItem.again.set(True)], LaneItem.lease_ends > now):
+        if item.update_if([LaneItem.again.set(True)], LaneItem.lease_ends > now):
             return None
     return None
 
@@ -211,7 +208,7 @@ def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | N
 def look_again(lane: Lane, lease: str) -> bool:
     """Whether there was news since the lane was taken, or since the last time that this was asked."""
     item = LaneItem(lane.partition, _LANE)
-    return _updated(item, [LaneItem.again.remove()], (LaneItem.lease == lease) & LaneItem.again.exists())
+    return item.update_if([LaneItem.again.remove()], (LaneItem.lease == lease) & LaneItem.again.exists())
 
 
 def give_back(lane: Lane, lease: str, due: datetime | None, *, failures: int, closed_until: datetime | None) -> bool:
@@ -231,22 +228,18 @@ def give_back(lane: Lane, lease: str, due: datetime | None, *, failures: int, cl
     else:
         actions += [LaneItem.due_pk.set(lane.due_partition), LaneItem.due_sk.set(millis(due))]
     mine = LaneItem.lease == lease
-    return _updated(item, actions, mine & LaneItem.again.does_not_exist()) or not look_again(lane, lease)
+    return item.update_if(actions, mine & LaneItem.again.does_not_exist()) or not look_again(lane, lease)
 
 
 def open_again(lane: Lane) -> None:
     """Forget that the receiver was down, unless a worker is finding that out."""
     actions = [LaneItem.closed_until.remove(), LaneItem.failures.set(0)]
-    _updated(LaneItem(lane.partition, _LANE), actions, LaneItem.closed_until.exists() & LaneItem.lease.does_not_exist())
+    LaneItem(lane.partition, _LANE).update_if(actions, LaneItem.closed_until.exists() & LaneItem.lease.does_not_exist())
 
 
 def remove(lane: Lane, lease: str) -> None:
     """Drop the lane of an integration that is gone."""
-    try:
-        LaneItem(lane.partition, _LANE).delete((LaneItem.lease == lease) & LaneItem.again.does_not_exist())
-    except DeleteError as error:
-        if error.cause_response_code != _REFUSED:
-            raise
+    LaneItem(lane.partition, _LANE).delete_if((LaneItem.lease == lease) & LaneItem.again.does_not_exist())
 
 
 def due(now: datetime, *, limit: int) -> set[Lane]:
@@ -256,13 +249,3 @@ def due(now: datetime, *, limit: int) -> set[Lane]:
         rows = DueItem.due.query(keys.shared("DUE", str(shard)), DueItem.due_sk <= millis(now), limit=limit)
         found |= {Lane(keys.tenant_of(row.pk), keys.last_part(row.pk)) for row in rows}
     return found
-
-
-def _updated(item: IntegrationsItem, actions: Sequence[Action], condition: Condition) -> bool:
-    try:
-        item.update(list(actions), condition)
-    except UpdateError as error:
-        if error.cause_response_code != _REFUSED:
-            raise
-        return False
-    return True

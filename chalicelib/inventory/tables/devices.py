@@ -80,11 +80,8 @@ def _ref(tenant: TenantId, device_id: str) -> DeviceItem:
 
 def find(tenant: TenantId, device_id: str) -> Device | None:
     """The device, as it is now."""
-    try:
-        item = DeviceItem.get(keys.partition(tenant, "D", device_id), _SORT, consistent_read=True)
-    except DeviceItem.DoesNotExist:
-        return None
-    return _device(item)
+    item = DeviceItem.find(keys.partition(tenant, "D", device_id), _SORT)
+    return _device(item) if item is not None else None
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:

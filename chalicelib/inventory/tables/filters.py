@@ -55,11 +55,8 @@ def _filter(item: FilterItem) -> SavedFilter:
 
 def find(tenant: TenantId, filter_id: str) -> SavedFilter | None:
     """The filter as it is now."""
-    try:
-        item = FilterItem.get(keys.partition(tenant, "FILTERS"), keys.sort(filter_id), consistent_read=True)
-    except FilterItem.DoesNotExist:
-        return None
-    return _filter(item)
+    item = FilterItem.find(keys.partition(tenant, "FILTERS"), keys.sort(filter_id))
+    return _filter(item) if item is not None else None
 
 
 def of_tenant(tenant: TenantId) -> list[SavedFilter]:

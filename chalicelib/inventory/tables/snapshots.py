@@ -80,9 +80,8 @@ def _ref(tenant: TenantId) -> SnapshotItem:
 
 def find(tenant: TenantId) -> Pointer:
     """The snapshot as it is now."""
-    try:
-        item = SnapshotItem.get(keys.partition(tenant), _SORT, consistent_read=True)
-    except SnapshotItem.DoesNotExist:
+    item = SnapshotItem.find(keys.partition(tenant), _SORT)
+    if item is None:
         return Pointer()
     return Pointer(
         object=tuple(item.object) if item.object else None,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute
-from pynamodb.exceptions import PutError, UpdateError
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import TimeAttribute
@@ -19,7 +18,6 @@ ATTEMPTS = "attempts"
 """Label of a condition: too many failed logins."""
 _SORT = "LOGIN"
 _RACES = 3
-_REFUSED = "ConditionalCheckFailedException"
 
 
 class AttemptsItem(UseradmItem):
@@ -37,32 +35,19 @@ def _ref(email_hash: str, network: str) -> AttemptsItem:
 def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
     """How many logins failed, and when they are forgotten."""
     ref = _ref(email_hash, network)
-    try:
-        item = AttemptsItem.get(ref.pk, ref.sk, consistent_read=True)
-    except AttemptsItem.DoesNotExist:
-        return None
-    return int(item.failed), item.until
+    item = AttemptsItem.find(ref.pk, ref.sk)
+    return (int(item.failed), item.until) if item is not None else None
 
 
 def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
     """Count a failure; the first one begins a window. How many there are now, and when they are forgotten."""
     for _ in range(_RACES):
         item = _ref(email_hash, network)
-        try:
-            item.update([AttemptsItem.failed.add(1)], AttemptsItem.until > now)
-        except UpdateError as error:
-            if error.cause_response_code != _REFUSED:
-                raise
-        else:
+        if item.update_if([AttemptsItem.failed.add(1)], AttemptsItem.until > now):
             return int(item.failed), item.until
         item.failed, item.until = 1, now + window
         item.expires_at = int(item.until.timestamp()) + 1
-        try:
-            item.save(AttemptsItem.pk.does_not_exist() | (AttemptsItem.until <= now))
-        except PutError as error:
-            if error.cause_response_code != _REFUSED:
-                raise
-        else:
+        if item.save_if(AttemptsItem.pk.does_not_exist() | (AttemptsItem.until <= now)):
             break
     return 1, now + window
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DeleteError
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
@@ -93,19 +92,14 @@ def lookup_key(provider: str) -> tuple[str, str]:
 
 def find(tenant: TenantId, provider: str) -> Provider | None:
     """A tenant's provider."""
-    try:
-        return _provider(ProviderItem.get(partition(tenant), keys.sort(provider), consistent_read=True), tenant)
-    except ProviderItem.DoesNotExist:
-        return None
+    item = ProviderItem.find(partition(tenant), keys.sort(provider))
+    return _provider(item, tenant) if item is not None else None
 
 
 def tenant_of(provider: str) -> TenantId | None:
     """Whose a provider is."""
-    try:
-        item = ProviderTenantItem.get(*lookup_key(provider), consistent_read=True)
-    except ProviderTenantItem.DoesNotExist:
-        return None
-    return TenantId(item.tenant)
+    item = ProviderTenantItem.find(*lookup_key(provider))
+    return TenantId(item.tenant) if item is not None else None
 
 
 def of_tenant(tenant: TenantId) -> Iterator[Provider]:
@@ -149,15 +143,9 @@ def put_login(state: str, login: Login) -> None:
 
 def take_login(state: str) -> Login | None:
     """The login of a state, which is gone with this: once only."""
-    try:
-        item = LoginItem.get(keys.shared(_STATE, state), _STATE, consistent_read=True)
-        item.delete(LoginItem.pk.exists())
-    except LoginItem.DoesNotExist:
+    item = LoginItem.find(keys.shared(_STATE, state), _STATE)
+    if item is None or not item.delete_if(LoginItem.pk.exists()):
         return None
-    except DeleteError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return None
-        raise
     return Login(TenantId(item.tenant), item.provider, item.nonce, item.challenge, item.until)
 
 

@@ -59,20 +59,14 @@ class SecretItem(UseradmItem):
 
 def find(tenant: TenantId, user: str, purpose: Purpose) -> Request | None:
     """The user's request, also one that has expired and is not cleaned up yet."""
-    try:
-        item = RequestItem.get(own(tenant, user), keys.sort(_SORT, purpose), consistent_read=True)
-    except RequestItem.DoesNotExist:
-        return None
-    return Request(purpose, item.email, item.created, item.until, item.secret)
+    item = RequestItem.find(own(tenant, user), keys.sort(_SORT, purpose))
+    return Request(purpose, item.email, item.created, item.until, item.secret) if item is not None else None
 
 
 def find_secret(secret: str, purpose: Purpose) -> tuple[TenantId, str] | None:
     """Tenant and user of a secret with this hash, if it is for this purpose."""
-    try:
-        item = SecretItem.get(*secret_key(secret), consistent_read=True)
-    except SecretItem.DoesNotExist:
-        return None
-    return (TenantId(item.tenant), item.user) if item.purpose == purpose else None
+    item = SecretItem.find(*secret_key(secret))
+    return (TenantId(item.tenant), item.user) if item is not None and item.purpose == purpose else None
 
 
 def secret_key(secret: str) -> tuple[str, str]:

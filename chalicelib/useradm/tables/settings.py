@@ -26,11 +26,8 @@ class SettingsItem(UseradmItem):
 
 def find(tenant: TenantId, user: str | None) -> tuple[dict[str, Any], str] | None:
     """Settings and their etag, of a user or (None) of the tenant."""
-    try:
-        item = SettingsItem.get(_key(tenant, user), _SORT, consistent_read=True)
-    except SettingsItem.DoesNotExist:
-        return None
-    return item.document, item.etag
+    item = SettingsItem.find(_key(tenant, user), _SORT)
+    return (item.document, item.etag) if item is not None else None
 
 
 def save(

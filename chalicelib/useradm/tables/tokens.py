@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
@@ -50,10 +49,8 @@ class TokenItem(UseradmItem):
 
 def find(tenant: TenantId, user: str, token: str) -> Token | None:
     """A token's row as it is now."""
-    try:
-        return _token(TokenItem.get(own(tenant, user), keys.sort(_TOKEN, token), consistent_read=True))
-    except TokenItem.DoesNotExist:
-        return None
+    item = TokenItem.find(own(tenant, user), keys.sort(_TOKEN, token))
+    return _token(item) if item is not None else None
 
 
 class AccessItem(UseradmItem):
@@ -137,13 +134,8 @@ def delete(tenant: TenantId, user: str, token: str) -> None:
 
 def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
     """Note when a token was last used. False if it was deleted meanwhile: a note must not bring it back."""
-    try:
-        TokenItem(own(tenant, user), keys.sort(_TOKEN, token)).update([TokenItem.used.set(now)], TokenItem.pk.exists())
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    item = TokenItem(own(tenant, user), keys.sort(_TOKEN, token))
+    return item.update_if([TokenItem.used.set(now)], TokenItem.pk.exists())
 
 
 def _token(item: TokenItem) -> Token:

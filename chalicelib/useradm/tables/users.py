@@ -85,19 +85,14 @@ class EmailItem(UseradmItem):
 
 def find(tenant: TenantId, user: str) -> User | None:
     """The user as it is now."""
-    try:
-        return _user(UserItem.get(*user_key(tenant, user), consistent_read=True), tenant)
-    except UserItem.DoesNotExist:
-        return None
+    item = UserItem.find(*user_key(tenant, user))
+    return _user(item, tenant) if item is not None else None
 
 
 def find_email(email: str) -> tuple[TenantId, str] | None:
     """Tenant and id of the user who has this lower-case address."""
-    try:
-        item = EmailItem.get(keys.shared("EMAIL", email), "EMAIL", consistent_read=True)
-    except EmailItem.DoesNotExist:
-        return None
-    return TenantId(item.tenant), item.user
+    item = EmailItem.find(keys.shared("EMAIL", email), "EMAIL")
+    return (TenantId(item.tenant), item.user) if item is not None else None
 
 
 def of_tenant(tenant: TenantId) -> Iterator[User]:
