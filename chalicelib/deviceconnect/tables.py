@@ -8,7 +8,7 @@
 | ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a moment of its recording, until the session ends |
 
 Index ``device``: ``T#t#D#<device>``, the sessions of a device that are running, and ``T#t#ENDED``, all others.
-Index ``due``: devices that left in the middle of a session.
+Index ``due`` (``storage.due``): devices that left in the middle of a session.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.recording import Part
-from chalicelib.storage import erasing, keys
+from chalicelib.storage import due, erasing, keys
 from chalicelib.storage.base import Item, TimeAttribute, table
+from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,19 +43,6 @@ class DeviceIndex(GlobalSecondaryIndex[Any]):
 
     device_pk = UnicodeAttribute(hash_key=True)
     device_sk = UnicodeAttribute(range_key=True)
-
-
-class DueIndex(GlobalSecondaryIndex[Any]):
-    """Devices that left, by when their sessions end."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_pk = UnicodeAttribute(hash_key=True)
-    due_sk = UnicodeAttribute(range_key=True)
 
 
 class ConnectItem(Item):
@@ -97,6 +85,7 @@ class StateItem(ConnectItem):
     """A device's newest connection, also when it has ended."""
 
     due = DueIndex()
+    """When its sessions are to end, if the device does not come back."""
 
     due_pk = UnicodeAttribute(null=True)
     due_sk = UnicodeAttribute(null=True)
@@ -205,38 +194,32 @@ def put_connected(
         StateItem.endpoint.set(item.endpoint),
         StateItem.updated.set(now),
         StateItem.created.set(StateItem.created | now),
-        StateItem.due_pk.remove(),
-        StateItem.due_sk.remove(),
+        *due.never(),
     ]
     tx.update(state_ref(tenant, item.device), actions, unchanged, label="state")
 
 
 def note_disconnected(
-    tenant: TenantId, device_id: str, connection: str, now: datetime, *, due: datetime | None
+    tenant: TenantId, device_id: str, connection: str, now: datetime, *, sessions_end: datetime | None
 ) -> bool:
     """Say that a device is disconnected, if ``connection`` is still its newest; whether it was.
 
-    ``due``: when its sessions are to end if it has not come back; None: it has none.
+    ``sessions_end``: when its sessions are to end if it has not come back; None: it has none.
     """
     actions: list[Action] = [StateItem.connection.remove(), StateItem.endpoint.remove(), StateItem.updated.set(now)]
-    if due is not None:
-        actions += [StateItem.due_pk.set(keys.shared("DUE")), StateItem.due_sk.set(_due(due))]
+    if sessions_end is not None:
+        actions += due.at(device_id, sessions_end)
     return state_ref(tenant, device_id).update_if(actions, StateItem.connection == connection)
-
-
-def _due(when: datetime) -> str:
-    return keys.number(int(when.timestamp() * 1000))
 
 
 def due_states(now: datetime, *, limit: int) -> list[StateItem]:
     """Devices whose sessions are to end, as they are now."""
-    found = StateItem.due.query(keys.shared("DUE"), StateItem.due_sk <= _due(now), limit=limit)
-    return list(StateItem.batch_get([(item.pk, item.sk) for item in found], consistent_read=True))
+    return list(StateItem.batch_get(due.found(StateItem.due, now, limit=limit), consistent_read=True))
 
 
 def settle(state: StateItem) -> None:
     """Note that the sessions of a device that left have ended, unless it came back and left again meanwhile."""
-    state.update_if([StateItem.due_pk.remove(), StateItem.due_sk.remove()], StateItem.due_sk == state.due_sk)
+    state.update_if(due.never(), StateItem.due_sk == state.due_sk)
 
 
 def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime) -> None:

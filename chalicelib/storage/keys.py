@@ -8,7 +8,10 @@ These forms are stored: changing one is a migration.
 from __future__ import annotations
 
 import hashlib
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 TenantId = NewType("TenantId", str)
 """A verified tenant: from a token's claims or a tenant token, never from a request's own text."""
@@ -53,6 +56,11 @@ def sort(*parts: str) -> str:
 def last_part(key: str) -> str:
     """The last part of a key, as it was given; only for ids, which are never long enough to be cut."""
     return key.rsplit("#", 1)[-1].replace("%23", "#").replace("%25", "%")
+
+
+def time(value: datetime) -> str:
+    """A time, from 1970 on, as text that sorts by time; to the millisecond."""
+    return number(max(0, int(value.timestamp() * 1000)))
 
 
 def number(value: int) -> str:

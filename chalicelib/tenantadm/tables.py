@@ -181,7 +181,7 @@ def put(tx: Transaction, tenant: Tenant) -> None:
         notes=tenant.notes,
         version=tenant.version + 1,
         list_pk=_LIST,
-        list_sk=keys.sort(_millis(tenant.created), tenant.id),
+        list_sk=keys.sort(keys.time(tenant.created), tenant.id),
     )
     tx.put(item, _unchanged(tenant.version), label=TENANT)
 
@@ -192,10 +192,6 @@ def _unchanged(version: int) -> Any:
     same = TenantItem.version == version
     # Tenants that were stored before versions were counted have none; a new one is stored as version 1.
     return (TenantItem.pk.exists() & TenantItem.version.does_not_exist()) | same if version == 1 else same
-
-
-def _millis(time: datetime) -> str:
-    return keys.number(int(time.timestamp() * 1000))
 
 
 def put_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
@@ -209,7 +205,7 @@ def delete_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
 
 
 def _child(parent: TenantId, child: Tenant) -> ChildItem:
-    return ChildItem(keys.partition(parent, "CHILDREN"), keys.sort(_millis(child.created), child.id))
+    return ChildItem(keys.partition(parent, "CHILDREN"), keys.sort(keys.time(child.created), child.id))
 
 
 def children(parent: TenantId, start: int, stop: int) -> list[Tenant]:
@@ -274,13 +270,13 @@ def put_due(tx: Transaction, tenant: TenantId, due: datetime | None) -> None:
     if due is None:
         tx.delete(item)
     else:
-        item.list_pk, item.list_sk = _DUE, keys.sort(_millis(due), tenant)
+        item.list_pk, item.list_sk = _DUE, keys.sort(keys.time(due), tenant)
         tx.put(item)
 
 
 def due(now: datetime, *, limit: int) -> list[TenantId]:
     """Tenants that the schedule has to look at, at most ``limit``, the longest due first."""
-    rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(_millis(now) + "~"), limit=limit)
+    rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(keys.time(now) + "~"), limit=limit)
     return [TenantId(keys.last_part(row.list_sk)) for row in rows]
 
 
@@ -301,7 +297,7 @@ def drop_due(tenant: TenantId) -> None:
 def postpone(tenant: TenantId, due: datetime) -> None:
     """Let the schedule look at the tenant later, if it has to at all."""
     item = DueItem(keys.partition(tenant), _DUE_SORT)
-    item.update_if([DueItem.list_sk.set(keys.sort(_millis(due), tenant))], DueItem.pk.exists())
+    item.update_if([DueItem.list_sk.set(keys.sort(keys.time(due), tenant))], DueItem.pk.exists())
 
 
 def delete(tx: Transaction, tenant: Tenant) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from tests.deployments.world import World, serves
 from tests.support.probe import counted
@@ -34,7 +35,7 @@ def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
     from chalicelib.deployments.service import schedule
 
     future = moment.time + timedelta(days=100_000)
-    while list(tables.due(future, limit=1)):
+    while list(tables.due_items(future, limit=1)):
         schedule.tick(future)
 
     seen: Opened = []
@@ -149,8 +150,7 @@ def test_a_tick_costs_the_same_for_a_thousand_tenants_that_wait(
             item.artifacts = item.filter = []
             item.history_pk = item.state_pk = "elsewhere"
             item.history_sk = item.state_sk = item.deployment_id
-            item.due_pk = tables.due_part(item.deployment_id)
-            item.due_sk = tables.due_time(moment.time + timedelta(days=1000))
+            item.due_pk, item.due_sk = due.key(item.deployment_id, moment.time + timedelta(days=1000))
             batch.save(item)
     with counted() as idle:
         tick(moment)

@@ -21,6 +21,7 @@ from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentIte
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet.tables import DeviceHead
+from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Action, Condition, ConditionFailed, Transaction
 
@@ -212,7 +213,7 @@ def close(
     actions: list[Action] = [
         DeploymentItem.finished.set(now),
         DeploymentItem.state_pk.set(tables.deployment_state(tenant, is_open=False)),
-        *tables.not_due(),
+        *due.never(),
     ]
     if last_counter:
         condition &= DeploymentItem.complete == plan.shards - 1

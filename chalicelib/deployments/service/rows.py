@@ -11,7 +11,7 @@ from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import changes, heads, timeouts
 from chalicelib.deployments.service.changes import Change, Lost
 from chalicelib.deployments.tables import RowItem
-from chalicelib.storage import keys
+from chalicelib.storage import due, keys
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,7 +87,7 @@ def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: S
         Unavailable: other writers did not let us through.
     """
     write = heads.write(head, current=None, decided=plan.decides)
-    actions: list[Action] = [RowItem.finished.set(now), *tables.not_due()]
+    actions: list[Action] = [RowItem.finished.set(now), *due.never()]
     changes.commit(Change(tenant, plan, head.device_id, before, after, actions=actions, head=write), now)
 
 

@@ -14,7 +14,7 @@ from chalicelib.deployments.rules import phases
 from chalicelib.deployments.service import events, plans, timeouts
 from chalicelib.deployments.tables import DeploymentItem
 from chalicelib.observability import logger
-from chalicelib.storage import keys
+from chalicelib.storage import due, keys
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequ
     for number in range(int(item.opened)):
         phase_opened(tx, tenant, item.deployment_id, number)
     if int(item.opened) < len(planned):
-        item.due_pk = tables.due_part(item.deployment_id)
-        item.due_sk = tables.due_time(planned[int(item.opened)].start)
+        item.due_pk, item.due_sk = due.key(item.deployment_id, planned[int(item.opened)].start)
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
@@ -53,7 +52,7 @@ def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int
 
 def tick(now: datetime) -> None:
     """Work off what is due. What can't be worked off now keeps nothing else from it."""
-    for item in tables.due(now, limit=_AT_ONCE):
+    for item in tables.due_items(now, limit=_AT_ONCE):
         try:
             _work_off(item, now)
         except ConditionFailed:
@@ -77,9 +76,9 @@ def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:
     tx = Transaction()
     actions: list[Action] = [DeploymentItem.opened.set(opened)]
     if opened < len(planned):
-        actions.append(DeploymentItem.due_sk.set(tables.due_time(planned[opened].start)))
+        actions += due.at(item.deployment_id, planned[opened].start)
     else:
-        actions += tables.not_due()
+        actions += due.never()
     tx.update(
         tables.deployment_ref(tenant, item.deployment_id), actions, DeploymentItem.due_sk == item.due_sk, label="due"
     )
@@ -90,8 +89,8 @@ def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:
 
 def _postpone(item: DeploymentItem | RowItem, now: datetime) -> None:
     tx = Transaction()
-    later = DeploymentItem.due_sk.set(tables.due_time(now + _AGAIN))
-    tx.update(DeploymentItem(item.pk, item.sk), [later], DeploymentItem.due_sk == item.due_sk, label="due")
+    later = due.at(item.deployment_id, now + _AGAIN)
+    tx.update(DeploymentItem(item.pk, item.sk), later, DeploymentItem.due_sk == item.due_sk, label="due")
     try:
         tx.commit()
     except ConditionFailed:

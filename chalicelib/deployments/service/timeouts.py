@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import changes, heads, plans
 from chalicelib.deployments.service.changes import Change, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage import due
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -30,20 +30,18 @@ _TEXT = "timeout: no report for "
 def noted(tenant: TenantId, deployment: str, status: Status, now: datetime) -> list[Action]:
     """Goes with each write of a row: until when its device has to be heard of."""
     if status.final:
-        return tables.not_due()
+        return due.never()
     timeout = control.get(tenant).settings.device_timeout
     if not timeout:
         return []
-    due = tables.due_time(now + timedelta(seconds=timeout))
-    return [RowItem.due_pk.set(tables.due_part(deployment)), RowItem.due_sk.set(due)]
+    return due.at(deployment, now + timedelta(seconds=timeout))
 
 
 def note_first(tenant: TenantId, row: RowItem, now: datetime) -> None:
     """The same for a new row that is active."""
     timeout = control.get(tenant).settings.device_timeout
     if timeout:
-        row.due_pk = tables.due_part(row.deployment_id)
-        row.due_sk = tables.due_time(now + timedelta(seconds=timeout))
+        row.due_pk, row.due_sk = due.key(row.deployment_id, now + timedelta(seconds=timeout))
 
 
 def is_timeout(substate: str | None) -> bool:
@@ -68,7 +66,7 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
     write = None
     if head is not None and current is not None and current.d == plan.id:
         write = heads.write(head, current=None, decided=plan.decides)
-    actions = [RowItem.finished.set(now), RowItem.substate.set(f"{_TEXT}{timeout} seconds"), *tables.not_due()]
+    actions = [RowItem.finished.set(now), RowItem.substate.set(f"{_TEXT}{timeout} seconds"), *due.never()]
     change = Change(
         tenant, plan, row.device_id, before, Status.FAILURE, actions=actions, head=write, silent_since=row.due_sk
     )
@@ -82,7 +80,7 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
 
 def _forget(row: RowItem) -> None:
     tx = Transaction()
-    tx.update(RowItem(row.pk, row.sk), tables.not_due(), RowItem.due_sk == row.due_sk, label="due")
+    tx.update(RowItem(row.pk, row.sk), due.never(), RowItem.due_sk == row.due_sk, label="due")
     try:
         tx.commit()
     except ConditionFailed:

@@ -12,8 +12,8 @@
 | ``T#t`` | ``COUNTS`` | how many deployments there are, and how many unfinished |
 
 Index ``history``: a tenant's deployments, and a device's rows, by sequence. Index ``state``: a tenant's open and
-finished deployments by sequence, and a deployment's rows by status. Index ``due``: what the schedule has to look at,
-by time, of all tenants, in 8 parts.
+finished deployments by sequence, and a deployment's rows by status. Index ``due`` (``storage.due``): what the
+schedule has to look at.
 """
 
 from chalicelib.deployments.tables.items import (
@@ -35,9 +35,6 @@ from chalicelib.deployments.tables.items import (
     deployment_ref,
     deployment_state,
     device_history,
-    due_part,
-    due_time,
-    not_due,
     room_ref,
     row_ref,
     row_state,
@@ -48,7 +45,7 @@ from chalicelib.deployments.tables.items import (
 from chalicelib.deployments.tables.leaving import forget
 from chalicelib.deployments.tables.reads import (
     count_rows_of_device,
-    due,
+    due_items,
     find_configuration,
     find_deployment,
     find_deployments,
@@ -82,9 +79,7 @@ __all__ = [
     "deployment_ref",
     "deployment_state",
     "device_history",
-    "due",
-    "due_part",
-    "due_time",
+    "due_items",
     "find_configuration",
     "find_deployment",
     "find_deployments",
@@ -92,7 +87,6 @@ __all__ = [
     "forget",
     "list_deployments",
     "list_rows",
-    "not_due",
     "read_configurations",
     "read_counts",
     "read_targets",

@@ -6,22 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action
-
-
-DUE_PARTS = 8
-"""A partition of an index takes 1,000 writes a second; with timeouts on, each report is one."""
-
 
 SOFTWARE, CONFIGURATION = "software", "configuration"
 """Kinds of deployments."""
@@ -51,19 +44,6 @@ class StateIndex(GlobalSecondaryIndex[Any]):
 
     state_pk = UnicodeAttribute(hash_key=True)
     state_sk = UnicodeAttribute(range_key=True)
-
-
-class DueIndex(GlobalSecondaryIndex[Any]):
-    """What the schedule has to look at, by time, in 8 parts."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_pk = UnicodeAttribute(hash_key=True)
-    due_sk = UnicodeAttribute(range_key=True)
 
 
 class DeploymentsItem(Item):
@@ -256,21 +236,6 @@ def counter_of(status: Status) -> Any:
 def shard_of(device_id: str, shards: int) -> int:
     """The counter item of a device. Stored: it may not change."""
     return int.from_bytes(hashlib.sha256(device_id.encode()).digest()[1:3], "big") % shards
-
-
-def due_part(deployment: str) -> str:
-    """The part of the index ``due`` that a deployment and its rows are in."""
-    return keys.shared("DUE", str(hashlib.sha256(deployment.encode()).digest()[0] % DUE_PARTS))
-
-
-def due_time(when: datetime) -> str:
-    """A time as the index ``due`` sorts it."""
-    return keys.number(max(0, int(when.timestamp() * 1000)))
-
-
-def not_due() -> list[Action]:
-    """What takes an item out of the index ``due``."""
-    return [Indexed.due_pk.remove(), Indexed.due_sk.remove()]
 
 
 def deployment_pk(tenant: TenantId, deployment: str) -> str:

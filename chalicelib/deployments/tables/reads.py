@@ -8,7 +8,6 @@ from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.deployments.tables.items import (
     CONFIGURATION,
-    DUE_PARTS,
     ConfigurationItem,
     CounterItem,
     CountsItem,
@@ -18,10 +17,9 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     deployment_state,
     device_history,
-    due_time,
     tenant_history,
 )
-from chalicelib.storage import keys
+from chalicelib.storage import due, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -134,15 +132,12 @@ def list_rows(
     return RowItem.state.query(deployment_pk(tenant, deployment), prefix, limit=limit)
 
 
-def due(now: datetime, *, limit: int) -> Iterator[DeploymentItem | RowItem]:
-    """What the schedule has to look at by ``now``, of all tenants: at most ``limit`` items of each of the 8 parts."""
-    until = due_time(now)
-    for part in range(DUE_PARTS):
-        found = DeploymentItem.due.query(keys.shared("DUE", str(part)), DeploymentItem.due_sk <= until, limit=limit)
-        places = [(item.pk, item.sk) for item in found]
-        deployments = [place for place in places if place[1] == "DEPLOYMENT"]
-        rows = [place for place in places if place[1] != "DEPLOYMENT"]
-        # Read again: the index may lag behind the items.
-        for model, wanted in ((DeploymentItem, deployments), (RowItem, rows)):
-            items: Iterable[Any] = model.batch_get(wanted, consistent_read=True) if wanted else ()
-            yield from (item for item in items if item.due_sk is not None and item.due_sk <= until)
+def due_items(now: datetime, *, limit: int) -> Iterator[DeploymentItem | RowItem]:
+    """What the schedule has to look at by ``now``: at most ``limit`` items of each part of the index."""
+    places = list(due.found(DeploymentItem.due, now, limit=limit))
+    deployments = [place for place in places if place[1] == "DEPLOYMENT"]
+    rows = [place for place in places if place[1] != "DEPLOYMENT"]
+    # Read again: the index may lag behind the items.
+    for model, wanted in ((DeploymentItem, deployments), (RowItem, rows)):
+        items: Iterable[Any] = model.batch_get(wanted, consistent_read=True) if wanted else ()
+        yield from (item for item in items if item.due_sk is not None and item.due_sk <= keys.time(now))

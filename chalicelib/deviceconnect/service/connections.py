@@ -115,9 +115,9 @@ def disconnected(connection: str) -> None:
 def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
     sending.forget_device(tenant, item.device)
     now = clock.now()
-    due = now + _GRACE if tables.running_sessions(tenant, item.device) else None
+    sessions_end = now + _GRACE if tables.running_sessions(tenant, item.device) else None
     # A late word about an old websocket must not hide the new one.
-    tables.note_disconnected(tenant, item.device, item.connection, now, due=due)
+    tables.note_disconnected(tenant, item.device, item.connection, now, sessions_end=sessions_end)
 
 
 def tick(now: datetime) -> None:

@@ -53,7 +53,7 @@ _DUE: Final = 200
 
 def tick(now: datetime) -> None:
     """Send workers to lanes whose time has come, and to events whose message was lost."""
-    for lane in sorted(lanes.due(now, limit=_DUE), key=lambda lane: lane.partition):
+    for lane in sorted(lanes.due_lanes(now, limit=_DUE), key=lambda lane: lane.partition):
         Wake(lane.tenant, lane.integration)()
 
 

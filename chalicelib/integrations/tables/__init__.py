@@ -9,19 +9,13 @@
 | ``T#t#L#<integration>`` | ``W#<order>#<event>`` | an event that waits to be delivered: the outbox |
 | ``T#t#L#<integration>`` | ``D#<order>#<event>`` | an event that was delivered or given up; expires |
 
-``<order>`` is milliseconds and a number within the transaction. Index ``due``: ``DUE#<0..7>``, milliseconds, of waiting
-events whose message may have been lost, and of lanes that have something to do then.
+``<order>`` is milliseconds and a number within the transaction. Index ``due`` (``storage.due``): waiting events whose
+message may have been lost, and lanes that have something to do then.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from chalicelib.storage import keys
 from chalicelib.storage.base import Item, table
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class IntegrationsItem(Item):
@@ -31,8 +25,3 @@ class IntegrationsItem(Item):
         """The table."""
 
         table_name = table("integrations")
-
-
-def millis(time: datetime) -> str:
-    """``time`` as keys hold it."""
-    return keys.number(int(time.timestamp() * 1000))

@@ -12,7 +12,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import limits
 from chalicelib.integrations.shapes import DeliveryStatus
-from chalicelib.integrations.tables import IntegrationsItem, millis
+from chalicelib.integrations.tables import IntegrationsItem
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 
@@ -35,7 +35,7 @@ class Place:
     @classmethod
     def new(cls, event: str, time: datetime, number: int) -> Place:
         """The place of an event that happens now, as the ``number``-th write of its transaction."""
-        return cls(f"{millis(time)}.{number:03d}", event)
+        return cls(f"{keys.time(time)}.{number:03d}", event)
 
     @classmethod
     def of(cls, sort_key: str) -> Place:

@@ -14,12 +14,12 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.integrations.tables import IntegrationsItem, millis
+from chalicelib.integrations.tables import IntegrationsItem
 from chalicelib.integrations.tables.events import KEPT, Place
-from chalicelib.storage import keys
+from chalicelib.storage import due, keys
 from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.due import DueIndex
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
@@ -32,23 +32,9 @@ if TYPE_CHECKING:
 WAITING = "waiting"
 """Label of writes of a waiting event."""
 _LANE, _WAITS, _DONE = "LANE", "W", "D"
-_SHARDS = 8
 _GRACE = timedelta(seconds=60)
 """How long a new event's message may take before the schedule sends another."""
 _PAGE = 100
-
-
-class DueIndex(GlobalSecondaryIndex["DueItem"]):
-    """What has to be done something about, by time, in 8 parts."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_pk = UnicodeAttribute(hash_key=True)
-    due_sk = UnicodeAttribute(range_key=True)
 
 
 class DueItem(IntegrationsItem):
@@ -115,16 +101,11 @@ class Lane:
         """The partition key."""
         return keys.partition(self.tenant, "L", self.integration)
 
-    @property
-    def due_partition(self) -> str:
-        """The part of the index that it is in."""
-        return keys.shared("DUE", str(int(self.integration[-1], 16) % _SHARDS))
-
 
 def put_new(tx: Transaction, lane: Lane, place: Place, subject: str, time: datetime) -> None:
     """Add a waiting event."""
     item = WaitingItem(lane.partition, keys.sort(_WAITS, place.order, place.event), subject=subject, time=time)
-    item.due_pk, item.due_sk = lane.due_partition, millis(time + _GRACE)
+    item.due_pk, item.due_sk = due.key(lane.integration, time + _GRACE)
     tx.put(item, label=WAITING)
 
 
@@ -144,12 +125,12 @@ def newest_in_index(lane: Lane) -> Iterator[WaitingItem]:
 def park(item: WaitingItem) -> None:
     """Take a waiting event out of the index, if it is in there: its lane stands for it."""
     if item.due_pk is not None:
-        item.update_if([WaitingItem.due_pk.remove(), WaitingItem.due_sk.remove()], WaitingItem.pk.exists())
+        item.update_if(due.never(), WaitingItem.pk.exists())
 
 
 def tried(tx: Transaction, item: WaitingItem, retry_at: datetime | None) -> None:
     """Count an attempt, with the time before which there is no other; out of the index, as by :func:`park`."""
-    actions = [WaitingItem.attempts.add(1), WaitingItem.due_pk.remove(), WaitingItem.due_sk.remove()]
+    actions = [WaitingItem.attempts.add(1), *due.never()]
     if retry_at is not None:
         actions.append(WaitingItem.retry_at.set(retry_at))
     tx.update(WaitingItem(item.pk, item.sk), actions, WaitingItem.pk.exists(), label=WAITING)
@@ -192,8 +173,7 @@ def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | N
     actions = [
         LaneItem.lease.set(lease),
         LaneItem.lease_ends.set(now + life),
-        LaneItem.due_pk.set(lane.due_partition),
-        LaneItem.due_sk.set(millis(now + life)),
+        *due.at(lane.integration, now + life),
         LaneItem.again.remove(),
     ]
     # Twice: the lane may be given back between the two writes.
@@ -211,8 +191,8 @@ def look_again(lane: Lane, lease: str) -> bool:
     return item.update_if([LaneItem.again.remove()], (LaneItem.lease == lease) & LaneItem.again.exists())
 
 
-def give_back(lane: Lane, lease: str, due: datetime | None, *, failures: int, closed_until: datetime | None) -> bool:
-    """Let others have the lane, which has something to do at ``due``, if at all. False if there was news meanwhile.
+def give_back(lane: Lane, lease: str, wanted: datetime | None, *, failures: int, closed_until: datetime | None) -> bool:
+    """Let others have the lane, which has something to do at ``wanted``, if at all. False if there was news meanwhile.
 
     Does nothing if the lease is over and another worker has the lane.
     """
@@ -223,10 +203,7 @@ def give_back(lane: Lane, lease: str, due: datetime | None, *, failures: int, cl
         LaneItem.failures.set(failures),
         LaneItem.closed_until.set(closed_until) if closed_until else LaneItem.closed_until.remove(),
     ]
-    if due is None:
-        actions += [LaneItem.due_pk.remove(), LaneItem.due_sk.remove()]
-    else:
-        actions += [LaneItem.due_pk.set(lane.due_partition), LaneItem.due_sk.set(millis(due))]
+    actions += due.at(lane.integration, wanted) if wanted is not None else due.never()
     mine = LaneItem.lease == lease
     return item.update_if(actions, mine & LaneItem.again.does_not_exist()) or not look_again(lane, lease)
 
@@ -242,10 +219,7 @@ def remove(lane: Lane, lease: str) -> None:
     LaneItem(lane.partition, _LANE).delete_if((LaneItem.lease == lease) & LaneItem.again.does_not_exist())
 
 
-def due(now: datetime, *, limit: int) -> set[Lane]:
-    """The lanes in which something is due, found by at most ``limit`` items of each of the 8 parts."""
-    found = set()
-    for shard in range(_SHARDS):
-        rows = DueItem.due.query(keys.shared("DUE", str(shard)), DueItem.due_sk <= millis(now), limit=limit)
-        found |= {Lane(keys.tenant_of(row.pk), keys.last_part(row.pk)) for row in rows}
-    return found
+def due_lanes(now: datetime, *, limit: int) -> set[Lane]:
+    """The lanes in which something is due, found by at most ``limit`` items of each part of the index."""
+    found = due.found(DueItem.due, now, limit=limit)
+    return {Lane(keys.tenant_of(pk), keys.last_part(pk)) for pk, _ in found}
