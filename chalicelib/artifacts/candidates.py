@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings
@@ -11,6 +9,7 @@ from chalicelib.artifacts import records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.aws import s3
+from chalicelib.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
-_CACHED = 10_000
-_cache: dict[tuple[str, str], tuple[float, tuple[Candidate, ...]]] = {}
-_lock = Lock()
+_cache: Cache[tuple[TenantId, str], tuple[Candidate, ...]] = Cache()
 
 
 def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> tuple[Candidate, ...]:
@@ -31,24 +28,17 @@ def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> t
     At most ``settings.control_cache`` seconds old, without a read if this process has asked before; ``fresh``
     reads in any case.
     """
-    key = (tenant, release_name)
-    if not fresh:
-        cached = _cache.get(key)
-        if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
-            return cached[1]
-    read_at = time.monotonic()
-    item = release_table.find(tenant, release_name)
-    found = item.candidates if item else ()
-    with _lock:
-        if len(_cache) >= _CACHED:
-            _cache.clear()
-        _cache[key] = (read_at, found)
-    return found
+
+    def read() -> tuple[Candidate, ...]:
+        item = release_table.find(tenant, release_name)
+        return item.candidates if item else ()
+
+    return _cache.get((tenant, release_name), read, life=0 if fresh else None)
 
 
 def forget(tenant: TenantId, release_name: str) -> None:
     """Drop this process's copy; whoever changed a release's artifacts calls this after the commit."""
-    _cache.pop((tenant, release_name), None)
+    _cache.forget((tenant, release_name))
 
 
 def hold(tx: Transaction, tenant: TenantId, release_name: str) -> None:

@@ -284,7 +284,7 @@ def verify(tenant: TenantId, upload_id: str) -> None:
 
 def tick(now: datetime) -> None:
     """Tidy up what is due: uploads that never became artifacts, and what deleted artifacts left behind."""
-    for item in upload_table.due(now, limit=_TIDIED):
+    for item in upload_table.due_uploads(now, limit=_TIDIED):
         # One that can't be tidied up now must not keep the others from it.
         _quietly(partial(_tidy, item))
 

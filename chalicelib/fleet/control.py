@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib import features, limits
-from chalicelib import settings as server_settings
+from chalicelib.cache import Cache
 from chalicelib.errors import Forbidden, Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
 from chalicelib.storage import erasing, keys
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _SORT = "CONTROL"
-_CACHED_TENANTS = 10_000
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,8 +64,7 @@ _GONE = Control(
     open=(),
     settings=TenantSettings(),
 )
-_cache: dict[str, tuple[float, Control]] = {}
-_lock = Lock()
+_cache: Cache[TenantId, Control] = Cache()
 
 
 def ref(tenant: TenantId) -> ControlItem:
@@ -78,17 +74,7 @@ def ref(tenant: TenantId) -> ControlItem:
 
 def get(tenant: TenantId, *, fresh: bool = False) -> Control:
     """The tenant's control item, at most ``settings.control_cache`` seconds old; an unknown tenant is inactive."""
-    if not fresh:
-        cached = _cache.get(tenant)
-        if cached is not None and time.monotonic() - cached[0] < server_settings.current().control_cache:
-            return cached[1]
-    read_at = time.monotonic()
-    control = _read(tenant)
-    with _lock:
-        if len(_cache) >= _CACHED_TENANTS:
-            _cache.clear()
-        _cache[tenant] = (read_at, control)
-    return control
+    return _cache.get(tenant, lambda: _read(tenant), life=0 if fresh else None)
 
 
 def _read(tenant: TenantId) -> Control:
@@ -122,7 +108,7 @@ def require(tenant: TenantId, feature: Feature) -> None:
 
 def forget(tenant: TenantId) -> None:
     """Drop this process's copy; whoever changed the item calls this after the commit."""
-    _cache.pop(tenant, None)
+    _cache.forget(tenant)
 
 
 def create(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:

@@ -6,17 +6,16 @@ What users may do is asked at each of their calls, so a warm process keeps the t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from chalicelib import limits, settings
+from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.cache import Cache
 from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from chalicelib.rights import Grant, Permission, Rights
 from chalicelib.roles import rules, tables
@@ -47,10 +46,8 @@ __all__ = [
 ]
 
 _RACES = 8
-_CACHED_TENANTS = 1_000
 _BASIC = Grant(frozenset({Permission.BASIC}))
-_cache: dict[str, tuple[float, Stored]] = {}
-_lock = Lock()
+_cache: Cache[TenantId, Stored] = Cache(1_000)
 
 
 def rights(tenant: TenantId, names: Collection[str]) -> Rights:
@@ -66,16 +63,7 @@ def rights(tenant: TenantId, names: Collection[str]) -> Rights:
 
 def _own(tenant: TenantId) -> Stored:
     """What the tenant made, at most ``settings.control_cache`` seconds old."""
-    cached = _cache.get(tenant)
-    if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
-        return cached[1]
-    read_at = time.monotonic()
-    stored = tables.read(tenant)
-    with _lock:
-        if len(_cache) >= _CACHED_TENANTS:
-            _cache.clear()
-        _cache[tenant] = (read_at, stored)
-    return stored
+    return _cache.get(tenant, lambda: tables.read(tenant))
 
 
 def check_names(tenant: TenantId, names: Iterable[str]) -> list[str]:
@@ -274,7 +262,7 @@ def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document 
         tx.commit()
     except ConditionFailed:
         return False
-    _cache.pop(tenant, None)
+    _cache.forget(tenant)
     return True
 
 

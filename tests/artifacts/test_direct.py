@@ -365,4 +365,4 @@ def test_a_tick_asks_for_what_is_due_only(shelf: Shelf) -> None:
     with probe.counted() as cost:
         tick()
 
-    assert cost.calls == ["Query"] * 4
+    assert cost.calls == ["Query"] * 8

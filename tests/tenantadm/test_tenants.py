@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import clock
+from chalicelib.cache import Cache
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
@@ -85,13 +86,12 @@ class TestToken:
         assert tenant.tenant_token not in repr(tenant)
 
     def test_the_cache_is_bounded(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(lookup, "_CACHED_TOKENS", 3)
-        lookup._tokens.clear()
+        monkeypatch.setattr(lookup, "_tokens", Cache(3))
 
         for number in range(5):
             service.tenant_by_token(f"unknown {number}")
 
-        assert len(lookup._tokens) <= 3
+        assert len(lookup._tokens) == 3
 
 
 class TestShown:

@@ -10,8 +10,7 @@
 | ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that no artifact answers for (yet, or any more) |
 
 Index ``list``: ``T#t#ARTIFACTS``, ``<name>#<artifact>``, and ``T#t#RELEASES``, ``<name>``, with the
-totals before the first name. Index ``due``:
-``DUE#<0..3>``, milliseconds, of uploads that something has to be done about then.
+totals before the first name. Index ``due`` (``storage.due``): uploads that something has to be done about.
 """
 
 from __future__ import annotations

@@ -10,12 +10,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pynamodb.attributes import JSONAttribute, UnicodeAttribute
-from pynamodb.exceptions import DeleteError, PutError, UpdateError
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.artifacts.tables import ArtifactsItem
-from chalicelib.storage import erasing, keys
+from chalicelib.storage import due, erasing, keys
 from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 LABEL = "upload"
 """Label of writes of the upload item."""
 _SORT = "UPLOAD"
-_SHARDS = 4
-_REFUSED = "ConditionalCheckFailedException"
 
 
 class Status(StrEnum):
@@ -49,19 +46,6 @@ class Status(StrEnum):
 
 
 WAITING = (Status.PENDING, Status.VERIFYING)
-
-
-class DueIndex(GlobalSecondaryIndex["UploadItem"]):
-    """Uploads by the time when something has to be done, in 4 parts."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_pk = UnicodeAttribute(hash_key=True)
-    due_sk = UnicodeAttribute(range_key=True)
 
 
 class UploadItem(ArtifactsItem):
@@ -98,14 +82,10 @@ def _ref(tenant: TenantId, upload_id: str) -> UploadItem:
     return UploadItem(keys.partition(tenant, "U", upload_id), _SORT)
 
 
-def _due(when: datetime) -> str:
-    return keys.number(int(when.timestamp() * 1000))
-
-
-def _new(tenant: TenantId, upload_id: str, status: Status, key: str, due: datetime) -> UploadItem:
+def _new(tenant: TenantId, upload_id: str, status: Status, key: str, when: datetime) -> UploadItem:
     item = _ref(tenant, upload_id)
-    item.due_pk = keys.shared("DUE", str(int(upload_id[0], 16) % _SHARDS))
-    item.status, item.key, item.due_sk = status, key, _due(due)
+    item.status, item.key = status, key
+    item.due_pk, item.due_sk = due.key(upload_id, when)
     return item
 
 
@@ -125,57 +105,45 @@ def start(
     tenant: TenantId,
     upload_id: str,
     key: str,
-    due: datetime,
+    when: datetime,
     link_ends: datetime | None = None,
     description: str = "",
 ) -> bool:
     """Announce an object; False if there is an upload of this id."""
-    item = _new(tenant, upload_id, Status.PENDING, key, due)
+    item = _new(tenant, upload_id, Status.PENDING, key, when)
     item.description = description or None
     if link_ends is not None:
         item.link_until = link_ends
-    try:
-        item.save(UploadItem.pk.does_not_exist())
-    except PutError as error:
-        if error.cause_response_code != _REFUSED:
-            raise
-        return False
-    return True
+    return item.save_if(UploadItem.pk.does_not_exist())
 
 
 def _waiting() -> Condition:
     return UploadItem.status.is_in(*WAITING)
 
 
-def verifying(item: UploadItem, due: datetime) -> bool:
+def verifying(item: UploadItem, when: datetime) -> bool:
     """Note that the bytes are said to be there; False if the upload is past that."""
-    actions = [UploadItem.status.set(Status.VERIFYING), UploadItem.due_sk.set(_due(due))]
+    actions = [UploadItem.status.set(Status.VERIFYING), *due.at(item.upload_id, when)]
     return _updated(item, actions, _waiting())
 
 
-def failed(item: UploadItem, reason: str, refusal: dict[str, Any], due: datetime) -> bool:
+def failed(item: UploadItem, reason: str, refusal: dict[str, Any], when: datetime) -> bool:
     """Note why it can't become an artifact; False if that was decided already, one way or the other."""
     actions = [
         UploadItem.status.set(Status.FAILED),
         UploadItem.reason.set(reason),
         UploadItem.refusal.set(refusal),
-        UploadItem.due_sk.set(_due(due)),
+        *due.at(item.upload_id, when),
     ]
     return _updated(item, actions, _waiting())
 
 
 def _updated(item: UploadItem, actions: Sequence[Action], condition: Condition) -> bool:
-    try:
-        UploadItem(item.pk, item.sk).update(list(actions), condition)
-    except UpdateError as error:
-        if error.cause_response_code != _REFUSED:
-            raise
-        return False
-    return True
+    return UploadItem(item.pk, item.sk).update_if(actions, condition)  # ``item`` stays as it was read
 
 
 def finish(
-    tx: Transaction, tenant: TenantId, upload_id: str, version: str | None, link_ends: datetime | None, due: datetime
+    tx: Transaction, tenant: TenantId, upload_id: str, version: str | None, link_ends: datetime | None, when: datetime
 ) -> None:
     """Part of the artifact's creation; fails with :data:`LABEL` if the upload was given up meanwhile.
 
@@ -185,26 +153,22 @@ def finish(
     if link_ends is None:
         tx.delete(ref, _waiting(), label=LABEL)
         return
-    actions = [UploadItem.status.set(Status.DONE), UploadItem.due_sk.set(_due(due))]
+    actions = [UploadItem.status.set(Status.DONE), *due.at(upload_id, when)]
     if version is not None:
         actions.append(UploadItem.version.set(version))
     tx.update(ref, actions, _waiting(), label=LABEL)
 
 
-def abandon(tx: Transaction, tenant: TenantId, upload_id: str, key: str, due: datetime) -> UploadItem:
+def abandon(tx: Transaction, tenant: TenantId, upload_id: str, key: str, when: datetime) -> UploadItem:
     """Part of an artifact's deletion: its object has to go."""
-    item = _new(tenant, upload_id, Status.GARBAGE, key, due)
+    item = _new(tenant, upload_id, Status.GARBAGE, key, when)
     tx.put(item, label=LABEL)
     return item
 
 
 def forget(item: UploadItem) -> None:
     """Drop the upload, unless its status has changed since ``item`` was read."""
-    try:
-        item.delete(UploadItem.status == item.status)
-    except DeleteError as error:
-        if error.cause_response_code != _REFUSED:
-            raise
+    item.delete_if(UploadItem.status == item.status)
 
 
 def claim(item: UploadItem) -> bool:
@@ -216,13 +180,12 @@ def claim(item: UploadItem) -> bool:
     return _updated(item, [UploadItem.status.set(Status.FAILED), UploadItem.reason.set("expired")], condition)
 
 
-def due(now: datetime, *, limit: int) -> Iterator[UploadItem]:
-    """Uploads whose time has come, at most ``limit`` of each of the 4 parts."""
-    for shard in range(_SHARDS):
-        found = UploadItem.due.query(keys.shared("DUE", str(shard)), UploadItem.due_sk <= _due(now), limit=limit)
-        wanted = [(item.pk, item.sk) for item in found]
-        # Read again: the index may lag behind the item.
-        yield from (item for item in UploadItem.batch_get(wanted, consistent_read=True) if item.due_sk <= _due(now))
+def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
+    """Uploads whose time has come, at most ``limit`` of each part of the index."""
+    wanted = due.found(UploadItem.due, now, limit=limit)
+    # Read again: the index may lag behind the item.
+    found = UploadItem.batch_get(wanted, consistent_read=True)
+    return (item for item in found if item.due_sk <= keys.time(now))
 
 
 def forget_all(tenant: TenantId) -> int:
@@ -231,6 +194,4 @@ def forget_all(tenant: TenantId) -> int:
     They are found among the uploads of all tenants that something has to be done about: those of the last day.
     """
     own = keys.partition(tenant, "U", "")
-    shards = (keys.shared("DUE", str(shard)) for shard in range(_SHARDS))
-    found = (key for shard in shards for key in erasing.listed(UploadItem.due, shard) if key[0].startswith(own))
-    return erasing.rows(UploadItem, found)
+    return erasing.rows(UploadItem, (key for key in due.everything(UploadItem.due) if key[0].startswith(own)))

@@ -7,61 +7,40 @@ dropped when a message to it finds nobody, and at most a few seconds old.
 from __future__ import annotations
 
 import hashlib
-import time
-from collections import OrderedDict
-from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, TypeVar
 
-from chalicelib import settings
 from chalicelib.aws import push
+from chalicelib.cache import Cache
 from chalicelib.deviceconnect import tables
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import BEGAN_BEFORE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from chalicelib.deviceconnect.rules.envelope import Message
     from chalicelib.deviceconnect.tables import ConnectionItem, SessionItem, StateItem
     from chalicelib.storage.keys import TenantId
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-_MOST = 10_000
+_connections: Cache[str, ConnectionItem | None] = Cache()
+_states: Cache[tuple[TenantId, str], StateItem | None] = Cache()
+_sessions: Cache[tuple[TenantId, str], SessionItem | None] = Cache()
 
 
-class _Known(Generic[V]):
-    """What was read before, for as long as it may be believed."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[Hashable, tuple[float, V]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: Hashable, read: Callable[[], V | None]) -> V | None:
-        entry = self._entries.get(key)
-        if entry is not None and time.monotonic() - entry[0] < settings.current().control_cache:
-            return entry[1]
-        found = read()
-        with self._lock:
-            self._entries.pop(key, None)
-            if found is not None:
-                self._entries[key] = time.monotonic(), found
-            while len(self._entries) > _MOST:
-                self._entries.popitem(last=False)
-        return found
-
-    def forget(self, key: Hashable) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
-
-
-_connections: _Known[ConnectionItem] = _Known()
-_states: _Known[StateItem] = _Known()
-_sessions: _Known[SessionItem] = _Known()
+def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V | None:
+    """What is there may be believed for a while; what is not there may come at any moment."""
+    found = cache.get(key, read)
+    if found is None:
+        cache.forget(key)
+    return found
 
 
 def connection(connection_id: str) -> ConnectionItem | None:
     """Whose websocket it is."""
-    return _connections.get(connection_id, lambda: tables.find_connection(connection_id))
+    return _there(_connections, connection_id, lambda: tables.find_connection(connection_id))
 
 
 def session(tenant: TenantId, session_id: str) -> SessionItem | None:
@@ -71,7 +50,7 @@ def session(tenant: TenantId, session_id: str) -> SessionItem | None:
         found = tables.find_session(tenant, session_id)
         return found if found is not None and found.is_running else None
 
-    return _sessions.get((tenant, session_id), read)
+    return _there(_sessions, (tenant, session_id), read)
 
 
 def forget_session(tenant: TenantId, session_id: str) -> None:
@@ -94,7 +73,7 @@ def to_device(
     """
     data = envelope.encode(message)
     for _ in range(2):
-        state = _states.get((tenant, device_id), lambda: tables.find_state(tenant, device_id))
+        state = _there(_states, (tenant, device_id), lambda: tables.find_state(tenant, device_id))
         place = state.place if state is not None else None
         if place is not None:
             source = _source(sender, place[1]) if sender is not None else ""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from threading import Lock
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, settings
+from chalicelib import clock
+from chalicelib.cache import Cache
 from chalicelib.tenantadm import tables
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
-_CACHED_TOKENS = 10_000
-_tokens: dict[str, tuple[float, TenantId | None]] = {}
-_lock = Lock()
+_tokens: Cache[str, TenantId | None] = Cache()
 
 
 def tenant_by_token(token: str) -> TenantId | None:
@@ -24,16 +21,7 @@ def tenant_by_token(token: str) -> TenantId | None:
     Costs nothing when this process answered the same token in the last ``settings.control_cache`` seconds.
     """
     hashed = token_hash(token)
-    cached = _tokens.get(hashed)
-    if cached is not None and time.monotonic() - cached[0] < settings.current().control_cache:
-        return cached[1]
-    read_at = time.monotonic()
-    tenant = tables.find_by_token(hashed, clock.now())
-    with _lock:
-        if len(_tokens) >= _CACHED_TOKENS:
-            _tokens.clear()
-        _tokens[hashed] = (read_at, tenant)
-    return tenant
+    return _tokens.get(hashed, lambda: tables.find_by_token(hashed, clock.now()))
 
 
 def token_hash(token: str) -> str:
@@ -43,4 +31,4 @@ def token_hash(token: str) -> str:
 
 def forget(hashed: str) -> None:
     """Drop this process's answer for a token whose meaning changed."""
-    _tokens.pop(hashed, None)
+    _tokens.forget(hashed)

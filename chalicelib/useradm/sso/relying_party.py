@@ -8,19 +8,15 @@ client, for this login, now.
 from __future__ import annotations
 
 import hmac
-import time
 from base64 import b64encode
 from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
 
 from chalicelib import limits, outbound, settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from chalicelib.cache import Cache
 
 _KEY_TYPES = {
     "RS256": "RSA",
@@ -40,9 +36,7 @@ _SKEW = 60
 _DOCUMENT_LIFE, _KEYS_LIFE = 3600.0, 300.0
 _LOOK_AGAIN = 10.0
 """Seconds until a key that is not there is looked for again: a provider that rotates waits no longer."""
-_CACHED = 1000
-_cache: dict[str, tuple[float, Any]] = {}
-_lock = Lock()
+_cache: Cache[str, Any] = Cache(1_000)
 
 
 class ProviderError(Exception):
@@ -96,7 +90,9 @@ def discover(well_known: str, *, fresh: bool = False) -> _Document:
     Raises:
         ProviderError: it can't be had, or names places that are not safe to use.
     """
-    document: _Document = _remembered(well_known, 0.0 if fresh else _DOCUMENT_LIFE, lambda: _get(well_known, _Document))
+    document: _Document = _cache.get(
+        well_known, lambda: _get(well_known, _Document), life=0 if fresh else _DOCUMENT_LIFE
+    )
     for url in (document.authorization_endpoint, document.token_endpoint, document.jwks_uri):
         check_url(url)
     return document
@@ -203,7 +199,7 @@ def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
         NotTrusted: it has none of that name that fits the algorithm.
     """
     for max_age in (_KEYS_LIFE, _LOOK_AGAIN):
-        published: _Keys = _remembered(jwks_uri, max_age, lambda: _get(jwks_uri, _Keys))
+        published: _Keys = _cache.get(jwks_uri, lambda: _get(jwks_uri, _Keys), life=max_age)
         fitting = [
             key
             for key in published.keys
@@ -239,18 +235,6 @@ def _decoded(body: bytes, shape: type[Any]) -> Any:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderError("the provider's answer is not what OpenID Connect describes") from error
-
-
-def _remembered(url: str, max_age: float, fetch: Callable[[], Any]) -> Any:
-    cached = _cache.get(url)
-    if cached is not None and time.monotonic() - cached[0] < max_age:
-        return cached[1]
-    fetched = fetch()
-    with _lock:
-        if len(_cache) >= _CACHED:
-            _cache.clear()
-        _cache[url] = (time.monotonic(), fetched)
-    return fetched
 
 
 def forget() -> None:
