@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib import limits
@@ -36,6 +36,8 @@ def listed(sizes: list[int | None], targeted: int) -> list[int]:
         ([None], 1, [1]),
         ([5], 1, [1]),
         ([5, 10], 100, [5, 95]),
+        # Shares that make 100 leave the last phase whom rounding down has left.
+        ([1, 1, 8, 30, 30, 30, None], 101, [1, 1, 8, 30, 30, 30, 1]),
     ],
 )
 def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
@@ -44,10 +46,12 @@ def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
     assert listed(sizes, targeted) == expected
 
 
+@example([1, 1, 8, 30, 30, 30], 101)
+@example([10, 90], 100)
 @given(st.lists(st.integers(1, 30), max_size=8), st.integers(1, 5000))
 def test_batches_hold_everybody_and_none_is_empty(sizes: list[int], targeted: int) -> None:
     expected = [targeted * size // 100 for size in sizes]
-    if sum(sizes) >= 100 or 0 in expected:
+    if sum(sizes) > 100 or 0 in [*expected, targeted - sum(expected)]:
         with pytest.raises(BadRequest):
             listed([*sizes, None], targeted)
         return
