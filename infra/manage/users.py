@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @manage.group()
 def user() -> None:
-    """Users: create, list, give a new password."""
+    """Users: create, list, give other roles or a new password."""
 
 
 def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
@@ -32,7 +32,16 @@ def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
 @click.option("--tenant", "tenant_id", required=True, help="Id of the tenant.")
 @_password_options
 @click.option("--password-hash", help="An argon2id or bcrypt hash from another server, instead of a password.")
-def create(email: str, tenant_id: str, password: str | None, password_hash: str | None, *, generate: bool) -> Result:
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; may be repeated. Without: every right.")
+def create(  # the command's options
+    email: str,
+    tenant_id: str,
+    password: str | None,
+    password_hash: str | None,
+    roles: tuple[str, ...],
+    *,
+    generate: bool,
+) -> Result:
     """Create a user with the address EMAIL and print the user's id."""
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm import service as tenantadm
@@ -42,23 +51,39 @@ def create(email: str, tenant_id: str, password: str | None, password_hash: str 
     if password_hash is not None:
         if password is not None or generate:
             raise click.UsageError("--password-hash goes with no other password")
-        made = service.create_user(tenant, email, "", password_hash=password_hash)
+        made = service.create_user(tenant, email, "", password_hash=password_hash, roles=roles)
         return Result(made.id, _document(made))
     chosen = _password(password, generate=generate)
-    made = service.create_user(tenant, email, chosen)
+    made = service.create_user(tenant, email, chosen, roles=roles)
     return _with_password(made, chosen, shown=generate)
 
 
 @command(user, "list")
 @click.option("--tenant", "tenant_id", required=True, help="Id of the tenant.")
 def list_all(tenant_id: str) -> Result:
-    """List the tenant's users: id, address."""
+    """List the tenant's users: id, address, roles."""
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service
 
     found = [_document(each) for each in service.list_users(tenantadm.get_tenant(TenantId(tenant_id)).id)]
-    return Result("\n".join(f"{each['id']}  {each['email']}" for each in found), found)
+    return Result("\n".join(f"{each['id']}  {each['email']}  {', '.join(each['roles'])}" for each in found), found)
+
+
+@command(user, "roles")
+@click.argument("email")
+@click.argument("roles", nargs=-1, metavar="[ROLE]...")
+def roles(email: str, roles: tuple[str, ...]) -> Result:
+    """Show the roles of the user with the address EMAIL; with ROLEs, make these the user's only ones.
+
+    RBAC_ROLE_PERMIT_ALL is the one with every right.
+    """
+    from chalicelib.useradm import service
+
+    found = _find(email)
+    if roles:
+        found = service.set_roles(found.tenant, found.id, roles)
+    return Result("\n".join(found.roles), _document(found))
 
 
 @command(user, "set-password")
@@ -66,12 +91,9 @@ def list_all(tenant_id: str) -> Result:
 @_password_options
 def set_password(email: str, password: str | None, *, generate: bool) -> Result:
     """Give the user with the address EMAIL a new password and end all sessions of that user."""
-    from chalicelib.errors import NotFound
     from chalicelib.useradm import service
 
-    found = service.find_user(email)
-    if found is None:
-        raise NotFound("user not found")
+    found = _find(email)
     chosen = _password(password, generate=generate)
     service.set_password(found.tenant, found.id, chosen)
     return _with_password(found, chosen, shown=generate)
@@ -111,6 +133,16 @@ def reset_2fa(email: str) -> Result:
     return Result(found.id, _document(found))
 
 
+def _find(email: str) -> User:
+    from chalicelib.errors import NotFound
+    from chalicelib.useradm import service
+
+    found = service.find_user(email)
+    if found is None:
+        raise NotFound("user not found")
+    return found
+
+
 def _password(given: str | None, *, generate: bool) -> str:
     if generate:
         if given is not None:
@@ -138,4 +170,11 @@ def _document(user: User) -> dict[str, Any]:
 
     login = rfc3339(user.login) if user.login else None
     created = rfc3339(user.created)
-    return {"id": user.id, "email": user.email, "tenant": user.tenant, "created": created, "login": login}
+    return {
+        "id": user.id,
+        "email": user.email,
+        "tenant": user.tenant,
+        "roles": list(user.roles),
+        "created": created,
+        "login": login,
+    }

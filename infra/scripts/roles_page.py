@@ -31,6 +31,9 @@ POST /api/management/v2/useradm/roles
 PUT /api/management/v1/useradm/users/<id>
 {"roles": ["Testers"]}
 ```
+
+Or on the server: `manage user create EMAIL --tenant ID --role ROLE`; `manage user roles EMAIL` shows the roles of a
+user, `manage user roles EMAIL ROLE...` makes these the only ones.
 """
 
 RULES = """

@@ -14,6 +14,7 @@ from tests.useradm.conftest import LOGIN, ME, bearer
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx2
@@ -85,7 +86,25 @@ def test_users(document, done, manage: Manage, http: httpx2.Client, tenant):
     [listed] = document("user", "list", "--tenant", tenant.id)
     assert (listed["id"], listed["email"]) == (made["id"], email)
     assert "password" not in listed
-    assert done("user", "list", "--tenant", tenant.id) == f"{made['id']}  {email}"
+    assert done("user", "list", "--tenant", tenant.id) == f"{made['id']}  {email}  RBAC_ROLE_PERMIT_ALL"
+
+
+def test_roles(document, done, http: httpx2.Client, tenant):
+    admin, observer = new_email(), new_email()
+    done("user", "create", "--tenant", tenant.id, admin, "--generate")
+    words = ("--password", PASSWORD, "--role", "RBAC_ROLE_OBSERVER", "--role", "RBAC_ROLE_CI")
+    made = document("user", "create", "--tenant", tenant.id, observer, *words)
+    assert made["roles"] == ["RBAC_ROLE_OBSERVER", "RBAC_ROLE_CI"]
+    assert done("user", "roles", admin) == "RBAC_ROLE_PERMIT_ALL"
+    listed = {each["email"]: each["roles"] for each in document("user", "list", "--tenant", tenant.id)}
+    assert listed[observer] == made["roles"]
+
+    token = bearer(http.post(LOGIN, auth=(observer, PASSWORD)).text)
+    users = "/api/management/v1/useradm/users"
+    assert http.get(users, headers=token).status_code == 403
+    assert done("user", "roles", observer, "RBAC_ROLE_PERMIT_ALL") == "RBAC_ROLE_PERMIT_ALL"
+    shown = http.get(users, headers=token)
+    assert {each["email"]: each["roles"] for each in shown.json()}[observer] == ["RBAC_ROLE_PERMIT_ALL"]
 
 
 def test_a_user_of_another_server(done, http: httpx2.Client, tenant):
@@ -138,8 +157,17 @@ class TestRefusals:
             ("user", "list", "--tenant", unknown),
             ("user", "create", "--tenant", unknown, new_email(), "--generate"),
             ("user", "set-password", new_email(), "--generate"),
+            ("user", "roles", new_email()),
         ):
             self.check(manage(*words), 3, "not found. `tenant list`")
+
+    def test_roles_that_are_refused(self, manage: Manage, done: Callable[..., str], tenant):
+        nobodys = ("--generate", "--role", "Nobody's")
+        self.check(manage("user", "create", "--tenant", tenant.id, new_email(), *nobodys), 4, "Nobody's")
+        email = new_email()
+        done("user", "create", "--tenant", tenant.id, email, "--generate")
+        self.check(manage("user", "roles", email, "Nobody's"), 4, "Nobody's")
+        self.check(manage("user", "roles", email, "RBAC_ROLE_CI"), 4, "at least one administrator")
 
     def test_refused(self, manage: Manage, tenant):
         self.check(manage("tenant", "create", ""), 4, "name: must be between")

@@ -26,6 +26,7 @@ from chalicelib.useradm.service.users import (
     get_user,
     list_users,
     set_password,
+    set_roles,
     update_user,
 )
 from chalicelib.useradm.service.verification import (
@@ -75,6 +76,7 @@ __all__ = [
     "reset_tfa",
     "rights_of",
     "set_password",
+    "set_roles",
     "start",
     "start_change",
     "tfa_qr",

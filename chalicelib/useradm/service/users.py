@@ -185,6 +185,20 @@ def set_password(tenant: TenantId, user_id: str, password: str) -> None:
     raise Unavailable
 
 
+def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
+    """Give a user these roles instead of the present ones, none for every right: for the server's admin only.
+
+    Raises:
+        Conflict: the user is the last administrator, and would be none any more.
+        Forbidden: the tenant has no roles.
+        NotFound: the tenant has no such user.
+        Unprocessable: there is no such role.
+    """
+    change = rules.Change(None, None, own=False, roles=tuple(roles))
+    update_user(tenant, user_id, change, current_password="", keep_token=None)
+    return get_user(tenant, user_id)
+
+
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
     """Act as a user who has shown to be this one, though without a token yet."""
