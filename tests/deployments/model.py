@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib import clock
+from tests.deployments.world import World
 
 FINAL = {"success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"}
 
@@ -74,3 +80,43 @@ class Deployment:
     def shown(self, device: int) -> str:
         status = self.rows[device]
         return "aborted" if self.aborted and status not in FINAL else status
+
+
+def phases_from(
+    now: datetime, batches: Mapping[int, int | None]
+) -> tuple[list[Any], list[tuple[datetime, int | None]]]:
+    """Phases as they are asked for, and as the model keeps them: size by hours until the start, None for the rest."""
+    wanted: list[dict[str, Any]] = []
+    phases: list[tuple[datetime, int | None]] = []
+    begun = 0
+    for hours, size in batches.items():
+        start = now + timedelta(hours=hours)
+        begun += size or 0
+        wanted.append({"start_ts": clock.rfc3339(start)} | ({"batch_size_devices": size} if size else {}))
+        phases.append((start, begun if size else None))
+    return wanted, phases
+
+
+def compare(world: World, each: Deployment, numbers: Mapping[str, int], now: datetime) -> None:
+    """What the server shows of a deployment, rows and numbers, must be what the model knows.
+
+    ``numbers``: of the model's devices, by id.
+    """
+    shown = world.show(each.id)
+    rows = {row: data["status"] for row, data in world.rows(each.id).items()}
+    assert {numbers[row]: status for row, status in rows.items()} == {
+        device: each.shown(device) for device in each.rows
+    }
+    expected: Counter[str] = Counter(rows.values())
+    if not each.aborted:
+        expected["pending"] += max(0, each.size - len(rows))
+    statistics: dict[str, Any] = shown["statistics"]["status"]
+    assert +Counter(statistics) == +expected
+    assert (shown["status"] == "finished") == (not each.open)
+    assert ("finished" in shown) == (not each.open)
+    assert shown["device_count"] == len(rows)
+    assert shown["max_devices"] == each.size
+    begun = Counter(each.phase_of.values())
+    assert [phase["device_count"] for phase in shown.get("phases", ())] == [begun[i] for i in range(len(each.phases))]
+    is_early = bool(each.phases) and now < each.phases[0][0]
+    assert (shown["status"] == "scheduled") == (each.open and is_early)

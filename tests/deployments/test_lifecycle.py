@@ -8,9 +8,8 @@ schedule runs or not, silent devices time out when it does. Dynamic deployments 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import httpx2
 import pytest
@@ -26,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import PASSWORD
-from tests.deployments.model import FINAL, Deployment
+from tests.deployments.model import FINAL, Deployment, compare, phases_from
 from tests.deployments.world import DEPLOYMENTS, World
 from tests.support.time import Clock
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from tests.simulator.device import Device
 
 REPORTS = ["downloading", "installing", "rebooting", "pause_before_installing", "success", "failure"]
-DEVICES = 3
+DEVICES = 5
 TIMEOUT = 7200
 RARELY = st.sampled_from([*[False] * 7, True])
 """What ends things must not end all of them at once."""
@@ -43,9 +42,11 @@ V2 = "/api/management/v2/deployments"
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Three devices, two artifacts that fit and one that doesn't."""
+    """Five devices, two artifacts that fit and one that doesn't."""
 
     server: ClassVar[LocalServer]
+    held: ClassVar[int] = 0
+    """How often a full phase held a device up."""
 
     @initialize()
     def begin(self) -> None:
@@ -85,28 +86,42 @@ class Lifecycle(RuleBasedStateMachine):
             self.patch.undo()
 
     @rule(
-        chosen=st.sampled_from([{0, 1, 2}, {0, 1, 2}, {0, 1}, {1, 2}, {0}, {2}]),
+        chosen=st.sampled_from([set(range(DEVICES)), {0, 1, 2}, {0, 1}, {1, 2, 3, 4}, {0}, {2}]),
         artifact=st.sampled_from(["one", "one", "two", "two", "foreign"]),
         strangers=st.sampled_from([0, 0, 12]),
         retries=st.sampled_from([0, 0, 1]),
-        starts=st.sampled_from([(), (), (), (0,), (1,), (0, 1), (1, 2)]),
+        starts=st.sampled_from([(), (), (0,), (1,)]),
     )
     def create(self, chosen: set[int], artifact: str, strangers: int, retries: int, starts: tuple[int, ...]) -> None:
         """With twelve ids that are no device's, the deployment is too large for heads and never ends by itself.
 
-        ``starts``: hours until each phase opens; the first of two is for one device.
+        ``starts``: hours until its phase opens, if it has one.
         """
+        self._create(chosen, artifact, strangers, retries, dict.fromkeys(starts))
+
+    @rule(
+        chosen=st.sampled_from([set(range(DEVICES)), {0, 1, 2}, {1, 2, 3, 4}]),
+        artifact=st.sampled_from(["one", "one", "two", "two", "foreign"]),
+        strangers=st.sampled_from([0, 0, 12]),
+        first=st.sampled_from([0, 0, 1]),
+        sizes=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+    )
+    def roll_out(self, chosen: set[int], artifact: str, strangers: int, first: int, sizes: list[int]) -> None:
+        """In phases, an hour each, that are smaller than the number of those who ask."""
+        sizes = sizes if sum(sizes) < len(chosen) else sizes[:1]
+        phases: dict[int, int | None] = {first + hour: size for hour, size in enumerate(sizes)}
+        self._create(chosen, artifact, strangers, 0, phases | {first + len(sizes): None})
+        for device in range(DEVICES):
+            self._poll(device)
+
+    def _create(
+        self, chosen: set[int], artifact: str, strangers: int, retries: int, batches: dict[int, int | None]
+    ) -> None:
         ids = [self.devices[each].id for each in sorted(chosen)] + [str(uuid.uuid4()) for _ in range(strangers)]
         name = f"rollout {len(self.deployments)}"
-        if len(ids) == 1:
-            starts = starts[:1]
-        wanted: list[dict[str, Any]] = [{"start_ts": self.moment.later(hours=hours)} for hours in starts]
-        if len(starts) > 1:
-            wanted[0]["batch_size_devices"] = 1
+        wanted, phases = phases_from(self.moment.time, batches)
         made = self.world.deploy(artifact, ids, name=name, retries=retries, phases=wanted or None)
         known = chosen | set(range(100, 100 + strangers))
-        times = [self.moment.time + timedelta(hours=hours) for hours in starts]
-        phases = list(zip(times, [1, None] if len(starts) > 1 else [None], strict=False))
         self.deployments.append(Deployment(made, len(self.deployments) + 1, known, artifact, retries, phases))
 
     @rule(most=st.sampled_from([0, 1, 2]), artifact=st.sampled_from(["one", "two", "two", "foreign"]))
@@ -205,6 +220,7 @@ class Lifecycle(RuleBasedStateMachine):
             bound = each.bound(phase)
             if phase == -1 or (bound is not None and each.begun >= bound):
                 is_held = True
+                type(self).held += phase != -1
                 continue
             each.take_place(device, phase, bound)
             each.attempts[device] = 1
@@ -236,6 +252,16 @@ class Lifecycle(RuleBasedStateMachine):
             if deployment is not None:
                 expected = self._report(device, deployment, status)
                 assert self.devices[device].report(deployment.id, status).status_code == expected
+
+    @rule(devices=st.sets(st.integers(0, DEVICES - 1), min_size=2))
+    def finish(self, devices: set[int]) -> None:
+        """Devices that bring what they are at to its end, and ask for more."""
+        for device in sorted(devices):
+            deployment = self.active[device]
+            if deployment is not None:
+                expected = self._report(device, deployment, "success")
+                assert self.devices[device].report(deployment.id, "success").status_code == expected
+            self._poll(device)
 
     @precondition(lambda self: self.deployments)
     @rule(
@@ -355,27 +381,7 @@ class Lifecycle(RuleBasedStateMachine):
                 each.checked = each.known
 
     def _compare(self, each: Deployment) -> None:
-        shown = self.world.show(each.id)
-        rows = {row: data["status"] for row, data in self.world.rows(each.id).items()}
-        ids = {self.devices[device].id: device for device in range(DEVICES)}
-        assert {ids[row]: status for row, status in rows.items()} == {
-            device: each.shown(device) for device in each.rows
-        }
-        expected: Counter[str] = Counter(rows.values())
-        if not each.aborted:
-            expected["pending"] += max(0, each.size - len(rows))
-        numbers: dict[str, Any] = shown["statistics"]["status"]
-        assert +Counter(numbers) == +expected
-        assert (shown["status"] == "finished") == (not each.open)
-        assert ("finished" in shown) == (not each.open)
-        assert shown["device_count"] == len(rows)
-        assert shown["max_devices"] == each.size
-        begun = Counter(each.phase_of.values())
-        assert [phase["device_count"] for phase in shown.get("phases", ())] == [
-            begun[i] for i in range(len(each.phases))
-        ]
-        is_early = bool(each.phases) and self.moment.time < each.phases[0][0]
-        assert (shown["status"] == "scheduled") == (each.open and is_early)
+        compare(self.world, each, {device.id: number for number, device in enumerate(self.devices)}, self.moment.time)
 
 
 def test_any_history_keeps_the_books(server: LocalServer) -> None:
@@ -383,7 +389,7 @@ def test_any_history_keeps_the_books(server: LocalServer) -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=40,
             deadline=None,
             # A failing history is short enough to read; making it shorter costs minutes of HTTP.
@@ -391,3 +397,4 @@ def test_any_history_keeps_the_books(server: LocalServer) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert Lifecycle.held > 0
