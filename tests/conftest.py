@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import httpx2
 import pytest
 
+from infra import migrations
 from infra.local.testing import LocalServer
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def server() -> Iterator[LocalServer]:
         from chalicelib.aws import signing_keys
 
         signing_keys.ensure_signing_key()
+        migrations.store().version()
         yield running
 
 

@@ -3,24 +3,26 @@
 With AES-256-GCM under keys in one SecureString of SSM Parameter Store, ``{"active": id, "keys": {id: base64}}``: a copy
 of a table alone tells no secret. What a secret belongs to is part of its seal, so a value that is moved to another row
 does not open. The first key is made together with the first signing key (``signing_keys``) and outlives them all; a
-later one can be added while the older ones still open what they sealed.
+later one can be added (:func:`rotate`) while the older ones still open what they sealed, and go (:func:`retire`) once
+nothing is sealed by them any more.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 import os
 import time
 import uuid
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.aws import client
-from chalicelib.errors import Unavailable
+from chalicelib.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _ID_BYTES = 6
+_LOOK_AGAIN = 5.0
+_CALL = 60.0
+"""Longer than a call that has sealed takes to store it."""
 
 
 class _Stored(msgspec.Struct):
@@ -47,7 +52,7 @@ _lock = Lock()
 
 def seal(secret: str, *belongs_to: str) -> bytes:
     """``secret`` encrypted, for whoever names what it belongs to: tenant and id of the thing."""
-    stored = _load()
+    stored = _load(max_age=settings.current().key_cache)
     nonce = os.urandom(_NONCE_BYTES)
     # In front of each value the key that opens it.
     head = bytes.fromhex(stored.active)
@@ -62,8 +67,20 @@ def unseal(sealed: bytes, *belongs_to: str) -> str:
         KeyError: its key is gone.
     """
     head, nonce = sealed[:_ID_BYTES], sealed[_ID_BYTES : _ID_BYTES + _NONCE_BYTES]
-    cipher = _cipher(_load(), head.hex())
-    return cipher.decrypt(nonce, sealed[_ID_BYTES + _NONCE_BYTES :], _bound(belongs_to)).decode()
+    stored = _load(max_age=settings.current().key_cache)
+    if head.hex() not in stored.keys:
+        stored = _load(max_age=_LOOK_AGAIN)
+    return _cipher(stored, head.hex()).decrypt(nonce, sealed[_ID_BYTES + _NONCE_BYTES :], _bound(belongs_to)).decode()
+
+
+def anew(sealed: bytes, *belongs_to: str) -> bytes | None:
+    """The same secret, sealed by the key that seals now; None if it already is.
+
+    Raises: as :func:`unseal`.
+    """
+    if sealed[:_ID_BYTES].hex() == _load(max_age=settings.current().key_cache).active:
+        return None
+    return seal(unseal(sealed, *belongs_to), *belongs_to)
 
 
 def _bound(belongs_to: tuple[str, ...]) -> bytes:
@@ -82,18 +99,30 @@ def _name() -> str:
 
 
 def _read() -> _Stored | None:
+    parameter = _parameter()
+    return msgspec.json.decode(parameter["Value"], type=_Stored) if parameter else None
+
+
+def _parameter() -> dict[str, Any] | None:
     try:
         answer = client.call("ssm", "AmazonSSM.GetParameter", {"Name": _name(), "WithDecryption": True})
     except client.AwsError as error:
         if error.code == "ParameterNotFound":
             return None
         raise
-    return msgspec.json.decode(answer["Parameter"]["Value"], type=_Stored)
+    parameter: dict[str, Any] = answer["Parameter"]
+    return parameter
 
 
-def _load() -> _Stored:
+def _write(stored: _Stored, *, overwrite: bool) -> None:
+    value = msgspec.json.encode(stored).decode()
+    parameter = {"Name": _name(), "Value": value, "Type": "SecureString", "Overwrite": overwrite}
+    client.call("ssm", "AmazonSSM.PutParameter", parameter)
+
+
+def _load(*, max_age: float) -> _Stored:
     with _lock:
-        if _held and time.monotonic() - _held[0].read_at < settings.current().key_cache:
+        if _held and time.monotonic() - _held[0].read_at < max_age:
             return _held[0].stored
         stored = _read()
         if stored is None:
@@ -104,13 +133,51 @@ def _load() -> _Stored:
 
 def ensure() -> None:
     """Make the first key if there is none."""
-    if _read() is not None:
-        return
-    key = uuid.uuid4().hex[: 2 * _ID_BYTES]
-    value = _Stored(key, {key: base64.b64encode(os.urandom(_KEY_BYTES)).decode()})
-    parameter = {"Name": _name(), "Value": msgspec.json.encode(value).decode(), "Type": "SecureString"}
-    # Never written over: what it sealed would be lost.
-    client.call("ssm", "AmazonSSM.PutParameter", parameter | {"Overwrite": False})
+    if _read() is None:
+        # Never written over: what it sealed would be lost.
+        _write(_with_new_key({}), overwrite=False)
+
+
+def _with_new_key(keys: dict[str, str]) -> _Stored:
+    name = uuid.uuid4().hex[: 2 * _ID_BYTES]
+    return _Stored(name, {**keys, name: base64.b64encode(os.urandom(_KEY_BYTES)).decode()})
+
+
+def rotate() -> str:
+    """Add a key that seals from now on, and return its name. Running processes notice within ``settings.key_cache``.
+
+    Raises:
+        Conflict: the key before has not been retired.
+    """
+    stored = _read()
+    if stored is not None and len(stored.keys) > 1:
+        raise Conflict("an older key is still there; run: manage vault-key retire")
+    new = _with_new_key(stored.keys if stored else {})
+    _write(new, overwrite=stored is not None)
+    forget()
+    return new.active
+
+
+def check_settled() -> None:
+    """See that every process seals with the newest key by now.
+
+    Raises:
+        Conflict: some may not.
+    """
+    parameter = _parameter()
+    age = clock.now().timestamp() - float(parameter["LastModifiedDate"]) if parameter else math.inf
+    if (wait := settings.current().key_cache + _CALL - age) > 0:
+        raise Conflict(f"running processes may still use the key before; try again in {math.ceil(wait)} s")
+
+
+def retire() -> list[str]:
+    """Delete all keys but the newest, and return their names. Nothing may be sealed by them any more."""
+    stored = _read()
+    if stored is None or len(stored.keys) == 1:
+        return []
+    _write(_Stored(stored.active, {stored.active: stored.keys[stored.active]}), overwrite=True)
+    forget()
+    return sorted(stored.keys.keys() - {stored.active})
 
 
 def forget() -> None:

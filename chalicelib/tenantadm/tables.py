@@ -7,6 +7,7 @@
 | ``T#t#CHILDREN`` | ``<created>#<child>`` | a child of a service provider |
 | ``TOKEN#<sha256>`` | ``TOKEN`` | tenant token (its hash, in hex) to tenant |
 | ``SIGNUP#<sha256 of a network>`` | ``<hour>`` | how many signed up from there; expires |
+| ``SCHEMA`` | ``SCHEMA`` | the version of all stored data, kept by ``manage migrate`` |
 """
 
 from __future__ import annotations

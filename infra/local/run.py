@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from infra import migrations
 from infra.local import certs, environment, readable, websocket_api
 from infra.local.engine.process import Engine, EngineError
 from infra.local.first_run import FirstTenant, ensure_first_tenant, write_private
@@ -74,7 +75,7 @@ def main() -> None:
         with ExitStack() as running:
             _start(options, running)
             threading.Event().wait()
-    except (EngineError, PortBusyError) as error:
+    except (EngineError, PortBusyError, migrations.NewerDataError) as error:
         sys.exit(f"lamplighter: {error}")
     except KeyboardInterrupt:
         log.info("stopped; everything is kept in %s", options.data)
@@ -109,6 +110,8 @@ def _start(options: Options, running: ExitStack) -> None:
     engine = running.enter_context(Engine(options.data / "engine"))
     running.enter_context(environment.applied(environment.of_app(engine, url)))
     provision()
+    for migration, tenant, changed in migrations.store().migrate():
+        log.info("stored data, version %d: tenant %s, %d items", migration.version, tenant, changed)
     app = the_app()
     readable.use()  # the app's logger came with it
     first, is_new = ensure_first_tenant(options.data / "first_tenant.json")

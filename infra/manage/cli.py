@@ -66,8 +66,13 @@ class Result:
     exit_code: int = 0
 
 
-def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], click.Command]:
-    """Declare a command that works on the server; its function may import the app's services."""
+def command(
+    group: click.Group, name: str, *, any_data: bool = False
+) -> Callable[[Callable[..., Result]], click.Command]:
+    """Declare a command that works on the server; its function may import the app's services.
+
+    ``any_data``: also where the stored data are not of this code's version, or none are.
+    """
 
     def decorate(run: Callable[..., Result]) -> click.Command:
         @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -75,6 +80,8 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
         @functools.wraps(run)
         def connected(place: Place, /, *, as_json: bool, **options: Any) -> None:
             connect(place)
+            if not any_data:
+                _check_data()
             result = run(**options)
             if as_json:
                 click.echo(msgspec.json.format(msgspec.json.encode(result.document), indent=2).decode())
@@ -87,10 +94,17 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
     return decorate
 
 
+def _check_data() -> None:
+    from infra import migrations
+
+    if count := migrations.due():
+        click.echo(f"manage: migrations of the stored data are due ({count}); `manage migrate` runs them", err=True)
+
+
 def main() -> NoReturn:
     """Run, and leave with the exit code that the outcome has."""
     # Imported for their effect: they add their commands to the group.
-    from infra.manage import audit, leaving, server, tenants, users  # noqa: F401
+    from infra.manage import audit, backups, leaving, migrating, queues, server, tenants, users, vault  # noqa: F401
 
     try:
         sys.exit(manage(standalone_mode=False))

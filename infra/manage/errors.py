@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from pynamodb.exceptions import PynamoDBException, TableDoesNotExist
 
 from chalicelib.aws.client import AwsError
 from chalicelib.errors import DomainError, NotFound, Unavailable
 from infra.manage.cli import Exit
+from infra.migrations import NewerDataError
 
 _CREDENTIALS = "AWS has no credentials of yours: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _SILENT = "the server's storage does not answer. Is the server running (`make run`), is AWS_ENDPOINT_URL right?"
@@ -26,8 +28,10 @@ def explain(error: BaseException) -> tuple[Exit, str] | None:  # noqa: PLR0911  
         return Exit.NOT_FOUND, f"{error.text}. `tenant list` and `user list` show what there is"
     if isinstance(error, Unavailable):
         return Exit.UNREACHABLE, _SILENT if error.text == "service unavailable" else error.text
-    if isinstance(error, DomainError):
-        return Exit.REFUSED, error.text
+    if isinstance(error, NoConnectionError | HTTPClientError):
+        return Exit.UNREACHABLE, _SILENT
+    if isinstance(error, DomainError | NewerDataError):
+        return Exit.REFUSED, str(error)
     if isinstance(error, _OF_AWS):
         return Exit.UNREACHABLE, f"AWS refused: {error}"
     return None

@@ -42,7 +42,7 @@ def rotate(*, withdraw_old: bool) -> Result:
     return Result(name, {"kid": name})
 
 
-@command(manage, "reset")
+@command(manage, "reset", any_data=True)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def reset(*, yes: bool) -> Result:
     """Throw everything on the local server away: tables, files, messages.
@@ -73,6 +73,7 @@ def _require_local(place: Place) -> None:
 def _wipe() -> None:
     import boto3
 
+    from infra import migrations
     from infra.local.provision import provision
 
     # Creating what exists already is harmless, and tells all names.
@@ -86,6 +87,7 @@ def _wipe() -> None:
     for queue in names.queues:
         sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
     provision()
+    migrations.store().version()
 
 
 def _empty(s3: Any, bucket: str) -> None:

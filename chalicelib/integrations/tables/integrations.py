@@ -97,10 +97,18 @@ def change(tx: Transaction, tenant: TenantId, before: Integration, url: str, sec
         IntegrationItem.url.set(url),
         IntegrationItem.secret.remove() if secret is None else IntegrationItem.secret.set(secret),
     ]
-    tx.update(_ref(tenant, before.id), actions, IntegrationItem.url == before.url, label=INTEGRATION)
+    # The secret too: it may be written back as it was read, and must not be one that was sealed anew meanwhile.
+    same = IntegrationItem.secret.does_not_exist() if before.secret is None else IntegrationItem.secret == before.secret
+    tx.update(_ref(tenant, before.id), actions, (IntegrationItem.url == before.url) & same, label=INTEGRATION)
     if url != before.url:
         tx.delete(_claim(tenant, before.url), label="old url")
         _claim_url(tx, tenant, before.id, url)
+
+
+def set_secret(tx: Transaction, tenant: TenantId, before: Integration, secret: bytes) -> None:
+    """Seal an integration's secret anew; fails with :data:`INTEGRATION` if it has gone or got another one meanwhile."""
+    same = IntegrationItem.secret == before.secret
+    tx.update(_ref(tenant, before.id), [IntegrationItem.secret.set(secret)], same, label=INTEGRATION)
 
 
 def delete(tx: Transaction, tenant: TenantId, gone: Integration) -> None:

@@ -9,6 +9,7 @@ from chalicelib.useradm.rules import network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.leaving import forget
+from chalicelib.useradm.service.sealing import seal_anew
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
 from chalicelib.useradm.service.twofactor import qr as tfa_qr
@@ -75,6 +76,7 @@ __all__ = [
     "reset_link",
     "reset_tfa",
     "rights_of",
+    "seal_anew",
     "set_password",
     "set_roles",
     "start",

@@ -121,6 +121,14 @@ def replace(tx: Transaction, before: Provider, after: Provider) -> None:
     tx.put(item, ProviderItem.version == before.version, label=PROVIDER)
 
 
+def set_sealed(tx: Transaction, before: Provider, secret: bytes) -> None:
+    """Seal a provider's secret anew; fails with :data:`PROVIDER` if it is gone or has another one meanwhile."""
+    ref = ProviderItem(partition(before.tenant), keys.sort(before.id))
+    # A new version: who has read the provider may be about to write the secret back as it was.
+    actions = [ProviderItem.secret.set(secret), ProviderItem.version.add(1)]
+    tx.update(ref, actions, ProviderItem.secret == before.secret, label=PROVIDER)
+
+
 def delete(tx: Transaction, provider: Provider) -> None:
     """Delete a provider as it was read."""
     tx.delete(_item(provider), ProviderItem.version == provider.version, label=PROVIDER)

@@ -161,6 +161,13 @@ def set_two_factor(tx: Transaction, before: User, now: datetime, after: TwoFacto
     tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
 
 
+def set_sealed(tx: Transaction, before: User, secret: bytes) -> None:
+    """Seal the secret of a user's second factor anew; fails with :data:`USER` if it is another one meanwhile."""
+    # A new revision: who has read the user may be about to write the secret back as it was.
+    actions = [UserItem.tfa_secret.set(secret), UserItem.revision.add(1)]
+    tx.update(UserItem(*_user_key(before)), actions, UserItem.tfa_secret == before.tfa.secret, label=USER)
+
+
 def _two_factor(after: TwoFactor) -> list[Action]:
     return [
         UserItem.tfa_status.set(after.status),

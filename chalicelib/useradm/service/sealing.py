@@ -1,0 +1,41 @@
+"""Secrets of second factors and identity providers come under a new key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.aws import vault
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm.tables import providers, users
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def seal_anew(tenant: TenantId) -> int:
+    """Seal what older keys sealed by the key that seals now; how many secrets. May be run again at any time.
+
+    Who changes a secret at the same moment has sealed it by a key of now: it is left to them.
+    """
+    count = 0
+    for user in users.of_tenant(tenant):
+        sealed = vault.anew(user.tfa.secret, tenant, user.id) if user.tfa.secret else None
+        if sealed is not None:
+            tx = Transaction()
+            users.set_sealed(tx, user, sealed)
+            count += _committed(tx)
+    for provider in providers.of_tenant(tenant):
+        sealed = vault.anew(provider.secret, tenant, provider.id)
+        if sealed is not None:
+            tx = Transaction()
+            providers.set_sealed(tx, provider, sealed)
+            count += _committed(tx)
+    return count
+
+
+def _committed(tx: Transaction) -> bool:
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""DynamoDB in the few words that migrations need; items and keys in its own typed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Typed = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables whose names begin with ``prefix``."""
+
+    client: Any
+    prefix: str
+
+    def get(self, table: str, key: Typed) -> Typed | None:
+        """An item as it is now."""
+        found: Typed | None = self.client.get_item(TableName=self.prefix + table, Key=key, ConsistentRead=True).get(
+            "Item"
+        )
+        return found
+
+    def query(self, table: str, partition: str, *, index: str | None = None, key: str = "pk") -> Iterator[Typed]:
+        """The items of a partition, or of one of an index; in order of their sort keys."""
+        asked: Typed = {"IndexName": index} if index else {"ConsistentRead": True}
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.prefix + table,
+            KeyConditionExpression="#p = :p",
+            ExpressionAttributeNames={"#p": key},
+            ExpressionAttributeValues={":p": {"S": partition}},
+            **asked,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def put(self, table: str, item: Typed, condition: Typed) -> bool:
+        """Write an item under a condition; False if it did not hold."""
+        return self._held(self.client.put_item, TableName=self.prefix + table, Item=item, **condition)
+
+    def complete(self, table: str, item: Typed, name: str, value: Typed) -> bool:
+        """Give an item an attribute that it lacks; False if it has it, or is gone."""
+        return self._held(
+            self.client.update_item,
+            TableName=self.prefix + table,
+            Key={part: item[part] for part in ("pk", "sk")},
+            UpdateExpression="SET #a = :a",
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(#a)",
+            ExpressionAttributeNames={"#a": name},
+            ExpressionAttributeValues={":a": value},
+        )
+
+    @staticmethod
+    def _held(write: Any, **arguments: Any) -> bool:
+        try:
+            write(**arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True

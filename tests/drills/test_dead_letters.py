@@ -1,0 +1,71 @@
+"""What a worker gives up on is kept, seen, and given back once the cause is mended; what came with it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+
+from tests.deployments.world import DEVAUTH, World
+from tests.support.mailbox import SENDER, listening, use
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.manage.conftest import Manage
+
+
+def counts(document, name: str) -> dict[str, int]:
+    """How many messages a queue has."""
+    [found] = [each for each in document("queue", "list") if each["queue"] == name]
+    return {kind: count for kind, count in found.items() if kind != "queue"}
+
+
+def test_what_failed_is_redriven_and_what_makes_no_sense_is_dropped(
+    server, document, manage: Manage, api, http, tenant, monkeypatch: pytest.MonkeyPatch
+):
+    from chalicelib.aws import mail, queues
+
+    sqs = boto3.client("sqs")
+    for each in queues.Queue:
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"lamplighter-local-{each}-dead")["QueueUrl"])
+    world = World(api, http, tenant.tenant_token)
+    world.device()
+    [device] = api.get(DEVAUTH).json()
+    decommissions = sqs.get_queue_url(QueueName="lamplighter-local-decommissions")["QueueUrl"]
+    with listening() as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        box.refuse["pat@example.com"] = "450 come back later"
+        sqs.send_message(QueueUrl=decommissions, MessageBody='{"no": "sense"}')
+        mail.send(mail.Mail("pat@example.com", "Hello", "a secret link"))
+        mail.send(mail.Mail("sam@example.com", "Hello", "a secret link"))
+        assert api.delete(f"{DEVAUTH}/{device['id']}").status_code == 204
+
+        server.drain()
+
+        # The others were done.
+        assert len(box.to("sam@example.com")) == 1
+        assert api.get(f"/api/management/v1/inventory/devices/{device['id']}").status_code == 404
+        assert counts(document, "mails") == {"waiting": 0, "working": 0, "dead": 1}
+        assert counts(document, "decommissions") == {"waiting": 0, "working": 0, "dead": 1}
+
+        [letter] = document("queue", "dead", "mails")
+        assert letter["body"] == "(not shown)"
+        [senseless] = document("queue", "dead", "decommissions")
+        assert senseless["body"] == '{"no": "sense"}'
+
+        box.refuse.clear()
+        assert document("queue", "redrive", "mails")["redriven"] == 1
+        server.drain()
+        assert len(box.to("pat@example.com")) == 1
+        assert counts(document, "mails") == {"waiting": 0, "working": 0, "dead": 0}
+
+        # Given back without being mended, it is dead again.
+        assert document("queue", "redrive", "decommissions")["redriven"] == 1
+        server.drain()
+        [senseless] = document("queue", "dead", "decommissions")
+        assert document("queue", "drop", "decommissions", "another")["dropped"] == []
+        assert document("queue", "drop", "decommissions", senseless["id"])["dropped"] == [senseless["id"]]
+        assert counts(document, "decommissions") == {"waiting": 0, "working": 0, "dead": 0}
+    unknown = manage("queue", "redrive", "nothing")
+    assert (unknown.returncode, "Known are: decommissions" in unknown.stderr) == (2, True)

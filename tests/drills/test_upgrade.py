@@ -1,0 +1,166 @@
+"""Data of an earlier version: named, brought up to date whatever interrupts that, and never touched by older code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from infra import migrations
+from infra.migrations.words import Tables
+from tests.useradm.conftest import LOGIN, ME, USERS, bearer
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.manage.conftest import Manage
+
+PREFIX = "lamplighter-local-"
+SCHEMA = {"pk": {"S": "SCHEMA"}, "sk": {"S": "SCHEMA"}}
+
+
+@pytest.fixture
+def dynamodb(server) -> Iterator[Any]:
+    client = boto3.client("dynamodb")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def stored(dynamodb) -> Iterator[Any]:
+    """Says that the stored data have a version; puts it right in the end."""
+
+    def say(version: int | None) -> None:
+        if version is None:
+            dynamodb.delete_item(TableName=PREFIX + "tenantadm", Key=SCHEMA)
+        else:
+            dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": str(version)}})
+
+    yield say
+    say(migrations.CURRENT)
+
+
+def old_form(dynamodb: Any, tenant: str, user: str) -> None:
+    """Turn a tenant and its user into what version 1 stored: it knew neither roles nor counted changes."""
+    for table, pk, sk, names in (
+        ("tenantadm", f"T#{tenant}", "TENANT", ("version", "old_tokens", "notes", "given")),
+        ("useradm", f"T#{tenant}#USERS", user, ("roles", "sso", "assigned", "verified", "tfa_status")),
+    ):
+        dynamodb.update_item(
+            TableName=PREFIX + table,
+            Key={"pk": {"S": pk}, "sk": {"S": sk}},
+            UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in names),
+            ExpressionAttributeNames={f"#{name}": name for name in names},
+            ConditionExpression="attribute_exists(pk)",
+        )
+
+
+def items(dynamodb: Any, tenant: str, user: str) -> list[dict[str, Any]]:
+    """A tenant and its user as they are stored."""
+    return [
+        dynamodb.get_item(TableName=PREFIX + table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True)["Item"]
+        for table, pk, sk in (
+            ("tenantadm", f"T#{tenant}", "TENANT"),
+            ("useradm", f"T#{tenant}#USERS", user),
+        )
+    ]
+
+
+@pytest.mark.parametrize("noted", [1, None])
+def test_old_items_are_read_and_brought_up_to_date(
+    dynamodb, stored, manage: Manage, document, tenant, api: httpx2.Client, http: httpx2.Client, noted
+):
+    me = api.get(ME).json()
+    old_form(dynamodb, tenant.id, me["id"])
+    stored(noted)
+
+    # New code is deployed first, so it reads what it finds.
+    assert http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).status_code == 200
+    assert api.get(USERS).status_code == 200
+    waiting = manage("migrate", "--check")
+    assert (waiting.returncode, "2: users hold" in waiting.stdout) == (4, True)
+    assert "migrations of the stored data are due (1)" in manage("tenant", "show", tenant.id).stderr
+
+    assert document("migrate")["changed"][tenant.id] == 2
+
+    about, user = items(dynamodb, tenant.id, me["id"])
+    assert about["version"] == {"N": "1"}
+    assert user["roles"] == {"B": b'["RBAC_ROLE_PERMIT_ALL"]'}
+    assert document("migrate") == {"version": migrations.CURRENT, "changed": {}}
+    assert manage("migrate", "--check").returncode == 0
+    assert manage("tenant", "show", tenant.id).stderr == ""
+    # The server goes on with what was migrated.
+    assert document("tenant", "set-limits", tenant.id, "--max-devices", "7")["max_devices"] == 7
+    token = http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).text
+    assert http.get(ME, headers=bearer(token)).json()["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
+
+
+def test_what_has_its_own_roles_keeps_them(dynamodb, stored, document, tenant, sign_in):
+    me = sign_in(tenant, "RBAC_ROLE_CI").get(ME).json()
+    before = items(dynamodb, tenant.id, me["id"])
+    stored(1)
+
+    assert document("migrate")["changed"][tenant.id] == 0
+
+    assert items(dynamodb, tenant.id, me["id"]) == before
+
+
+def test_older_code_leaves_newer_data_alone(stored, manage: Manage, tenant):
+    stored(migrations.CURRENT + 1)
+
+    for words in (("tenant", "list"), ("tenant", "suspend", tenant.id), ("migrate",), ("signing-key", "rotate")):
+        refused = manage(*words)
+        assert (refused.returncode, "use newer code" in refused.stderr) == (4, True)
+
+    stored(migrations.CURRENT)
+    assert manage("tenant", "show", tenant.id).stdout.count("status: active") == 1
+
+
+LEFT = [0]
+
+
+class Dies(Tables):
+    """Writes as often as :data:`LEFT` says, and then no more."""
+
+    def put(self, table: str, item: Any, condition: Any) -> bool:
+        self._use()
+        return super().put(table, item, condition)
+
+    def complete(self, table: str, item: Any, name: str, value: Any) -> bool:
+        self._use()
+        return super().complete(table, item, name, value)
+
+    def _use(self) -> None:
+        if not LEFT[0]:
+            raise BrokenPipeError
+        LEFT[0] -= 1
+
+
+def test_a_migration_may_die_anywhere(dynamodb, stored, tenant, api: httpx2.Client):
+    me = api.get(ME).json()
+    old_form(dynamodb, tenant.id, me["id"])
+    stored(1)
+    deaths = 0
+
+    while True:
+        LEFT[0] = deaths
+        store = replace(migrations.store(), tables=Dies(dynamodb, PREFIX))
+        try:
+            list(store.migrate())
+        except BrokenPipeError:
+            deaths += 1
+            assert migrations.store().version() == 1, "not noted before everything is done"
+            continue
+        break
+
+    assert deaths >= 3
+    assert migrations.store().version() == migrations.CURRENT
+    about, user = items(dynamodb, tenant.id, me["id"])
+    assert ("version" in about, "roles" in user) == (True, True)
+
+
+def test_migrations_have_no_gaps():
+    assert [each.version for each in migrations.MIGRATIONS] == list(range(2, migrations.CURRENT + 1))
