@@ -20,6 +20,9 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/tenantadm/user/tenant", auth=Auth.USER, permission=Permission.BASIC)
 def show_tenant(request: Request) -> Reply:
-    """The tenant with its token, which devices are set up with."""
+    """The tenant; with its token, which devices are set up with, for who manages devices of whatever group."""
     tiers = bool(request.query.flag("tiers"))
-    return Reply(body=service.describe(request.tenant, token=True, tiers=tiers))
+    user = request.identity
+    token = user.groups(Permission.DEVICES_MANAGE) is None
+    seen = user.groups(Permission.DEVICES_READ)
+    return Reply(body=service.describe(request.tenant, token=token, tiers=tiers, groups=seen))

@@ -29,7 +29,8 @@ _TENANTS = "/api/management/v2/tenantadm/tenants"
 def show_tenant(request: Request) -> Reply:
     """The tenant, without its token."""
     tiers = bool(request.query.flag("tiers"))
-    return Reply(body=service.describe(request.tenant, token=False, tiers=tiers))
+    seen = request.identity.groups(Permission.DEVICES_READ)
+    return Reply(body=service.describe(request.tenant, token=False, tiers=tiers, groups=seen))
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants", auth=Auth.USER, permission=Permission.TENANTS_READ)

@@ -52,6 +52,8 @@ RULES = """
 - **Tags** say who may deploy a release, so a user whose right ends at tags gives and takes no others. **Saved filters**
   are made and changed by who reaches every device.
 - **Groups of one role and tags of another** make no third scope: each role's rights stay together.
+- **The tenant** shows its token (`GET v1 user/tenant`) to who may manage the devices of every group, and counts for
+  each user the devices that the user sees.
 - **Uploads** end nowhere: who has `UploadArtifacts` may add an artifact to any release by its name.
 - **Audit logs** end nowhere either: who has `ReadAuditLogs` reads all entries.
 - **Nobody gives more than they have.** Who makes or changes a user, a role or a permission set must have all of its

@@ -14,6 +14,7 @@ from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status, lookup
+from tests.deployments.world import World
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MINE = "/api/management/v1/tenantadm/user/tenant"
 ME = "/api/management/v2/tenantadm/tenants/me"
 USER = "/api/management/v1/useradm/users/me"
+LAB, HALL = ({"type": "DeviceGroups", "value": [name]} for name in ("lab", "hall"))
 ADDONS = [{"name": name, "enabled": True} for name in ("configure", "troubleshoot", "monitor")]
 
 
@@ -133,6 +135,45 @@ class TestShown:
             for name, value in (("max_devices", 7), ("max_micro_devices", -1), ("max_system_devices", -1))
         }
         assert shown["device_limit"] == 7
+
+    @pytest.mark.parametrize(
+        ("sets", "token", "counted"),
+        [
+            ([{"name": "ManageDevices"}], True, (1, 1)),
+            ([{"name": "ReadDevices"}], False, (1, 1)),
+            ([{"name": "ManageReleases"}], False, (0, 0)),
+            ([{"name": "ManageDevices", "scope": LAB}], False, (1, 0)),
+            ([{"name": "ManageDevices", "scope": LAB}, {"name": "ReadDevices"}], False, (1, 1)),
+            ([{"name": "ManageDevices", "scope": HALL}], False, (0, 0)),
+            ([{"name": "ManageDevices", "scope": LAB}, {"name": "SuperUser"}], True, (1, 1)),
+        ],
+    )
+    def test_no_more_than_its_user_needs(
+        self,
+        api: httpx2.Client,
+        http: httpx2.Client,
+        sign_in: SignIn,
+        tenant: Tenant,
+        sets: list[dict[str, Any]],
+        token: bool,
+        counted: tuple[int, int],
+    ):
+        world = World(api, http, tenant.tenant_token)
+        inside = world.device()
+        world.device(tier="micro")
+        group = f"/api/management/v1/inventory/devices/{inside.id}/group"
+        assert api.put(group, json={"group": "lab"}).status_code == 204
+        role = {"name": "R", "permission_sets_with_scope": sets}
+        assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+        user = sign_in(tenant, "R")
+
+        v1, v2 = (user.get(path, params={"tiers": "true"}).json() for path in (MINE, ME))
+
+        assert v1.pop("tenant_token", None) == (tenant.tenant_token if token else None)
+        assert v1 == v2
+        assert v1["device_count"] == sum(counted)
+        limits = v1["device_limits"]
+        assert tuple(limits[name]["current_value"] for name in ("max_devices", "max_micro_devices")) == counted
 
     @pytest.mark.parametrize("path", [MINE, ME])
     def test_only_to_its_users(self, http: httpx2.Client, path: str):

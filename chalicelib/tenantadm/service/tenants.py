@@ -103,18 +103,26 @@ def created(tenant: Tenant) -> None:
     control.forget(tenant.id)
 
 
-def describe(tenant: TenantId, *, token: bool, tiers: bool) -> shapes.Tenant:
-    """The tenant as its users see it; ``token``: with the tenant token, ``tiers``: with limits by device tier.
+def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[str] | None = None) -> shapes.Tenant:
+    """The tenant as its users see it.
+
+    Args:
+        tenant: which.
+        token: with the tenant token.
+        tiers: with limits by device tier.
+        groups: the device groups that the user's rights end at: devices of others are not counted. None: all are.
 
     Raises:
         NotFound: there is none of this id.
     """
-    return shown(changes.get_tenant(tenant), token=token, tiers=tiers)
+    return shown(changes.get_tenant(tenant), token=token, tiers=tiers, groups=groups)
 
 
-def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False) -> shapes.Tenant:
-    """A tenant as users see it."""
-    accepted = accepted_devices(tenant.id)
+def shown(
+    tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: frozenset[str] | None = None
+) -> shapes.Tenant:
+    """A tenant as users see it; arguments as for :func:`describe`."""
+    accepted = accepted_devices(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
     limits = {
         name: shapes.DeviceLimit(name, tenant.id, accepted.of(tier), tenant.devices.of(tier))
         for name, tier in LIMITS.items()
@@ -147,6 +155,13 @@ def accepted_devices(tenant: TenantId) -> PerTier:
     from chalicelib.devauth import service as devauth
 
     return devauth.accepted_by_tier(tenant)
+
+
+def _accepted_within(tenant: TenantId, groups: frozenset[str]) -> PerTier:
+    # Imported here: as above, and only users whose rights end somewhere need it.
+    from chalicelib.inventory import service as inventory
+
+    return PerTier(**inventory.statistics(tenant, groups)["accepted"])
 
 
 def all_tenants() -> Iterator[Tenant]:
