@@ -96,6 +96,52 @@ class TestTiers:
 
         assert micro.auth().status_code == 200
 
+    def test_the_inventory_knows_the_tier(self, api, http, tenant: Tenant):
+        """And shows it, the standard one only to who asks for it: clients count what other servers show."""
+        world = World(api, http, tenant.tenant_token)
+        device, other = world.device(), world.device(tier="micro")
+        place = "/api/management/v1/inventory/devices"
+
+        def of_tier(tier: str) -> list[str]:
+            wanted = [{"scope": "system", "attribute": "tier", "type": "$eq", "value": tier}]
+            only = [{"scope": "system", "attribute": "tier"}]
+            body = {"filters": wanted, "attributes": only}
+            found = api.post("/api/management/v2/inventory/filters/search", json=body).json()
+            assert all({"scope": "system", "name": "tier", "value": tier} in each["attributes"] for each in found)
+            return [each["id"] for each in found]
+
+        def shown(device_id: str) -> list[str]:
+            attributes = api.get(f"{place}/{device_id}").json()["attributes"]
+            return [each["value"] for each in attributes if (each["scope"], each["name"]) == ("system", "tier")]
+
+        assert (of_tier("standard"), of_tier("micro")) == ([device.id], [other.id])
+        assert (shown(device.id), shown(other.id)) == ([], ["micro"])
+        assert [each["id"] for each in api.get(place, params={"system/tier": "micro"}).json()] == [other.id]
+
+        device.tier = "system"
+        device.auth()
+        assert of_tier("standard") == [device.id]
+        waiting = find(api, device)["auth_sets"][-1]["id"]
+        world.accept(device.id, waiting)
+        assert (of_tier("standard"), of_tier("system"), shown(device.id)) == ([], [device.id], ["system"])
+
+    def test_a_group_is_counted_by_tier(self, api, http, sign_in, tenant: Tenant):
+        world = World(api, http, tenant.tenant_token)
+        members = [world.device(), world.device(tier="micro"), world.device(tier="system")]
+        world.device(tier="micro")
+        for each in members:
+            where = f"/api/management/v1/inventory/devices/{each.id}/group"
+            assert api.put(where, json={"group": "lab"}).status_code == 204
+        sets = [{"name": "ReadDevices", "scope": {"type": "DeviceGroups", "value": ["lab"]}}]
+        role = {"name": "Guests", "permission_sets_with_scope": sets}
+        assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+        guest = sign_in(tenant, "Guests")
+
+        assert guest.get(STATISTICS).json()["devices_by_status"] == {
+            "accepted": {"standard": 1, "micro": 1, "system": 1},
+            "pending": {"standard": 0, "micro": 0, "system": 0},
+        }
+
     def test_statistics(self, api, http, tenant: Tenant):
         for tier, count in (("micro", 2), ("system", 1), (None, 3)):
             for _ in range(count):

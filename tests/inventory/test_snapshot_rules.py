@@ -34,6 +34,7 @@ PLACES = [
     ("system", "group"),
     ("system", "created_ts"),
     ("system", "check_in_time"),
+    ("system", "tier"),
     ("strange", "x"),
 ]
 
@@ -55,6 +56,7 @@ def devices(draw: st.DrawFn) -> Device:
         draw(TIMES),
         group=draw(st.none() | st.sampled_from(["g", "hall"])),
         check_in=draw(st.none() | TIMES),
+        tier=draw(st.sampled_from(["standard", "micro"])),
     )
 
 

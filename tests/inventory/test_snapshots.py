@@ -24,6 +24,7 @@ from chalicelib.inventory.tables import changes, devices
 from chalicelib.inventory.tables import snapshots as pointers
 from chalicelib.storage import connection
 from chalicelib.storage.transactions import Transaction
+from chalicelib.tiers import Tier
 from tests.inventory.fleet import fill, head_of
 from tests.inventory.views import DEVICES, SEARCH, ids, path
 from tests.support.probe import counted
@@ -82,7 +83,7 @@ def test_a_search_sees_every_change_at_once(tenant):
     report(tenant.id, some[0], state="new")
     service.tag(tenant.id, some[1], [AttributeInput("place", "here")], replace=False, version=None)
     service.put(tenant.id, some[2], "g")
-    change(lambda tx: service.status_changed(tx, tenant.id, some[3], "rejected"))
+    change(lambda tx: service.standing_changed(tx, tenant.id, some[3], "rejected", Tier.MICRO))
     change(lambda tx: service.checked_in(tx, tenant.id, some[4], clock.now()))
     change(lambda tx: service.device_gone(tx, tenant.id, some[5]))
     change(lambda tx: service.device_created(tx, tenant.id, "new", '{"sn": "new"}', "pending", clock.now()))
@@ -91,6 +92,7 @@ def test_a_search_sees_every_change_at_once(tenant):
         assert found(tenant.id, "tags", "place", "here") == [some[1]]
         assert found(tenant.id, "system", "group", "g") == [some[2]]
         assert found(tenant.id, "identity", "status", "rejected") == [some[3]]
+        assert found(tenant.id, "system", "tier", "micro") == [some[3]]
         seen = Query((Predicate("system", "check_in_time", "$exists", True),))
         assert [each.id for each in service.search(tenant.id, seen, 0, 9)[0]] == [some[0], some[4]]
         shown, total = service.search(tenant.id, EVERYONE, 0, 9)

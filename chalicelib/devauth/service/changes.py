@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
+    from chalicelib.tiers import Tier
 
 T = TypeVar("T")
 _DECISIONS = 20
@@ -91,8 +92,8 @@ def save(tenant: TenantId, before: Device, after: Device | None, note: Note | No
         if before.test_device:
             tables.count_test_device(tx, tenant, -1, 0)
         inventory.device_gone(tx, tenant, before.id)
-    elif before.standing.status is not after.standing.status:
-        inventory.status_changed(tx, tenant, before.id, after.standing.status)
+    elif _as_inventory_sees(before) != _as_inventory_sees(after):
+        inventory.standing_changed(tx, tenant, before.id, *_as_inventory_sees(after))
     _record(tx, tenant, before, note)
     events.emit(tx, tenant, before, after)
     _commit(tx)
@@ -120,7 +121,7 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
     head.identity_hash = device.identity_hash
     tx.put(head, DeviceHead.pk.does_not_exist(), label="head")
     _count(tx, tenant, device.id, count_changes(None, device))
-    inventory.device_created(tx, tenant, device.id, device.identity, device.standing.status, now)
+    inventory.device_created(tx, tenant, device.id, device.identity, device.standing.status, now, device.standing.tier)
     _record(tx, tenant, device, note)
     _commit(tx)
 
@@ -161,6 +162,7 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
             DeviceHead.auth_status.set(after.standing.status),
             DeviceHead.auth_set.set(accepted) if accepted else DeviceHead.auth_set.remove(),
             DeviceHead.auth_generation.set(after.standing.generation),
+            heads.facts_changed(),  # status and tier are attributes that filters know
         ]
         if after.decommissioning:
             actions.append(DeviceHead.decommissioning.set(True))
@@ -178,6 +180,10 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
 def _as_fleets_count(device: Device) -> Status:
     # A leaving device is no target any more: a deployment made before the worker is through would wait for it.
     return Status.NOAUTH if device.decommissioning else device.standing.status
+
+
+def _as_inventory_sees(device: Device) -> tuple[Status, Tier]:
+    return device.standing.status, device.standing.tier
 
 
 def _as_heads_see(device: Device) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM, Scope
+from chalicelib.tiers import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Device:
     tags_etag: str | None = None
     version: int = 0
     stamp: str | None = None
+    tier: str = Tier.STANDARD
     _own: dict[str, dict[str, Any]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,6 +37,7 @@ class Device:
             "check_in_time": self.check_in,
             "created_ts": self.created,
             "group": self.group,
+            "tier": self.tier,
             "updated_ts": self.updated,
         }
         own = {

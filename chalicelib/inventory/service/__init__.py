@@ -25,7 +25,7 @@ from chalicelib.inventory.service.lifecycle import (
     device_created,
     device_gone,
     forget,
-    status_changed,
+    standing_changed,
 )
 from chalicelib.inventory.service.reports import clear, report, tag
 from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
@@ -62,8 +62,8 @@ __all__ = [
     "report",
     "search",
     "shown",
+    "standing_changed",
     "statistics",
-    "status_changed",
     "tag",
     "take_out",
 ]

@@ -11,6 +11,7 @@ from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import changes, devices, filters
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 
-def device_created(
-    tx: Transaction, tenant: TenantId, device_id: str, identity: str, status: str, now: datetime
+def device_created(  # what device authentication knows of it
+    tx: Transaction,
+    tenant: TenantId,
+    device_id: str,
+    identity: str,
+    status: str,
+    now: datetime,
+    tier: Tier = Tier.STANDARD,
 ) -> None:
     """A device appeared, with ``identity`` (JSON text) as its identity data."""
     scope = attributes.from_identity(json.loads(identity))
-    devices.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now))
+    devices.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now, tier=tier))
 
 
-def status_changed(tx: Transaction, tenant: TenantId, device_id: str, status: str) -> None:
-    """A device's authentication status changed."""
-    devices.set_status(tx, tenant, device_id, status)
+def standing_changed(tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: Tier) -> None:
+    """A device's authentication status or tier changed."""
+    devices.set_standing(tx, tenant, device_id, status, tier)
 
 
 def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime) -> None:

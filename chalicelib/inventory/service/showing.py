@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.clock import rfc3339
 from chalicelib.inventory.rules.attributes import SYSTEM
 from chalicelib.inventory.shapes import AttributeCount, AttributeShape, DeviceShape
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
 
 _ALWAYS = (SYSTEM, "updated_ts")
+_GOES_WITHOUT_SAYING = (SYSTEM, "tier", Tier.STANDARD)
+"""Servers without tiers show no such attribute, and clients count what is shown."""
 _ROWS = 500
 """Attribute names that are counted out at most."""
 
@@ -23,9 +26,15 @@ def shown(found: Device, only: frozenset[tuple[str, str]] | None = None) -> Devi
     attributes = [
         _attribute(scope, name, stored)
         for scope, name, stored in found.shown()
-        if only is None or (scope, name) in only or (scope, name) == _ALWAYS
+        if _is_shown(scope, name, stored[0], only)
     ]
     return DeviceShape(id=found.id, attributes=attributes, updated_ts=rfc3339(found.updated))
+
+
+def _is_shown(scope: str, name: str, value: Any, only: frozenset[tuple[str, str]] | None) -> bool:
+    if only is not None:
+        return (scope, name) in only or (scope, name) == _ALWAYS
+    return (scope, name, value) != _GOES_WITHOUT_SAYING
 
 
 def _attribute(scope: str, name: str, stored: list[Any]) -> AttributeShape:

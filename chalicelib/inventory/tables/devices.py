@@ -12,6 +12,7 @@ from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,8 @@ class DeviceItem(InventoryItem):
     created = TimeAttribute()
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
+    tier = UnicodeAttribute(null=True)
+    """None for standard: most are."""
     tags_etag = UnicodeAttribute(null=True)
     version = NumberAttribute(default=1)
     """Counts writes of ``attributes``; each is conditional on it."""
@@ -71,6 +74,7 @@ def _device(item: DeviceItem) -> Device:
         tags_etag=item.tags_etag,
         version=int(item.version),
         stamp=item.stamp,
+        tier=item.tier or Tier.STANDARD,
     )
 
 
@@ -101,6 +105,8 @@ def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
     item = _ref(tenant, device.id)
     item.attributes = device.attributes
     item.status = device.status
+    if device.tier != Tier.STANDARD:
+        item.tier = device.tier
     item.created, item.updated = device.created, device.updated
     item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device.id)
     item.stamp = changes.note(tx, tenant, device.id)
@@ -113,9 +119,10 @@ def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     tx.delete(_ref(tenant, device_id), label="inventory")
 
 
-def set_status(tx: Transaction, tenant: TenantId, device_id: str, status: str) -> None:
-    """Note a device's status."""
-    _update(tx, tenant, device_id, [DeviceItem.status.set(status)])
+def set_standing(tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: str) -> None:
+    """Note a device's status and tier."""
+    of_tier = DeviceItem.tier.remove() if tier == Tier.STANDARD else DeviceItem.tier.set(tier)
+    _update(tx, tenant, device_id, [DeviceItem.status.set(status), of_tier])
 
 
 def set_check_in(tx: Transaction, tenant: TenantId, device_id: str, time: datetime) -> None:
