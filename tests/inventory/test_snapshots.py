@@ -97,7 +97,7 @@ def test_a_search_sees_every_change_at_once(tenant):
         assert [each.id for each in service.search(tenant.id, seen, 0, 9)[0]] == [some[0], some[4]]
         shown, total = service.search(tenant.id, EVERYONE, 0, 9)
         assert ([each.id for each in shown], total) == (["new", *reversed(some[:5])], 6)
-        assert service.statistics(tenant.id)["pending"]["standard"] == 1
+        assert service.statistics(tenant.id, frozenset({"g"}))["accepted"] == {"standard": 1, "micro": 0, "system": 0}
         counts = {(row.scope, row.name): row.count for row in service.attribute_counts(tenant.id)}
         assert (counts["identity", "sn"], counts["inventory", "state"]) == (6, 1)
         # Once more from the next snapshot alone.
