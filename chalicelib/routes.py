@@ -7,9 +7,12 @@ never loads what operators need. Whatever needs the whole table (a deployment, t
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice
+
+if TYPE_CHECKING:
+    from chalicelib.http.routing import RouteTable
 
 MODULES: Final = {
     "/devices/v1/authentication": ("devauth.devices_v1",),
@@ -56,15 +59,33 @@ class App(Chalice):
         """``lazy``: wait for calls."""
         super().__init__(app_name=app_name)
         self._waiting = dict(MODULES)
+        self._table: RouteTable | None = None
         if not lazy:
             for prefix in MODULES:
                 self._load(prefix)
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """One call of the REST API."""
-        self._load("/".join(event["requestContext"]["resourcePath"].split("/")[:_PARTS]))
+        """One call: of the REST API, which has found the route, or of a front door that leaves that to the app."""
+        route = event["requestContext"].get("resourcePath") or ""
+        if not route.startswith("/"):
+            return self._by_another_door(event, context)
+        self._load(route)
         return super().__call__(event, context)
 
-    def _load(self, prefix: str) -> None:
+    def _by_another_door(self, event: Any, context: Any) -> Any:
+        # Imported here: calls of the REST API don't pay for it.
+        from chalicelib.http import doors
+        from chalicelib.http.routing import RouteTable
+
+        self._load(doors.path_of(event))
+        if self._table is None:
+            self._table = RouteTable(self.routes)
+        rest = super().__call__
+        return doors.serve(event, self._table, lambda call: rest(call, context))
+
+    def _load(self, path: str) -> None:
+        """Import the routes that a path may belong to."""
+        prefix = "/".join(path.split("/")[:_PARTS])
         for name in self._waiting.pop(prefix, ()):
+            self._table = None
             self.register_blueprint(import_module(f"chalicelib.{name}").bp)

@@ -22,6 +22,9 @@ class Settings:
     """The one bucket: artifacts, uploads, target lists, deployment logs. Keys begin with the tenant."""
     public_url: str = ""
     """Where devices reach the server, ``https://host``, for links that the server itself answers."""
+    edge_secret: str = ""
+    """What ``infra/templates/edge.yaml`` sends along, so that its word on the caller's address is taken; empty: no
+    one's word is, and behind an edge all callers have its address."""
     s3_public_url: str = ""
     """Where devices reach the bucket; empty: the regional endpoint of S3."""
     default_tenant: str = ""

@@ -8,22 +8,22 @@ trace and answered with ``internal error``, so no inner text reaches a caller.
 from __future__ import annotations
 
 import functools
-import uuid
-from collections.abc import Callable
+import hmac
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from chalice.app import Blueprint, Response
 
-from chalicelib import limits
+from chalicelib import limits, settings
 from chalicelib.actor import SYSTEM, Actor, acting
 from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import Query, Reply, Request
+from chalicelib.http.request import Query, Reply, Request, request_id
 from chalicelib.observability import logger
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 View = Callable[..., Reply]
 _bound: list[Chalice] = []
+_EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
+"""Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,18 +219,24 @@ def _request(call: Call) -> Request:
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     path = event.get("path") or context.get("path") or ""
-    given = headers.get("x-men-requestid", "")
-    acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable()
     return Request(
         method=context["httpMethod"],
         path=path if path.startswith("/api/") else "/api" + path,
         query=Query(event.get("multiValueQueryStringParameters") or {}),
         headers=headers,
         raw=_raw(call),
-        request_id=given if acceptable else str(uuid.uuid4()),
+        request_id=request_id(headers),
         gateway_id=context.get("requestId", ""),
-        source_ip=(context.get("identity") or {}).get("sourceIp", ""),
+        source_ip=_source_ip(context, headers),
     )
+
+
+def _source_ip(context: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """The caller's address: what the edge says, where that is an edge of ours; else whoever connected."""
+    edge = settings.current().edge_secret
+    if edge and hmac.compare_digest(headers.get(_EDGE, "").encode(), edge.encode()):
+        return headers.get(_CLIENT, "")
+    return str((context.get("identity") or {}).get("sourceIp", ""))
 
 
 def _raw(call: Call) -> bytes:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from chalicelib import settings
+from chalicelib import limits, settings
 from chalicelib.http import body as bodies
 from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """How a request is called: as its client says, if that can be a name, or by a new one."""
+    given = headers.get("x-men-requestid", "")
+    acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable()
+    return given if acceptable else str(uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True)

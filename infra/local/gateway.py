@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from chalice.local import LocalChalice
 
+from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
 from infra.local.lambda_context import LambdaContext
-from infra.local.routing import RouteTable
 from infra.local.rules import Limits, Reply
 from infra.local.s3_proxy import PREFIX as BUCKET_PREFIX
 from infra.local.s3_proxy import S3Proxy
@@ -31,9 +31,9 @@ from infra.relay.app import Relay
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
+    from chalicelib.http.routing import Match
     from infra.local.asgi import Receive, Scope, Send
     from infra.local.rest_event import Event, Head
-    from infra.local.routing import Match
     from infra.local.uploads import Attach
     from infra.relay.playback import Recordings
 

@@ -20,7 +20,7 @@ from infra.local.template import ACCOUNT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.local.routing import Match
+    from chalicelib.http.routing import Match
 
 STAGE = "api"
 """The stage, and so the first segment of every public path."""

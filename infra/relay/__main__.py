@@ -7,6 +7,7 @@
 | ``RELAY_PORT`` | where to listen (8080); TLS ends in front of the relay |
 | ``RELAY_CA`` | a CA to trust beside the usual ones; empty: none |
 | ``RELAY_NOTICE`` | seconds between SIGTERM and the first websocket that is ended (10) |
+| ``RELAY_PATIENCE`` | seconds that the answer to an upload may wait until it is verified (55) |
 | ``RELAY_SPREAD`` | seconds over which they are ended (60) |
 """
 
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from infra.relay import uploads
 from infra.relay.app import Relay
 from infra.relay.recordings import RestRecordings
 from infra.relay.service import Service
@@ -42,7 +44,8 @@ def main() -> None:
     if ca := os.environ.get("RELAY_CA"):
         tls.load_verify_locations(ca)
     upstream = ApiGateway(websockets, tls if websockets.startswith("wss:") else None)
-    service = Service(Relay(upstream, RestRecordings(rest, tls), Api(rest, tls)))
+    patience = float(os.environ.get("RELAY_PATIENCE", uploads.PATIENCE))
+    service = Service(Relay(upstream, RestRecordings(rest, tls), Api(rest, tls, patience=patience)))
     asyncio.run(_serve(service, int(os.environ.get("RELAY_PORT", "8080"))))
 
 

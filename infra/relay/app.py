@@ -50,14 +50,15 @@ class Relay:
         if scope["type"] == "websocket":
             return Relay.wish(scope) is not None or bool(_PLAYBACK_PATH.fullmatch(path))
         if path == uploads.PATH:
-            return self._api is not None and scope["method"] == "POST"
+            return self._api is not None
         found = _DEVICE_PATH.fullmatch(path)
         return bool(found and scope["method"] in _VERBS.get(found[2], ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or websocket that is the relay's."""
         if self._api is not None and scope["path"] == uploads.PATH:
-            await uploads.upload(scope, receive, send, self._api)
+            serve = uploads.upload if scope["method"] == "POST" else uploads.pass_on
+            await serve(scope, receive, send, self._api)
             return
         found = _DEVICE_PATH.fullmatch(scope["path"])
         query = parse_qs(scope["query_string"].decode("latin-1"))

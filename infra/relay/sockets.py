@@ -32,6 +32,8 @@ _CREDENTIALS = {
     b"host": "Host",
     b"origin": "Origin",
     b"x-forwarded-host": "X-Forwarded-Host",
+    b"x-lamplighter-client": "X-Lamplighter-Client",
+    b"x-lamplighter-edge": "X-Lamplighter-Edge",
     b"x-men-requestid": "X-MEN-RequestID",
 }
 
@@ -126,7 +128,7 @@ async def _next(socket: Socket, incoming: Incoming) -> Iterator[bytes]:
 
 
 def credentials(scope: Scope) -> dict[str, str]:
-    """The headers with which a client says who it is, and, if it is a browser, for whose page it asks whom."""
+    """The headers that say who a client is; of a browser, for whose page it asks whom; of an edge, where it is."""
     found = {wanted: value.decode("latin-1") for name, value in scope["headers"] if (wanted := _CREDENTIALS.get(name))}
     if called := found.pop("Host", ""):
         found.setdefault("X-Forwarded-Host", called)

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from email.message import Message
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -43,11 +44,13 @@ COLLECTED = 8 * limits.MIB
 """Bytes that are held of a file whose length nobody said."""
 ASK_AGAIN = (0.2, 0.3, 0.5, 1.0, 2.0)
 """Seconds between two questions for the verdict; the last one over and over."""
-PATIENCE = 900.0
-"""Seconds until an upload is verified; 10 GiB are read in two minutes."""
+PATIENCE = 55.0
+"""Seconds that an answer may wait for the verdict; CloudFront gives up after 60."""
 LINGER_BYTES = 64 * limits.MIB
 LINGER_SECONDS = 5.0
 _SECONDS = 60
+_MOST = limits.LAMBDA_PAYLOAD
+_PASSED = ("allow", "cache-control", "content-type", "link", "retry-after", "www-authenticate", "x-total-count")
 _FIELDS = frozenset({"artifact_id", "description", "size"})
 _SHORT = "reading artifact error: the file is shorter than its size says"
 
@@ -66,15 +69,18 @@ class Call:
     """An answer of the API."""
 
     status: int
+    headers: Message
     body: bytes
 
 
 class Api:
     """The REST API at ``url``, and the bucket by its links."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, patience: float = PATIENCE) -> None:
+        """``patience``: seconds that an upload may wait for its verdict."""
         self._url = url
         self._tls = tls
+        self.patience = patience
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
 
     async def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Call:
@@ -111,7 +117,7 @@ class Api:
                     raise
                 # It refused in the middle of the file, and may have said why.
             answer = connection.getresponse()
-            return Call(answer.status, answer.read(limits.MIB))
+            return Call(answer.status, answer.headers, answer.read(_MOST))
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:
@@ -137,7 +143,7 @@ async def upload(scope: Scope, read: Read, send: Send, api: Api) -> None:
     """``POST .../artifacts``: a form of an artifact."""
     answers = Answers(scope, send)
     try:
-        artifact_id = await _upload(scope, read, api, answers.request_id)
+        artifact_id, is_verified = await _upload(scope, read, api, answers.request_id)
     except Answered as refused:
         await _refuse(answers, read, refused.status, refused.body)
     except FormError as error:
@@ -146,8 +152,25 @@ async def upload(scope: Scope, read: Read, send: Send, api: Api) -> None:
         log.warning("an upload failed: %s", error)
         await _refuse(answers, read, 503, {"error": "service unavailable"})
     else:
-        await answers.begin(201, {"location": f"{PATH}/{artifact_id}", "content-length": "0"})
+        # 202: it is all there, and the artifact appears once the worker has come to it.
+        status = 201 if is_verified else 202
+        await answers.begin(status, {"location": f"{PATH}/{artifact_id}", "content-length": "0"})
         await answers.body(b"")
+
+
+async def pass_on(scope: Scope, read: Read, send: Send, api: Api) -> None:
+    """What else is asked of this path is for the API: an edge that goes by paths alone sends it here as well."""
+    answers = Answers(scope, send)
+    query = scope["query_string"].decode("latin-1")
+    headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": answers.request_id}
+    try:
+        answer = await api.call(scope["method"], f"{PATH}?{query}" if query else PATH, headers)
+    except OSError:
+        await _refuse(answers, read, 503, {"error": "service unavailable"})
+        return
+    passed = {name: ", ".join(answer.headers.get_all(name, ())) for name in _PASSED}
+    await answers.begin(answer.status, passed | {"content-length": str(len(answer.body))})
+    await answers.body(answer.body)
 
 
 async def _refuse(answers: Answers, read: Read, status: int, body: dict[str, Any]) -> None:
@@ -164,7 +187,8 @@ async def _refuse(answers: Answers, read: Read, status: int, body: dict[str, Any
     await answers.body(b"")
 
 
-async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> str:
+async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> tuple[str, bool]:
+    """The id that the artifact has or will have, and whether it is there already."""
     headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": request_id}
     form = await read_form(scope, read, fields=_FIELDS, file="artifact", most=limits.ARTIFACT_UPLOAD)
     # The API judges who asks and what the fields say, before the file is on its way.
@@ -177,8 +201,7 @@ async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> str:
         raise ConnectionError(f"the bucket answered {status}")
     place = f"{PATH}/directupload/{link['id']}"
     _good(await api.call("POST", f"{place}/complete", headers))
-    await _verdict(api, place, headers)
-    return str(link["id"])
+    return str(link["id"]), await _verified(api, place, headers)
 
 
 async def _measured(scope: Scope, form: Form) -> tuple[int, AsyncIterator[bytes]]:
@@ -219,22 +242,28 @@ async def _exactly(file: AsyncIterator[bytes], length: int) -> AsyncIterator[byt
         yield piece
 
 
-async def _verdict(api: Api, place: str, headers: Mapping[str, str]) -> None:
-    """Wait until the worker has looked at the file.
+async def _verified(api: Api, place: str, headers: Mapping[str, str]) -> bool:
+    """Wait until the worker has looked at the file; False if that takes too long.
 
     Raises:
         Answered: it is no artifact that the tenant can have.
-        OSError: it was not looked at in time.
     """
-    async with asyncio.timeout(PATIENCE):
-        for pause in chain(ASK_AGAIN, repeat(ASK_AGAIN[-1])):
-            found = _good(await api.call("GET", place, headers))
-            if found["status"] == "refused":
-                refusal = found["refusal"]
-                raise Answered(refusal.pop("status"), refusal)
-            if found["status"] == "accepted":
-                return
-            await asyncio.sleep(pause)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(api.patience):
+            await _verdict(api, place, headers)
+            return True
+    return False
+
+
+async def _verdict(api: Api, place: str, headers: Mapping[str, str]) -> None:
+    for pause in chain(ASK_AGAIN, repeat(ASK_AGAIN[-1])):
+        found = _good(await api.call("GET", place, headers))
+        if found["status"] == "refused":
+            refusal = found["refusal"]
+            raise Answered(refusal.pop("status"), refusal)
+        if found["status"] == "accepted":
+            return
+        await asyncio.sleep(pause)
 
 
 def _good(answer: Call) -> dict[str, Any]:

@@ -125,6 +125,30 @@ def test_an_id_that_was_asked_for_is_used_once(shelf: Shelf, server: LocalServer
     assert (again.status_code, again.json()["error"]) == (409, "an artifact with this ID already exists")
 
 
+def test_an_upload_that_waits_for_long_is_answered_before_it_is_verified(shelf: Shelf, server: LocalServer) -> None:
+    with (
+        RelayProcess(server.url, RELAY_PATIENCE="0.5") as hasty,
+        httpx2.Client(base_url=hasty.url, headers=dict(shelf.api.headers), timeout=60) as client,
+    ):
+        answer = post(client, form(GOOD))
+    assert answer.status_code == 202
+    assert shelf.api.get(answer.headers["Location"]).status_code == 404
+
+    server.drain()
+
+    assert shelf.get(answer.headers["Location"])["name"] == "relayed"
+
+
+def test_what_else_is_asked_of_the_path_goes_on_to_the_api(shelf: Shelf, through: httpx2.Client) -> None:
+    """An edge that goes by paths alone sends lists to the relay as well."""
+    shelf.put("one")
+    shelf.put("two")
+
+    assert through.get(ARTIFACTS, params={"name": "two"}).json() == shelf.get(ARTIFACTS, name="two")
+    assert through.delete(ARTIFACTS).status_code == 405
+    assert through.get(ARTIFACTS, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
 def test_whoever_may_not_upload_is_told_so(relay: RelayProcess, shelf: Shelf) -> None:
     with httpx2.Client(base_url=relay.url, timeout=60) as stranger:
         answer = post(stranger, form(b"x" * 20_000_000))

@@ -15,9 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from chalicelib.http.routing import RouteTable
 from infra.local import rest_event
 from infra.local.lambda_context import LambdaContext
-from infra.local.routing import RouteTable
 from infra.local.testing import LocalServer
 from tests.bench.numbers import ROOT
 from tests.simulator.fleet import NEXT

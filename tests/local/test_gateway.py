@@ -13,8 +13,8 @@ import pytest
 import websockets.exceptions
 import websockets.sync.client
 
+from chalicelib.http.routing import RouteTable
 from infra.local.gateway import Gateway
-from infra.local.routing import RouteTable
 from infra.local.rules import Limits
 from infra.local.server import PortBusyError, Server
 

@@ -1,4 +1,4 @@
-"""Finds the route of a path, as API Gateway does."""
+"""Finds the route of a path, as API Gateway does: for front doors that know no routes, and on one machine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,162 @@
+"""What stands around the functions: alarms that forget nobody, an edge that knows the relay's paths, cheaper doors."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from infra.local.engine.process import REGION, ROOT
+from infra.local.template import Template, read
+from infra.relay.app import Relay
+from infra.relay.uploads import PATIENCE, Api
+from tests.deploy.test_templates import resources
+
+FOLDER = ROOT / "infra" / "templates"
+ALARMS, EDGE = read(FOLDER / "alarms.yaml")["Resources"], read(FOLDER / "edge.yaml")["Resources"]
+NODE = shutil.which("node")
+
+
+def repeated(name: str) -> tuple[set[str], dict[str, Any]]:
+    """What a loop of the alarms goes over, and what it makes of each."""
+    _, each, made = ALARMS[f"Fn::ForEach::{name}"]
+    return set(each), made
+
+
+def metrics() -> list[tuple[str, Any]]:
+    """Title and metrics of every widget of the dashboard."""
+    body = ALARMS["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    return [(widget["properties"]["title"], widget["properties"]["metrics"]) for widget in json.loads(body)["widgets"]]
+
+
+def test_every_function_has_alarms() -> None:
+    sized = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+    functions, made = repeated("Functions")
+
+    assert functions == sized.keys() - {"api_handler"}, "a new function needs alarms: infra/templates/alarms.yaml"
+    assert {alarm["Properties"]["MetricName"] for alarm in made.values()} == {"Errors", "Throttles"}
+    own = {ALARMS[name]["Properties"]["MetricName"] for name in ("ApiErrors", "ApiThrottles", "ApiSlow", "ApiFaults")}
+    assert own == {"Errors", "Throttles", "Duration", "5XXError"}
+
+
+def test_every_dead_letter_has_an_alarm() -> None:
+    names = {
+        about["QueueName"]
+        for _, about in Template(FOLDER / "storage.yaml", {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
+    }
+    queues, made = repeated("Queues")
+
+    assert {f"lamplighter-s-{queue}-dead" for queue in queues} == {name for name in names if name.endswith("-dead")}
+    [alarm] = made.values()
+    assert alarm["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}-dead"}
+
+
+def test_every_alarm_tells_somebody() -> None:
+    alarms = [each for name in ("Functions", "Queues") for each in repeated(name)[1].values()]
+    alarms += [each for each in ALARMS.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
+
+    assert len(alarms) == 8
+    for alarm in alarms:
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}]
+        assert alarm["Properties"]["AlarmDescription"]
+        assert "TreatMissingData" in alarm["Properties"]
+
+
+def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
+    shown = metrics()
+    text = json.dumps(shown)
+
+    for name in (
+        "5XXError",
+        "p95",
+        "Errors",
+        "Throttles",
+        "ApproximateNumberOfMessagesVisible",
+        "Polls",
+        "DeploymentsOpen",
+    ):
+        assert name in text
+    for title, lines in shown:
+        ids = [line[-1]["id"] for line in lines if isinstance(line[-1], dict) and "id" in line[-1]]
+        assert len(ids) == len(set(ids)), title
+        formulas = " ".join(line[0]["expression"] for line in lines if isinstance(line[0], dict))
+        used = set(re.findall(r"\b[a-z]+\b", re.sub(r"SEARCH\([^)]*\)", "", formulas)))
+        assert used <= set(ids), title
+
+
+def relay_paths() -> set[str]:
+    """Patterns that the edge sends to the relay."""
+    behaviours = EDGE["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
+    return {each["Fn::If"][1]["PathPattern"] for each in behaviours if "Fn::If" in each}
+
+
+@pytest.mark.parametrize("pattern", sorted(relay_paths()))
+def test_the_relay_serves_what_the_edge_sends_it(pattern: str) -> None:
+    relay = Relay(None, None, Api("https://api"))  # type: ignore[arg-type]  # it only tells what it serves
+    method = "PUT" if pattern.endswith("/upload") else "GET"
+    path = pattern.replace("*", "some-id")
+
+    assert any(relay.serves({"type": kind, "path": path, "method": method}) for kind in ("http", "websocket"))
+
+
+def test_the_edge_sends_the_relay_what_its_page_says() -> None:
+    page = (ROOT / "docs" / "remote-access.md").read_text()
+    rows = re.findall(r"^\| (`/api/.*?) \|", page, re.MULTILINE)
+    first = [re.findall(r"`([^`]+)`", row) for row in rows]
+    written = {
+        path for paths in first for path in [paths[0], *(paths[0].rpartition("/")[0] + more for more in paths[1:])]
+    }
+
+    assert relay_paths() == written
+
+
+def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
+    config = EDGE["Distribution"]["Properties"]["DistributionConfig"]
+    behaviours = [config["DefaultCacheBehavior"]]
+    behaviours += [each["Fn::If"][1] if "Fn::If" in each else each for each in config["CacheBehaviors"]]
+    origins = [each["Fn::If"][1] if "Fn::If" in each else each for each in config["Origins"]]
+
+    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    assert config["WebACLId"] == {"Fn::GetAtt": "Firewall.Arn"}
+    for behaviour in behaviours:
+        assert behaviour["ViewerProtocolPolicy"] == "https-only"
+        assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+        assert behaviour["FunctionAssociations"]
+    for origin in origins:
+        assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
+        assert origin["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
+        assert origin["OriginCustomHeaders"][0]["HeaderName"] == "X-Lamplighter-Edge"
+    [relay] = [origin for origin in origins if origin["Id"] == "relay"]
+    assert relay["CustomOriginConfig"]["OriginReadTimeout"] > PATIENCE
+    hsts = EDGE["Strict"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert hsts["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+@pytest.mark.parametrize(("uri", "wanted"), [("/websockets", "/api"), ("/api/devices/v1/x", "/api/devices/v1/x")])
+def test_the_edge_says_who_calls_whatever_the_caller_says(uri: str, wanted: str) -> None:
+    code = EDGE["Caller"]["Properties"]["FunctionCode"]
+    headers = {"x-lamplighter-client": {"value": "192.0.2.1"}, "authorization": {"value": "Bearer t"}}
+    event = {"viewer": {"ip": "203.0.113.9"}, "request": {"uri": uri, "headers": headers}}
+    script = f"{code}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))"
+    done = subprocess.run([str(NODE), "-e", script], capture_output=True, check=True)
+
+    request = json.loads(done.stdout)
+    assert request["uri"] == wanted
+    assert request["headers"] == headers | {"x-lamplighter-client": {"value": "203.0.113.9"}}
+
+
+def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
+    [integration] = resources(FOLDER / "door-http.yaml", "AWS::ApiGatewayV2::Integration").values()
+    [target] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::TargetGroup").values()
+    [listener] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::Listener").values()
+
+    assert integration["Properties"]["PayloadFormatVersion"] == "1.0"
+    assert {"Key": "lambda.multi_value_headers.enabled", "Value": "true"} in target["Properties"][
+        "TargetGroupAttributes"
+    ]
+    assert listener["Properties"]["Protocol"] == "HTTPS"

@@ -1,0 +1,297 @@
+"""The same requests through all front doors: a REST API, an HTTP API, a load balancer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx2
+import pytest
+from chalice.app import Chalice, Response
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import settings
+from chalicelib.http import doors
+from chalicelib.http.routing import RouteTable
+from chalicelib.tenantadm.service import Tenant
+from infra.local.lambda_context import LambdaContext
+from infra.local.testing import LocalServer
+from infra.scripts.package import ROOT
+from tests.artifacts.shelf import ARTIFACTS
+from tests.http.events import BINARY, CLIENT, Event, Sent
+from tests.simulator.artifacts import build_artifact
+
+echo = Chalice("echo")
+echo.api.binary_types += [*BINARY]
+VERBS = ["DELETE", "GET", "POST", "PUT"]
+ANY = ["*/*"]
+
+
+def said(**more: Any) -> Response:
+    """All that a view can see of a request."""
+    call = echo.current_request
+    assert call is not None
+    event = call.to_original_event()
+    raw = call.raw_body
+    seen = {
+        "method": call.method,
+        "path": event["path"],
+        "resource": event["resource"],
+        "variables": call.uri_params,
+        "query": event["multiValueQueryStringParameters"],
+        "last": event["queryStringParameters"],
+        "headers": {name: value for name, value in call.headers.items() if not name.startswith("x-forwarded")},
+        "body": base64.b64encode(raw if isinstance(raw, bytes) else raw.encode()).decode(),
+        "client": event["requestContext"]["identity"]["sourceIp"],
+        **more,
+    }
+    return Response(json.dumps(seen), {"X-Seen": ["one", "two"], "Content-Type": "application/json"}, 207)
+
+
+@echo.route("/devices/{id}", methods=VERBS, content_types=ANY)
+def of_device(id: str) -> Response:
+    return said(id=id)
+
+
+@echo.route("/devices/special", methods=["GET", "PUT"], content_types=ANY)
+def special() -> Response:
+    return said()
+
+
+@echo.route("/devices/{id}/groups/{name}", methods=VERBS, content_types=ANY)
+def of_group(id: str, name: str) -> Response:
+    return said(id=id, name=name)
+
+
+@echo.route("/file", methods=["GET"], content_types=ANY)
+def file() -> Response:
+    return Response(bytes(range(256)), {"Content-Type": "application/octet-stream"}, 200)
+
+
+ROUTES = RouteTable(echo.routes)
+
+
+def rest(sent: Sent) -> Event:
+    return echo(sent.rest(ROUTES), None)
+
+
+def through(event: Event) -> Event:
+    return doors.serve(event, ROUTES, lambda call: echo(call, None))
+
+
+def plain(result: Event) -> tuple[int, dict[str, list[str]], Any]:
+    """Status, headers and body of an answer, however its headers are written."""
+    lines = {name.lower(): [str(value)] for name, value in (result.get("headers") or {}).items()}
+    lines |= {name.lower(): values for name, values in (result.get("multiValueHeaders") or {}).items()}
+    body = result.get("body") or ""
+    return result["statusCode"], lines, base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
+
+
+def all_doors(sent: Sent) -> list[Event]:
+    return [sent.http_api(), sent.balancer()]
+
+
+segments = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12).filter(
+    lambda text: text not in (".", "..")
+)
+names = st.text("abcxyz-_ é&=+%", min_size=1, max_size=6)
+queries = st.lists(st.tuples(names, st.text(max_size=8).filter(lambda text: "\ud800" not in text)), max_size=5)
+visible = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=10)
+headers = st.dictionaries(
+    st.sampled_from(["accept-language", "authorization", "x-men-requestid", "x-own"]),
+    st.lists(
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=10), min_size=1, max_size=3
+    ),
+)
+bodies = st.one_of(
+    st.tuples(st.just("application/json"), st.text(max_size=20).map(str.encode)),
+    st.tuples(st.just("application/octet-stream"), st.binary(max_size=40)),
+)
+
+
+@given(
+    verb=st.sampled_from(VERBS),
+    ids=st.lists(segments, min_size=1, max_size=2),
+    query=queries,
+    lines=headers,
+    body=bodies,
+)
+def test_a_request_is_the_same_through_every_door(
+    verb: str, ids: list[str], query: list[tuple[str, str]], lines: dict[str, list[str]], body: tuple[str, bytes]
+) -> None:
+    path = "/devices/" + "/groups/".join(quote(each, safe="") for each in ids)
+    kind = {"content-type": [body[0]], "accept": ["*/*"]}
+    sent = Sent(verb, path, urlencode(query), lines | kind, body[1])
+    if path == "/devices/special" and verb in ("DELETE", "POST"):
+        return
+
+    wanted = plain(rest(sent))
+
+    assert wanted[0] == 207
+    for event in all_doors(sent):
+        assert plain(through(event)) == wanted
+
+
+@given(ids=st.lists(segments.filter(lambda text: not set(text) & set("/%")), min_size=1, max_size=2))
+def test_a_path_that_an_http_api_has_decoded_is_found_as_well(ids: list[str]) -> None:
+    path = "/devices/" + "/groups/".join(quote(each, safe="") for each in ids)
+
+    status, _, body = plain(through(Sent("GET", path).http_api(decoded=True)))
+
+    assert status == 207
+    assert json.loads(body)["resource"] == ("/devices/special" if ids == ["special"] else ROUTES.find(path).template)  # type: ignore[union-attr]
+
+
+def test_a_static_path_wins_over_a_variable() -> None:
+    for event in all_doors(Sent("PUT", "/devices/special")):
+        assert json.loads(through(event)["body"])["resource"] == "/devices/special"
+
+
+def test_bytes_come_back_as_they_are() -> None:
+    for event in all_doors(Sent("GET", "/file", headers={"accept": ["application/octet-stream"]})):
+        result = through(event)
+
+        assert result["isBase64Encoded"] is True
+        assert plain(result)[2] == bytes(range(256))
+
+
+def test_a_load_balancer_with_single_headers_gets_single_ones() -> None:
+    sent = Sent("GET", "/devices/a%2Fb", "q=%C3%A9+x&q=2", {"x-own": ["1"]})
+
+    result = through(sent.balancer(several=False))
+
+    assert result["headers"]["X-Seen"] == "one, two"
+    assert "multiValueHeaders" not in result
+    seen = json.loads(result["body"])
+    assert (seen["id"], seen["last"], seen["client"]) == ("a%2Fb", {"q": "2"}, CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error", "allow"),
+    [
+        ("GET", "/nothing", 404, "not found", None),
+        ("GET", "/devices", 404, "not found", None),
+        ("GET", "/devices/a/groups", 404, "not found", None),
+        ("POST", "/devices/special", 405, "method not allowed", ["GET", "OPTIONS", "PUT"]),
+        ("PATCH", "/devices/a", 405, "method not allowed", ["DELETE", "GET", "OPTIONS", "POST", "PUT"]),
+    ],
+)
+def test_what_is_no_route_is_refused_as_mender_does(
+    method: str, path: str, status: int, error: str, allow: list[str] | None
+) -> None:
+    for event in all_doors(Sent(method, path, headers={"X-MEN-RequestID": ["mine"]})):
+        answered, lines, body = plain(through(event))
+
+        assert answered == status
+        assert json.loads(body) == {"error": error, "request_id": "mine"}
+        assert lines["x-men-requestid"] == ["mine"]
+        assert lines["content-type"] == ["application/json"]
+        assert lines.get("allow") == allow
+
+
+def test_a_path_that_is_not_of_the_api_is_not_found() -> None:
+    for path in ("/", "/apidevices/a", "/devices/a", "/api", ""):
+        for event in all_doors(Sent("GET", "/devices/a")):
+            assert through(event | {"path": path})["statusCode"] == 404
+
+
+def test_head_is_get_without_a_body_and_options_says_what_there_is() -> None:
+    for event in all_doors(Sent("HEAD", "/devices/a")):
+        assert plain(through(event))[::2] == (207, b"")
+    for event in all_doors(Sent("OPTIONS", "/devices/special")):
+        status, lines, _ = plain(through(event))
+        assert (status, lines["allow"]) == (200, ["GET", "OPTIONS", "PUT"])
+
+
+@pytest.mark.parametrize("door", ["http_api", "balancer"])
+def test_the_app_serves_an_operator(server: LocalServer, api: httpx2.Client, door: str) -> None:
+    """A form with bytes in it, a list, and an id that is not there."""
+    routes = RouteTable(server.app.routes)
+
+    def call(method: str, path: str, query: str = "", body: bytes = b"", **more: str) -> Event:
+        lines = {name.lower().replace("_", "-"): [value] for name, value in more.items()}
+        lines["authorization"] = [api.headers["Authorization"]]
+        sent = Sent(method, path.removeprefix("/api"), query, lines, body)
+        event: Event = getattr(sent, door)()
+        return doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+
+    form = httpx2.Request(
+        "POST", "http://x", files={"artifact": ("a.mender", build_artifact("door", ["pi"], b"\0\xff"))}
+    )
+    made = call("POST", ARTIFACTS, body=form.read(), Content_Type=form.headers["content-type"])
+    listed = call("GET", f"{ARTIFACTS}/list", "name=door&per_page=1")
+    missing = call("GET", f"{ARTIFACTS}/{uuid.uuid4()}")
+
+    assert made["statusCode"] == 201, made
+    assert [row["name"] for row in json.loads(listed["body"])] == ["door"]
+    assert plain(listed)[1]["x-total-count"] == ["1"]
+    assert (missing["statusCode"], set(json.loads(missing["body"]))) == (404, {"error", "request_id"})
+
+
+def test_an_edge_is_taken_at_its_word_on_who_calls(
+    api: httpx2.Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only by its secret: whoever calls the API past the edge can write any header."""
+    from chalicelib.auditlogs import tables
+
+    known = replace(settings.current(), edge_secret="between-us")
+    monkeypatch.setattr(settings, "current", lambda: known)
+    notes = {"X-Lamplighter-Client": "2001:db8::7"}
+
+    for number, secret in enumerate(("between-us", "a-guess", "")):
+        edge = {"X-Lamplighter-Edge": secret} if secret else {}
+        body = {"email": f"{number}-{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one"}
+        made = api.post("/api/management/v1/useradm/users", json=body, headers=notes | edge)
+        assert made.status_code == 201, made.text
+
+    stored = tables.by_time(tenant.id, None, None, newest_first=True)
+    found = [entry.source_ip for entry in stored if entry.source_ip]
+    assert sorted(found[:3]) == ["127.0.0.1", "127.0.0.1", "2001:db8::7"]
+
+
+ON_LAMBDA = """
+import json, sys
+from app import app
+
+events = json.load(sys.stdin)
+before = "chalicelib.http.doors" in sys.modules
+statuses = [app(event, None)["statusCode"] for event in events]
+print(json.dumps([before, statuses, sorted(name for name in sys.modules if ".management_" in name)]))
+"""
+
+
+def test_a_lambda_loads_what_is_called_through_another_door() -> None:
+    poll = Sent("POST", "/devices/v2/deployments/device/deployments/next")
+    listed = Sent("GET", "/management/v2/devauth/devices")
+    events = [
+        poll.http_api(),
+        poll.balancer(),
+        Sent("GET", "/devices/v2/deployments/nothing").http_api(),
+        Sent("GET", "/devices/v2/deployments/device/deployments/next").balancer(),
+        listed.balancer(),
+        listed.http_api(),
+        Sent("GET", "/nowhere").http_api(),
+    ]
+    env = os.environ | {"AWS_LAMBDA_FUNCTION_NAME": "api", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_LAMBDA],
+        cwd=ROOT,
+        env=env,
+        input=json.dumps(events).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr.decode()
+    before, statuses, loaded = json.loads(done.stdout)
+    assert before is False
+    assert statuses == [401, 401, 404, 405, 401, 401, 404]
+    assert loaded == ["chalicelib.devauth.management_v2"]
