@@ -11,7 +11,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage test cover bench check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
         format docs package env clean distclean
 
 STAGE ?= prod
@@ -45,6 +45,9 @@ test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
 cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(T) $(ARGS)
 
+cost: $(READY) ## What a fleet costs on AWS (ARGS='--devices 10000 --poll 1800')
+	@$(PY) -m infra.scripts.cost $(ARGS)
+
 bench: $(READY) $(ENGINE) ## Measure cost and speed
 	@$(PY) -m tests.bench $(ARGS)
 
@@ -68,6 +71,7 @@ docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.compatibility --check
 	@$(PY) -m infra.scripts.limits_page --check
 	@$(PY) -m infra.scripts.roles_page --check
+	@$(PY) -m infra.scripts.cost --check
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
@@ -77,6 +81,7 @@ docs: $(READY) ## Write the generated pages again
 	@$(PY) -m infra.scripts.compatibility
 	@$(PY) -m infra.scripts.limits_page
 	@$(PY) -m infra.scripts.roles_page
+	@$(PY) -m infra.scripts.cost --write
 
 ##@ Ship it
 

@@ -1,0 +1,351 @@
+"""What a month costs: the model, and ``docs/cost.md``, which it writes.
+
+``python -m infra.scripts.cost --devices 10000`` prices one fleet; ``--write`` writes the page, ``--check`` compares it.
+Units of calls are those of ``docs/performance.md``, which a test compares; prices are list prices, see ``PRICES``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from infra.scripts.package import ROOT
+
+PAGE = ROOT / "docs" / "cost.md"
+HOURS = 730
+DAYS = HOURS / 24
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Price:
+    """A list price of us-east-1 in US dollars, without free tier or discount."""
+
+    dollars: float
+    per: str
+    sure: bool = True
+    """Whether it was read on a public page; the others were written down from memory."""
+
+
+DATE = "August 2026"
+PRICES = {
+    "rest": Price(3.50, "million calls of a REST API, up to 333 million; then $2.80, and $2.38 beyond 1 billion"),
+    "http": Price(1.00, "million calls of an HTTP API, up to 300 million; then $0.90"),
+    "balancer": Price(0.0225, "hour of a load balancer"),
+    "capacity": Price(0.008, "hour of a load balancer's capacity unit"),
+    "address": Price(0.005, "hour of a public IPv4 address", sure=False),
+    "invocations": Price(0.20, "million invocations of functions"),
+    "duration": Price(13.3334, "million GB-seconds of functions, arm64"),
+    "reads": Price(0.125, "million read units of DynamoDB"),
+    "writes": Price(0.625, "million write units of DynamoDB"),
+    "stored": Price(0.45, "GB-month in DynamoDB, point-in-time recovery included", sure=False),
+    "egress": Price(0.09, "GB to the internet, up to 10 TB; then $0.085, $0.07, $0.05"),
+    "queues": Price(0.40, "million requests of SQS", sure=False),
+    "alarm": Price(0.10, "month of an alarm", sure=False),
+    "cloudfront": Price(1.10, "million requests of CloudFront, its function included", sure=False),
+    "firewall": Price(0.60, "million requests that the firewall looks at", sure=False),
+    "rules": Price(7.00, "month of the firewall with two rules", sure=False),
+    "relay": Price(0.01975, "hour of a relay: half a vCPU and 1 GB of Fargate, arm64", sure=False),
+}
+
+TIERS = {
+    "rest": ((333 * MILLION, 3.50), (667 * MILLION, 2.80), (math.inf, 2.38)),
+    "http": ((300 * MILLION, 1.00), (math.inf, 0.90)),
+    "egress": ((10_000, 0.09), (40_000, 0.085), (100_000, 0.07), (math.inf, 0.05)),
+}
+"""Prices that fall with the amount."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call costs: a row of docs/performance.md, and its processor time at one full core."""
+
+    row: str
+    """How the row begins."""
+    trips: int
+    reads: float
+    writes: float
+    cpu: float
+    """Milliseconds: the app's alone for a poll, the server's for others, which is more."""
+    requests: int = 1
+
+
+CALLS = {
+    "poll": Call("poll, nothing for the device, any number of open deployments", 1, 1, 0, 0.31),
+    "token": Call("auth request, accepted device", 1, 1, 0, 3.0),
+    "inventory": Call("inventory, changed", 3, 2, 6, 1.0),
+    "update": Call("**a device's whole update**", 16, 11, 28, 10.5, requests=11),
+    "page": Call("a page of the audit log", 3, 3.5, 0, 2.5),
+}
+INDEX = 2
+"""Write units that an inventory report costs in an index; not measured."""
+TRIP = 4.0
+"""Milliseconds until DynamoDB has answered; not measured."""
+STORED = 8
+"""KB that a device has in tables and indexes; not measured."""
+TICK_READS = 6
+"""Read units of the schedule's run when nothing is due, once a minute (docs/performance.md)."""
+EMPTY_POLLS = 15
+"""Requests a minute with which Lambda asks one idle queue."""
+_SIZED: dict[str, dict[str, int]] = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+MEMORY = _SIZED["api_handler"]["lambda_memory_size"] / 1024
+"""GB of the API's function."""
+QUEUES = 6
+ALARMS = 31
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What calls."""
+
+    devices: int
+    poll: float = 1800
+    """Seconds between two polls; Mender's default."""
+    updates: float = 1
+    """Of each device in a month."""
+    pages: float = 1000
+    """Calls of operators in a day, whatever the fleet."""
+    token_days: float = 7
+    artifact: float = 0
+    """MB that an update brings to a device, from the bucket."""
+
+    @property
+    def calls(self) -> dict[str, float]:
+        """How often each call is made in a month. Every device reports its inventory once a day."""
+        return {
+            "poll": self.devices * HOURS * 3600 / self.poll,
+            "token": self.devices * DAYS / self.token_days,
+            "inventory": self.devices * DAYS,
+            "update": self.devices * self.updates,
+            "page": self.pages * DAYS,
+        }
+
+    @property
+    def requests(self) -> float:
+        """All of a month."""
+        return sum(count * CALLS[name].requests for name, count in self.calls.items())
+
+
+def tiered(amount: float, name: str, unit: float = 1) -> float:
+    """Dollars for an amount whose price falls; ``unit``: how many of it a price is for."""
+    dollars, left = 0.0, amount
+    for size, price in TIERS[name]:
+        part = min(left, size)
+        dollars += part / unit * price
+        left -= part
+    return dollars
+
+
+def _balancer(requests: float) -> float:
+    """Every call is a new connection; a capacity unit takes 25 a second. In two zones, each with an address."""
+    units = requests / HOURS / 3600 / 25
+    return HOURS * (PRICES["balancer"].dollars + units * PRICES["capacity"].dollars + 2 * PRICES["address"].dollars)
+
+
+DOORS: dict[str, Callable[[float], float]] = {
+    "REST API": lambda requests: tiered(requests, "rest", MILLION),
+    "HTTP API": lambda requests: tiered(requests, "http", MILLION),
+    "load balancer": _balancer,
+}
+"""What a month's requests cost by each front door."""
+
+
+def milliseconds(call: Call) -> float:
+    """For which a function is paid. A core comes with 1,769 MB; each request is rounded up, by half a millisecond."""
+    core = min(1.0, MEMORY * 1024 / 1769)
+    return call.requests * 0.5 + call.cpu / core + call.trips * TRIP
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A month, in US dollars."""
+
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.parts.values())
+
+
+def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
+    """What a fleet costs by a front door, with what may stand beside it."""
+    made = {CALLS[name]: count for name, count in fleet.calls.items()}
+    ticks = HOURS * 60
+    seconds = sum(count * milliseconds(call) for call, count in made.items()) / 1000 + ticks * 0.1
+    reads = sum(count * call.reads for call, count in made.items()) + ticks * TICK_READS
+    writes = sum(count * call.writes for call, count in made.items()) + fleet.calls["inventory"] * INDEX
+    asked = QUEUES * EMPTY_POLLS * ticks
+    sent = fleet.requests / MILLION + fleet.calls["update"] * fleet.artifact / 1000  # 1 KB an answer
+    parts = {
+        f"front door: {door}": DOORS[door](fleet.requests),
+        "functions": (
+            (fleet.requests + ticks) / MILLION * PRICES["invocations"].dollars
+            + seconds * MEMORY / MILLION * PRICES["duration"].dollars
+        ),
+        "tables": (
+            reads / MILLION * PRICES["reads"].dollars
+            + writes / MILLION * PRICES["writes"].dollars
+            + fleet.devices * STORED / MILLION * PRICES["stored"].dollars
+        ),
+        "sent to the internet": tiered(sent, "egress"),
+        "queues, asked while empty": asked / MILLION * PRICES["queues"].dollars,
+        "alarms": ALARMS * PRICES["alarm"].dollars,
+    }
+    if edge:
+        each = PRICES["cloudfront"].dollars + PRICES["firewall"].dollars
+        parts["edge"] = PRICES["rules"].dollars + fleet.requests / MILLION * each
+    if relays:
+        # A load balancer of their own, in two zones, and an address each.
+        hourly = (
+            PRICES["balancer"].dollars + relays * PRICES["relay"].dollars + (2 + relays) * PRICES["address"].dollars
+        )
+        parts["relays"] = HOURS * hourly
+    return Bill(parts)
+
+
+def per_million(name: str, door: str) -> float:
+    """Dollars for a million calls of one kind, where there are many: what does not depend on calls is left out."""
+    call = CALLS[name]
+    many = 100 * MILLION
+    front = (DOORS[door](2 * many) - DOORS[door](many)) / (many / MILLION) * call.requests
+    functions = call.requests * PRICES["invocations"].dollars
+    functions += milliseconds(call) / 1000 * MEMORY * PRICES["duration"].dollars
+    return front + functions + call.reads * PRICES["reads"].dollars + call.writes * PRICES["writes"].dollars
+
+
+FLEETS = (3, 100, 1_000, 10_000, 100_000, 1_000_000, 3_000_000)
+INTERVALS = {"5 minutes": 300, "30 minutes": 1800, "2 hours": 7200, "a day": 86_400}
+
+HEAD = f"""# What it costs
+
+Written by `make docs` from `infra/scripts/cost.py`; do not edit it. `make cost ARGS='--devices 10000'` prices a fleet
+of your own, `ARGS=--help` lists what else can be set.
+
+**Nothing of this was billed.** It is arithmetic over units that were counted in tests ([performance](performance.md)),
+and list prices of us-east-1 as of {DATE}, without free tier and discounts. The time that DynamoDB takes to answer,
+the units of indexes and the size of a device's items are assumed. Check the prices before you build on them.
+
+A device polls every 30 minutes, reports its inventory once a day, asks for a token once a week, and takes one update a
+month, in {CALLS["update"].requests} requests. Operators make 1,000 calls a day. Artifacts themselves are not in it:
+they go from the bucket to the devices, at ${PRICES["egress"].dollars} a GB, by any front door.
+"""
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["", *(f"| {' | '.join(cells)} |" for cells in lines)]
+
+
+def money(dollars: float) -> str:
+    """As it is read."""
+    return f"${dollars:,.0f}" if dollars >= 100 else f"${dollars:,.2f}"
+
+
+def rate(number: float) -> str:
+    """As it is read."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def page() -> str:
+    """The page's text."""
+    return "\n".join([HEAD, *_months(), *_parts(), *_millions(), *_doors(), *_loads(), *_prices()]) + "\n"
+
+
+_COUNTS = [f"{devices:,}" for devices in FLEETS]
+
+
+def _months() -> list[str]:
+    totals = {door: [bill(Fleet(devices), door).total for devices in FLEETS] for door in DOORS}
+    each = [total / devices for total, devices in zip(totals["REST API"], FLEETS, strict=True)]
+    edge = [bill(Fleet(devices), "HTTP API", edge=True, relays=2).total for devices in FLEETS]
+    rows = [[door, *map(money, totals[door])] for door in DOORS]
+    rows += [
+        ["REST API, a device", *(f"${one:.4f}" for one in each)],
+        ["HTTP API, edge, two relays", *map(money, edge)],
+    ]
+    polls = [Fleet(10_000, poll=seconds) for seconds in INTERVALS.values()]
+    by_poll = [[door, *(money(bill(fleet, door).total) for fleet in polls)] for door in DOORS]
+    lines = ["## A month, by devices", *table(["", *_COUNTS], rows)]
+    return [*lines, "", "## A month of 10,000 devices, by how often they poll", *table(["", *INTERVALS], by_poll)]
+
+
+def _parts() -> list[str]:
+    parts = [bill(Fleet(devices)).parts for devices in FLEETS]
+    rows = [[name, *(money(each[name]) for each in parts)] for name in parts[0]]
+    return ["", "## Where it goes", "", "REST API, polls every 30 minutes.", *table(["", *_COUNTS], rows)]
+
+
+def _millions() -> list[str]:
+    titles = {"poll": "idle poll", "token": "token", "inventory": "inventory", "update": "whole update", "page": "page"}
+    rows = [[door, *(money(per_million(name, door)) for name in titles)] for door in DOORS]
+    return ["", "## A million calls", *table(["", *titles.values()], rows)]
+
+
+def _doors() -> list[str]:
+    lines = [crossing("REST API", "HTTP API"), crossing("HTTP API", "load balancer")]
+    return ["", "## When to change the door", "", *lines, "", "[The templates](aws.md) say how."]
+
+
+def _loads() -> list[str]:
+    fleets = [Fleet(devices) for devices in FLEETS]
+    seconds = [sum(n * milliseconds(CALLS[name]) for name, n in fleet.calls.items()) / 1000 for fleet in fleets]
+    rows = [
+        ["calls a second", *(rate(fleet.requests / HOURS / 3600) for fleet in fleets)],
+        ["functions at work", *(rate(each / HOURS / 3600) for each in seconds)],
+        ["calls a second, if all come back within a minute", *(rate(devices / 60) for devices in FLEETS)],
+    ]
+    quotas = "On average. New accounts may make 10,000 calls a second and have 1,000 functions at work in a region."
+    return ["", "## Load", "", quotas, *table(["", *_COUNTS], rows)]
+
+
+def _prices() -> list[str]:
+    rows = [[f"{price.dollars:g}", price.per, "" if price.sure else "from memory"] for price in PRICES.values()]
+    return ["", "## Prices", *table(["dollars", "for a", ""], rows)]
+
+
+def crossing(dear: str, cheap: str) -> str:
+    """From how many devices on one door is cheaper than another, to two digits."""
+    step = 10
+    while step < 10**8:
+        for devices in range(step, step * 10, max(1, step // 10)):
+            if bill(Fleet(devices), cheap).total < bill(Fleet(devices), dear).total:
+                return f"- {cheap} instead of {dear}: cheaper from {devices:,} devices on."
+        step *= 10
+    return f"- {cheap} is never cheaper than {dear}."
+
+
+def main() -> None:
+    """Price a fleet; or write the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--write", action="store_true", help="write docs/cost.md")
+    parser.add_argument("--check", action="store_true", help="only say whether docs/cost.md is up to date")
+    parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--poll", type=float, default=Fleet(0).poll, help="seconds between two polls of a device")
+    parser.add_argument("--updates", type=float, default=Fleet(0).updates, help="of each device in a month")
+    parser.add_argument("--artifact", type=float, default=0, help="MB that an update brings")
+    parser.add_argument("--edge", action="store_true", help="with CloudFront and its firewall")
+    parser.add_argument("--relays", type=int, default=0, help="copies of the relay")
+    given = parser.parse_args()
+    if given.write:
+        PAGE.write_text(page())
+    elif given.check:
+        if not PAGE.exists() or PAGE.read_text() != page():
+            sys.exit("docs/cost.md is out of date: make docs")
+    else:
+        fleet = replace(Fleet(given.devices), poll=given.poll, updates=given.updates, artifact=given.artifact)
+        print(f"{fleet.devices:,} devices, {fleet.requests / MILLION:,.2f} million calls a month, about:")
+        for door in DOORS:
+            priced = bill(fleet, door, edge=given.edge, relays=given.relays)
+            print(f"\n{door}: {money(priced.total)}, {money(priced.total / max(1, fleet.devices))} a device")
+            for name, dollars in priced.parts.items():
+                print(f"  {name:32} {money(dollars):>12}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The model of the bill: its units are the measured ones, its page is up to date, its sums hold."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from infra.local.engine.process import ROOT
+from infra.local.template import read
+from infra.scripts import cost
+from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert cost.PAGE.read_text() == cost.page()
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_units_are_those_that_were_measured(call: cost.Call) -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    [row] = [line for line in page.splitlines() if line.startswith(f"| {call.row}")]
+    numbers = [float(re.match(r"[\d.]+", cell.strip())[0]) for cell in row.split("|")[2:5]]  # type: ignore[index]
+
+    assert numbers == [call.trips, call.reads, call.writes]
+
+
+def test_what_is_counted_of_the_templates_is_what_is_there() -> None:
+    resources = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]
+    alone = [each for each in resources.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
+    loops = [each for name, each in resources.items() if name.startswith("Fn::ForEach")]
+
+    assert len(alone) + sum(len(each) * len(made) for _, each, made in loops) == cost.ALARMS
+    [queues] = [each for name, each in resources.items() if name == "Fn::ForEach::Queues"]
+    assert len(queues[1]) == cost.QUEUES
+
+
+def test_the_dashboards_estimate_has_the_same_prices() -> None:
+    body = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    widget = json.loads(body["Fn::Sub"])["widgets"][-1]["properties"]
+    sums = " ".join(line[0]["expression"] for line in widget["metrics"] if "expression" in str(line[0]))
+
+    for name in ("rest", "invocations", "reads", "writes"):
+        assert f"*{PRICES[name].dollars:g}/1000000" in sums
+    assert f"*{PRICES['duration'].dollars:g}/1000000000" in sums  # of milliseconds
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_larger_fleet_costs_more_in_all_and_less_for_each(door: str) -> None:
+    totals = [bill(Fleet(devices), door).total for devices in cost.FLEETS]
+    each = [total / devices for total, devices in zip(totals, cost.FLEETS, strict=True)]
+
+    assert totals == sorted(totals)
+    assert each == sorted(each, reverse=True)
+
+
+def test_prices_fall_where_they_say() -> None:
+    million = cost.MILLION
+
+    assert cost.tiered(333 * million, "rest", million) == pytest.approx(333 * 3.50)
+    assert cost.tiered(1334 * million, "rest", million) == pytest.approx(333 * 3.50 + 667 * 2.80 + 334 * 2.38)
+
+
+def test_what_is_beside_the_functions_costs_as_well() -> None:
+    fleet = Fleet(1000, artifact=50)
+
+    assert bill(fleet).total - bill(Fleet(1000)).total == pytest.approx(1000 * 0.05 * 0.09)
+    assert bill(fleet, edge=True, relays=2).parts.keys() - bill(fleet).parts.keys() == {"edge", "relays"}
