@@ -46,6 +46,7 @@ PRICES = {
     "egress": Price(0.09, "GB to the internet, up to 10 TB; then $0.085, $0.07, $0.05"),
     "queues": Price(0.40, "million requests of SQS", sure=False),
     "alarm": Price(0.10, "month of an alarm", sure=False),
+    "metric": Price(0.30, "month of a metric of one's own", sure=False),
     "cloudfront": Price(1.10, "million requests of CloudFront, its function included", sure=False),
     "firewall": Price(0.60, "million requests that the firewall looks at", sure=False),
     "rules": Price(7.00, "month of the firewall with two rules", sure=False),
@@ -96,6 +97,8 @@ MEMORY = _SIZED["api_handler"]["lambda_memory_size"] / 1024
 """GB of the API's function."""
 QUEUES = 6
 ALARMS = 31
+METRICS = 19
+"""Of the app's own, where all of them are in use."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: in
         ),
         "sent to the internet": tiered(sent, "egress"),
         "queues, asked while empty": asked / MILLION * PRICES["queues"].dollars,
-        "alarms": ALARMS * PRICES["alarm"].dollars,
+        "alarms and metrics": ALARMS * PRICES["alarm"].dollars + METRICS * PRICES["metric"].dollars,
     }
     if edge:
         each = PRICES["cloudfront"].dollars + PRICES["firewall"].dollars

@@ -76,8 +76,9 @@ def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
         "Errors",
         "Throttles",
         "ApproximateNumberOfMessagesVisible",
-        "Polls",
-        "DeploymentsOpen",
+        "Assignments",
+        "DeploymentsCreated",
+        "RUNNING_SUM",
     ):
         assert name in text
     for title, lines in shown:
