@@ -1,7 +1,7 @@
 """Columns: one attribute of many devices, in the form in which a search can look at it without touching each device.
 
 A column has the different values in order and, for each device, the number of its value. A condition is decided once
-a value, and looked up for each device; sorting compares numbers. All of that runs in C (ADR 0005).
+a value, and looked up for each device; sorting compares numbers. All of that runs in C (ADR 6).
 """
 
 from __future__ import annotations

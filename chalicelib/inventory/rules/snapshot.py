@@ -1,4 +1,4 @@
-"""Snapshots: the devices of a tenant by columns, one after another in one object (ADR 0005).
+"""Snapshots: the devices of a tenant by columns, one after another in one object (ADR 6).
 
 The object begins with its directory; a search reads that and the columns it needs. An attribute that few devices
 have is no column of its own: all of these share one part. The last part says which attributes each device has.

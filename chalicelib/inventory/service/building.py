@@ -1,4 +1,4 @@
-"""Building snapshots: who needs one, and the worker's part (ADR 0005)."""
+"""Building snapshots: who needs one, and the worker's part (ADR 6)."""
 
 from __future__ import annotations
 

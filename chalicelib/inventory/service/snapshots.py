@@ -1,4 +1,4 @@
-"""A tenant's devices as searches see them: the snapshot, and what changed since (ADR 0005)."""
+"""A tenant's devices as searches see them: the snapshot, and what changed since (ADR 6)."""
 
 from __future__ import annotations
 
