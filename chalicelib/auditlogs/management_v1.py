@@ -11,7 +11,7 @@ from chalicelib.auditlogs import reading
 from chalicelib.auditlogs.rules.entries import Wanted
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
-from chalicelib.http import paging
+from chalicelib.http import paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
@@ -36,7 +36,7 @@ _DIGITS = 11
 def list_logs(request: Request) -> Reply:
     """A page of the log."""
     page = paging.read_page(request, default=limits.AUDIT_PER_PAGE)
-    newest_first = _newest_first(request.query)
+    newest_first = queries.newest_first(request.query)
     rows, total = reading.listed(
         request.tenant, _wanted(request.query), page.start, page.stop, newest_first=newest_first
     )
@@ -57,7 +57,7 @@ def export_logs(request: Request) -> Reply:
         request.tenant,
         _wanted(query),
         _number(query, "limit"),
-        newest_first=_newest_first(query),
+        newest_first=queries.newest_first(query),
         separator=query.get("format_separator") or ".",
         ignored=query.all("ignore"),
     )
@@ -78,13 +78,6 @@ def _wanted(query: Query) -> Wanted:
         created_after=_number(query, "created_after"),
         created_before=_number(query, "created_before"),
     )
-
-
-def _newest_first(query: Query) -> bool:
-    order = query.get("sort") or "desc"
-    if order not in {"asc", "desc"}:
-        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
-    return order == "desc"
 
 
 def _number(query: Query, name: str) -> int | None:

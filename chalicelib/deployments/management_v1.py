@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ from chalicelib.deployments.rules.statuses import Status, parse_filter
 from chalicelib.deployments.shapes import ControlMapChange, DeploymentIds, NewDeployment, SetStatus
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
-from chalicelib.http import paging
+from chalicelib.http import paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
@@ -63,30 +62,18 @@ def show_list(request: Request, wanted: service.Wanted, device: service.Named | 
 def read_wanted(request: Request) -> service.Wanted:
     """Which deployments a list shall show, as far as all its versions say it with the same words."""
     query = request.query
-    statuses, kind, order = set(filter(None, query.all("status"))), query.get("type"), query.get("sort") or "desc"
+    statuses, kind = set(filter(None, query.all("status"))), query.get("type")
     for status in statuses - _STATUSES:
         raise BadRequest(f"unknown status {status[:32]}")
     if kind and kind not in _KINDS:
         raise BadRequest(f"unknown deployment type {kind[:32]}")
-    if order not in {"asc", "desc"}:
-        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
     return service.Wanted(
         statuses=frozenset("finished" if status == "aborted" else status for status in statuses),
         kind=kind or None,
-        created_after=_seconds(request, "created_after"),
-        created_before=_seconds(request, "created_before"),
-        newest_first=order == "desc",
+        created_after=queries.seconds(query, "created_after"),
+        created_before=queries.seconds(query, "created_before"),
+        newest_first=queries.newest_first(query),
     )
-
-
-def _seconds(request: Request, name: str) -> datetime | None:
-    text = request.query.get(name)
-    if not text:
-        return None
-    try:
-        return datetime.fromtimestamp(int(text), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise BadRequest(f"{name}: must be a time in seconds since 1970") from None
 
 
 @endpoint(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.clock import rfc3339
-from chalicelib.errors import BadRequest
-from chalicelib.http import content, etag
+from chalicelib.http import content, etag, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
@@ -268,18 +266,8 @@ def _filter(query: Query) -> rules.UserFilter:
     return rules.UserFilter(
         ids=frozenset(query.all("id")),
         emails=frozenset(address.strip().lower() for address in query.all("email")),
-        created_after=_time(query, "created_after"),
-        created_before=_time(query, "created_before"),
-        updated_after=_time(query, "updated_after"),
-        updated_before=_time(query, "updated_before"),
+        created_after=queries.seconds(query, "created_after"),
+        created_before=queries.seconds(query, "created_before"),
+        updated_after=queries.seconds(query, "updated_after"),
+        updated_before=queries.seconds(query, "updated_before"),
     )
-
-
-def _time(query: Query, name: str) -> datetime | None:
-    text = query.get(name)
-    if not text:
-        return None
-    try:
-        return datetime.fromtimestamp(int(text), UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise BadRequest(f'invalid {name} query: "{text[:32]}"') from error

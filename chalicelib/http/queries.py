@@ -1,0 +1,38 @@
+"""What several lists ask for with the same words, beside their pages (``paging``)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import BadRequest
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Query
+
+
+def seconds(query: Query, name: str) -> datetime | None:
+    """A time in seconds since 1970; None when absent.
+
+    Raises:
+        BadRequest: it is no such time.
+    """
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadRequest(f'invalid {name} query: "{text[:32]}"') from None
+
+
+def newest_first(query: Query) -> bool:
+    """``sort`` of a list by time: ``desc``, as it is when absent, or ``asc``.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    order = query.get("sort") or "desc"
+    if order not in {"asc", "desc"}:
+        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
+    return order == "desc"
