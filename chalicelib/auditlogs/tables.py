@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.chains import Head, Row
 from chalicelib.storage import keys
 from chalicelib.storage.base import Item, table
+from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +27,6 @@ if TYPE_CHECKING:
     from chalicelib.auditlogs.rules.entries import Entry
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
-
-
-class TimeIndex(GlobalSecondaryIndex["EntryItem"]):  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb's
-    """Entries of a tenant, by time."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
 
 
 class EntryItem(Item):
@@ -55,7 +42,7 @@ class EntryItem(Item):
     expires_at = NumberAttribute()
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_time = TimeIndex()
+    by_time = ListIndex["EntryItem"]()
 
 
 class HeadItem(Item):

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.devauth.rules.device import Device, Place
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.indexes import ListIndex
 from chalicelib.tiers import PerTier, Tier
 
 if TYPE_CHECKING:
@@ -53,19 +53,6 @@ class DevauthItem(Item):
         table_name = table("devauth")
 
 
-class ListIndex(GlobalSecondaryIndex["DeviceItem"]):
-    """Devices of a tenant by status, then id."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class DeviceItem(DevauthItem):
     """A device as it is stored."""
 
@@ -83,7 +70,7 @@ class DeviceItem(DevauthItem):
     version = NumberAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_status = ListIndex()
+    by_status = ListIndex["DeviceItem"]()
 
 
 class SetItem(DevauthItem):

@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Action, Transaction
 
 _SORT = "CONFIGURATION"
-
-
-class ListIndex(GlobalSecondaryIndex["ConfigurationItem"]):
-    """Configurations of a tenant; devices that are not there (yet) may have one, too."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = KeysOnlyProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
 
 
 class ConfigurationItem(Item):
@@ -59,7 +46,7 @@ class ConfigurationItem(Item):
     """Counts writes of ``configured``: a deployment holds on to what it read."""
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
-    by_tenant = ListIndex()
+    by_tenant = KeyListIndex["ConfigurationItem"]()
 
 
 def _ref(tenant: TenantId, device_id: str) -> ConfigurationItem:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.devicemonitor.rules import Standing, Window
 from chalicelib.devicemonitor.shapes import Alert, Check
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, table
+from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -49,19 +49,6 @@ class ChannelsItem(MonitorItem):
     shut = BlobAttribute(default=list)
 
 
-class ListIndex(GlobalSecondaryIndex["Indexed"]):
-    """A device's alerts by time, and all that a tenant has of devices."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = KeysOnlyProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class Indexed(MonitorItem):
     """Base of the items that are listed."""
 
@@ -73,7 +60,7 @@ class AlertItem(Indexed):
     """An alert as operators see it."""
 
     alert = BlobAttribute()
-    by_time = ListIndex()
+    by_time = KeyListIndex["Indexed"]()
 
 
 class StandingItem(Indexed):
@@ -81,7 +68,7 @@ class StandingItem(Indexed):
 
     standing = BlobAttribute(default=dict)
     version = NumberAttribute(default=0)
-    by_tenant = ListIndex()
+    by_tenant = KeyListIndex["Indexed"]()
 
 
 class ChecksItem(Indexed):

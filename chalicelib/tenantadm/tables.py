@@ -17,10 +17,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tiers import NOTHING, UNLIMITED, PerTier
@@ -84,19 +84,6 @@ class TenantadmItem(Item):
         table_name = table("tenantadm")
 
 
-class TenantList(GlobalSecondaryIndex["TenantItem"]):  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb's
-    """All tenants, by creation; and what is due, by time."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class TenantItem(TenantadmItem):
     """A tenant. Its ``tenant_token`` is in clear, since its admin must be able to read it again.
 
@@ -126,7 +113,7 @@ class TenantItem(TenantadmItem):
     version = NumberAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_creation = TenantList()
+    by_creation = ListIndex["TenantItem"]()
 
 
 class DueItem(TenantadmItem):
@@ -134,7 +121,7 @@ class DueItem(TenantadmItem):
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_time = TenantList()
+    by_time = ListIndex["DueItem"]()
 
 
 class ChildItem(TenantadmItem):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib import limits
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,23 +30,10 @@ _PREFIX = 40
 """Characters of a prefix that the index is asked for: long names are cut in keys, but not so early."""
 
 
-class NameIndex(GlobalSecondaryIndex["ArtifactItem"]):
-    """Artifacts of a tenant by name, then id."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class ArtifactItem(ArtifactsItem):
     """An artifact. Only ``description`` and ``modified`` ever change."""
 
-    by_name = NameIndex()
+    by_name = ListIndex["ArtifactItem"]()
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()

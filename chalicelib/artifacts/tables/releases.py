@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.artifacts.rules import Candidate
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,23 +25,10 @@ LABEL = "release"
 _SORT = "RELEASE"
 
 
-class NameIndex(GlobalSecondaryIndex["ReleaseItem"]):
-    """Releases of a tenant by name."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class ReleaseItem(ArtifactsItem):
     """A release; exists while it has an artifact."""
 
-    by_name = NameIndex()
+    by_name = ListIndex["ReleaseItem"]()
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()

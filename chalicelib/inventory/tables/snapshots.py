@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.inventory.tables import InventoryItem
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
@@ -53,25 +53,12 @@ class SnapshotItem(InventoryItem):
     garbage = BlobAttribute(null=True)
 
 
-class DueIndex(GlobalSecondaryIndex["DueItem"]):
-    """Tenants that wait for a snapshot."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
-
-
 class DueItem(InventoryItem):
     """A tenant whose snapshot someone must look at."""
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_tenant = DueIndex()
+    by_tenant = ListIndex["DueItem"]()
 
 
 def _ref(tenant: TenantId) -> SnapshotItem:
