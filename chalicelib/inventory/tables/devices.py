@@ -6,12 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.indexes import ListIndex
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _SORT = "INVENTORY"
-
-
-class ListIndex(GlobalSecondaryIndex["DeviceItem"]):
-    """Devices of a tenant by id."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "list"
-        projection = AllProjection()
-
-    list_pk = UnicodeAttribute(hash_key=True)
-    list_sk = UnicodeAttribute(range_key=True)
 
 
 class DeviceItem(InventoryItem):
@@ -59,7 +46,7 @@ class DeviceItem(InventoryItem):
     """New at each write: that of the device's row in ``changes``."""
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
-    by_id = ListIndex()
+    by_id = ListIndex["DeviceItem"]()
 
 
 def _device(item: DeviceItem) -> Device:
@@ -172,6 +159,6 @@ def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Act
     )
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase what devices of a tenant that is removed reported; how many items there were."""
     return erasing.rows(DeviceItem, erasing.listed(DeviceItem.by_id, keys.partition(tenant)))
