@@ -10,6 +10,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
-    return uploads.forget_all(tenant) + artifacts.forget(tenant) + releases.forget(tenant) + usage.forget(tenant)
+    return uploads.erase(tenant) + artifacts.erase(tenant) + releases.erase(tenant) + usage.erase(tenant)

@@ -16,7 +16,7 @@ from chalicelib.artifacts.catalog import (
     show,
     storage,
 )
-from chalicelib.artifacts.leaving import forget
+from chalicelib.artifacts.leaving import erase
 from chalicelib.artifacts.releases import (
     SORTS,
     ReleaseFilter,
@@ -49,8 +49,8 @@ __all__ = [
     "describe",
     "device_link",
     "download_link",
+    "erase",
     "find_by_pattern",
-    "forget",
     "hold",
     "is_tagged",
     "let_go",

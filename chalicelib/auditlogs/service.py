@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.transactions import Transaction
 
-__all__ = ["Action", "Object", "ObjectType", "ends", "forget", "record", "verify"]
+__all__ = ["Action", "Object", "ObjectType", "ends", "erase", "record", "verify"]
 
 _SHARDS = 64
 """Chains of a tenant: of 16 changes at once, most find one for themselves. More are fine at any time, fewer never."""
@@ -140,7 +140,7 @@ def ends(tenant: TenantId) -> dict[int, tuple[int, str]]:
     return {shard: (head.number, head.hash) for shard, head in sorted(tables.heads(tenant).items())}
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Let the log of a tenant that is removed end with its retention; 0: nothing is erased.
 
     No part of the app may delete an entry. Who removed a tenant can be shown until its last entry expires.

@@ -202,7 +202,7 @@ def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: D
             tx.delete(item, label="set")
 
 
-def forget(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
+def erase(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
     """Erase the devices of a tenant that is removed; how many items there were.
 
     ``heads_gone`` erases the heads of some devices. A device goes after its sets and its head: they are found by it.

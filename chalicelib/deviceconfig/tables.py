@@ -102,6 +102,6 @@ def delete(tenant: TenantId, device_id: str) -> None:
     _ref(tenant, device_id).delete()
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the configurations of a tenant that is removed; how many there were."""
     return erasing.rows(ConfigurationItem, erasing.listed(ConfigurationItem.by_tenant, keys.partition(tenant)))

@@ -302,7 +302,7 @@ def part_of(item: PartItem) -> Part:
     return Part(int(at), item.output or b"", int(item.width), int(item.height))
 
 
-def forget(tenant: TenantId, device_ids: Iterable[str]) -> int:
+def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:
     """Erase states, connections and sessions of a tenant that is removed; how many items there were.
 
     What leads to the rest goes last: a session is found by its device while it runs, by its tenant afterwards.

@@ -33,7 +33,7 @@ __all__ = [
     "alerts",
     "checks",
     "device_gone",
-    "forget",
+    "erase",
     "latest",
     "report",
     "report_checks",
@@ -154,6 +154,6 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
     tables.delete(tenant, device_id)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
-    return tables.forget(tenant)
+    return tables.erase(tenant)

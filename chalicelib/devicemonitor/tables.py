@@ -176,7 +176,7 @@ def delete(tenant: TenantId, device_id: str) -> None:
     erasing.partition(MonitorItem, _device(tenant, device_id))
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
     listed = erasing.listed(StandingItem.by_tenant, keys.partition(tenant))
     devices = sum(erasing.partition(MonitorItem, pk, last=sk) for pk, sk in listed)

@@ -1,6 +1,6 @@
-"""What has to be erased of a removed tenant: the one list, to which each feature that stores adds its ``forget``.
+"""What has to be erased of a removed tenant: the one list, to which each feature that stores adds its ``erase``.
 
-A feature's ``forget(tenant)`` finds what the feature keeps by its own indexes, so that it costs what the tenant has and
+A feature's ``erase(tenant)`` finds what the feature keeps by its own indexes, so that it costs what the tenant has and
 not what the server has. It may be cut off anywhere and run again: what leads to the rest goes last. It returns how many
 items it erased.
 """
@@ -33,18 +33,18 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.useradm import service as useradm
 
     return (
-        deviceconfig.forget,
-        deviceconnect.forget,
-        devicemonitor.forget,
-        integrations.forget,
-        deployments.forget,
-        artifacts.forget,
-        inventory.forget,
-        devauth.forget,
-        membership.forget,
-        useradm.forget,
-        roles.forget,
-        auditlogs.forget,
+        deviceconfig.erase,
+        deviceconnect.erase,
+        devicemonitor.erase,
+        integrations.erase,
+        deployments.erase,
+        artifacts.erase,
+        inventory.erase,
+        devauth.erase,
+        membership.erase,
+        useradm.erase,
+        roles.erase,
+        auditlogs.erase,
         lambda tenant: s3.erase(s3.key(tenant, "")),
         control.erase,
     )

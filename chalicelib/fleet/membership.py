@@ -151,7 +151,7 @@ def accepted_devices(tenant: TenantId) -> Iterator[str]:
             yield keys.last_part(row.sk)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase roster and groups of a tenant that is removed; how many items there were."""
     count = sum(erasing.partition(RosterItem, keys.partition(tenant, "R", f"{part:x}")) for part in range(_SHARDS))
     groups = keys.partition(tenant, "GROUPS")

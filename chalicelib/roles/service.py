@@ -35,7 +35,7 @@ __all__ = [
     "check_names",
     "create",
     "delete",
-    "forget",
+    "erase",
     "get",
     "get_visible",
     "listed",
@@ -271,6 +271,6 @@ def _sets_of(document: Document | None) -> set[str]:
     return {each.name for each in scoped or ()} - rules.BUILT_IN.keys()
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
-    return tables.forget(tenant)
+    return tables.erase(tenant)

@@ -105,6 +105,6 @@ def is_used(tenant: TenantId, kind: str, name: str) -> bool:
     return item is not None and int(item.uses) > 0
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the roles and sets of a tenant that is removed; how many items there were."""
     return erasing.partition(RolesItem, keys.partition(tenant))

@@ -123,6 +123,6 @@ def between(tenant: TenantId, first: str, last: str) -> dict[str, ArtifactItem]:
     return {item.artifact_id: item for item in rows}
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the artifacts of a tenant that is removed; how many items there were."""
     return erasing.rows(ArtifactItem, erasing.listed(ArtifactItem.by_name, keys.partition(tenant, "ARTIFACTS")))

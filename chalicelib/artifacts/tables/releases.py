@@ -169,6 +169,6 @@ def let_go(tx: Transaction, tenant: TenantId, name: str) -> None:
     tx.update(_ref(tenant, name), [ReleaseItem.open_deployments.add(-1)], ReleaseItem.pk.exists(), label=LABEL)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the releases of a tenant that is removed; how many items there were."""
     return erasing.rows(ReleaseItem, erasing.listed(ReleaseItem.by_name, keys.partition(tenant, "RELEASES")))

@@ -188,7 +188,7 @@ def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
     return (item for item in found if item.due_sk <= keys.time(now))
 
 
-def forget_all(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the uploads of a tenant that is removed; how many items there were.
 
     They are found among the uploads of all tenants that something has to be done about: those of the last day.

@@ -98,6 +98,6 @@ def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:
     tx.put(new, condition, label=TAGS_LABEL)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the totals of a tenant that is removed; how many items there were."""
     return erasing.partition(UsageItem, keys.partition(tenant))

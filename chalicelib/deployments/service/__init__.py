@@ -19,7 +19,7 @@ from chalicelib.deployments.service.details import (
     show,
     targets,
 )
-from chalicelib.deployments.service.leaving import abort_device, device_gone, forget, forget_history
+from chalicelib.deployments.service.leaving import abort_device, device_gone, erase, forget_history
 from chalicelib.deployments.service.listing import Named, Wanted, list_deployments, open_by_release
 from chalicelib.deployments.service.polling import control_map, next_update
 from chalicelib.deployments.service.reach import is_within
@@ -41,7 +41,7 @@ __all__ = [
     "device_gone",
     "devices",
     "devices_page",
-    "forget",
+    "erase",
     "forget_history",
     "history",
     "is_within",

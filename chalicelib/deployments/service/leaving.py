@@ -145,6 +145,6 @@ def _delete(tenant: TenantId, device_id: str, rows: list[RowItem], now: datetime
     tx.commit()
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
-    return tables.forget(tenant)
+    return tables.erase(tenant)

@@ -42,7 +42,7 @@ from chalicelib.deployments.tables.items import (
     targets_ref,
     tenant_history,
 )
-from chalicelib.deployments.tables.leaving import forget
+from chalicelib.deployments.tables.leaving import erase
 from chalicelib.deployments.tables.reads import (
     count_rows_of_device,
     due_items,
@@ -80,11 +80,11 @@ __all__ = [
     "deployment_state",
     "device_history",
     "due_items",
+    "erase",
     "find_configuration",
     "find_deployment",
     "find_deployments",
     "find_row",
-    "forget",
     "list_deployments",
     "list_rows",
     "read_configurations",

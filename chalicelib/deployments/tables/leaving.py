@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the deployments of a tenant that is removed; how many items there were."""
     count = 0
     for item in DeploymentItem.history.query(tenant_history(tenant)):

@@ -1,7 +1,7 @@
 """Use cases of device authentication, by topic; other features import them from here."""
 
 from chalicelib.devauth.service.flags import set_test_device
-from chalicelib.devauth.service.leaving import clear_out, decommission, forget
+from chalicelib.devauth.service.leaving import clear_out, decommission, erase
 from chalicelib.devauth.service.operators import (
     accepted_by_tier,
     by_tier,
@@ -35,7 +35,7 @@ __all__ = [
     "decommission",
     "device_limits",
     "device_of_set",
-    "forget",
+    "erase",
     "get",
     "ids",
     "limit",

@@ -85,6 +85,6 @@ def _find(tenant: TenantId, device_id: str) -> Device | None:
     return tables.find(tenant, head.identity_hash) if head else None
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase all devices of a tenant that is removed, with their heads; how many items there were."""
-    return tables.forget(tenant, partial(heads.erase, tenant))
+    return tables.erase(tenant, partial(heads.erase, tenant))

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were.
 
     Its devices must still be there: states are found by them.
     """
     from chalicelib.devauth import service as devauth
 
-    return tables.forget(tenant, devauth.ids(tenant))
+    return tables.erase(tenant, devauth.ids(tenant))

@@ -10,6 +10,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
-    return tables.forget(tenant)
+    return tables.erase(tenant)

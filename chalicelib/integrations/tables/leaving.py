@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the integrations of a tenant that is removed; how many there were. Outboxes go before owners."""
     count = 0
     integrations = keys.partition(tenant, "INTEGRATIONS")

@@ -24,7 +24,7 @@ from chalicelib.inventory.service.lifecycle import (
     checked_in,
     device_created,
     device_gone,
-    forget,
+    erase,
     standing_changed,
 )
 from chalicelib.inventory.service.reports import clear, report, tag
@@ -47,7 +47,7 @@ __all__ = [
     "device_created",
     "device_gone",
     "dissolve",
-    "forget",
+    "erase",
     "get",
     "get_filter",
     "having",

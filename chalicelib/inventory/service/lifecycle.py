@@ -67,6 +67,6 @@ def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     devices.delete(tx, tenant, device_id)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
-    return devices.forget(tenant) + changes.forget(tenant) + filters.forget(tenant)
+    return devices.erase(tenant) + changes.erase(tenant) + filters.erase(tenant)

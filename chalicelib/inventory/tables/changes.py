@@ -93,6 +93,6 @@ def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
             rest = [change for change in batch if change.device_id not in error.failed] + rest
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the rows of a tenant that is removed; how many there were."""
     return sum(erasing.partition(ChangeItem, _partition(tenant, shard)) for shard in range(_SHARDS))

@@ -98,7 +98,7 @@ def _claim(tx: Transaction, tenant: TenantId, named: SavedFilter) -> None:
     tx.put(claim, FilterNameItem.pk.does_not_exist(), label=NAME)
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase the filters of a tenant that is removed, and all single items of the inventory; how many there were."""
     parts = (keys.partition(tenant, "FILTERS"), keys.partition(tenant, "FILTERNAMES"), keys.partition(tenant))
     return sum(erasing.partition(FilterItem, part) for part in parts)

@@ -161,7 +161,7 @@ def _end_trial(before: Tenant) -> Tenant:
     return replace(before, status=Status.SUSPENDED) if before.status is Status.ACTIVE else before
 
 
-def erase(tenant: TenantId, features_forget: Iterable[Callable[[TenantId], int]]) -> bool:
+def erase(tenant: TenantId, steps: Iterable[Callable[[TenantId], int]]) -> bool:
     """One pass over everything that is kept of a tenant that is being removed; whether nothing is left.
 
     May be cut off anywhere and run again, also at the same time as another.
@@ -169,7 +169,7 @@ def erase(tenant: TenantId, features_forget: Iterable[Callable[[TenantId], int]]
     found = tables.find(tenant)
     if found is None or found.status is not Status.REMOVING:
         return found is None
-    erased = sum(forget(tenant) for forget in features_forget)
+    erased = sum(step(tenant) for step in steps)
     settled = found.removal is not None and clock.now() >= found.removal + timedelta(
         seconds=settings.current().removal_settle
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from chalicelib.useradm.rules import network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
-from chalicelib.useradm.service.leaving import forget
+from chalicelib.useradm.service.leaving import erase
 from chalicelib.useradm.service.sealing import seal_anew
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
@@ -66,8 +66,8 @@ __all__ = [
     "disable_tfa",
     "draft_user",
     "enable_tfa",
+    "erase",
     "find_user",
-    "forget",
     "get_user",
     "list_users",
     "network",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase everything of a tenant that is removed; how many items there were."""
     # Imported here: tenants are made with their first user.
     from chalicelib.tenantadm import service as tenantadm
@@ -26,7 +26,7 @@ def forget(tenant: TenantId) -> int:
         if tenant in user.assigned:
             _withdraw(user, tenant)
             withdrawn += 1
-    return withdrawn + leaving.forget(tenant)
+    return withdrawn + leaving.erase(tenant)
 
 
 def _withdraw(user: User, tenant: TenantId) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 
-def forget(tenant: TenantId) -> int:
+def erase(tenant: TenantId) -> int:
     """Erase users and identity providers of a tenant that is removed, with all that leads to them; how many items.
 
     A user goes last: the rest is found by it. So does a provider.
