@@ -81,27 +81,32 @@ class Release(msgspec.Struct):
 
 
 class ReleaseV1(
-    msgspec.Struct,
+    Release,
     rename={
-        "name": "Name",
-        "modified": "Modified",
-        "artifacts": "Artifacts",
-        "artifacts_count": "ArtifactsCount",
+        "name_v1": "Name",
+        "modified_v1": "Modified",
+        "artifacts_v1": "Artifacts",
+        "artifacts_count_v1": "ArtifactsCount",
     },
 ):
-    """The same with v1's names."""
+    """The same by v1's names as well: clients of v1 read those, the API's reference shows the others."""
 
-    name: str
-    modified: str
-    artifacts: list[Artifact]
-    artifacts_count: int
-    tags: list[str]
-    notes: str
+    name_v1: str
+    modified_v1: str
+    artifacts_v1: list[Artifact]
+    artifacts_count_v1: int
 
 
 def in_v1(release: Release) -> ReleaseV1:
-    """A release with v1's names."""
-    return ReleaseV1(*(getattr(release, field) for field in release.__struct_fields__))
+    """A release as v1 shows it."""
+    both = msgspec.structs.asdict(release)
+    return ReleaseV1(
+        **both,
+        name_v1=release.name,
+        modified_v1=release.modified,
+        artifacts_v1=release.artifacts,
+        artifacts_count_v1=release.artifacts_count,
+    )
 
 
 class ReleaseUpdate(msgspec.Struct):

@@ -17,7 +17,7 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.auditlogs import tables
 from chalicelib.auditlogs.rules import flat
-from chalicelib.auditlogs.shapes import Actor, AuditLog
+from chalicelib.auditlogs.shapes import Actor, AuditLog, ObjectType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -84,7 +84,9 @@ def _in_chain(tenant: TenantId, shard: int, head: Head, after: int | None, befor
 
 def _shown(entry: Entry) -> AuditLog:
     about: dict[str, Any] = {"id": entry.object_id, "type": entry.object_type}
-    if entry.about:
+    if entry.object_type == ObjectType.DEVICE:
+        about[entry.object_type] = {"id": entry.object_id, **entry.about}
+    elif entry.about:
         about[entry.object_type] = entry.about
     return AuditLog(
         actor=Actor(entry.actor_id, entry.actor_type, entry.actor_email),

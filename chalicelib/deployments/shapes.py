@@ -157,10 +157,14 @@ class Deployment(msgspec.Struct, omit_defaults=True):
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
-    """A device's row in a deployment; exists since its first poll. ``image`` is the artifact it got."""
+    """A device's row in a deployment; exists since its first poll. ``image`` is the artifact it got.
+
+    ``state`` is ``status`` under the name that the API's reference has for what the device reports.
+    """
 
     id: str
     status: str
+    state: str
     created: str
     log: bool
     started: str | None = None
@@ -170,6 +174,7 @@ class DeploymentDevice(msgspec.Struct, omit_defaults=True):
     image: Any = None
     attempts: int = 0
     phase_id: str | None = None
+    device_type: str | None = None
 
 
 class DeviceHistory(msgspec.Struct):

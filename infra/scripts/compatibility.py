@@ -1,8 +1,8 @@
 """``make docs``: writes ``docs/compatibility.md``, what of Mender's API is served, route by route.
 
 ``surface.txt`` lists Mender's public operations; the app's own route table says which of them are there, and
-``unserved.txt`` why the others are not. With
-``--check`` nothing is written: the exit status says whether the page is up to date.
+``unserved.txt`` why the others are not. ``differences.md`` is written by hand: what is answered where Mender's server
+and its documents disagree. With ``--check`` nothing is written: the exit status says whether the page is up to date.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from infra.scripts.package import ROOT
 PAGE = ROOT / "docs" / "compatibility.md"
 SURFACE = Path(__file__).with_name("surface.txt")
 UNSERVED = Path(__file__).with_name("unserved.txt")
+DIFFERENCES = Path(__file__).with_name("differences.md")
 HEAD = """\
 # Compatibility
 
 Which of Mender's public HTTP operations Lamplighter serves. `make docs` writes this page from the app's route
-table; do not edit it. Every path begins with `/api`, the name of the API's stage. A star marks the operations
-of the published API reference.
+table and `infra/scripts/differences.md`; do not edit it. Every path begins with `/api`, the name of the API's stage.
+A star marks the operations of the published API reference.
 
 """
 AREAS = {
@@ -107,6 +108,7 @@ def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Oper
         starred = [operation for operation in listed if mender[operation]]
         counts = [f"{len(ours.intersection(some))} of {len(some)}" for some in (starred, listed)]
         text.append(f"| {area} | {counts[0]} | {counts[1]} |\n")
+    text.append(DIFFERENCES.read_text())
     for area, operations in sorted(areas.items()):
         text.append(f"\n## {area}\n\n| | operation | served | why not |\n|---|---|---|---|\n")
         for operation in operations:

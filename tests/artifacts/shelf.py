@@ -47,7 +47,7 @@ class Shelf:
 
     def names(self, path: str = f"{ARTIFACTS}/list", **query: Any) -> list[str]:
         """The names that a list shows, in its order."""
-        return [row.get("name", row.get("Name")) for row in self.get(path, **query)]
+        return [row["name"] for row in self.get(path, **query)]
 
     def usage(self) -> int:
         """Bytes that count as stored."""

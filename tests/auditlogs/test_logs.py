@@ -62,7 +62,7 @@ def test_what_an_entry_says(log: Log, http: httpx2.Client, tenant: Tenant):
     assert entry == {
         "actor": {"id": me["id"], "type": "user", "email": me["email"]},
         "action": "update",
-        "object": {"id": device.id, "type": "device", "device": {}},
+        "object": {"id": device.id, "type": "device", "device": {"id": device.id}},
         "change": f"Authentication set {shown['auth_sets'][0]['id']}: pending -> accepted",
     }
 

@@ -39,8 +39,9 @@ def test_a_deployment_leaves_pending_with_the_first_report(world: World, device,
 def test_a_row_tells_its_story(world: World, device, running: str) -> None:
     device.report(running, "installing", substate="ArtifactInstall")
     row = world.rows(running)[device.id]
-    assert row["status"] == "installing"
+    assert row["status"] == row["state"] == "installing"
     assert row["substate"] == "ArtifactInstall"
+    assert row["device_type"] == device.device_type
     assert row["image"]["name"] == "two"
     assert "started" in row
     assert "finished" not in row

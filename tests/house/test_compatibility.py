@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.scripts.compatibility import LITERALS, answered, page, published, reasons
+from infra.scripts.compatibility import DIFFERENCES, LITERALS, answered, page, published, reasons
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,6 +30,16 @@ def test_the_page_shows_them():
     assert unserved
     for each in unserved:
         assert f"| `{each.method} {each.path}` | no | {reasons()[each]} |" in text
+    assert DIFFERENCES.read_text() in text
+
+
+def test_every_difference_says_what_is_answered():
+    rows = [line for line in DIFFERENCES.read_text().splitlines() if line.startswith("| ")]
+
+    assert len(rows) > 20
+    for row in rows:
+        where, server, documents, here = (cell.strip() for cell in row.strip("|").split("|"))
+        assert all((where, server, documents, here)), row
 
 
 def test_literals_are_answered(api: httpx2.Client):

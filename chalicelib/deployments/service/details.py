@@ -96,8 +96,9 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
         return shown
     waiting = devices_within(tenant, plans.of(tenant, item).targets, groups) - {row.id for row in shown}
     created = clock.rfc3339(item.created)
+    pending = str(Status.PENDING)
     return shown + [
-        DeploymentDevice(id=each, status=str(Status.PENDING), created=created, log=False) for each in sorted(waiting)
+        DeploymentDevice(id=each, status=pending, state=pending, created=created, log=False) for each in sorted(waiting)
     ]
 
 

@@ -181,8 +181,9 @@ class _Poll:
     def _assign(self, plan: Plan, phase: int | None) -> Instructions | None:
         artifact = self._choose(plan)
         status = self._first_status(plan, artifact)
+        said_type = self.provides["device_type"]
         if artifact is None or status.final:
-            start = Start(status, phase, artifact=artifact.id if artifact is not None else None)
+            start = Start(status, phase, artifact=artifact.id if artifact is not None else None, device_type=said_type)
             rows.begin(self.tenant, plan, self.head, start, self.now)
             return None
         current = Current(
@@ -195,7 +196,7 @@ class _Poll:
             c=plan.configures,
         )
         stored = None if plan.configures else artifact.id
-        start = Start(status, phase, current, stored, artifact.size)
+        start = Start(status, phase, current, stored, artifact.size, said_type)
         rows.begin(self.tenant, plan, self.head, start, self.now)
         return self._instructions(plan, artifact)
 

@@ -35,6 +35,8 @@ class Start:
     """Id of the artifact that was chosen."""
     size: int = 0
     """Bytes that the device is going to fetch."""
+    device_type: str | None = None
+    """What the device says to be; None if it was not asked."""
 
 
 def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: datetime) -> None:
@@ -95,7 +97,7 @@ def _new_row(tenant: TenantId, plan: Plan, device_id: str, start: Start, now: da
     """A row is as old as its deployment, as Mender shows it."""
     row = tables.row_ref(tenant, plan.id, device_id)
     row.status, row.sequence, row.created = start.status, plan.sequence, plan.created
-    row.artifact, row.phase = start.artifact, start.phase
+    row.artifact, row.phase, row.device_type = start.artifact, start.phase, start.device_type
     if start.status.final:
         row.finished = now
     else:

@@ -117,6 +117,7 @@ def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, 
     return DeploymentDevice(
         id=row.device_id,
         status=str(status),
+        state=str(status),
         created=clock.rfc3339(row.created),
         log=bool(row.log),
         started=_time(row.started),
@@ -126,4 +127,5 @@ def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, 
         image=images.get(row.artifact) if row.artifact else None,
         attempts=int(row.attempts),
         phase_id=_phase_of(row),
+        device_type=row.device_type,
     )

@@ -198,6 +198,8 @@ class RowItem(Indexed):
     attempts = NumberAttribute(default=1)
     phase = NumberAttribute(null=True)
     """Index of the phase in which it began."""
+    device_type = UnicodeAttribute(null=True)
+    """What the device said to be when it began."""
 
     @property
     def deployment_id(self) -> str:
