@@ -78,9 +78,12 @@ class Lifecycle(RuleBasedStateMachine):
         self.moment = Clock(self.patch)
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
+        if not hasattr(self, "world"):
+            return
+        try:
             for each in self.deployments:
                 self._compare(each)
+        finally:
             self.world.api.close()
             self.world.http.close()
             self.patch.undo()
@@ -193,7 +196,6 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _poll(self, device: int) -> None:
         answer = self.devices[device].poll()
-
         if device in self.gone:
             assert answer.status_code == 401
             return
@@ -273,9 +275,7 @@ class Lifecycle(RuleBasedStateMachine):
     def report(self, device: int, which: int, status: str, twice: bool) -> None:
         deployment = self.deployments[-1 - which % len(self.deployments)]
         expected = self._report(device, deployment, status)
-
         answer = self.devices[device].report(deployment.id, status)
-
         assert answer.status_code == expected, (answer.text, deployment, device, status)
         if twice:
             again = self._report(device, deployment, status)
