@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx2
+
 from chalicelib import clock
+from tests.conftest import PASSWORD
 from tests.deployments.world import World
 
 FINAL = {"success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"}
@@ -80,6 +84,20 @@ class Deployment:
     def shown(self, device: int) -> str:
         status = self.rows[device]
         return "aborted" if self.aborted and status not in FINAL else status
+
+
+def new_world(url: str) -> World:
+    """A tenant of its own, for a test that makes many; whoever asks closes the clients."""
+    from chalicelib.tenantadm import service as tenantadm
+    from chalicelib.useradm import service as useradm
+
+    tenant = tenantadm.create_tenant("Acme")
+    email = f"{uuid.uuid4().hex}@example.com"
+    useradm.create_user(tenant.id, email, PASSWORD)
+    http = httpx2.Client(base_url=url, timeout=30)
+    token = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD)).text
+    api = httpx2.Client(base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"})
+    return World(api, http, tenant.tenant_token)
 
 
 def phases_from(

@@ -11,7 +11,6 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-import httpx2
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -24,9 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.conftest import PASSWORD
-from tests.deployments.model import FINAL, Deployment, compare, phases_from
-from tests.deployments.world import DEPLOYMENTS, World
+from tests.deployments.model import FINAL, Deployment, compare, new_world, phases_from
+from tests.deployments.world import DEPLOYMENTS
 from tests.support.time import Clock
 
 if TYPE_CHECKING:
@@ -50,16 +48,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        from chalicelib.tenantadm import service as tenantadm
-        from chalicelib.useradm import service as useradm
-
-        tenant = tenantadm.create_tenant("Acme")
-        email = f"{uuid.uuid4().hex}@example.com"
-        useradm.create_user(tenant.id, email, PASSWORD)
-        http = httpx2.Client(base_url=self.server.url, timeout=30)
-        token = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD)).text
-        api = httpx2.Client(base_url=self.server.url, timeout=30, headers={"Authorization": f"Bearer {token}"})
-        self.world = World(api, http, tenant.tenant_token)
+        self.world = new_world(self.server.url)
+        api = self.world.api
         self.devices: list[Device] = [self.world.device() for _ in range(DEVICES)]
         assert api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": TIMEOUT}).is_success
         terms = [{"scope": "tags", "attribute": "place", "type": "$eq", "value": "here"}]
@@ -137,8 +127,8 @@ class Lifecycle(RuleBasedStateMachine):
         sequence = len(self.deployments) + 1
         self.deployments.append(Deployment(made, sequence, set(), artifact, 0, dynamic=True, most=most))
 
-    @rule(device=st.integers(0, DEVICES - 1), retries=st.sampled_from([0, 0, 1]))
-    def configure(self, device: int, retries: int) -> None:
+    @rule(device=st.integers(0, DEVICES - 1), retries=st.sampled_from([0, 0, 1]), finishes=st.booleans())
+    def configure(self, device: int, retries: int, finishes: bool) -> None:
         """A configuration for one device, which gets it even while older software waits for its phase."""
         if device in self.gone:
             return
@@ -149,6 +139,9 @@ class Lifecycle(RuleBasedStateMachine):
         made = answer.json()["deployment_id"]
         sequence = len(self.deployments) + 1
         self.deployments.append(Deployment(made, sequence, {device}, "configuration", retries, configures=True))
+        self._poll(device)
+        if finishes:
+            self._finish(device)
 
     @rule(device=st.integers(0, DEVICES - 1), is_here=st.booleans())
     def tag(self, device: int, is_here: bool) -> None:
@@ -210,6 +203,10 @@ class Lifecycle(RuleBasedStateMachine):
         active = self.active[device]
         if active is not None and active.open:
             active.in_line.discard(device)
+            if active.artifact == "foreign":  # a report took it up again, though nothing fits
+                active.note(device, "noartifact")
+                self._go_on(device, active)
+                return None
             return active
         if active is not None:
             self._go_on(device, active)
@@ -259,11 +256,14 @@ class Lifecycle(RuleBasedStateMachine):
     def finish(self, devices: set[int]) -> None:
         """Devices that bring what they are at to its end, and ask for more."""
         for device in sorted(devices):
-            deployment = self.active[device]
-            if deployment is not None:
-                expected = self._report(device, deployment, "success")
-                assert self.devices[device].report(deployment.id, "success").status_code == expected
-            self._poll(device)
+            self._finish(device)
+
+    def _finish(self, device: int) -> None:
+        deployment = self.active[device]
+        if deployment is not None:
+            expected = self._report(device, deployment, "success")
+            assert self.devices[device].report(deployment.id, "success").status_code == expected
+        self._poll(device)
 
     @precondition(lambda self: self.deployments)
     @rule(
