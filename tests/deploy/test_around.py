@@ -6,14 +6,19 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import boto3
 import pytest
 
-from infra.local.engine.process import REGION, ROOT
+from infra.local import environment
+from infra.local.engine.process import REGION, ROOT, Engine
 from infra.local.template import Template, read
 from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
+from infra.scripts import cost
 from tests.deploy.test_templates import resources
 
 FOLDER = ROOT / "infra" / "templates"
@@ -161,3 +166,67 @@ def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
         "TargetGroupAttributes"
     ]
     assert listener["Properties"]["Protocol"] == "HTTPS"
+
+
+STACKS = {
+    "alarms": {"Mail": "ops@example.com"},
+    "door-http": {},
+    "door-balancer": {
+        "Certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
+        "Vpc": "vpc-12345678",
+        "Subnets": "subnet-12345678,subnet-87654321",
+    },
+}
+"""Those of which the embedded engine knows every type of resource, but for the budget."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Clients of an engine on which the stacks have been created."""
+    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+        formation = boto3.client("cloudformation")
+        for name, parameters in STACKS.items():
+            formation.create_stack(
+                StackName=name,
+                TemplateBody=without_budget((FOLDER / f"{name}.yaml").read_text()),
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value}
+                    for key, value in ({"Stage": "prod"} | parameters).items()
+                ],
+                Capabilities=["CAPABILITY_AUTO_EXPAND"],
+            )
+            formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        formation.close()
+        with ExitStack() as opened:
+
+            def client(service: str) -> Any:
+                connected = boto3.client(service)
+                opened.callback(connected.close)
+                return connected
+
+            yield client
+
+
+def without_budget(template: str) -> str:
+    """The engine has no budgets."""
+    return re.sub(r"^  Limit:\n(?:    .*\n)+", "", template, flags=re.MULTILINE)
+
+
+def test_the_loops_make_an_alarm_for_each(made: Callable[[str], Any]) -> None:
+    alarms = made("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
+    watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms}
+
+    assert len(alarms) == len({alarm["AlarmName"] for alarm in alarms}) == cost.ALARMS
+    assert ("Errors", "lamplighter-prod-websocket_connect") in watched
+    assert ("ApproximateNumberOfMessagesVisible", "lamplighter-prod-uploads-dead") in watched
+    assert json.loads(made("cloudwatch").get_dashboard(DashboardName="lamplighter-prod")["DashboardBody"])
+
+
+def test_the_doors_come_up(made: Callable[[str], Any]) -> None:
+    stacks = {each["StackName"]: each for each in made("cloudformation").describe_stacks()["Stacks"]}
+
+    for name in ("door-http", "door-balancer"):
+        assert stacks[name]["StackStatus"] == "CREATE_COMPLETE"
+        [host] = stacks[name]["Outputs"]
+        assert host["OutputKey"] == "Host"
+        assert host["OutputValue"].endswith(".amazonaws.com")
