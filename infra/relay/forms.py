@@ -90,7 +90,7 @@ def _frame(start: bytes, delimiter: bytes, parts: int) -> int:
     """Bytes in front of a file that comes after so many other parts, and behind it. ``start``: of the body."""
     place = start.find(delimiter)
     for _ in range(parts):
-        place = start.find(delimiter, place + len(delimiter))
+        place = start.find(b"\r\n" + delimiter, place + len(delimiter))
     return start.find(b"\r\n\r\n", place) + 4 + len(b"\r\n" + delimiter + b"--\r\n")
 
 

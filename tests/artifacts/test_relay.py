@@ -65,14 +65,14 @@ def test_an_upload_becomes_an_artifact(
     shelf: Shelf, server: LocalServer, through: httpx2.Client, chunked: bool, sized: bool
 ) -> None:
     fields = {"size": str(len(GOOD))} if sized else {}
-    body = form(GOOD, description="by the relay", **fields)
+    body = form(GOOD, description="--frontier in the relay", **fields)
 
     answer = while_working(server, lambda: post(through, body, chunked=chunked))
 
     assert answer.status_code == 201, answer.text
     (shown,) = shelf.get(ARTIFACTS)
     assert answer.headers["Location"] == f"{ARTIFACTS}/{shown['id']}"
-    assert (shown["name"], shown["description"], shown["size"]) == ("relayed", "by the relay", len(GOOD))
+    assert (shown["name"], shown["description"], shown["size"]) == ("relayed", "--frontier in the relay", len(GOOD))
     assert httpx2.get(shelf.get(f"{ARTIFACTS}/{shown['id']}/download")["uri"]).content == GOOD
 
 
