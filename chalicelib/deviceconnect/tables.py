@@ -64,6 +64,10 @@ class ConnectionItem(ConnectItem):
     user = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
     """The user's address, as the audit log says it."""
+    home = UnicodeAttribute(null=True)
+    """The user's own tenant."""
+    token = UnicodeAttribute(null=True)
+    """Id of the token that the user came with."""
     session = UnicodeAttribute(null=True)
     peer = UnicodeAttribute(null=True)
     """Of a user's: the device's connection when the session began."""

@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response, WebsocketAPI
 
-from chalicelib import features
-from chalicelib.actor import Actor
-from chalicelib.errors import DomainError, Forbidden
-from chalicelib.features import Feature
-from chalicelib.fleet import control, heads
+from chalicelib.errors import DomainError
 from chalicelib.http import content
-from chalicelib.http.identity import Auth, Identity, authenticate
-from chalicelib.http.permissions import Permission
+from chalicelib.http.identity import Auth, authenticate
 
 if TYPE_CHECKING:
     from chalice.app import WebsocketEvent
@@ -40,8 +35,8 @@ def on_connect(event: WebsocketEvent) -> Response:
     try:
         identity = authenticate(Auth.USER if device_id else Auth.DEVICE, headers)
         if device_id:
-            _authorize(identity, device_id)
-            user = Actor(identity.kind, identity.subject, email=identity.email)
+            service.require_reach(identity.tenant, identity.rights, device_id)
+            user = service.Caller(identity.subject, identity.email, identity.home, identity.token_id)
             service.connect_user(identity.tenant, user, device_id, event.connection_id, endpoint(event))
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
@@ -72,16 +67,3 @@ def endpoint(event: WebsocketEvent) -> str:
     """The API that holds this connection, as ``<api id>/<stage>``; a custom domain has no ``@connections``."""
     context = event.to_dict()["requestContext"]
     return f"{context['apiId']}/{context['stage']}"
-
-
-def _authorize(identity: Identity, device_id: str) -> None:
-    tenant = control.get(identity.tenant)
-    if not identity.allows(Permission.DEVICES_CONNECT):
-        raise Forbidden("forbidden")
-    if not features.included(Feature.TERMINAL, tenant.plan, features.enabled_addons(tenant.addons)):
-        raise Forbidden("the plan and add-ons of this tenant do not include remote access")
-    groups = identity.groups(Permission.DEVICES_CONNECT)
-    if groups is not None:
-        head = heads.find(identity.tenant, device_id)
-        if head is None or head.group not in groups:
-            raise Forbidden("forbidden")

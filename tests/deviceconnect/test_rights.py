@@ -9,10 +9,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from chalicelib.cache import Cache
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import Frame
-from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack
-from tests.deviceconnect.peers import SHELL, FakeDevice, hear, opened, say, user_path
+from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
+from tests.deviceconnect.peers import SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.probe import counted
 from tests.support.waiting import until
 
@@ -54,6 +55,53 @@ def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected,
     for theirs in (outside.id, "none"):
         answer = hands.get(f"{front}{remote}/{theirs}/download", params={"path": "/f"})
         assert answer.status_code == 403
+
+
+REVOCATIONS = {
+    "the token is revoked": lambda admin, hands, user, device: hands.post("/api/management/v1/useradm/auth/logout"),
+    "the user is deleted": lambda admin, hands, user, device: admin.delete(f"/api/management/v1/useradm/users/{user}"),
+    "the user has another role": lambda admin, hands, user, device: admin.put(
+        f"/api/management/v1/useradm/users/{user}", json={"roles": ["RBAC_ROLE_OBSERVER"]}
+    ),
+    "the device is in another group": lambda admin, hands, user, device: admin.put(
+        f"/api/management/v1/inventory/devices/{device}/group", json={"group": "others"}
+    ),
+}
+
+
+@pytest.mark.parametrize("how", REVOCATIONS)
+@pytest.mark.parametrize("who", ["user", "device"])
+def test_a_session_ends_with_the_right_to_it(server, api, tenant, device, sign_in, monkeypatch, how: str, who: str):
+    """It would go on for two hours, a shell of somebody who was locked out."""
+    monkeypatch.setattr(Cache, "get", lambda _, __, read, **___: read())  # a process that asks again
+    api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "lamps"})
+    role = {
+        "name": "lamp-hands",
+        "permission_sets_with_scope": [
+            {"name": "ConnectToDevices", "scope": {"type": "DeviceGroups", "value": ["lamps"]}}
+        ],
+    }
+    assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+    hands = sign_in(tenant, "lamp-hands")
+    me = hands.get("/api/management/v1/useradm/users/me").json()["id"]
+    with (
+        FakeDevice(server.url, str(device.token)) as fake,
+        opened(server.url, user_path(device.id), token_of(hands)) as user,
+    ):
+        say(user, Message(SHELL, "new"))
+        session = hear(user).sid
+        assert REVOCATIONS[how](api, hands, me, device.id).is_success
+
+        if who == "user":
+            say(user, Message(SHELL, "shell", body=b"reboot"))
+        else:
+            fake.say(Message(SHELL, "shell", session, body=b"secret"))
+        heard, _ = hear_all(user)
+
+        assert [message.proto for message in heard] == [Proto.CONTROL]
+        assert unpack(heard[0].body) == {"err": "access to the device has ended", "close": True}
+        fake.wait_for(lambda message: message.typ == "stop")
+        assert b"reboot" not in [message.body for message in fake.heard]
 
 
 def test_no_page_of_another_site_opens_a_session_by_the_cookie(front, device, connected, token):

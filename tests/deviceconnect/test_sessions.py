@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from chalicelib import limits
 from chalicelib.deviceconnect.rules.envelope import Message, unpack
 from tests.artifacts.shelf import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
@@ -61,6 +62,24 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     assert played[0].typ == "resize"
     assert b"".join(message.body for message in played if message.typ == "shell") == b"uname -a\nexit\n"
     assert {message.sid for message in played} == {session}
+
+
+def test_a_recording_is_bounded_whatever_it_is_made_of(server, device, connected, token, monkeypatch):
+    """A window that is resized for ever, or output byte by byte, would fill table and memory."""
+    monkeypatch.setattr(limits, "RECORDING", 1000)
+    with opened(server.url, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        session = hear(user).sid
+        for width in range(1, 41):
+            say(user, Message(SHELL, "resize", props={"terminal_width": width, "terminal_height": 24}))
+        say(user, Message(SHELL, "shell", body=b"x"))
+        heard, _ = hear_all(user)
+    assert unpack(heard[-1].body)["err"] == "session byte limit exhausted"
+    connected.wait_for(lambda message: message.typ == "stop")
+    place = f"/api/management/v1/deviceconnect/sessions/{session}/playback?sleep_ms=0"
+    with opened(server.url, place, token) as player:
+        played, _ = hear_all(player)
+    assert 0 < len(played) < 20
 
 
 def tags(uri: str) -> list[dict[str, str]]:

@@ -1,7 +1,9 @@
 """Use cases of remote access, by topic; other features import them from here."""
 
+from chalicelib.deviceconnect.service.admitting import require_reach
 from chalicelib.deviceconnect.service.commands import check_update, send_inventory
 from chalicelib.deviceconnect.service.connections import (
+    Caller,
     connect_device,
     connect_user,
     device,
@@ -13,6 +15,7 @@ from chalicelib.deviceconnect.service.recordings import recording
 from chalicelib.deviceconnect.service.routing import received
 
 __all__ = [
+    "Caller",
     "check_update",
     "connect_device",
     "connect_user",
@@ -21,6 +24,7 @@ __all__ = [
     "disconnected",
     "received",
     "recording",
+    "require_reach",
     "send_inventory",
     "tick",
 ]

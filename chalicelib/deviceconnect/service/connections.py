@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.actor import Actor
     from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
 
 _ATTEMPTS = 8
@@ -26,6 +26,16 @@ _GRACE = timedelta(seconds=30)
 """How long a session waits for its device to come back: clients drop their websocket with every new token."""
 _DUE = 200
 """Devices that one tick looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user who opens a session: who it is in the tenant ``home``, and by which token."""
+
+    id: str
+    email: str
+    home: TenantId
+    token: str
 
 
 def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: str) -> None:
@@ -52,7 +62,7 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
     raise Unavailable("service unavailable")
 
 
-def connect_user(tenant: TenantId, user: Actor, device_id: str, connection: str, endpoint: str) -> str:
+def connect_user(tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str) -> str:
     """A user's websocket to a device opens; the id of its session.
 
     Raises:
@@ -65,6 +75,7 @@ def connect_user(tenant: TenantId, user: Actor, device_id: str, connection: str,
     item = tables.connection_ref(connection)
     item.device, item.endpoint, item.session = device_id, endpoint, str(uuid.uuid4())
     item.user, item.email, item.peer = user.id, user.email, state.place[1]
+    item.home, item.token = user.home, user.token
     tx = Transaction()
     tables.put_session(tx, tenant, item, now)
     tx.commit()

@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.rules.envelope import Message
     from chalicelib.storage.keys import TenantId
 
+_MOMENT = 64
+"""Bytes that a moment of a recording takes besides its output: those without any, and tiny ones, are bounded too."""
+
 
 def output(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
     """Record what a terminal showed; False once the session has more of it than a recording may hold."""
     if message.proto != Proto.SHELL or message.typ != "shell" or not message.body or not _wanted(tenant):
         return True
     tables.add_part(tenant, session_id, rules.Part(_now(), message.body), number)
-    return tables.count_recorded(tenant, session_id, len(message.body)) <= limits.RECORDING
+    return tables.count_recorded(tenant, session_id, _MOMENT + len(message.body)) <= limits.RECORDING
 
 
 def size(tenant: TenantId, session_id: str, message: Message, number: int) -> None:
-    """Record the size of a user's terminal."""
+    """Record the size of a user's terminal, while there is room."""
     if message.proto != Proto.SHELL or message.typ not in {"new", "resize"} or not _wanted(tenant):
         return
     part = rules.resized(_now(), message)
-    if part is not None:
+    if part is not None and tables.count_recorded(tenant, session_id, _MOMENT) <= limits.RECORDING:
         tables.add_part(tenant, session_id, part, number)
 
 

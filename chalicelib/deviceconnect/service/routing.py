@@ -8,7 +8,7 @@ from chalicelib.aws import push
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE
 from chalicelib.deviceconnect.rules.envelope import MalformedError, Message, Proto, ShellStatus, pack
-from chalicelib.deviceconnect.service import connections, recordings, sending, watching
+from chalicelib.deviceconnect.service import admitting, connections, recordings, sending, watching
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.tables import ConnectionItem
 
 _LIMIT = "session byte limit exhausted"
+_REVOKED = "access to the device has ended"
 
 
 def received(connection: str, text: str, endpoint: str) -> None:
@@ -39,6 +40,9 @@ def received(connection: str, text: str, endpoint: str) -> None:
 
 def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: Frame) -> None:
     session_id = str(item.session)
+    if not admitting.may_go_on(item):
+        connections.end_for_user(tenant, session_id, _REVOKED)
+        return
     message.sid = session_id
     message.props["user_id"] = item.user
     watching.sent(tenant, item, message)
@@ -52,6 +56,9 @@ def _from_device(tenant: TenantId, item: ConnectionItem, message: Message, frame
     found = sending.session(tenant, message.sid) if message.sid else None
     if found is None or found.device != item.device:
         _stop(tenant, item, message)
+        return
+    if not admitting.user_may_go_on(found):
+        connections.end_for_user(tenant, message.sid, _REVOKED)
         return
     source = sending.source_of(item.connection)
     if not sending.to_user(found, message, source=source, number=frame.number):

@@ -28,6 +28,7 @@ V = TypeVar("V")
 _connections: Cache[str, ConnectionItem | None] = Cache()
 _states: Cache[tuple[TenantId, str], StateItem | None] = Cache()
 _sessions: Cache[tuple[TenantId, str], SessionItem | None] = Cache()
+_admitted: Cache[str, bool] = Cache()
 
 
 def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V | None:
@@ -41,6 +42,11 @@ def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V
 def connection(connection_id: str) -> ConnectionItem | None:
     """Whose websocket it is."""
     return _there(_connections, connection_id, lambda: tables.find_connection(connection_id))
+
+
+def admitted(connection_id: str, judge: Callable[[], bool]) -> bool:
+    """Whether the user of a connection may go on, as far as was judged lately."""
+    return _admitted.get(connection_id, judge)
 
 
 def session(tenant: TenantId, session_id: str) -> SessionItem | None:

@@ -1,0 +1,63 @@
+"""Who may be in a session with a device: asked when it begins, and again while it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.deviceconnect.service import sending
+from chalicelib.errors import Forbidden, Unauthorized
+from chalicelib.features import Feature
+from chalicelib.fleet import control, heads
+from chalicelib.rights import Permission, Rights, groups_of
+from chalicelib.storage.keys import TenantId
+
+if TYPE_CHECKING:
+    from chalicelib.deviceconnect.tables import ConnectionItem, SessionItem
+
+
+def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
+    """Let a user with these rights pass to a device.
+
+    Raises:
+        Forbidden: the rights, or the tenant's plan and add-ons, do not hold for it.
+    """
+    scopes = rights.scopes(Permission.DEVICES_CONNECT)
+    if not scopes:
+        raise Forbidden("forbidden")
+    control.require(tenant, Feature.TERMINAL)
+    groups = groups_of(scopes)
+    if groups is not None:
+        head = heads.find(tenant, device_id)
+        if head is None or head.group not in groups:
+            raise Forbidden("forbidden")
+
+
+def may_go_on(item: ConnectionItem) -> bool:
+    """Whether the user of a connection may still be in its session.
+
+    A terminal outlives the call that opened it by hours. So a token that was revoked, a user who was deleted or has
+    other roles, and a device that moved to another group end it at the next message, as soon as a warm process asks
+    again (``settings.control_cache``).
+    """
+    return sending.admitted(item.connection, lambda: _judged(item))
+
+
+def user_may_go_on(found: SessionItem) -> bool:
+    """The same of the user of a session that a device sends to."""
+    item = sending.connection(found.connection)
+    return item is None or may_go_on(item)  # who has gone is noticed by the post
+
+
+def _judged(item: ConnectionItem) -> bool:
+    from chalicelib.useradm import service as useradm
+
+    token = getattr(item, "token", None)
+    if token is None:
+        return True  # it began before tokens were noted
+    tenant = TenantId(item.tenant)
+    try:
+        session = useradm.require_session(TenantId(item.home), str(item.user), token, tenant)
+        require_reach(tenant, session.rights, item.device)
+    except (Forbidden, Unauthorized):
+        return False
+    return True
