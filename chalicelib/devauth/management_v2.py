@@ -242,7 +242,9 @@ def accept_automatically(request: Request) -> Reply:
 
 @endpoint(bp, "GET /management/v2/devauth/license", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def show_license(request: Request) -> Reply:
-    """How many devices of each tier are accepted, and how many may be; CSV."""
+    """How many devices of each tier are accepted, and how many may be; CSV. For who sees all of them."""
+    if request.groups is not None:
+        raise Forbidden("forbidden")
     accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")

@@ -106,6 +106,14 @@ def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in
     assert world.api.get(made).json()["terms"] == body["terms"]
 
 
+def test_how_many_devices_there_are_in_all_is_for_who_sees_all(world: World, sign_in: SignIn, tenant: Tenant):
+    user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
+    place = f"{DEVAUTH.rpartition('/')[0]}/license"
+
+    assert world.api.get(place).status_code == 200
+    assert user.get(place).status_code == 403
+
+
 def test_deployments(world: World, sign_in: SignIn, tenant: Tenant):
     inside, outside = grouped(world, "in"), grouped(world, "out")
     world.upload("any")
