@@ -5,6 +5,7 @@
 #   ARGS='...'      handed on to the command (make run ARGS='--port 9443', make test ARGS='-k phases -x')
 #   T=path          the tests to run (make test T=tests/deployments)
 #   WORKERS=2       that many test processes at once, each with an engine of its own
+#   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
 #   STAGE=prod      the stage to package
 #   PYTHON=python   the interpreter that .venv is made from; also the Lambda runtime that is packaged for
 
@@ -18,6 +19,7 @@ STAGE ?= prod
 ARGS ?=
 T ?=
 WORKERS ?=
+PHASES ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
@@ -28,8 +30,8 @@ PIP := bin/python -m pip install --quiet --disable-pip-version-check --no-input
 run: $(READY) $(ENGINE) ## Serve everything on this machine, data kept across restarts
 	@$(PY) -m infra.local.run $(ARGS)
 
-demo: $(READY) $(ENGINE) ## Watch simulated devices take an update
-	@$(PY) -m tests.simulator.demo $(ARGS)
+demo: $(READY) $(ENGINE) ## Watch simulated devices take an update (PHASES=10,30: 200 devices, in three phases)
+	@$(PY) -m tests.simulator.demo $(if $(PHASES),--devices 200 --phases $(PHASES)) $(ARGS)
 
 reset: $(READY) ## Throw the one-machine server's data away (keys are kept; it must be running)
 	@$(PY) -m infra.manage reset $(ARGS)

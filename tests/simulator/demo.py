@@ -65,7 +65,7 @@ The server is {url}
 NEXT = """
 What to try next:
   make demo ARGS='--devices 500 --fail 20%'   a larger fleet with worse luck
-  make demo ARGS='--devices 200 --phases'     a rollout in phases, with retries, and one that is aborted
+  make demo PHASES=10,30                      a rollout in phases, with retries, and one that is aborted
   make demo ARGS=--keep                       look around in the demo's server before it goes
   make run                                    a server that stays, for devices of your own
   make demo ARGS=--server                     more simulated devices for that one"""
