@@ -6,14 +6,15 @@
 #   T=path          the tests to run (make test T=tests/deployments)
 #   WORKERS=2       that many test processes at once, each with an engine of its own
 #   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
-#   STAGE=prod      the stage to package
+#   STAGE=prod      the stage to package, to deploy or to remove
+#   URL=https://... the server to check, with EMAIL and PASSWORD of a user (make smoke)
 #   PYTHON=python   the interpreter that .venv is made from; also the Lambda runtime that is packaged for
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
-        format docs package env clean distclean
+        format docs package deploy undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -74,21 +75,33 @@ docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.limits_page --check
 	@$(PY) -m infra.scripts.roles_page --check
 	@$(PY) -m infra.scripts.cost --check
+	@$(PY) -m infra.scripts.chalice_config --check
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix-only .
 
-docs: $(READY) ## Write the generated pages again
+docs: $(READY) ## Write again what is generated: pages, and the configuration in .chalice
 	@$(PY) -m infra.scripts.compatibility
 	@$(PY) -m infra.scripts.limits_page
 	@$(PY) -m infra.scripts.roles_page
 	@$(PY) -m infra.scripts.cost --write
+	@$(PY) -m infra.scripts.chalice_config
+	@$(PY) -m infra.scripts.deployed_page
 
 ##@ Ship it
 
 package: $(READY) ## Build what CloudFormation deploys (STAGE=prod) into build/STAGE
 	@$(PY) -m infra.scripts.package --stage $(STAGE) --out build/$(STAGE) $(ARGS)
+
+deploy: $(READY) $(ENGINE) ## Deploy a stage with its storage and check it (STAGE=dev; local-aws: on this machine)
+	@$(PY) -m infra.scripts.deploy deploy --stage $(STAGE) $(ARGS)
+
+undeploy: $(READY) ## Remove a stage's functions and APIs; what is stored stays (STAGE=dev)
+	@$(PY) -m infra.scripts.deploy undeploy --stage $(STAGE) $(ARGS)
+
+smoke: $(READY) ## Does a server work? (URL=... EMAIL=... PASSWORD=...; without: what was deployed last from here)
+	@$(PY) -m infra.scripts.smoke $(if $(URL),--url $(URL)) $(if $(WEBSOCKET),--websocket $(WEBSOCKET)) $(ARGS)
 
 ##@ Housekeeping
 

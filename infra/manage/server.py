@@ -42,6 +42,15 @@ def rotate(*, withdraw_old: bool) -> Result:
     return Result(name, {"kid": name})
 
 
+@command(signing_key, "ensure")
+def ensure() -> Result:
+    """Make the first keys of a new server, where there are none, and print the name of the one that signs."""
+    from chalicelib.aws import signing_keys
+
+    name = signing_keys.ensure_signing_key()
+    return Result(name, {"kid": name})
+
+
 @command(manage, "reset", any_data=True)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def reset(*, yes: bool) -> Result:

@@ -22,6 +22,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+GATEWAY_RESPONSES = ROOT / "infra" / "templates" / "gateway-responses.json"
+"""Merged into the template: how API Gateway's own errors look. Deployments put the same (``infra/deploy/stage.py``)."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNCHECKED = 0b01  # PEP 552: a hash-based pyc whose hash nobody compares
 ZIPS = ("deployment.zip", "layer-deployment.zip")
@@ -85,7 +87,8 @@ def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
         "--project-dir",
         str(project),
     ]
-    command = [*chalice, "package", "--stage", stage, str(out)]
+    merged = ["--merge-template", str(GATEWAY_RESPONSES)]
+    command = [*chalice, "package", "--stage", stage, *merged, str(out)]
     environment = {"AWS_DEFAULT_REGION": REGION, **os.environ}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=project)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""A copy of the project, deployed by ``chalice deploy`` to an embedded engine that enforces the policies."""
+"""A copy of the project, deployed as AWS would get it to an embedded engine that enforces the policies."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ EMAIL = "admin@example.com"
 PASSWORD = "a-long-enough-one"
 
 
-def copy_project(target: Path) -> None:
-    """What ships, and nothing that stands around it. The stage gets the processor of this machine."""
+def copy_project(target: Path, **settings: str) -> None:
+    """What ships, and nothing that stands around it. The stage has these settings and this machine's processor."""
     target.mkdir()
     for name in SHIPPED:
         source = ROOT / name
@@ -40,26 +40,36 @@ def copy_project(target: Path) -> None:
     config = json.loads(path.read_text())
     arm = platform.machine() in ("aarch64", "arm64")
     config["stages"][STAGE]["lambda_architecture"] = "arm64" if arm else "x86_64"
+    config["stages"][STAGE]["environment_variables"] |= settings
     path.write_text(json.dumps(config))
 
 
 @dataclass
 class Stage:
-    """A stage on an engine of its own: its storage is there from the start, its functions after ``deploy``."""
+    """A stage on an engine of its own."""
 
     engine: Engine
     project: Path
 
-    def prepare(self) -> None:
-        """Do what an admin does before the first deployment."""
-        code = f"from infra.local.provision import provision; provision({STAGE!r})"
-        done = self._run([sys.executable, "-c", code], ROOT)
-        assert done.returncode == 0, done.stderr
+    def deploy(self) -> str:
+        """What ``make deploy`` does, without its check; what it said."""
+        return self._make("deploy", "--no-smoke")
+
+    def undeploy(self) -> str:
+        """What ``make undeploy`` does; what it said."""
+        return self._make("undeploy")
 
     def chalice(self, command: str) -> str:
         """Run a command of Chalice that has to succeed; what it said."""
         program = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
-        done = self._run([*program, command, "--stage", STAGE], self.project)
+        return self._succeed([*program, command, "--stage", STAGE], self.project)
+
+    def _make(self, action: str, *more: str) -> str:
+        program = [sys.executable, "-m", "infra.scripts.deploy", action, "--stage", STAGE, *more]
+        return self._succeed([*program, "--project", str(self.project)], ROOT)
+
+    def _succeed(self, program: list[str], folder: Path) -> str:
+        done = self._run(program, folder)
         said = done.stdout + done.stderr
         if done.returncode and any(sign in said for sign in OFFLINE):
             pytest.skip("the libraries of the layer cannot be fetched here")
@@ -98,6 +108,12 @@ class Stage:
         """The deployed API without the name of its stage, which is the "api" that every path begins with."""
         return f"{self.engine.endpoint}/_aws/execute-api/{self.api_id}"
 
+    @property
+    def websocket_url(self) -> str:
+        """The deployed WebSocket API."""
+        [api] = self.deployed("websocket_api")
+        return f"{self.engine.endpoint.replace('http', 'ws', 1)}/_aws/execute-api/{api['websocket_api_id']}/api"
+
     def resources(self) -> dict[str, set[str]]:
         """The methods of each resource of the deployed API, by its path."""
         gateway = self.client("apigateway")
@@ -115,12 +131,39 @@ class Stage:
         service.close()
         return found
 
-    def apis(self) -> list[dict[str, Any]]:
-        """Every REST API that the engine has."""
-        service = self.client("apigateway")
-        found: list[dict[str, Any]] = service.get_rest_apis()["items"]
-        service.close()
+    def inventory(self) -> dict[str, list[str]]:
+        """Everything that a deployment makes and the engine has, by kind."""
+        asked: dict[str, tuple[str, str, str, str]] = {
+            "functions": ("lambda", "list_functions", "Functions", "FunctionName"),
+            "layers": ("lambda", "list_layers", "Layers", "LayerName"),
+            "event sources": ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+            "REST APIs": ("apigateway", "get_rest_apis", "items", "id"),
+            "WebSocket APIs": ("apigatewayv2", "get_apis", "Items", "ApiId"),
+            "roles": ("iam", "list_roles", "Roles", "RoleName"),
+            "rules": ("events", "list_rules", "Rules", "Name"),
+            "log groups": ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        }
+        found = {}
+        for kind, (service, operation, key, name) in asked.items():
+            client = self.client(service)
+            found[kind] = [each[name] for each in getattr(client, operation)()[key]]
+            client.close()
         return found
+
+    def assumed(self, role: str, service: str) -> Any:
+        """A client of an AWS service that may what a role may."""
+        sts = self.client("sts")
+        arn = f"arn:aws:iam::000000000000:role/{role}"
+        got = sts.assume_role(RoleArn=arn, RoleSessionName="tests")["Credentials"]
+        sts.close()
+        return boto3.client(
+            service,
+            endpoint_url=self.engine.endpoint,
+            region_name=REGION,
+            aws_access_key_id=got["AccessKeyId"],
+            aws_secret_access_key=got["SecretAccessKey"],
+            aws_session_token=got["SessionToken"],
+        )
 
     def _run(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}

@@ -1,27 +1,38 @@
-"""A real ``chalice deploy``: the project's files, its layer and its policies, as they would go to AWS.
+"""A real deployment: the project's files, its layer and its policies, as they would go to AWS.
 
-A deployment can go green without a route, so what came out is compared with the app and then called.
+A deployment can go green without a route, so what came out is compared with the app and then called. One deployment
+serves all tests; the last of them delete it.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import httpx2
 import pytest
+from botocore.exceptions import ClientError
+from websockets.exceptions import InvalidStatus
 
 from app import app
+from infra.deploy import storage
+from infra.deploy.functions import TABLES
+from infra.local import environment
 from infra.local.engine import process
 from infra.local.engine.process import ROOT, Engine
+from infra.scripts.package import cache_name
+from infra.scripts.smoke import Smoke
 from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project
 from tests.devauth.fleet import accept, device_path
+from tests.deviceconnect.peers import opened
 from tests.simulator.device import Device
+from tests.support.listening import Listener
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -32,21 +43,31 @@ LIMIT = 30.0
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def receiver() -> Iterator[Listener]:
+    """Somebody's server on loopback, which the stage may call."""
+    with Listener() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, receiver: Listener) -> Iterator[Stage]:
     """The deployed stage."""
     folder = tmp_path_factory.mktemp("deploy")
-    copy_project(folder / "project")
+    copy_project(
+        folder / "project",
+        LAMPLIGHTER_MAIL_FROM="noreply@example.com",
+        LAMPLIGHTER_OUTBOUND_NETWORKS="127.0.0.0/8",
+        LAMPLIGHTER_OUTBOUND_PORTS=str(receiver.port),
+    )
     with Engine(folder / "engine", persist=False, auth=True) as engine:
         made = Stage(engine, folder / "project")
-        made.prepare()
-        made.chalice("deploy")
+        made.deploy()
         yield made
 
 
 @pytest.fixture(scope="module")
 def tenant(stage: Stage) -> dict[str, Any]:
     """A tenant with an admin, made by the admin's command."""
-    stage.manage("signing-key", "rotate")
     made: dict[str, Any] = stage.manage("tenant", "create", "Acme")
     stage.manage("user", "create", EMAIL, "--tenant", made["id"], "--password", PASSWORD)
     return made
@@ -84,8 +105,14 @@ def expected_resources() -> dict[str, set[str]]:
     return tree
 
 
-def wait_until_empty(stage: Stage, queue: str) -> None:
+def wait_until_handled(stage: Stage, name: str) -> None:
     """Return once no message waits and none is in work: a worker that fails keeps its message from being gone."""
+    for queue in (f"lamplighter-{STAGE}-{name}", f"lamplighter-{STAGE}-{name}-dead"):
+        wait_until_empty(stage, queue)
+
+
+def wait_until_empty(stage: Stage, queue: str) -> None:
+    """Return once a queue has no message."""
     counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     sqs = stage.client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
@@ -137,9 +164,121 @@ def test_a_wrong_password_is_the_apps_own_refusal(tenant: dict[str, Any], http: 
     assert set(answer.json()) == {"error", "request_id"}
 
 
-@pytest.mark.parametrize("path", ["/api/devices/v1/nothing", "/api/management/v1/useradm", "/nowhere/devices/v1"])
-def test_what_is_no_route_is_refused(http: httpx2.Client, path: str) -> None:
-    assert http.get(path).status_code in (403, 404)
+@pytest.mark.parametrize("path", ["/api/devices/v1/nothing", "/api/management/v1/useradm"])
+def test_what_is_no_route_is_refused_in_our_shape(http: httpx2.Client, path: str) -> None:
+    """By API Gateway, which no function hears of."""
+    answer = http.get(path)
+
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "not found", "request_id": answer.headers["X-MEN-RequestID"]}
+
+
+def test_every_error_of_the_gateway_has_our_shape(stage: Stage) -> None:
+    gateway = stage.client("apigateway")
+    responses = gateway.get_gateway_responses(restApiId=stage.api_id, limit=100)["items"]
+    gateway.close()
+    ours = {each["responseType"] for each in responses if not each["defaultResponse"]}
+
+    assert ours == {
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "INTEGRATION_TIMEOUT",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "REQUEST_TOO_LARGE",
+        "THROTTLED",
+    }
+    for response in responses:
+        if response["responseType"] in ours:
+            text = response["responseTemplates"]["application/json"]
+            shown = json.loads(text.replace("$context.error.messageString", '"text"'))
+            assert set(shown) == {"error", "request_id"}
+
+
+def test_the_zips_carry_byte_code(stage: Stage) -> None:
+    zips = sorted((stage.project / ".chalice" / "deployments").glob("*.zip"))
+
+    assert len(zips) == 2
+    for each in zips:
+        with zipfile.ZipFile(each) as archive:
+            names = set(archive.namelist())
+        modules = {name for name in names if name.endswith(".py")}
+        assert len({name for name in modules if cache_name(name) in names}) > 0.98 * len(modules)
+
+
+def test_functions_know_where_they_are_and_their_logs_end(stage: Stage) -> None:
+    logs = stage.client("logs")
+    kept = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
+    logs.close()
+
+    for function in stage.functions():
+        assert function["Environment"]["Variables"]["LAMPLIGHTER_PUBLIC_URL"] == stage.url
+        assert kept[f"/aws/lambda/{function['FunctionName']}"] == 1
+
+
+def test_all_of_the_smoke_test(stage: Stage, tenant: dict[str, Any]) -> None:
+    said: list[str] = []
+
+    assert Smoke(stage.url, EMAIL, PASSWORD, websocket_url=stage.websocket_url, report=said.append).run(), said
+    assert [line for line in said if not line.startswith("PASS ")] == []
+    assert "PASS websocket session" in said
+
+
+def test_a_smoke_test_that_fails_says_so_and_cleans_up(stage: Stage, api: httpx2.Client) -> None:
+    said: list[str] = []
+    before = api.get("/api/management/v2/devauth/devices").json()
+    # Nobody is there: the step fails after a device and an artifact were made.
+    smoke = Smoke(stage.url, EMAIL, PASSWORD, websocket_url="ws://127.0.0.1:1", report=said.append)
+
+    assert not smoke.run()
+    assert [line.partition(":")[0] for line in said if line.startswith("FAIL")] == ["FAIL websocket session"]
+    assert "PASS clean up: the device" in said
+    assert api.get("/api/management/v2/devauth/devices").json() == before
+    assert api.get("/api/management/v1/deployments/artifacts").json() == []
+
+
+def test_a_personal_access_token_opens_a_websocket(stage: Stage, api: httpx2.Client, device: Device) -> None:
+    accept(api, device)
+    made = api.post("/api/management/v1/useradm/settings/tokens", json={"name": "ws", "expires_in": 3600})
+    token = made.text.strip('"')
+
+    with (
+        opened(stage.websocket_url, "", str(device.token)),
+        opened(stage.websocket_url, f"?device_id={device.id}", token),
+    ):
+        [shown] = api.get("/api/management/v1/useradm/settings/tokens").json()
+        assert shown["last_used"]
+        state = api.get(f"/api/management/v1/deviceconnect/devices/{device.id}").json()
+        assert state["status"] == "connected"
+
+
+def test_a_websocket_without_a_token_is_refused(stage: Stage) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        opened(stage.websocket_url, "", "")
+
+    assert refused.value.response.status_code == 403
+
+
+def test_a_webhook_is_told(stage: Stage, api: httpx2.Client, device: Device, receiver: Listener) -> None:
+    hook = {"provider": "webhook", "credentials": {"type": "http", "http": {"url": receiver.url, "secret": "00" * 16}}}
+    assert api.post("/api/management/v1/iot-manager/integrations", json=hook).status_code == 201
+    accept(api, device)
+
+    wait_until_handled(stage, "deliveries")
+    told = [json.loads(each.body)["type"] for each in receiver.received]
+
+    assert "device-provisioned" in told
+
+
+def test_a_mail_goes_out(stage: Stage, tenant: dict[str, Any], http: httpx2.Client) -> None:
+    ses = stage.client("sesv2")
+    with suppress(ses.exceptions.AlreadyExistsException):
+        ses.create_email_identity(EmailIdentity="noreply@example.com")
+    ses.close()
+
+    answer = http.post("/api/management/v1/useradm/auth/password-reset/start", json={"email": EMAIL})
+
+    assert answer.status_code == 202
+    wait_until_handled(stage, "mails")
 
 
 def test_a_decommissioned_device_is_cleared_out_by_the_queue_worker(
@@ -150,37 +289,74 @@ def test_a_decommissioned_device_is_cleared_out_by_the_queue_worker(
 
     assert api.delete(device_path(device.id)).status_code == 204
 
-    wait_until_empty(stage, f"lamplighter-{STAGE}-decommissions")
-    wait_until_empty(stage, f"lamplighter-{STAGE}-decommissions-dead")
+    wait_until_handled(stage, "decommissions")
     assert device.poll().status_code == 401
 
 
-def test_the_schedule_runs(stage: Stage, tenant: dict[str, Any]) -> None:
-    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": []}
-    event |= {"version": "0", "account": "000000000000", "id": "1", "region": process.REGION}
-    event |= {"time": "2030-01-01T00:00:00Z"}
-    service = stage.client("lambda")
-    answer = service.invoke(FunctionName=f"lamplighter-{STAGE}-tick", Payload=json.dumps(event))
-    payload = answer["Payload"].read().decode()
-    service.close()
+@pytest.mark.parametrize(
+    ("function", "table", "operation"),
+    [
+        ("websocket_connect", "devauth", "get_item"),
+        ("websocket_connect", "fleet", "delete_item"),
+        ("websocket_message", "useradm", "get_item"),
+        ("uploads", "devauth", "get_item"),
+        ("api_handler", "auditlogs", "delete_item"),
+        ("tick", "auditlogs", "delete_item"),
+    ],
+)
+def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str, table: str, operation: str) -> None:
+    client = stage.assumed(f"lamplighter-{STAGE}-{function}", "dynamodb")
+    key = {"pk": {"S": "a"}, "sk": {"S": "b"}}
 
-    assert "FunctionError" not in answer, payload
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(client, operation)(TableName=f"lamplighter-{STAGE}-{table}", Key=key)
+    client.close()
 
 
-def test_a_deletion_leaves_no_function_and_no_api(stage: Stage, tmp_path: Path) -> None:
-    """On an engine of its own, from the packages already built; deployed twice, as stages are."""
-    shutil.copytree(stage.project, tmp_path / "project", ignore=shutil.ignore_patterns("deployed"))
-    with Engine(tmp_path / "engine", persist=False, auth=True) as engine:
-        doomed = Stage(engine, tmp_path / "project")
-        doomed.prepare()
-        doomed.chalice("deploy")
-        first = doomed.api_id
-        doomed.chalice("deploy")
-        assert doomed.api_id == first, "a second deployment moved the API"
-        assert doomed.resources() == expected_resources()
-        assert {function["FunctionName"] for function in doomed.functions()} == FUNCTIONS
+def test_the_schedule_fires(stage: Stage) -> None:
+    """By itself, once a minute; a function that failed would say so."""
+    group = f"/aws/lambda/lamplighter-{STAGE}-tick"
+    logs = stage.client("logs")
 
-        doomed.chalice("delete")
+    def runs() -> str:
+        events = logs.filter_log_events(logGroupName=group)["events"]
+        return "\n".join(each["message"] for each in events)
 
-        assert doomed.functions() == []
-        assert doomed.apis() == []
+    until("a run of the schedule", lambda: "REPORT" in runs(), timeout=75)
+    said = runs()
+    logs.close()
+
+    assert "Traceback" not in said
+    assert "ERROR" not in said
+
+
+def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:
+    """As on AWS, where the template is a stack."""
+    with environment.applied(stage.engine.env()):
+        made = storage.update_stack("lamplighter-cfn-storage", storage.STORAGE, {"Stage": "cfn"})
+        again = storage.update_stack("lamplighter-cfn-storage", storage.STORAGE, {"Stage": "cfn"})
+
+    dynamodb = stage.client("dynamodb")
+    tables = {name.removeprefix("lamplighter-cfn-") for name in dynamodb.list_tables()["TableNames"]}
+    dynamodb.close()
+    assert made == "stack lamplighter-cfn-storage: created"
+    assert again == "stack lamplighter-cfn-storage is up to date"
+    assert set(TABLES) <= tables
+
+
+def test_a_plain_chalice_deploy_updates_the_stage(stage: Stage) -> None:
+    before = stage.api_id, stage.websocket_url
+
+    stage.chalice("deploy")
+
+    assert (stage.api_id, stage.websocket_url) == before, "a second deployment moved the APIs"
+    assert stage.resources() == expected_resources()
+    assert {function["FunctionName"] for function in stage.functions()} == FUNCTIONS
+
+
+def test_nothing_is_left_of_a_deleted_stage(stage: Stage) -> None:
+    assert all(stage.inventory().values()), "nothing is there that could be deleted"
+
+    stage.undeploy()
+
+    assert {kind: names for kind, names in stage.inventory().items() if names} == {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+from email.utils import parseaddr
 from typing import Any
 
 from infra.local.engine import rest_import
@@ -24,6 +25,7 @@ def apply() -> None:
     _lambdas_are_ready_at_once()
     _silent_lambdas_are_fast()
     _versions_are_read_in_ranges()
+    _mails_are_sent_in_a_senders_name()
 
 
 def _import_rest_apis() -> None:
@@ -111,3 +113,20 @@ def _versions_are_read_in_ranges() -> None:
         return 206, answer, body[start : end + 1]
 
     s3._get_object = get_object
+
+
+def _mails_are_sent_in_a_senders_name() -> None:
+    """Policies allow ``ses:SendEmail`` for identities, as AWS asks; the engine asks for it on every resource."""
+    from ministack.core import iam_actions
+
+    original = iam_actions._ses_v2_resource_arn
+
+    @functools.wraps(original)
+    def resource(method: str, path: str, body: bytes, region: str, account_id: str) -> str:
+        if (method, path) != ("POST", "/v2/email/outbound-emails"):
+            asked: str = original(method, path, body, region, account_id)
+            return asked
+        _, address = parseaddr(json.loads(body).get("FromEmailAddress", ""))
+        return f"arn:aws:ses:{region}:{account_id}:identity/{address}"
+
+    iam_actions._ses_v2_resource_arn = resource

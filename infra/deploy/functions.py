@@ -1,0 +1,232 @@
+"""The functions and stages: size, time, and what each may do. ``make docs`` writes ``.chalice`` from it.
+
+Chalice makes a role for each function; what is not granted here is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from chalicelib.aws.queues import Queue
+from infra.local.template import Template
+
+STORAGE: Final = Path(__file__).resolve().parents[1] / "templates" / "storage.yaml"
+_PREFIX: Final = "lamplighter-stage-"
+TABLES: Final = tuple(
+    sorted(
+        about["TableName"].removeprefix(_PREFIX)
+        for _, about in Template(STORAGE, {"Stage": "stage"}, "us-east-1").resources("AWS::DynamoDB::Table")
+    )
+)
+AUDIT: Final = "auditlogs"
+"""The table whose entries nobody may change or delete."""
+CHANGEABLE: Final = tuple(table for table in TABLES if table != AUDIT)
+
+CORE: Final = 1769
+"""Megabytes of memory that come with one whole processor; less comes with as much less of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What may be done with objects of the bucket whose key begins ``<tenant>/<kind>/``."""
+
+    kinds: tuple[str, ...] = ("*",)
+    read: bool = False
+    write: bool = False
+    delete: bool = False
+    list: bool = False
+    """Whether everything in the bucket may be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Attributes that may be changed in the items of a table, and no other."""
+
+    table: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function. ``name`` is Chalice's."""
+
+    name: str
+    memory: int
+    timeout: int
+    why: str
+    """Of memory and time."""
+    reads: tuple[str, ...] = ()
+    """Tables."""
+    writes: tuple[str, ...] = ()
+    """Tables that are read, too."""
+    notes: tuple[Note, ...] = ()
+    audits: bool = False
+    """Whether it adds audit entries."""
+    objects: tuple[Objects, ...] = ()
+    takes: Queue | None = None
+    """The queue whose messages it handles."""
+    sends: tuple[Queue, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Parameters below ``/lamplighter/<stage>/``."""
+    mails: bool = False
+    pushes: bool = False
+    """Whether it sends to websockets, or closes them."""
+    timer: bool = False
+    """Whether it is run by the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage."""
+
+    name: str
+    architecture: str = "arm64"  # a fifth cheaper than x86_64 at the same speed or better
+    log_days: int = 14
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further variables of the functions: any of ``chalicelib/settings.py``."""
+    reserved: dict[str, int] = field(default_factory=dict)
+    """Reserved concurrency by function: what it may use at most, and is kept free for it (docs/install.md)."""
+
+
+FUNCTIONS: Final = (
+    Function(
+        "api_handler",
+        memory=1024,
+        timeout=29,
+        why="People and devices wait for it, and a cold start is all processor. API Gateway waits for 29 s.",
+        reads=(AUDIT,),
+        writes=CHANGEABLE,
+        audits=True,
+        objects=(Objects(read=True, write=True, delete=True),),
+        sends=tuple(queue for queue in Queue if queue is not Queue.SNAPSHOTS),
+        keys=("link-secret", "signing-keys", "vault-keys"),
+        pushes=True,
+    ),
+    Function(
+        "decommissions",
+        memory=512,
+        timeout=300,
+        why="Waits for DynamoDB; the rows of a device that has seen thousands of deployments take minutes.",
+        writes=(
+            "artifacts",
+            "deployments",
+            "devauth",
+            "deviceconfig",
+            "deviceconnect",
+            "devicemonitor",
+            "fleet",
+            "integrations",
+            "inventory",
+        ),
+        takes=Queue.DECOMMISSIONS,
+        sends=(Queue.DELIVERIES,),
+        pushes=True,
+    ),
+    Function(
+        "deliveries",
+        memory=512,
+        timeout=90,
+        why="Waits for servers of others, at most 20 s each; the memory is for several at once.",
+        reads=("fleet",),
+        writes=("integrations",),
+        takes=Queue.DELIVERIES,
+        sends=(Queue.DELIVERIES,),
+        keys=("vault-keys",),
+    ),
+    Function(
+        "mails",
+        memory=256,
+        timeout=60,
+        why="Waits for a mail server, which gets 20 s for each answer.",
+        reads=("devicemonitor", "fleet", "inventory"),
+        writes=("useradm",),
+        takes=Queue.MAILS,
+        sends=(Queue.MAILS,),
+        mails=True,
+    ),
+    Function(
+        "removals",
+        memory=512,
+        timeout=900,
+        why="Erases all that a tenant had, as far as Lambda's longest time carries; the schedule sends the rest again.",
+        writes=CHANGEABLE,
+        objects=(Objects(delete=True, list=True),),
+        takes=Queue.REMOVALS,
+    ),
+    Function(
+        "snapshots",
+        memory=CORE,
+        timeout=300,
+        why="Packs the inventory of a whole tenant: processor and memory. 5 min is the lease of a build.",
+        reads=("fleet",),
+        writes=("inventory",),
+        objects=(Objects(("snapshots",), read=True, write=True, delete=True),),
+        takes=Queue.SNAPSHOTS,
+    ),
+    Function(
+        "tick",
+        memory=512,
+        timeout=120,
+        why="Works off at most a hundred things of each kind; what it does not get to is due a minute later.",
+        reads=("inventory",),
+        writes=("artifacts", "auditchains", "deployments", "deviceconnect", "fleet", "integrations", "tenantadm"),
+        audits=True,
+        objects=(Objects(("artifacts",), read=True, delete=True),),
+        sends=(Queue.DELIVERIES, Queue.REMOVALS, Queue.SNAPSHOTS),
+        pushes=True,
+        timer=True,
+    ),
+    Function(
+        "uploads",
+        memory=CORE,
+        timeout=300,
+        why="Reads and checks every byte: a whole processor, which 10 GiB in 5 min need (36 MB a second).",
+        reads=("fleet",),
+        writes=("artifacts", "auditchains"),
+        audits=True,
+        objects=(Objects(("artifacts",), read=True, delete=True),),
+        takes=Queue.UPLOADS,
+    ),
+    Function(
+        "websocket_connect",
+        memory=512,
+        timeout=29,
+        why="Checks a token and writes one item. API Gateway waits for 29 s.",
+        reads=("fleet", "roles", "useradm"),
+        writes=("deviceconnect",),
+        notes=(Note("useradm", ("used",)),),  # when a personal access token was last used
+        keys=("signing-keys",),
+        pushes=True,
+    ),
+    Function(
+        "websocket_disconnect",
+        memory=512,
+        timeout=60,
+        why="Packs the recording of a session, 8 MiB at most; nobody waits for it.",
+        reads=("fleet",),
+        writes=("auditchains", "deviceconnect"),
+        audits=True,
+        objects=(Objects(("recordings",), write=True),),
+        pushes=True,
+    ),
+    Function(
+        "websocket_message",
+        memory=1024,
+        timeout=29,
+        why="Every key press passes through it: its time is what a terminal feels like. API Gateway waits for 29 s.",
+        reads=("fleet",),
+        writes=("auditchains", "deviceconnect"),
+        audits=True,
+        objects=(Objects(("recordings",), write=True),),
+        pushes=True,
+    ),
+)
+
+STAGES: Final = (
+    Stage("dev"),
+    Stage("prod", log_days=90),
+    # The embedded engine runs functions on the processor of this machine; `make deploy` says which that is.
+    Stage("local-aws", architecture="x86_64", log_days=1),
+)

@@ -1,0 +1,98 @@
+"""What a function may do, as an IAM policy: from :mod:`infra.deploy.functions`, for one stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.deploy.functions import AUDIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from infra.deploy.functions import Function, Objects
+
+Statement = dict[str, Any]
+
+READ = ("BatchGetItem", "ConditionCheckItem", "GetItem", "Query")
+WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
+UNDO = ("BatchWriteItem", "DeleteItem", "UpdateItem")
+
+
+def policy(function: Function, stage: str) -> dict[str, Any]:
+    """The policy of a function's role."""
+    return {"Version": "2012-10-17", "Statement": list(_statements(function, stage))}
+
+
+def _statements(function: Function, stage: str) -> Iterator[Statement]:
+    yield _allow("Logs", ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"), _logs(function, stage))
+    if function.reads:
+        yield _allow("ReadTables", _dynamodb(READ), _tables(stage, function.reads))
+    if function.writes:
+        yield _allow("WriteTables", _dynamodb(READ + WRITE), _tables(stage, function.writes))
+    for note in function.notes:
+        alone = {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", *note.attributes]}}
+        yield _allow("Notes", _dynamodb(("UpdateItem",)), _tables(stage, (note.table,))[:1]) | {"Condition": alone}
+    if function.audits:
+        # Whatever else is granted, now or later: what is written there stays.
+        entries = _tables(stage, (AUDIT,))[:1]
+        yield _allow("AddAuditEntries", _dynamodb(("PutItem",)), entries)
+        yield _allow("AuditEntriesStay", _dynamodb(UNDO), entries) | {"Effect": "Deny"}
+    yield from _objects(function.objects, f"arn:aws:s3:::lamplighter-{stage}-artifacts")
+    if function.takes:
+        actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+        yield _allow("TakeMessages", [f"sqs:{action}" for action in actions], _queues(stage, [function.takes]))
+    if function.sends:
+        yield _allow("SendMessages", ("sqs:GetQueueUrl", "sqs:SendMessage"), _queues(stage, function.sends))
+    if function.keys:
+        names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage}/{key}" for key in function.keys]
+        yield _allow("Keys", ("ssm:GetParameter",), names)
+    if function.mails:
+        yield _allow("Mails", ("ses:SendEmail",), ["arn:aws:ses:*:*:identity/*"])
+    if function.pushes:
+        yield _allow(
+            "Websockets", ("execute-api:ManageConnections",), ["arn:aws:execute-api:*:*:*/api/*/@connections/*"]
+        )
+
+
+def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
+    for number, each in enumerate(granted):
+        actions = (
+            (["GetObject", "GetObjectVersion"] if each.read else [])
+            + (["AbortMultipartUpload", "PutObject"] if each.write else [])
+            + (["DeleteObject", "DeleteObjectVersion"] if each.delete else [])
+            # Listed by whoever erases a tenant, together with uploads that were never finished.
+            + (["AbortMultipartUpload"] if each.list and not each.write else [])
+        )
+        keys = [f"{bucket}/*" if kind == "*" else f"{bucket}/*/{kind}/*" for kind in each.kinds]
+        yield _allow(f"Objects{number or ''}", [f"s3:{action}" for action in sorted(actions)], keys)
+    if any(each.list for each in granted):
+        listing = ("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions")
+        yield _allow("ListObjects", listing, [bucket])
+    elif any(each.read for each in granted):
+        yield _allow("MissingObjectsAre404", ("s3:ListBucket",), [bucket])
+
+
+def _logs(function: Function, stage: str) -> list[str]:
+    """The log groups of a function that ``chalice deploy`` names, and of one that a stack names after itself."""
+    name = f"lamplighter-{stage}" + ("" if function.name == "api_handler" else f"-{function.name}")
+    logical = {"api_handler": "APIHandler"}.get(function.name, function.name.title().replace("_", ""))
+    groups = (name, f"lamplighter-{stage}-{logical}-*")
+    return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{group}:*" for group in groups]
+
+
+def _dynamodb(operations: Iterable[str]) -> list[str]:
+    return [f"dynamodb:{operation}" for operation in sorted(operations)]
+
+
+def _tables(stage: str, names: Iterable[str]) -> list[str]:
+    """The tables, then their indexes."""
+    tables = [f"arn:aws:dynamodb:*:*:table/lamplighter-{stage}-{name}" for name in sorted(names)]
+    return [each + suffix for suffix in ("", "/index/*") for each in tables]
+
+
+def _queues(stage: str, names: Iterable[str]) -> list[str]:
+    return [f"arn:aws:sqs:*:*:lamplighter-{stage}-{name}" for name in sorted(names)]
+
+
+def _allow(sid: str, actions: Iterable[str], resources: list[str]) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}

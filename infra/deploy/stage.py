@@ -1,0 +1,154 @@
+"""A deployed stage: what Chalice noted of it, and what Chalice can't do for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from infra.scripts.package import GATEWAY_RESPONSES, ROOT
+
+PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
+
+
+class NotDeployedError(Exception):
+    """Nothing is deployed there, as far as this folder knows."""
+
+
+@dataclass
+class Deployed:
+    """A stage as ``.chalice`` of a project knows it. AWS is where the environment says."""
+
+    stage: str
+    project: Path = ROOT
+
+    @property
+    def note(self) -> Path:
+        """Where Chalice keeps what it made. Without it, it can neither update nor delete."""
+        return self.project / ".chalice" / "deployed" / f"{self.stage}.json"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The stage's own part of the configuration.
+
+        Raises:
+            NotDeployedError: there is no such stage.
+        """
+        stages = json.loads((self.project / ".chalice" / "config.json").read_text())["stages"]
+        if self.stage not in stages:
+            raise NotDeployedError(f"there is no stage {self.stage}. Known are: {', '.join(stages)}")
+        found: dict[str, Any] = stages[self.stage]
+        return found
+
+    @cached_property
+    def resources(self) -> list[dict[str, Any]]:
+        """What Chalice made."""
+        if not self.note.exists():
+            return []
+        found: list[dict[str, Any]] = json.loads(self.note.read_text())["resources"]
+        return found
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """What Chalice made of one kind."""
+        return [each for each in self.resources if each["resource_type"] == kind]
+
+    def one(self, kind: str) -> dict[str, Any]:
+        """What Chalice made once of this kind.
+
+        Raises:
+            NotDeployedError: it did not.
+        """
+        found = self.of(kind)
+        if not found:
+            raise NotDeployedError(f"stage {self.stage} is not deployed from here: {self.note} has no {kind}")
+        return found[0]
+
+    @property
+    def url(self) -> str:
+        """The API without the name of its Chalice stage, which is the "api" that every path begins with."""
+        api = self.one("rest_api")
+        if engine := os.environ.get("AWS_ENDPOINT_URL"):
+            return f"{engine}/_aws/execute-api/{api['rest_api_id']}"
+        return str(api["rest_api_url"]).rstrip("/").removesuffix("/api")
+
+    @property
+    def websocket_url(self) -> str:
+        """The WebSocket API."""
+        api = self.one("websocket_api")
+        if engine := os.environ.get("AWS_ENDPOINT_URL"):
+            return f"{engine.replace('http', 'ws', 1)}/_aws/execute-api/{api['websocket_api_id']}/api"
+        return str(api["websocket_api_url"]).rstrip("/")
+
+    @property
+    def functions(self) -> list[str]:
+        """The names of the functions on AWS."""
+        return [str(each["lambda_arn"]).rpartition(":")[2] for each in self.of("lambda_function")]
+
+    @property
+    def log_groups(self) -> list[str]:
+        """Where the functions log."""
+        return [f"/aws/lambda/{function}" for function in self.functions]
+
+    @property
+    def all_log_groups(self) -> list[str]:
+        """Also the one that Chalice makes for the REST function under a name that nobody logs to."""
+        return sorted({*self.log_groups, *(each["log_group_name"] for each in self.of("log_group"))})
+
+    def answer_in_our_shape(self) -> None:
+        """Give API Gateway's own errors the shape of all others. Chalice's next deployment takes it away again."""
+        gateway = boto3.client("apigateway")
+        api = self.one("rest_api")["rest_api_id"]
+        for kind, response in gateway_responses().items():
+            headers = response.get("ResponseParameters", {}).get("Headers", {})
+            status = {"statusCode": str(response["StatusCode"])} if "StatusCode" in response else {}
+            gateway.put_gateway_response(
+                restApiId=api,
+                responseType=kind,
+                responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+                responseTemplates=response["ResponseTemplates"],
+                **status,
+            )
+        gateway.create_deployment(restApiId=api, stageName=self.config["api_gateway_stage"])
+
+    def keep_logs_for(self, days: int) -> None:
+        """Limit the life of every function's log: Chalice sets that of the REST function on a group of another name."""
+        logs = boto3.client("logs")
+        for group in self.log_groups:
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=group)
+            logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+
+    def tell_public_url(self, url: str) -> list[str]:
+        """Let the functions know where they are reached; those that had to be told."""
+        service = boto3.client("lambda")
+        told = []
+        for function in self.functions:
+            known = service.get_function_configuration(FunctionName=function)
+            variables = known.get("Environment", {}).get("Variables", {})
+            if variables.get(PUBLIC_URL) != url:
+                service.update_function_configuration(
+                    FunctionName=function, Environment={"Variables": variables | {PUBLIC_URL: url}}
+                )
+                service.get_waiter("function_updated_v2").wait(FunctionName=function)
+                told.append(function)
+        return told
+
+    def delete_logs(self, groups: list[str]) -> None:
+        """Delete log groups: those that Chalice made outlive its ``delete``, without an end of their life."""
+        logs = boto3.client("logs")
+        for group in groups:
+            with suppress(logs.exceptions.ResourceNotFoundException):
+                logs.delete_log_group(logGroupName=group)
+
+
+def gateway_responses() -> dict[str, dict[str, Any]]:
+    """How API Gateway's own errors look, by their type: one source for deployments and packages."""
+    document = json.loads(GATEWAY_RESPONSES.read_text())
+    found: dict[str, dict[str, Any]] = document["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
+    return found

@@ -1,0 +1,173 @@
+"""Writes ``docs/deployed.md``, what a stage consists of: ``python -m infra.scripts.deployed_page``.
+
+From the package that CloudFormation would get and the storage template, so building it fetches libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.deploy.functions import FUNCTIONS
+from infra.local.template import Template
+from infra.scripts.package import ROOT, ZIPS, package, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = ROOT / "docs" / "deployed.md"
+STAGE = "prod"
+STORAGE = ROOT / "infra" / "templates" / "storage.yaml"
+MB = 1_000_000
+
+HEAD = f"""# What is deployed
+
+Written by `make docs` from the package of stage `{STAGE}`; do not edit it. A test compares it with what is built. The
+other stages differ in names, log retention and processor (`infra/deploy/functions.py`, where sizes and rights are
+set).
+"""
+
+
+def page(out: Path) -> str:
+    """The page's text, for a package that was built into ``out``."""
+    resources = json.loads((out / "sam.json").read_text())["Resources"]
+    storage = Template(STORAGE, {"Stage": STAGE}, "us-east-1")
+    stored = (_tables(storage), _queues(storage))
+    parts = (_functions(resources), _policies(resources), *stored, _zips(out), _api(resources))
+    return HEAD + "".join("\n" + "\n".join(lines) + "\n" for lines in parts)
+
+
+def _functions(resources: dict[str, Any]) -> Iterator[str]:
+    yield "## Functions\n"
+    yield "| function | MB | seconds | run by | role | why this size |"
+    yield "|---|---|---|---|---|---|"
+    found = _of(resources, "AWS::Serverless::Function")
+    for function in FUNCTIONS:
+        about = found[function.name.replace("_", "").lower()]
+        role = about["Role"]["Fn::GetAtt"][0]
+        runs = [_event(event) for event in about.get("Events", {}).values()] or [_caller(function.name)]
+        cells = (function.name, about["MemorySize"], about["Timeout"], ", ".join(runs), role, function.why)
+        yield _row(cells)
+    layers = sum(resource["Type"] == "AWS::Serverless::LayerVersion" for resource in resources.values())
+    processors = {name for about in found.values() for name in about["Architectures"]}
+    yield f"\nAll on {', '.join(sorted(processors))}, with the Python that builds the package, and {layers} layer."
+
+
+def _of(resources: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {name.lower(): each["Properties"] for name, each in resources.items() if each["Type"] == kind}
+
+
+def _event(event: dict[str, Any]) -> str:
+    about = event["Properties"]
+    if event["Type"] == "SQS":
+        return f"queue `{about['Queue']['Fn::Sub'].rpartition(f'-{STAGE}-')[2]}`"
+    return str(about["Schedule"])
+
+
+def _caller(function: str) -> str:
+    return "WebSocket API" if function.startswith("websocket_") else "REST API"
+
+
+def _policies(resources: dict[str, Any]) -> Iterator[str]:
+    yield "## Rights\n"
+    yield "Each function has a role of its own, and writes its own log. A table comes with its indexes.\n"
+    yield "| function | statement | actions | resources |"
+    yield "|---|---|---|---|"
+    roles = _of(resources, "AWS::IAM::Role")
+    for function in FUNCTIONS:
+        [role] = [each for name, each in roles.items() if name == function.name.replace("_", "") + "role"]
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            if statement["Sid"] == "Logs":
+                continue
+            denied = "" if statement["Effect"] == "Allow" else " (denied)"
+            name = statement["Sid"] + denied
+            only = statement.get("Condition", {}).get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes")
+            actions = [action.partition(":")[2] for action in statement["Action"]] + ([f"only {only}"] if only else [])
+            yield _row((function.name, name, ", ".join(actions), ", ".join(_short(statement["Resource"]))))
+
+
+def _short(arns: list[str]) -> Iterator[str]:
+    for arn in arns:
+        if arn.endswith("/index/*"):
+            continue
+        _, _, service, _, _, name = arn.split(":", 5)
+        yield f"{service} `{name.replace(f'lamplighter-{STAGE}-', '').removeprefix('table/')}`"
+
+
+def _tables(storage: Template) -> Iterator[str]:
+    yield "## Tables\n"
+    yield "| table | key | indexes |"
+    yield "|---|---|---|"
+    for _, about in storage.resources("AWS::DynamoDB::Table"):
+        indexes = [
+            f"{index['IndexName']} ({_key(index)}; {index['Projection']['ProjectionType'].lower()})"
+            for index in about.get("GlobalSecondaryIndexes", [])
+        ]
+        yield _row((_name(about["TableName"]), _key(about), ", ".join(indexes)))
+
+
+def _key(about: dict[str, Any]) -> str:
+    return ", ".join(part["AttributeName"] for part in about["KeySchema"])
+
+
+def _queues(storage: Template) -> Iterator[str]:
+    yield "## Queues and bucket\n"
+    yield "| queue | hidden, seconds | kept, days | dead letters after |"
+    yield "|---|---|---|---|"
+    for _, about in storage.resources("AWS::SQS::Queue"):
+        dead = about.get("RedrivePolicy", {}).get("maxReceiveCount", "")
+        days = int(about["MessageRetentionPeriod"]) // 86_400
+        yield _row((_name(about["QueueName"]), about.get("VisibilityTimeout", ""), days, dead))
+    for _, about in storage.resources("AWS::S3::Bucket"):
+        yield f"\nBucket: `{about['BucketName']}`."
+
+
+def _name(full: str) -> str:
+    return full.removeprefix(f"lamplighter-{STAGE}-")
+
+
+def _zips(out: Path) -> Iterator[str]:
+    yield "## Sizes\n"
+    yield "| zip | packed | unpacked |"
+    yield "|---|---|---|"
+    for name in ZIPS:
+        yield _row((name, *(f"{math.ceil(size / MB)} MB" for size in sizes(out / name))))
+
+
+def _api(resources: dict[str, Any]) -> Iterator[str]:
+    yield "## Routes\n"
+    api = resources["RestAPI"]["Properties"]
+    paths = {
+        path: sorted(method.upper() for method in methods if method != "options")
+        for path, methods in sorted(api["DefinitionBody"]["paths"].items())
+    }
+    yield f"{len(paths)} paths, {sum(map(len, paths.values()))} operations, below `/{api['StageName']}`."
+    services: dict[str, list[str]] = defaultdict(list)
+    for path, methods in paths.items():
+        head, tail = "/".join(path.split("/")[:4]), "/".join(path.split("/")[4:])
+        services[head].append(f"{'/' + tail if tail else ''} {' '.join(methods)}".strip())
+    for head, lines in services.items():
+        yield f"\n`{head}`\n\n```\n" + "\n".join(lines) + "\n```"
+    routes = [each["RouteKey"] for each in _of(resources, "AWS::ApiGatewayV2::Route").values()]
+    yield f"\nWebSocket API: {', '.join(f'`{route}`' for route in sorted(routes))}."
+    yield f"\nGateway responses: {', '.join(sorted(api['GatewayResponses']))}."
+
+
+def _row(cells: tuple[Any, ...]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    """Build the package and write the page."""
+    argparse.ArgumentParser(description="Write docs/deployed.md.").parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        PAGE.write_text(page(package(STAGE, Path(folder) / STAGE)))
+
+
+if __name__ == "__main__":
+    main()
