@@ -6,13 +6,12 @@ Chalice makes a role for each function; what is not granted here is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from chalicelib.aws.queues import Queue
+from infra.local.provision import STORAGE
 from infra.local.template import Template
 
-STORAGE: Final = Path(__file__).resolve().parents[1] / "templates" / "storage.yaml"
 _PREFIX: Final = "lamplighter-stage-"
 TABLES: Final = tuple(
     sorted(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.functions import FUNCTIONS
+from infra.local.provision import STORAGE
 from infra.local.template import Template
 from infra.scripts.package import ROOT, ZIPS, package, sizes
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "deployed.md"
 STAGE = "prod"
-STORAGE = ROOT / "infra" / "templates" / "storage.yaml"
 MB = 1_000_000
 
 HEAD = f"""# What is deployed

@@ -25,6 +25,7 @@ from infra.deploy.functions import TABLES
 from infra.local import environment
 from infra.local.engine import process
 from infra.local.engine.process import ROOT, Engine
+from infra.local.provision import STORAGE
 from infra.scripts.package import cache_name
 from infra.scripts.smoke import Smoke
 from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project
@@ -333,8 +334,8 @@ def test_the_schedule_fires(stage: Stage) -> None:
 def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:
     """As on AWS, where the template is a stack."""
     with environment.applied(stage.engine.env()):
-        made = storage.update_stack("lamplighter-cfn-storage", storage.STORAGE, {"Stage": "cfn"})
-        again = storage.update_stack("lamplighter-cfn-storage", storage.STORAGE, {"Stage": "cfn"})
+        made = storage.update_stack("lamplighter-cfn-storage", STORAGE, {"Stage": "cfn"})
+        again = storage.update_stack("lamplighter-cfn-storage", STORAGE, {"Stage": "cfn"})
 
     dynamodb = stage.client("dynamodb")
     tables = {name.removeprefix("lamplighter-cfn-") for name in dynamodb.list_tables()["TableNames"]}

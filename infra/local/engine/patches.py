@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from email.utils import parseaddr
 from typing import Any
 
@@ -14,6 +15,9 @@ from infra.local.engine import rest_import
 
 LOG_WAIT = 0.005
 """Seconds to wait for a Lambda's first log line once it has answered (the engine's own: 0.05 s)."""
+
+TRANSITION = 1.0
+"""Seconds that a thread of the engine may take to start."""
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -67,10 +71,23 @@ def _numeric_compression_size() -> None:
 
 
 def _lambdas_are_ready_at_once() -> None:
-    """A new function is Pending for 0.5 s, and botocore's waiter looks again only after 5 s."""
+    """A function that is new or changed is Pending for 0.5 s, and botocore's waiter looks again only after 5 s.
+
+    A thread ends that, so it is also waited for: on a busy machine the waiter would be faster.
+    """
     from ministack.services import lambda_svc
 
-    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.0
+    original = lambda_svc._schedule_state_transition
+
+    def at_once(function: str, _delay: float) -> None:
+        original(function, 0.0)
+        deadline = time.monotonic() + TRANSITION
+        while time.monotonic() < deadline and "InProgress" in (
+            lambda_svc._functions.get(function, {}).get("config", {}).get("LastUpdateStatus", "")
+        ):
+            time.sleep(0.001)
+
+    lambda_svc._schedule_state_transition = at_once
 
 
 def _silent_lambdas_are_fast() -> None:
