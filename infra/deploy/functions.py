@@ -83,10 +83,17 @@ class Stage:
     name: str
     architecture: str = "arm64"  # a fifth cheaper than x86_64 at the same speed or better
     log_days: int = 14
+    own_bucket: str = ""
+    """Name of the bucket, if ``lamplighter-<stage>-artifacts`` is somebody else's."""
     settings: dict[str, str] = field(default_factory=dict)
     """Further variables of the functions: any of ``chalicelib/settings.py``."""
     reserved: dict[str, int] = field(default_factory=dict)
     """Reserved concurrency by function: what it may use at most, and is kept free for it (docs/install.md)."""
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self.own_bucket or f"lamplighter-{self.name}-artifacts"
 
 
 FUNCTIONS: Final = (

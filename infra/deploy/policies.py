@@ -18,12 +18,12 @@ WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
 UNDO = ("BatchWriteItem", "DeleteItem", "UpdateItem")
 
 
-def policy(function: Function, stage: str) -> dict[str, Any]:
+def policy(function: Function, stage: str, bucket: str) -> dict[str, Any]:
     """The policy of a function's role."""
-    return {"Version": "2012-10-17", "Statement": list(_statements(function, stage))}
+    return {"Version": "2012-10-17", "Statement": list(_statements(function, stage, f"arn:aws:s3:::{bucket}"))}
 
 
-def _statements(function: Function, stage: str) -> Iterator[Statement]:
+def _statements(function: Function, stage: str, bucket: str) -> Iterator[Statement]:
     yield _allow("Logs", ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"), _logs(function, stage))
     if function.reads:
         yield _allow("ReadTables", _dynamodb(READ), _tables(stage, function.reads))
@@ -37,7 +37,7 @@ def _statements(function: Function, stage: str) -> Iterator[Statement]:
         entries = _tables(stage, (AUDIT,))[:1]
         yield _allow("AddAuditEntries", _dynamodb(("PutItem",)), entries)
         yield _allow("AuditEntriesStay", _dynamodb(UNDO), entries) | {"Effect": "Deny"}
-    yield from _objects(function.objects, f"arn:aws:s3:::lamplighter-{stage}-artifacts")
+    yield from _objects(function.objects, bucket)
     if function.takes:
         actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
         yield _allow("TakeMessages", [f"sqs:{action}" for action in actions], _queues(stage, [function.takes]))
@@ -59,6 +59,8 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
         actions = (
             (["GetObject", "GetObjectVersion"] if each.read else [])
             + (["AbortMultipartUpload", "PutObject"] if each.write else [])
+            # The bucket's lifecycle finds recordings by their tag.
+            + (["PutObjectTagging"] if each.write and {"*", "recordings"} & {*each.kinds} else [])
             + (["DeleteObject", "DeleteObjectVersion"] if each.delete else [])
             # Listed by whoever erases a tenant, together with uploads that were never finished.
             + (["AbortMultipartUpload"] if each.list and not each.write else [])

@@ -23,7 +23,7 @@ def files() -> dict[str, str]:
     documents: dict[str, Any] = {"config.json": config()}
     for stage in STAGES:
         for function in FUNCTIONS:
-            documents[_policy_file(function, stage)] = policy(function, stage.name)
+            documents[_policy_file(function, stage)] = policy(function, stage.name, stage.bucket)
     return {path: json.dumps(document, indent=2) + "\n" for path, document in documents.items()}
 
 
@@ -55,7 +55,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
             "LAMPLIGHTER_STAGE": stage.name,
             "LAMPLIGHTER_TABLE_PREFIX": prefix,
             "LAMPLIGHTER_QUEUE_PREFIX": prefix,
-            "LAMPLIGHTER_BUCKET": f"{prefix}artifacts",
+            "LAMPLIGHTER_BUCKET": stage.bucket,
             **stage.settings,
         },
         "lambda_functions": {function.name: _function(function, stage) for function in FUNCTIONS},

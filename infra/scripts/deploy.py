@@ -40,7 +40,8 @@ def deploy(stage: str, *, public_url: str, parameters: dict[str, str], smoke: bo
     config = target.config
     _to_engine(target)
     say("storage")
-    say(f"  {storage.ensure(stage, parameters)}")
+    bucket = config["environment_variables"]["LAMPLIGHTER_BUCKET"]
+    say(f"  {storage.ensure(stage, {'Bucket': bucket, **parameters})}")
     say("keys")
     say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
     say("functions and APIs")
