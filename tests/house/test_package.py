@@ -1,4 +1,4 @@
-"""What is deployed: the route table by API Gateway's rules, the policies, and the built package.
+"""What is deployed: the route table by API Gateway's rules, and the built package.
 
 API Gateway refuses a route table at import, after everything else was uploaded; these tests refuse it first.
 """
@@ -18,12 +18,10 @@ import pytest
 from chalice.app import RouteEntry
 
 from app import app
-from chalicelib.aws.queues import Queue
 from chalicelib.settings import Settings
-from infra.deploy.policies import READ
 from infra.deploy.stage import gateway_responses
 from infra.local.template import Template
-from infra.scripts import chalice_config, deployed_page
+from infra.scripts import deployed_page
 from infra.scripts.package import (
     ROOT,
     UNCHECKED,
@@ -43,7 +41,6 @@ OWN_CODE = 5 * MB  # sources and byte code of the whole management plane; a cold
 LAYER_UNPACKED = 60 * MB  # Lambda's own limit is 250 MB; a cold start reads what it imports
 CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
 STAGES = sorted(CONFIG["stages"])
-NAMES = sorted(CONFIG["lambda_functions"])
 
 
 # --- The route table
@@ -108,96 +105,7 @@ def test_every_path_lies_where_the_stage_makes_it_a_mender_url() -> None:
     assert [path for path in routes() if not re.match(r"/(devices|management)/v\d", path)] == []
 
 
-# --- Configuration and policies
-
-
-def policy(stage: str, function: str) -> list[dict[str, Any]]:
-    document = json.loads(
-        (ROOT / ".chalice" / CONFIG["stages"][stage]["lambda_functions"][function]["iam_policy_file"]).read_text()
-    )
-    statements: list[dict[str, Any]] = document["Statement"]
-    return statements
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def allowed(stage: str, function: str) -> dict[str, set[str]]:
-    """The resources of each action that is allowed."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for statement in policy(stage, function):
-        if statement["Effect"] == "Allow":
-            for action in listed(statement["Action"]):
-                found[action].update(listed(statement["Resource"]))
-    return found
-
-
-NAMED_BY_OTHERS = {"arn:aws:ses:*:*:identity/*", "arn:aws:execute-api:*:*:*/api/*/@connections/*"}
-"""A sender's identity is the admin's own, an API's id is AWS's choice: no policy here can know them."""
-
-
-def test_the_configuration_is_what_the_table_of_functions_says() -> None:
-    for path, text in chalice_config.files().items():
-        assert (ROOT / ".chalice" / path).read_text() == text, f"{path} is out of date: make docs"
-
-
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("function", NAMES)
-def test_a_policy_names_its_actions_and_its_own_stage(stage: str, function: str) -> None:
-    assert CONFIG["stages"][stage]["autogen_policy"] is False, "the analyser cannot see pynamodb"
-    for statement in policy(stage, function):
-        assert "NotAction" not in statement
-        assert "NotResource" not in statement
-        assert [action for action in listed(statement["Action"]) if "*" in action] == []
-        for resource in set(listed(statement["Resource"])) - NAMED_BY_OTHERS:
-            assert re.search(rf"lamplighter-{stage}[-:]|/lamplighter/{stage}/", resource), resource
-
-
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("function", NAMES)
-def test_nobody_may_change_an_audit_entry(stage: str, function: str) -> None:
-    entries = f"arn:aws:dynamodb:*:*:table/lamplighter-{stage}-auditlogs"
-    can = {action for action, resources in allowed(stage, function).items() if entries in resources}
-
-    assert can <= {f"dynamodb:{operation}" for operation in ("PutItem", *READ)}
-    if "dynamodb:PutItem" in can:
-        denied = [each for each in policy(stage, function) if each["Effect"] == "Deny"]
-        assert [set(each["Action"]) for each in denied if entries in each["Resource"]] == [
-            {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
-        ]
-
-
-@pytest.mark.parametrize("function", [name for name in NAMES if name.startswith("websocket_")])
-def test_websocket_functions_see_only_what_they_need(function: str) -> None:
-    can = allowed("prod", function)
-    tables = {arn.rpartition("-")[2] for action, arns in can.items() if "dynamodb" in action for arn in arns} - {
-        arn.rpartition("-")[2] for action, arns in can.items() if "dynamodb" in action for arn in arns if "index" in arn
-    }
-
-    assert tables <= {"auditchains", "auditlogs", "deviceconnect", "fleet", "roles", "useradm"}
-    assert {action.partition(":")[0] for action in can} <= {"dynamodb", "execute-api", "logs", "s3", "ssm"}
-    assert can["execute-api:ManageConnections"]
-    assert {action for action in can if action.startswith("s3:")} <= {"s3:AbortMultipartUpload", "s3:PutObject"}
-
-
-def test_a_queue_has_one_taker_and_nobody_else_reads_it() -> None:
-    takers = [arn for name in NAMES for arn in allowed("prod", name)["sqs:ReceiveMessage"]]
-
-    assert sorted(takers) == sorted(f"arn:aws:sqs:*:*:lamplighter-prod-{queue}" for queue in Queue)
-
-
-def test_the_stages_differ_in_their_name_alone() -> None:
-    """What was tried on dev is what prod may do."""
-    plain = {
-        json.dumps([policy(stage, name) for name in NAMES])
-        .replace(f"/{stage}/", "//")
-        .replace(f"-{stage}-", "--")
-        .replace(f"-{stage}:", "-:")
-        for stage in STAGES
-    }
-
-    assert len(plain) == 1
+# --- Configuration
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,0 +1,106 @@
+"""What each function may do: only what the table of functions says, and only in its own stage."""
+
+import json
+import re
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from chalicelib.aws.queues import Queue
+from infra.deploy.policies import READ
+from infra.scripts import chalice_config
+from infra.scripts.package import ROOT
+
+CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
+STAGES = sorted(CONFIG["stages"])
+NAMES = sorted(CONFIG["lambda_functions"])
+
+
+def policy(stage: str, function: str) -> list[dict[str, Any]]:
+    document = json.loads(
+        (ROOT / ".chalice" / CONFIG["stages"][stage]["lambda_functions"][function]["iam_policy_file"]).read_text()
+    )
+    statements: list[dict[str, Any]] = document["Statement"]
+    return statements
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def allowed(stage: str, function: str) -> dict[str, set[str]]:
+    """The resources of each action that is allowed."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for statement in policy(stage, function):
+        if statement["Effect"] == "Allow":
+            for action in listed(statement["Action"]):
+                found[action].update(listed(statement["Resource"]))
+    return found
+
+
+NAMED_BY_OTHERS = {"arn:aws:ses:*:*:identity/*", "arn:aws:execute-api:*:*:*/api/*/@connections/*"}
+"""A sender's identity is the admin's own, an API's id is AWS's choice: no policy here can know them."""
+
+
+def test_the_configuration_is_what_the_table_of_functions_says() -> None:
+    for path, text in chalice_config.files().items():
+        assert (ROOT / ".chalice" / path).read_text() == text, f"{path} is out of date: make docs"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("function", NAMES)
+def test_a_policy_names_its_actions_and_its_own_stage(stage: str, function: str) -> None:
+    assert CONFIG["stages"][stage]["autogen_policy"] is False, "the analyser cannot see pynamodb"
+    for statement in policy(stage, function):
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert [action for action in listed(statement["Action"]) if "*" in action] == []
+        for resource in set(listed(statement["Resource"])) - NAMED_BY_OTHERS:
+            assert re.search(rf"lamplighter-{stage}[-:]|/lamplighter/{stage}/", resource), resource
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("function", NAMES)
+def test_nobody_may_change_an_audit_entry(stage: str, function: str) -> None:
+    entries = f"arn:aws:dynamodb:*:*:table/lamplighter-{stage}-auditlogs"
+    can = {action for action, resources in allowed(stage, function).items() if entries in resources}
+
+    assert can <= {f"dynamodb:{operation}" for operation in ("PutItem", *READ)}
+    if "dynamodb:PutItem" in can:
+        denied = [each for each in policy(stage, function) if each["Effect"] == "Deny"]
+        assert [set(each["Action"]) for each in denied if entries in each["Resource"]] == [
+            {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"}
+        ]
+
+
+@pytest.mark.parametrize("function", [name for name in NAMES if name.startswith("websocket_")])
+def test_websocket_functions_see_only_what_they_need(function: str) -> None:
+    can = allowed("prod", function)
+    arns = {arn for action, found in can.items() if action.startswith("dynamodb:") for arn in found}
+    tables = {arn.rpartition("-")[2] for arn in arns if not arn.endswith("/index/*")}
+
+    assert tables <= {"auditchains", "auditlogs", "deviceconnect", "fleet", "roles", "useradm"}
+    assert {action.partition(":")[0] for action in can} <= {"dynamodb", "execute-api", "logs", "s3", "ssm"}
+    assert can["execute-api:ManageConnections"]
+    recordings = {"s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectTagging"}
+    assert {action for action in can if action.startswith("s3:")} <= recordings
+
+
+def test_a_queue_has_one_taker_and_nobody_else_reads_it() -> None:
+    takers = [arn for name in NAMES for arn in allowed("prod", name)["sqs:ReceiveMessage"]]
+
+    assert sorted(takers) == sorted(f"arn:aws:sqs:*:*:lamplighter-prod-{queue}" for queue in Queue)
+
+
+def test_the_stages_differ_in_their_name_alone() -> None:
+    """What was tried on dev is what prod may do."""
+    plain = {
+        json.dumps([policy(stage, name) for name in NAMES])
+        .replace(f"/{stage}/", "//")
+        .replace(f"-{stage}-", "--")
+        .replace(f"-{stage}:", "-:")
+        for stage in STAGES
+    }
+
+    assert len(plain) == 1
