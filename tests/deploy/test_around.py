@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
+from app import app
+from chalicelib.http.identity import Auth
 from infra.local import environment
 from infra.local.engine.process import REGION, ROOT, Engine
 from infra.local.template import Template, read
@@ -20,6 +22,7 @@ from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
 from infra.scripts import cost
 from tests.deploy.test_templates import resources
+from tests.walk.table import routes
 
 FOLDER = ROOT / "infra" / "templates"
 ALARMS, EDGE = read(FOLDER / "alarms.yaml")["Resources"], read(FOLDER / "edge.yaml")["Resources"]
@@ -140,6 +143,20 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
     assert relay["CustomOriginConfig"]["OriginReadTimeout"] > PATIENCE
     hsts = EDGE["Strict"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     assert hsts["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+
+
+def test_the_firewall_counts_the_ways_in_that_need_no_token() -> None:
+    rule = EDGE["Firewall"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
+    paths = [
+        each["ByteMatchStatement"]["SearchString"] for each in rule["ScopeDownStatement"]["OrStatement"]["Statements"]
+    ]
+    specs = [route.spec for route in routes(app)]
+    open_to_all = {
+        f"/api{spec.path}" for spec in specs if spec.auth is Auth.NONE and spec.path.startswith("/management")
+    }
+
+    assert {path for path in open_to_all if not path.startswith(tuple(paths))} == set()
+    assert all(any(path.startswith(each) for path in open_to_all) for each in paths)
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
