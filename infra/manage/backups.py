@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -50,7 +50,8 @@ def restore(prefix: str, at: datetime | None) -> Result:
     if prefix == own or not prefix.startswith("lamplighter-"):
         raise click.UsageError("PREFIX must begin with lamplighter-, and be another one than the server's own")
     dynamodb = boto3.client("dynamodb")
-    when = at or _latest(dynamodb, own)
+    # What a person types knows no zone, and boto3 would take it for the machine's.
+    when = at.replace(tzinfo=UTC) if at else _latest(dynamodb, own)
     moment: dict[str, Any] = {"RestoreDateTime": when} if when else {"UseLatestRestorableTime": True}
     names = _tables(dynamodb, own)
     for name in names:
@@ -61,7 +62,7 @@ def restore(prefix: str, at: datetime | None) -> Result:
     for name in names:
         dynamodb.get_waiter("table_exists").wait(TableName=prefix + name, WaiterConfig=_WAIT)
         _like(dynamodb, own + name, prefix + name)
-    shown = when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else "now"
+    shown = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if when else "now"
     return Result(
         "\n".join(f"{prefix}{name}" for name in names), {"at": shown, "tables": [f"{prefix}{name}" for name in names]}
     )
