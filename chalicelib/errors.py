@@ -124,9 +124,12 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """A store did not answer in time, or conflicting writers did not let us through."""
+    """A store did not answer in time, or conflicting writers did not let us through.
+
+    Without ``retry_after``, the seconds to come back after are drawn for each answer.
+    """
 
     status = 503
 
-    def __init__(self, text: str = "service unavailable", *, retry_after: int = 5) -> None:
-        super().__init__(text, headers={"Retry-After": str(retry_after)})
+    def __init__(self, text: str = "service unavailable", *, retry_after: int | None = None) -> None:
+        super().__init__(text, headers={} if retry_after is None else {"Retry-After": str(retry_after)})

@@ -19,6 +19,7 @@ from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.entries import Entry
 from chalicelib.auditlogs.shapes import Action, Object, ObjectType
 from chalicelib.fleet import control
+from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def record(
     if len(text) > limits.AUDIT_CHANGE:
         text = text[: limits.AUDIT_CHANGE] + "..."
     waiting.drafts.append(_Draft(actor.current(), action, what, text, dict(meta or {})))
+    tx.then(partial(count, Metric.AUDIT_ENTRIES))
 
 
 @dataclass(frozen=True, slots=True)

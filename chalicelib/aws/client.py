@@ -7,6 +7,7 @@ need none of it. Signing is botocore's own, transport is botocore's own urllib3.
 from __future__ import annotations
 
 import random
+import re
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,19 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from chalicelib import call as calls
 from chalicelib import settings
 from chalicelib.errors import Unavailable
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
-_TIMEOUT = urllib3.Timeout(connect=2, read=20)
+_CONNECT = 2.0
+_READ = 20.0
 _ATTEMPTS = 4
 _RETRIED = frozenset({429, 500, 502, 503, 504})
+_THROTTLED = re.compile(rb'"__type" *: *"[^"]*(?:Throttl|TooManyRequests|RequestLimitExceeded)')
+"""In the JSON protocols throttling is a 400 like other refusals."""
 
 
 class AwsError(Exception):
@@ -45,7 +50,7 @@ def _session() -> botocore.session.Session:
 @cache
 def pool() -> urllib3.PoolManager:
     """The connections of this process."""
-    return urllib3.PoolManager(maxsize=32, timeout=_TIMEOUT, retries=False)
+    return urllib3.PoolManager(maxsize=32, retries=False)
 
 
 def credentials() -> Credentials:
@@ -88,10 +93,13 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
     """Sign and send, again with jitter where AWS says that it may help. The body must be bytes.
 
     Raises:
-        Unavailable: no answer after all attempts.
+        Unavailable: no answer, or throttled, or AWS's own fault, after all attempts or the time that the call has.
     """
     last: Exception | None = None
     for attempt in range(_ATTEMPTS):
+        left = calls.time_left()
+        if left <= 0:
+            break
         for header in ("Authorization", "X-Amz-Date"):
             del request.headers[header]
         auth.add_auth(request)
@@ -104,12 +112,21 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
                 headers=dict(prepared.headers.items()),
                 preload_content=not stream,
                 redirect=False,
+                timeout=urllib3.Timeout(connect=min(_CONNECT, left), read=min(_READ, left)),
             )
         except urllib3.exceptions.HTTPError as error:
             last = error
         else:
-            if answer.status not in _RETRIED or attempt == _ATTEMPTS - 1:
+            if not _may_pass(answer):
                 return answer
             answer.drain_conn()
-        time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311, TID251  # jitter, not a secret
+        pause = random.uniform(0, 0.1 * 2**attempt)  # noqa: S311  # jitter, not a secret
+        time.sleep(min(pause, calls.time_left()))  # noqa: TID251  # shorter than any schedule
     raise Unavailable("service unavailable") from last
+
+
+def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether a refusal may be none the next time."""
+    if answer.status in _RETRIED:
+        return True
+    return answer.status == 400 and _THROTTLED.search(answer.data or b"") is not None  # HTTP

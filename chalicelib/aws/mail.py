@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 
 from chalicelib import settings
 from chalicelib.aws import client, queues
-from chalicelib.observability import logger
+from chalicelib.observability import Metric, count, logger
 
 if TYPE_CHECKING:
     import smtplib
@@ -71,10 +71,13 @@ def deliver(mail: Mail) -> None:
     """
     if not configured():
         logger.warning("a mail is dropped: LAMPLIGHTER_MAIL_FROM names no sender any more")
-    elif settings.current().mail_server:
-        _by_smtp(mail)
-    else:
-        _by_ses(mail)
+        return
+    hand_over = _by_smtp if settings.current().mail_server else _by_ses
+    try:
+        hand_over(mail)
+    except Exception:
+        count(Metric.MAIL_FAILURES)
+        raise
 
 
 def _compose(mail: Mail) -> EmailMessage:
@@ -138,6 +141,7 @@ def _by_smtp(mail: Mail) -> None:
         if min(replies) < _PERMANENT:
             # Not the error itself: its text has the address, and ends in a log.
             raise NotTakenError(f"the mail server answered {replies}") from None
+        count(Metric.MAIL_FAILURES)
         logger.warning("the mail server refuses an address for good", extra={"replies": replies})
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from chalicelib import settings
+from chalicelib import call, settings
 from chalicelib.aws import client
 
 
@@ -23,6 +23,10 @@ class Queue(StrEnum):
     UPLOADS = "uploads"
 
 
+REQUEST_ID: Final = "RequestID"
+"""The attribute of a message that says which call sent it: the worker's lines have the same id."""
+
+
 @cache
 def _url(queue: Queue) -> str:
     name = settings.current().queue_prefix + queue
@@ -31,10 +35,13 @@ def _url(queue: Queue) -> str:
 
 
 def send(queue: Queue, message: Any) -> None:
-    """Put ``message`` into the queue.
+    """Put ``message`` into the queue, with the id of the call that does it.
 
     Raises:
         Unavailable: SQS did not take it; the caller's change stands and is tidied by the schedule.
     """
     body = msgspec.json.encode(message).decode()
-    client.call("sqs", "AmazonSQS.SendMessage", {"QueueUrl": _url(queue), "MessageBody": body}, version="1.0")
+    payload: dict[str, Any] = {"QueueUrl": _url(queue), "MessageBody": body}
+    if request_id := call.request_id():
+        payload["MessageAttributes"] = {REQUEST_ID: {"DataType": "String", "StringValue": request_id}}
+    client.call("sqs", "AmazonSQS.SendMessage", payload, version="1.0")

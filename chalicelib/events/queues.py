@@ -6,6 +6,8 @@ letters with a bad one.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,17 +15,45 @@ from chalice.app import Blueprint
 
 from chalicelib import settings
 from chalicelib.actor import SYSTEM, Actor, acting
-from chalicelib.aws.queues import Queue
+from chalicelib.aws.queues import REQUEST_ID, Queue
+from chalicelib.observability import observed
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
-    from chalice.app import SQSEvent
+    from chalice.app import SQSEvent, SQSRecord
+
+Worker = Callable[[str], None]
+"""Handles the body of one message."""
 
 bp = Blueprint(__name__)
 # A blueprint and not functions of the app: its workers are found on Lambda by this module's name, so a worker's
 # cold start loads no route.
 
 _PREFIX = settings.current().queue_prefix
+
+
+def _worker(queue: Queue) -> Callable[[Worker], Callable[[SQSEvent], None]]:
+    """Let a function work on a queue, each message as a call of its own with the id of the call that sent it."""
+
+    def decorate(work: Worker) -> Callable[[SQSEvent], None]:
+        @functools.wraps(work)
+        def run(event: SQSEvent) -> None:
+            for record in event:
+                with observed(_request_id(record), event.context):
+                    work(record.body)
+
+        registered: Callable[[SQSEvent], None] = bp.on_sqs_message(
+            queue=_PREFIX + queue, batch_size=1, name=str(queue)
+        )(run)
+        return registered
+
+    return decorate
+
+
+def _request_id(record: SQSRecord) -> str:
+    message = record.to_dict()
+    sender = message.get("messageAttributes", {}).get(REQUEST_ID, {})
+    return str(sender.get("stringValue") or message["messageId"])
 
 
 class Decommission(msgspec.Struct):
@@ -61,71 +91,65 @@ class Removal(msgspec.Struct):
     tenant: str
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.DECOMMISSIONS, batch_size=1, name="decommissions")
-def on_decommission(event: SQSEvent) -> None:
+@_worker(Queue.DECOMMISSIONS)
+def on_decommission(body: str) -> None:
     """Clear decommissioned devices out."""
     from chalicelib.devauth import service as devauth
 
-    for record in event:
-        message = msgspec.json.decode(record.body, type=Decommission)
-        devauth.clear_out(TenantId(message.tenant), message.device_id)
+    message = msgspec.json.decode(body, type=Decommission)
+    devauth.clear_out(TenantId(message.tenant), message.device_id)
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.MAILS, batch_size=1, name="mails")
-def on_mail(event: SQSEvent) -> None:
+@_worker(Queue.MAILS)
+def on_mail(body: str) -> None:
     """Send mails; those about an account or about alerts are written here too."""
     from chalicelib.aws import mail
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
 
-    for record in event:
-        match msgspec.json.decode(record.body, type=mail.Mail | useradm.Order | devicemonitor.Notice):
-            case useradm.Order() as order:
-                useradm.write_letter(order)
-            case devicemonitor.Notice() as notice:
-                devicemonitor.write_notice(notice)
-            case letter:
-                mail.deliver(letter)
+    match msgspec.json.decode(body, type=mail.Mail | useradm.Order | devicemonitor.Notice):
+        case useradm.Order() as order:
+            useradm.write_letter(order)
+        case devicemonitor.Notice() as notice:
+            devicemonitor.write_notice(notice)
+        case letter:
+            mail.deliver(letter)
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.DELIVERIES, batch_size=1, name="deliveries")
-def on_delivery(event: SQSEvent) -> None:
+@_worker(Queue.DELIVERIES)
+def on_delivery(body: str) -> None:
     """Tell integrations of events."""
     from chalicelib.integrations.service import delivering
 
-    for record in event:
-        message = msgspec.json.decode(record.body, type=Deliver)
-        delivering.deliver(TenantId(message.tenant), message.integration)
+    message = msgspec.json.decode(body, type=Deliver)
+    delivering.deliver(TenantId(message.tenant), message.integration)
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.REMOVALS, batch_size=1, name="removals")
-def on_removal(event: SQSEvent) -> None:
+@_worker(Queue.REMOVALS)
+def on_removal(body: str) -> None:
     """Erase the data of removed tenants."""
     from chalicelib.events import forgetting
     from chalicelib.tenantadm import service as tenantadm
 
-    for record in event:
-        message = msgspec.json.decode(record.body, type=Removal)
-        tenantadm.erase(TenantId(message.tenant), forgetting.steps())
+    message = msgspec.json.decode(body, type=Removal)
+    tenantadm.erase(TenantId(message.tenant), forgetting.steps())
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.SNAPSHOTS, batch_size=1, name="snapshots")
-def on_snapshot(event: SQSEvent) -> None:
+@_worker(Queue.SNAPSHOTS)
+def on_snapshot(body: str) -> None:
     """Build the snapshots that searches of the inventory read."""
     from chalicelib.inventory.service import building as inventory
 
-    for record in event:
-        message = msgspec.json.decode(record.body, type=Rebuild)
-        while inventory.rebuild(TenantId(message.tenant)):
-            pass
+    message = msgspec.json.decode(body, type=Rebuild)
+    while inventory.rebuild(TenantId(message.tenant)):
+        pass
 
 
-@bp.on_sqs_message(queue=_PREFIX + Queue.UPLOADS, batch_size=1, name="uploads")
-def on_upload(event: SQSEvent) -> None:
+@_worker(Queue.UPLOADS)
+def on_upload(body: str) -> None:
     """Make artifacts of direct uploads."""
     from chalicelib.artifacts import service as artifacts
 
-    for record in event:
-        message = msgspec.json.decode(record.body, type=CompleteUpload)
-        with acting(message.by):
-            artifacts.verify(TenantId(message.tenant), message.id)
+    message = msgspec.json.decode(body, type=CompleteUpload)
+    with acting(message.by):
+        artifacts.verify(TenantId(message.tenant), message.id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint, Rate
 
 from chalicelib import clock
-from chalicelib.observability import logger
+from chalicelib.observability import logger, observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,13 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
 
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
-def on_tick(_event: CloudWatchEvent) -> None:
+def on_tick(event: CloudWatchEvent) -> None:
     """Run every feature's ``tick(now)``. What fails in one keeps no other from running."""
+    with observed(str(event.to_dict()["id"]), event.context):
+        _tick()
+
+
+def _tick() -> None:
     now = clock.now()
     failed = []
     for tick in _features():

@@ -6,6 +6,7 @@ A device brings its token; a user too, and says in the query which device (``dev
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response, WebsocketAPI
@@ -13,6 +14,7 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 from chalicelib.errors import DomainError
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
+from chalicelib.observability import observed
 
 if TYPE_CHECKING:
     from chalice.app import WebsocketEvent
@@ -24,6 +26,11 @@ bp.websocket_api = WebsocketAPI()  # without one, Chalice leaves a blueprint's w
 @bp.on_ws_connect(name="ws-connect")
 def on_connect(event: WebsocketEvent) -> Response:
     """Let a device or a user in, or refuse with the status that a REST call would get."""
+    with _observed(event):
+        return _connect(event)
+
+
+def _connect(event: WebsocketEvent) -> Response:
     from chalicelib.deviceconnect import service
 
     call = event.to_dict()
@@ -41,7 +48,7 @@ def on_connect(event: WebsocketEvent) -> Response:
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
-        request_id = call["requestContext"].get("requestId", "")
+        request_id = _request_id(event)
         body = content.encode({"error": error.text, "request_id": request_id})
         return Response(body, {"Content-Type": "application/json"}, error.status)
     return Response("", {}, 200)
@@ -52,7 +59,8 @@ def on_message(event: WebsocketEvent) -> None:
     """Pass a message on."""
     from chalicelib.deviceconnect import service
 
-    service.received(event.connection_id, event.body or "", endpoint(event))
+    with _observed(event):
+        service.received(event.connection_id, event.body or "", endpoint(event))
 
 
 @bp.on_ws_disconnect(name="ws-disconnect")
@@ -60,7 +68,16 @@ def on_disconnect(event: WebsocketEvent) -> None:
     """Note that a websocket has ended."""
     from chalicelib.deviceconnect import service
 
-    service.disconnected(event.connection_id)
+    with _observed(event):
+        service.disconnected(event.connection_id)
+
+
+def _observed(event: WebsocketEvent) -> AbstractContextManager[None]:
+    return observed(_request_id(event), event.context)
+
+
+def _request_id(event: WebsocketEvent) -> str:
+    return str(event.to_dict()["requestContext"].get("requestId", ""))
 
 
 def endpoint(event: WebsocketEvent) -> str:

@@ -7,10 +7,12 @@ transaction, so they are never behind it.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.fleet.heads import facts_changed
 from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
+from chalicelib.observability import Metric, count
 from chalicelib.storage import erasing, keys
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def status_changed(
     was, is_now = before == ACCEPTED, after == ACCEPTED
     if is_now and not was:
         tx.put(_roster_item(tenant, device_id), label="roster")
+        tx.then(partial(count, Metric.DEVICES_ACCEPTED))
     elif was and not is_now:
         tx.delete(_roster_item(tenant, device_id), label="roster")
     if group is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,13 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits, settings
 from chalicelib.actor import SYSTEM, Actor, acting
-from chalicelib.errors import DomainError, Forbidden, TooLarge, Unavailable
+from chalicelib.errors import DomainError, Forbidden, TooLarge, TooManyRequests, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import Query, Reply, Request, request_id
-from chalicelib.observability import logger
+from chalicelib.observability import Metric, count, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
 
@@ -37,6 +38,7 @@ View = Callable[..., Reply]
 _bound: list[Chalice] = []
 _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 """Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
+_COUNTED = {TooManyRequests.status: Metric.RATE_LIMITED, Unavailable.status: Metric.UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,11 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
 
 def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
     request = _request(_call())
+    with observed(request.request_id, _bound[0].lambda_context):
+        return _response(_answer(spec, view, uri, request), request)
+
+
+def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply:
     # API Gateway leaves path variables encoded.
     values = {name: unquote(value) for name, value in uri.items()}
     try:
@@ -148,17 +155,19 @@ def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
             _authorize(spec, request, values)
         _read_body(spec, request)
         with acting(_actor(request)):
-            reply = view(request, **values)
+            return view(request, **values)
     except DomainError as error:
-        reply = _refusal(error, request)
+        if error.status in _COUNTED:
+            count(_COUNTED[error.status])
+        return _refusal(error, request)
     except ConditionFailed as error:
         # A write lost a race that its service does not handle: nothing was written, the caller may try again.
         logger.warning("lost a race", extra=_facts(request) | {"conditions": sorted(error.failed)})
-        reply = _refusal(Unavailable("service unavailable", retry_after=1), request)
+        return _refusal(Unavailable("service unavailable", retry_after=1), request)
     except Exception:  # noqa: BLE001  # the last line of defence: logged, and answered as a 500
         logger.exception("unexpected error", extra=_facts(request))
-        reply = Reply(500, {"error": "internal error", "request_id": request.request_id})
-    return _response(reply, request)
+        count(Metric.UNEXPECTED_ERRORS)
+        return Reply(500, {"error": "internal error", "request_id": request.request_id})
 
 
 def _authorize(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
@@ -258,7 +267,11 @@ def _refusal(error: DomainError, request: Request) -> Reply:
     body = error.body
     if body is None:
         body = {"error": error.text, "request_id": request.request_id, **error.extra}
-    return Reply(error.status, body, dict(error.headers))
+    headers: dict[str, str | list[str]] = dict(error.headers)
+    if isinstance(error, Unavailable):
+        # Who failed together must not come back together.
+        headers.setdefault("Retry-After", str(random.randint(5, 15)))  # noqa: S311  # no secret
+    return Reply(error.status, body, headers)
 
 
 def _response(reply: Reply, request: Request) -> Response:
@@ -277,4 +290,4 @@ def _response(reply: Reply, request: Request) -> Response:
 
 
 def _facts(request: Request) -> dict[str, str]:
-    return {"request_id": request.request_id, "method": request.method, "path": request.path}
+    return {"method": request.method, "path": request.path}

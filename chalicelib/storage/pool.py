@@ -52,7 +52,7 @@ class Pool:
             OSError: no connection, or it broke, or nothing came for too long.
             HTTPException: what came is no whole answer.
         """
-        connection = self._take()
+        connection = self._take(min(self._connect, silence))
         try:
             connection.sock.settimeout(silence)
             connection.sock.sendall(request)
@@ -76,7 +76,7 @@ class Pool:
             while True:
                 self._idle.pop().close()
 
-    def _take(self) -> HTTPConnection:
+    def _take(self, connect: float) -> HTTPConnection:
         with suppress(IndexError):
             while True:
                 connection = self._idle.pop()
@@ -84,9 +84,9 @@ class Pool:
                     return connection
                 connection.close()
         made = (
-            HTTPSConnection(self._name, self._port, timeout=self._connect, context=_trust())
+            HTTPSConnection(self._name, self._port, timeout=connect, context=_trust())
             if self._tls
-            else HTTPConnection(self._name, self._port, timeout=self._connect)
+            else HTTPConnection(self._name, self._port, timeout=connect)
         )
         try:
             made.connect()

@@ -31,6 +31,7 @@ import botocore.session
 import msgspec
 from botocore.exceptions import BotoCoreError
 
+from chalicelib import call
 from chalicelib.errors import Unavailable
 from chalicelib.storage import wire
 from chalicelib.storage.pool import Pool
@@ -56,7 +57,10 @@ _SKEW: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call may take, in seconds. With the defaults, DynamoDB can be silent for 12 s in all."""
+    """How long an operation may take, in seconds. With the defaults, DynamoDB can be silent for 12 s in all.
+
+    Nothing is waited for longer than the call of Lambda that it is done for has left (``chalicelib.call``).
+    """
 
     connect: float = 2.0
     read: float = 10.0
@@ -115,8 +119,11 @@ class Transport:
             request = {**request, "ClientRequestToken": str(uuid.uuid4())}
         body = wire.encode(request)
         patience = self._patience
-        end = time.monotonic() + patience.budget
-        silence, attempt = patience.read, 1
+        budget = min(patience.budget, call.time_left())
+        if budget <= 0:
+            raise Unavailable
+        end = time.monotonic() + budget
+        silence, attempt = min(patience.read, call.time_left()), 1
         while True:
             try:
                 return self._attempt(operation, body, silence)
@@ -127,7 +134,7 @@ class Transport:
                 if attempt == patience.attempts or left <= 0:
                     raise Unavailable from failure
             time.sleep(pause)  # noqa: TID251  # shorter than any schedule
-            silence, attempt = min(patience.read, max(left, patience.connect)), attempt + 1
+            silence, attempt = min(patience.read, max(left, patience.connect), call.time_left()), attempt + 1
 
     def _attempt(self, operation: str, body: bytes, silence: float) -> dict[str, Any]:
         head = wire.head(self._pool.host, self._region, operation, body, _credentials(), time.time() + self._skew)

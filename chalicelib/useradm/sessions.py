@@ -20,6 +20,7 @@ from chalicelib import clock, limits, settings, tokens
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, Conflict, Forbidden, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from chalicelib.fleet import control
+from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import passwords, rules, service
@@ -74,6 +75,7 @@ def login(header: str | None, source_ip: str, *, code: str = "", no_expiry: bool
         if user is None:
             window = timedelta(seconds=settings.current().login_window)
             attempts.count(*guard, now, window)
+            count(Metric.LOGIN_FAILURES)
             raise Unauthorized("unauthorized")
         if not control.get(user.tenant).active:
             raise Unauthorized("Account suspended")

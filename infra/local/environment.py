@@ -26,6 +26,7 @@ def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
         "LAMPLIGHTER_BUCKET": f"lamplighter-{stage}-artifacts",
         "LAMPLIGHTER_PUBLIC_URL": url,
         "LAMPLIGHTER_S3_PUBLIC_URL": url,
+        "LAMPLIGHTER_METRICS": "false",  # there is no CloudWatch that would read them
     }
 
 

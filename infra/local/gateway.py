@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalice.local import LocalChalice
@@ -43,6 +45,26 @@ READY = "/local/ready"
 """The one path of the gateway's own: 204 as soon as it serves."""
 
 
+_UPLOAD = 86_400.0
+"""Seconds that the handler of a streamed upload has: no network is too slow."""
+
+
+class _ThreadedChalice(LocalChalice):
+    """Chalice keeps the current request and its context on the app; this class keeps them for each thread."""
+
+    _contexts = threading.local()
+
+    @property  # type: ignore[override]  # Chalice knows only its own imitation
+    def lambda_context(self) -> LambdaContext:
+        """The context of the call that this thread runs."""
+        found: LambdaContext = self._contexts.current
+        return found
+
+    @lambda_context.setter
+    def lambda_context(self, value: LambdaContext) -> None:
+        self._contexts.current = value
+
+
 class Gateway:
     """The ASGI app.
 
@@ -61,14 +83,13 @@ class Gateway:
         attach: Attach | None = None,
         recordings: Recordings | None = None,
     ) -> None:
-        # Chalice keeps the current request on the app; this class keeps one for each thread.
-        app.__class__ = LocalChalice
+        app.__class__ = _ThreadedChalice
         self._app = app
         self._routes = RouteTable(app.routes)
         self._binary_types = list(app.api.binary_types)
         self._limits = limits or Limits()
         self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="handler")
-        self._uploads = Uploads(self._invoke, attach)
+        self._uploads = Uploads(partial(self._invoke, seconds=_UPLOAD), attach)
         self._s3 = S3Proxy(s3_endpoint) if s3_endpoint else None
         self.websockets = WebsocketApi(app)
         self._relay = Relay(self.websockets, recordings) if recordings else None
@@ -191,10 +212,10 @@ class Gateway:
             size += len(chunks[-1])
         return b"".join(chunks) if size <= self._limits.request else None
 
-    def _invoke(self, event: Event) -> Event | None:
+    def _invoke(self, event: Event, *, seconds: float | None = None) -> Event | None:
         """Run the app's handler; None when it broke down, which only a bug in the app or Chalice can do."""
         try:
-            result: Event = self._app(event, LambdaContext("api_handler", self._limits.handler))
+            result: Event = self._app(event, LambdaContext("api_handler", seconds or self._limits.handler))
         except Exception:
             log.exception("%s %s", event["httpMethod"], event["path"])
             return None

@@ -1,4 +1,4 @@
-"""A real server on loopback that plays DynamoDB on a bad day: each request gets the next play of a list."""
+"""A real server on loopback that plays AWS on a bad day: each request gets the next play of a list."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ class Visit(BaseHTTPRequestHandler):
         self.server.connections += 1
 
     def do_POST(self) -> None:
-        self.body = self.rfile.read(int(self.headers["content-length"]))
+        self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.visits.append((dict(self.headers.items()), self.body))
         play = self.server.plays.popleft() if self.server.plays else answer({})
         play(self)
+
+    do_GET = do_PUT = do_POST  # noqa: N815  # the standard library's names
 
     def say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole answer, or one that claims another length."""

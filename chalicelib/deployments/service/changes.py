@@ -10,6 +10,7 @@ transaction. An abort sets ``closed`` on the counters, which fails every later w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.artifacts import service as artifacts
@@ -21,6 +22,7 @@ from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentIte
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet.tables import DeviceHead
+from chalicelib.observability import Metric, count
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Action, Condition, ConditionFailed, Transaction
@@ -119,6 +121,8 @@ def commit(change: Change, now: datetime) -> None:
             continue
         if completes and not change.plan.on_heads:
             control.forget(change.tenant)
+        if change.new_row is not None and not change.after.final:
+            count(Metric.ASSIGNMENTS)
         return
     raise Unavailable("service unavailable")
 
@@ -228,3 +232,4 @@ def close(
     if not plan.on_heads:
         control.close_deployment(tx, tenant, plan.id)
     events.closed(tx, tenant, plan, aborted=aborted)
+    tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if aborted else Metric.DEPLOYMENTS_FINISHED))

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits
@@ -20,6 +21,7 @@ from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, D
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
+from chalicelib.observability import Metric, count
 from chalicelib.storage import keys
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
@@ -175,6 +177,7 @@ def write(
     if draft.bounded:
         tx.put(tables.room_ref(tenant, draft.id), label="room")
     tx.update(tables.counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
+    tx.then(partial(count, Metric.DEPLOYMENTS_CREATED))
     place = tables.active_ref(tenant, draft.lock)
     place.deployment = draft.id
     tx.put(place, ActiveItem.pk.does_not_exist(), label="lock")

@@ -17,6 +17,7 @@ from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
+from chalicelib.observability import Metric, count
 
 if TYPE_CHECKING:
     from chalicelib.deployments.rules.polling import Current
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 _ATTEMPTS = 20
 """A device races only with itself and its operators; each loss means that another call of theirs got through."""
 _GONE = "Deployment not found"
+_COUNTED = {
+    Status.ALREADY_INSTALLED: Metric.REPORTS_ALREADY_INSTALLED,
+    Status.FAILURE: Metric.REPORTS_FAILURE,
+    Status.SUCCESS: Metric.REPORTS_SUCCESS,
+}
 
 
 def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusReport) -> None:
@@ -156,6 +162,7 @@ def _commit(  # the parts of a change
     now: datetime,
 ) -> None:
     changes.commit(Change(tenant, plan, device_id, before, after, actions=actions, head=head), now)
+    count(_COUNTED.get(after, Metric.REPORTS_PROGRESS))
 
 
 def _note(tenant: TenantId, plan: Plan, device_id: str, substate: str | None, actions: list[Action]) -> None:

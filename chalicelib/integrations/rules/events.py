@@ -66,9 +66,11 @@ def body(event_id: str, kind: str, data: dict[str, Any], time: str) -> bytes:
     return msgspec.json.encode(EventBody(event_id, kind, data, time))
 
 
-def headers(body: bytes, secret: str | None) -> dict[str, str]:
-    """The headers of a post; ``secret`` is hexadecimal."""
+def headers(body: bytes, secret: str | None, request_id: str = "") -> dict[str, str]:
+    """The headers of a post; ``secret`` is hexadecimal, ``request_id`` that of the call that caused the event."""
     common = {"Content-Type": "application/json"}
+    if request_id:
+        common["X-MEN-RequestID"] = request_id
     if not secret:
         return common
     signature = hmac.digest(bytes.fromhex(secret), body, "sha256").hex()

@@ -16,9 +16,9 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -33,6 +33,7 @@ from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
 from chalicelib.integrations.tables import lanes
 from chalicelib.integrations.tables.lanes import Lane, WaitingItem
+from chalicelib.observability import Metric, count
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ class _Run:
             found = event_table.find_many(self.lane.tenant, [row.place for row in rows])
             # Whether a receiver is up again is asked once, not by eight at once.
             with ThreadPoolExecutor(1 if self.failures else _AT_ONCE) as pool:
-                list(pool.map(partial(self._in_order, found), by_subject.values()))
+                # Each thread has a context of its own, in which it belongs to this call.
+                jobs = [pool.submit(copy_context().run, self._in_order, found, own) for own in by_subject.values()]
+            for job in jobs:
+                job.result()
             # Of a receiver that is down only those are looked at that are to be given up: the oldest.
             if self.closed_until is not None and not attempts.is_over(rows[-1].time, clock.now()):
                 return
@@ -186,7 +190,7 @@ class _Run:
         """How a post went, and whether the receiver is down."""
         body = rules.body(event.place.event, event.kind, event.data, clock.rfc3339(event.time))
         try:
-            answer = outbound.request("POST", self.url, rules.headers(body, self.secret), body)
+            answer = outbound.request("POST", self.url, rules.headers(body, self.secret, event.request_id), body)
         except outbound.OutboundError as error:
             return self._failed(str(error)), True
         if attempts.succeeded(answer.status):
@@ -200,8 +204,10 @@ class _Run:
     def _learn(self, now: datetime, status: DeliveryStatus, *, is_down: bool) -> None:
         with self._lock:
             if status.success:
+                count(Metric.WEBHOOK_DELIVERIES)
                 self.failures = self._refused = 0
                 return
+            count(Metric.WEBHOOK_FAILURES)
             self._refused += 1
             if self.closed_until is None and (is_down or self._refused >= _HOPELESS):
                 self.failures += 1

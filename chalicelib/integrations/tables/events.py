@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib import limits
+from chalicelib import call, limits
 from chalicelib.integrations.shapes import DeliveryStatus
 from chalicelib.integrations.tables import IntegrationsItem
 from chalicelib.storage import keys
@@ -53,6 +53,8 @@ class StoredEvent:
     data: dict[str, Any]
     time: datetime
     statuses: list[DeliveryStatus]
+    request_id: str
+    """The call that caused it."""
 
 
 class EventItem(IntegrationsItem):
@@ -63,6 +65,7 @@ class EventItem(IntegrationsItem):
     time = TimeAttribute()
     statuses: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """By integration, as JSON text."""
+    request_id = UnicodeAttribute(default="")
     expires_at = NumberAttribute()
 
 
@@ -73,13 +76,13 @@ def _ref(tenant: TenantId, place: Place) -> EventItem:
 def _event(item: EventItem) -> StoredEvent:
     statuses: dict[str, str] = item.statuses.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     shown = [msgspec.json.decode(text, type=DeliveryStatus) for _, text in sorted(statuses.items())]
-    return StoredEvent(Place.of(item.sk), item.type, item.data, item.time, shown)
+    return StoredEvent(Place.of(item.sk), item.type, item.data, item.time, shown, item.request_id or "")
 
 
 def put_new(tx: Transaction, tenant: TenantId, place: Place, kind: str, data: dict[str, Any], time: datetime) -> None:
     """Add an event."""
     item = _ref(tenant, place)
-    item.type, item.data, item.time = kind, data, time
+    item.type, item.data, item.time, item.request_id = kind, data, time, call.request_id()
     item.expires_at = int((time + KEPT).timestamp())
     tx.put(item, label="event")
 

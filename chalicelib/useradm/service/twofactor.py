@@ -19,6 +19,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
+from chalicelib.observability import Metric, count
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.useradm import totp
 from chalicelib.useradm.service.users import RACES, about, find_user, get_user
@@ -157,6 +158,7 @@ def _step(user: User, given: str, now: datetime) -> int | None:
     step = totp.matching_step(_secret(user), given, now, after=user.tfa.step)
     if step is None:
         attempts.count(*_guard(user), now, timedelta(seconds=known.login_window))
+        count(Metric.LOGIN_FAILURES)
     return step
 
 

@@ -1,0 +1,68 @@
+"""The call that runs: the id by which everything that it causes is found, the time it has, and what it counts.
+
+A call is whatever Lambda was called for: a request, a message of a queue, a tick. Threads that work for one are started
+in a copy of its context (``contextvars``), and so belong to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RESERVE: Final = 1.0
+"""Seconds that are kept for the answer: what waits for a store gives up this long before Lambda ends the call."""
+
+
+class Context(Protocol):
+    """What Lambda says about a call next to its event."""
+
+    def get_remaining_time_in_millis(self) -> float:
+        """Milliseconds until Lambda gives the call up."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A call. ``ends``: when it has to be over, on the monotonic clock."""
+
+    request_id: str
+    ends: float
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+_current: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current() -> Call | None:
+    """The call that runs; None in the admin's command and in tests."""
+    return _current.get()
+
+
+def request_id() -> str:
+    """The id of the call that runs; empty outside of calls."""
+    running = _current.get()
+    return running.request_id if running is not None else ""
+
+
+def time_left() -> float:
+    """Seconds that the call that runs may still wait for others, never below 0; without end outside of calls."""
+    running = _current.get()
+    return max(0.0, running.ends - time.monotonic()) if running is not None else float("inf")
+
+
+@contextmanager
+def running(request_id: str, context: Context) -> Iterator[Call]:
+    """Everything in the block belongs to one call."""
+    ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _RESERVE
+    made = Call(request_id, ends)
+    token = _current.set(made)
+    try:
+        yield made
+    finally:
+        _current.reset(token)
