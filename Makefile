@@ -14,7 +14,7 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
-        format docs package deploy undeploy smoke env clean distclean
+        licences audit format docs package deploy undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -24,6 +24,7 @@ PHASES ?=
 PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
+AUDIT := .venv-audit/.ready
 PIP := bin/python -m pip install --quiet --disable-pip-version-check --no-input
 
 ##@ Use it
@@ -54,7 +55,7 @@ cost: $(READY) ## What a fleet costs on AWS (ARGS='--devices 10000 --poll 1800')
 bench: $(READY) $(ENGINE) ## Measure cost and speed
 	@$(PY) -m tests.bench $(ARGS)
 
-check: lint types imports spelling docs-check test ## Everything that CI runs, in its order
+check: lint types imports spelling docs-check licences test ## Everything that CI runs, in its order
 
 lint: $(READY) ## Ruff: rules and layout
 	@$(PY) -m ruff check .
@@ -76,6 +77,13 @@ docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.roles_page --check
 	@$(PY) -m infra.scripts.cost --check
 	@$(PY) -m infra.scripts.chalice_config --check
+
+licences: $(READY) ## May everything that is installed be used, and what ships be shipped?
+	@$(PY) -m infra.scripts.licences
+
+audit: $(READY) ## Known vulnerabilities in what ships (skipped with a line where the database is out of reach)
+	@if $(MAKE) $(AUDIT); then $(PY) -m infra.scripts.audit .venv-audit/bin/pip-audit; \
+	else echo "audit SKIPPED, pip-audit cannot be installed here"; fi
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
@@ -110,11 +118,11 @@ env: $(READY) $(ENGINE) ## Only build the environments
 clean: ## Remove what builds and checks leave behind
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
 	       .coverage .coverage.* .chalice/deployments .chalice/venv
-	@find . \( -name .git -o -name .venv -o -name .venv-engine -o -name .local \) -prune \
+	@find . \( -name .git -o -name .venv -o -name .venv-engine -o -name .venv-audit -o -name .local \) -prune \
 	       -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean ## ... and the environments
-	rm -rf .venv .venv-engine
+	rm -rf .venv .venv-engine .venv-audit
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## "; print "make COMMAND" } \
@@ -150,3 +158,6 @@ $(READY): requirements.txt requirements-dev.txt
 
 $(ENGINE): requirements-engine.txt
 	$(call make-venv,.venv-engine,requirements-engine.txt)
+
+$(AUDIT): requirements-audit.txt
+	$(call make-venv,.venv-audit,requirements-audit.txt)

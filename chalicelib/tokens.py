@@ -11,8 +11,6 @@ import time
 from functools import lru_cache
 from typing import Any
 
-import jwt
-
 from chalicelib.aws import signing_keys
 from chalicelib.errors import Unauthorized
 
@@ -24,6 +22,9 @@ _LEEWAY = 10
 
 def issue(claims: dict[str, Any]) -> str:
     """A signed token with these claims."""
+    # Imported here, with most of cryptography: workers and ticks see no token.
+    import jwt
+
     key = signing_keys.active()
     return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
@@ -45,6 +46,8 @@ def verify(token: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
+    import jwt
+
     # A device polls with one token for a week: its signature is checked once a process, its expiry every time.
     try:
         kid = str(jwt.get_unverified_header(token).get("kid"))

@@ -11,14 +11,16 @@ import time
 import uuid
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import settings
 from chalicelib.aws import client, link_secret, vault
 from chalicelib.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey  # noqa: TC004  # nobody evaluates them
 
 _BITS = 2048
 """Verification dominates: a 2048-bit key verifies in a third of the time of P-256, and outlives a week's token."""
@@ -35,13 +37,13 @@ class SigningKey:
     """A key and the name under which verifiers find it."""
 
     kid: str
-    private: rsa.RSAPrivateKey
+    private: RSAPrivateKey
 
 
 @dataclass(slots=True)
 class _Ring:
     active: str
-    keys: dict[str, rsa.RSAPrivateKey]
+    keys: dict[str, RSAPrivateKey]
     read_at: float
 
 
@@ -89,7 +91,11 @@ def _load(*, max_age: float) -> _Ring:
         return _ring[0]
 
 
-def _parse(pem: str) -> rsa.RSAPrivateKey:
+def _parse(pem: str) -> RSAPrivateKey:
+    # Imported here: workers and ticks see no token.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     key = serialization.load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("the signing key is no RSA key")
@@ -102,7 +108,7 @@ def active() -> SigningKey:
     return SigningKey(ring.active, ring.keys[ring.active])
 
 
-def public(kid: str) -> rsa.RSAPublicKey | None:
+def public(kid: str) -> RSAPublicKey | None:
     """The key of that name, for verifying; None if there is none (any more)."""
     key = _load(max_age=settings.current().key_cache).keys.get(kid)
     if key is None:
@@ -126,6 +132,9 @@ def rotate(*, withdraw_old: bool = False) -> str:
 
     Returns the new key's name.
     """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     vault.ensure()
     link_secret.ensure()
     stored = _read()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -115,6 +114,9 @@ def bearer(headers: Mapping[str, str]) -> str:
     """
     header = headers.get("authorization")
     if header is None:
+        # Imported here: devices and scripts send the header.
+        from http.cookies import CookieError, SimpleCookie
+
         _require_own_site(headers)
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get("JWT")

@@ -373,11 +373,15 @@ async def transfer(bench: Bench) -> None:
 
 def imports(size: Size, results: Results) -> None:
     """A cold start's imports, byte code ready."""
-    times = import_times(["botocore.session", "app"], size.import_rounds)
+    # What a first poll needs besides: its routes, and what reads its token.
+    poll = "app, jwt, chalicelib.artifacts.devices_v1, chalicelib.deployments.devices_v2"
+    times = import_times(["botocore.session", "app", poll], size.import_rounds)
     results.botocore = times["botocore.session"]
     results.add(
         "Cold start: imports in a fresh interpreter, CPU",
         Number("import app", times["app"] * 1000, "ms", times["app"]),
         Number("import botocore.session", results.botocore * 1000, "ms", results.botocore),
         Number("ratio", times["app"] / results.botocore, ""),
+        Number("import app and what a first poll needs besides", times[poll] * 1000, "ms", times[poll]),
+        Number("ratio of that", times[poll] / results.botocore, ""),
     )

@@ -1,0 +1,35 @@
+"""What an audit says, and when it fails."""
+
+import json
+
+from infra.scripts.audit import outcome
+
+CLEAN = {"name": "pyjwt", "version": "2.15.1", "vulns": []}
+BAD = {"name": "x", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"], "aliases": []}]}
+BAD_FOR_NOW = {"name": "y", "version": "1", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]}
+
+
+def test_nothing_known_passes():
+    assert outcome(json.dumps({"dependencies": [CLEAN]}), "") == (0, "1 distributions, nothing known")
+
+
+def test_what_the_database_does_not_have_is_no_good_news():
+    unheard_of = {"name": "z", "skip_reason": "not found"}
+
+    assert outcome(json.dumps({"dependencies": [CLEAN, unheard_of]}), "")[1].endswith("not looked up: z")
+    assert outcome(json.dumps({"dependencies": [unheard_of]}), "")[1].startswith("audit SKIPPED")
+
+
+def test_what_is_known_fails_and_says_what_helps():
+    assert outcome(json.dumps({"dependencies": [CLEAN, BAD, BAD_FOR_NOW]}), "Found 2 known vulnerabilities") == (
+        1,
+        "x 1: PYSEC-1, fixed in 2\ny 1: PYSEC-2, fixed in nothing yet",
+    )
+
+
+def test_a_database_out_of_reach_is_no_failure_and_no_silence():
+    status, words = outcome("", "Traceback ...\nConnectionError: no route\n")
+
+    assert status == 0
+    assert words.startswith("audit SKIPPED")
+    assert "no route" in words
