@@ -57,10 +57,10 @@ def time_left() -> float:
 
 
 @contextmanager
-def running(request_id: str, context: Context) -> Iterator[Call]:
-    """Everything in the block belongs to one call."""
-    ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _RESERVE
-    made = Call(request_id, ends)
+def running(request_id: str, context: Context | None) -> Iterator[Call]:
+    """Everything in the block belongs to one call. Without a ``context`` nobody ends it."""
+    left = float("inf") if context is None else context.get_remaining_time_in_millis() / 1000 - _RESERVE
+    made = Call(request_id, time.monotonic() + left)
     token = _current.set(made)
     try:
         yield made
