@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib import settings
-from chalicelib.aws import client, link_secret, vault
+from chalicelib.aws import client
 from chalicelib.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -121,10 +121,17 @@ def ensure_signing_key() -> str:
 
     Returns the active key's name.
     """
-    vault.ensure()
-    link_secret.ensure()
+    _ensure_other_secrets()
     stored = _read()
     return stored.active if stored else rotate()
+
+
+def _ensure_other_secrets() -> None:
+    # Imported here: only setting a server up makes secrets.
+    from chalicelib.aws import link_secret, vault
+
+    vault.ensure()
+    link_secret.ensure()
 
 
 def rotate(*, withdraw_old: bool = False) -> str:
@@ -135,8 +142,7 @@ def rotate(*, withdraw_old: bool = False) -> str:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    vault.ensure()
-    link_secret.ensure()
+    _ensure_other_secrets()
     stored = _read()
     kid = uuid.uuid4().hex[:12]
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
@@ -146,6 +152,8 @@ def rotate(*, withdraw_old: bool = False) -> str:
     old = {} if stored is None or withdraw_old else {stored.active: stored.keys[stored.active]}
     _write(_Stored(kid, {**old, kid: pem}), overwrite=stored is not None)
     if withdraw_old:
+        from chalicelib.aws import link_secret
+
         link_secret.replace()
     forget()
     return kid
