@@ -60,7 +60,11 @@ def show_list(request: Request, wanted: service.Wanted, device: service.Named | 
 
 
 def read_wanted(request: Request) -> service.Wanted:
-    """Which deployments a list shall show, as far as all its versions say it with the same words."""
+    """Which deployments a list shall show, as far as all its versions say it with the same words.
+
+    Raises:
+        BadRequest: an unknown status, type or order, or no time.
+    """
     query = request.query
     statuses, kind = set(filter(None, query.all("status"))), query.get("type")
     for status in statuses - _STATUSES:

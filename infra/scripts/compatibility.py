@@ -7,15 +7,13 @@ and its documents disagree. With ``--check`` nothing is written: the exit status
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import app
-from infra.scripts.package import ROOT
+from infra.scripts.pages import ROOT, main
 
 PAGE = ROOT / "docs" / "compatibility.md"
 SURFACE = Path(__file__).with_name("surface.txt")
@@ -119,20 +117,5 @@ def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Oper
     return "".join(text)
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="only say whether the page is up to date")
-    wanted = page(published(), answered(), reasons())
-    if not parser.parse_args().check:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(wanted)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == wanted:
-        return 0
-    print(f"{PAGE.relative_to(ROOT)} is out of date: make docs", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(PAGE, page(published(), answered(), reasons()), __doc__.splitlines()[0] if __doc__ else None)

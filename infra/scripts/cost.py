@@ -88,7 +88,7 @@ TRIP = 4.0
 """Milliseconds until DynamoDB has answered; not measured."""
 STORED = 8
 """KB that a device has in tables and indexes; not measured."""
-TICK_READS = 6
+TICK_READS = 17
 """Read units of the schedule's run when nothing is due, once a minute (docs/performance.md)."""
 EMPTY_POLLS = 15
 """Requests a minute with which Lambda asks one idle queue."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
 from chalicelib import limits
+from infra.scripts.pages import ROOT, main
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "chalicelib" / "limits.py"
 PAGE = ROOT / "docs" / "limits.md"
 UNITS = {"KIB", "MIB", "GIB"}
@@ -35,15 +31,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Write the page, or with ``--check`` say whether it is up to date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    if not parser.parse_args().check:
-        PAGE.write_text(page())
-    elif not PAGE.exists() or PAGE.read_text() != page():
-        sys.exit("docs/limits.md is out of date: make docs")
-
-
 if __name__ == "__main__":
-    main()
+    main(PAGE, page(), __doc__)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
 from chalicelib.rights import Permission
 from chalicelib.roles import rules
+from infra.scripts.pages import ROOT, main
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
+PAGE = ROOT / "docs" / "roles.md"
 
 HEAD = """# Roles
 
@@ -111,15 +108,5 @@ def page() -> str:
     )
 
 
-def main() -> None:
-    """Write the page, or with ``--check`` say whether it is up to date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    if not parser.parse_args().check:
-        PAGE.write_text(page())
-    elif not PAGE.exists() or PAGE.read_text() != page():
-        sys.exit("docs/roles.md is out of date: make docs")
-
-
 if __name__ == "__main__":
-    main()
+    main(PAGE, page(), __doc__)
