@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from chalicelib.cache import Cache
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import Frame
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
+from tests.devauth.fleet import device_path, set_of
 from tests.deviceconnect.peers import SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.probe import counted
 from tests.support.waiting import until
@@ -210,3 +212,21 @@ def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, conne
     assert answered.typ == "forward"
     assert asked.calls == []
     assert shown.by_operation == {"PutItem": 1, "UpdateItem": 1}
+
+
+def test_a_rejected_device_is_cut_off(front, api, device, connected, token, monkeypatch):
+    from chalicelib import settings
+
+    eager = replace(settings.current(), control_cache=0.0)
+    monkeypatch.setattr(settings, "current", lambda: eager)
+    with opened(front, user_path(device.id), token) as user:
+        say(user, Message(SHELL, "new"))
+        hear(user)
+        device_id, aid = set_of(api, device)
+        path = f"{device_path(device_id)}/auth/{aid}/status"
+        assert api.put(path, json={"status": "rejected"}).status_code == 204
+        say(user, Message(SHELL, "shell", body=b"still there?"))
+        told, _ = hear_all(user)
+    assert unpack(told[-1].body)["err"] == "access to the device has ended"
+    assert not [message for message in connected.heard if message.body == b"still there?"]
+    assert status_of(front, user_path(device.id), token) == 404

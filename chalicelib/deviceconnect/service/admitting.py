@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.deviceconnect.service import sending
 from chalicelib.errors import Forbidden, Unauthorized
 from chalicelib.features import Feature
-from chalicelib.fleet import control, heads
+from chalicelib.fleet import control, heads, membership
 from chalicelib.rights import Permission, Rights, groups_of
 from chalicelib.storage.keys import TenantId
 
@@ -32,12 +32,18 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
             raise Forbidden("forbidden")
 
 
+def is_welcome(tenant: TenantId, device_id: str) -> bool:
+    """Whether a device is accepted. Its websocket may be older than the word that it is not any more."""
+    head = heads.find(tenant, device_id)
+    return head is not None and head.auth_status == membership.ACCEPTED and not head.decommissioning
+
+
 def may_go_on(item: ConnectionItem) -> bool:
     """Whether the user of a connection may still be in its session.
 
     A terminal outlives the call that opened it by hours. So a token that was revoked, a user who was deleted or has
-    other roles, and a device that moved to another group end it at the next message, as soon as a warm process asks
-    again (``settings.control_cache``).
+    other roles, and a device that was rejected or moved to another group end it at the next message, as soon as a warm
+    process asks again (``settings.control_cache``).
     """
     return sending.admitted(item.connection, lambda: _judged(item))
 
@@ -51,10 +57,12 @@ def user_may_go_on(found: SessionItem) -> bool:
 def _judged(item: ConnectionItem) -> bool:
     from chalicelib.useradm import service as useradm
 
+    tenant = TenantId(item.tenant)
+    if not is_welcome(tenant, item.device):
+        return False
     token = getattr(item, "token", None)
     if token is None:
         return True  # it began before tokens were noted
-    tenant = TenantId(item.tenant)
     try:
         session = useradm.require_session(TenantId(item.home), str(item.user), token, tenant)
         require_reach(tenant, session.rights, item.device)

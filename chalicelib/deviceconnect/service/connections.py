@@ -11,7 +11,7 @@ from chalicelib import clock, limits
 from chalicelib.aws import push
 from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus, pack
-from chalicelib.deviceconnect.service import recordings, sending, watching
+from chalicelib.deviceconnect.service import admitting, recordings, sending, watching
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -70,7 +70,7 @@ def connect_user(tenant: TenantId, user: Caller, device_id: str, connection: str
     """
     now = clock.now()
     state = _connected(tables.find_state(tenant, device_id), now)
-    if state is None or state.place is None:
+    if state is None or state.place is None or not admitting.is_welcome(tenant, device_id):
         raise NotFound("failed to connect to device: device disconnected")
     item = tables.connection_ref(connection)
     item.device, item.endpoint, item.session = device_id, endpoint, str(uuid.uuid4())
