@@ -29,6 +29,8 @@ STAGE = "local-aws"
 """The stage that is deployed to it."""
 FOLDER = ROOT / ".local" / STAGE
 _LIMIT = 60.0
+_started: dict[Path, subprocess.Popen[bytes]] = {}
+"""The keepers that this process started, by their folder, and has to wait for if it also ends them."""
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
@@ -62,6 +64,7 @@ class LocalAws:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # it outlives this program and its terminal
             )
+        _started[self.folder] = keeper
         deadline = time.monotonic() + _LIMIT
         while time.monotonic() < deadline and keeper.poll() is None:
             if (found := self.variables()) is not None:
@@ -79,6 +82,8 @@ class LocalAws:
             if time.monotonic() > deadline:
                 raise RuntimeError("the embedded engine does not end")
             time.sleep(0.1)
+        if own := _started.pop(self.folder, None):
+            own.wait(_LIMIT)
         return True
 
     def keep(self) -> None:
