@@ -222,8 +222,9 @@ FUNCTIONS: Final = (
         memory=1024,
         timeout=29,
         why="Every key press passes through it: its time is what a terminal feels like. API Gateway waits for 29 s.",
-        reads=("fleet",),
+        reads=("fleet", "roles", "useradm"),  # a session ends with the right to it
         writes=("auditchains", "deviceconnect"),
+        notes=(Note("useradm", ("used",)),),
         audits=True,
         objects=(Objects(("recordings",), write=True),),
         pushes=True,
