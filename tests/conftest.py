@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import httpx2
+import hypothesis
 import pytest
 
 from infra import migrations
@@ -15,6 +16,10 @@ from infra.local.testing import LocalServer
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
+
+# Examples are judged by what they do, never by how long a busy machine takes for them.
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("house")
 
 PASSWORD = "a-long-enough-one"
 """The password of every user that fixtures make."""
