@@ -11,6 +11,7 @@ from tests.contract.description import described, needed
 pytestmark = needed
 
 BEYOND = {
+    Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
     Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "where an identity provider sends users back to",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -175,3 +176,23 @@ def test_files_of_nobody(front, api, device):
     assert (answer.status_code, answer.json()["error"]) == (409, "device disconnected")
     form = {"path": (None, "/f"), "file": ("f", b"x")}
     assert api.put(f"{place}/upload", files=form).status_code == 409
+
+
+def test_a_user_of_whose_end_nobody_told(server, tenant, api, device, token):
+    """As after a gateway that was killed: the session ends when its device leaves, at the latest."""
+    from chalicelib import clock
+    from chalicelib.deviceconnect import service, tables
+    from chalicelib.storage.keys import TenantId
+
+    websockets = server.gateway.websockets
+    with FakeDevice(server.url, device.token) as fake:
+        with opened(server.url, user_path(device.id), token) as user:
+            say(user, Message(SHELL, "new"))
+            hear(user)
+            [session] = tables.running_sessions(TenantId(tenant.id), device.id)
+            websockets._connections.pop(session.connection).end()
+        assert running(server, tenant.id, device) == 1
+        fake.drop()
+        until("the device is known to have gone", lambda: state(api, device) == "disconnected")
+        service.tick(clock.now() + timedelta(seconds=31))
+    assert running(server, tenant.id, device) == 0

@@ -163,6 +163,8 @@ def end_for_user(tenant: TenantId, session_id: str, text: str) -> None:
     error = Message(Proto.CONTROL, "error", session_id, body=pack({"err": text, "close": True}))
     if sending.to_user(found, error):
         push.close(found.endpoint, found.connection)
+    else:
+        disconnected(found.connection)  # nobody told that the user had gone
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:
