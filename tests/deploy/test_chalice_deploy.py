@@ -299,7 +299,7 @@ def test_a_decommissioned_device_is_cleared_out_by_the_queue_worker(
     [
         ("websocket_connect", "devauth", "get_item"),
         ("websocket_connect", "fleet", "delete_item"),
-        ("websocket_message", "useradm", "get_item"),
+        ("websocket_message", "useradm", "delete_item"),
         ("uploads", "devauth", "get_item"),
         ("api_handler", "auditlogs", "delete_item"),
         ("tick", "auditlogs", "delete_item"),
