@@ -117,6 +117,7 @@ FUNCTIONS: Final = (
         why="Waits for DynamoDB; the rows of a device that has seen thousands of deployments take minutes.",
         writes=(
             "artifacts",
+            "auditchains",
             "deployments",
             "devauth",
             "deviceconfig",
@@ -126,6 +127,8 @@ FUNCTIONS: Final = (
             "integrations",
             "inventory",
         ),
+        audits=True,  # the end of a terminal that was open on the device
+        objects=(Objects(("recordings",), write=True),),
         takes=Queue.DECOMMISSIONS,
         sends=(Queue.DELIVERIES,),
         pushes=True,
@@ -179,7 +182,7 @@ FUNCTIONS: Final = (
         reads=("inventory",),
         writes=("artifacts", "auditchains", "deployments", "deviceconnect", "fleet", "integrations", "tenantadm"),
         audits=True,
-        objects=(Objects(("artifacts",), read=True, delete=True),),
+        objects=(Objects(("artifacts",), read=True, delete=True), Objects(("recordings",), write=True)),
         sends=(Queue.DELIVERIES, Queue.REMOVALS, Queue.SNAPSHOTS),
         pushes=True,
         timer=True,
