@@ -57,7 +57,8 @@ class App(Chalice):
 
     def __init__(self, app_name: str, *, lazy: bool) -> None:
         """``lazy``: wait for calls."""
-        super().__init__(app_name=app_name)
+        # The logger of this name is ours (chalicelib/observability.py): Chalice must not give it another handler.
+        super().__init__(app_name=app_name, configure_logs=False)
         self._waiting = dict(MODULES)
         self._table: RouteTable | None = None
         if not lazy:
