@@ -232,6 +232,18 @@ def test_policies_count_only_when_asked_for(tmp_path: Path) -> None:
         assert connect(engine, "dynamodb").list_tables()["TableNames"] == []
 
 
+def test_an_apps_settings_do_not_leak_into_the_engines_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMPLIGHTER_S3_PUBLIC_URL", "http://127.0.0.1:1")
+
+    with Engine(tmp_path, persist=False) as engine:
+        environment = Path(f"/proc/{engine.pid}/environ").read_text()
+
+    assert "GATEWAY_PORT=" in environment
+    assert "LAMPLIGHTER_" not in environment
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

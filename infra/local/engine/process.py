@@ -140,7 +140,9 @@ class Engine:
         self.stop()
 
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        # Its Lambdas inherit what it has: an app's settings must reach them by their own configuration only.
+        foreign = ("AWS_", "LAMPLIGHTER_", "PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return inherited | {
             "AUTH": "true" if self._auth else "false",
             # A port of its own and no other: these two services would open theirs.
