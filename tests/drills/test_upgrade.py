@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from infra import migrations
+from infra.local.environment import applied
 from infra.migrations.words import Tables
+from tests.drills.conftest import Account, Site
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer
 
 if TYPE_CHECKING:
@@ -139,27 +142,30 @@ class Dies(Tables):
         LEFT[0] -= 1
 
 
-def test_a_migration_may_die_anywhere(dynamodb, stored, tenant, api: httpx2.Client):
-    me = api.get(ME).json()
-    old_form(dynamodb, tenant.id, me["id"])
-    stored(1)
-    deaths = 0
+def test_a_migration_may_die_anywhere(site: Site, account: Account):
+    """On storage of its own: each death begins with all tenants anew."""
+    [person] = site.manage("user", "list", "--tenant", account.tenant)
+    with applied(site.environment()):
+        dynamodb = boto3.client("dynamodb")
+        for writes in count():
+            old_form(dynamodb, account.tenant, person["id"])
+            dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": "1"}})
+            LEFT[0] = writes
+            died = False
+            try:
+                list(replace(migrations.store(), tables=Dies(dynamodb, PREFIX)).migrate())
+            except BrokenPipeError:
+                died = True
+                assert migrations.store().version() == 1, "not noted before everything is done"
+                list(migrations.store().migrate())
 
-    while True:
-        LEFT[0] = deaths
-        store = replace(migrations.store(), tables=Dies(dynamodb, PREFIX))
-        try:
-            list(store.migrate())
-        except BrokenPipeError:
-            deaths += 1
-            assert migrations.store().version() == 1, "not noted before everything is done"
-            continue
-        break
-
-    assert deaths >= 3
-    assert migrations.store().version() == migrations.CURRENT
-    about, user = items(dynamodb, tenant.id, me["id"])
-    assert ("version" in about, "roles" in user) == (True, True)
+            assert migrations.store().version() == migrations.CURRENT
+            about, user = items(dynamodb, account.tenant, person["id"])
+            assert ("version" in about, "roles" in user) == (True, True)
+            if not died:
+                break
+        dynamodb.close()
+    assert writes == 3, "the tenant, its user, the version"
 
 
 def test_migrations_have_no_gaps():
