@@ -121,6 +121,7 @@ def _start(options: Options, running: ExitStack) -> None:
     recordings = RestRecordings(url, tls.trusted())
     gateway = Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads, recordings=recordings)
     running.enter_context(websocket_api.delivering(gateway.websockets))
+    gateway.websockets.end_what_is_left()
     server.start(gateway)
     running.callback(server.stop)  # before everything that its requests need
     facts = {"url": url, "ca": str(tls.ca), "aws_endpoint": engine.endpoint}

@@ -115,6 +115,15 @@ class WebsocketApi:
         if self._connections.pop(connection.id, None) is not None:
             await self.call("$disconnect", connection.event("DISCONNECT", "$disconnect"))
 
+    def end_what_is_left(self) -> None:
+        """Tell the app of the connections that a killed server could not: they ended with its process."""
+        # Imported here: the app reads its settings once, after the caller has put them in place.
+        from chalicelib.deviceconnect.tables import ConnectionItem
+
+        for left in ConnectionItem.scan(ConnectionItem.sk == "CONNECTION"):
+            connection = Connection(self, left.connection, "")
+            self._run("$disconnect", connection.event("DISCONNECT", "$disconnect"))
+
     def send(self, connection: str, text: str) -> bool:
         """``POST @connections/ID``, from any thread; False if the connection is gone."""
         found = self._connections.get(connection)

@@ -13,7 +13,7 @@ from tests.clients import cli, programs
 from tests.clients.cli import MenderCli
 from tests.clients.device import DEVICE_TYPE, Kind, MenderClient
 from tests.clients.operator import Operator
-from tests.clients.running import RunningServer, free_port
+from tests.support.running import RunningServer, free_port
 
 NewClient = Callable[[str, Kind], MenderClient]
 Publish = Callable[..., str]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.clients.cli import MenderCli
     from tests.clients.operator import Operator
-    from tests.clients.running import RunningServer
+    from tests.support.running import RunningServer
 
 pytestmark = pytest.mark.clients
 

@@ -16,13 +16,13 @@ from tests.clients import programs
 from tests.clients.cli import MenderCli
 from tests.clients.operator import Operator
 from tests.clients.remote import Front, RemoteDevice
-from tests.clients.running import free_port
+from tests.support.running import free_port
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.clients.running import RunningServer
+    from tests.support.running import RunningServer
 
 pytestmark = pytest.mark.clients
 

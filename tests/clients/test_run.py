@@ -13,7 +13,7 @@ import pytest
 from infra.local.engine.process import ROOT
 from tests.clients import cli, programs
 from tests.clients.cli import MenderCli
-from tests.clients.running import RunningServer, free_port
+from tests.support.running import RunningServer, free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

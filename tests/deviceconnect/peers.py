@@ -55,13 +55,13 @@ def hear_all(link: ClientConnection) -> tuple[list[Message], int | None]:
 class FakeDevice:
     """A device as ``mender-connect`` is one on the wire: shells that echo, files in memory, ports that echo."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, **more: Any) -> None:
         self.files: dict[str, bytes] = {}
         self.heard: list[Message] = []
         self.changed = threading.Condition()
         self._uploads: dict[str, tuple[str, bytearray]] = {}
         self._downloads: dict[str, tuple[bytes, int, int]] = {}
-        self._opened = opened(url, DEVICE, token)
+        self._opened = opened(url, DEVICE, token, **more)
         self._socket = self._opened.__enter__()  # its end is this one's end
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -176,6 +176,18 @@ class FakeDevice:
 
     def _4_check_update(self, message: Message) -> None:
         self._reply(message, "check-update", props={"status": 1})
+
+
+class Stalling(FakeDevice):
+    """A device that begins to send a file, and then says nothing more."""
+
+    def __init__(self, url: str, token: str, **more: Any) -> None:
+        self.stalled = threading.Event()
+        super().__init__(url, token, **more)
+
+    def _pump(self, message: Message) -> None:
+        self._reply(message, "file_chunk", props={"offset": 0}, body=bytes(4096))
+        self.stalled.set()
 
 
 SHELL = Proto.SHELL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import pytest
 
 from chalicelib.deviceconnect.rules.envelope import Message
 from infra.relay import files
-from tests.deviceconnect.peers import SHELL, FakeDevice, hear, hear_all, opened, say, user_path
+from tests.deviceconnect.peers import SHELL, FakeDevice, Stalling, hear, hear_all, opened, say, user_path
 from tests.deviceconnect.relay import RelayProcess
 from tests.support.waiting import until
 
@@ -37,18 +36,6 @@ def running(server: LocalServer, tenant_id: str, device: Device) -> int:
     from chalicelib.storage.keys import TenantId
 
     return len(tables.running_sessions(TenantId(tenant_id), str(device.id)))
-
-
-class Stalling(FakeDevice):
-    """A device that begins to send a file, and then says nothing more."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.stalled = threading.Event()
-        super().__init__(url, token)
-
-    def _pump(self, message: Message) -> None:
-        self._reply(message, "file_chunk", props={"offset": 0}, body=bytes(4096))
-        self.stalled.set()
 
 
 def test_a_relay_that_is_killed(server, tenant, api, device, token, own_relay):

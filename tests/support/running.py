@@ -55,15 +55,20 @@ class RunningServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self) -> None:
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to stop, and wait until it has. May be repeated."""
         if self.code is not None:
             return
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(by)
         try:
-            self.code = self._process.wait(30)
+            self.code = self._process.wait(60)
         finally:
             self._process.kill()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self.code = self._process.wait(30)
 
     def output(self) -> str:
         """What it has printed."""
