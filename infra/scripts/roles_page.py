@@ -16,7 +16,8 @@ A user has **roles**; a role is made of **permission sets**, and a set may end a
 (its *scope*). Rights of several roles add up; what none of them gives is refused with 403. Everybody may use the own
 account (`Basic`). A user without roles has every right, as has one with `RBAC_ROLE_PERMIT_ALL`: so have the first
 user of a tenant, and those that are made without naming roles. Roles come with the enterprise plan: in smaller ones
-every user is an administrator.
+every user that is made is an administrator. Who had less rights when a tenant moved to a smaller plan keeps just those,
+until an administrator gives `RBAC_ROLE_PERMIT_ALL`.
 
 ```
 POST /api/management/v2/useradm/roles

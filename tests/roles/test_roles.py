@@ -233,6 +233,22 @@ class TestUsers:
         self.new(small, "RBAC_ROLE_CI", status=403)
         self.new(small, "RBAC_ROLE_PERMIT_ALL")
 
+    def test_a_smaller_plan_gives_nobody_more_rights(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+        from chalicelib.tenantadm import service
+
+        assert api.post(ROLES, json=role("R", scoped("ReadDevices"))).status_code == 201
+        users = [sign_in(tenant, name) for name in ("R", "RBAC_ROLE_OBSERVER")]
+        places = [f"{USERS}/{user.get(ME).json()['id']}" for user in users]
+
+        service.set_plan(tenant.id, plan="professional")
+
+        for user, place in zip(users, places, strict=True):
+            assert user.get("/api/management/v1/inventory/devices").status_code == 200
+            assert user.get(USERS).status_code == 403
+            assert api.put(place, json={"roles": ["RBAC_ROLE_CI"]}).status_code == 403
+            assert api.put(place, json={"roles": ["RBAC_ROLE_PERMIT_ALL"]}).status_code == 204
+            assert user.get(USERS).status_code == 200
+
 
 class TestRights:
     """What roles let their users do, and from when on."""

@@ -61,8 +61,8 @@ def rights_of(user: User) -> Rights:
 
 
 def _rights(tenant: TenantId, names: Collection[str]) -> Rights:
-    """What users with these roles may do. Where the plan has no roles, everyone is an administrator."""
-    if roles.PERMIT_ALL in names or not _has_roles(tenant):
+    """What users with these roles may do, also where the plan has no roles any more: a smaller plan gives no rights."""
+    if roles.PERMIT_ALL in names:
         return EVERYTHING
     return roles.rights(tenant, names)
 
