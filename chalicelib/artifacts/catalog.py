@@ -276,3 +276,9 @@ def storage(tenant: TenantId, name: str) -> shapes.StorageLimit:
     if name != "storage":
         raise BadRequest(f"unsupported limit {name[:64]}")
     return shapes.StorageLimit(control.get(tenant).storage_limit, int(usage_table.find(tenant).stored))
+
+
+def totals(tenant: TenantId) -> tuple[int, int, int]:
+    """How many artifacts and releases a tenant has, and how many bytes the artifacts are."""
+    item = usage_table.find(tenant)
+    return int(item.artifact_count), int(item.release_count), int(item.stored)

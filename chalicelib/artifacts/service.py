@@ -15,6 +15,7 @@ from chalicelib.artifacts.catalog import (
     release_of,
     show,
     storage,
+    totals,
 )
 from chalicelib.artifacts.leaving import erase
 from chalicelib.artifacts.releases import (
@@ -70,6 +71,7 @@ __all__ = [
     "storage",
     "tagged_names",
     "tick",
+    "totals",
     "upload",
     "verdict",
     "verify",

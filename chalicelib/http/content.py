@@ -8,6 +8,7 @@ The common case is one strict pass straight into the shape; only what that refus
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from chalicelib.errors import BadRequest, UnsupportedMediaType
 
 T = TypeVar("T")
 _scanner = json.JSONDecoder(strict=False)
+_WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 def decode(raw: bytes, shape: type[T], *, prefix: str = "failed to decode request body: ") -> T:
@@ -84,6 +86,21 @@ def _reason(error: Exception, raw: bytes) -> str:
 def encode(document: Any) -> str:
     """``document`` (shapes, dicts, lists, scalars) as JSON text."""
     return msgspec.json.encode(document).decode()
+
+
+def quality(accept: str, media_type: str) -> float:
+    """How much the ``Accept`` of a call asks for a media type: 0, not at all, to 1 (RFC 9110, 12.5.1).
+
+    What names the type more exactly decides. Parts that can't be read, and parameters of types, are ignored.
+    """
+    found: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = _WEIGHT.fullmatch(next((each for each in parameters if each.startswith("q=")), "q=1"))
+        if weight:
+            found[name] = max(found.get(name, 0.0), float(weight[1]))
+    ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+    return next((found[each] for each in ranges if each in found), 0.0)
 
 
 def require_json(content_type: str | None, raw: bytes) -> None:

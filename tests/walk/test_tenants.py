@@ -178,6 +178,7 @@ class Tenant:
             "/v1/useradm/sso/idp/metadata",
             "/v1/useradm/settings/tokens",
             "/v1/tenantadm/user/tenant",
+            "/v2/tenantadm/metrics",
         ]
         return {path: api.get(f"/api/management{path}").json() for path in paths}
 

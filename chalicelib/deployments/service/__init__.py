@@ -25,6 +25,7 @@ from chalicelib.deployments.service.polling import control_map, next_update
 from chalicelib.deployments.service.reach import is_within
 from chalicelib.deployments.service.reporting import read_log, report, store_log
 from chalicelib.deployments.service.schedule import tick
+from chalicelib.deployments.tables import read_totals as totals
 
 __all__ = [
     "Named",
@@ -57,4 +58,5 @@ __all__ = [
     "store_log",
     "targets",
     "tick",
+    "totals",
 ]

@@ -22,6 +22,7 @@ from chalicelib.devauth.service.operators import (
     set_status,
 )
 from chalicelib.devauth.service.requests import accept_automatically, authenticate
+from chalicelib.devauth.tables import counts
 
 __all__ = [
     "accept_automatically",
@@ -31,6 +32,7 @@ __all__ = [
     "clear_out",
     "count",
     "count_all",
+    "counts",
     "decide",
     "decommission",
     "device_limits",

@@ -35,6 +35,12 @@ def listed(tenant: TenantId) -> list[Integration]:
     return table.of_tenant(tenant)
 
 
+def totals(tenant: TenantId) -> tuple[int, int]:
+    """How many integrations a tenant has, and how many of them have a receiver that was down at the last attempt."""
+    known = control.get(tenant).subscribers
+    return len(known), lanes.failing(Lane(tenant, integration) for integration in known)
+
+
 def get(tenant: TenantId, integration: str) -> Integration:
     """The integration.
 

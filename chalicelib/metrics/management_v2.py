@@ -1,0 +1,45 @@
+"""``/management/v2/tenantadm/metrics``: the numbers of the tenant of the user who asks. Beyond Mender's API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib.errors import Forbidden
+from chalicelib.http import content
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.permissions import Permission
+from chalicelib.http.request import Reply
+from chalicelib.rights import EVERYWHERE
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+
+@endpoint(bp, "GET /management/v2/tenantadm/metrics", auth=Auth.USER, permission=Permission.DEVICES_READ)
+def show_numbers(request: Request) -> Reply:
+    """The tenant's numbers, each for who may count all of its things; with ``Accept: text/plain`` for Prometheus."""
+    # Imported here: it brings most features, which other calls of this service do without.
+    from chalicelib.metrics import rules, service
+
+    if not _sees_all(request, Permission.DEVICES_READ):
+        raise Forbidden("forbidden")
+    numbers = service.numbers(
+        request.tenant,
+        rollouts=_sees_all(request, Permission.DEPLOYMENTS_READ),
+        releases=_sees_all(request, Permission.RELEASES_READ),
+        webhooks=_sees_all(request, Permission.INTEGRATIONS_READ),
+    )
+    accept = request.headers.get("accept", "")
+    if content.quality(accept, rules.MEDIA_TYPE) > content.quality(accept, "application/json"):
+        return Reply(200, rules.exposition(rules.gauges(numbers)), content_type=rules.CONTENT_TYPE)
+    return Reply(200, numbers)
+
+
+def _sees_all(request: Request, permission: Permission) -> bool:
+    """Whether the caller has a right for all of the tenant's things, or may make this very call."""
+    return EVERYWHERE in request.identity.rights.scopes(permission, request.method, request.path)
