@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 METRICS = "/api/management/v2/tenantadm/metrics"
 TEXT = {"Accept": "text/plain"}
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "devices": {"accepted": 0, "noauth": 0, "pending": 0, "preauthorized": 0, "rejected": 0},
     "accepted_devices": {tier: {"count": 0, "limit": -1} for tier in ("standard", "micro", "system")},
     "users": 1,
