@@ -123,6 +123,19 @@ def test_a_hundred_open_and_finished_deployments_cost_a_poll_nothing(fleet: Worl
     assert (cost.read_units, cost.write_units) == (1, 0)
 
 
+def test_a_cold_process_reads_open_deployments_a_hundred_at_a_time(fleet: World, warm) -> None:
+    mine, other = fleet.devices
+    for number in range(60):
+        strangers = [str(uuid.uuid4()) for _ in range(11)]
+        fleet.deploy("release", [other.id, *strangers], name=f"open {number}")
+    from chalicelib.deployments.service import plans
+
+    plans._plans.clear()
+    with counted() as cost:
+        serves_nothing(mine.poll())
+    assert cost.by_operation == {"GetItem": 2, "BatchGetItem": 2}, "head, control; deployments, targets"
+
+
 def test_the_last_report_and_an_attempt_are_one_transaction(fleet: World, warm) -> None:
     device, _ = fleet.devices
     strangers = [str(uuid.uuid4()) for _ in range(9)]

@@ -22,6 +22,8 @@ from chalicelib.deployments.rules.targets import Targets
 from chalicelib.inventory.service import Term
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.deployments.tables import DeploymentItem
     from chalicelib.storage.keys import TenantId
 
@@ -87,6 +89,17 @@ def get(tenant: TenantId, deployment: str) -> Plan | None:
     return None if item is None else of(tenant, item)
 
 
+def load(tenant: TenantId, deployments: Iterable[str]) -> None:
+    """Have the plans of these deployments at hand, a hundred a read: a cold process may know none of very many."""
+    missing = [each for each in deployments if known(tenant, each) is None]
+    if len(missing) < 2:
+        return
+    found = tables.find_deployments(tenant, missing)
+    targets = tables.find_targets(tenant, (each for each, item in found.items() if not _has_all(item)))
+    for each, item in found.items():
+        of(tenant, item, targets.get(each))
+
+
 def known(tenant: TenantId, deployment: str) -> Plan | None:
     """The plan of a deployment if this process has it."""
     with _lock:
@@ -96,12 +109,12 @@ def known(tenant: TenantId, deployment: str) -> Plan | None:
         return plan
 
 
-def of(tenant: TenantId, item: DeploymentItem) -> Plan:
-    """The plan of a deployment that was just read."""
+def of(tenant: TenantId, item: DeploymentItem, targets: bytes | None = None) -> Plan:
+    """The plan of a deployment that was just read, perhaps with its targets."""
     with _lock:
         plan = _plans.get((tenant, item.deployment_id))
     if plan is None:
-        plan = _build(tenant, item)
+        plan = _build(tenant, item, targets)
         _keep(tenant, plan)
     return plan
 
@@ -111,7 +124,12 @@ def targets_key(tenant: TenantId, deployment: str) -> str:
     return s3.key(tenant, "targets", deployment)
 
 
-def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
+def _has_all(item: DeploymentItem) -> bool:
+    """Whether the item alone says it: small deployments have their targets in an item beside it."""
+    return bool(item.dynamic or item.in_bucket or item.packed)
+
+
+def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
     deployment = item.deployment_id
     dynamic = bool(item.dynamic)
     if dynamic:
@@ -119,7 +137,7 @@ def _build(tenant: TenantId, item: DeploymentItem) -> Plan:
     elif item.in_bucket:
         targets = Targets.from_bytes(s3.get(targets_key(tenant, deployment)))
     else:
-        targets = Targets.from_bytes(item.packed or tables.read_targets(tenant, deployment))
+        targets = Targets.from_bytes(item.packed or read or tables.read_targets(tenant, deployment))
     return Plan(
         id=deployment,
         sequence=int(item.sequence),

@@ -111,6 +111,7 @@ class _Poll:
             heads.commit(heads.write(self.head, current=None, decided=current.decides))
             raise Lost
         waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
+        plans.load(self.tenant, (each.deployment for each in waiting if not each.on_head))
         is_held = False
         for each in waiting:
             if is_held and not self._may_overtake(each):

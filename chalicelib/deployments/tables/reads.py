@@ -53,6 +53,13 @@ def read_targets(tenant: TenantId, deployment: str) -> bytes:
     return bytes(item.packed)
 
 
+def find_targets(tenant: TenantId, deployments: Iterable[str]) -> dict[str, bytes]:
+    """As :func:`read_targets`, of many deployments: those that have such an item, by id."""
+    wanted = [(deployment_pk(tenant, each), "TARGETS") for each in deployments]
+    found = TargetsItem.batch_get(wanted, consistent_read=True) if wanted else ()
+    return {keys.last_part(item.pk): bytes(item.packed) for item in found}
+
+
 def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | None:
     """What a configuration deployment brings; None if there is no such deployment, or it brings software."""
     item = ConfigurationItem.find(deployment_pk(tenant, deployment), "CONFIGURATION")
