@@ -1,7 +1,7 @@
 """A tenant's numbers, put together from what each feature counts as it writes.
 
 It may be asked for every few seconds, so its cost does not follow the fleet or its history: five small reads, of which
-only the count of users grows, by a read unit for some ten users. What no feature counts is left out rather than looked
+only the count of users grows, by a read unit for a dozen users. What no feature counts is left out rather than looked
 for: connected devices, deployments by how far they are, events that wait for a receiver.
 """
 

@@ -9,11 +9,10 @@ import httpx2
 import pytest
 
 from tests.deployments.world import DEVAUTH, World, serves
+from tests.integrations.test_delivery import DOWN, UP, later
 from tests.metrics.exposition import parse
 from tests.roles.test_roles import ROLES, role, scoped
 from tests.simulator.device import Device
-from tests.support.listening import answer as answering
-from tests.support.listening import says
 from tests.support.probe import counted
 
 if TYPE_CHECKING:
@@ -132,13 +131,16 @@ def test_users(api: httpx2.Client, tenant: Tenant, sign_in: SignIn, other: World
 
 def test_webhooks_whose_receiver_is_down(world: World, hooks: Hooks, other: World):
     down, up = hooks(), hooks()
-    down.listener.answering = says(answering("503 Service Unavailable"))
+    down.listener.answering = DOWN
     assert numbers(world.api)["webhooks"] == {"count": 2, "failing": 0}
     world.device()
     assert down.posted()
     assert up.posted()
 
     assert numbers(world.api)["webhooks"] == {"count": 2, "failing": 1}
+    down.listener.answering = UP
+    with later(down, minutes=1):
+        assert numbers(world.api)["webhooks"] == {"count": 2, "failing": 0}
     assert numbers(other.api) == EMPTY
 
 
