@@ -6,6 +6,7 @@ find the route, fill in what Chalice needs, and refuse what is no route. The ans
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_plus
@@ -26,6 +27,10 @@ STAGE: Final = "/api"
 
 _AS_SENT: Final = "/%:@!$&'()*+,;=~-._"
 """What a path may hold as it is."""
+_NOTHING: Final[Event] = dict.fromkeys(
+    ("body", "headers", "multiValueQueryStringParameters", "queryStringParameters", "stageVariables")
+)
+"""What Chalice looks for in every event, and these doors may leave out."""
 
 
 def path_of(event: Event) -> str:
@@ -34,14 +39,14 @@ def path_of(event: Event) -> str:
     A load balancer hands a path on as it was sent. An HTTP API may have decoded what is no delimiter: that is encoded
     again, as the routes expect it.
     """
-    path = quote(str(event.get("path") or ""), safe=_AS_SENT)
+    path = quote(str(event.get("path") or ""), safe=_AS_SENT, errors="replace")
     return path.removeprefix(STAGE) if path.startswith(STAGE + "/") else ""
 
 
 def serve(event: Event, table: RouteTable, handler: Handler) -> Event:
     """Answer an event of one of these doors by the handler of a REST API's events."""
     from_balancer = "elb" in event["requestContext"]
-    call = _balancers(event) if from_balancer else dict(event)
+    call = _NOTHING | (_balancers(event) if from_balancer else event)
     found = table.find(path_of(event))
     result = _answer(call, found, handler)
     if not from_balancer:
@@ -75,34 +80,55 @@ def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
 
 def _balancers(event: Event) -> Event:
     """A load balancer's event as a REST API would have sent it."""
-    headers: Mapping[str, list[str]] = event.get("multiValueHeaders") or {
-        name: [value] for name, value in (event.get("headers") or {}).items()
-    }
-    query: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {
-        name: [value] for name, value in (event.get("queryStringParameters") or {}).items()
-    }
+    headers: dict[str, list[str]] = {}
+    for name, values in _several(event, "multiValueHeaders", "headers"):
+        headers.setdefault(name.lower(), []).extend(values)
     # A load balancer leaves the query as it was sent.
-    decoded: dict[str, list[str]] = {}
-    for name, values in query.items():
-        decoded.setdefault(unquote_plus(name), []).extend(map(unquote_plus, values))
-    last = {name: values[-1] for name, values in headers.items() if values}
-    # It puts the address of whoever connected last.
-    client = last.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    query: dict[str, list[str]] = {}
+    for name, values in _several(event, "multiValueQueryStringParameters", "queryStringParameters"):
+        query.setdefault(unquote_plus(name), []).extend(map(unquote_plus, values))
+    last = {name: values[-1] for name, values in headers.items()}
+    if "cookie" in headers:
+        # HTTP/2 lets a browser send them one by one.
+        last["cookie"] = "; ".join(headers["cookie"])
     context = {
-        "requestId": last.get("x-amzn-trace-id") or str(uuid.uuid4()),
-        "identity": {"sourceIp": client, "userAgent": last.get("user-agent")},
+        "requestId": str(uuid.uuid4()),
+        "identity": {"sourceIp": _client(headers.get("x-forwarded-for", [])), "userAgent": last.get("user-agent")},
         "path": event.get("path"),
         "stage": STAGE.strip("/"),
     }
     return event | {
         "headers": last,
-        "multiValueHeaders": dict(headers),
-        "queryStringParameters": {name: values[-1] for name, values in decoded.items()} or None,
-        "multiValueQueryStringParameters": decoded or None,
-        "stageVariables": None,
+        "multiValueHeaders": headers,
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
         "body": event.get("body") or None,
         "requestContext": context,
     }
+
+
+def _several(event: Event, several: str, single: str) -> list[tuple[str, list[str]]]:
+    """Headers or parameters with their values, one at least, in whichever form the target group has them sent."""
+    pairs = (event.get(several) or {}).items() or ((name, [value]) for name, value in (event.get(single) or {}).items())
+    return [(name, values) for name, values in pairs if values]
+
+
+def _client(lines: list[str]) -> str:
+    """The address that a load balancer put last into ``X-Forwarded-For``; what is before it is the caller's own word.
+
+    Empty if it is none, or if the caller sent further lines, of which nothing says to which one it was added.
+    """
+    if len(lines) != 1:
+        return ""
+    text = lines[0].rpartition(",")[2].strip()
+    if text.startswith("["):  # with a port, by an attribute of the load balancer
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
 
 
 def _for_balancer(result: Event, *, several: bool) -> Event:

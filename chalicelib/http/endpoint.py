@@ -242,10 +242,11 @@ def _request(call: Call) -> Request:
 
 def _source_ip(context: Mapping[str, Any], headers: Mapping[str, str]) -> str:
     """The caller's address: what the edge says, where that is an edge of ours; else whoever connected."""
+    connected = str((context.get("identity") or {}).get("sourceIp") or "")
     edge = settings.current().edge_secret
-    if edge and hmac.compare_digest(headers.get(_EDGE, "").encode(), edge.encode()):
-        return headers.get(_CLIENT, "")
-    return str((context.get("identity") or {}).get("sourceIp", ""))
+    if edge and hmac.compare_digest(headers.get(_EDGE, "").encode(errors="replace"), edge.encode()):
+        return headers.get(_CLIENT) or connected
+    return connected
 
 
 def _raw(call: Call) -> bytes:

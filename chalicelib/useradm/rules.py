@@ -159,6 +159,8 @@ def network(address: str) -> str:
         return address
     if parsed.version == 4:
         return str(parsed)
+    if parsed.ipv4_mapped:  # all of these are in one /64
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
 
 

@@ -15,6 +15,8 @@ import boto3
 from infra.scripts.package import GATEWAY_RESPONSES, ROOT
 
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
+SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
+"""Settings that belong into no file: the environment of one deployment gives them, and later ones keep them."""
 
 
 class NotDeployedError(Exception):
@@ -44,6 +46,16 @@ class Deployed:
         if self.stage not in stages:
             raise NotDeployedError(f"there is no stage {self.stage}. Known are: {', '.join(stages)}")
         found: dict[str, Any] = stages[self.stage]
+        return found
+
+    @property
+    def configured(self) -> dict[str, str]:
+        """Variables of the functions by the configuration.
+
+        Raises:
+            NotDeployedError: there is no such stage.
+        """
+        found: dict[str, str] = self.config["environment_variables"]
         return found
 
     @cached_property
@@ -77,6 +89,11 @@ class Deployed:
             return f"{engine}/_aws/execute-api/{api['rest_api_id']}"
         return str(api["rest_api_url"]).rstrip("/").removesuffix("/api")
 
+    def public_url(self, given: str = "") -> str:
+        """Where devices reach it: as given, as configured, or API Gateway's own; empty if nobody knows that yet."""
+        own = self.url if self.of("rest_api") else ""
+        return given or self.configured.get(PUBLIC_URL, "") or own
+
     @property
     def websocket_url(self) -> str:
         """The WebSocket API."""
@@ -99,6 +116,22 @@ class Deployed:
     def all_log_groups(self) -> list[str]:
         """Also the one that Chalice makes for the REST function under a name that nobody logs to."""
         return sorted({*self.log_groups, *(each["log_group_name"] for each in self.of("log_group"))})
+
+    def variables(self, public_url: str) -> dict[str, str]:
+        """What the functions are to be told beyond their configuration: where they are reached, and secrets."""
+        kept = {name: value for name, value in self._running().items() if name in SECRETS}
+        given = {name: os.environ[name] for name in SECRETS if name in os.environ}
+        url = {PUBLIC_URL: public_url} if public_url else {}
+        return {name: value for name, value in kept.items() if name not in self.configured} | given | url
+
+    def _running(self) -> dict[str, str]:
+        """Variables of the functions as they are deployed; none where nothing is."""
+        service = boto3.client("lambda")
+        with suppress(service.exceptions.ResourceNotFoundException):
+            for function in self.functions[:1]:  # all have the same
+                known = service.get_function_configuration(FunctionName=function)
+                return dict(known.get("Environment", {}).get("Variables", {}))
+        return {}
 
     def answer_in_our_shape(self) -> None:
         """Give API Gateway's own errors the shape of all others. Chalice's next deployment takes it away again."""

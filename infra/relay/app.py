@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from chalicelib import limits
 from infra.relay import files, playback, sockets, uploads
@@ -41,7 +41,7 @@ class Relay:
         """What a websocket at one of Mender's paths wants, as the query of a WebSocket API; None for other paths."""
         found = _DEVICE_PATH.fullmatch(scope["path"])
         if found is not None and found[2] == "connect":
-            return {"device_id": unquote(found[1])}
+            return {"device_id": found[1]}
         return {} if scope["path"] == DEVICE else None
 
     def serves(self, scope: Scope) -> bool:
@@ -65,7 +65,7 @@ class Relay:
         if found is None:
             await self._socket(scope, receive, send, query)
             return
-        device = unquote(found[1])
+        device = found[1]
         if scope["type"] == "websocket":
             wish = {"device_id": device}
             await sockets.bridge(scope, receive, send, self._upstream, query=wish)
@@ -82,6 +82,5 @@ class Relay:
             await sockets.bridge(scope, receive, send, self._upstream, query={}, most=most)
             return
         text = query.get("sleep_ms", [""])[0]
-        sleep_ms = int(text) if text.isdigit() and len(text) < 9 else _SLEEP_MS
-        session = unquote(recorded[1])
-        await playback.play(scope, receive, send, self._recordings, session=session, sleep_ms=sleep_ms)
+        sleep_ms = int(text) if text.isdecimal() and len(text) < 9 else _SLEEP_MS
+        await playback.play(scope, receive, send, self._recordings, session=recorded[1], sleep_ms=sleep_ms)

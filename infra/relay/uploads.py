@@ -213,7 +213,7 @@ async def _measured(scope: Scope, form: Form) -> tuple[int, AsyncIterator[bytes]
     if size := int(form.fields.get("size", "").strip() or 0):
         return size, form.file
     said = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
-    if said.isdigit():
+    if said.isdecimal():
         return max(0, int(said) - form.frame), form.file
     collected = bytearray()
     async for piece in form.file:

@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy import engine, program, storage
-from infra.deploy.stage import PUBLIC_URL, Deployed, NotDeployedError
+from infra.deploy.stage import Deployed, NotDeployedError
 from infra.scripts.package import ROOT
 from infra.scripts.smoke import Smoke
 
@@ -40,15 +40,14 @@ def deploy(stage: str, *, public_url: str, parameters: dict[str, str], smoke: bo
     config = target.config
     _to_engine(target)
     say("storage")
-    bucket = config["environment_variables"]["LAMPLIGHTER_BUCKET"]
+    bucket = target.configured["LAMPLIGHTER_BUCKET"]
     say(f"  {storage.ensure(stage, {'Bucket': bucket, **parameters})}")
     say("keys")
     say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
     say("functions and APIs")
-    known = public_url or (target.url if target.of("rest_api") else "")
-    _chalice(target, "deploy", known)
+    _chalice(target, "deploy", target.variables(target.public_url(public_url)))
     target = Deployed(stage, project)
-    url = public_url or target.url
+    url = target.public_url(public_url)
     target.answer_in_our_shape()
     target.keep_logs_for(config["log_retention_in_days"])
     target.tell_public_url(url)
@@ -78,7 +77,7 @@ def undeploy(stage: str, *, project: Path = ROOT) -> None:
         engine.enter(variables)
     groups = target.all_log_groups
     if target.resources:
-        _chalice(target, "delete", "")
+        _chalice(target, "delete", {})
         target.delete_logs(groups)
     if own_engine:
         engine.LocalAws().stop()
@@ -128,16 +127,14 @@ def _to_engine(target: Deployed, *, start: bool = True) -> None:
     engine.enter(variables)
 
 
-def _chalice(target: Deployed, command: str, public_url: str) -> None:
-    added: dict[str, Any] = {}
-    if public_url:
-        added["environment_variables"] = {PUBLIC_URL: public_url}
+def _chalice(target: Deployed, command: str, variables: dict[str, str]) -> None:
+    added: dict[str, Any] = {"environment_variables": variables} if variables else {}
     if os.environ.get("AWS_ENDPOINT_URL"):
         arm = platform.machine() in ("aarch64", "arm64")
         added["lambda_architecture"] = "arm64" if arm else "x86_64"
     words = [sys.executable, "-m", program.__name__, "--project-dir", str(target.project), command]
-    variables = _inherited() | {program.ADDED: json.dumps({target.stage: added})}
-    done = subprocess.run([*words, "--stage", target.stage], cwd=ROOT, env=variables, check=False)
+    environment = _inherited() | {program.ADDED: json.dumps({target.stage: added})}
+    done = subprocess.run([*words, "--stage", target.stage], cwd=ROOT, env=environment, check=False)
     if done.returncode:
         raise DeployError(f"chalice {command} failed")
 
@@ -155,7 +152,7 @@ def _manage(stage: str, *words: str, password: str = "") -> Any:
 
 
 def _inherited() -> dict[str, str]:
-    # The settings of a stage come from its configuration and not from whoever happens to deploy it.
+    # The settings of a stage come from its configuration and not from whoever happens to deploy it; but for secrets.
     return {name: value for name, value in os.environ.items() if not name.startswith("LAMPLIGHTER_")}
 
 

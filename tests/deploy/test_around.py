@@ -8,7 +8,9 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from posixpath import normpath
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -26,7 +28,9 @@ from tests.walk.table import routes
 
 FOLDER = ROOT / "infra" / "templates"
 ALARMS, EDGE = read(FOLDER / "alarms.yaml")["Resources"], read(FOLDER / "edge.yaml")["Resources"]
+SECRET = {"Ref": "Secret"}
 NODE = shutil.which("node")
+TRANSFORMED: dict[str, Callable[[str], str]] = {"URL_DECODE": unquote, "NORMALIZE_PATH": normpath}
 
 
 def repeated(name: str) -> tuple[set[str], dict[str, Any]]:
@@ -112,6 +116,13 @@ def test_the_relay_serves_what_the_edge_sends_it(pattern: str) -> None:
     assert any(relay.serves({"type": kind, "path": path, "method": method}) for kind in ("http", "websocket"))
 
 
+def test_the_relay_takes_an_id_as_it_was_sent() -> None:
+    """ASGI has decoded it already."""
+    path = "/api/management/v1/deviceconnect/devices/a%41/connect"
+
+    assert Relay.wish({"path": path}) == {"device_id": "a%41"}
+
+
 def test_the_edge_sends_the_relay_what_its_page_says() -> None:
     page = (ROOT / "docs" / "remote-access.md").read_text()
     rows = re.findall(r"^\| (`/api/.*?) \|", page, re.MULTILINE)
@@ -138,18 +149,25 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
     for origin in origins:
         assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
         assert origin["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
-        assert origin["OriginCustomHeaders"][0]["HeaderName"] == "X-Lamplighter-Edge"
+    # Who does not ask for the caller's address does not get the secret.
+    told = {each["Id"]: each["OriginCustomHeaders"] for each in origins if "OriginCustomHeaders" in each}
+    assert told == {key: [{"HeaderName": "X-Lamplighter-Edge", "HeaderValue": SECRET}] for key in ("relay", "rest")}
     [relay] = [origin for origin in origins if origin["Id"] == "relay"]
     assert relay["CustomOriginConfig"]["OriginReadTimeout"] > PATIENCE
+    # All that CloudFront can be told of; anything else it does not keep.
+    errors = {each["ErrorCode"]: each for each in config["CustomErrorResponses"]}
+    assert errors == {
+        code: {"ErrorCode": code, "ErrorCachingMinTTL": 0}
+        for code in (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
+    }
     hsts = EDGE["Strict"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     assert hsts["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
 
 
 def test_the_firewall_counts_the_ways_in_that_need_no_token() -> None:
     rule = EDGE["Firewall"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
-    paths = [
-        each["ByteMatchStatement"]["SearchString"] for each in rule["ScopeDownStatement"]["OrStatement"]["Statements"]
-    ]
+    matches = [each["ByteMatchStatement"] for each in rule["ScopeDownStatement"]["OrStatement"]["Statements"]]
+    paths = [each["SearchString"] for each in matches]
     specs = [route.spec for route in routes(app)]
     open_to_all = {
         f"/api{spec.path}" for spec in specs if spec.auth is Auth.NONE and spec.path.startswith("/management")
@@ -157,6 +175,48 @@ def test_the_firewall_counts_the_ways_in_that_need_no_token() -> None:
 
     assert {path for path in open_to_all if not path.startswith(tuple(paths))} == set()
     assert all(any(path.startswith(each) for path in open_to_all) for each in paths)
+    for path in open_to_all:
+        for written in spellings(path):
+            assert any(counts(each, written) for each in matches), written
+
+
+def spellings(path: str) -> set[str]:
+    """A path as somebody may write it who wants to be taken for somebody else, and be served all the same."""
+    first, second, rest = path[1:].split("/", 2)
+    return {
+        path,
+        f"{path}/",
+        f"/{first}//{second}/{rest}",
+        f"/{first}/./{second}/{rest}",
+        f"/{first}/x/../{second}/{rest}",
+        f"/{first}/{second}/{quote_all(rest)}",
+    }
+
+
+def quote_all(text: str) -> str:
+    return "".join(f"%{ord(char):02x}" for char in text)
+
+
+def counts(match: dict[str, Any], path: str) -> bool:
+    """Whether a statement of the firewall is about a path, as AWS describes these transformations."""
+    for transformation in sorted(match["TextTransformations"], key=lambda each: int(each["Priority"])):
+        path = TRANSFORMED[transformation["Type"]](path)
+    if match["PositionalConstraint"] == "EXACTLY":
+        return path == match["SearchString"]
+    return path.startswith(match["SearchString"])
+
+
+@pytest.mark.parametrize("name", ["door-balancer", "relay"])
+def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
+    """By CloudFront's prefix list: past the edge there is no firewall."""
+    template = read(FOLDER / f"{name}.yaml")
+    nothing, open_to_all = {"Ref": "AWS::NoValue"}, "IsForEverybody"
+    [rule] = template["Resources"]["BalancerGroup"]["Properties"]["SecurityGroupIngress"]
+
+    assert template["Conditions"] == {open_to_all: {"Fn::Equals": [{"Ref": "OnlyFrom"}, ""]}}
+    assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
+    assert rule["CidrIp"] == {"Fn::If": [open_to_all, "0.0.0.0/0", nothing]}
+    assert rule["SourcePrefixListId"] == {"Fn::If": [open_to_all, nothing, {"Ref": "OnlyFrom"}]}
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
@@ -183,6 +243,34 @@ def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
         "TargetGroupAttributes"
     ]
     assert listener["Properties"]["Protocol"] == "HTTPS"
+    [balancer] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    assert {"Key": "routing.http.xff_header_processing.mode", "Value": "append"} in balancer["Properties"][
+        "LoadBalancerAttributes"
+    ]
+
+
+@pytest.mark.parametrize("name", ["door-balancer", "relay"])
+def test_load_balancers_speak_tls_of_today_only(name: str) -> None:
+    for listener in resources(FOLDER / f"{name}.yaml", "AWS::ElasticLoadBalancingV2::Listener").values():
+        assert (listener["Properties"]["Protocol"], listener["Properties"]["Port"]) == ("HTTPS", 443)
+        assert listener["Properties"]["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
+
+
+def test_the_relay_has_no_right_and_no_secret() -> None:
+    [task] = resources(FOLDER / "relay.yaml", "AWS::ECS::TaskDefinition").values()
+    [container] = task["Properties"]["ContainerDefinitions"]
+    [log] = resources(FOLDER / "relay.yaml", "AWS::Logs::LogGroup").values()
+
+    assert "TaskRoleArn" not in task["Properties"]
+    assert "Secrets" not in container
+    assert {each["Name"] for each in container["Environment"]} == {
+        "RELAY_WEBSOCKETS",
+        "RELAY_REST",
+        "RELAY_NOTICE",
+        "RELAY_SPREAD",
+    }
+    assert container["ReadonlyRootFilesystem"] is True
+    assert log["Properties"]["RetentionInDays"] == 30
 
 
 STACKS = {

@@ -1,0 +1,110 @@
+"""What functions are told beyond their configuration: where they are reached, and secrets that are in no file."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.deploy.stage import SECRETS, Deployed
+from infra.local import environment
+from infra.local.engine.process import Engine
+
+STAGE = "some"
+EDGE, MAIL = SECRETS
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, engine: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".chalice" / "deployed").mkdir(parents=True)
+    configure(tmp_path)
+    return tmp_path
+
+
+def configure(project: Path, **variables: str) -> None:
+    stages = {STAGE: {"environment_variables": variables}}
+    (project / ".chalice" / "config.json").write_text(json.dumps({"stages": stages}))
+
+
+def note(project: Path, function: str) -> None:
+    """As Chalice does once it has deployed a function."""
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
+    noted = {"resources": [{"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn}]}
+    (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps(noted))
+
+
+def running(project: Path, function: str, **variables: str) -> None:
+    """A function that was deployed with these."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "")
+    service = boto3.client("lambda")
+    service.create_function(
+        FunctionName=function,
+        Runtime="python3.13",
+        Handler="app.app",
+        Role="arn:aws:iam::000000000000:role/some",
+        Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": variables},
+    )
+    service.close()
+    note(project, function)
+
+
+def told(project: Path) -> dict[str, str]:
+    return Deployed(STAGE, project).variables("https://devices.example.com")
+
+
+URL = {"LAMPLIGHTER_PUBLIC_URL": "https://devices.example.com"}
+
+
+def test_a_first_deployment_is_told_what_its_environment_says(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(project) == URL
+
+    monkeypatch.setenv(EDGE, "between-us")
+    monkeypatch.setenv("LAMPLIGHTER_SIGNUP", "true")
+
+    assert told(project) == URL | {EDGE: "between-us"}
+
+
+def test_later_ones_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running(project, "kept", **{EDGE: "between-us", MAIL: "smtp://mail", "LAMPLIGHTER_STAGE": STAGE})
+
+    assert told(project) == URL | {EDGE: "between-us", MAIL: "smtp://mail"}
+
+    monkeypatch.setenv(EDGE, "")
+    assert told(project)[EDGE] == ""
+    configure(project, **{MAIL: "smtp://another"})
+    assert MAIL not in told(project), "the stage's own setting is the newer one"
+
+
+def test_a_function_that_somebody_deleted_has_none(project: Path) -> None:
+    note(project, "deleted")
+
+    assert told(project) == URL
+
+
+def test_the_url_is_the_one_that_was_given_last(project: Path) -> None:
+    target = Deployed(STAGE, project)
+    assert target.public_url() == ""
+
+    api = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "own"}
+    (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps({"resources": [api]}))
+    assert Deployed(STAGE, project).public_url().endswith("/_aws/execute-api/own")
+
+    configure(project, **URL)
+    assert Deployed(STAGE, project).public_url() == URL["LAMPLIGHTER_PUBLIC_URL"]
+    assert Deployed(STAGE, project).public_url("https://other.example.com") == "https://other.example.com"
