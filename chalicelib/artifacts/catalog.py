@@ -242,9 +242,7 @@ def remove(
     size = sum(one.size for one in gone.values())
     usage_table.add(tx, tenant, size=-size, artifacts=-len(gone), releases=0 if left else -1)
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, what, change=change)
-    try:
-        tx.commit()
-    except ConditionFailed:
+    if not tx.try_commit():
         return False
     candidates.forget(tenant, release.name)
     for upload in garbage:

@@ -192,11 +192,8 @@ def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[st
         usage_table.save_tags(tx, known, counts)
         if wanted != item.tags:
             _record(tx, tenant, name, f"Tags: {', '.join(item.tags) or '(none)'} -> {', '.join(wanted) or '(none)'}")
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return
+        if tx.try_commit():
+            return
     raise Unavailable
 
 

@@ -122,7 +122,7 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
             answer.drain_conn()
         pause = random.uniform(0, 0.1 * 2**attempt)  # noqa: S311  # jitter, not a secret
         time.sleep(min(pause, calls.time_left()))  # noqa: TID251  # shorter than any schedule
-    raise Unavailable("service unavailable") from last
+    raise Unavailable from last
 
 
 def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:

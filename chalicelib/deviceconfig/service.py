@@ -147,7 +147,7 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
             continue  # the device, or what is wanted of it, has changed since it was read
         _wake(tenant, device_id)
         return deployment
-    raise Unavailable("service unavailable", retry_after=1)
+    raise Unavailable(retry_after=1)
 
 
 def _wake(tenant: TenantId, device_id: str) -> None:

@@ -80,7 +80,7 @@ def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
             continue
         notices.order(tenant, device_id, [each.alert for each in taken if each.changes])
         return
-    raise Unavailable("service unavailable", retry_after=1)
+    raise Unavailable(retry_after=1)
 
 
 def _kept(device_id: str, taken: Taken) -> Alert:

@@ -22,7 +22,7 @@ from chalicelib.roles import rules, tables
 from chalicelib.roles.rules import PERMIT_ALL
 from chalicelib.roles.shapes import PermissionSet, Role
 from chalicelib.roles.tables import GONE, Document, Stored
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -258,9 +258,7 @@ def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document 
     if document is not None:
         about = Object(ObjectType.ROLE, document.name, {"name": document.name})
         auditlogs.record(tx, tenant, action, about, change=msgspec.json.encode([before, after]).decode())
-    try:
-        tx.commit()
-    except ConditionFailed:
+    if not tx.try_commit():
         return False
     _cache.forget(tenant)
     return True

@@ -141,6 +141,18 @@ class Transaction:
             time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311, TID251  # not for security
         raise Unavailable("service unavailable")
 
+    def try_commit(self) -> bool:
+        """:meth:`commit`, for who reads and decides again whatever changed meanwhile: whether everything was written.
+
+        Raises:
+            Unavailable: as :meth:`commit`.
+        """
+        try:
+            self.commit()
+        except ConditionFailed:
+            return False
+        return True
+
     def _all_writes(self) -> list[_Write]:
         late = Transaction()
         for add in self._late:

@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import math
 import uuid
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from chalicelib.errors import BadRequest, Conflict, Forbidden, TooManyRequests, 
 from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import passwords, rules, service
 from chalicelib.useradm.service import twofactor
 from chalicelib.useradm.tables import attempts, users
@@ -160,11 +159,7 @@ def _store(
     sessions.sort(key=lambda row: row.created, reverse=True)
     rows.put_new(tx, user, token)
     rows.delete_all(tx, user, sessions[limits.SESSIONS_PER_USER - 1 :])
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return None
-    return token
+    return token if tx.try_commit() else None
 
 
 def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
@@ -202,11 +197,8 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
         rows.put_new(tx, user, token)
         rows.delete_all(tx, user, expired)
         auditlogs.record(tx, tenant, auditlogs.Action.CREATE, _about(token))
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return _jwt(user, token)
+        if tx.try_commit():
+            return _jwt(user, token)
     raise Unavailable
 
 
@@ -224,8 +216,7 @@ def revoke_token(tenant: TenantId, user_id: str, token_id: str) -> None:
     tx = Transaction()
     rows.delete_present(tx, tenant, user_id, token_id)
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, _about(row))
-    with suppress(ConditionFailed):  # another call revoked it
-        tx.commit()
+    tx.try_commit()  # fails where another call was faster
 
 
 def _about(token: Token) -> auditlogs.Object:

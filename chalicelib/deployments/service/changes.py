@@ -124,7 +124,7 @@ def commit(change: Change, now: datetime) -> None:
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
         return
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def _raise_if_decided(failure: ConditionFailed) -> None:

@@ -22,7 +22,7 @@ from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unpro
 from chalicelib.features import Feature
 from chalicelib.fleet import control, membership
 from chalicelib.inventory import service as inventory
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -225,11 +225,9 @@ def abort(tenant: TenantId, deployment: str) -> None:
         about = {"name": item.name, "artifact_name": item.artifact_name}
         what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
         auditlogs.record(tx, tenant, auditlogs.Action.ABORT, what)
-        try:
-            tx.commit()
-        except ConditionFailed:
+        if not tx.try_commit():
             continue
         if not plan.on_heads:
             control.forget(tenant)
         return
-    raise Unavailable("service unavailable")
+    raise Unavailable

@@ -112,7 +112,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
         if waiters is None:
             control.forget(tenant)
         return draft.id
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def find_waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:

@@ -64,7 +64,7 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
         except (Lost, Withdrawn):
             control.forget(tenant)
             lost += 1
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool:
@@ -132,7 +132,7 @@ def forget_history(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> No
         except Lost:
             continue
         return
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def _delete(tenant: TenantId, device_id: str, rows: list[RowItem], now: datetime) -> None:

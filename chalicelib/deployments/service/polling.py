@@ -62,7 +62,7 @@ def next_update(
             head = again
         else:
             return _with_map(tenant, served) if served is not None and takes_map else served
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def _with_map(tenant: TenantId, served: Instructions) -> Instructions:
@@ -218,7 +218,7 @@ class _Poll:
         for artifact in self._candidates(plan):
             if artifact.id == current.a:
                 return self._instructions(plan, artifact)
-        raise Unavailable("service unavailable")
+        raise Unavailable
 
     def _retry(self, plan: Plan, current: Current, wanted: str) -> Instructions | None:
         """The next attempt after a failure: the device may provide other things than before."""

@@ -69,7 +69,7 @@ def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusRepo
             head = again
         else:
             return
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status: Status, substate: str | None) -> None:

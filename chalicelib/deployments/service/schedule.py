@@ -88,10 +88,4 @@ def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:
 
 
 def _postpone(item: DeploymentItem | RowItem, now: datetime) -> None:
-    tx = Transaction()
-    later = due.at(item.deployment_id, now + _AGAIN)
-    tx.update(DeploymentItem(item.pk, item.sk), later, DeploymentItem.due_sk == item.due_sk, label="due")
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return
+    item.update_if(due.at(item.deployment_id, now + _AGAIN), DeploymentItem.due_sk == item.due_sk)

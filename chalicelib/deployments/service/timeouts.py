@@ -16,7 +16,6 @@ from chalicelib.deployments.tables import RowItem
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.storage import due
-from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,9 +78,4 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
 
 
 def _forget(row: RowItem) -> None:
-    tx = Transaction()
-    tx.update(RowItem(row.pk, row.sk), due.never(), RowItem.due_sk == row.due_sk, label="due")
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return
+    row.update_if(due.never(), RowItem.due_sk == row.due_sk)

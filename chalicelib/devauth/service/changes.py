@@ -63,7 +63,7 @@ def decided(attempt: Callable[[], T]) -> T:
             return attempt()
         except OvertakenError:
             continue
-    raise Unavailable("service unavailable", retry_after=1)
+    raise Unavailable(retry_after=1)
 
 
 def save(tenant: TenantId, before: Device, after: Device | None, note: Note | None = None) -> None:

@@ -21,7 +21,7 @@ from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.tenantadm import service as tenantadm
 from chalicelib.tiers import Tier
 
@@ -171,11 +171,8 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
     tables.checked_in(tx, tenant, device, now)
     tx.update(heads.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
-    try:
-        tx.commit()
-    except ConditionFailed:
-        # Someone changed the device meanwhile. Its token stands or falls by the head; the note can wait.
-        return
+    # If someone changed the device meanwhile, the note can wait: its token stands or falls by the head.
+    tx.try_commit()
 
 
 def _claims(tenant: TenantId, device: Device, held: AuthSet, now: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus,
 from chalicelib.deviceconnect.service import admitting, recordings, sending, watching
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,16 +50,14 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
         item.device, item.endpoint = device_id, endpoint
         tx = Transaction()
         tables.put_connected(tx, tenant, item, before, clock.now())
-        try:
-            tx.commit()
-        except ConditionFailed:
+        if not tx.try_commit():
             continue
         sending.forget_device(tenant, device_id)
         place = before.place if before is not None else None
         if place is not None and place[1] != connection:
             push.close(*place)
         return
-    raise Unavailable("service unavailable")
+    raise Unavailable
 
 
 def connect_user(tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str) -> str:

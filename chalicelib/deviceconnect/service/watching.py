@@ -9,7 +9,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.deviceconnect import tables
 from chalicelib.deviceconnect.rules.envelope import Proto, unpack
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.deviceconnect.rules.envelope import Message
@@ -59,7 +59,4 @@ def _shell(tenant: TenantId, device_id: str, session_id: str, *, is_open: bool) 
     action = Action.OPEN_TERMINAL if is_open else Action.CLOSE_TERMINAL
     what = Object(ObjectType.DEVICE, device_id)
     auditlogs.record(tx, tenant, action, what, meta={"session_id": [session_id]})
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return  # a terminal that is open, or closed, already
+    tx.try_commit()  # fails where the terminal is open, or closed, already

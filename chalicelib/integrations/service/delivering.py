@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +33,7 @@ from chalicelib.integrations.tables import integrations as table
 from chalicelib.integrations.tables import lanes
 from chalicelib.integrations.tables.lanes import Lane, WaitingItem
 from chalicelib.observability import Metric, count
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.integrations.tables.events import Place, StoredEvent
@@ -182,8 +181,7 @@ class _Run:
             lanes.tried(tx, row, None if is_down else retry_at)
             self._come_back(self.closed_until or retry_at)
         # A failure means that the event is gone, or that another worker has the lane by now.
-        with suppress(ConditionFailed):
-            tx.commit()
+        tx.try_commit()
         return settled
 
     def _post(self, event: StoredEvent) -> tuple[DeliveryStatus, bool]:

@@ -155,12 +155,9 @@ def delete(tenant: TenantId, integration: str) -> None:
         control.change_subscribers(tx, tenant, partial(_without, integration))
         record(tx, tenant, Action.DELETE, _object(gone))
         tx.then(Wake(tenant, integration))
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        control.forget(tenant)
-        return
+        if tx.try_commit():
+            control.forget(tenant)
+            return
     raise Unavailable
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.aws import vault
 from chalicelib.integrations.tables import integrations as table
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -24,9 +24,5 @@ def seal_anew(tenant: TenantId) -> int:
             continue
         tx = Transaction()
         table.set_secret(tx, tenant, found, sealed)
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        count += 1
+        count += tx.try_commit()
     return count

@@ -124,7 +124,7 @@ def _commit(change: Callable[[Transaction], None]) -> None:
                 raise _refused(error) from error
             continue
         return
-    raise Unavailable("service unavailable", retry_after=1)
+    raise Unavailable(retry_after=1)
 
 
 def _refused(error: ConditionFailed) -> Exception:

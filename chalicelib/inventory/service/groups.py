@@ -12,7 +12,7 @@ from chalicelib.fleet import membership
 from chalicelib.inventory.rules import groups
 from chalicelib.inventory.shapes import Moved
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -155,13 +155,10 @@ def _move_batch(
             devices.set_group(tx, tenant, head.device_id, group)
             _record(tx, tenant, head, group)
         membership.count_moves(tx, tenant, moving, group)
-        try:
-            tx.commit()
-        except ConditionFailed:
-            # One of them was moved, decided on or removed meanwhile.
-            continue
-        return len(heads), len(moving)
-    raise Unavailable("service unavailable", retry_after=1)
+        if tx.try_commit():
+            return len(heads), len(moving)
+        # One of them was moved, decided on or removed meanwhile.
+    raise Unavailable(retry_after=1)
 
 
 def _record(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:

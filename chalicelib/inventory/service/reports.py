@@ -20,7 +20,7 @@ from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,9 +123,6 @@ def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transacti
         if device is None:
             # Users may tag what is not there (C); a device whose row is gone is being removed.
             return
-        try:
-            write(device).commit()
-        except ConditionFailed:
-            continue
-        return
-    raise Unavailable("service unavailable", retry_after=1)
+        if write(device).try_commit():
+            return
+    raise Unavailable(retry_after=1)

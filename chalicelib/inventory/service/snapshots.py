@@ -98,7 +98,7 @@ def _read(key: str, version: str | None, start: int, stop: int) -> bytes:
         return s3.get(key, version, span=(start, stop))
     except NotFound as error:
         # It was replaced twice since the pointer was read, or within this one search.
-        raise Unavailable("service unavailable", retry_after=1) from error
+        raise Unavailable(retry_after=1) from error
 
 
 def load(pointer: Pointer) -> Snapshot | None:

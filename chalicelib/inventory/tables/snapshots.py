@@ -12,7 +12,7 @@ from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def lease(tenant: TenantId, before: Pointer, key: str, now: datetime, until: dat
         SnapshotItem.garbage.set([*before.garbage, *left]),
     ]
     tx.update(_ref(tenant), actions, free, label="lease")
-    return _done(tx)
+    return tx.try_commit()
 
 
 def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool:
@@ -109,15 +109,7 @@ def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool
         SnapshotItem.until.remove(),
     ]
     tx.update(_ref(tenant), actions, SnapshotItem.building == key, label="lease")
-    return _done(tx)
-
-
-def _done(tx: Transaction) -> bool:
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return False
-    return True
+    return tx.try_commit()
 
 
 def ask(tx: Transaction, tenant: TenantId) -> None:

@@ -110,7 +110,7 @@ def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
         finally:
             for each in touched:
                 control.forget(each)
-    raise Unavailable("service unavailable", retry_after=1)
+    raise Unavailable(retry_after=1)
 
 
 def changed(

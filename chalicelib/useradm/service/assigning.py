@@ -15,7 +15,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
 from chalicelib.useradm.service.users import RACES, about, get_user
@@ -56,11 +56,8 @@ def assign(provider: TenantId, who: str, tenants: Collection[str], role: str) ->
         users.set_assigned(tx, user, clock.now(), assigned)
         change = f"{user.email} works in: {', '.join(assigned) or 'no other tenant'}"
         auditlogs.record(tx, provider, Action.UPDATE, about(user), change=change)
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return
+        if tx.try_commit():
+            return
     raise Unavailable
 
 

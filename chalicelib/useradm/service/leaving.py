@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.errors import Unavailable
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm.service.users import RACES
 from chalicelib.useradm.tables import leaving, users
 
@@ -38,10 +38,7 @@ def _withdraw(user: User, tenant: TenantId) -> None:
         users.set_assigned(
             tx, now, clock.now(), {each: roles for each, roles in now.assigned.items() if each != tenant}
         )
-        try:
-            tx.commit()
-        except ConditionFailed:
-            now = users.find(user.tenant, user.id)
-            continue
-        return
+        if tx.try_commit():
+            return
+        now = users.find(user.tenant, user.id)
     raise Unavailable

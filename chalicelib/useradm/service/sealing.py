@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.aws import vault
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm.tables import providers, users
 
 if TYPE_CHECKING:
@@ -23,19 +23,11 @@ def seal_anew(tenant: TenantId) -> int:
         if sealed is not None:
             tx = Transaction()
             users.set_sealed(tx, user, sealed)
-            count += _committed(tx)
+            count += tx.try_commit()
     for provider in providers.of_tenant(tenant):
         sealed = vault.anew(provider.secret, tenant, provider.id)
         if sealed is not None:
             tx = Transaction()
             providers.set_sealed(tx, provider, sealed)
-            count += _committed(tx)
+            count += tx.try_commit()
     return count
-
-
-def _committed(tx: Transaction) -> bool:
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return False
-    return True

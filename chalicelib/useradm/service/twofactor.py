@@ -20,7 +20,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
 from chalicelib.observability import Metric, count
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import totp
 from chalicelib.useradm.service.users import RACES, about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
@@ -179,9 +179,6 @@ def _change(tenant: TenantId, user_id: str, decide: Callable[[User], TwoFactor])
             forgive(tx, user, now)
         what = f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}"
         auditlogs.record(tx, tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return
+        if tx.try_commit():
+            return
     raise Unavailable

@@ -281,9 +281,6 @@ def delete_user(tenant: TenantId, user_id: str, by: Rights = EVERYTHING) -> None
         access.swap_roles(tx, user, ())
         tokens.delete_all(tx, user, tokens.of_user(tenant, user_id))
         auditlogs.record(tx, tenant, Action.DELETE, about(user))
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return
+        if tx.try_commit():
+            return
     raise Unavailable

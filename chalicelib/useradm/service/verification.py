@@ -131,11 +131,7 @@ def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
     else:
         now = clock.now()
         requests.put(tx, user.tenant, user.id, Request(purpose, address, now, now + purpose.life, _hash(secret)))
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return None
-    return secret
+    return secret if tx.try_commit() else None
 
 
 def _hash(secret: str) -> str:
@@ -213,11 +209,7 @@ def _verify(user: User, request: Request | None) -> bool:
     if request is not None:
         requests.use(tx, user.tenant, user.id, request)
     _record(tx, user, "The e-mail address was verified")
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return False
-    return True
+    return tx.try_commit()
 
 
 def pending_change(tenant: TenantId, user_id: str) -> Request | None:

@@ -24,7 +24,7 @@ from chalicelib.useradm import passwords, rules, service, sessions
 from chalicelib.useradm.service import access
 from chalicelib.useradm.service.users import RACES, about, acting_as, add_user, draft_user
 from chalicelib.useradm.sso import relying_party
-from chalicelib.useradm.sso.providers import committed, places
+from chalicelib.useradm.sso.providers import places
 from chalicelib.useradm.sso.relying_party import Claims, Client, NotTrusted, ProviderError
 from chalicelib.useradm.tables import providers, users
 from chalicelib.useradm.tables.providers import Login, Provider
@@ -169,7 +169,7 @@ def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
     tx = Transaction()
     with acting_as(user):
         add_user(tx, user)
-        return user if committed(tx) else None
+        return user if tx.try_commit() else None
 
 
 def _tied(user: User, provider: Provider, subject: str) -> User | None:
@@ -178,7 +178,7 @@ def _tied(user: User, provider: Provider, subject: str) -> User | None:
     with acting_as(user):
         what = f"{user.email} logs in at {provider.issuer}"
         auditlogs.record(tx, user.tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
-        return service.get_user(user.tenant, user.id) if committed(tx) else None
+        return service.get_user(user.tenant, user.id) if tx.try_commit() else None
 
 
 def _usable(provider_id: str) -> Provider:

@@ -11,7 +11,7 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
 from chalicelib.useradm.service.users import RACES
@@ -82,7 +82,7 @@ def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings) -
         tx = Transaction()
         providers.replace(tx, before, after)
         _record(tx, after, Action.UPDATE)
-        if committed(tx):
+        if tx.try_commit():
             return
     raise Unavailable
 
@@ -98,7 +98,7 @@ def delete(tenant: TenantId, provider_id: str) -> None:
         tx = Transaction()
         providers.delete(tx, provider)
         _record(tx, provider, Action.DELETE)
-        if committed(tx):
+        if tx.try_commit():
             return
     raise Unavailable
 
@@ -139,12 +139,3 @@ def _record(tx: Transaction, provider: Provider, action: Action) -> None:
     if provider.auto_provision:
         change += f", makes users with the roles {', '.join(provider.roles) or rules.LEAST_ROLE}"
     auditlogs.record(tx, provider.tenant, action, what, change=change)
-
-
-def committed(tx: Transaction) -> bool:
-    """Commit; False if a condition did not hold."""
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return False
-    return True

@@ -136,7 +136,7 @@ def change(
     proved: bool = False,
 ) -> None:
     """Change a user as it was read; ``password`` is a hash, ``proved``: the new address is known to be the user's."""
-    actions: list[Action] = [UserItem.updated.set(now), UserItem.revision.add(1)]
+    actions: list[Action] = [UserItem.updated.set(now)]
     if email is not None and email != before.email:
         # A second factor is tied to the address under which the user's app knows it.
         actions += [UserItem.email.set(email), UserItem.verified.set(proved), *_two_factor(TwoFactor())]
@@ -146,19 +146,17 @@ def change(
         actions.append(UserItem.password.set(password))
     if roles is not None:
         actions.append(UserItem.roles.set(list(roles)))
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, actions)
 
 
 def set_verified(tx: Transaction, before: User, now: datetime) -> None:
     """Note that the address of a user as it was read is theirs."""
-    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.verified.set(True)]
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, [UserItem.updated.set(now), UserItem.verified.set(True)])
 
 
 def set_two_factor(tx: Transaction, before: User, now: datetime, after: TwoFactor) -> None:
     """Change the second factor of a user as it was read."""
-    actions = [UserItem.updated.set(now), UserItem.revision.add(1), *_two_factor(after)]
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, [UserItem.updated.set(now), *_two_factor(after)])
 
 
 def set_sealed(tx: Transaction, before: User, secret: bytes) -> None:
@@ -184,20 +182,17 @@ def hold_admin(tx: Transaction, admin: User) -> None:
 
 def set_sso(tx: Transaction, before: User, now: datetime, sso: Mapping[str, str]) -> None:
     """Tie a user as it was read to identities of providers."""
-    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.sso.set(dict(sso))]
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, [UserItem.updated.set(now), UserItem.sso.set(dict(sso))])
 
 
 def set_assigned(tx: Transaction, before: User, now: datetime, assigned: Mapping[str, list[str]]) -> None:
     """Let a user as it was read work in other tenants."""
-    actions = [UserItem.updated.set(now), UserItem.revision.add(1), UserItem.assigned.set(dict(assigned))]
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, [UserItem.updated.set(now), UserItem.assigned.set(dict(assigned))])
 
 
 def touch(tx: Transaction, before: User) -> None:
     """Hold a change of the user's tokens to the user as it was read."""
-    actions = [UserItem.revision.add(1)]
-    tx.update(UserItem(*_user_key(before)), actions, UserItem.revision == before.revision, label=USER)
+    _update(tx, before, [])
 
 
 def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None, step: int | None) -> None:
@@ -222,6 +217,12 @@ def delete(tx: Transaction, before: User) -> None:
     tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     delete_own_settings(tx, before.tenant, before.id)
     requests.delete_all(tx, before.tenant, before.id)
+
+
+def _update(tx: Transaction, before: User, actions: list[Action]) -> None:
+    """Change a user; fails with label :data:`USER` if it is no longer as it was read."""
+    same = UserItem.revision == before.revision
+    tx.update(UserItem(*_user_key(before)), [UserItem.revision.add(1), *actions], same, label=USER)
 
 
 def _user_key(user: User) -> tuple[str, str]:
