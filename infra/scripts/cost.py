@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from chalicelib.observability import Metric
 from infra.scripts.package import ROOT
 
 PAGE = ROOT / "docs" / "cost.md"
@@ -96,8 +97,8 @@ _SIZED: dict[str, dict[str, int]] = json.loads((ROOT / ".chalice" / "config.json
 MEMORY = _SIZED["api_handler"]["lambda_memory_size"] / 1024
 """GB of the API's function."""
 QUEUES = 6
-ALARMS = 31
-METRICS = 19
+ALARMS = 32
+METRICS = len(Metric)
 """Of the app's own, where all of them are in use."""
 
 

@@ -71,7 +71,7 @@ def test_every_alarm_tells_somebody() -> None:
     alarms = [each for name in ("Functions", "Queues") for each in repeated(name)[1].values()]
     alarms += [each for each in ALARMS.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
 
-    assert len(alarms) == 8
+    assert len(alarms) == 9
     for alarm in alarms:
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}]
         assert alarm["Properties"]["AlarmDescription"]

@@ -1,0 +1,134 @@
+"""The pages hold together: links lead somewhere, commands are understood, and what they name is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from chalicelib.settings import Settings
+from infra.local.engine.process import ROOT
+from infra.manage import audit, backups, leaving, migrating, queues, server, tenants, users, vault  # noqa: F401
+from infra.manage.cli import manage
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+ELSEWHERE = {"LAMPLIGHTER_DEPLOY"}
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).lower() for title in titles)
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
+
+
+def test_there_are_pages() -> None:
+    assert len(PAGES) > 20
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not re.match(r"[a-z]+:", link)]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pages
+def test_other_pages_are_linked(page: Path) -> None:
+    named = [] if page.name == "CHANGELOG.md" else re.findall(r"`((?:docs/[\w/-]+|[\w-]+)\.md)`", prose(page))
+
+    assert [name for name in named if f"[`{name}`]" not in page.read_text()] == []
+
+
+@pages
+def test_files_that_are_named_are_there(page: Path) -> None:
+    """But for those that are built, or stand for several."""
+    named = re.findall(r"`((?:chalicelib|docs|infra|tests)/[\w./*-]*)`", page.read_text())
+
+    for name in named:
+        assert any(ROOT.glob(name.rstrip("/"))), name
+
+
+@pages
+def test_commands_of_make_are_there(page: Path) -> None:
+    text = page.read_text()
+    lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
+    lines += [line for line in text.splitlines() if line.startswith("    ")]
+    named = re.findall(r"`make ([a-z][a-z-]*)", text)
+    named += [found[1] for line in lines if (found := re.match(r" *(?:\w+=\S* )*make ([a-z][a-z-]*)", line))]
+
+    assert set(named) <= TARGETS
+
+
+@pages
+def test_settings_are_known(page: Path) -> None:
+    known = {f"LAMPLIGHTER_{field.name.upper()}" for field in fields(Settings)} | ELSEWHERE
+
+    assert set(re.findall(r"LAMPLIGHTER_[A-Z_]+[A-Z]", page.read_text())) <= known
+
+
+@pages
+def test_the_admins_commands_are_understood(page: Path) -> None:
+    for words, is_whole in commands(page.read_text()):
+        wrong = complaint(words, is_whole=is_whole)
+
+        assert wrong is None, f"{words}: {wrong}"
+
+
+@pytest.mark.parametrize("line", ["tenant bogus", "tenant list --bogus", "user create", "tenant show 1 2"])
+def test_what_is_no_command_is_noticed(line: str) -> None:
+    assert complaint(line.split(), is_whole=True)
+
+
+def commands(text: str) -> Iterator[tuple[list[str], bool]]:
+    """Words of each command; and whether all of it is there, as where it is to be typed."""
+    for found in re.finditer(r"^ +manage (.+)$|manage ARGS='([^'.]+)'|infra\.manage (--.+)$", text, re.MULTILINE):
+        yield shlex.split(next(filter(None, found.groups())), comments=True), True
+    for line in re.findall(r"`manage\s([^`]+)`", text):
+        yield shlex.split(line), False
+
+
+def complaint(words: list[str], *, is_whole: bool) -> str | None:
+    """What the command line has to say against a command, which is not run; None: nothing."""
+    try:
+        parse(words)
+    except (click.MissingParameter, click.BadOptionUsage) as missing:
+        return missing.format_message() if is_whole else None
+    except click.ClickException as error:
+        return error.format_message()
+    return None
+
+
+def parse(words: list[str]) -> None:
+    """Have a command line judged, without running it.
+
+    Raises:
+        click.ClickException: it is not understood.
+    """
+    command: click.Command = manage
+    context = click.Context(command)
+    _, rest, _ = command.make_parser(context).parse_args(list(words))
+    while isinstance(command, click.Group) and rest:
+        _, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        command, context = found, click.Context(found, parent=context)
+        if isinstance(command, click.Group):
+            _, rest, _ = command.make_parser(context).parse_args(rest)
+        else:
+            command.parse_args(context, rest)
