@@ -14,7 +14,7 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
-        licences audit format docs package deploy undeploy smoke env clean distclean
+        licences audit lock format docs package deploy undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -25,7 +25,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
 AUDIT := .venv-audit/.ready
-PIP := bin/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP := bin/python -m pip install --require-hashes --quiet --disable-pip-version-check --no-input
 
 ##@ Use it
 
@@ -84,6 +84,9 @@ licences: $(READY) ## May everything that is installed be used, and what ships b
 audit: $(READY) ## Known vulnerabilities in what ships (skipped with a line where the database is out of reach)
 	@if $(MAKE) $(AUDIT); then $(PY) -m infra.scripts.audit .venv-audit/bin/pip-audit; \
 	else echo "audit SKIPPED, pip-audit cannot be installed here"; fi
+
+lock: $(READY) $(AUDIT) ## Write requirements*.txt from requirements*.in (ARGS=--upgrade, ARGS='--upgrade-package NAME')
+	@$(PY) -m infra.scripts.lock .venv-audit/bin/uv $(ARGS)
 
 format: $(READY) ## Bring the layout in order and mend what can be mended by itself
 	@$(PY) -m ruff format .
@@ -153,7 +156,7 @@ define make-venv
 	@touch $@
 endef
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements-dev.txt
 	$(call make-venv,.venv,requirements-dev.txt)
 
 $(ENGINE): requirements-engine.txt

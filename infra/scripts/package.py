@@ -72,7 +72,7 @@ def with_bytecode(source: Path) -> None:
 
 
 def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
-    """Build ``out`` (``sam.json`` and its zips) for a stage.
+    """Build ``out`` (``sam.json`` and its zips) for a stage. The zips are compiled where Chalice makes them.
 
     Raises:
         BuildFailedError: Chalice refused the app or could not fetch what ships with it.
@@ -80,21 +80,13 @@ def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
     if out.exists():
         shutil.rmtree(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    chalice = [
-        sys.executable,
-        "-c",
-        "import sys; from chalice.cli import main; sys.exit(main())",
-        "--project-dir",
-        str(project),
-    ]
+    chalice = [sys.executable, "-m", "infra.deploy.program", "--project-dir", str(project)]
     merged = ["--merge-template", str(GATEWAY_RESPONSES)]
     command = [*chalice, "package", "--stage", stage, *merged, str(out)]
     environment = {"AWS_DEFAULT_REGION": REGION, **os.environ}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=project)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
         raise BuildFailedError((done.stdout + done.stderr).strip())
-    for name in ZIPS:
-        with_bytecode(out / name)
     return out
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -121,39 +120,3 @@ def test_a_cold_start_stays_within_its_budget() -> None:
     ours, yardstick = import_seconds("app", "botocore.session")
 
     assert ours <= IMPORT_BUDGET * yardstick
-
-
-def pins(name: str) -> dict[str, str]:
-    found = {}
-    for line in (ROOT / name).read_text().splitlines():
-        requirement = line.partition("#")[0].partition(";")[0].strip()
-        if requirement and not requirement.startswith("-"):
-            project, version = requirement.split("==")
-            found[canonical(project)] = version
-    return found
-
-
-def canonical(project: str) -> str:
-    return re.sub(r"[-_.]+", "-", project).lower()
-
-
-def test_every_installed_distribution_is_pinned_at_its_version() -> None:
-    pinned = pins("requirements.txt") | pins("requirements-dev.txt")
-    installed = {canonical(dist.name): dist.version for dist in metadata.distributions()}
-    installed.pop("pip")
-
-    assert {name: version for name, version in installed.items() if pinned.get(name) != version} == {}
-
-
-def test_what_ships_is_complete_without_the_development_tools() -> None:
-    """Each dependency of what ships is itself in what ships, so that no version is left to chance."""
-    shipped = pins("requirements.txt")
-    needed = set()
-    for project in shipped:
-        for requirement in metadata.requires(project) or []:
-            name, _, marker = requirement.partition(";")
-            if "extra" not in marker and "PyPy" not in requirement.replace("!= 'PyPy'", ""):
-                needed.add(canonical(re.split(r"[\s<>=!~\[(]", name, maxsplit=1)[0]))
-
-    assert needed - set(shipped) - {"exceptiongroup", "importlib-metadata", "tomli"} == set()
-    assert "chalice" not in shipped

@@ -1,0 +1,69 @@
+"""``make lock``: the pins of ``requirements*.in`` with all that they need, each with the hashes of all its files.
+
+A lock holds for every platform and every Python that Lamplighter runs on. What is locked keeps its version, unless a
+pin or an option (``ARGS=--upgrade``, ``ARGS='--upgrade-package NAME'``) says otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SETS: Final = (
+    "requirements",
+    "requirements-dev",  # after what ships, whose versions it takes
+    "infra/relay/requirements",  # after those that are tested
+    "requirements-engine",
+    "requirements-audit",
+)
+OLDEST_PYTHON: Final = "3.11"
+OPTIONS: Final = (
+    "--universal",
+    "--generate-hashes",
+    "--no-strip-extras",  # pip before 23.3 takes the hashes of "coverage" for no word on "coverage[toml]"
+    "--python-version=" + OLDEST_PYTHON,
+    "--annotation-style=line",
+    "--custom-compile-command=make lock",
+    "--no-config",
+    "--quiet",
+)
+
+
+def index() -> dict[str, str]:
+    """The variables that tell uv of the package index that pip is set to use: it reads none of pip's settings."""
+    settings = pip_settings()
+    found = {"UV_DEFAULT_INDEX": settings.get("index-url"), "SSL_CERT_FILE": settings.get("cert")}
+    return {name: value for name, value in found.items() if value and name not in os.environ}
+
+
+def pip_settings() -> dict[str, str]:
+    """What pip's files set for all its commands, and over that what its variables do."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, dict[str, str]] = {"global": {}, ":env:": {}}
+    for line in said.splitlines():
+        key, _, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        found.setdefault(section, {})[name] = ast.literal_eval(value)
+    return found["global"] | found[":env:"]
+
+
+def main() -> int:
+    """Lock each set with the uv that is the first argument; the others are options for it."""
+    uv, *more = sys.argv[1:]
+    environment = os.environ | index()
+    for name in SETS:
+        files = [f"{name}.in", f"--output-file={name}.txt"]
+        done = subprocess.run([uv, "pip", "compile", *OPTIONS, *more, *files], cwd=ROOT, env=environment, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
