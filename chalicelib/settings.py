@@ -32,7 +32,7 @@ class Settings:
     control_cache: float = 5.0
     """How long a warm process trusts its copy of a tenant's control item. 0 reads it at every call."""
     key_cache: float = 300.0
-    """How long a warm process trusts its copy of the signing keys."""
+    """How long a warm process trusts its copy of the server's own secrets: signing keys, keys of the vault."""
     device_token_life: int = 604_800
     """Life of a device token (7 days, as Mender's)."""
     user_token_life: int = 604_800

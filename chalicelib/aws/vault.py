@@ -1,7 +1,7 @@
 """Secrets of tenants (a webhook's, an identity provider's), encrypted before they are stored.
 
-With AES-256-GCM under keys in one SecureString of SSM Parameter Store, ``{"active": id, "keys": {id: base64}}``: a copy
-of a table alone tells no secret. What a secret belongs to is part of its seal, so a value that is moved to another row
+With AES-256-GCM under keys in the parameter store, ``{"active": id, "keys": {id: base64}}``: a copy of a table alone
+tells no secret. What a secret belongs to is part of its seal, so a value that is moved to another row
 does not open. The first key is made together with the first signing key (``signing_keys``) and outlives them all; a
 later one can be added (:func:`rotate`) while the older ones still open what they sealed, and go (:func:`retire`) once
 nothing is sealed by them any more.
@@ -12,17 +12,14 @@ from __future__ import annotations
 import base64
 import math
 import os
-import time
 import uuid
-from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import clock, settings
-from chalicelib.aws import client
-from chalicelib.errors import Conflict, Unavailable
+from chalicelib import settings
+from chalicelib.aws.parameters import Parameter
+from chalicelib.errors import Conflict
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _ID_BYTES = 6
-_LOOK_AGAIN = 5.0
 _CALL = 60.0
 """Longer than a call that has sealed takes to store it."""
 
@@ -40,19 +36,20 @@ class _Stored(msgspec.Struct):
     keys: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    stored: _Stored
-    read_at: float
+def _stored(text: str) -> _Stored:
+    return msgspec.json.decode(text, type=_Stored)
 
 
-_held: list[_Held] = []
-_lock = Lock()
+_parameter = Parameter("vault-keys", _stored)
 
 
 def seal(secret: str, *belongs_to: str) -> bytes:
-    """``secret`` encrypted, for whoever names what it belongs to: tenant and id of the thing."""
-    stored = _load(max_age=settings.current().key_cache)
+    """``secret`` encrypted, for whoever names what it belongs to: tenant and id of the thing.
+
+    Raises:
+        Unavailable: the server was not set up.
+    """
+    stored = _parameter.get()
     nonce = os.urandom(_NONCE_BYTES)
     # In front of each value the key that opens it.
     head = bytes.fromhex(stored.active)
@@ -65,11 +62,12 @@ def unseal(sealed: bytes, *belongs_to: str) -> str:
     Raises:
         cryptography.exceptions.InvalidTag: it was altered, or belongs to something else.
         KeyError: its key is gone.
+        Unavailable: the server was not set up.
     """
     head, nonce = sealed[:_ID_BYTES], sealed[_ID_BYTES : _ID_BYTES + _NONCE_BYTES]
-    stored = _load(max_age=settings.current().key_cache)
+    stored = _parameter.get()
     if head.hex() not in stored.keys:
-        stored = _load(max_age=_LOOK_AGAIN)
+        stored = _parameter.get(again=True)
     return _cipher(stored, head.hex()).decrypt(nonce, sealed[_ID_BYTES + _NONCE_BYTES :], _bound(belongs_to)).decode()
 
 
@@ -78,7 +76,7 @@ def anew(sealed: bytes, *belongs_to: str) -> bytes | None:
 
     Raises: as :func:`unseal`.
     """
-    if sealed[:_ID_BYTES].hex() == _load(max_age=settings.current().key_cache).active:
+    if sealed[:_ID_BYTES].hex() == _parameter.get().active:
         return None
     return seal(unseal(sealed, *belongs_to), *belongs_to)
 
@@ -94,46 +92,13 @@ def _cipher(stored: _Stored, key: str) -> AESGCM:
     return AESGCM(base64.b64decode(stored.keys[key]))
 
 
-def _name() -> str:
-    return f"/lamplighter/{settings.current().stage}/vault-keys"
-
-
-def _read() -> _Stored | None:
-    parameter = _parameter()
-    return msgspec.json.decode(parameter["Value"], type=_Stored) if parameter else None
-
-
-def _parameter() -> dict[str, Any] | None:
-    try:
-        answer = client.call("ssm", "AmazonSSM.GetParameter", {"Name": _name(), "WithDecryption": True})
-    except client.AwsError as error:
-        if error.code == "ParameterNotFound":
-            return None
-        raise
-    parameter: dict[str, Any] = answer["Parameter"]
-    return parameter
-
-
 def _write(stored: _Stored, *, overwrite: bool) -> None:
-    value = msgspec.json.encode(stored).decode()
-    parameter = {"Name": _name(), "Value": value, "Type": "SecureString", "Overwrite": overwrite}
-    client.call("ssm", "AmazonSSM.PutParameter", parameter)
-
-
-def _load(*, max_age: float) -> _Stored:
-    with _lock:
-        if _held and time.monotonic() - _held[0].read_at < max_age:
-            return _held[0].stored
-        stored = _read()
-        if stored is None:
-            raise Unavailable("no key for secrets; run: manage signing-key rotate")
-        _held[:] = [_Held(stored, time.monotonic())]
-        return stored
+    _parameter.write(msgspec.json.encode(stored).decode(), overwrite=overwrite)
 
 
 def ensure() -> None:
     """Make the first key if there is none."""
-    if _read() is None:
+    if _parameter.read() is None:
         # Never written over: what it sealed would be lost.
         _write(_with_new_key({}), overwrite=False)
 
@@ -149,12 +114,11 @@ def rotate() -> str:
     Raises:
         Conflict: the key before has not been retired.
     """
-    stored = _read()
+    stored = _parameter.read()
     if stored is not None and len(stored.keys) > 1:
         raise Conflict("an older key is still there; run: manage vault-key retire")
     new = _with_new_key(stored.keys if stored else {})
     _write(new, overwrite=stored is not None)
-    forget()
     return new.active
 
 
@@ -164,23 +128,19 @@ def check_settled() -> None:
     Raises:
         Conflict: some may not.
     """
-    parameter = _parameter()
-    age = clock.now().timestamp() - float(parameter["LastModifiedDate"]) if parameter else math.inf
-    if (wait := settings.current().key_cache + _CALL - age) > 0:
+    if (wait := settings.current().key_cache + _CALL - _parameter.age()) > 0:
         raise Conflict(f"running processes may still use the key before; try again in {math.ceil(wait)} s")
 
 
 def retire() -> list[str]:
     """Delete all keys but the newest, and return their names. Nothing may be sealed by them any more."""
-    stored = _read()
+    stored = _parameter.read()
     if stored is None or len(stored.keys) == 1:
         return []
     _write(_Stored(stored.active, {stored.active: stored.keys[stored.active]}), overwrite=True)
-    forget()
     return sorted(stored.keys.keys() - {stored.active})
 
 
 def forget() -> None:
     """Drop this process's copy; the next use reads the parameter."""
-    with _lock:
-        _held.clear()
+    _parameter.forget()

@@ -6,7 +6,6 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from chalicelib.aws import signing_keys, vault
-from chalicelib.errors import Unavailable
 
 
 def test_a_secret_opens_where_it_belongs(server):
@@ -33,11 +32,3 @@ def test_signing_keys_come_and_go_and_secrets_stay(server):
     vault.forget()
 
     assert vault.unseal(sealed, "thing") == "a secret"
-
-
-def test_a_server_without_a_key_says_what_to_do(server, monkeypatch):
-    monkeypatch.setattr(vault, "_name", lambda: "/lamplighter/local/none")
-    vault.forget()
-
-    with pytest.raises(Unavailable, match="signing-key rotate"):
-        vault.seal("a secret")
