@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +28,12 @@ class Context(Protocol):
         """Milliseconds until Lambda gives the call up."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A call. ``ends``: when it has to be over, on the monotonic clock."""
 
     request_id: str
     ends: float
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)

@@ -6,9 +6,10 @@ Pure. Who has which rights is ``useradm``'s to say; routes ask for a :class:`Per
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, product
+
+import msgspec
 
 
 class Permission(StrEnum):
@@ -39,8 +40,7 @@ class Permission(StrEnum):
 Names = frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """Where a right holds: devices of these static groups, releases with one of these tags. None: all of them."""
 
     groups: Names | None = None
@@ -98,8 +98,7 @@ def _all(names: list[Names | None]) -> Names | None:
     return None if len(known) < len(names) else Names().union(*known)
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(msgspec.Struct, frozen=True):
     """A right to call by method and public path, as the API's own permissions say it: ``GET`` and ``/api/.*``.
 
     ``method`` ``any`` is every method. In ``path`` the text ``.*`` stands for any text, all else for itself.
@@ -127,8 +126,7 @@ class Calls:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """Rights within a scope: permissions of ours, and calls by path."""
 
     permissions: frozenset[Permission] = frozenset()
@@ -144,8 +142,7 @@ class Grant:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(msgspec.Struct, frozen=True):
     """What a user may do: the union of what their ``roles`` grant. What no grant gives is denied."""
 
     grants: tuple[Grant, ...]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import cache
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(msgspec.Struct, frozen=True):
     """One field a setting; its variable is ``LAMPLIGHTER_<FIELD>`` in upper case. Times are in seconds."""
 
     stage: str = "local"
@@ -95,14 +95,13 @@ def current() -> Settings:
     Raises:
         ValueError: a variable does not hold what its field needs.
     """
+    converters: dict[type, Callable[[str], object]] = {bool: _switch, int: int, float: float}
     values: dict[str, object] = {}
-    for field in fields(Settings):
+    for field in msgspec.structs.fields(Settings):
         raw = os.environ.get(f"LAMPLIGHTER_{field.name.upper()}")
         if raw is None:
             continue
-        converters: dict[str, Callable[[str], object]] = {"bool": _switch, "int": int, "float": float}
-        convert = converters.get(str(field.type), str)
-        values[field.name] = convert(raw)
+        values[field.name] = converters.get(field.type, str)(raw)
     return Settings(**values)  # type: ignore[arg-type]  # each value was converted by its field's type
 
 
@@ -113,8 +112,7 @@ def _switch(raw: str) -> bool:
     return known[raw.lower()]
 
 
-@dataclass(frozen=True, slots=True)
-class AwsSettings:
+class AwsSettings(msgspec.Struct, frozen=True):
     """Where AWS is, by AWS's own variables."""
 
     region: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import httpx2
 import hypothesis
 import pytest
+from msgspec.structs import replace
 
 from infra import migrations
 from infra.local.testing import LocalServer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib import clock
 from chalicelib.artifacts import catalog, records, rules, shapes
@@ -36,8 +37,7 @@ _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseFilter:
+class ReleaseFilter(msgspec.Struct, frozen=True):
     """What a list of releases is narrowed to.
 
     ``name`` and ``description`` (of an artifact) are contained in any case; ``device_type`` and ``update_type``

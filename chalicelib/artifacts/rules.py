@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,8 +18,7 @@ _NUMBER = re.compile(r"[0-9]{1,19}")
 _ALSO_PRINTED = frozenset("\n\r\t")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """An artifact as a release keeps it: what a deployment needs to choose one.
 
     ``depends`` are its further dependencies, each with the values of which any will do; ``device_types`` are not
@@ -64,8 +62,7 @@ UPLOAD_FIELDS = ("artifact_id", "description", "size")
 """Fields of an upload form; others mean nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class UploadFields:
+class UploadFields(msgspec.Struct, frozen=True):
     """What an upload form says in front of its file. ``size`` in bytes: exactly that many are read."""
 
     description: str = ""
@@ -99,8 +96,7 @@ _PAYLOAD_FILES = frozenset({"dest_dir", "filename", "permissions"})
 """What the module ``single-file`` finds beside the file that it installs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SingleFile:
+class SingleFile(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact to be generated, which puts one file into its place."""
 
     name: str
@@ -225,8 +221,7 @@ def recount_tags(counts: Mapping[str, int], before: Iterable[str], after: Iterab
     return {tag: count for tag, count in changed.items() if count > 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """A filter of the v2 lists: ``text`` exactly, or (``prefix``) as the beginning."""
 
     text: str
@@ -257,8 +252,7 @@ def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
     return patterns
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(msgspec.Struct, frozen=True):
     """How a list is sorted."""
 
     field: str = "name"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib import clock
 from chalicelib.artifacts import shapes
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-@dataclass(frozen=True, slots=True)
-class SoftwareFilter:
+class SoftwareFilter(msgspec.Struct, frozen=True):
     """What a list of software is narrowed to; what is empty takes everything.
 
     ``names`` are exact; a release has to have one of ``tags``, and one of ``within`` (the tags that the caller's

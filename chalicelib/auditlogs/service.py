@@ -8,9 +8,10 @@ nothing.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import actor, clock, limits, settings
 from chalicelib.actor import Actor
@@ -68,8 +69,7 @@ def record(
     tx.then(partial(count, Metric.AUDIT_ENTRIES))
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(msgspec.Struct, frozen=True):
     """An entry that has no place in a chain yet."""
 
     actor: Actor
@@ -79,12 +79,11 @@ class _Draft:
     meta: dict[str, list[str]]
 
 
-@dataclass(slots=True)
-class _Entries:
+class _Entries(msgspec.Struct):
     """The entries of one transaction: at each attempt to commit they go to the end of some chain."""
 
     tenant: TenantId
-    drafts: list[_Draft] = field(default_factory=list)
+    drafts: list[_Draft] = []
 
     def __call__(self, tx: Transaction) -> None:
         """Add the entries, and the move of the chain's head."""

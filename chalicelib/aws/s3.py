@@ -7,11 +7,11 @@ size. A link names the object's version, so that what was verified is what is se
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
+import msgspec
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
@@ -35,8 +35,7 @@ def key(tenant: TenantId, kind: str, *parts: str) -> str:
     return "/".join(quote(part, safe="") for part in (tenant, kind, *parts))
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
+class ObjectRef(msgspec.Struct, frozen=True):
     """One version of one object."""
 
     key: str
@@ -44,8 +43,7 @@ class ObjectRef:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A presigned link; whoever holds it may do this one thing until it expires."""
 
     uri: str

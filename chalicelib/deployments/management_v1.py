@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from chalice.app import Blueprint
+from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.deployments import service

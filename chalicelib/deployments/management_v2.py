@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chalice.app import Blueprint
+from msgspec.structs import replace
 
 from chalicelib.deployments import service
 from chalicelib.deployments.management_v1 import PLACE, read_id, read_wanted, show_list

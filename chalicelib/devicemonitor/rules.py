@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -50,8 +49,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(known.level is Level.CRITICAL for known in self.subjects.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """An alert and its place. ``changes``: the subject's level is another by it."""
 
     alert: NewAlert
@@ -160,8 +158,7 @@ def read_time(text: str, name: str) -> int:
         raise BadRequest(f"invalid {name} query: {text[:32]}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A span of time in milliseconds, both ends within; None: open."""
 
     after: int | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
@@ -37,8 +36,7 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """A tenant as calls see it. ``open`` are unfinished deployments ``(sequence, id)``, oldest first."""
 
     active: bool
@@ -50,7 +48,7 @@ class Control:
     storage_limit: int
     open: tuple[tuple[int, str], ...]
     settings: TenantSettings
-    subscribers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    subscribers: Mapping[str, frozenset[str]] = {}
     """Which integrations are told of which kinds of events."""
 
 

@@ -11,10 +11,10 @@ import functools
 import hmac
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+import msgspec
 from chalice.app import Blueprint, Response
 
 from chalicelib import limits, settings
@@ -41,8 +41,7 @@ _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 _COUNTED = {TooManyRequests.status: Metric.RATE_LIMITED, Unavailable.status: Metric.UNAVAILABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSpec:
+class EndpointSpec(msgspec.Struct, frozen=True):
     """What a route declares; tests and the local gateway read it from the view's ``endpoint_spec``."""
 
     method: str

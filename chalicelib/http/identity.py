@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from chalicelib import settings, tokens
 from chalicelib.errors import Unauthorized
@@ -32,8 +33,7 @@ class Auth(StrEnum):
     USER = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """A verified caller: the device or user ``subject`` of ``tenant``, by the token ``token_id``.
 
     ``head`` is the device's head item as this call read it; ``rights`` are what a user may do.

@@ -7,8 +7,9 @@ can go where it belongs while it still arrives. Memory is bounded by the fields,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest, TooLarge
@@ -26,14 +27,13 @@ _PARTS = 32
 _TYPES = frozenset({"multipart/form-data", "multipart/mixed"})
 
 
-@dataclass(slots=True)
-class Form:
+class Form(msgspec.Struct):
     """A form up to its file: ``fields`` by lower-case name; ``file`` in pieces, to be read once; None without one.
 
     Reading the file raises BadRequest where the body ends before the file does.
     """
 
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = {}
     file: Iterator[bytes] | None = None
 
 

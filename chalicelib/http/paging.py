@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.http.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Which part of a list is asked for: ``number`` from 1, ``size`` rows."""
 
     number: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
 
 from chalicelib import limits, settings
 from chalicelib.http import body as bodies
@@ -23,8 +24,7 @@ def request_id(headers: Mapping[str, str]) -> str:
     return given if acceptable else str(uuid.uuid4())
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """Query parameters, decoded; a parameter may be given several times."""
 
     multi: Mapping[str, list[str]]
@@ -46,8 +46,7 @@ class Query:
         return False if value in {"0", "f", "false"} else None
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One call, authenticated and decoded. ``path`` is the public one, ``/api/...``; header names are lower case."""
 
     method: str
@@ -112,13 +111,12 @@ class Request:
         return bodies.open_body(self.gateway_id, self.raw)
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """What a view answers. ``body``: None for no body, ``str`` as it is, anything else becomes JSON."""
 
     status: int = 200
     body: Any = None
-    headers: dict[str, str | list[str]] = field(default_factory=dict)
+    headers: dict[str, str | list[str]] = {}
     content_type: str = "application/json"
 
 

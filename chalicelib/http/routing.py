@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     Views = Mapping[str, RouteEntry]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A resource of the API that a path names."""
 
     template: str
@@ -25,9 +25,8 @@ class Match:
     """What it answers to, by verb."""
 
 
-@dataclass(slots=True)
-class _Node:
-    static: dict[str, _Node] = field(default_factory=dict)
+class _Node(msgspec.Struct):
+    static: dict[str, _Node] = {}
     variable: _Node | None = None
     name: str = ""
     template: str = ""

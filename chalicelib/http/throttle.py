@@ -11,9 +11,10 @@ import math
 import random
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
+
+import msgspec
 
 from chalicelib import settings
 from chalicelib.errors import TooManyRequests
@@ -25,8 +26,7 @@ _CALLERS: Final = 20_000
 Key = tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(msgspec.Struct):
     """What a caller may still call at once, as of a moment."""
 
     left: float

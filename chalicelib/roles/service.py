@@ -7,7 +7,6 @@ What users may do is asked at each of their calls, so a warm process keeps the t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -100,8 +99,7 @@ def _grants_of_set(own_set: Any, _own: Stored) -> tuple[Grant, ...]:
     return rules.grants_of_set(own_set)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """What roles and permission sets differ in: they are kept in the same way."""
 
     key: str

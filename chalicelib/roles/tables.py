@@ -11,7 +11,6 @@ changes in the transaction that changes those, so nothing that is in use can go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -47,13 +46,12 @@ class RolesItem(Item):
     uses = NumberAttribute(default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """What a tenant has of its own, by name, and the version of each."""
 
-    roles: dict[str, Role] = field(default_factory=dict)
-    sets: dict[str, PermissionSet] = field(default_factory=dict)
-    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    roles: dict[str, Role] = {}
+    sets: dict[str, PermissionSet] = {}
+    versions: dict[tuple[str, str], int] = {}
 
 
 def _ref(tenant: TenantId, kind: str, name: str) -> RolesItem:

@@ -10,9 +10,9 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from pynamodb.constants import ALL_OLD
 from pynamodb.exceptions import VerboseClientError
 from pynamodb.expressions.condition import Condition
@@ -47,13 +47,12 @@ class ConditionFailed(Exception):
         self.failed = failed
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(msgspec.Struct):
     """Writes to commit together. An item may be written once only; conditions go with the write itself."""
 
-    _writes: list[_Write] = field(default_factory=list)
-    _late: list[Callable[[Transaction], None]] = field(default_factory=list)
-    _then: list[Callable[[], None]] = field(default_factory=list)
+    _writes: list[_Write] = []
+    _late: list[Callable[[Transaction], None]] = []
+    _then: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         """How many writes were collected, late ones not counted."""

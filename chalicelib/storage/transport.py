@@ -20,7 +20,6 @@ import random
 import time
 import uuid
 import zlib
-from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from functools import cache
 from http.client import HTTPException
@@ -55,8 +54,7 @@ _SKEW: Final = 60.0
 """A clock this near to AWS's (5 minutes are allowed) is not why a signature was refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long an operation may take, in seconds. With the defaults, DynamoDB can be silent for 12 s in all.
 
     Nothing is waited for longer than the call of Lambda that it is done for has left (``chalicelib.call``).

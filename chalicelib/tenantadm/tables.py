@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field  # noqa: TID251  # its repr hides a secret
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 

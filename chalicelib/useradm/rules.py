@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest, Unprocessable
@@ -46,8 +47,7 @@ def check_password(password: str, address: str) -> None:
         raise Unprocessable("password is too similar to the email")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """An update of a user: None leaves as it is. ``own``: who asks is the user."""
 
     email: str | None
@@ -94,8 +94,7 @@ class Purpose(StrEnum):
         return timedelta(seconds=limits.RESET_LIFE if short else limits.VERIFICATION_LIFE)
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
+class ProviderSettings(msgspec.Struct, frozen=True):
     """What is set of an identity provider. ``domains`` are in lower case; none: addresses of any."""
 
     well_known: str
@@ -164,8 +163,7 @@ def network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
 
 
-@dataclass(frozen=True, slots=True)
-class UserFilter:
+class UserFilter(msgspec.Struct, frozen=True):
     """Which users a list holds: any of these ids and addresses, and between these times (exclusive)."""
 
     ids: frozenset[str] = frozenset()

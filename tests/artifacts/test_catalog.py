@@ -288,7 +288,7 @@ def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(shelf: Shelf) -> Non
 
 
 def test_a_link_is_for_its_object_and_tenant_only(shelf: Shelf) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from chalicelib.artifacts import service
     from chalicelib.storage.keys import TenantId

@@ -81,7 +81,7 @@ def test_the_tenant_is_named_in_the_body_or_else_in_the_header(http, api, device
 
 
 def test_a_default_tenant_takes_who_names_none_or_an_unknown_one(http, api, tenant, monkeypatch):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     known = replace(settings.current(), default_tenant=tenant.id)
     monkeypatch.setattr(settings, "current", lambda: known)

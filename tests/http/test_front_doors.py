@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import uuid
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +16,7 @@ import pytest
 from chalice.app import Chalice, Response
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib import settings
 from chalicelib.http import doors

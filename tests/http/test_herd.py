@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import settings
 from chalicelib.http import throttle

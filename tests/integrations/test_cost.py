@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.deployments.world import World, serves, serves_nothing
 from tests.devauth.fleet import decide

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_removed_and_verified(server: LocalServer, manage: Manage, document, done, api, http, tenant, monkeypatch):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from chalicelib import settings
 

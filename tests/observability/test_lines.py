@@ -7,11 +7,11 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import settings
 from chalicelib.observability import Metric

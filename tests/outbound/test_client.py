@@ -7,10 +7,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import settings
 from chalicelib.outbound import Answer, Failed, Refused, client, request

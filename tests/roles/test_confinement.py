@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World
 from tests.roles.test_roles import ROLES, role, scoped

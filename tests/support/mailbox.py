@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from asyncio import Server
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+from msgspec.structs import replace
 
 from chalicelib import settings
 

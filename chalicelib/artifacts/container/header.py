@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib.artifacts.container import shapes
 from chalicelib.artifacts.container.errors import malformed, quoted
@@ -21,8 +22,7 @@ _SECTION = re.compile(r"headers/(\d{4})/(type-info|meta-data|files)", re.ASCII)
 _SCRIPT = re.compile(r"scripts/[^/]+")
 
 
-@dataclass
-class Section:
+class Section(msgspec.Struct):
     """What a header says about one payload. ``files`` are the names in format 2, None in format 3."""
 
     type: str | None
@@ -48,8 +48,7 @@ class Section:
             )
 
 
-@dataclass
-class Header:
+class Header(msgspec.Struct):
     """A header tar.
 
     ``provides`` and ``depends`` are those of the artifact as a whole. Of an augmented header only the
@@ -58,9 +57,9 @@ class Header:
 
     name: str = ""
     device_types: tuple[str, ...] = ()
-    provides: dict[str, str] = field(default_factory=dict)
-    depends: Depends = field(default_factory=dict)
-    sections: list[Section] = field(default_factory=list)
+    provides: dict[str, str] = {}
+    depends: Depends = {}
+    sections: list[Section] = []
 
     def augment(self, added: Header) -> None:
         """Put an augmented header over this one; ArtifactError if it speaks of payloads that are not there."""

@@ -6,13 +6,12 @@ and what has to be held (manifests, JSON documents, one decompressor) is small.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from chalicelib.limits import ARTIFACT_NAME, ARTIFACT_UPLOAD, GIB, JSON_DEPTH, KIB, MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one artifact: sizes in bytes, the others are counts unless they say otherwise."""
 
     # The file.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 Depends = dict[str, str | tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadFile:
+class PayloadFile(msgspec.Struct, frozen=True):
     """One file of a payload; its content has the ``checksum``.
 
     ``size`` in bytes, decompressed; ``checksum`` is SHA-256 in hexadecimal digits; ``modified`` is None where
@@ -23,8 +23,7 @@ class PayloadFile:
     modified: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """One payload: what one update module installs.
 
     ``type`` is the module, None for an empty payload. ``metadata`` is the object that the module is given
@@ -36,8 +35,7 @@ class Payload:
     metadata: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(msgspec.Struct, frozen=True):
     """A whole artifact. All checksums in it were verified; a signature was not.
 
     ``signed`` says that there is a signature. ``provides``, ``depends`` and ``clears_provides`` unite those of

@@ -14,9 +14,10 @@ closing blocks and anything but zeros behind them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib.artifacts.container.errors import malformed, quoted
 from chalicelib.artifacts.container.source import Read, chunks, read_exactly
@@ -112,8 +113,7 @@ def _header_blocks(stream: Read) -> Iterator[bytes]:
             raise malformed("data after the end of a tar")
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(msgspec.Struct, frozen=True):
     """What matters of one header block."""
 
     name: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from chalicelib.artifacts.container.tar import BLOCK, EMPTY
 
@@ -19,8 +20,7 @@ _END = 2 * EMPTY
 _MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(msgspec.Struct, frozen=True):
     """A file to put into a payload.
 
     ``size`` in bytes and ``checksum`` (SHA-256 in hexadecimal digits) are those of what ``read`` makes.
@@ -32,8 +32,7 @@ class SourceFile:
     read: Callable[[], Iterable[bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleArtifact:
+class ModuleArtifact(msgspec.Struct, frozen=True, kw_only=True):
     """What an artifact shall say, and the files that it brings.
 
     ``type`` is the update module that installs it, ``metadata`` the object that the module is given.
@@ -44,8 +43,8 @@ class ModuleArtifact:
     name: str
     device_types: Sequence[str]
     type: str
-    provides: Mapping[str, str] = field(default_factory=dict)
-    depends: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    provides: Mapping[str, str] = {}
+    depends: Mapping[str, str | Sequence[str]] = {}
     clears_provides: Sequence[str] = ()
     metadata: Mapping[str, Any] | None = None
     files: Sequence[SourceFile] = ()

@@ -9,7 +9,6 @@ one before it expires, and only then may that one be missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.auditlogs.rules.entries import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Where a chain ends: number, hash, time (ms) and expiry (s) of its last entry, and the expiry of its first."""
 
     number: int = 0
@@ -35,8 +33,7 @@ class Head:
         return Head(entry.number, entry_hash, entry.time, entry.expires, self.first_expires or entry.expires)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An entry as the table has it. ``placed``: its key, index and expiry are the ones that its content asks for."""
 
     name: str

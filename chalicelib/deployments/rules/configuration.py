@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
@@ -35,8 +34,7 @@ def hinted(configuration: Mapping[str, str]) -> str:
     return base64.b64encode(msgspec.json.encode(hints)).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class LinkParameters:
+class LinkParameters(msgspec.Struct, frozen=True):
     """The query of a link, as it came: empty where a parameter is missing."""
 
     expire: str

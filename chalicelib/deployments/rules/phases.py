@@ -8,7 +8,6 @@ devices may have begun in it and all phases before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     """Devices that may begin until the next phase opens, all earlier phases' included; None: any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(msgspec.Struct, frozen=True):
     percent: int | None
     devices: int | None
     start: datetime

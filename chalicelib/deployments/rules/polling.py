@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -12,8 +11,7 @@ from chalicelib import limits
 from chalicelib.errors import BadRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """An open deployment that a device may be a target of. ``on_head``: it waits on the device's own head."""
 
     sequence: int

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.deployments.rules.statuses import ACTIVE, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """Sums over a deployment's counter items: ``rows`` devices that have asked, how many are in each status."""
 
     rows: int

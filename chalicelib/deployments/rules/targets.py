@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -25,8 +24,7 @@ def _compact(device_id: str) -> bytes | None:
     return parsed.bytes if str(parsed) == device_id else None
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True):
     """An immutable set of device ids."""
 
     packed: bytes

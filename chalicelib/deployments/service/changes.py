@@ -9,9 +9,10 @@ transaction. An abort sets ``closed`` on the counters, which fails every later w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
@@ -46,8 +47,7 @@ class Withdrawn(Exception):  # not an error: the expected end of an abort
     """The deployment was aborted; its rows don't change any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadWrite:
+class HeadWrite(msgspec.Struct, frozen=True):
     """What a change does to the device's head, on condition that it is at ``revision``."""
 
     head: DeviceHead
@@ -55,8 +55,7 @@ class HeadWrite:
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A decided change of a row, ``before`` None for a new one.
 
     New rows are put (``new_row``), others updated with ``actions``, on condition that they are at ``before``.
@@ -69,7 +68,7 @@ class Change:
     after: Status
     new_row: RowItem | None = None
     replaces_deleted: bool = False
-    actions: list[Action] = field(default_factory=list)
+    actions: list[Action] = []
     head: HeadWrite | None = None
     size: int = 0
     """Bytes that the deployment serves more than before."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
@@ -32,16 +33,14 @@ if TYPE_CHECKING:
 _ATTEMPTS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Dynamic:
+class Dynamic(msgspec.Struct, frozen=True):
     """A deployment to the devices that its filter takes: ``initial`` of them now, ``most`` in all (0: no limit)."""
 
     initial: int
     most: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment that is about to be written."""
 
     name: str
@@ -51,14 +50,14 @@ class Draft:
     """How the targets were chosen, as the API shows it."""
     lock: str
     """Hash of the parameters that only one unfinished deployment may have."""
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     kind: str = tables.SOFTWARE
     force: bool = False
     retries: int = 0
     groups: list[str] | None = None
-    artifacts: list[str] = field(default_factory=list)
+    artifacts: list[str] = []
     """Ids of the artifacts that there are of that name now."""
-    created: datetime = field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
+    created: datetime = msgspec.field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
     phases: tuple[Phase, ...] = ()
     control_map: dict[str, Any] | None = None
     configuration: Mapping[str, str] | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans, showing
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 _FINISHED = frozenset({"finished"})
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which deployments a list shows; a member that is empty leaves all through."""
 
     statuses: frozenset[str] = frozenset()
@@ -54,8 +55,7 @@ class Wanted:
         return False if self.statuses == _FINISHED else (None if "finished" in self.statuses else True)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A device, by an attribute that names it. No scope: identity, or for ``name`` wherever devices have names."""
 
     attribute: str

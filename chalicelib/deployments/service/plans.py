@@ -7,7 +7,6 @@ here.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -32,8 +31,7 @@ _PLAN_BYTES = 2048
 """What a plan counts beside its targets: Python objects are not small."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The immutable part of a deployment."""
 
     id: str

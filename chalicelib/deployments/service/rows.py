@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.polling import Current
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Action
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """How a row begins: active with ``current``, or final at once."""
 
     status: Status

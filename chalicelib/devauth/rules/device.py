@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.devauth.rules.sets import Standing, Status
 from chalicelib.tiers import Tier
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """A device. ``version`` is 0 until it is stored; every change adds 1 and is conditional on it."""
 
     id: str

@@ -13,16 +13,16 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Identity data: ``text`` in its normal form, ``hash`` its SHA-256 in hex."""
 
     text: str

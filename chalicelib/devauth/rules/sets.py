@@ -7,11 +7,11 @@ lost or revoked; tokens carry it, so those of before are dead even if the same s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
@@ -44,8 +44,7 @@ class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
     tier: Tier = Tier.STANDARD
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Where a device stands: its sets, oldest first, and what follows from them."""
 
     status: Status
@@ -107,7 +106,7 @@ def _with_sets(before: Standing, sets: tuple[AuthSet, ...], status: Status | Non
 
 
 def _replace(sets: tuple[AuthSet, ...], set_id: str, status: Status) -> tuple[AuthSet, ...]:
-    return tuple(msgspec.structs.replace(item, status=status) if item.id == set_id else item for item in sets)
+    return tuple(replace(item, status=status) if item.id == set_id else item for item in sets)
 
 
 def settle(before: Standing) -> Standing:
@@ -121,9 +120,7 @@ def settle(before: Standing) -> Standing:
 def accept(before: Standing, set_id: str) -> Standing:
     """One set becomes the accepted one. Only *accepted* siblings become rejected; all others stay."""
     sets = tuple(
-        msgspec.structs.replace(item, status=Status.REJECTED)
-        if item.status is Status.ACCEPTED and item.id != set_id
-        else item
+        replace(item, status=Status.REJECTED) if item.status is Status.ACCEPTED and item.id != set_id else item
         for item in before.sets
     )
     return _with_sets(before, _replace(sets, set_id, Status.ACCEPTED))

@@ -6,8 +6,9 @@ the inventory. Whoever decides reads, decides, and calls :func:`save`; when that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
@@ -33,8 +34,7 @@ _DECISIONS = 20
 """How often a decision is made anew before the caller is asked to come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What a user does to a device, for the audit log."""
 
     action: auditlogs.Action

@@ -8,9 +8,10 @@ authentication in one transaction.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.auditlogs.service import Action

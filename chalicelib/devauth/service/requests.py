@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib import clock, settings, tokens
 from chalicelib.devauth import tables
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
 _REFUSED = "dev auth: unauthorized"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A device that proved to own ``pubkey`` (canonical PEM) and says to be ``identity``, of a tier."""
 
     identity: identities.Identity

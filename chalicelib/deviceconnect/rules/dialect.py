@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.envelope import MalformedError
@@ -28,8 +29,7 @@ KEEP_ALIVE = "."
 _DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """What a frame carries. ``number`` 0: in no order; ``source`` is empty on the way to the server."""
 
     data: bytes
@@ -92,8 +92,7 @@ class GapError(Exception):
 BEGAN_BEFORE = "+"
 
 
-@dataclass(slots=True)
-class InOrder(Generic[T]):
+class InOrder(msgspec.Struct, Generic[T]):
     """Puts the numbered messages of one source in order again.
 
     Whoever listens from the beginning begins at 1. Of a source that began before, the first message that is seen may
@@ -102,7 +101,7 @@ class InOrder(Generic[T]):
 
     next: int = 1
     """The number that is due; 0 until it is known."""
-    waiting: dict[int, T] = field(default_factory=dict)
+    waiting: dict[int, T] = {}
 
     @property
     def has_begun(self) -> bool:

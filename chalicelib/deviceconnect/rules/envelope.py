@@ -6,7 +6,6 @@ Empty members are left out, as clients do. Whole numbers in ``props`` are writte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -37,14 +36,13 @@ class MalformedError(Exception):
     """The bytes are no envelope, or one beyond a bound. Whoever sent them is cut off."""
 
 
-@dataclass(slots=True)
-class Message:
+class Message(msgspec.Struct):
     """One message. ``proto`` is a number and not a :class:`Proto`: protocols to come are passed on as they are."""
 
     proto: int
     typ: str = ""
     sid: str = ""
-    props: dict[str, Any] = field(default_factory=dict)
+    props: dict[str, Any] = {}
     body: bytes = b""
 
 

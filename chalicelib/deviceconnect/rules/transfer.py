@@ -17,8 +17,9 @@ a ``TransferError`` in and goes on obeying until it comes out again.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
 
@@ -40,25 +41,21 @@ class TransferError(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class Receive:
+class Receive(msgspec.Struct, frozen=True):
     """Wait for the device's next message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """A piece of the file."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class More:
+class More(msgspec.Struct, frozen=True):
     """Ask for the next piece of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
+class FileInfo(msgspec.Struct, frozen=True):
     """What a device says of a file; ``mode`` are its permission bits."""
 
     path: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import clock, limits
 from chalicelib.aws import push
@@ -28,8 +29,7 @@ _DUE = 200
 """Devices that one tick looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """A user who opens a session: who it is in the tenant ``home``, and by which token."""
 
     id: str

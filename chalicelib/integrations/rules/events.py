@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -47,13 +46,12 @@ class Kind(StrEnum):
         return Scope.DEPLOYMENTS if self.startswith("deployment-") else Scope.DEVICEAUTH
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened. Events of one ``subject``, a device or a deployment, are told in their order."""
 
     kind: Kind
     subject: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}
 
 
 def listeners(subscribers: Mapping[str, frozenset[str]], kind: Kind) -> list[str]:

@@ -16,11 +16,12 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from chalicelib import clock, outbound
 from chalicelib.aws import vault
@@ -87,8 +88,7 @@ def _clear(lane: Lane, lease: str) -> None:
     lanes.remove(lane, lease)
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(msgspec.Struct):
     """One worker's work on a lane."""
 
     lane: Lane
@@ -97,12 +97,12 @@ class _Run:
     failures: int
     """How often in a row the receiver was down."""
     closed_until: datetime | None
-    _ends: float = field(default_factory=lambda: time.monotonic() + _RUN)
+    _ends: float = msgspec.field(default_factory=lambda: time.monotonic() + _RUN)
     _next: datetime | None = None
-    _held: set[str] = field(default_factory=set)
+    _held: set[str] = msgspec.field(default_factory=set)
     """Subjects with an event that has to go before others."""
     _refused: int = 0
-    _lock: Lock = field(default_factory=Lock)
+    _lock: Lock = msgspec.field(default_factory=Lock)
 
     def is_late(self) -> bool:
         """Whether others should have their turn."""

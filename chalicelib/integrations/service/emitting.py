@@ -8,8 +8,9 @@ not tell it; a removed one may be told for as long.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import clock
 from chalicelib.aws import client, queues
@@ -49,8 +50,7 @@ def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
         tx.then(Wake(tenant, integration))
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(msgspec.Struct, frozen=True):
     """Sends the worker to an integration's lane. A message that is lost is made up for by the schedule."""
 
     tenant: TenantId

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 KEPT = timedelta(seconds=limits.EVENT_LIFE)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where an event is among those of its tenant: ``order`` sorts as text, the oldest first."""
 
     order: str
@@ -44,8 +42,7 @@ class Place:
         return cls(order, event)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(msgspec.Struct, frozen=True):
     """An event, and how the attempts to tell of it ended so far."""
 
     place: Place

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
 from chalicelib.integrations.tables import IntegrationsItem
@@ -20,8 +20,7 @@ INTEGRATION, URL = "integration", "url"
 """Labels of writes of the integration, and of the claim to its URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
+class Integration(msgspec.Struct, frozen=True):
     """A webhook. ``secret`` is sealed (``aws.vault``); None: posts are not signed."""
 
     id: str

@@ -8,11 +8,11 @@ time of the next attempt. A backlog of any size so comes due as one item.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.integrations.tables import IntegrationsItem
@@ -89,8 +89,7 @@ class DoneItem(IntegrationsItem):
     expires_at = NumberAttribute()
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(msgspec.Struct, frozen=True):
     """Whose lane."""
 
     tenant: TenantId

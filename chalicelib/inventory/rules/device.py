@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM, Scope
 from chalicelib.tiers import Tier
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """A device. ``attributes`` are by scope and name; what the server itself knows stands beside them.
 
     ``shown`` are the attributes of a device by the names under which clients see them (``identity/status``,
@@ -30,7 +30,8 @@ class Device:
     version: int = 0
     stamp: str | None = None
     tier: str = Tier.STANDARD
-    _own: dict[str, dict[str, Any]] = field(init=False, repr=False, compare=False)
+    _own: dict[str, dict[str, Any]] = {}
+    """Made from the others."""
 
     def __post_init__(self) -> None:
         system = {
@@ -44,7 +45,7 @@ class Device:
             IDENTITY: {"status": self.status},
             SYSTEM: {name: value for name, value in system.items() if value is not None},
         }
-        object.__setattr__(self, "_own", own)
+        msgspec.structs.force_setattr(self, "_own", own)
 
     def scope(self, name: str) -> Scope:
         """What clients wrote into a scope."""

@@ -9,9 +9,10 @@ import heapq
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.inventory.rules import matching
@@ -28,8 +29,7 @@ Changed = Mapping[str, "Device | None"]
 """Devices that changed since the snapshot, as they are now; None: it is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
+class _Hit(msgspec.Struct, frozen=True):
     """A device found: its id, the values to sort by, and how many words of the text it has."""
 
     id: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SYSTEM, TAGS
 
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What ``$in`` and ``$nin`` choose from, by type: looking a value up costs the same for any number of them."""
 
     scalars: frozenset[Any]
@@ -53,8 +54,7 @@ def _nested(item: Any) -> bool:
     return isinstance(item, list | dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Predicate:
+class Predicate(msgspec.Struct, frozen=True):
     """One condition. ``value`` is checked by whoever made it.
 
     For ``$regex`` it is a compiled pattern, for ``$in`` and ``$nin`` :class:`Options`.
@@ -66,8 +66,7 @@ class Predicate:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class SortKey:
+class SortKey(msgspec.Struct, frozen=True):
     """One attribute to sort by. Devices without it come first, or last when descending."""
 
     scope: str
@@ -75,8 +74,7 @@ class SortKey:
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What is looked for: all ``predicates`` hold, the id is in ``ids`` (None: any), a word of ``text`` occurs."""
 
     predicates: tuple[Predicate, ...] = ()

@@ -12,7 +12,8 @@ expression finds nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from chalicelib.errors import BadRequest
 
@@ -35,8 +36,7 @@ class _MalformedError(ValueError):
     """The text is no regular expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Chars:
+class _Chars(msgspec.Struct, frozen=True):
     """A set of characters: single ones and ranges, or all but those."""
 
     ranges: tuple[tuple[str, str], ...]
@@ -55,18 +55,17 @@ _CLASSES = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 
 
-@dataclass(slots=True)
-class Pattern:
+class Pattern(msgspec.Struct):
     """A compiled pattern: states with edges that take a character, and free ones, some only at an end."""
 
     anchored: bool = False
-    edges: list[list[tuple[_Chars, int]]] = field(default_factory=list)
-    free: list[list[tuple[str, int]]] = field(default_factory=list)
+    edges: list[list[tuple[_Chars, int]]] = []
+    free: list[list[tuple[str, int]]] = []
     start: int = 0
     accept: int = -1
     work: int = 0
     """What was done with it."""
-    _known: dict[tuple[frozenset[int], str], frozenset[int]] = field(default_factory=dict)
+    _known: dict[tuple[frozenset[int], str], frozenset[int]] = {}
 
     def search(self, text: str) -> bool:
         """Whether the pattern is found in (the first characters of) ``text``.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.aws import s3
@@ -29,13 +30,12 @@ _HELD = 12 * limits.MIB
 """Stored bytes of columns that a process holds; decoded they take some five times as much."""
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(msgspec.Struct):
     """What this process knows of a tenant: its snapshot, and the devices that changed since."""
 
     object: ObjectVersion | None = None
     snapshot: Snapshot | None = None
-    changed: Settled = field(default_factory=dict)
+    changed: Settled = {}
 
 
 _known: OrderedDict[TenantId, _Known] = OrderedDict()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.fleet import membership
@@ -33,8 +33,7 @@ _TENANTS = 10_000
 _noted: Counter[str] = Counter()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A device that changed, or is gone."""
 
     device_id: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.inventory.tables import InventoryItem
@@ -28,8 +28,7 @@ ObjectVersion = tuple[str, str | None]
 """Key and version of an object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(msgspec.Struct, frozen=True):
     """A tenant's snapshot: where it is, the size of its directory, how many devices it has.
 
     ``building`` is the object that a builder writes, ``garbage`` are objects that nothing points to any more.

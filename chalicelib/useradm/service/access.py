@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import clock, features, limits
 from chalicelib.errors import Conflict, Forbidden, Unauthorized
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 _USED_ACCURACY = timedelta(seconds=limits.TOKEN_USED_ACCURACY)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """Who calls by a token: the address and the rights of its user, as they are now."""
 
     email: str

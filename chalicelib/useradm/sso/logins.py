@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chalicelib import clock, features, limits, settings
 from chalicelib.auditlogs import service as auditlogs
@@ -38,8 +40,7 @@ _NO_ACCOUNT = "there is no account for this identity"
 _NOT_GOOD = "the login has expired, was completed already, or was begun in another browser"
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """A login that begins: where the browser goes, and what it must bring back."""
 
     location: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -65,8 +64,7 @@ class _Keys(msgspec.Struct):
     keys: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(msgspec.Struct, frozen=True):
     """Who this server is for a provider."""
 
     issuer: str
@@ -75,8 +73,7 @@ class Client:
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """What a token says of a person, as far as it matters here."""
 
     subject: str

@@ -6,10 +6,11 @@ request of the same kind kills the secret of the one before, and a completed one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec.structs import replace
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
@@ -27,8 +28,7 @@ _SORT = "REQUEST"
 _SECRET_SORT = "SECRET"  # noqa: S105  # the name of a key
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request. ``email``: the address that it is about; ``secret``: a hash, None until the mail is written."""
 
     purpose: Purpose

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
@@ -23,8 +23,7 @@ _TOKEN = "TOKEN"  # noqa: S105  # the name of a key
 _IN_TRANSACTION = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
 
     id: str
@@ -64,8 +63,7 @@ class AccessItem(UseradmItem):
     assigned = BlobAttribute(default=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """A token as its use finds it, with its user: a personal access token has a ``name``."""
 
     name: str | None

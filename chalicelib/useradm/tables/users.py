@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field  # noqa: TID251  # its repr hides a secret
 from datetime import datetime
 from typing import TYPE_CHECKING
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.artifacts.container import Artifact, ChunkReader, Payload, PayloadFile, parse
 from tests.artifacts.container.build import edit, example, one_stream, parse_bytes
@@ -106,7 +106,7 @@ def test_errors_of_the_stream_pass_through():
 
 def test_results_are_frozen():
     artifact = parse_bytes(build_artifact("a", ["pi"]))
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         artifact.name = "b"  # type: ignore[misc]
 
 
@@ -244,7 +244,7 @@ def test_concatenated_streams(compression):
     entries[-1].content = b"".join(
         one_stream(piece, compression) for piece in (tar[:700], b"", tar[700:701], tar[701:])
     )
-    assert parse_bytes(pack(entries)) == dataclasses.replace(parse_bytes(parts.build()), size=len(pack(entries)))
+    assert parse_bytes(pack(entries)) == replace(parse_bytes(parts.build()), size=len(pack(entries)))
 
 
 def test_header_and_data_may_be_compressed_differently():
