@@ -260,7 +260,7 @@ def _check_idle(tenant: TenantId, items: list[ReleaseItem], seen: Scopes) -> Non
     used = [item.name for item in items if item.open_deployments > 0]
     if used:
         # Imported here: the two features know each other, and only this case needs it.
-        from chalicelib.deployments import service as deployments
+        from chalicelib.deployments.service import managing as deployments
 
         ids = deployments.open_by_release(tenant, used, seen)
         raise Conflict("release(s) used in active deployment", extra={"active_deployments": list(ids)})

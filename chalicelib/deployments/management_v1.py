@@ -10,8 +10,8 @@ from chalice.app import Blueprint
 from msgspec.structs import replace
 
 from chalicelib import limits
-from chalicelib.deployments import service
 from chalicelib.deployments.rules.statuses import Status, parse_filter
+from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import ControlMapChange, DeploymentIds, NewDeployment, SetStatus
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
-from chalicelib.deployments import service
 from chalicelib.deployments.management_v1 import read_id
+from chalicelib.deployments.service import managing as service
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth

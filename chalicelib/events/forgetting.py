@@ -21,7 +21,7 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.artifacts import service as artifacts
     from chalicelib.auditlogs import service as auditlogs
     from chalicelib.aws import s3
-    from chalicelib.deployments import service as deployments
+    from chalicelib.deployments.service import managing as deployments
     from chalicelib.devauth import service as devauth
     from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect.service import leaving as deviceconnect

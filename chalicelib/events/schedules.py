@@ -24,7 +24,7 @@ bp = Blueprint(__name__)
 def _features() -> tuple[Callable[[datetime], None], ...]:
     # Imported here: calls of the API don't pay for it.
     from chalicelib.artifacts import service as artifacts
-    from chalicelib.deployments import service as deployments
+    from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconnect import service as deviceconnect
     from chalicelib.integrations.service import delivering as integrations
     from chalicelib.inventory.service import building as inventory

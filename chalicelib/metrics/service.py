@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.artifacts import service as artifacts
-from chalicelib.deployments import service as deployments
+from chalicelib.deployments.service import managing as deployments
 from chalicelib.devauth import service as devauth
 from chalicelib.fleet import control
 from chalicelib.integrations.service import managing as integrations

@@ -11,9 +11,10 @@ import binascii
 import hashlib
 import math
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from chalicelib import clock, limits, settings, tokens
 from chalicelib.auditlogs import service as auditlogs

@@ -185,7 +185,7 @@ class TestCrashes:
         assert list(service.verify(log.tenant.id)) == []
 
     def test_the_history_of_a_device(self, log: Log, world: World):
-        from chalicelib.deployments import service as deployments
+        from chalicelib.deployments.service import managing as deployments
 
         device = world.device()
         world.upload("one")

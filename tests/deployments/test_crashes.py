@@ -73,7 +73,7 @@ def report(tenant: Tenant, device: Device, deployment: str, status: str) -> None
 
 
 def test_creating(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
-    from chalicelib.deployments import service
+    from chalicelib.deployments.service import managing as service
     from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase
 
     phases = [NewPhase(batch_size=50), NewPhase(start_ts=moment.time.replace(year=2099))]
@@ -195,7 +195,7 @@ def test_timing_out(world: World, fleet: list[Device], moment: Clock, opened: Op
 
 
 def test_changing_a_map_and_aborting(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
-    from chalicelib.deployments import service
+    from chalicelib.deployments.service import managing as service
 
     def begin() -> str:
         made = world.deploy("two", phases=halves(moment), update_control_map={"priority": 1})

@@ -156,7 +156,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert self.world.api.put(place, json=tags).status_code == 200
 
     def _time_passes(self, hours: int, ticks: int) -> None:
-        from chalicelib.deployments import service
+        from chalicelib.deployments.service import managing as service
 
         self.moment.move(hours=hours)
         for _ in range(ticks):

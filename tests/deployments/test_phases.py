@@ -343,6 +343,6 @@ def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock
 
 
 def tick(moment: Clock) -> None:
-    from chalicelib.deployments import service
+    from chalicelib.deployments.service import managing as service
 
     service.tick(moment.time)

@@ -46,7 +46,7 @@ def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
 
 
 def tick(moment: Clock) -> None:
-    from chalicelib.deployments import service
+    from chalicelib.deployments.service import managing as service
 
     service.tick(moment.time)
 

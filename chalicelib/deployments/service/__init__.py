@@ -1,62 +1,20 @@
-"""Use cases of deployments. Other features and the routes import only this; each topic has a module of its own."""
+"""Use cases of deployments; other features and the routes import only this package. A device's calls load no more.
+
+What users do, what the schedule does, and what other features ask is in ``managing``.
+"""
 
 from __future__ import annotations
 
 from chalicelib.deployments.service.configuring import configuration_artifact, deploy_configuration, new_id
-from chalicelib.deployments.service.creating import (
-    abort,
-    change_control_map,
-    create,
-    create_for_filter,
-    create_for_group,
-)
-from chalicelib.deployments.service.details import (
-    devices,
-    devices_page,
-    history,
-    numbers,
-    numbers_of_many,
-    show,
-    targets,
-)
-from chalicelib.deployments.service.leaving import abort_device, device_gone, erase, forget_history
-from chalicelib.deployments.service.listing import Named, Wanted, list_deployments, open_by_release
 from chalicelib.deployments.service.polling import control_map, next_update
-from chalicelib.deployments.service.reach import is_within
-from chalicelib.deployments.service.reporting import read_log, report, store_log
-from chalicelib.deployments.service.schedule import tick
-from chalicelib.deployments.tables import read_totals as totals
+from chalicelib.deployments.service.reporting import report, store_log
 
 __all__ = [
-    "Named",
-    "Wanted",
-    "abort",
-    "abort_device",
-    "change_control_map",
     "configuration_artifact",
     "control_map",
-    "create",
-    "create_for_filter",
-    "create_for_group",
     "deploy_configuration",
-    "device_gone",
-    "devices",
-    "devices_page",
-    "erase",
-    "forget_history",
-    "history",
-    "is_within",
-    "list_deployments",
     "new_id",
     "next_update",
-    "numbers",
-    "numbers_of_many",
-    "open_by_release",
-    "read_log",
     "report",
-    "show",
     "store_log",
-    "targets",
-    "tick",
-    "totals",
 ]

@@ -15,8 +15,6 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import configuration as rules
 from chalicelib.deployments.rules import control_maps
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import drafts
-from chalicelib.deployments.service.drafts import Draft
 from chalicelib.errors import NotFound, Unprocessable
 from chalicelib.storage.keys import TenantId
 
@@ -62,6 +60,9 @@ def deploy_configuration(
         Unprocessable: as many deployments wait for the device as may.
         ConditionFailed: with label ``head``: read the device again and try again; or with one of the caller's own.
     """
+    # Imported here: devices don't pay for it.
+    from chalicelib.deployments.service import drafts
+
     targets = Targets.of([device_id])
     waiters = drafts.find_waiters(tenant, targets)
     if waiters is None:
@@ -70,7 +71,7 @@ def deploy_configuration(
         raise NotFound("device does not exist")
     name = rules.artifact_name(deployment)
     only = {"scope": "identity", "attribute": "id", "type": "$in", "value": [device_id]}
-    draft = Draft(
+    draft = drafts.Draft(
         id=deployment,
         kind=tables.CONFIGURATION,
         name=name,

@@ -18,12 +18,12 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.inventory.service import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.deployments.tables import DeploymentItem
+    from chalicelib.inventory.service import Term  # noqa: TC004  # nobody evaluates it
     from chalicelib.storage.keys import TenantId
 
 _CACHE_BYTES = 128 * 1024 * 1024
@@ -150,10 +150,17 @@ def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
         targets=targets,
         phases=phases_of(item),
         kind=item.kind,
-        terms=msgspec.convert(item.filter["terms"], tuple[Term, ...]) if dynamic else None,
+        terms=_terms(item) if dynamic else None,
         most=int(item.targets) or None if dynamic else None,
         has_map=item.control_map is not None,
     )
+
+
+def _terms(item: DeploymentItem) -> tuple[Term, ...]:
+    # Imported here: polls where no dynamic deployment is open do without the inventory.
+    from chalicelib.inventory.service import Term  # nobody evaluates it
+
+    return msgspec.convert(item.filter["terms"], tuple[Term, ...])
 
 
 def phases_of(item: DeploymentItem) -> tuple[Phase, ...]:

@@ -12,7 +12,6 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.fleet.tables import keep_verdicts
-from chalicelib.inventory import service as inventory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +46,9 @@ class Verdicts:
     def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
         """Whether a dynamic deployment takes the device. If that has to be asked, ``others`` are asked about too."""
         if plan.sequence not in self._known:
+            # Imported here: most polls end before.
+            from chalicelib.inventory import service as inventory
+
             asked = [plan, *(each for each in others if each.sequence not in self._known and each is not plan)]
             taken = inventory.matches_each(self._tenant, self._head.device_id, [each.terms or () for each in asked])
             self._known |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}

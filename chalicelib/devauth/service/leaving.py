@@ -60,7 +60,7 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
 def clear_out(tenant: TenantId, device_id: str) -> None:
     """Remove a device from every feature. Nothing to do for one that is gone, or that is not leaving."""
     # Imported here: a device that asks for a token does not pay for it.
-    from chalicelib.deployments import service as deployments
+    from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect import service as deviceconnect
     from chalicelib.devicemonitor import service as devicemonitor

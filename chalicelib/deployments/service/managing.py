@@ -1,0 +1,53 @@
+"""What users do with deployments, what the schedule does, and what other features ask."""
+
+from __future__ import annotations
+
+from chalicelib.deployments.service.creating import (
+    abort,
+    change_control_map,
+    create,
+    create_for_filter,
+    create_for_group,
+)
+from chalicelib.deployments.service.details import (
+    devices,
+    devices_page,
+    history,
+    numbers,
+    numbers_of_many,
+    show,
+    targets,
+)
+from chalicelib.deployments.service.leaving import abort_device, device_gone, erase, forget_history
+from chalicelib.deployments.service.listing import Named, Wanted, list_deployments, open_by_release
+from chalicelib.deployments.service.reach import is_within
+from chalicelib.deployments.service.reporting import read_log
+from chalicelib.deployments.service.schedule import tick
+from chalicelib.deployments.tables import read_totals as totals
+
+__all__ = [
+    "Named",
+    "Wanted",
+    "abort",
+    "abort_device",
+    "change_control_map",
+    "create",
+    "create_for_filter",
+    "create_for_group",
+    "device_gone",
+    "devices",
+    "devices_page",
+    "erase",
+    "forget_history",
+    "history",
+    "is_within",
+    "list_deployments",
+    "numbers",
+    "numbers_of_many",
+    "open_by_release",
+    "read_log",
+    "show",
+    "targets",
+    "tick",
+    "totals",
+]
