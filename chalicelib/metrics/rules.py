@@ -6,9 +6,9 @@ Source: Prometheus, "Exposition formats" (text format 0.0.4) and "Metric and lab
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import UNSET
 
 from chalicelib.devauth.rules.sets import Status
@@ -34,8 +34,7 @@ def accepted(counts: Mapping[Place, int], limits: PerTier) -> dict[str, Accepted
     return {str(tier): Accepted(counts.get((Status.ACCEPTED, tier), 0), limits.of(tier)) for tier in Tier}
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
+class Gauge(msgspec.Struct, frozen=True):
     """A metric that may go up and down: a number for each value of its label, or a single one without a label."""
 
     name: str

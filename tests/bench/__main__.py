@@ -18,6 +18,7 @@ from rich.console import Console
 from tests.bench import parts
 from tests.bench.numbers import ROOT, Results, calibrate, import_times, show
 from tests.bench.relay import relay
+from tests.bench.starting import imports
 from tests.simulator.client import ConnectionLostError
 from tests.simulator.management import RefusedError
 from tests.simulator.serve import ServerFailedError, ServerProcess
@@ -25,7 +26,7 @@ from tests.simulator.serve import ServerFailedError, ServerProcess
 # The memory that transfers need is only seen before anything larger was in it, so they come first.
 PARTS = {
     each.__name__: each
-    for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, parts.search, relay)
+    for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, parts.search, relay, imports)
 }
 
 
@@ -33,11 +34,11 @@ def main() -> int:
     """Measure; the exit status is 1 if anything went wrong that a number can't show."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure cost and speed.")
     parser.add_argument("--quick", action="store_true", help="less of everything, in under a minute")
-    parser.add_argument("--only", action="append", choices=[*PARTS, "imports"], help="a part; may be repeated")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
     given = parser.parse_args()
     size = parts.QUICK if given.quick else parts.FULL
-    wanted = given.only or [*PARTS, "imports"]
+    wanted = given.only or list(PARTS)
     console, results = Console(highlight=False), Results()
     begun = time.monotonic()
     calibrate(results)
@@ -50,9 +51,7 @@ def main() -> int:
                 asyncio.run(PARTS[name](bench))
     except (ServerFailedError, RefusedError, ConnectionLostError) as error:
         results.failures.append(str(error))
-    if "imports" in wanted:
-        parts.imports(size, results)
-    else:
+    if "imports" not in wanted:
         results.botocore = import_times(["botocore.session"], size.import_rounds)["botocore.session"]
     show(console, results)
     _write(given.out, results, quick=given.quick)

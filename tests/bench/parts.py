@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.numbers import Cost, Number, Results, calibrate, import_times
+from tests.bench.numbers import Cost, Number, Results, calibrate
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.books import Behaviour, Payload
 from tests.simulator.client import Client
@@ -43,7 +43,7 @@ class Size:
     sockets: int
 
 
-FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), (10_000, 100_000), 200, 9, 10_000)
+FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), (10_000, 100_000), 200, 15, 10_000)
 QUICK = Size(1.0, 3, 200, (1_000, 10_000), (10_000,), 20, 3, 1_000)
 
 
@@ -369,19 +369,3 @@ async def transfer(bench: Bench) -> None:
         Number("memory of the engine, highest so far", after["engine_peak"], "MB"),
     )
     calibrate(bench.results)
-
-
-def imports(size: Size, results: Results) -> None:
-    """A cold start's imports, byte code ready."""
-    # What a first poll needs besides: its routes, and what reads its token.
-    poll = "app, jwt, chalicelib.artifacts.devices_v1, chalicelib.deployments.devices_v2"
-    times = import_times(["botocore.session", "app", poll], size.import_rounds)
-    results.botocore = times["botocore.session"]
-    results.add(
-        "Cold start: imports in a fresh interpreter, CPU",
-        Number("import app", times["app"] * 1000, "ms", times["app"]),
-        Number("import botocore.session", results.botocore * 1000, "ms", results.botocore),
-        Number("ratio", times["app"] / results.botocore, ""),
-        Number("import app and what a first poll needs besides", times[poll] * 1000, "ms", times[poll]),
-        Number("ratio of that", times[poll] / results.botocore, ""),
-    )

@@ -22,6 +22,7 @@ from infra.local.testing import LocalServer
 from tests.bench.numbers import ROOT
 from tests.simulator.fleet import NEXT
 from tests.simulator.serve import serve
+from tests.support import cold_start
 
 PASSWORD = "a-long-enough-one"
 AT_ONCE = 4
@@ -129,6 +130,13 @@ def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def first_call(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One call of a function that has just started: the status of its answer, and the CPU that it took."""
+    call = cold_start.Call(order["method"], order["path"], order["headers"], order["body"])
+    first = cold_start.first_call(call)
+    return {"status": first.status, "seconds": first.seconds}
+
+
 def handler(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     """CPU of the poll in the app alone, as a Lambda function runs it: events in, results out, one thread."""
     headers = [
@@ -163,4 +171,4 @@ if __name__ == "__main__":
     from chalicelib.storage import connection
 
     connection.observers.append(_note)
-    serve({each.__name__: each for each in (count, handler, roster, searching, tenant, usage)})
+    serve({each.__name__: each for each in (count, first_call, handler, roster, searching, tenant, usage)})

@@ -1,78 +1,88 @@
-"""The first call of a function that has just started, as Lambda runs it: a poll that brings nothing."""
+"""What a function that has just started loads: for ``app`` itself, and until a device has its first answer.
+
+Loading is what a cold start costs. How long it takes is for the benchmark to say (``make bench``), which has a budget
+for it; what is loaded is the same on any machine.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+import re
 import sys
 
 import httpx2
+import pytest
 
 from infra.local.testing import LocalServer
 from infra.scripts.package import ROOT
-from tests.deployments.world import World, serves_nothing
-from tests.house.test_house import NEVER_AT_START
+from tests.deployments.world import World
+from tests.support.cold_start import first_call, imported, usual_calls
 
-NOT_FOR_A_POLL = {
-    *NEVER_AT_START,
-    "chalicelib.deviceconnect",
-    "chalicelib.outbound",
-    "chalicelib.tenantadm",
-    "chalicelib.useradm",
-    "http.cookies",
-    "smtplib",
+LIBRARIES = {
+    "aws_lambda_powertools",
+    "backports",  # of zstd; urllib3's, where it is installed
+    "botocore",
+    "certifi",  # the same; it does not ship
+    "chalice",
+    "dateutil",  # botocore's
+    "jmespath",  # botocore's
+    "msgspec",
+    "pynamodb",
+    "six",  # dateutil's
+    "typing_extensions",  # pynamodb's
+    "urllib3",  # botocore's
 }
-
-PROGRAM = """
-import json, sys
-import app
-
-class Context:
-    def get_remaining_time_in_millis(self):
-        return 29_000
-
-answer = app.app(json.loads(sys.argv[1]), Context())
-print(json.dumps([answer["statusCode"], list(sys.modules)]))
-"""
-
-PATH = "/devices/v2/deployments/device/deployments/next"
-
-
-def event(token: str) -> dict[str, object]:
-    """A poll as API Gateway hands it over."""
-    return {
-        "resource": PATH,
-        "path": PATH,
-        "httpMethod": "POST",
-        "headers": {"content-type": "application/json", "authorization": f"Bearer {token}"},
-        "multiValueHeaders": {},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {"httpMethod": "POST", "resourcePath": PATH, "path": f"/api{PATH}", "identity": {}},
-        "body": json.dumps({"device_provides": {"device_type": "qemux86-64", "artifact_name": "original"}}),
-        "isBase64Encoded": False,
-    }
+"""All that importing the app may load beside the standard library."""
+FOR_TOKENS = {"_cffi_backend", "_openssl", "bcrypt", "cryptography", "jwt"}
+"""And a call that brings a token. They take 20 ms."""
+NEVER = {
+    "asyncio",  # the relay and the local gateway
+    "chalice.cli",
+    "chalice.deploy",
+    "chalice.local",
+    "http.cookies",  # browsers only
+    "smtplib",
+    "tarfile",  # artifact parsing
+}
+"""What the standard library and Chalice have that no call of a device needs."""
+FEATURES = {path.parent.name for path in (ROOT / "chalicelib").glob("*/service*")} | {"outbound"}
 
 
-def test_a_first_poll_loads_only_what_a_poll_needs(
-    server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant
+def features(modules: frozenset[str]) -> set[str]:
+    """The features that the modules are of."""
+    return FEATURES & {name.split(".")[1] for name in modules if name.startswith("chalicelib.")}
+
+
+def libraries(modules: frozenset[str]) -> set[str]:
+    """The libraries that the modules are of, beside the standard one."""
+    return {name.partition(".")[0] for name in modules} - {*sys.stdlib_module_names, "app", "chalicelib"}
+
+
+def test_importing_the_app_loads_no_feature_and_no_library_that_it_does_not_need() -> None:
+    loaded = imported()
+
+    assert libraries(loaded) <= LIBRARIES
+    assert loaded & NEVER == set()
+    assert features(loaded) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "needed"),
+    [
+        # artifacts and auditlogs: deployments write entries, and links to artifacts.
+        ("poll", 204, {"artifacts", "auditlogs", "deployments", "integrations"}),
+        ("inventory", 200, {"auditlogs", "integrations", "inventory"}),
+        ("auth request", 200, {"auditlogs", "devauth", "integrations", "inventory", "tenantadm"}),
+    ],
+)
+def test_a_first_call_loads_only_what_it_needs(
+    server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant, name: str, status: int, needed: set[str]
 ) -> None:
     device = World(api, http, tenant.tenant_token).device()
-    serves_nothing(device.poll())
 
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(event(str(device.token)))],
-        cwd=ROOT,
-        env={**os.environ, "AWS_LAMBDA_FUNCTION_NAME": "api_handler"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    first = first_call(usual_calls(device, str(device.token))[name])
 
-    assert done.returncode == 0, done.stderr
-    [line] = done.stdout.splitlines()  # an idle poll writes no other
-    status, loaded = json.loads(line)
-    assert status == 204
-    assert set(loaded) & NOT_FOR_A_POLL == set()
+    assert first.status == status
+    assert libraries(first.modules) <= LIBRARIES | FOR_TOKENS
+    assert first.modules & NEVER == set()
+    assert features(first.modules) <= needed
+    assert [each for each in first.modules if re.search(r"^chalicelib\.\w+\.management_v", each)] == []
