@@ -29,8 +29,8 @@ from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice, opened, user_path
 from tests.tenantadm.test_children import TENANTS, UNKNOWN, email, make
 from tests.walk.table import routes
-from tests.walk.test_tenants import BODIES
-from tests.walk.test_tenants import Tenant as Everything
+from tests.walk.tenants import BODIES
+from tests.walk.tenants import Tenant as Everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

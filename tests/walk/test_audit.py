@@ -15,7 +15,7 @@ from chalicelib.http.identity import Auth
 from tests.deployments.world import World
 from tests.walk.changes import CASES, ELSEWHERE, SILENT, Values
 from tests.walk.table import Route, routes
-from tests.walk.test_tenants import BODIES, Tenant
+from tests.walk.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
     import httpx2
