@@ -19,7 +19,7 @@ from chalicelib.deviceconfig import rules, tables
 from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.features import Feature
-from chalicelib.fleet import control, heads, membership
+from chalicelib.fleet import control, heads
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _known(tenant: TenantId, device_id: str) -> tables.ConfigurationItem | None:
     item = tables.find(tenant, device_id)
     if item is None:
         head = heads.find(tenant, device_id)
-        if head is None or head.decommissioning or head.auth_status != membership.ACCEPTED:
+        if head is None or not head.is_accepted:
             raise NotFound(_NO_DEVICE)
     return item
 

@@ -51,6 +51,10 @@ class Control(msgspec.Struct, frozen=True):
     subscribers: Mapping[str, frozenset[str]] = {}
     """Which integrations are told of which kinds of events."""
 
+    def includes(self, feature: Feature) -> bool:
+        """Whether plan and add-ons bring a feature."""
+        return features.included(feature, self.plan, features.enabled_addons(self.addons))
+
 
 _GONE = Control(
     active=False,
@@ -99,8 +103,7 @@ def require(tenant: TenantId, feature: Feature) -> None:
     Raises:
         Forbidden: they don't include the feature.
     """
-    found = get(tenant)
-    if not features.included(feature, found.plan, features.enabled_addons(found.addons)):
+    if not get(tenant).includes(feature):
         raise Forbidden(f"the plan and add-ons of this tenant do not include {feature.replace('_', ' ')}")
 
 

@@ -9,7 +9,7 @@ from chalicelib.fleet.tables import DeviceHead
 from chalicelib.storage import erasing, keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Transaction
@@ -48,6 +48,14 @@ def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHe
     return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
 
 
+def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) -> bool:
+    """Whether there is such a device in one of these static groups; None: any will do, and nothing is read."""
+    if groups is None:
+        return True
+    head = find(tenant, device_id)
+    return head is not None and head.group in groups
+
+
 def require_staying(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     """Let ``tx`` fail with label ``head`` if the device is being removed. Unknown ids are no such devices.
 
@@ -64,13 +72,7 @@ def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object
             generation were revoked. 401 makes the client ask for a new token.
     """
     head = find(tenant, device_id)
-    if (
-        head is None
-        or head.decommissioning
-        or head.auth_status != "accepted"
-        or head.auth_set != auth_set
-        or int(head.auth_generation) != generation
-    ):
+    if head is None or not head.is_accepted or head.auth_set != auth_set or int(head.auth_generation) != generation:
         raise Unauthorized("unauthorized")
     return head
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.fleet.heads import facts_changed
-from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
+from chalicelib.fleet.tables import ACCEPTED, DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.observability import Metric, count
 from chalicelib.storage import erasing, keys
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _SHARDS = 16
 """Parts of the roster: a partition of DynamoDB takes 1,000 writes a second, a fleet's first hour may ask more."""
-
-ACCEPTED = "accepted"
 
 
 def shard(device_id: str) -> int:

@@ -21,7 +21,11 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
+from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+
+ACCEPTED = "accepted"
+"""The status of devices that may call."""
 
 
 class FleetItem(Item):
@@ -70,7 +74,12 @@ class DeviceHead(FleetItem):
     @property
     def device_id(self) -> str:
         """The device's id."""
-        return str(self.pk).rsplit("#", 1)[-1]
+        return keys.last_part(self.pk)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the device is accepted, and not being removed."""
+        return self.auth_status == ACCEPTED and not self.decommissioning
 
 
 def keep_verdicts(head: DeviceHead, verdicts: Any) -> None:

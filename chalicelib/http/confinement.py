@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def _device(request: Request, device_id: str) -> bool:
-    groups = request.groups
-    if groups is None:
-        return True
-    head = heads.find(request.tenant, device_id)
-    return head is not None and head.group in groups
+    return heads.is_within(request.tenant, device_id, request.groups)
 
 
 def _release(request: Request, name: str) -> bool:

@@ -34,11 +34,10 @@ def all_plans() -> list[Plan]:
 def binding(tenant: TenantId) -> PlanBinding:
     """The tenant's plan with its add-ons, and the limits it has."""
     item = control.get(tenant)
-    addons = features.enabled_addons(item.addons)
     limits = {"devices": item.devices.standard} if item.devices.standard >= 0 else {}
-    if features.included(Feature.AUDIT_LOGS, item.plan, addons):
+    if item.includes(Feature.AUDIT_LOGS):
         limits["audit_logs_days"] = item.settings.audit_days or settings.current().audit_days
-    return PlanBinding(_plan(item.plan, addons), limits)
+    return PlanBinding(_plan(item.plan, features.enabled_addons(item.addons)), limits)
 
 
 def has(tenant: TenantId, plan: str, addon: str) -> bool:

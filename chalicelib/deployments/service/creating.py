@@ -21,6 +21,7 @@ from chalicelib.deployments.tables import CounterItem, DeploymentItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, membership
+from chalicelib.fleet.tables import ACCEPTED
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import Transaction
 
@@ -68,7 +69,7 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
     if wanted.all_devices or wanted.devices is not None:
         raise BadRequest("Validating request body: Invalid deployments definition: the group chooses the devices")
     require_reach(tenant, scopes, wanted.artifact_name, group=group)
-    members = list(membership.group_members(tenant, group, status=membership.ACCEPTED))
+    members = list(membership.group_members(tenant, group, status=ACCEPTED))
     return _create(tenant, wanted, members, [_term("system", "group", "$eq", group)], [group])
 
 

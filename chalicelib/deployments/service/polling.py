@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from chalicelib import clock, features
+from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases, polling, selection
@@ -175,8 +175,7 @@ class _Poll:
         return artifacts.candidates(self.tenant, plan.artifact_name)
 
     def _choose(self, plan: Plan) -> Candidate | None:
-        addons = features.enabled_addons(self.control.addons)
-        by_dependencies = features.included(Feature.DEPENDENCIES, self.control.plan, addons)
+        by_dependencies = self.control.includes(Feature.DEPENDENCIES)
         return selection.choose(self._candidates(plan), self.provides, by_dependencies=by_dependencies)
 
     def _assign(self, plan: Plan, phase: int | None) -> Instructions | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.deviceconnect.service import sending
 from chalicelib.errors import Forbidden, Unauthorized
 from chalicelib.features import Feature
-from chalicelib.fleet import control, heads, membership
+from chalicelib.fleet import control, heads
 from chalicelib.rights import Permission, Rights, groups_of
 from chalicelib.storage.keys import TenantId
 
@@ -25,17 +25,14 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
     if not scopes:
         raise Forbidden("forbidden")
     control.require(tenant, Feature.TERMINAL)
-    groups = groups_of(scopes)
-    if groups is not None:
-        head = heads.find(tenant, device_id)
-        if head is None or head.group not in groups:
-            raise Forbidden("forbidden")
+    if not heads.is_within(tenant, device_id, groups_of(scopes)):
+        raise Forbidden("forbidden")
 
 
 def is_welcome(tenant: TenantId, device_id: str) -> bool:
     """Whether a device is accepted. Its websocket may be older than the word that it is not any more."""
     head = heads.find(tenant, device_id)
-    return head is not None and head.auth_status == membership.ACCEPTED and not head.decommissioning
+    return head is not None and head.is_accepted
 
 
 def may_go_on(item: ConnectionItem) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, features, limits, settings
+from chalicelib import clock, limits, settings
 from chalicelib.aws import s3
 from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules import recording as rules
@@ -23,7 +23,7 @@ _MOMENT = 64
 
 def output(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
     """Record what a terminal showed; False once the session has more of it than a recording may hold."""
-    if message.proto != Proto.SHELL or message.typ != "shell" or not message.body or not _wanted(tenant):
+    if message.proto != Proto.SHELL or message.typ != "shell" or not message.body or not _records(tenant):
         return True
     tables.add_part(tenant, session_id, rules.Part(_now(), message.body), number)
     return tables.count_recorded(tenant, session_id, _MOMENT + len(message.body)) <= limits.RECORDING
@@ -31,16 +31,15 @@ def output(tenant: TenantId, session_id: str, message: Message, number: int) -> 
 
 def size(tenant: TenantId, session_id: str, message: Message, number: int) -> None:
     """Record the size of a user's terminal, while there is room."""
-    if message.proto != Proto.SHELL or message.typ not in {"new", "resize"} or not _wanted(tenant):
+    if message.proto != Proto.SHELL or message.typ not in {"new", "resize"} or not _records(tenant):
         return
     part = rules.resized(_now(), message)
     if part is not None and tables.count_recorded(tenant, session_id, _MOMENT) <= limits.RECORDING:
         tables.add_part(tenant, session_id, part, number)
 
 
-def _wanted(tenant: TenantId) -> bool:
-    known = control.get(tenant)
-    return features.included(Feature.PLAYBACK, known.plan, features.enabled_addons(known.addons))
+def _records(tenant: TenantId) -> bool:
+    return control.get(tenant).includes(Feature.PLAYBACK)
 
 
 def _now() -> int:
@@ -65,17 +64,11 @@ def recording(tenant: TenantId, session_id: str, *, groups: frozenset[str] | Non
         NotFound: there is no such session, or nothing of it was recorded.
     """
     found = tables.find_session(tenant, session_id)
-    if found is None or not _within(tenant, found.device, groups) or not (found.stored or store(tenant, session_id)):
+    reached = found is not None and heads.is_within(tenant, found.device, groups)
+    if found is None or not reached or not (found.stored or store(tenant, session_id)):
         raise NotFound("session not found")
     link = s3.download_link(_key(tenant, session_id), None, life=settings.current().download_link_life)
     return shapes.Recording(link.uri, clock.rfc3339(link.expire))
-
-
-def _within(tenant: TenantId, device_id: str, groups: frozenset[str] | None) -> bool:
-    if groups is None:
-        return True
-    head = heads.find(tenant, device_id)
-    return head is not None and head.group in groups
 
 
 def _key(tenant: TenantId, session_id: str) -> str:

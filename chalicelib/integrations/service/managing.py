@@ -6,10 +6,11 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib import features, limits, outbound
+from chalicelib import limits, outbound
 from chalicelib.auditlogs.service import Action, Object, ObjectType, record
 from chalicelib.aws import vault
-from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.integrations.rules import requests
 from chalicelib.integrations.rules.events import Scope
@@ -100,10 +101,8 @@ def _check_url(url: str) -> None:
 
 
 def _check_plan(tenant: TenantId, scopes: list[str]) -> None:
-    item = control.get(tenant)
-    feature = features.Feature.INVENTORY_EVENTS
-    if Scope.INVENTORY in scopes and not features.included(feature, item.plan, features.enabled_addons(item.addons)):
-        raise Forbidden("the plan of this tenant does not include inventory events")
+    if Scope.INVENTORY in scopes:
+        control.require(tenant, Feature.INVENTORY_EVENTS)
 
 
 def _sealed(tenant: TenantId, integration: str, http: Http) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import clock, features, limits
+from chalicelib import clock, limits
 from chalicelib.errors import Conflict, Forbidden, Unauthorized
 from chalicelib.features import Feature
 from chalicelib.fleet import control
@@ -67,11 +67,6 @@ def _rights(tenant: TenantId, names: Collection[str]) -> Rights:
     return roles.rights(tenant, names)
 
 
-def _has_roles(tenant: TenantId) -> bool:
-    known = control.get(tenant)
-    return features.included(Feature.RBAC, known.plan, features.enabled_addons(known.addons))
-
-
 def roles_to_have(tenant: TenantId, names: Collection[str], by: Rights) -> tuple[str, ...]:
     """The roles that a user is to have; without any, the one of every right.
 
@@ -80,7 +75,7 @@ def roles_to_have(tenant: TenantId, names: Collection[str], by: Rights) -> tuple
         Unprocessable: there is no such role.
     """
     wanted = roles.check_names(tenant, names) if names else (roles.PERMIT_ALL,)
-    if roles.PERMIT_ALL not in wanted and not _has_roles(tenant):
+    if roles.PERMIT_ALL not in wanted and not control.get(tenant).includes(Feature.RBAC):
         raise Forbidden("the plan of this tenant does not include roles")
     if not by.covers(_rights(tenant, wanted)):
         raise Forbidden("the roles have rights that you have not")

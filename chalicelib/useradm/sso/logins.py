@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import clock, features, limits, settings
+from chalicelib import clock, limits, settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
@@ -188,7 +188,7 @@ def _usable(provider_id: str) -> Provider:
     if provider is None:
         raise NotFound("identity provider not found")
     item = control.get(provider.tenant)
-    if not item.active or not features.included(Feature.SSO, item.plan, features.enabled_addons(item.addons)):
+    if not item.active or not item.includes(Feature.SSO):
         raise NotFound("identity provider not found")
     return provider
 
