@@ -234,7 +234,7 @@ def complete(tenant: TenantId, upload_id: str) -> None:
     if item.status in WAITING:
         due = clock.now() + timedelta(seconds=limits.UPLOAD_VERIFICATION)
         if upload_table.verifying(item, max(due, item.link_ends + _MARGIN)):
-            queues.send(queues.Queue.UPLOADS, {"tenant": tenant, "id": upload_id, "by": actor.current()})
+            queues.send(queues.Queue.UPLOADS, queues.Upload(tenant, upload_id, actor.current()))
 
 
 def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:

@@ -1,4 +1,9 @@
-"""Work for later: SQS messages of one JSON document each. A worker may see a message more than once."""
+"""Work for later: SQS messages of one JSON document each. A worker may see a message more than once.
+
+What a message says stands here, for who sends it and for its worker (``events.queues``): those that were sent before
+a deployment are worked on after it, so members are only ever added, with a default. Mails are told apart by their tag:
+one as it is sent (``mail.Mail``), or an order of a feature that writes it then.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib import call, settings
+from chalicelib.actor import SYSTEM, Actor
 from chalicelib.aws import client
+from chalicelib.storage.keys import TenantId
 
 
 class Queue(StrEnum):
@@ -23,6 +30,41 @@ class Queue(StrEnum):
     UPLOADS = "uploads"
 
 
+class Decommission(msgspec.Struct, frozen=True):
+    """A device to clear out of every feature."""
+
+    tenant: TenantId
+    device_id: str
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """An integration whose events wait."""
+
+    tenant: TenantId
+    integration: str
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """A tenant whose data has to be erased."""
+
+    tenant: TenantId
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A tenant whose inventory snapshot someone must look at."""
+
+    tenant: TenantId
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A direct upload whose bytes are said to be there."""
+
+    tenant: TenantId
+    id: str
+    by: Actor = SYSTEM
+    """Who said so: the artifact is this user's."""
+
+
 REQUEST_ID: Final = "RequestID"
 """The attribute of a message that says which call sent it: the worker's lines have the same id."""
 
@@ -34,7 +76,7 @@ def _url(queue: Queue) -> str:
     return str(answer["QueueUrl"])
 
 
-def send(queue: Queue, message: Any) -> None:
+def send(queue: Queue, message: msgspec.Struct) -> None:
     """Put ``message`` into the queue, with the id of the call that does it.
 
     Raises:

@@ -14,10 +14,10 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import settings
-from chalicelib.actor import SYSTEM, Actor, acting
+from chalicelib.actor import acting
+from chalicelib.aws import queues
 from chalicelib.aws.queues import REQUEST_ID, Queue
 from chalicelib.observability import observed
-from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
     from chalice.app import SQSEvent, SQSRecord
@@ -56,48 +56,13 @@ def _request_id(record: SQSRecord) -> str:
     return str(sender.get("stringValue") or message["messageId"])
 
 
-class Decommission(msgspec.Struct):
-    """A device to clear out of every feature."""
-
-    tenant: str
-    device_id: str
-
-
-class CompleteUpload(msgspec.Struct):
-    """A direct upload whose bytes are said to be there."""
-
-    tenant: str
-    id: str
-    by: Actor = SYSTEM
-    """Who said so: the artifact is this user's."""
-
-
-class Rebuild(msgspec.Struct):
-    """A tenant whose inventory snapshot someone must look at."""
-
-    tenant: str
-
-
-class Deliver(msgspec.Struct):
-    """An integration whose events wait."""
-
-    tenant: str
-    integration: str
-
-
-class Removal(msgspec.Struct):
-    """A tenant whose data has to be erased."""
-
-    tenant: str
-
-
 @_worker(Queue.DECOMMISSIONS)
 def on_decommission(body: str) -> None:
     """Clear decommissioned devices out."""
     from chalicelib.devauth import service as devauth
 
-    message = msgspec.json.decode(body, type=Decommission)
-    devauth.clear_out(TenantId(message.tenant), message.device_id)
+    message = msgspec.json.decode(body, type=queues.Decommission)
+    devauth.clear_out(message.tenant, message.device_id)
 
 
 @_worker(Queue.MAILS)
@@ -121,18 +86,18 @@ def on_delivery(body: str) -> None:
     """Tell integrations of events."""
     from chalicelib.integrations.service import delivering
 
-    message = msgspec.json.decode(body, type=Deliver)
-    delivering.deliver(TenantId(message.tenant), message.integration)
+    message = msgspec.json.decode(body, type=queues.Delivery)
+    delivering.deliver(message.tenant, message.integration)
 
 
 @_worker(Queue.REMOVALS)
 def on_removal(body: str) -> None:
     """Erase the data of removed tenants."""
-    from chalicelib.events import forgetting
+    from chalicelib.events import erasure
     from chalicelib.tenantadm import service as tenantadm
 
-    message = msgspec.json.decode(body, type=Removal)
-    tenantadm.erase(TenantId(message.tenant), forgetting.steps())
+    message = msgspec.json.decode(body, type=queues.Removal)
+    tenantadm.erase(message.tenant, erasure.steps())
 
 
 @_worker(Queue.SNAPSHOTS)
@@ -140,8 +105,8 @@ def on_snapshot(body: str) -> None:
     """Build the snapshots that searches of the inventory read."""
     from chalicelib.inventory.service import building as inventory
 
-    message = msgspec.json.decode(body, type=Rebuild)
-    while inventory.rebuild(TenantId(message.tenant)):
+    message = msgspec.json.decode(body, type=queues.Snapshot)
+    while inventory.rebuild(message.tenant):
         pass
 
 
@@ -150,6 +115,6 @@ def on_upload(body: str) -> None:
     """Make artifacts of direct uploads."""
     from chalicelib.artifacts import service as artifacts
 
-    message = msgspec.json.decode(body, type=CompleteUpload)
+    message = msgspec.json.decode(body, type=queues.Upload)
     with acting(message.by):
-        artifacts.verify(TenantId(message.tenant), message.id)
+        artifacts.verify(message.tenant, message.id)

@@ -245,7 +245,7 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
     hook = hooks()
     world.device()
     for _ in range(3):
-        queues.send(queues.Queue.DELIVERIES, {"tenant": tenant.id, "integration": hook.id})
+        queues.send(queues.Queue.DELIVERIES, queues.Delivery(tenant.id, hook.id))
     with later(hook, minutes=3):
         hook.server.workers.fire("tick")
         assert len(hook.posted()) == 2

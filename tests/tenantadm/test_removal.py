@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib import clock, settings
 from chalicelib.errors import Conflict
-from chalicelib.events import forgetting
+from chalicelib.events import erasure
 from chalicelib.storage import connection
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
@@ -96,7 +96,7 @@ def storing() -> set[str]:
 
 
 def test_every_feature_that_stores_is_asked_to_forget():
-    asked = {step.__module__.split(".")[1] for step in forgetting.steps()}
+    asked = {step.__module__.split(".")[1] for step in erasure.steps()}
 
     assert storing() - asked == set()
 
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_anywhere_is_finished_by_the_next(
         # Always at the next call: each run gets one write further than the one before.
         try:
             with crashing_at(1 + crashes % 7):
-                finished = service.erase(tenant.id, forgetting.steps())
+                finished = service.erase(tenant.id, erasure.steps())
         except Crash:
             crashes += 1
         if finished:
@@ -209,7 +209,7 @@ def test_a_worker_that_dies_anywhere_is_finished_by_the_next(
     assert finished
     assert crashes >= 7  # the longest run of all was cut off at least once
     assert left(tenant.id) == Counter()
-    assert service.erase(tenant.id, forgetting.steps())
+    assert service.erase(tenant.id, erasure.steps())
     server.drain()
 
 
@@ -371,4 +371,4 @@ class TestPlan:
 
 
 def test_removing_a_tenant_that_does_not_exist(server):
-    assert service.erase(TenantId(UNKNOWN), forgetting.steps())
+    assert service.erase(TenantId(UNKNOWN), erasure.steps())

@@ -35,7 +35,7 @@ def decommission(tenant: TenantId, device_id: str) -> bool:
     """
     if not decided(partial(_mark, tenant, device_id)):
         return False
-    queues.send(queues.Queue.DECOMMISSIONS, {"tenant": tenant, "device_id": device_id})
+    queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, device_id))
     return True
 
 

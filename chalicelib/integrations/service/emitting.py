@@ -59,6 +59,6 @@ class Wake(msgspec.Struct, frozen=True):
     def __call__(self) -> None:
         """Send it."""
         try:
-            queues.send(queues.Queue.DELIVERIES, {"tenant": self.tenant, "integration": self.integration})
+            queues.send(queues.Queue.DELIVERIES, queues.Delivery(self.tenant, self.integration))
         except (Unavailable, client.AwsError):
             logger.warning("no message for a delivery", extra={"integration": self.integration})

@@ -25,7 +25,7 @@ _LEASE = timedelta(minutes=5)
 def tick(_now: datetime) -> None:
     """Let a worker look at each tenant that may need a new snapshot."""
     for tenant in snapshots.due():
-        queues.send(queues.Queue.SNAPSHOTS, {"tenant": tenant})
+        queues.send(queues.Queue.SNAPSHOTS, queues.Snapshot(tenant))
 
 
 def rebuild(tenant: TenantId) -> bool:

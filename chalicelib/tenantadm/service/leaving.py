@@ -126,7 +126,7 @@ def start_removal(tenant: TenantId, *, log: TenantId | None = None) -> None:
     """
     if changes.get_tenant(tenant).status is not Status.REMOVING:
         changes.changed(tenant, _removing, _due_at_removal, log=log, action=Action.DELETE)
-    queues.send(queues.Queue.REMOVALS, {"tenant": tenant})
+    queues.send(queues.Queue.REMOVALS, queues.Removal(tenant))
 
 
 def _removing(before: Tenant) -> Tenant:
