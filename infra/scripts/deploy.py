@@ -30,8 +30,18 @@ class DeployError(Exception):
     """A step failed; the message says how."""
 
 
-def deploy(stage: str, *, public_url: str, parameters: dict[str, str], smoke: bool, project: Path = ROOT) -> None:
+def deploy(
+    stage: str,
+    *,
+    public_url: str,
+    parameters: dict[str, str],
+    smoke: bool,
+    with_storage: bool = True,
+    project: Path = ROOT,
+) -> None:
     """Bring a stage up to date with this folder, and check that it works.
+
+    Without its storage, what a newer version made there stays.
 
     Raises:
         DeployError: a step failed; those before it are done.
@@ -39,9 +49,10 @@ def deploy(stage: str, *, public_url: str, parameters: dict[str, str], smoke: bo
     target = Deployed(stage, project)
     config = target.config
     _to_engine(target)
-    say("storage")
-    bucket = target.configured["LAMPLIGHTER_BUCKET"]
-    say(f"  {storage.ensure(stage, {'Bucket': bucket, **parameters})}")
+    if with_storage:
+        say("storage")
+        bucket = target.configured["LAMPLIGHTER_BUCKET"]
+        say(f"  {storage.ensure(stage, {'Bucket': bucket, **parameters})}")
     say("keys")
     say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
     say("functions and APIs")
@@ -168,6 +179,7 @@ def main() -> None:
     parser.add_argument("--stage", required=True)
     parser.add_argument("--public-url", default="", help="where devices reach it, if not at API Gateway's own name")
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the storage stack")
+    parser.add_argument("--no-storage", action="store_true", help="leave storage as it is, as to go back a version")
     parser.add_argument("--no-smoke", action="store_true", help="don't check whether it works")
     parser.add_argument("--project", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -177,7 +189,14 @@ def main() -> None:
             undeploy(given.stage, project=given.project)
         else:
             url = given.public_url.rstrip("/")
-            deploy(given.stage, public_url=url, parameters=parameters, smoke=not given.no_smoke, project=given.project)
+            deploy(
+                given.stage,
+                public_url=url,
+                parameters=parameters,
+                smoke=not given.no_smoke,
+                with_storage=not given.no_storage,
+                project=given.project,
+            )
     except (DeployError, NotDeployedError, storage.StackError, BotoCoreError, ClientError) as error:
         sys.exit(f"{given.action}: {error}")
 

@@ -51,9 +51,9 @@ class Stage:
     engine: Engine
     project: Path
 
-    def deploy(self) -> str:
-        """What ``make deploy`` does, without its check; what it said."""
-        return self._make("deploy", "--no-smoke")
+    def deploy(self, *more: str, **variables: str) -> str:
+        """What ``make deploy`` does, without its check, in an environment with these; what it said."""
+        return self._make("deploy", "--no-smoke", *more, **variables)
 
     def undeploy(self) -> str:
         """What ``make undeploy`` does; what it said."""
@@ -64,12 +64,12 @@ class Stage:
         program = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
         return self._succeed([*program, command, "--stage", STAGE], self.project)
 
-    def _make(self, action: str, *more: str) -> str:
+    def _make(self, action: str, *more: str, **variables: str) -> str:
         program = [sys.executable, "-m", "infra.scripts.deploy", action, "--stage", STAGE, *more]
-        return self._succeed([*program, "--project", str(self.project)], ROOT)
+        return self._succeed([*program, "--project", str(self.project)], ROOT, **variables)
 
-    def _succeed(self, program: list[str], folder: Path) -> str:
-        done = self._run(program, folder)
+    def _succeed(self, program: list[str], folder: Path, **variables: str) -> str:
+        done = self._run(program, folder, **variables)
         said = done.stdout + done.stderr
         if done.returncode and any(sign in said for sign in OFFLINE):
             pytest.skip("the libraries of the layer cannot be fetched here")
@@ -165,12 +165,12 @@ class Stage:
             aws_session_token=got["SessionToken"],
         )
 
-    def _run(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
         return subprocess.run(
             command,
             cwd=folder,
-            env=inherited | self.engine.env(),
+            env=inherited | self.engine.env() | variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +124,34 @@ def only_tls(policy: dict[str, Any]) -> bool:
         "*",
         {"Bool": {"aws:SecureTransport": "false"}},
     )
+
+
+def documented() -> dict[str, set[str]]:
+    """What the pages deploy each template with: names of parameters, and capabilities."""
+    found: dict[str, set[str]] = {}
+    for page in (ROOT / "docs").glob("*.md"):
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"^aws cloudformation deploy (.+)$", text, re.MULTILINE):
+            words = shlex.split(line)
+            name = Path(words[words.index("--template-file") + 1]).name
+            found[name] = {word.partition("=")[0] for word in words if "=" in word or word.startswith("CAPABILITY_")}
+    return found
+
+
+@pytest.mark.parametrize("template", [each for each in TEMPLATES if each != STORAGE], ids=lambda path: path.stem)
+def test_the_pages_say_how_it_is_deployed(template: Path) -> None:
+    document = read(template)
+    parameters = document["Parameters"]
+    needed = {name for name, about in parameters.items() if "Default" not in about}
+    if "Transform" in document:
+        needed.add("CAPABILITY_AUTO_EXPAND")
+    if any(each["Type"] == "AWS::IAM::Role" for each in document["Resources"].values() if isinstance(each, dict)):
+        needed.add("CAPABILITY_IAM")
+
+    given = documented()[template.name]
+
+    assert needed <= given
+    assert given <= needed | parameters.keys()
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
