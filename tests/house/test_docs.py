@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from chalicelib.settings import Settings
@@ -78,7 +78,7 @@ def test_commands_of_make_are_there(page: Path) -> None:
 
 @pages
 def test_settings_are_known(page: Path) -> None:
-    known = {f"LAMPLIGHTER_{field.name.upper()}" for field in fields(Settings)} | ELSEWHERE
+    known = {f"LAMPLIGHTER_{field.name.upper()}" for field in msgspec.structs.fields(Settings)} | ELSEWHERE
 
     assert set(re.findall(r"LAMPLIGHTER_[A-Z_]+[A-Z]", page.read_text())) <= known
 
