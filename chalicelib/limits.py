@@ -13,6 +13,7 @@ GIB = 1024 * MIB
 # HTTP
 BODY = 1 * MIB  # Mender: default request limit
 LAMBDA_PAYLOAD = 6 * MIB  # AWS: request and response of a Lambda function, base64 included
+BALANCER_PAYLOAD = 1 * MIB  # AWS: the same behind a load balancer
 PER_PAGE_DEFAULT = 20  # Mender
 PER_PAGE_MAX = 500  # Mender
 JSON_DEPTH = 64  # own: deeper documents are refused before they are walked

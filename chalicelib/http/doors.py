@@ -92,6 +92,7 @@ def _balancers(event: Event) -> Event:
         # HTTP/2 lets a browser send them one by one.
         last["cookie"] = "; ".join(headers["cookie"])
     context = {
+        "elb": event["requestContext"]["elb"],
         "requestId": str(uuid.uuid4()),
         "identity": {"sourceIp": _client(headers.get("x-forwarded-for", [])), "userAgent": last.get("user-agent")},
         "path": event.get("path"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import json
 import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits, settings
 from chalicelib.actor import SYSTEM, Actor, acting
-from chalicelib.errors import DomainError, Forbidden, TooLarge, TooManyRequests, Unavailable
+from chalicelib.errors import BadRequest, DomainError, Forbidden, TooLarge, TooManyRequests, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
@@ -38,6 +39,8 @@ View = Callable[..., Reply]
 _bound: list[Chalice] = []
 _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 """Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
+_HEADERS = 8 * limits.KIB
+"""What an answer's status and headers may take of a function's payload."""
 _COUNTED = {TooManyRequests.status: Metric.RATE_LIMITED, Unavailable.status: Metric.UNAVAILABLE}
 
 
@@ -236,6 +239,7 @@ def _request(call: Call) -> Request:
         request_id=request_id(headers),
         gateway_id=context.get("requestId", ""),
         source_ip=_source_ip(context, headers),
+        answer_limit=limits.BALANCER_PAYLOAD if "elb" in context else limits.LAMBDA_PAYLOAD,
     )
 
 
@@ -283,10 +287,20 @@ def _response(reply: Reply, request: Request) -> Response:
         headers["Content-Type"] = reply.content_type
         if not isinstance(body, str):
             body = content.encode(body)
+        if not _fits(body, request.answer_limit - _HEADERS):
+            # Sent, it would be a 502 without a word.
+            text = "the answer is too large: ask for less at a time, such as a smaller per_page"
+            return _response(_refusal(BadRequest(text), request), request)
     if request.is_identified or request.headers.get("authorization") or reply.content_type == "application/jwt":
         headers.setdefault("Cache-Control", "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     return Response(body=body, status_code=reply.status, headers=headers)
+
+
+def _fits(text: str, limit: int) -> bool:
+    """Whether a text stays below a limit when the function's answer, of which it is a part, is written as JSON."""
+    # A character becomes 12 bytes at most: Lambda's runtime for some versions of Python writes ASCII only.
+    return len(text) * 12 <= limit or len(json.dumps(text)) <= limit
 
 
 def _facts(request: Request) -> dict[str, str]:

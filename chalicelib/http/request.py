@@ -57,6 +57,8 @@ class Request(msgspec.Struct):
     request_id: str
     gateway_id: str
     source_ip: str
+    answer_limit: int
+    """Bytes that the front door takes of an answer."""
     scopes: Scopes = ()
     """Where the caller has the right that the route asks for. What has both devices and releases, a deployment, must
     be within one of these; all else asks for ``groups`` or ``release_tags``."""

@@ -1,0 +1,46 @@
+"""Promise F10 of what a function may answer: more than that is refused with a word on how to get it, and is no 502."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from chalicelib.http import doors
+from chalicelib.http.routing import RouteTable
+from infra.local.lambda_context import LambdaContext
+from infra.local.testing import LocalServer
+from tests.deployments.world import World
+from tests.http.events import Sent
+
+INVENTORY = "/management/v1/inventory/devices"
+TOO_LARGE = "the answer is too large: ask for less at a time, such as a smaller per_page"
+
+
+@pytest.fixture
+def fleet(api: httpx2.Client, http: httpx2.Client, tenant) -> World:
+    """Devices of 280 KB each, and twice that within the JSON of a function's answer."""
+    world = World(api, http, tenant.tenant_token)
+    for _ in range(12):
+        assert world.device().inventory({f"notes-{each}": '"' * 14_000 for each in range(10)}).status_code == 200
+    return world
+
+
+def test_a_page_that_no_function_may_answer_with(fleet: World) -> None:
+    refused = fleet.api.get(f"/api{INVENTORY}", params={"per_page": 100})
+    fits = fleet.api.get(f"/api{INVENTORY}", params={"per_page": 8})
+
+    assert (refused.status_code, refused.json()["error"]) == (400, TOO_LARGE)
+    assert refused.json()["request_id"] == refused.headers["x-men-requestid"]
+    assert [fits.status_code, len(fits.json())] == [200, 8]
+
+
+def test_a_load_balancer_takes_less(server: LocalServer, fleet: World) -> None:
+    routes = RouteTable(server.app.routes)
+
+    def page(size: int) -> int:
+        lines = {"authorization": [str(fleet.api.headers["Authorization"])]}
+        event = Sent("GET", INVENTORY, f"per_page={size}", lines).balancer()
+        answer = doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+        return int(answer["statusCode"])
+
+    assert [page(1), page(2)] == [200, 400]
