@@ -206,6 +206,14 @@ def counts(match: dict[str, Any], path: str) -> bool:
     return path.startswith(match["SearchString"])
 
 
+def test_the_firewall_keeps_no_passwords() -> None:
+    """Samples of requests have their headers."""
+    firewall = EDGE["Firewall"]["Properties"]
+    for shown in (firewall, *firewall["Rules"]):
+        assert shown["VisibilityConfig"]["SampledRequestsEnabled"] is False
+        assert shown["VisibilityConfig"]["CloudWatchMetricsEnabled"] is True
+
+
 @pytest.mark.parametrize("name", ["door-balancer", "relay"])
 def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
     """By CloudFront's prefix list: past the edge there is no firewall."""

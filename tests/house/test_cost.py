@@ -46,6 +46,18 @@ def test_the_dashboards_estimate_has_the_same_prices() -> None:
     assert f"*{PRICES['duration'].dollars:g}/1000000000" in sums  # of milliseconds
 
 
+def test_the_page_of_the_templates_has_the_same_prices() -> None:
+    page = (ROOT / "docs" / "aws.md").read_text()
+    said = re.findall(r"^\| `([\w-]+)\.yaml` \|.*\| about \$(\d+) a month \|$", page, re.MULTILINE)
+
+    assert {name: int(dollars) for name, dollars in said} == {
+        "alarms": round(cost.ALARMS * PRICES["alarm"].dollars),
+        "door-balancer": round(DOORS["load balancer"](0)),
+        "edge": round(PRICES["rules"].dollars),
+        "relay": round(bill(Fleet(0), relays=2).parts["relays"]),
+    }
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_larger_fleet_costs_more_in_all_and_less_for_each(door: str) -> None:
     totals = [bill(Fleet(devices), door).total for devices in cost.FLEETS]

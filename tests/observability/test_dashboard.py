@@ -11,12 +11,19 @@ import pytest
 from chalicelib.aws.queues import Queue
 from chalicelib.observability import Metric
 from infra.deploy.functions import FUNCTIONS
-from infra.local.engine.process import ROOT
-from infra.local.template import read
+from infra.local.engine.process import REGION, ROOT
+from infra.local.provision import STORAGE
+from infra.local.template import Template, read
 from infra.scripts import cost
 
 RESOURCES = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]
 OPERATIONS = ROOT / "docs" / "operations.md"
+
+
+def rows(title: str) -> list[list[str]]:
+    """Cells of the tables below a heading of the runbook whose first one names something."""
+    section = OPERATIONS.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
 
 
 def alarms() -> list[dict[str, Any]]:
@@ -81,9 +88,26 @@ def test_alarms_name_the_functions_and_queues_that_are_deployed() -> None:
 def test_every_alarm_is_in_the_runbook_and_no_other() -> None:
     names = [alarm["AlarmName"]["Fn::Sub"] for alarm in alarms()]
     names.append(RESOURCES["Limit"]["Properties"]["Budget"]["BudgetName"]["Fn::Sub"])
-    section = OPERATIONS.read_text().partition("\n## Alarms\n")[2].partition("\n## ")[0]
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
 
-    documented = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    documented = [name for row in rows("Alarms") for name in re.findall(r"`([^`]+)`", row[0])]
 
     assert sorted(documented) == sorted(re.sub(r"\$\{(\w+)\}", lambda found: found[1].upper(), each) for each in names)
+
+
+def test_every_queue_and_every_key_is_in_the_runbook() -> None:
+    queues = [row[0].strip("`") for row in rows("Dead letters")]
+    keys = [row[0].strip("`") for row in rows("Keys")]
+
+    assert sorted(queues) == sorted(Queue)
+    assert sorted(keys) == sorted({key for function in FUNCTIONS for key in function.keys})
+
+
+def test_dead_letters_stay_as_long_as_the_runbook_says() -> None:
+    days = {
+        about["QueueName"].removeprefix("lamplighter-s-"): about["MessageRetentionPeriod"] / 86_400
+        for _, about in Template(STORAGE, {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
+    }
+    [(most, mails)] = re.findall(r"`QUEUE-dead` and stays for (\d+) days \(mails: (\d+)\)", OPERATIONS.read_text())
+
+    for queue in Queue:
+        assert days[f"{queue}-dead"] == int(mails if queue is Queue.MAILS else most)
