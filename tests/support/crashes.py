@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.storage import connection
 
+WRITES = frozenset({"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"})
 _MOST = 50
 
 
@@ -27,21 +28,23 @@ class PowerCut:
 
 
 @contextmanager
-def power_cut(number: int, *, answered: bool) -> Iterator[PowerCut]:
+def power_cut(number: int, *, answered: bool, of: Container[str] | None = None) -> Iterator[PowerCut]:
     """Let the block's ``number``-th call, counted from 1, be the last: all others fail.
 
-    ``answered``: the last one is made, and only its answer is lost.
+    ``answered``: the last one is made, and only its answer is lost. ``of``: the operations that count; None: all.
     """
     shared = connection.shared()
     real, calls = shared.dispatch, count(1)
     cut = PowerCut()
 
-    def dispatch(*arguments: Any) -> Any:
+    def dispatch(operation: str, *arguments: Any) -> Any:
+        if not cut.happened and of is not None and operation not in of:
+            return real(operation, *arguments)
         here = next(calls)
         cut.happened = cut.happened or here >= number
         if here > number or (here == number and not answered):
             raise PowerCutError
-        answer = real(*arguments)
+        answer = real(operation, *arguments)
         if here == number:
             raise PowerCutError
         return answer

@@ -1,6 +1,6 @@
 """How to come to a change that works, for each route that makes one; and which routes leave no audit entry, and why.
 
-For the walk of ``test_audit.py``, which says what to add here for a new route.
+For the walks of ``test_audit.py``, which says what to add here for a new route, and of ``test_again.py``.
 """
 
 from __future__ import annotations
@@ -171,6 +171,12 @@ def integration(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {}, json({"provider": "webhook", "credentials": credentials, "scopes": ["deviceauth"]})
 
 
+def own_integration(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    made = mine.world.api.post(f"/api{V1}/iot-manager/integrations", **integration(mine)[1])
+    assert made.status_code == 201, made.text
+    return {"id": made.headers["Location"].rsplit("/", 1)[-1]}, {}
+
+
 def saved_filter(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     terms = [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}]
     return {}, json({"name": uuid.uuid4().hex, "terms": terms})
@@ -262,6 +268,7 @@ CASES: dict[str, Case] = {
     ),
     f"POST {V2}/deployments/deployments": to_nobody,
     f"POST {V1}/iot-manager/integrations": integration,
+    f"DELETE {V1}/iot-manager/integrations/{{id}}": own_integration,
     f"POST {V2}/inventory/filters": saved_filter,
     f"POST {V1}/useradm/roles": new_role,
     f"PUT {V1}/useradm/roles/{{id}}": own_role,
@@ -269,7 +276,7 @@ CASES: dict[str, Case] = {
     f"POST {V2}/useradm/roles": new_role,
     f"PUT {V2}/useradm/roles/{{id}}": own_role,
     f"DELETE {V2}/useradm/roles/{{id}}": own_role,
-    f"POST {V2}/useradm/permission_sets": lambda mine: ({}, json({"name": "Mine", "permissions": []})),
+    f"POST {V2}/useradm/permission_sets": lambda mine: ({}, json({"name": uuid.uuid4().hex, "permissions": []})),
     f"PUT {V2}/tenantadm/settings": lambda mine: ({}, json({"device_timeout": 3600})),
     f"POST {V2}/tenantadm/tenants": new_child,
     f"POST {V2}/tenantadm/tenants/{{id}}/cancel": child,
@@ -310,7 +317,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V2}/devauth/devices/{{id}}/auth/{{aid}}": new_device,
     f"DELETE {V2}/devauth/tokens/{{id}}": token_of_a_device,
     f"POST {V1}/useradm/settings": lambda mine: ({}, json({"a": "b"})),
-    f"POST {V1}/useradm/settings/tokens": lambda mine: ({}, json({"name": "x", "expires_in": 60})),
+    f"POST {V1}/useradm/settings/tokens": lambda mine: ({}, json({"name": uuid.uuid4().hex, "expires_in": 60})),
     f"DELETE {V1}/useradm/settings/tokens/{{id}}": new_token,
     f"POST {V1}/useradm/users": lambda mine: ({}, json({"email": address(), "password": PASSWORD})),
     f"PUT {V1}/useradm/users/me": own_password,
