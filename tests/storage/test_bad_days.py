@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from msgspec import structs
 
 from chalicelib import settings
 from chalicelib.aws import client
@@ -57,7 +58,7 @@ def others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Puts the stage in the place of everything that is not DynamoDB."""
 
     def put() -> None:
-        known = replace(settings.aws(), endpoint_url=stage.url)
+        known = structs.replace(settings.aws(), endpoint_url=stage.url)
         monkeypatch.setattr(settings, "aws", lambda: known)
 
     return put
