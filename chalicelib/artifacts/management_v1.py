@@ -182,7 +182,7 @@ def configure_deltas(request: Request) -> Reply:  # noqa: ARG001  # the same for
 )
 def generate(request: Request) -> Reply:
     """Make an artifact of a file that comes as the last part of a form."""
-    from chalicelib.artifacts import generating  # imported here: it brings the parser and the writer
+    from chalicelib.artifacts.service import generating  # imported here: it brings the parser and the writer
     from chalicelib.http import multipart
 
     content_type = request.headers.get("content-type")

@@ -39,7 +39,7 @@ def list_software(request: Request) -> Reply:
         within=request.release_tags,
         nothing=_kind(query) == "manifest",
     )
-    found, total = service.software(
+    found, total = service.listed_software(
         request.tenant, wanted, rules.read_sort(query.get("sort"), _SORTS), start=page.start, stop=page.stop
     )
     return Reply(200, found, paging.headers(request, page, more=total > page.stop, total=total))

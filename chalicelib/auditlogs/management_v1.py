@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint
 
 from chalicelib import limits
-from chalicelib.auditlogs import reading
 from chalicelib.auditlogs.rules.entries import Wanted
+from chalicelib.auditlogs.service import reading
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http import paging, queries

@@ -80,6 +80,15 @@ LEAST_ROLE = "RBAC_ROLE_OBSERVER"
 """The role of users whom an identity provider or another tenant brings, unless it is said otherwise."""
 
 
+class TfaStatus(StrEnum):
+    """How far a user is with two-factor authentication. The values are the API's."""
+
+    DISABLED = "disabled"
+    UNVERIFIED = "unverified"
+    """There is a secret; that the user's app has it is not shown yet. Logins need no code."""
+    ENABLED = "enabled"
+
+
 class Purpose(StrEnum):
     """What a mailed secret is for. The values are stored."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.auditlogs import service, tables
-from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.auditlogs.service import Action, Object, ObjectType, recording
 from chalicelib.auditlogs.tables import EntryItem, HeadItem
 from chalicelib.errors import Unavailable
 from chalicelib.storage import keys
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """All entries go to chain 0."""
-    monkeypatch.setattr(service, "_SHARDS", 1)
+    monkeypatch.setattr(recording, "_SHARDS", 1)
 
 
 def thing(name: str = "n") -> Object:
@@ -104,7 +104,7 @@ def test_what_an_entry_costs(tenant: Tenant, warm: None):
 
 @pytest.mark.parametrize("shards", [1, 8])
 def test_changes_at_the_same_moment(tenant: Tenant, shards: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(service, "_SHARDS", shards)
+    monkeypatch.setattr(recording, "_SHARDS", shards)
     before = len(numbers(tenant.id))
 
     def change(number: int) -> bool:
@@ -252,12 +252,12 @@ class TestExpiry:
 
     @pytest.fixture(autouse=True)
     def short(self, one_chain: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(service, "_DAY", 0)
+        monkeypatch.setattr(recording, "_DAY", 0)
 
     def test_the_expired_beginning(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
         write(tenant.id, 1)
         gone = stored(tenant.id)
-        monkeypatch.setattr(service, "_DAY", 1000)
+        monkeypatch.setattr(recording, "_DAY", 1000)
         write(tenant.id, 2)
         write(tenant.id, 3)
         for row in gone:
@@ -284,9 +284,9 @@ class TestExpiry:
         assert findings(tenant.id) == []
 
     def test_no_entry_goes_before_the_one_before_it(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(service, "_DAY", 1000)
+        monkeypatch.setattr(recording, "_DAY", 1000)
         write(tenant.id, 1)
-        monkeypatch.setattr(service, "_DAY", 1)
+        monkeypatch.setattr(recording, "_DAY", 1)
         write(tenant.id, 2)
 
         one, other = [int(row.expires_at) for row in stored(tenant.id)][-2:]

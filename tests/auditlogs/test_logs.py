@@ -186,8 +186,8 @@ class TestPages:
             if int(row.expires_at) < seconds(NOON + timedelta(days=365, hours=5)):
                 row.delete()
 
-        from chalicelib.auditlogs import reading
         from chalicelib.auditlogs.rules.entries import Wanted
+        from chalicelib.auditlogs.service import reading
 
         rows, total = reading.listed(timeline.tenant.id, Wanted(), 0, 100, newest_first=True)
         assert len(rows) == total == 5

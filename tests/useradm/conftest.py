@@ -13,7 +13,7 @@ import pytest
 import time_machine
 
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm.sso import relying_party
+from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import SENDER, Mailbox, listening, use
 from tests.support.provider import CLIENT, SECRET, Provider

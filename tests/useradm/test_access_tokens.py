@@ -145,7 +145,7 @@ def test_a_session_is_not_revoked_as_a_token(api: httpx2.Client):
 
 
 def test_ten_sessions_push_no_token_out(api: httpx2.Client, http: httpx2.Client):
-    from chalicelib.useradm import sessions
+    from chalicelib.useradm.service import sessions
 
     token, me = create(api), api.get(ME).json()
     header = "Basic " + base64.b64encode(f"{me['email']}:{PASSWORD}".encode()).decode()

@@ -63,8 +63,8 @@ def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, bo
 def test_a_second_factor(person: Person) -> None:
     from datetime import UTC, datetime
 
-    from chalicelib.useradm import service, totp
-    from chalicelib.useradm.service import twofactor
+    from chalicelib.useradm import service
+    from chalicelib.useradm.service import totp, twofactor
 
     service.verify(person.email)
 

@@ -125,7 +125,7 @@ def test_an_unknown_user_and_a_wrong_password_look_the_same(http: httpx2.Client,
 
 
 def test_what_an_unknown_user_is_verified_against_costs_as_much_as_a_real_hash():
-    from chalicelib.useradm import passwords
+    from chalicelib.useradm.service import passwords
 
     assert passwords.DUMMY.split("$")[:4] == passwords.hash_password("some password").split("$")[:4]
     assert not passwords.is_outdated(passwords.DUMMY)
@@ -222,7 +222,7 @@ class TestTooManyFailures:
             assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 429
 
     def test_other_networks_and_other_users_are_not_held_up(self, http: httpx2.Client, person: Person, api):
-        from chalicelib.useradm import sessions
+        from chalicelib.useradm.service import sessions
 
         self.fail(http, person.email, settings.current().login_attempts)
 
@@ -231,7 +231,7 @@ class TestTooManyFailures:
         assert api.get(ME).status_code == 200
 
     def test_a_right_guess_among_many_at_once_does_not_slip_through(self, person: Person):
-        from chalicelib.useradm import sessions
+        from chalicelib.useradm.service import sessions
         from chalicelib.useradm.tables import attempts
 
         guard, now = ("0" * 64, f"network of {person.id}"), clock.now()

@@ -9,7 +9,8 @@ import bcrypt
 import pytest
 
 from chalicelib.errors import BadRequest
-from chalicelib.useradm import passwords, service
+from chalicelib.useradm import service
+from chalicelib.useradm.service import passwords
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import LOGIN, ME, bearer
 

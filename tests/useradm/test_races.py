@@ -10,7 +10,8 @@ import pytest
 from chalicelib import clock
 from chalicelib.errors import Conflict, NotFound, Unauthorized, Unavailable, Unprocessable
 from chalicelib.storage.transactions import Transaction
-from chalicelib.useradm import rules, service, sessions
+from chalicelib.useradm import rules, service
+from chalicelib.useradm.service import sessions
 from chalicelib.useradm.tables import tokens, users
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import Person, meanwhile

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from chalicelib.useradm.sso import relying_party
+from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
 from tests.support.provider import _EC, CLIENT, SECRET, STRANGER, Provider, public_rsa

@@ -14,7 +14,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.useradm import totp
+from chalicelib.useradm.service import totp
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, meanwhile, new_email
 
@@ -215,7 +215,7 @@ def test_of_two_logins_with_one_code_one_gets_in(http: httpx2.Client, verified: 
 
 
 def test_guesses_are_counted_for_the_user(http: httpx2.Client, verified: Person, phone: Phone) -> None:
-    from chalicelib.useradm import sessions
+    from chalicelib.useradm.service import sessions
 
     header = "Basic " + base64.b64encode(f"{verified.email}:{PASSWORD}".encode()).decode()
     for number in range(10):

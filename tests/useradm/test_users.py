@@ -12,7 +12,8 @@ import pytest
 from chalicelib import clock
 from chalicelib.errors import DomainError
 from chalicelib.storage.transactions import Transaction
-from chalicelib.useradm import service, sessions
+from chalicelib.useradm import service
+from chalicelib.useradm.service import sessions
 from chalicelib.useradm.tables import tokens, users
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer

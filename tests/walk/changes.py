@@ -235,8 +235,8 @@ def without_codes(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 def first_code(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm import service, totp
-    from chalicelib.useradm.service import twofactor
+    from chalicelib.useradm import service
+    from chalicelib.useradm.service import totp, twofactor
 
     without_codes(mine)
     assert mine.world.api.post(f"/api{V1}/useradm/users/me/2fa/enable").status_code == 200

@@ -17,7 +17,8 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.rights import EVERYTHING
-from chalicelib.useradm import letters, rules, shapes, sso
+from chalicelib.useradm import rules, shapes
+from chalicelib.useradm.service import letters, sso
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

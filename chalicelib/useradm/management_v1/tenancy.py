@@ -12,7 +12,8 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, jwt
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm import plans, service, sessions, shapes
+from chalicelib.useradm import service, shapes
+from chalicelib.useradm.service import plans, sessions
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

@@ -13,7 +13,8 @@ from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, jwt, no_content
-from chalicelib.useradm import plans, preferences, rules, service, sessions, shapes, sso
+from chalicelib.useradm import rules, service, shapes
+from chalicelib.useradm.service import plans, preferences, sessions, sso
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query, Request

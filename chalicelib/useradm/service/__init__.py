@@ -1,6 +1,6 @@
 """Use cases of users. Other features import only this; each topic has a module of its own.
 
-Logins and tokens are in ``useradm.sessions``, settings in ``useradm.preferences``.
+Beside what is shown here, routes use ``sessions`` (logins and tokens), ``preferences``, ``plans`` and ``sso``.
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
 from chalicelib.observability import Metric, count
 from chalicelib.storage.transactions import Transaction
-from chalicelib.useradm import totp
+from chalicelib.useradm.rules import TfaStatus
+from chalicelib.useradm.service import totp
 from chalicelib.useradm.service.users import RACES, about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables.users import TwoFactor
-from chalicelib.useradm.totp import TfaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

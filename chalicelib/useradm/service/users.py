@@ -14,8 +14,8 @@ from chalicelib.errors import BadRequest, NotFound, Unavailable, Unprocessable
 from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import ConditionFailed, Transaction
-from chalicelib.useradm import passwords, rules
-from chalicelib.useradm.service import access
+from chalicelib.useradm import rules
+from chalicelib.useradm.service import access, passwords
 from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 

@@ -12,9 +12,9 @@ from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribu
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
 from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, requests, user_key
 from chalicelib.useradm.tables.settings import delete_own_settings
-from chalicelib.useradm.totp import TfaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

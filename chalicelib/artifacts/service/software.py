@@ -50,7 +50,7 @@ _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
 }
 
 
-def software(
+def listed(
     tenant: TenantId, wanted: SoftwareFilter, sort: Sort, *, start: int, stop: int
 ) -> tuple[list[shapes.Software], int]:
     """Rows ``start`` to ``stop`` of the software that is wanted, and how much there is in all.

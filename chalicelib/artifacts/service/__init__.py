@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.artifacts.candidates import candidates, device_link, hold, let_go, made, shown
-from chalicelib.artifacts.catalog import (
+from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.service.catalog import (
     Test,
     delete,
     describe,
@@ -17,8 +17,9 @@ from chalicelib.artifacts.catalog import (
     storage,
     totals,
 )
-from chalicelib.artifacts.leaving import erase
-from chalicelib.artifacts.releases import (
+from chalicelib.artifacts.service.leaving import erase
+from chalicelib.artifacts.service.offering import candidates, device_link, hold, let_go, made, shown
+from chalicelib.artifacts.service.releases import (
     SORTS,
     ReleaseFilter,
     all_tags,
@@ -27,13 +28,13 @@ from chalicelib.artifacts.releases import (
     set_notes,
     set_tags,
 )
-from chalicelib.artifacts.releases import delete as delete_releases
-from chalicelib.artifacts.releases import listed as listed_releases
-from chalicelib.artifacts.releases import show as show_release
-from chalicelib.artifacts.rules import Candidate
-from chalicelib.artifacts.software import SoftwareFilter, software
+from chalicelib.artifacts.service.releases import delete as delete_releases
+from chalicelib.artifacts.service.releases import listed as listed_releases
+from chalicelib.artifacts.service.releases import show as show_release
+from chalicelib.artifacts.service.software import SoftwareFilter
+from chalicelib.artifacts.service.software import listed as listed_software
+from chalicelib.artifacts.service.uploads import complete, request_link, tick, upload, verdict, verify
 from chalicelib.artifacts.tables.releases import tagged_names
-from chalicelib.artifacts.uploads import complete, request_link, tick, upload, verdict, verify
 
 __all__ = [
     "SORTS",
@@ -57,6 +58,7 @@ __all__ = [
     "let_go",
     "listed",
     "listed_releases",
+    "listed_software",
     "made",
     "matching",
     "of_release",
@@ -67,7 +69,6 @@ __all__ = [
     "show",
     "show_release",
     "shown",
-    "software",
     "storage",
     "tagged_names",
     "tick",

@@ -18,7 +18,7 @@ from chalicelib.actor import Actor
 from chalicelib.auditlogs import tables
 from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.entries import Entry
-from chalicelib.auditlogs.shapes import Action, Object, ObjectType
+from chalicelib.auditlogs.shapes import Action, Object
 from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from chalicelib.storage.transactions import Transaction
-
-__all__ = ["Action", "Object", "ObjectType", "ends", "erase", "record", "verify"]
 
 _SHARDS = 64
 """Chains of a tenant: of 16 changes at once, most find one for themselves. More are fine at any time, fewer never."""

@@ -8,8 +8,8 @@ code is worth nothing, and what is stored is no secret.
 
 from __future__ import annotations
 
-from chalicelib.useradm.sso.logins import Begun, complete, of_user, start
-from chalicelib.useradm.sso.providers import KIND, create, delete, get, listed, places, update
+from chalicelib.useradm.service.sso.logins import Begun, complete, of_user, start
+from chalicelib.useradm.service.sso.providers import KIND, create, delete, get, listed, places, update
 from chalicelib.useradm.tables.providers import Provider
 
 __all__ = [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import clock
-from chalicelib.artifacts import catalog, records, rules, shapes
+from chalicelib.artifacts import rules, shapes
+from chalicelib.artifacts.service import catalog, records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings
-from chalicelib.artifacts import candidates, records, rules, shapes
+from chalicelib.artifacts import rules, shapes
+from chalicelib.artifacts.service import offering, records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
@@ -244,7 +245,7 @@ def remove(
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, what, change=change)
     if not tx.try_commit():
         return False
-    candidates.forget(tenant, release.name)
+    offering.forget(tenant, release.name)
     for upload in garbage:
         s3.delete(upload.key)
         if links.get(upload.upload_id) is None:

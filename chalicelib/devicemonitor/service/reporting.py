@@ -1,4 +1,4 @@
-"""Use cases of the device monitor (behaviour notes I).
+"""What devices report, and what operators see of it (behaviour notes I).
 
 A report of alerts is one transaction: the alerts, what is known of the device, and its attributes in the inventory
 where the number of critical subjects is another. What it costs depends on the report alone, not on what came before.
@@ -14,8 +14,8 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.devicemonitor import notices, rules, tables
-from chalicelib.devicemonitor.notices import Notice, write_notice
+from chalicelib.devicemonitor import rules, tables
+from chalicelib.devicemonitor.service import notices
 from chalicelib.devicemonitor.shapes import Alert, Level
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.fleet import heads
@@ -27,19 +27,6 @@ if TYPE_CHECKING:
     from chalicelib.devicemonitor.shapes import Check, NewAlert
     from chalicelib.http.paging import Page
     from chalicelib.storage.keys import TenantId
-
-__all__ = [
-    "Notice",
-    "alerts",
-    "checks",
-    "device_gone",
-    "erase",
-    "latest",
-    "report",
-    "report_checks",
-    "set_channel",
-    "write_notice",
-]
 
 _ATTEMPTS = 12
 _NO_DEVICE = "device does not exist"

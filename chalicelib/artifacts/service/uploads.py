@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib import actor, clock, limits, settings
-from chalicelib.artifacts import candidates, records, rules, shapes
+from chalicelib.artifacts import rules, shapes
+from chalicelib.artifacts.service import offering, records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
@@ -156,7 +157,7 @@ def _publish(
             if artifact_table.LABEL in error.failed:
                 raise Conflict(_TAKEN) from error
         else:
-            candidates.forget(tenant, parsed.name)
+            offering.forget(tenant, parsed.name)
             return
     raise Unavailable
 

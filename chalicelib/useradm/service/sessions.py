@@ -23,8 +23,8 @@ from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
-from chalicelib.useradm import passwords, rules, service
-from chalicelib.useradm.service import twofactor
+from chalicelib.useradm import rules, service
+from chalicelib.useradm.service import passwords, twofactor
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
 from chalicelib.useradm.tables.tokens import Token

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from chalicelib import limits
-from chalicelib.artifacts import rules, uploads
+from chalicelib.artifacts import rules
 from chalicelib.artifacts.container.writer import ModuleArtifact, SourceFile
+from chalicelib.artifacts.service import uploads
 from chalicelib.errors import Conflict, Unprocessable
 
 if TYPE_CHECKING:

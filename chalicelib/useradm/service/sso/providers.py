@@ -14,9 +14,9 @@ from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
+from chalicelib.useradm.service.sso import relying_party
+from chalicelib.useradm.service.sso.relying_party import ProviderError
 from chalicelib.useradm.service.users import RACES
-from chalicelib.useradm.sso import relying_party
-from chalicelib.useradm.sso.relying_party import ProviderError
 from chalicelib.useradm.tables import providers
 from chalicelib.useradm.tables.providers import Provider
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 from datetime import datetime
-from enum import StrEnum
 from urllib.parse import quote, urlencode
 
 DIGITS = 6
@@ -15,15 +14,6 @@ STEP = 30
 DRIFT = 1
 """Steps that the clock of a phone may be ahead or behind."""
 _ISSUER = "Lamplighter"
-
-
-class TfaStatus(StrEnum):
-    """How far a user is with two-factor authentication. The values are the API's."""
-
-    DISABLED = "disabled"
-    UNVERIFIED = "unverified"
-    """There is a secret; that the user's app has it is not shown yet. Logins need no code."""
-    ENABLED = "enabled"
 
 
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
