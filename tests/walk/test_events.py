@@ -1,0 +1,140 @@
+"""Promises F1 and F8 of everything that no caller waits for: each worker and the schedule may run twice.
+
+A new queue is found by this walk: it has to be given a message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from chalicelib import limits
+from chalicelib.aws import queues
+from chalicelib.aws.queues import Queue
+from infra.manage import contents
+from tests.deployments.world import DEVAUTH, World
+from tests.integrations.conftest import BASE, register
+from tests.simulator.artifacts import build_artifact
+from tests.support.listening import Listener
+from tests.support.mailbox import SENDER, listening, use
+from tests.support.time import Clock
+from tests.walk.tenants import Tenant
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant as TenantRecord
+    from infra.local.testing import LocalServer
+
+UPLOADS = "/api/management/v1/deployments/artifacts/directupload"
+MAILED = {"mails": "every letter has a secret of its own, the newest counts; tests/useradm/test_account_crashes.py"}
+"""Queues whose second delivery of a message changes something; why that is as it should be."""
+
+State = dict[tuple[str, str], Any]
+
+
+@pytest.fixture
+def mine(
+    server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tenant]:
+    """A tenant with everything, a receiver of its webhooks, and a server that sends mails."""
+    monkeypatch.setattr(limits, "SNAPSHOT_CHANGES", 1)
+    with listening() as box, Listener() as receiver:
+        use(
+            monkeypatch,
+            mail_from=SENDER,
+            mail_server=box.url,
+            outbound_networks="127.0.0.0/8",
+            outbound_ports=f"443,{receiver.port}",
+            removal_settle=0,
+        )
+        made = Tenant(World(api, http, tenant.tenant_token))
+        # Nobody is there.
+        assert api.delete(f"{BASE}/integrations/{made.integration}").status_code == 204
+        register(api, receiver.url + "/hook")
+        with made.connected(server.url):
+            yield made
+        server.drain()  # what is left would be the next test's
+
+
+def state(tenant: str) -> State:
+    """Everything that is stored of a tenant."""
+    rows: State = {(each.table, each.key): each.item for each in contents.items(tenant)}
+    return rows | {("bucket", each["Key"]): each["VersionId"] for each in contents.objects(tenant)}
+
+
+def changed(before: State, after: State) -> list[str]:
+    return [
+        f"{key}: {before.get(key)} -> {after.get(key)}" for key in before | after if before.get(key) != after.get(key)
+    ]
+
+
+def cause_everything(mine: Tenant) -> None:
+    """Let calls put messages into all queues but the one of removals."""
+    api = mine.world.api
+    assert api.delete(f"{DEVAUTH}/{mine.spare.id}").status_code == 204
+    link = api.post(UPLOADS).json()
+    assert httpx2.put(link["uri"], content=build_artifact("later", ("pi",))).is_success
+    assert api.post(f"{UPLOADS}/{link['id']}/complete").status_code == 202
+    start = "/api/management/v1/useradm/auth/password-reset/start"
+    assert mine.world.http.post(start, json={"email": mine.email}).status_code == 202
+    queues.send(Queue.SNAPSHOTS, queues.Snapshot(mine.tenant))
+
+
+def test_a_message_may_come_twice(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch):
+    from chalicelib.tenantadm import service as tenants
+
+    handled: Counter[str] = Counter()
+    wrong: list[str] = []
+
+    def twice(name: str, handler: Callable[..., Any]) -> Callable[..., None]:
+        def run(*arguments: Any) -> None:
+            handler(*arguments)
+            once = state(mine.tenant)
+            handler(*arguments)
+            handled[name] += 1
+            if name not in MAILED:
+                wrong.extend(f"{name}, {told}" for told in changed(once, state(mine.tenant)))
+
+        return run
+
+    server.drain()
+    again = [replace(each, handler=twice(each.name, each.handler)) for each in server.workers.queues]
+    monkeypatch.setattr(server.workers, "queues", again)
+
+    cause_everything(mine)
+    server.drain()
+    tenants.start_removal(mine.tenant)
+    server.drain()
+
+    assert not wrong, "\n".join(wrong)
+    assert handled.keys() == set(map(str, Queue))
+    assert contents.left(mine.tenant) == {}
+
+
+def test_the_schedule_may_run_twice_and_by_a_clock_that_goes_back(
+    server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock(monkeypatch)
+    api = mine.world.api
+    assert api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": 3600}).is_success
+    phases = [{"batch_size": 50}, {"start_ts": clock.later(hours=2)}]
+    mine.world.deploy(mine.release, [str(mine.spare.id), mine.auth_set], phases=phases)
+    cause_everything(mine)
+    start = state(mine.tenant)
+
+    for hours in (3, 30):
+        clock.move(hours=hours)
+        server.workers.fire("tick")
+        once = state(mine.tenant)
+        server.workers.fire("tick")
+        clock.move(hours=-1)
+        server.workers.fire("tick")
+        clock.move(hours=1)
+        assert changed(once, state(mine.tenant)) == []
+        assert changed(start, once)
+        start = once
+        server.drain()
