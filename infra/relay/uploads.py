@@ -14,9 +14,10 @@ import http.client
 import json
 import logging
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from itertools import chain, repeat
@@ -40,6 +41,10 @@ log = logging.getLogger("relay.uploads")
 PATH = "/api/management/v1/deployments/artifacts"
 AT_ONCE = 16
 """Uploads that run at once; further ones wait with their clients."""
+EACH = 4
+"""Of these, those that one token may have; so that whoever uploads slowly does not hold everybody up."""
+SECONDS = 3900.0
+"""In which a file has to arrive: its link, and some minutes more."""
 COLLECTED = 8 * limits.MIB
 """Bytes that are held of a file whose length nobody said."""
 ASK_AGAIN = (0.2, 0.3, 0.5, 1.0, 2.0)
@@ -82,6 +87,25 @@ class Api:
         self._tls = tls
         self.patience = patience
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
+        self._callers: Counter[str] = Counter()
+
+    @contextmanager
+    def turn(self, headers: Mapping[str, str]) -> Iterator[None]:
+        """Count an upload of a caller, whom the API has let in, while the block runs.
+
+        Raises:
+            FormError: they have as many as they may.
+        """
+        # What a token claims can't be written in two ways, as what is around it can. Cookies are all counted as one.
+        caller = "".join(headers.get("Authorization", "").split(".")[1:2])
+        if self._callers[caller] >= EACH:
+            raise FormError(429, "too many uploads at once")
+        self._callers[caller] += 1
+        try:
+            yield
+        finally:
+            self._callers[caller] -= 1
+            self._callers += Counter()  # forgets those at 0
 
     async def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Call:
         """Call the API.
@@ -193,10 +217,11 @@ async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> tuple[
     form = await read_form(scope, read, fields=_FIELDS, file="artifact", most=limits.ARTIFACT_UPLOAD)
     # The API judges who asks and what the fields say, before the file is on its way.
     link = _good(await api.call("POST", f"{PATH}/directupload", headers, json.dumps(form.fields).encode()))
-    length, file = await _measured(scope, form)
-    if length > limits.UPLOAD_LINK:
-        raise FormError(413, "Artifact file too large for one upload by a link")
-    status = await api.put(link["uri"], length, _exactly(file, length))
+    with api.turn(headers):
+        length, file = await _measured(scope, form)
+        if length > limits.UPLOAD_LINK:
+            raise FormError(413, "Artifact file too large for one upload by a link")
+        status = await api.put(link["uri"], length, _exactly(file, length))
     if status != 200:  # HTTP
         raise ConnectionError(f"the bucket answered {status}")
     place = f"{PATH}/directupload/{link['id']}"
@@ -231,11 +256,15 @@ async def _exactly(file: AsyncIterator[bytes], length: int) -> AsyncIterator[byt
     """The first ``length`` bytes.
 
     Raises:
-        FormError: there are fewer.
+        FormError: there are fewer, or they take too long.
     """
-    left = length
+    left, ends = length, asyncio.get_running_loop().time() + SECONDS
     while left > 0:
-        piece = (await anext(file, b""))[:left]
+        try:
+            async with asyncio.timeout_at(ends):
+                piece = (await anext(file, b""))[:left]
+        except TimeoutError:
+            raise FormError(408, "the file did not arrive in time") from None
         if not piece:
             raise FormError(400, _SHORT)
         left -= len(piece)

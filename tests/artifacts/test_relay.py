@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
 
+from chalicelib.tenantadm.service import Tenant
 from infra.local.testing import LocalServer
+from infra.relay import uploads
+from infra.relay.app import Relay
 from tests.artifacts.shelf import ARTIFACTS, Shelf, large_artifact
+from tests.conftest import SignIn
 from tests.deviceconnect.relay import RelayProcess
 from tests.simulator.artifacts import build_artifact
 
@@ -175,6 +180,75 @@ def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, sh
     assert answer.status_code == 411
     assert "size" in answer.json()["error"]
     assert shelf.get(ARTIFACTS) == []
+
+
+class Upload:
+    """An upload in this process that stops after some of its file, until it is told that its client has gone."""
+
+    def __init__(self, api: uploads.Api, token: str) -> None:
+        self._relay = Relay(None, None, api)  # type: ignore[arg-type]  # it serves uploads only
+        self._token = token
+        self._messages = [{"type": "http.request", "body": form(GOOD)[:1000], "more_body": True}]
+        self.is_slow, self.gone = asyncio.Event(), asyncio.Event()
+        self.status = 0
+
+    async def run(self) -> None:
+        headers = {"authorization": self._token, "content-type": "multipart/form-data; boundary=frontier"}
+        headers["content-length"] = str(len(form(GOOD)))
+        scope = {"type": "http", "method": "POST", "path": ARTIFACTS, "query_string": b"", "client": ("127.0.0.1", 1)}
+        lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._relay(scope | {"headers": lines}, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._messages:
+            return self._messages.pop()
+        self.is_slow.set()
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.status = message.get("status", self.status)
+
+
+def test_slow_uploads_of_one_token_do_not_take_every_turn(
+    api: httpx2.Client, sign_in: SignIn, tenant: Tenant, server: LocalServer
+) -> None:
+    mine, another = (client.headers["Authorization"] for client in (api, sign_in(tenant)))
+
+    async def scenario() -> list[int]:
+        relayed = uploads.Api(server.url)
+
+        async def broken_off(token: str) -> int:
+            upload = Upload(relayed, token)
+            upload.gone.set()
+            await upload.run()
+            return upload.status
+
+        token = mine.partition(" ")[2]
+        slow = [Upload(relayed, f"{scheme} {token}") for scheme in ("Bearer", "bearer", "BEARER", "bEARER")]
+        running = [asyncio.create_task(each.run()) for each in slow]
+        for each in slow:
+            await each.is_slow.wait()
+        late, other = await broken_off(mine), await broken_off(another)
+        for each in slow:
+            each.gone.set()
+        await asyncio.gather(*running)
+        return [late, other, await broken_off(mine)]
+
+    # 400: of those that had a turn, and broke off.
+    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == [429, 400, 400]
+
+
+def test_a_file_that_never_ends_is_given_up(shelf: Shelf, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "LINGER_SECONDS", 0.1)
+
+    async def scenario() -> int:
+        upload = Upload(uploads.Api(server.url), shelf.api.headers["Authorization"])
+        await asyncio.wait_for(upload.run(), 30)
+        return upload.status
+
+    assert asyncio.run(scenario()) == 408
 
 
 @pytest.mark.clients
