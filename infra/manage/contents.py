@@ -112,20 +112,21 @@ def own(tenant: str, found: Found) -> bool:
 def exported(found: Found) -> dict[str, Any]:
     """An item as plain JSON, without what would let somebody in."""
     read = TypeDeserializer().deserialize
-    attributes = {name: _plain(read(value)) for name, value in found.item.items()}
+    attributes = {name: plain(read(value)) for name, value in found.item.items()}
     return {"table": found.table, **_without_secrets(attributes)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """An attribute's value as plain JSON."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case Binary():
             return _document(bytes(value))
         case dict():
-            return {name: _plain(member) for name, member in value.items()}
+            return {name: plain(member) for name, member in value.items()}
         case list() | set():
-            return [_plain(member) for member in (sorted(value) if isinstance(value, set) else value)]
+            return [plain(member) for member in (sorted(value) if isinstance(value, set) else value)]
     return value
 
 

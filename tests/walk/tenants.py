@@ -54,7 +54,7 @@ BODIES: dict[str, Any] = {
 """Bodies that would work if the id were the caller's own."""
 
 
-def identity_provider(world: World) -> str:
+def identity_provider(world: World, secret: str) -> str:
     """The id of an identity provider of the tenant; set up past the API, which would call it."""
     from chalicelib.aws import vault
     from chalicelib.storage.transactions import Transaction
@@ -72,7 +72,7 @@ def identity_provider(world: World) -> str:
             issuer=where,
             well_known=where,
             client_id="one",
-            secret=vault.seal("secret", tenant, made),
+            secret=vault.seal(secret, tenant, made),
             domains=(),
             auto_provision=False,
             roles=(),
@@ -108,7 +108,8 @@ class Tenant:
             json={"provider": "webhook", "credentials": hook, "scopes": ["deviceauth", "deployments"]},
         )
         self.integration = made.headers["Location"].rsplit("/", 1)[-1]
-        self.provider = identity_provider(world)
+        self.provider_secret = uuid.uuid4().hex
+        self.provider = identity_provider(world, self.provider_secret)
         self.role, self.set = f"role-{uuid.uuid4().hex[:6]}", f"set-{uuid.uuid4().hex[:6]}"
         for kind, body in (
             ("permission_sets", {"name": self.set, "permissions": []}),

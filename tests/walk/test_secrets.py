@@ -1,0 +1,144 @@
+"""Promises T5, T9, T10 and R9 of every route: no secret is in an answer, in a table as it is, or in a line of the log.
+
+Lines of the log know nobody by name either.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+
+from chalicelib.http.identity import Auth
+from infra.manage import contents
+from tests.conftest import PASSWORD
+from tests.deployments.world import World
+from tests.integrations.conftest import SECRET, register
+from tests.walk.changes import CASES, with_codes
+from tests.walk.table import Route, routes
+from tests.walk.tenants import BODIES, Tenant, Values
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant as TenantRecord
+    from infra.local.testing import LocalServer
+
+M1, M2 = "/management/v1", "/management/v2"
+LOGIN = f"/api{M1}/useradm/auth/login"
+TOKENS = f"/api{M1}/useradm/settings/tokens"
+
+GIVEN = {(f"GET {M1}/tenantadm/user/tenant", "tenant token")}
+"""The answers that give a secret to who may have it."""
+
+MEMBERS = re.compile(r'"([^"]*(?:password|secret|token|hash|sealed|private)[^"]*)":', re.IGNORECASE)
+"""Members of answers that sound as if they held one."""
+
+GIVEN_MEMBERS = {
+    (f"GET {M1}/tenantadm/user/tenant", "tenant_token"),
+    (f"GET {M1}/auditlogs/logs", "user_access_token"),  # the name and the id of one
+    (f"GET {M1}/iot-manager/integrations", "secret"),  # stars
+}
+
+
+@pytest.fixture
+def log(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """All that is written to the log, at its finest."""
+    logger = logging.getLogger("lamplighter")
+    [handler] = logger.handlers
+    written = io.StringIO()
+    monkeypatch.setattr(handler, "stream", written)
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    return written
+
+
+@pytest.fixture
+def mine(
+    server: LocalServer, log: io.StringIO, api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord
+) -> Iterator[Tenant]:
+    made = Tenant(World(api, http, tenant.tenant_token))
+    made.bear()
+    register(api, "https://secret.example", secret=SECRET)
+    with made.connected(server.url):
+        yield made
+
+
+def secrets_of(mine: Tenant, personal: str) -> dict[str, str]:
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm import service
+    from chalicelib.useradm.service import twofactor
+
+    with_codes(mine)
+    seed = twofactor._secret(service.get_user(TenantId(mine.tenant), mine.user))
+    assert seed
+    return {
+        "password": PASSWORD,
+        "session": str(mine.world.api.headers["Authorization"]).removeprefix("Bearer "),
+        "access token": personal,
+        "device's token": str(mine.device.token),
+        "tenant token": mine.world.token,
+        "webhook's secret": SECRET,
+        "provider's secret": mine.provider_secret,
+        "seed of codes": seed,
+    }
+
+
+def calls(mine: Tenant, server: LocalServer) -> Iterator[tuple[Route, httpx2.Response]]:
+    """Every route with everything that it takes; what takes things away comes last."""
+    verbs = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    for route in sorted(routes(server.app), key=lambda route: verbs.index(route.spec.method)):
+        body = {"json": BODIES[route.name]} if route.name in BODIES else {}
+        ways: list[tuple[Values, dict[str, Any]]] = [(values, body) for values in mine.values(route.spec.path)]
+        if route.name in CASES:
+            ways.append(CASES[route.name](mine))
+        for values, more in ways:
+            if route.spec.method != "GET" and (ends_the_session(route) or values.get("id") in {mine.user, mine.tenant}):
+                continue
+            client = mine.world.api if route.spec.auth is Auth.USER else mine.world.http
+            headers = dict(more.get("headers", {}))
+            if route.spec.auth is Auth.DEVICE:
+                headers["Authorization"] = f"Bearer {mine.device.token}"
+            yield route, client.request(route.spec.method, route.uri(values), **more | {"headers": headers})
+
+
+def ends_the_session(route: Route) -> bool:
+    return route.spec.path.endswith(("/logout", "/users/me"))
+
+
+def test_secrets_stay_where_they_are(server: LocalServer, mine: Tenant, log: io.StringIO):
+    personal = mine.world.api.post(TOKENS, json={"name": "personal", "expires_in": 60}).text
+    secrets = secrets_of(mine, personal)
+    given, members = set(), set()
+
+    for route, answer in calls(mine, server):
+        text = answer.text + json.dumps(dict(answer.headers))
+        given |= {(route.name, name) for name, value in secrets.items() if value in text}
+        if answer.is_success:
+            members |= {(route.name, name) for name in MEMBERS.findall(answer.text)}
+    mine.world.http.post(LOGIN, auth=(mine.email, "a wrong password"))
+    server.drain()
+
+    assert given == GIVEN
+    assert members == GIVEN_MEMBERS
+    # Its admin must be able to read it again.
+    assert found(secrets, stored(mine.tenant)) == ["tenant token"]
+    people = {"address": mine.email, "identity": mine.device.identity["mac"], "wrong": "a wrong password"}
+    written = log.getvalue()
+    assert written
+    assert found(secrets | people, written) == []
+
+
+def found(secrets: dict[str, str], text: str) -> list[str]:
+    return [name for name, value in secrets.items() if value in text]
+
+
+def stored(tenant: str) -> str:
+    """All items of a tenant as text, compressed ones too."""
+    read = TypeDeserializer().deserialize
+    rows = ({name: contents.plain(read(value)) for name, value in each.item.items()} for each in contents.items(tenant))
+    return json.dumps(list(rows))
