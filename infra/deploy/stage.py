@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,14 @@ from infra.scripts.package import GATEWAY_RESPONSES, ROOT
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
 SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
 """Settings that belong into no file: the environment of one deployment gives them, and later ones keep them."""
+
+
+_EDGE_SECRET = re.compile(r"[A-Za-z0-9_-]{32,}")
+"""As the stack of the edge takes it."""
+
+
+class SecretError(Exception):
+    """A secret that was given is none."""
 
 
 class NotDeployedError(Exception):
@@ -118,9 +127,15 @@ class Deployed:
         return sorted({*self.log_groups, *(each["log_group_name"] for each in self.of("log_group"))})
 
     def variables(self, public_url: str) -> dict[str, str]:
-        """What the functions are to be told beyond their configuration: where they are reached, and secrets."""
+        """What the functions are to be told beyond their configuration: where they are reached, and secrets.
+
+        Raises:
+            SecretError: the edge's secret can be guessed, or is none that an edge can have.
+        """
         kept = {name: value for name, value in self._running().items() if name in SECRETS}
         given = {name: os.environ[name] for name in SECRETS if name in os.environ}
+        if given.get(SECRETS[0]) and not _EDGE_SECRET.fullmatch(given[SECRETS[0]]):
+            raise SecretError(f"{SECRETS[0]}: 32 letters and digits or more, as the edge's stack demands")
         url = {PUBLIC_URL: public_url} if public_url else {}
         return {name: value for name, value in kept.items() if name not in self.configured} | given | url
 

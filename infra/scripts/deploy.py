@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy import engine, program, storage
-from infra.deploy.stage import Deployed, NotDeployedError
+from infra.deploy.stage import Deployed, NotDeployedError, SecretError
 from infra.scripts.package import ROOT
 from infra.scripts.smoke import Smoke
 
@@ -197,7 +197,7 @@ def main() -> None:
                 with_storage=not given.no_storage,
                 project=given.project,
             )
-    except (DeployError, NotDeployedError, storage.StackError, BotoCoreError, ClientError) as error:
+    except (DeployError, NotDeployedError, SecretError, storage.StackError, BotoCoreError, ClientError) as error:
         sys.exit(f"{given.action}: {error}")
 
 

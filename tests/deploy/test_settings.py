@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.deploy.stage import SECRETS, Deployed
+from infra.deploy.stage import SECRETS, Deployed, SecretError
 from infra.local import environment
-from infra.local.engine.process import Engine
+from infra.local.engine.process import ROOT, Engine
+from infra.local.template import read
 
 STAGE = "some"
 EDGE, MAIL = SECRETS
+BETWEEN_US = "an-edges-secret-of-32-characters"
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +77,31 @@ URL = {"LAMPLIGHTER_PUBLIC_URL": "https://devices.example.com"}
 def test_a_first_deployment_is_told_what_its_environment_says(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(project) == URL
 
-    monkeypatch.setenv(EDGE, "between-us")
+    monkeypatch.setenv(EDGE, BETWEEN_US)
     monkeypatch.setenv("LAMPLIGHTER_SIGNUP", "true")
 
-    assert told(project) == URL | {EDGE: "between-us"}
+    assert told(project) == URL | {EDGE: BETWEEN_US}
 
 
 def test_later_ones_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    running(project, "kept", **{EDGE: "between-us", MAIL: "smtp://mail", "LAMPLIGHTER_STAGE": STAGE})
+    running(project, "kept", **{EDGE: BETWEEN_US, MAIL: "smtp://mail", "LAMPLIGHTER_STAGE": STAGE})
 
-    assert told(project) == URL | {EDGE: "between-us", MAIL: "smtp://mail"}
+    assert told(project) == URL | {EDGE: BETWEEN_US, MAIL: "smtp://mail"}
 
     monkeypatch.setenv(EDGE, "")
     assert told(project)[EDGE] == ""
     configure(project, **{MAIL: "smtp://another"})
     assert MAIL not in told(project), "the stage's own setting is the newer one"
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 31, "a secret with spaces, which no edge takes"])
+def test_a_secret_that_no_edge_can_have_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    about = read(ROOT / "infra" / "templates" / "edge.yaml")["Parameters"]["Secret"]
+    assert len(secret) < int(about["MinLength"]) or not re.fullmatch(about["AllowedPattern"], secret)
+    monkeypatch.setenv(EDGE, secret)
+
+    with pytest.raises(SecretError):
+        told(project)
 
 
 def test_a_function_that_somebody_deleted_has_none(project: Path) -> None:
