@@ -13,8 +13,8 @@ from chalicelib.errors import BadRequest, Conflict
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -57,7 +57,7 @@ def list_page(request: Request) -> Reply:
     artifacts, total = service.listed(
         request.tenant, _test(request), sort, start=page.start, stop=page.stop, tags=request.release_tags
     )
-    return Reply(200, artifacts, paging.headers(request, page, more=total > page.stop, total=total))
+    return Reply(200, artifacts, paging.headers(request, page, total=total))
 
 
 def _test(request: Request) -> service.Test | None:
@@ -226,7 +226,7 @@ def list_releases_page(request: Request) -> Reply:
         start=page.start,
         stop=page.stop,
     )
-    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    headers = paging.headers(request, page, total=total)
     return Reply(200, [shapes.in_v1(release) for release in releases], headers)
 
 

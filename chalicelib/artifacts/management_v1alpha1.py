@@ -11,8 +11,8 @@ from chalicelib.errors import BadRequest
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query, Request
@@ -42,7 +42,7 @@ def list_software(request: Request) -> Reply:
     found, total = service.listed_software(
         request.tenant, wanted, rules.read_sort(query.get("sort"), _SORTS), start=page.start, stop=page.stop
     )
-    return Reply(200, found, paging.headers(request, page, more=total > page.stop, total=total))
+    return Reply(200, found, paging.headers(request, page, total=total))
 
 
 @endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)

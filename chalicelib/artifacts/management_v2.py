@@ -11,8 +11,8 @@ from chalicelib.errors import NotFound
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, no_content
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -53,7 +53,7 @@ def list_releases(request: Request) -> Reply:
     )
     sort = rules.read_sort(query.get("sort"), service.SORTS)
     releases, total = service.listed_releases(request.tenant, wanted, sort, start=page.start, stop=page.stop)
-    return Reply(200, releases, paging.headers(request, page, more=total > page.stop, total=total))
+    return Reply(200, releases, paging.headers(request, page, total=total))
 
 
 @endpoint(
@@ -82,7 +82,7 @@ def delete_releases(request: Request) -> Reply:
 def list_delta_jobs(request: Request) -> Reply:
     """Deltas that are being made: none, since this server makes none."""
     page = paging.read_page(request)
-    return Reply(200, [], paging.headers(request, page, more=False, total=0))
+    return Reply(200, [], paging.headers(request, page, total=0))
 
 
 @endpoint(

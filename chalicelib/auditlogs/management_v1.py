@@ -14,8 +14,8 @@ from chalicelib.features import Feature
 from chalicelib.http import paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query, Request
@@ -40,7 +40,7 @@ def list_logs(request: Request) -> Reply:
     rows, total = reading.listed(
         request.tenant, _wanted(request.query), page.start, page.stop, newest_first=newest_first
     )
-    return Reply(200, rows, paging.headers(request, page, more=page.stop < total, total=total))
+    return Reply(200, rows, paging.headers(request, page, total=total))
 
 
 @endpoint(

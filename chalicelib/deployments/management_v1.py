@@ -18,8 +18,8 @@ from chalicelib.features import Feature
 from chalicelib.http import paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, Request, created, no_content
+from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
 
@@ -55,8 +55,10 @@ def list_deployments(request: Request) -> Reply:
 def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply:
     """The page that a request asks for of the deployments that it wants."""
     page = paging.read_page(request)
-    rows, total = service.list_deployments(request.tenant, wanted, page, device=device, scopes=request.scopes)
-    return Reply(200, rows, paging.headers(request, page, more=page.stop < total, total=total))
+    rows, total = service.list_deployments(
+        request.tenant, wanted, page.start, page.stop, device=device, scopes=request.scopes
+    )
+    return Reply(200, rows, paging.headers(request, page, total=total))
 
 
 def read_wanted(request: Request) -> service.Wanted:
@@ -212,9 +214,10 @@ def list_devices(request: Request, id: str) -> Reply:
 def list_devices_page(request: Request, id: str) -> Reply:
     """A page of the devices that have asked so far."""
     page = paging.read_page(request)
-    rows, total = service.devices_page(request.tenant, read_id(id), _statuses(request), page, request.groups)
-    more = page.stop < total
-    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+    rows, total = service.devices_page(
+        request.tenant, read_id(id), _statuses(request), page.start, page.stop, request.groups
+    )
+    return Reply(200, rows, paging.headers(request, page, total=total))
 
 
 def _statuses(request: Request) -> frozenset[Status] | None:
@@ -275,9 +278,8 @@ def abort_device(request: Request, id: str) -> Reply:
 def list_history(request: Request, id: str) -> Reply:
     """A device's deployments, newest first."""
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
-    rows, total = service.history(request.tenant, id, _statuses(request), page, request.scopes)
-    more = page.stop < total
-    return Reply(200, rows, paging.headers(request, page, more=more, total=total))
+    rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
+    return Reply(200, rows, paging.headers(request, page, total=total))
 
 
 @endpoint(

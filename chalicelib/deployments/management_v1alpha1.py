@@ -11,8 +11,8 @@ from chalicelib.deployments.service import managing as service
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

@@ -12,8 +12,8 @@ from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, Request, created
+from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
 

@@ -16,9 +16,9 @@ from chalicelib.errors import BadRequest, Forbidden, UnsupportedMediaType
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.limits import TEST_DEVICES
+from chalicelib.rights import Permission
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from chalicelib.deviceconfig.shapes import Configuration, DeploymentMade, NewCon
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, no_content
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

@@ -44,8 +44,10 @@ def list_alerts(request: Request, id: str) -> Reply:
     page, ascending = paging.read_page(request), request.query.flag("sort_ascending")
     if request.query.get("sort_ascending") and ascending is None:
         raise BadRequest("invalid sort_ascending query: must be true or false")
-    found, total = service.alerts(request.tenant, id, _window(request), page, oldest_first=bool(ascending))
-    return Reply(200, found, paging.headers(request, page, more=page.stop < total, total=total))
+    found, total = service.alerts(
+        request.tenant, id, _window(request), page.start, page.stop, oldest_first=bool(ascending)
+    )
+    return Reply(200, found, paging.headers(request, page, total=total))
 
 
 @endpoint(
@@ -61,8 +63,8 @@ def list_latest(request: Request, id: str) -> Reply:
     page, wanted = paging.read_page(request), request.query.get("level_from") or Level.CRITICAL
     if wanted not in set(Level):
         raise BadRequest(f"invalid level_from query: {wanted[:32]}")
-    found, total = service.latest(request.tenant, id, _window(request), page, at_least=Level(wanted))
-    return Reply(200, found, paging.headers(request, page, more=page.stop < total, total=total))
+    found, total = service.latest(request.tenant, id, _window(request), page.start, page.stop, at_least=Level(wanted))
+    return Reply(200, found, paging.headers(request, page, total=total))
 
 
 @endpoint(

@@ -133,6 +133,27 @@ def bearer(headers: Mapping[str, str]) -> str:
     return parts[1]
 
 
+def basic(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Name and password of a request with ``Authorization: Basic X``.
+
+    Raises:
+        Unauthorized: there is no such header, or it has another form.
+    """
+    # Imported here: only logins send it.
+    import base64
+    import binascii
+
+    scheme, _, coded = headers.get("authorization", "").partition(" ")
+    try:
+        decoded = base64.b64decode(coded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Unauthorized("invalid or missing auth header") from error
+    name, colon, password = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon or not name:
+        raise Unauthorized("invalid or missing auth header")
+    return name, password
+
+
 def _require_own_site(headers: Mapping[str, str]) -> None:
     """Refuse a cookie that a browser sends for a page of somebody else's.
 

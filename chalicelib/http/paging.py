@@ -82,11 +82,10 @@ def _positive(text: str | None, name: str, default: int) -> int:
     return value
 
 
-def link_header(request: Request, page: Page, *, more: bool, total: int | None = None) -> list[str]:
+def _links(request: Request, page: Page, *, more: bool, total: int | None) -> list[str]:
     """The ``Link`` lines of a list, one a relation: first, prev, next, last.
 
     The target is the request's own path with all its parameters, keys sorted, ``per_page`` always there.
-    ``last`` needs a known ``total`` above 0.
     """
     targets = [("first", 1)]
     if page.number > 1:
@@ -105,9 +104,13 @@ def _target(request: Request, page: Page, number: int) -> str:
     return f"{request.path}?{query}"
 
 
-def headers(request: Request, page: Page, *, more: bool, total: int | None = None) -> dict[str, str | list[str]]:
-    """``Link``, and ``X-Total-Count`` where the total is known."""
-    result: dict[str, str | list[str]] = {"Link": link_header(request, page, more=more, total=total)}
-    if total is not None:
-        result["X-Total-Count"] = str(total)
-    return result
+def headers(
+    request: Request, page: Page, *, total: int | None = None, more: bool = False
+) -> dict[str, str | list[str]]:
+    """``Link``, and ``X-Total-Count`` where it is told how many rows there are in all.
+
+    Where that is not known, or not shown, ``more`` says whether others follow the page.
+    """
+    if total is None:
+        return {"Link": _links(request, page, more=more, total=None)}
+    return {"Link": _links(request, page, more=total > page.stop, total=total), "X-Total-Count": str(total)}

@@ -13,10 +13,10 @@ from chalicelib.fleet import heads
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.integrations import shapes
 from chalicelib.integrations.service import managing
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

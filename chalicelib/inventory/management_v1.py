@@ -9,11 +9,11 @@ from chalice.app import Blueprint
 from chalicelib.http import etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, no_content
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import AttributeInput, Group
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -30,7 +30,7 @@ def list_devices(request: Request) -> Reply:
     return Reply(
         200,
         [service.shown(device) for device in devices],
-        paging.headers(request, page, more=total > page.stop, total=total),
+        paging.headers(request, page, total=total),
     )
 
 
@@ -157,7 +157,7 @@ def list_group(request: Request, name: str) -> Reply:
     """Ids of a group's devices."""
     page = paging.read_page(request)
     ids, total = service.members(request.tenant, name, page.start, page.stop, request.groups)
-    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    headers = paging.headers(request, page, total=total)
     return Reply(200, ids, headers)
 
 

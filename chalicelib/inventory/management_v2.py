@@ -11,11 +11,11 @@ from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import FilterDefinition, Search
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -73,7 +73,7 @@ def list_filters(request: Request) -> Reply:
     """The saved filters, by name."""
     page = paging.read_page(request)
     filters, total = service.list_filters(request.tenant, page.start, page.stop)
-    return Reply(200, filters, paging.headers(request, page, more=total > page.stop, total=total))
+    return Reply(200, filters, paging.headers(request, page, total=total))
 
 
 @endpoint(
@@ -143,7 +143,7 @@ def search_filter(request: Request, id: str) -> Reply:
     page = paging.read_page(request)
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
-    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    headers = paging.headers(request, page, total=total)
     return Reply(200, [service.shown(device) for device in devices], headers)
 
 

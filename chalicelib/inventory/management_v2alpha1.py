@@ -10,11 +10,11 @@ from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import IdentitySearch
+from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -36,7 +36,7 @@ def search(request: Request) -> Reply:
     query = queries.of_identity(body)
     only = queries.selected(body.attributes or [])
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
-    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    headers = paging.headers(request, page, total=total)
     return Reply(200, [service.shown(device, only) for device in devices], headers)
 
 

@@ -10,9 +10,8 @@ from chalicelib.errors import Forbidden
 from chalicelib.http import content
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
-from chalicelib.rights import EVERYWHERE
+from chalicelib.rights import EVERYWHERE, Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request

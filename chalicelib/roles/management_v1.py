@@ -10,8 +10,8 @@ from chalice.app import Blueprint
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
 if TYPE_CHECKING:

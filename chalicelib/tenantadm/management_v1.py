@@ -8,8 +8,8 @@ from chalice.app import Blueprint
 
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
 from chalicelib.tenantadm import service
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from chalicelib.errors import MethodNotAllowed, Unprocessable, UnsupportedMediaT
 from chalicelib.http import content, etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, no_content
+from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service, shapes
 
@@ -39,7 +39,7 @@ def list_children(request: Request) -> Reply:
     page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
     tiers = bool(request.query.flag("tiers"))
     found, total = service.list_children(request.tenant, page.start, page.stop)
-    headers = paging.headers(request, page, more=total > page.stop, total=total)
+    headers = paging.headers(request, page, total=total)
     return Reply(200, [service.shown(each, tiers=tiers) for each in found], headers)
 
 

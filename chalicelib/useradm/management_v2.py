@@ -8,8 +8,8 @@ from chalice.app import Blueprint
 
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, no_content
+from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 
 if TYPE_CHECKING:

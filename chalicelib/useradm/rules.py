@@ -21,13 +21,18 @@ _EMAIL = re.compile(
 _IPV6_NETWORK = 64
 
 
+def account(text: str) -> str:
+    """An address, whatever its form, as accounts are told apart by it: in lower case."""
+    return text.strip().lower()
+
+
 def email(text: str) -> str:
-    """An e-mail address in the lower-case form that accounts are told apart by.
+    """An e-mail address as :func:`account`.
 
     Raises:
         BadRequest: it is none, or longer than ``limits.EMAIL``.
     """
-    lowered = text.strip().lower()
+    lowered = account(text)
     if len(lowered) > limits.EMAIL or not _EMAIL.fullmatch(lowered):
         raise BadRequest("email: must be a valid email address")
     return lowered

@@ -226,8 +226,7 @@ class TestTooManyFailures:
 
         self.fail(http, person.email, settings.current().login_attempts)
 
-        header = "Basic " + base64.b64encode(f"{person.email}:{person.password}".encode()).decode()
-        assert sessions.login(header, "198.51.100.7")
+        assert sessions.login(person.email, person.password, "198.51.100.7")
         assert api.get(ME).status_code == 200
 
     def test_a_right_guess_among_many_at_once_does_not_slip_through(self, person: Person):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +26,7 @@ NEW = "a whole new one"
 
 
 def log_in(person: Person) -> str:
-    header = "Basic " + base64.b64encode(f"{person.email}:{person.password}".encode()).decode()
-    return sessions.login(header, ELSEWHERE)
+    return sessions.login(person.email, person.password, ELSEWHERE)
 
 
 def change(person: Person) -> None:

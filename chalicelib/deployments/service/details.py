@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.statistics import Counts
     from chalicelib.deployments.tables import DeploymentItem, RowItem
-    from chalicelib.http.paging import Page
     from chalicelib.rights import Names, Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -109,11 +108,16 @@ def _rows_within(tenant: TenantId, rows: Iterable[RowItem], groups: Names | None
 
 
 def devices_page(
-    tenant: TenantId, deployment: str, wanted: frozenset[Status] | None, page: Page, groups: Names | None = None
+    tenant: TenantId,
+    deployment: str,
+    wanted: frozenset[Status] | None,
+    start: int,
+    stop: int,
+    groups: Names | None = None,
 ) -> tuple[list[DeploymentDevice], int]:
-    """A page of the devices that have asked so far, by status, and how many there are; all or of some statuses.
+    """Rows ``start`` to ``stop`` of the devices that have asked so far, by status, and how many there are.
 
-    With ``groups``, of those that are in one now: then all rows are read.
+    Of all statuses, or those ``wanted``. With ``groups``, of those that are in one now: then all rows are read.
 
     Raises:
         NotFound: there is no such deployment.
@@ -123,18 +127,17 @@ def devices_page(
     if groups is not None:
         every = (row for row in tables.list_rows(tenant, deployment) if Status(row.status) in stored)
         inside = _rows_within(tenant, every, groups)
-        return showing.show_rows(tenant, inside[page.start : page.stop], {deployment: item}), len(inside)
+        return showing.show_rows(tenant, inside[start:stop], {deployment: item}), len(inside)
     counts = tables.read_counts([item]).get(deployment, showing.NONE)
     total = sum(counts.by_status.get(status, 0) for status in stored)
-    rows = list(_rows_between(tenant, deployment, stored, counts, page))
+    rows = list(_rows_between(tenant, deployment, stored, counts, start, stop))
     return showing.show_rows(tenant, rows, {deployment: item}), total
 
 
 def _rows_between(
-    tenant: TenantId, deployment: str, stored: frozenset[Status], counts: Counts, page: Page
+    tenant: TenantId, deployment: str, stored: frozenset[Status], counts: Counts, start: int, stop: int
 ) -> Iterator[RowItem]:
     # The counters say how many rows each status has, so whole statuses before the page are not read.
-    start, stop = page.start, page.stop
     for status in ORDER:
         count = counts.by_status.get(status, 0) if status in stored else 0
         if count == 0:
@@ -146,13 +149,21 @@ def _rows_between(
 
 
 def history(
-    tenant: TenantId, device_id: str, wanted: frozenset[Status] | None, page: Page, scopes: Scopes = ALL
+    tenant: TenantId,
+    device_id: str,
+    wanted: frozenset[Status] | None,
+    start: int,
+    stop: int,
+    scopes: Scopes = ALL,
 ) -> tuple[list[DeviceHistory], int]:
-    """A page of a device's deployments, newest first, deleted rows included, and how many are within the scopes."""
+    """Rows ``start`` to ``stop`` of a device's deployments, newest first, and how many there are within the scopes.
+
+    Deleted rows are among them.
+    """
     reach = Reach(tenant, scopes)
     if wanted is None and reach.everywhere:
         total = tables.count_rows_of_device(tenant, device_id)
-        rows = list(islice(tables.rows_of_device(tenant, device_id), page.start, page.stop))
+        rows = list(islice(tables.rows_of_device(tenant, device_id), start, stop))
         items = tables.find_deployments(tenant, {row.deployment_id for row in rows})
     else:
         rows = list(tables.rows_of_device(tenant, device_id))
@@ -162,7 +173,7 @@ def history(
             for row in rows
             if row.deployment_id in items and (wanted is None or showing.effective_status(row, items) in wanted)
         ]
-        total, rows = len(rows), rows[page.start : page.stop]
+        total, rows = len(rows), rows[start:stop]
     deployments = {each.id: each for each in showing.show_all(list(items.values()))}
     shown = showing.show_rows(tenant, rows, items)
     return [

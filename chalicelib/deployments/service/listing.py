@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.shapes import Deployment
     from chalicelib.deployments.tables import DeploymentItem
-    from chalicelib.http.paging import Page
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -73,17 +72,19 @@ class Named(msgspec.Struct, frozen=True):
 def list_deployments(
     tenant: TenantId,
     wanted: Wanted,
-    page: Page,
+    start: int,
+    stop: int,
     *,
     device: Named | None = None,
     scopes: Scopes = ALL,
 ) -> tuple[list[Deployment], int]:
-    """A page of deployments by age, and how many there are.
+    """Rows ``start`` to ``stop`` of the deployments that are wanted, by age, and how many there are.
 
     Args:
         tenant: whose.
         wanted: which.
-        page: which part.
+        start: the first row.
+        stop: the row after the last.
         device: if no name has what is searched for, deployments of this device are shown instead.
         scopes: deployments outside of them are not shown, and devices not found.
     """
@@ -91,14 +92,14 @@ def list_deployments(
     if wanted.plain and reach.everywhere:
         total, opened = tables.read_totals(tenant)
         is_open = wanted.is_open
-        items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=page.stop)
-        rows = list(islice(items, page.start, page.stop))
+        items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=stop)
+        rows = list(islice(items, start, stop))
         return showing.show_all(rows, recent=True), total if is_open is None else total - opened
     matching = _matching(tenant, wanted, reach)
     if not matching and device is not None:
         ids = _of_device(tenant, device, groups_of(scopes))
         matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach) if ids else []
-    return showing.show_all(matching[page.start : page.stop], recent=True), len(matching)
+    return showing.show_all(matching[start:stop], recent=True), len(matching)
 
 
 def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[DeploymentItem]:

@@ -25,7 +25,6 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 if TYPE_CHECKING:
     from chalicelib.devicemonitor.rules import Taken, Window
     from chalicelib.devicemonitor.shapes import Check, NewAlert
-    from chalicelib.http.paging import Page
     from chalicelib.storage.keys import TenantId
 
 _ATTEMPTS = 12
@@ -83,18 +82,23 @@ def _kept(device_id: str, taken: Taken) -> Alert:
 
 
 def alerts(
-    tenant: TenantId, device_id: str, window: Window, page: Page, *, oldest_first: bool
+    tenant: TenantId, device_id: str, window: Window, start: int, stop: int, *, oldest_first: bool
 ) -> tuple[list[Alert], int]:
-    """A page of a device's alerts by their time, and how many there are in that window."""
+    """Rows ``start`` to ``stop`` of a device's alerts by their time, and how many there are in that window."""
     slots = tables.slots_by_time(tenant, device_id, window, oldest_first=oldest_first)
-    return tables.alerts_in(tenant, device_id, slots[page.start : page.stop]), len(slots)
+    return tables.alerts_in(tenant, device_id, slots[start:stop]), len(slots)
 
 
-def latest(tenant: TenantId, device_id: str, window: Window, page: Page, *, at_least: Level) -> tuple[list[Alert], int]:
-    """A page of the newest alerts of each subject that are as bad as that, oldest first, and how many there are."""
+def latest(
+    tenant: TenantId, device_id: str, window: Window, start: int, stop: int, *, at_least: Level
+) -> tuple[list[Alert], int]:
+    """Rows ``start`` to ``stop`` of the newest alerts of each subject that are as bad as that, and how many there are.
+
+    The oldest comes first.
+    """
     standing, _ = tables.read_standing(tenant, device_id)
     found = rules.latest(standing, at_least=at_least, window=window)
-    slots = tables.slot_keys(known.slot for known in found[page.start : page.stop])
+    slots = tables.slot_keys(known.slot for known in found[start:stop])
     return tables.alerts_in(tenant, device_id, slots), len(found)
 
 

@@ -14,9 +14,8 @@ from chalicelib.features import Feature
 from chalicelib.http import content
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, created, no_content
-from chalicelib.rights import EVERYTHING
+from chalicelib.rights import EVERYTHING, Permission
 from chalicelib.useradm import rules, shapes
 from chalicelib.useradm.service import letters, sso
 

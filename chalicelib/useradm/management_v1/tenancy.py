@@ -9,8 +9,8 @@ from chalice.app import Blueprint
 from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply, jwt
+from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service, shapes
 from chalicelib.useradm.service import plans, sessions

@@ -9,8 +9,8 @@ from chalice.app import Blueprint
 from chalicelib.errors import Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
 from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 
 if TYPE_CHECKING:

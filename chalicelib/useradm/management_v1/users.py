@@ -10,9 +10,9 @@ from chalicelib import limits
 from chalicelib.clock import rfc3339
 from chalicelib.http import content, etag, queries
 from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.permissions import Permission
+from chalicelib.http.identity import Auth, basic
 from chalicelib.http.request import Reply, created, jwt, no_content
+from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 from chalicelib.useradm.service import plans, preferences, sessions, sso
 
@@ -31,12 +31,12 @@ def login(request: Request) -> Reply:
     if request.raw.strip():
         content.require_json(request.headers.get("content-type"), request.raw)
         options = content.decode(request.raw, shapes.LoginOptions)
-    header = request.headers.get("authorization")
-    address, password = sessions.credentials(header)
+    address, password = basic(request.headers)
     if not password and (provider := sso.of_user(address)):
         # Who has no password logs in elsewhere: the UI takes them there.
         return Reply(body=shapes.SsoLogin(provider.id, sso.KIND))
-    return jwt(sessions.login(header, request.source_ip, code=options.token2fa, no_expiry=options.no_expiry))
+    code = options.token2fa
+    return jwt(sessions.login(address, password, request.source_ip, code=code, no_expiry=options.no_expiry))
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
@@ -266,7 +266,7 @@ def _shown_token(token: Token) -> shapes.Token:
 def _filter(query: Query) -> rules.UserFilter:
     return rules.UserFilter(
         ids=frozenset(query.all("id")),
-        emails=frozenset(address.strip().lower() for address in query.all("email")),
+        emails=frozenset(map(rules.account, query.all("email"))),
         created_after=queries.seconds(query, "created_after"),
         created_before=queries.seconds(query, "created_before"),
         updated_after=queries.seconds(query, "updated_after"),

@@ -49,7 +49,7 @@ class Begun(msgspec.Struct, frozen=True):
 
 def of_user(email: str) -> Provider | None:
     """The provider where the user with this address logs in; None where that is by a password."""
-    found = users.find_email(email)
+    found = users.find_email(rules.account(email))
     user = users.find(*found) if found else None
     if user is None or user.password != passwords.DUMMY:
         return None

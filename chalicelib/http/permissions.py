@@ -1,5 +1,0 @@
-"""The rights that routes ask for."""
-
-from chalicelib.rights import Permission
-
-__all__ = ["Permission"]
