@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import parts
-from tests.bench.numbers import ROOT, Results, calibrate, import_times, show
+from tests.bench.numbers import ROOT, Results, calibrate, show, yardstick
 from tests.bench.relay import relay
 from tests.bench.starting import imports
 from tests.simulator.client import ConnectionLostError
@@ -52,7 +52,7 @@ def main() -> int:
     except (ServerFailedError, RefusedError, ConnectionLostError) as error:
         results.failures.append(str(error))
     if "imports" not in wanted:
-        results.botocore = import_times(["botocore.session"], size.import_rounds)["botocore.session"]
+        results.botocore = yardstick(size.import_rounds)
     show(console, results)
     _write(given.out, results, quick=given.quick)
     console.print(f"{time.monotonic() - begun:.0f} s; the numbers are in {given.out}", soft_wrap=True)

@@ -7,12 +7,13 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -23,6 +24,7 @@ from infra.scripts.package import cache_name, compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 
+BOTOCORE = "botocore.session"
 IMPORT = "import time; begun = time.process_time(); import {}; print(time.process_time() - begun)"
 
 
@@ -87,49 +89,42 @@ def calibrate(results: Results) -> None:
         results.verify.append((time.process_time() - begun) / 500)
 
 
-def import_times(modules: list[str], rounds: int) -> dict[str, float]:
-    """Least CPU seconds of importing each module as on Lambda, from what ships; rounds interleaved.
-
-    What else the machine does only adds to a time.
-    """
-    times: dict[str, list[float]] = {module: [] for module in modules}
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_", "PYTHON"))}
-    env |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_LAMBDA_FUNCTION_NAME": "api_handler"}
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(Path(folder))
-        for _ in range(rounds):
-            for module in modules:
-                run = subprocess.run(
-                    [sys.executable, "-S", "-c", IMPORT.format(module)],  # -S: nothing that is not in the folder
-                    cwd=folder,
-                    env=env,
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                )
-                times[module].append(float(run.stdout))
-    return {module: min(found) for module, found in times.items()}
-
-
-def unpack(folder: Path) -> None:
-    """Lay out what ``make package`` ships, with byte code as it makes it, but of this machine's own architecture."""
-    shipped = [(ROOT, path.relative_to(ROOT)) for path in (ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"))]
+@contextmanager
+def shipped() -> Iterator[Path]:
+    """A folder with what ``make package`` ships, and byte code as it makes it, for this machine's own architecture."""
+    files = [(ROOT, path.relative_to(ROOT)) for path in (ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"))]
     for name in ("chalice", *re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)):
         with suppress(metadata.PackageNotFoundError):  # not for this Python
             found = metadata.distribution(name)
-            shipped += [(Path(str(found.locate_file(""))), Path(file)) for file in found.files or ()]
-    for base, name in shipped:
-        if name.suffix not in {".py", ".so"} or ".." in name.parts:
-            continue
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        content = (base / name).read_bytes()
-        target.write_bytes(content)
-        code = compiled(content, name.as_posix()) if name.suffix == ".py" else None
-        if code is not None:
-            cached = folder / cache_name(name.as_posix())
-            cached.parent.mkdir(exist_ok=True)
-            cached.write_bytes(code)
+            files += [(Path(str(found.locate_file(""))), Path(file)) for file in found.files or ()]
+    with TemporaryDirectory() as folder:
+        for base, name in files:
+            if name.suffix in {".py", ".so"} and ".." not in name.parts:
+                _ship(Path(folder), name, (base / name).read_bytes())
+        yield Path(folder)
+
+
+def _ship(folder: Path, name: Path, content: bytes) -> None:
+    target, cached = folder / name, folder / cache_name(name.as_posix())
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    code = compiled(content, name.as_posix()) if name.suffix == ".py" else None
+    if code is not None:
+        cached.write_bytes(code)
+
+
+def import_seconds(module: str, place: Path) -> float:
+    """CPU seconds of importing a module of what ships, as on Lambda."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_", "PYTHON"))}
+    env |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_LAMBDA_FUNCTION_NAME": "api_handler"}
+    command = [sys.executable, "-S", "-c", IMPORT.format(module)]  # -S: of this environment nothing else
+    return float(subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, check=True).stdout)
+
+
+def yardstick(rounds: int) -> float:
+    """What importing botocore takes at least: what else the machine does only adds to it."""
+    with shipped() as place:
+        return min(import_seconds(BOTOCORE, place) for _ in range(rounds))
 
 
 def show(console: Console, results: Results) -> None:

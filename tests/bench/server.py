@@ -133,7 +133,7 @@ def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
 def first_call(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     """One call of a function that has just started: the status of its answer, and the CPU that it took."""
     call = cold_start.Call(order["method"], order["path"], order["headers"], order["body"])
-    first = cold_start.first_call(call)
+    first = cold_start.first_call(call, Path(order["place"]))
     return {"status": first.status, "seconds": first.seconds}
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.scripts.package import ROOT
@@ -97,10 +98,13 @@ class First:
     modules: frozenset[str]
 
 
-def first_call(call: Call) -> First:
-    """Answer one call in a new process, on the storage of the server that runs in this one."""
+def first_call(call: Call, place: Path | None = None) -> First:
+    """Answer one call in a new process, on the storage of the server that runs in this one.
+
+    ``place``: a folder with all that the app needs; None: this checkout and its environment.
+    """
     # An idle call writes no line; others may have one before ours.
-    status, seconds, modules = json.loads(_run(_CALL, json.dumps(call.event())).splitlines()[-1])
+    status, seconds, modules = json.loads(_run(_CALL, json.dumps(call.event()), place=place).splitlines()[-1])
     return First(status, seconds, frozenset(modules))
 
 
@@ -109,10 +113,10 @@ def imported() -> frozenset[str]:
     return frozenset(json.loads(_run(_IMPORT)))
 
 
-def _run(program: str, *arguments: str) -> str:
+def _run(program: str, *arguments: str, place: Path | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=ROOT,
+        [sys.executable, *([] if place is None else ["-S"]), "-c", program, *arguments],
+        cwd=place or ROOT,
         env={**os.environ, "AWS_LAMBDA_FUNCTION_NAME": "api_handler"},
         capture_output=True,
         text=True,
