@@ -20,6 +20,7 @@ from infra.manage import contents
 from tests.deployments.world import DEVAUTH, World
 from tests.integrations.conftest import BASE, register
 from tests.simulator.artifacts import build_artifact
+from tests.support.lag import lagging
 from tests.support.listening import Listener
 from tests.support.mailbox import SENDER, listening, use
 from tests.support.time import Clock
@@ -128,9 +129,10 @@ def test_the_schedule_may_run_twice_and_by_a_clock_that_goes_back(
 
     for hours in (3, 30):
         clock.move(hours=hours)
-        server.workers.fire("tick")
-        once = state(mine.tenant)
-        server.workers.fire("tick")
+        with lagging():  # what is done is still in the index of what is due
+            server.workers.fire("tick")
+            once = state(mine.tenant)
+            server.workers.fire("tick")
         clock.move(hours=-1)
         server.workers.fire("tick")
         clock.move(hours=1)
