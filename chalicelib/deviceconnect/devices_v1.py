@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
+from chalicelib.deviceconnect.shapes import NO_HANDSHAKE
 from chalicelib.errors import BadRequest
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -19,4 +20,4 @@ bp = Blueprint(__name__)
 @endpoint(bp, "GET /devices/v1/deviceconnect/connect", auth=Auth.DEVICE, permission=None)
 def connect(request: Request) -> Reply:  # noqa: ARG001  # whoever it is
     """Websockets of this path end at the relay, or at the local gateway; a plain request is no handshake."""
-    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")
+    raise BadRequest(NO_HANDSHAKE)

@@ -11,6 +11,7 @@ from typing import NoReturn
 from chalice.app import Blueprint
 
 from chalicelib.deviceconnect import service
+from chalicelib.deviceconnect.shapes import NO_HANDSHAKE
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
@@ -72,7 +73,7 @@ def send_inventory(request: Request, id: str) -> Reply:
 )
 def connect(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
     """A session with a device, for whoever comes without a websocket."""
-    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")
+    raise BadRequest(NO_HANDSHAKE)
 
 
 @endpoint(
@@ -110,7 +111,7 @@ def upload(request: Request, id: str) -> Reply:
 )
 def playback(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
     """A recorded session, for whoever comes without a websocket."""
-    raise BadRequest("websocket: the client is not using the websocket protocol: 'upgrade' token not found")
+    raise BadRequest(NO_HANDSHAKE)
 
 
 @endpoint(

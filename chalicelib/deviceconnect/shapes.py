@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+NO_HANDSHAKE: Final = "websocket: the client is not using the websocket protocol: 'upgrade' token not found"
+"""The refusal of who asks for a websocket without one."""
 
 
 class Device(msgspec.Struct):

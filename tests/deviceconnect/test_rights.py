@@ -59,6 +59,17 @@ def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected,
         assert answer.status_code == 403
 
 
+def test_a_role_that_names_the_call_by_its_path(front, api, tenant, device, connected, sign_in):
+    path = "/api/management/v1/deviceconnect/devices/.*/connect"
+    for name, method in (("callers", "GET"), ("others", "POST")):
+        permission = {"action": "http", "object": {"type": method, "value": path}}
+        role = {"name": name, "permissions": [permission], "permission_sets_with_scope": []}
+        assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+
+    assert status_of(front, user_path(device.id), token_of(sign_in(tenant, "callers"))) == 101
+    assert status_of(front, user_path(device.id), token_of(sign_in(tenant, "others"))) == 403
+
+
 REVOCATIONS = {
     "the token is revoked": lambda admin, hands, user, device: hands.post("/api/management/v1/useradm/auth/logout"),
     "the user is deleted": lambda admin, hands, user, device: admin.delete(f"/api/management/v1/useradm/users/{user}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from chalicelib.deviceconnect.service import sending
 from chalicelib.errors import Forbidden, Unauthorized
@@ -14,14 +15,17 @@ from chalicelib.storage.keys import TenantId
 if TYPE_CHECKING:
     from chalicelib.deviceconnect.tables import ConnectionItem, SessionItem
 
+_ROUTE = "/api/management/v1/deviceconnect/devices/{}/connect"
+"""What clients call: rights may be given by the path of a call."""
+
 
 def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
-    """Let a user with these rights pass to a device.
+    """Let a user with these rights pass to a device: as ``@endpoint`` lets pass who asks the session's route.
 
     Raises:
         Forbidden: the rights, or the tenant's plan and add-ons, do not hold for it.
     """
-    scopes = rights.scopes(Permission.DEVICES_CONNECT)
+    scopes = rights.scopes(Permission.DEVICES_CONNECT, "GET", _ROUTE.format(quote(device_id, safe="")))
     if not scopes:
         raise Forbidden("forbidden")
     control.require(tenant, Feature.TERMINAL)
