@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from chalicelib import limits
 from chalicelib.artifacts.shapes import GenerateArguments
 from chalicelib.errors import BadRequest, TooLarge, Unprocessable
 
+MEDIA_TYPE: Final = "application/vnd.mender-artifact"
+"""Of the file of an artifact."""
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TAG = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER = re.compile(r"[0-9]{1,19}")

@@ -236,12 +236,18 @@ class MultipartWriter:
         self._etags.append(answer.headers["ETag"])
 
 
-def download_link(object_key: str, version: str | None, *, life: int, filename: str = "") -> Link:
-    """A link that reads one version of an object for ``life`` seconds (at most as long as the role's session)."""
+def download_link(
+    object_key: str, version: str | None, *, life: int, filename: str = "", content_type: str = ""
+) -> Link:
+    """A link that reads one version of an object for ``life`` seconds (at most as long as the role's session).
+
+    It comes as a file of this name and type, where one is given; else of the type that it was written with.
+    """
     query = {"versionId": version} if version else {}
     if filename:
         query["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-    query["response-content-type"] = "application/vnd.mender-artifact"
+    if content_type:
+        query["response-content-type"] = content_type
     return _presign("GET", object_key, query, life)
 
 

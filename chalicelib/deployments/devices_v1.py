@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import limits
+from chalicelib.artifacts.service import MEDIA_TYPE
 from chalicelib.deployments import service
 from chalicelib.deployments.rules.configuration import EXPIRE, SIGNATURE, TENANT, LinkParameters
 from chalicelib.deployments.rules.polling import read_provides
@@ -74,7 +75,7 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     names = {"expire": EXPIRE, "signature": SIGNATURE, "tenant": TENANT}
     signed = LinkParameters(**{part: request.query.get(name) or "" for part, name in names.items()})
     data = service.configuration_artifact(deployment_id, device_type, device_id, signed)
-    return ranges.reply(request, data, content_type="application/vnd.mender-artifact", filename="artifact.mender")
+    return ranges.reply(request, data, content_type=MEDIA_TYPE, filename="artifact.mender")
 
 
 @endpoint(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from infra.local.testing import LocalServer
 
+TYPE = "application/vnd.mender-artifact"
 NAMES = ["plain", "with space", "a+b&c=d", "größe", "a/b", "~.-_", "100%"]
 
 
@@ -49,7 +50,7 @@ def test_download_links_are_boto3s(name: str) -> None:
 
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
-    ours = s3.download_link(key, "version-1", life=900, filename=f"{name}.mender")
+    ours = s3.download_link(key, "version-1", life=900, filename=f"{name}.mender", content_type=TYPE)
 
     disposition = f"attachment; filename*=UTF-8''{quote(name + '.mender', safe='')}"
     assert ours.uri == theirs(
@@ -58,7 +59,7 @@ def test_download_links_are_boto3s(name: str) -> None:
         Key=key,
         VersionId="version-1",
         ResponseContentDisposition=disposition,
-        ResponseContentType="application/vnd.mender-artifact",
+        ResponseContentType=TYPE,
     )
     assert ours.expire == datetime(2026, 3, 1, 0, 14, 58, tzinfo=UTC)
 
@@ -72,3 +73,13 @@ def test_upload_links_are_boto3s(name: str) -> None:
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
     assert s3.upload_link(key, life=3600).uri == theirs("put_object", 3600, Key=key)
+
+
+@pytest.mark.usefixtures("frozen")
+def test_an_object_of_another_kind_comes_as_it_was_written() -> None:
+    from chalicelib.aws import s3
+    from chalicelib.storage.keys import TenantId
+
+    key = s3.key(TenantId("tenant"), "recordings", "one")
+
+    assert s3.download_link(key, None, life=900).uri == theirs("get_object", 900, Key=key)

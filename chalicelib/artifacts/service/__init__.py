@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.rules import MEDIA_TYPE, Candidate
 from chalicelib.artifacts.service.catalog import (
     Test,
     delete,
@@ -37,6 +37,7 @@ from chalicelib.artifacts.service.uploads import complete, request_link, tick, u
 from chalicelib.artifacts.tables.releases import tagged_names
 
 __all__ = [
+    "MEDIA_TYPE",
     "SORTS",
     "Candidate",
     "ReleaseFilter",

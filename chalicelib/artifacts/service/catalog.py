@@ -262,7 +262,8 @@ def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
     life = settings.current().download_link_life
-    link = s3.download_link(item.key, item.version, life=life, filename=f"{item.name}.mender")
+    filename = f"{item.name}.mender"
+    link = s3.download_link(item.key, item.version, life=life, filename=filename, content_type=rules.MEDIA_TYPE)
     return shapes.Link(uri=link.uri, expire=clock.rfc3339(link.expire), method="GET", header={})
 
 

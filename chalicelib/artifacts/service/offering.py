@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings
+from chalicelib.artifacts.rules import MEDIA_TYPE
 from chalicelib.artifacts.service import records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
@@ -58,7 +59,8 @@ def device_link(tenant: TenantId, candidate: Candidate) -> s3.Link:
     """A link by which a device reads the artifact: the bytes that were verified, for ``device_link_life``."""
     if not candidate.key.startswith(s3.key(tenant, "artifacts", "")):
         raise RuntimeError(f"artifact {candidate.id} is not this tenant's")
-    return s3.download_link(candidate.key, candidate.version, life=settings.current().device_link_life)
+    life = settings.current().device_link_life
+    return s3.download_link(candidate.key, candidate.version, life=life, content_type=MEDIA_TYPE)
 
 
 def made(

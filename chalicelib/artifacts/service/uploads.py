@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.container import Artifact, Read
     from chalicelib.storage.keys import TenantId
 
-MEDIA_TYPE = "application/vnd.mender-artifact"
 _TOO_LARGE = "Artifact file too large"
 _TAKEN = "an artifact with this ID already exists"
 _RACES = 10
@@ -89,7 +88,7 @@ def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) 
     # Imported here: only uploads pay for the parser.
     from chalicelib.artifacts.container import ChunkReader
 
-    writer = s3.MultipartWriter(key, MEDIA_TYPE)
+    writer = s3.MultipartWriter(key, rules.MEDIA_TYPE)
     try:
         chunks = iter(file) if size is None else _exactly(file, size)
         parsed = _parse(tenant, ChunkReader(chunks, tee=writer.write))
