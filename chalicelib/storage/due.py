@@ -7,7 +7,7 @@ parts, since a partition of an index takes 1,000 writes a second.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -16,11 +16,12 @@ from chalicelib.storage import keys
 from chalicelib.storage.base import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from pynamodb.expressions.update import Action
 
+T = TypeVar("T")
 _PARTS: Final = 8
 
 
@@ -67,6 +68,22 @@ def found(index: DueIndex, now: datetime, *, limit: int) -> Iterator[tuple[str, 
     for part in range(_PARTS):
         for row in index.query(_part(part), _Due.due_sk <= keys.time(now), limit=limit):
             yield row.pk, row.sk
+
+
+def work_off(items: Iterable[T], work: Callable[[T], None]) -> None:
+    """Do ``work`` for each of what is due. What fails keeps no other from its turn, and stays due.
+
+    Raises:
+        ExceptionGroup: of all that failed, for the schedule to log and to fail with.
+    """
+    failed: list[Exception] = []
+    for item in items:
+        try:
+            work(item)
+        except Exception as error:  # noqa: BLE001  # raised again below
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("some of what is due could not be worked off", failed)
 
 
 def everything(index: DueIndex) -> Iterator[tuple[str, str]]:

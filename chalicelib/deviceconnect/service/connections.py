@@ -14,6 +14,7 @@ from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus, pack
 from chalicelib.deviceconnect.service import admitting, recordings, sending, watching
 from chalicelib.errors import NotFound, Unavailable
+from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
 
@@ -131,12 +132,15 @@ def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
 
 def tick(now: datetime) -> None:
     """End the sessions with devices that left and did not come back in time. Clients reconnect at each new token."""
-    for state in tables.due_states(now, limit=_DUE):
-        tenant, device_id = state.owner
-        if state.place is None:
-            for found in tables.running_sessions(tenant, device_id):
-                end_for_user(tenant, found.session, "device disconnected")
-        tables.settle(state)
+    due.work_off(tables.due_states(now, limit=_DUE), _end_sessions)
+
+
+def _end_sessions(state: StateItem) -> None:
+    tenant, device_id = state.owner
+    if state.place is None:
+        for found in tables.running_sessions(tenant, device_id):
+            end_for_user(tenant, found.session, "device disconnected")
+    tables.settle(state)
 
 
 def _user_left(tenant: TenantId, item: ConnectionItem) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, features, limits, settings
@@ -17,6 +18,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import queues
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.observability import logger
+from chalicelib.storage import due
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service import changes, children, lookup
@@ -61,8 +63,8 @@ def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
         if before.status is not Status.ACTIVE:
             raise Conflict("the tenant is not active")
         _without_children(before)
-        due = now + timedelta(seconds=settings.current().removal_grace)
-        return replace(before, status=Status.SUSPENDED, removal=due, notes=before.notes | {"cancel_reason": reason})
+        removal = now + timedelta(seconds=settings.current().removal_grace)
+        return replace(before, status=Status.SUSPENDED, removal=removal, notes=before.notes | {"cancel_reason": reason})
 
     changes.changed(tenant, decide, _due_at_removal, log=asking, action=Action.DELETE)
 
@@ -145,16 +147,19 @@ def _due_at_removal(tx: Transaction, _before: Tenant, after: Tenant) -> None:
 
 def tick(now: datetime) -> None:
     """End trials whose time is over, and send removals that are due to the queue."""
-    for tenant in tables.due(now, limit=_TICK):
-        found = tables.find(tenant)
-        if found is None or (found.removal is None and found.trial_expiration is None):
-            tables.drop_due(tenant)
-        elif found.removal is not None and found.removal <= now:
-            start_removal(tenant)
-            tables.postpone(tenant, now + _AGAIN)
-        elif found.removal is None and found.trial_expiration is not None and found.trial_expiration <= now:
-            changes.changed(tenant, _end_trial, lambda tx, _before, after: tables.put_due(tx, after.id, None))
-            logger.info("a trial ended", extra={"tenant": tenant})
+    due.work_off(tables.due(now, limit=_TICK), partial(_work_off, now=now))
+
+
+def _work_off(tenant: TenantId, *, now: datetime) -> None:
+    found = tables.find(tenant)
+    if found is None or (found.removal is None and found.trial_expiration is None):
+        tables.drop_due(tenant)
+    elif found.removal is not None and found.removal <= now:
+        start_removal(tenant)
+        tables.postpone(tenant, now + _AGAIN)
+    elif found.removal is None and found.trial_expiration is not None and found.trial_expiration <= now:
+        changes.changed(tenant, _end_trial, lambda tx, _before, after: tables.put_due(tx, after.id, None))
+        logger.info("a trial ended", extra={"tenant": tenant})
 
 
 def _end_trial(before: Tenant) -> Tenant:
