@@ -48,9 +48,9 @@ def list_software(request: Request) -> Reply:
 @endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_tags(request: Request) -> Reply:
     """The tags of all software."""
-    tags = [] if _kind(request.query) == "manifest" else service.all_tags(request.tenant)
-    within = request.release_tags
-    return Reply(200, [tag for tag in tags if within is None or tag in within])
+    if _kind(request.query) == "manifest":
+        return Reply(200, [])
+    return Reply(200, service.all_tags(request.tenant, request.release_tags))
 
 
 def _kind(query: Query) -> str | None:

@@ -200,10 +200,8 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
         DeploymentItem.pk.exists(),
         label="deployment",
     )
-    about = {"name": item.name, "artifact_name": item.artifact_name}
     change = f"Update control map: {msgspec.json.encode(found).decode()}"
-    what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
-    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=change)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, drafts.audited(deployment, item), change=change)
     tx.commit()
 
 
@@ -223,9 +221,7 @@ def abort(tenant: TenantId, deployment: str) -> None:
         for shard in range(plan.shards):
             counter = tables.counter_ref(tenant, deployment, shard)
             tx.update(counter, [CounterItem.closed.set(True)], CounterItem.pk.exists(), label="counter")
-        about = {"name": item.name, "artifact_name": item.artifact_name}
-        what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
-        auditlogs.record(tx, tenant, auditlogs.Action.ABORT, what)
+        auditlogs.record(tx, tenant, auditlogs.Action.ABORT, drafts.audited(deployment, item))
         if not tx.try_commit():
             continue
         if not plan.on_heads:

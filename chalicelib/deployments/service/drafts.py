@@ -187,12 +187,16 @@ def write(
         queue = [*heads.queue_of(head), (sequence, draft.id)]
         change = heads.write(head, current=heads.current_of(head), queue=queue)
         tx.update(change.head, change.actions, change.condition, label="head")
-    if draft.kind == "software":
+    if draft.kind == tables.SOFTWARE:
         # A configuration deployment is part of a change that deviceconfig records.
-        about = {"name": draft.name, "artifact_name": draft.artifact_name}
-        what = auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, draft.id, about)
-        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, what)
+        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(draft.id, draft))
     tx.commit()
+
+
+def audited(deployment: str, said: Draft | DeploymentItem) -> auditlogs.Object:
+    """A deployment as an audit entry names it."""
+    about = {"name": said.name, "artifact_name": said.artifact_name}
+    return auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, deployment, about)
 
 
 def _keep_what_it_brings(tx: Transaction, tenant: TenantId, draft: Draft) -> None:

@@ -48,7 +48,7 @@ class Reach:
         return self.everywhere or any(self._takes(item, scope) for scope in self._scopes)
 
     def _takes(self, item: DeploymentItem, scope: Scope) -> bool:
-        if item.kind != "configuration" and not self._is_tagged(item.artifact_name, scope.release_tags):
+        if item.kind != tables.CONFIGURATION and not self._is_tagged(item.artifact_name, scope.release_tags):
             return False
         if scope.groups is None:
             return True

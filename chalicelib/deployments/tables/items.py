@@ -119,7 +119,7 @@ class DeploymentItem(Indexed):
     @property
     def deployment_id(self) -> str:
         """The deployment's id."""
-        return str(self.pk).rsplit("#", 1)[-1]
+        return keys.last_part(self.pk)
 
     @property
     def is_open(self) -> bool:
@@ -157,7 +157,7 @@ class CounterItem(DeploymentsItem):
     closed = BooleanAttribute(null=True)
     """Set by an abort: no row changes any more."""
     complete = BooleanAttribute(null=True)
-    """Set by the report that made ``done`` reach ``targets`` for the first time."""
+    """Set by the report that made ``done`` exceed ``last`` for the first time."""
     n_aborted = NumberAttribute(default=0)
     n_already_installed = NumberAttribute(default=0)
     n_decommissioned = NumberAttribute(default=0)
@@ -204,7 +204,7 @@ class RowItem(Indexed):
     @property
     def deployment_id(self) -> str:
         """The deployment's id."""
-        return str(self.pk).rsplit("#", 1)[-1]
+        return keys.last_part(self.pk)
 
     @property
     def device_id(self) -> str:

@@ -14,6 +14,7 @@ from chalicelib.deployments.tables.items import (
     DeploymentItem,
     RowItem,
     TargetsItem,
+    counter_of,
     deployment_pk,
     deployment_state,
     device_history,
@@ -73,7 +74,7 @@ def read_configurations(deployments: Iterable[DeploymentItem]) -> dict[str, dict
     """What the configuration deployments among these bring, by id; 100 a round trip, none without such."""
     wanted = [(each.pk, "CONFIGURATION") for each in deployments if each.kind == CONFIGURATION]
     found = ConfigurationItem.batch_get(wanted, consistent_read=True) if wanted else ()
-    return {str(item.pk).rsplit("#", 1)[-1]: item.configuration for item in found}
+    return {keys.last_part(item.pk): item.configuration for item in found}
 
 
 def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:
@@ -86,16 +87,16 @@ def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) 
     ]
     found: dict[str, list[CounterItem]] = {}
     for item in CounterItem.batch_get(wanted, consistent_read=not recent):
-        found.setdefault(str(item.pk).rsplit("#", 1)[-1], []).append(item)
-    return {deployment: sum_counters(items) for deployment, items in found.items()}
+        found.setdefault(keys.last_part(item.pk), []).append(item)
+    return {deployment: _sum(items) for deployment, items in found.items()}
 
 
-def sum_counters(items: list[CounterItem]) -> Counts:
+def _sum(items: list[CounterItem]) -> Counts:
     """Several counter items as one."""
     return Counts(
         rows=sum(int(item.rows) for item in items),
         by_status={
-            status: sum(int(getattr(item, "n_" + status.replace("-", "_"))) for item in items) for status in Status
+            status: sum(int(getattr(item, counter_of(status).attr_name)) for item in items) for status in Status
         },
         total_size=sum(int(item.total_size) for item in items),
         phases=tuple(map(sum, zip(*(map(int, item.phases or ()) for item in items), strict=True))),

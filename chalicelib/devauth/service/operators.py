@@ -92,11 +92,6 @@ def device_of_set(tenant: TenantId, set_id: str) -> str | None:
     return device.id if device else None
 
 
-def count_all(tenant: TenantId) -> int:
-    """How many devices there are, of any status."""
-    return count(tenant)
-
-
 def accepted_by_tier(tenant: TenantId) -> PerTier:
     """How many devices are accepted, by tier; exact."""
     return by_tier(tenant)[Status.ACCEPTED]

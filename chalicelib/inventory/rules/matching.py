@@ -130,8 +130,6 @@ def _comparable(stored: Any, wanted: Any) -> tuple[Any, Any] | None:
             return stored, wanted
     if is_number(stored) and is_number(wanted):
         return stored, wanted
-    if isinstance(stored, bool) and isinstance(wanted, bool):
-        return stored, wanted
     return None
 
 

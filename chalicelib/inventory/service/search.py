@@ -48,7 +48,7 @@ def search(
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth
 
-        return devices.listed(tenant, start, stop), devauth.count_all(tenant)
+        return devices.listed(tenant, start, stop), devauth.count(tenant)
     few = _few(tenant, query)
     stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
     ids, total = finding.find(stored, changed, query, start, stop)
