@@ -12,7 +12,7 @@ from chalicelib.clock import rfc3339
 from chalicelib.devauth import service, shapes
 from chalicelib.devauth.rules.identity import decode_like_go
 from chalicelib.devauth.rules.sets import Status
-from chalicelib.errors import BadRequest, Forbidden, UnsupportedMediaType
+from chalicelib.errors import BadRequest, UnsupportedMediaType
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -115,11 +115,10 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
     permission=Permission.DEVICES_MANAGE,
     body=shapes.PreAuthSet,
     body_error="failed to decode preauth request: ",
+    everywhere=True,  # a new device is in no group
 )
 def preauthorise(request: Request) -> Reply:
     """Expect a device. 409 with the device itself where the identity is known, unless forced."""
-    if request.groups is not None:
-        raise Forbidden("a new device is outside of the groups that you may manage")
     body: shapes.PreAuthSet = request.body
     done, device = service.preauthorise(
         request.tenant, body.identity_data, body.pubkey, force=body.force, tier=body.tier
@@ -227,11 +226,10 @@ def set_flags(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
     body=bytes,
+    everywhere=True,  # a new device is in no group
 )
 def accept_automatically(request: Request) -> Reply:
     """Accept the device whose signed request a user passes on; its token, as a JSON text."""
-    if request.groups is not None:
-        raise Forbidden("forbidden")  # a new device is in none of the user's groups
     content.require_json(request.headers.get("content-type"), request.raw)
     prefix = "failed to decode auth request: "
     body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix=prefix)
@@ -240,11 +238,15 @@ def accept_automatically(request: Request) -> Reply:
     return Reply(200, content.encode(token))
 
 
-@endpoint(bp, "GET /management/v2/devauth/license", auth=Auth.USER, permission=Permission.DEVICES_READ)
+@endpoint(
+    bp,
+    "GET /management/v2/devauth/license",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_READ,
+    everywhere=True,
+)
 def show_license(request: Request) -> Reply:
-    """How many devices of each tier are accepted, and how many may be; CSV. For who sees all of them."""
-    if request.groups is not None:
-        raise Forbidden("forbidden")
+    """How many devices of each tier are accepted, and how many may be; CSV."""
     accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")

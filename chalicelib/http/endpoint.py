@@ -63,6 +63,7 @@ class EndpointSpec(msgspec.Struct, frozen=True):
     deployment: str | None
     auth_set: str | None
     own: str | None
+    everywhere: bool
 
 
 def bind(app: Chalice) -> None:
@@ -87,6 +88,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     deployment: str | None = None,
     auth_set: str | None = None,
     own: str | None = None,
+    everywhere: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route.
 
@@ -106,6 +108,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         deployment: the path variable that is a deployment's id: the same, by its devices and its release.
         auth_set: the path variable that is an authentication set's id: the same, by its device.
         own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
+        everywhere: whether the right must hold without an end, as for what belongs to no group: 403 for others.
     """
     if (auth is Auth.USER) != (permission is not None):
         raise ValueError(f"{route}: users need a permission, devices and the public have none")
@@ -128,6 +131,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         deployment=deployment,
         auth_set=auth_set,
         own=own,
+        everywhere=everywhere,
     )
 
     def decorate(view: View) -> View:
@@ -193,6 +197,8 @@ def _place(spec: EndpointSpec, values: dict[str, str]) -> str:
 
 def _confine(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
     """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
+    if spec.everywhere:
+        raise Forbidden("this takes a right that does not end at some groups or tags")
     # Imported here: only for users whose rights end somewhere.
     from chalicelib.http import confinement
 
