@@ -209,7 +209,7 @@ def read_tags(tags: Iterable[str]) -> list[str]:
         raise BadRequest(f"too many tags (max: {limits.RELEASE_TAGS})")
     for tag in read:
         if len(tag) > limits.RELEASE_TAG or not _TAG.fullmatch(tag):
-            raise BadRequest("tags take letters, digits, '_', '.' and '-', up to 1024 of them")
+            raise BadRequest(f"tags take letters, digits, '_', '.' and '-', up to {limits.RELEASE_TAG} of them")
     return read
 
 

@@ -8,14 +8,14 @@ from urllib.parse import parse_qs
 from chalice.app import Blueprint
 
 from chalicelib import limits, settings
-from chalicelib.errors import MethodNotAllowed, Unprocessable, UnsupportedMediaType
+from chalicelib.errors import MethodNotAllowed, UnsupportedMediaType
 from chalicelib.http import content, etag, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, no_content
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
-from chalicelib.tenantadm import service, shapes
+from chalicelib.tenantadm import rules, service, shapes
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
@@ -53,7 +53,7 @@ def list_children(request: Request) -> Reply:
 def create_child(request: Request) -> Reply:
     """Create a child with its first user."""
     body: shapes.NewTenant = request.body
-    _check_wishes(body)
+    rules.check_wishes(body)
     made = service.create_child(
         request.tenant,
         body.name,
@@ -63,22 +63,6 @@ def create_child(request: Request) -> Reply:
         send_reset=body.admin.send_reset_password,
     )
     return Reply(202, headers={"Location": f"{_TENANTS}/{made.id}"})
-
-
-def _check_wishes(body: shapes.NewTenant) -> None:
-    """Refuse what would silently not happen.
-
-    Raises:
-        Unprocessable: the body asks for what this server does not do for children.
-    """
-    if body.users:
-        raise Unprocessable("users: assign them to the new tenant once it is there (useradm/users/{id}/assign)")
-    if body.sso or body.admin.login:
-        raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
-    if body.binary_delta:
-        raise Unprocessable("binary_delta: binary deltas are not generated")
-    if not body.admin.password and not body.admin.send_reset_password:
-        raise Unprocessable("admin: give a password, or have a mail sent to set one")
 
 
 @endpoint(bp, "POST /management/v2/tenantadm/tenants/signup", auth=Auth.NONE, permission=None, body=bytes)

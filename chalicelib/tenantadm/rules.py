@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import features, limits
 from chalicelib.errors import BadRequest, Conflict, Unprocessable
 from chalicelib.tiers import LIMITS, PerTier, Tier
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.shapes import NewTenant
 
 
 class Status(StrEnum):
@@ -160,3 +163,19 @@ def check_reason(reason: str) -> None:
     """
     if not reason.strip() or len(reason) > limits.TENANT_TEXT:
         raise BadRequest(f"reason: must be between 1 and {limits.TENANT_TEXT} characters long")
+
+
+def check_wishes(body: NewTenant) -> None:
+    """Refuse what is asked for a new child and would silently not happen.
+
+    Raises:
+        Unprocessable: the body asks for what this server does not do for children.
+    """
+    if body.users:
+        raise Unprocessable("users: assign them to the new tenant once it is there (useradm/users/{id}/assign)")
+    if body.sso or body.admin.login:
+        raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
+    if body.binary_delta:
+        raise Unprocessable("binary_delta: binary deltas are not generated")
+    if not body.admin.password and not body.admin.send_reset_password:
+        raise Unprocessable("admin: give a password, or have a mail sent to set one")

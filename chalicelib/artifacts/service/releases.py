@@ -77,7 +77,7 @@ def show(tenant: TenantId, name: str) -> shapes.Release:
 def is_tagged(tenant: TenantId, name: str, tags: Collection[str]) -> bool:
     """Whether there is a release of this name that has one of ``tags``."""
     item = release_table.find(tenant, name)
-    return item is not None and not set(tags).isdisjoint(item.tags)
+    return item is not None and item.has_any(tags)
 
 
 def listed(
@@ -125,8 +125,8 @@ def _matching(tenant: TenantId, wanted: ReleaseFilter, sort: Sort) -> list[Relea
             and (described is None or item.name in described)
             and (not wanted.device_type or any(wanted.device_type in one.device_types for one in artifacts))
             and (not wanted.update_type or any(wanted.update_type in one.types for one in artifacts))
-            and (not wanted.tags or not set(wanted.tags).isdisjoint(item.tags))
-            and (wanted.within is None or not wanted.within.isdisjoint(item.tags))
+            and item.has_any(wanted.tags or None)
+            and item.has_any(wanted.within)
         )
 
     items = [item for item in release_table.by_name(tenant) if matches(item)]
@@ -213,7 +213,7 @@ def all_types(tenant: TenantId, within: frozenset[str] | None = None) -> list[st
 
 
 def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
-    return [item for item in release_table.by_name(tenant) if not tags.isdisjoint(item.tags)]
+    return [item for item in release_table.by_name(tenant) if item.has_any(tags)]
 
 
 def delete(
@@ -236,10 +236,8 @@ def delete(
     if not wanted:
         raise BadRequest("at least one release name has to be provided")
     found = release_table.find_many(tenant, wanted)
-    if tags is not None:
-        inside = {item.name for item in found if not tags.isdisjoint(item.tags)}
-        if not inside.issuperset(wanted):
-            raise Forbidden("forbidden")
+    if tags is not None and not {item.name for item in found if item.has_any(tags)}.issuperset(wanted):
+        raise Forbidden("forbidden")
     _check_idle(tenant, found, seen)
     for name in wanted:
         _delete_one(tenant, name, seen)

@@ -38,8 +38,8 @@ class SoftwareFilter(msgspec.Struct, frozen=True):
             (not self.names or item.name in self.names)
             and item.name.startswith(self.prefix)
             and (not self.update_type or any(self.update_type in one.types for one in item.candidates))
-            and (not self.tags or not self.tags.isdisjoint(item.tags))
-            and (self.within is None or not self.within.isdisjoint(item.tags))
+            and item.has_any(self.tags or None)
+            and item.has_any(self.within)
         )
 
 

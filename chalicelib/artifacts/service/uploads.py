@@ -228,7 +228,7 @@ def complete(tenant: TenantId, upload_id: str) -> None:
     """
     item = upload_table.find(tenant, upload_id)
     if item is None or item.link_ends is None or item.status == Status.GARBAGE:
-        raise NotFound("not found")
+        raise NotFound("upload not found")
     if item.status == Status.FAILED:
         raise Conflict(f"the upload was refused: {item.reason}")
     if item.status in WAITING:
@@ -247,7 +247,7 @@ def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
     known = item is not None and item.link_ends is not None and item.status != Status.GARBAGE
     if item is None or not known:
         if artifact_table.find(tenant, upload_id) is None:
-            raise NotFound("not found")
+            raise NotFound("upload not found")
         return shapes.Verdict(upload_id, "accepted")
     if item.status == Status.FAILED:
         # One that nobody completed in time has no more than a reason.

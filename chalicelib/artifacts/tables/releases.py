@@ -14,7 +14,7 @@ from chalicelib.storage.base import BlobAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
@@ -51,6 +51,10 @@ class ReleaseItem(ArtifactsItem):
     def candidates(self) -> tuple[Candidate, ...]:
         """The artifacts."""
         return tuple(_candidate(self.name, artifact, stored) for artifact, stored in self.artifacts.items())
+
+    def has_any(self, tags: Collection[str] | None) -> bool:
+        """Whether it has one of these tags; None: any release will do."""
+        return tags is None or not set(tags).isdisjoint(self.tags)
 
 
 def _candidate(name: str, artifact: str, stored: dict[str, Any]) -> Candidate:
@@ -89,10 +93,9 @@ def by_name(tenant: TenantId) -> Iterator[ReleaseItem]:
     return (row for row in rows if row.sk == _SORT)
 
 
-def tagged_names(tenant: TenantId, tags: Iterable[str]) -> frozenset[str]:
+def tagged_names(tenant: TenantId, tags: Collection[str]) -> frozenset[str]:
     """The names of the releases that have one of ``tags``; all releases are read."""
-    wanted = set(tags)
-    return frozenset(item.name for item in by_name(tenant) if not wanted.isdisjoint(item.tags))
+    return frozenset(item.name for item in by_name(tenant) if item.has_any(tags))
 
 
 def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[list[ReleaseItem], int | None]:

@@ -80,10 +80,10 @@ def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequ
     if wanted.requested_plan and wanted.requested_plan not in features.PLANS:
         raise BadRequest(f"requested_plan: must be one of {', '.join(features.PLANS)}")
     if not (wanted.requested_plan or wanted.requested_addons or wanted.user_message):
-        raise BadRequest("nothing is requested")
-    texts = (wanted.requested_addons, wanted.user_message)
-    if any(len(text) > limits.TENANT_TEXT for text in texts):
-        raise BadRequest(f"texts may be {limits.TENANT_TEXT} characters long")
+        raise BadRequest("requested_plan, requested_addons or user_message: one is required")
+    for name in ("requested_addons", "user_message"):
+        if len(getattr(wanted, name)) > limits.TENANT_TEXT:
+            raise BadRequest(f"{name}: must be at most {limits.TENANT_TEXT} characters long")
     own_or_child(asking, tenant)
     request = {
         "at": clock.rfc3339(clock.now()),
