@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ class Answers:
         headers = {"content-type": "application/json", "content-length": str(len(data))}
         if status == 401:  # HTTP
             headers["www-authenticate"] = 'Bearer realm="ManagementJWT"'
+        if status == 503:  # HTTP
+            headers["retry-after"] = str(random.randint(5, 15))  # noqa: S311  # no secret: apart from others
         if more:
             headers["connection"] = "close"
         await self.begin(status, headers)
