@@ -20,7 +20,7 @@ from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, heads
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from chalicelib.deviceconfig.shapes import NewConfigurationDeployment
     from chalicelib.storage.keys import TenantId
 
-_ATTEMPTS = 12
 _NO_DEVICE = "device does not exist"
 
 
@@ -126,7 +125,7 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
         control.require(tenant, Feature.RETRIES)
     if asked.update_control_map is not None:
         control.require(tenant, Feature.UPDATE_CONTROL)
-    for _ in range(_ATTEMPTS):
+    for _ in range(RACES):
         item = _known(tenant, device_id)
         configuration = {} if item is None else item.configured
         deployment = deployments.new_id()

@@ -21,7 +21,7 @@ from chalicelib.roles import rules, tables
 from chalicelib.roles.rules import PERMIT_ALL
 from chalicelib.roles.shapes import PermissionSet, Role
 from chalicelib.roles.tables import GONE, Document, Stored
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -44,7 +44,6 @@ __all__ = [
     "visible",
 ]
 
-_RACES = 8
 _BASIC = Grant(frozenset({Permission.BASIC}))
 _cache: Cache[TenantId, Stored] = Cache(1_000)
 
@@ -166,7 +165,7 @@ def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
         Conflict: there is one of this name.
         Unprocessable: the tenant has as many as it may.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         stored = tables.read(tenant)
         own = kind.own(stored)
         new = _checked(kind, wanted, stored, by)
@@ -191,7 +190,7 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
         Forbidden: it is built in, or has rights that ``by`` has not.
         NotFound: there is none of this name.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         stored = tables.read(tenant)
         before = _changeable(kind, name, stored)
         if before is None:
@@ -214,7 +213,7 @@ def delete(tenant: TenantId, kind: Kind, name: str) -> None:
         Forbidden: it is built in.
         Conflict: users have the role, or roles the set.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         stored = tables.read(tenant)
         before = _changeable(kind, name, stored)
         if before is None:

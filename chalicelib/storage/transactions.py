@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.base import Item
 
-__all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction"]
+__all__ = ["MAX_ITEMS", "RACES", "Action", "Condition", "ConditionFailed", "Transaction"]
 
 MAX_ITEMS: Final = 100
 """AWS: writes in one TransactWriteItems."""
+RACES: Final = 12
+"""How often a service reads and decides again before its caller is asked to come back."""
 _Write = tuple[str, str, dict[str, Any]]
 """Label, kind, arguments."""
 _ATTEMPTS: Final = 12

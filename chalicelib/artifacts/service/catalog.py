@@ -18,7 +18,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import s3
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.fleet import control
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.tables.releases import ReleaseItem
     from chalicelib.storage.keys import TenantId
 
-_RACES = 10
 _IN_USE = "Artifact is used in active deployment"
 
 Test = Callable[["ArtifactItem"], bool]
@@ -199,7 +198,7 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
         Conflict: an unfinished deployment uses its release.
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
-    for _ in range(_RACES):
+    for _ in range(RACES):
         release = release_table.find(tenant, item.name)
         if release is None or item.artifact_id not in release.artifacts:
             raise NotFound("Resource not found")

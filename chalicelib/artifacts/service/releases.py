@@ -16,7 +16,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from chalicelib.limits import RELEASE_TAGS_TOTAL
 from chalicelib.rights import EVERYWHERE
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SORTS = ("name", "modified", "artifacts_count", "tags")
 """What v2 lists sort by; v1 knows the first two."""
-_RACES = 10
 _AT_ONCE = 40
 _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
     "modified": lambda item: item.modified,
@@ -180,7 +179,7 @@ def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[st
         Conflict: the tenant would have more than 100 distinct tags.
     """
     wanted = rules.read_tags(tags)
-    for _ in range(_RACES):
+    for _ in range(RACES):
         item = _found(release_table.find(tenant, name))
         if within is not None and not set(wanted) ^ set(item.tags) <= set(within):
             raise Forbidden("tags outside of yours can't be given or taken")
@@ -251,7 +250,7 @@ def _delete_one(tenant: TenantId, name: str, seen: Scopes) -> None:
         change = f"Artifacts: {', '.join(gone)}"
         if not catalog.remove(tenant, item, gone, records.audited_release(name), change=change):
             lost += 1
-        if lost > _RACES:
+        if lost > RACES:
             raise Unavailable
 
 

@@ -26,7 +26,7 @@ from chalicelib.aws import queues, s3
 from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
 from chalicelib.fleet import control
 from chalicelib.observability import logger
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _TOO_LARGE = "Artifact file too large"
 _TAKEN = "an artifact with this ID already exists"
-_RACES = 10
 _TIDIED = 50
 """Uploads of each part that one run of the schedule tidies; the others wait for the next."""
 _MARGIN = timedelta(seconds=limits.UPLOAD_MARGIN)
@@ -145,7 +144,7 @@ def _publish(
     if not artifact_table.fits(item.content):
         raise BadRequest("Metadata invalid: too large")
     new = records.candidate(artifact_id, parsed, ref)
-    for _ in range(_RACES):
+    for _ in range(RACES):
         try:
             _transaction(tenant, item, new, link_ends).commit()
         except ConditionFailed as error:

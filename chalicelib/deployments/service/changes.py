@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-_ATTEMPTS = 20
+ATTEMPTS = 20
+"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
 class Lost(Exception):  # not an error: somebody was faster
@@ -95,7 +96,7 @@ def commit(change: Change, now: datetime) -> None:
         Unavailable: other writers did not let us through.
     """
     completes = closes = False
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         tx = Transaction()
         _write_row(tx, change)
         _write_counter(tx, change, completes=completes)

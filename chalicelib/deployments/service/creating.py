@@ -23,7 +23,7 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control, membership
 from chalicelib.fleet.tables import ACCEPTED
 from chalicelib.inventory import service as inventory
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewRollout
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
-
-_ATTEMPTS = 12
 
 
 def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
@@ -211,7 +209,7 @@ def abort(tenant: TenantId, deployment: str) -> None:
     Raises:
         Unprocessable: it is finished, or there is none.
     """
-    for _ in range(_ATTEMPTS):
+    for _ in range(RACES):
         item = tables.find_deployment(tenant, deployment)
         if item is None or not item.is_open:
             raise Unprocessable("Deployment already finished")

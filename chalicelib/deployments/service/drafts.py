@@ -24,13 +24,11 @@ from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.observability import Metric, count
 from chalicelib.storage import keys
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
-
-_ATTEMPTS = 12
 
 
 class Dynamic(msgspec.Struct, frozen=True):
@@ -95,7 +93,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
     in_bucket = len(draft.targets) > limits.INLINE_TARGETS
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
-    for left in reversed(range(_ATTEMPTS)):
+    for left in reversed(range(RACES)):
         # Heads that others keep changing are left alone at last: the control item takes any number of writers.
         waiters = find_waiters(tenant, draft.targets) if draft.fits_heads and left else None
         try:

@@ -10,7 +10,7 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import heads, plans, rows
-from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
+from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
 from chalicelib.deployments.service.reach import ALL, require_all_of_device
 from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.service.verdicts import Verdicts
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _ROWS = 90
 """Rows that are deleted in one transaction, with one audit entry."""
-_ATTEMPTS = 20
-"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
 def abort_device(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
@@ -54,7 +52,7 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
     # Each round withdraws the device from one deployment; the bound is what may be open at once, and then some.
     lost = 0
-    while lost < _ATTEMPTS:
+    while lost < ATTEMPTS:
         head = fleet_heads.find(tenant, device_id)
         if head is None:
             return
@@ -122,7 +120,7 @@ def forget_history(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> No
             again.append((int(item.sequence), item.deployment_id))
     for start in range(0, len(gone), _ROWS):
         _delete(tenant, device_id, gone[start : start + _ROWS], now)
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         head = fleet_heads.find(tenant, device_id)
         if head is None:
             return

@@ -13,7 +13,7 @@ from chalicelib.deployments.rules import phases, polling, selection
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import configuring, heads, plans, room, rows
-from chalicelib.deployments.service.changes import Full, Lost, Withdrawn
+from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
 from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.service.plans import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
-
-_ATTEMPTS = 20
-"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 
 
 def next_update(
@@ -51,7 +48,7 @@ def next_update(
         Conflict: polls of one active row disagree about the device; the row has become a failure.
     """
     device_id = head.device_id
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         try:
             served = _Poll(tenant, head, provides, server).run()
         except Lost:

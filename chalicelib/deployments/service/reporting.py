@@ -12,7 +12,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
 from chalicelib.deployments.service import changes, heads, plans, rows, timeouts
-from chalicelib.deployments.service.changes import Change, HeadWrite, Lost, Withdrawn
+from chalicelib.deployments.service.changes import ATTEMPTS, Change, HeadWrite, Lost, Withdrawn
 from chalicelib.deployments.tables import RowItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.fleet import control
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action
 
-_ATTEMPTS = 20
-"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
 _GONE = "Deployment not found"
 _COUNTED = {
     Status.ALREADY_INSTALLED: Metric.REPORTS_ALREADY_INSTALLED,
@@ -52,7 +50,7 @@ def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusRepo
     if status not in REPORTABLE:
         raise BadRequest(f"unknown status value: {said.status[:64]}")
     device_id = head.device_id
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         try:
             current = heads.current_of(head)
             if current is not None and current.d == deployment:

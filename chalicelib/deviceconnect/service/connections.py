@@ -16,14 +16,13 @@ from chalicelib.deviceconnect.service import admitting, recordings, sending, wat
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
 
-_ATTEMPTS = 8
 _GRACE = timedelta(seconds=30)
 """How long a session waits for its device to come back: clients drop their websocket with every new token."""
 _DUE = 200
@@ -45,7 +44,7 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
     Raises:
         Unavailable: the device kept connecting elsewhere at the same time.
     """
-    for _ in range(_ATTEMPTS):
+    for _ in range(RACES):
         before = tables.find_state(tenant, device_id)
         item = tables.connection_ref(connection)
         item.device, item.endpoint = device_id, endpoint

@@ -20,14 +20,13 @@ from chalicelib.devicemonitor.shapes import Alert, Level
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.fleet import heads
 from chalicelib.inventory import service as inventory
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.devicemonitor.rules import Taken, Window
     from chalicelib.devicemonitor.shapes import Check, NewAlert
     from chalicelib.storage.keys import TenantId
 
-_ATTEMPTS = 12
 _NO_DEVICE = "device does not exist"
 
 
@@ -45,7 +44,7 @@ def report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
 
 
 def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
-    for _ in range(_ATTEMPTS):
+    for _ in range(RACES):
         before, version = tables.read_standing(tenant, device_id)
         after, taken = rules.take(before, given, clock.now())
         if not taken:

@@ -21,13 +21,12 @@ from chalicelib.integrations.tables import integrations as table
 from chalicelib.integrations.tables import lanes
 from chalicelib.integrations.tables.integrations import Integration
 from chalicelib.integrations.tables.lanes import Lane
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.integrations.tables.events import StoredEvent
     from chalicelib.storage.keys import TenantId
 
-_RACES = 8
 _TAKEN = "an integration with this URL already exists"
 
 
@@ -71,7 +70,7 @@ def create(tenant: TenantId, wanted: NewIntegration) -> str:
     integration = str(uuid.uuid4())
     secret = _sealed(tenant, integration, http)
     new = Integration(integration, wanted.provider, http.url, secret, wanted.description, scopes)
-    for _ in range(_RACES):
+    for _ in range(RACES):
         tx = Transaction()
         table.put_new(tx, tenant, new)
         control.change_subscribers(tx, tenant, partial(_with, integration, scopes))
@@ -121,7 +120,7 @@ def set_credentials(tenant: TenantId, integration: str, credentials: Credentials
         NotFound: there is no such integration.
         Conflict: another integration has the URL.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         before = get(tenant, integration)
         http = requests.http(credentials, keeps_secret=before.secret is not None)
         _check_url(http.url)
@@ -147,7 +146,7 @@ def delete(tenant: TenantId, integration: str) -> None:
     Raises:
         NotFound: there is no such integration.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         gone = get(tenant, integration)
         tx = Transaction()
         table.delete(tx, tenant, gone)

@@ -15,15 +15,13 @@ from chalicelib.inventory.rules.matching import Predicate, Query
 from chalicelib.inventory.service.search import search
 from chalicelib.inventory.shapes import SavedFilter
 from chalicelib.inventory.tables import devices, filters
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.inventory.shapes import FilterDefinition, Term
     from chalicelib.storage.keys import TenantId
-
-_TRIES = 10
 
 
 def list_filters(tenant: TenantId, start: int, stop: int) -> tuple[list[SavedFilter], int]:
@@ -114,7 +112,7 @@ def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
 
 
 def _commit(change: Callable[[Transaction], None]) -> None:
-    for _ in range(_TRIES):
+    for _ in range(RACES):
         tx = Transaction()
         change(tx)
         try:

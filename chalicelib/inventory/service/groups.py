@@ -12,7 +12,7 @@ from chalicelib.fleet import membership
 from chalicelib.inventory.rules import groups
 from chalicelib.inventory.shapes import Moved
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +24,6 @@ _BATCH = 13
 """Devices in one transaction. Each may take seven of its 100 writes: head, old and new member row, inventory and its
 row of changes, the count of the group it leaves, and its audit entry: who looks for what happened to a device finds it
 by the device's id."""
-_TRIES = 10
 
 
 Reach = frozenset[str] | None
@@ -145,7 +144,7 @@ def _move(
 def _move_batch(
     tenant: TenantId, device_ids: list[str], group: str | None, concerns: Callable[[DeviceHead], bool]
 ) -> tuple[int, int]:
-    for _ in range(_TRIES):
+    for _ in range(RACES):
         found = fleet_heads.find_many(tenant, device_ids)
         heads = [head for head in found.values() if concerns(head)]
         moving = [head for head in heads if head.group != group]

@@ -20,7 +20,7 @@ from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.shapes import AttributeInput
     from chalicelib.storage.keys import TenantId
-
-_TRIES = 10
 
 
 def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, replace: bool) -> None:
@@ -118,7 +116,7 @@ def _record(tx: Transaction, tenant: TenantId, device: Device, change: str) -> N
 
 
 def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
-    for _ in range(_TRIES):
+    for _ in range(RACES):
         device = devices.find(tenant, device_id)
         if device is None:
             # Users may tag what is not there (C); a device whose row is gone is being removed.

@@ -10,7 +10,7 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.fleet import control
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tiers import Tier
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from chalicelib.fleet.tables import ControlItem
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm.tables import Tenant
-
-_RACES = 8
-"""How often a change is decided again when the tenant changed meanwhile."""
 
 
 def get_tenant(tenant: TenantId) -> Tenant:
@@ -97,7 +94,7 @@ def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
     Raises:
         Unavailable: the tenants changed again and again.
     """
-    for _ in range(_RACES):
+    for _ in range(RACES):
         tx = Transaction()
         touched = attempt(tx)
         try:

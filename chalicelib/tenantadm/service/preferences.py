@@ -12,12 +12,10 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, NotFound, PreconditionFailed
 from chalicelib.fleet import control
 from chalicelib.fleet.control import TenantSettings
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
-
-_RACES = 8
 
 
 def read(tenant: TenantId) -> tuple[dict[str, Any], str]:
@@ -46,7 +44,7 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None =
         PreconditionFailed: they have another version.
     """
     wanted = parsed(document)
-    for _ in range(_RACES):
+    for _ in range(RACES):
         before = control.get(tenant, fresh=True).settings
         if replacing is not None and replacing != _version(before):
             break

@@ -16,7 +16,6 @@ from chalicelib.useradm.service.twofactor import qr as tfa_qr
 from chalicelib.useradm.service.twofactor import reset as reset_tfa
 from chalicelib.useradm.service.twofactor import verify as verify_tfa
 from chalicelib.useradm.service.users import (
-    RACES,
     TAKEN,
     add_user,
     count_users,
@@ -48,7 +47,6 @@ from chalicelib.useradm.service.verification import (
 from chalicelib.useradm.tables.users import User
 
 __all__ = [
-    "RACES",
     "TAKEN",
     "Order",
     "User",

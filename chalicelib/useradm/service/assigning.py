@@ -15,10 +15,10 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
-from chalicelib.useradm.service.users import RACES, about, get_user
+from chalicelib.useradm.service.users import about, get_user
 from chalicelib.useradm.tables import users
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.errors import Unavailable
-from chalicelib.storage.transactions import Transaction
-from chalicelib.useradm.service.users import RACES
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.tables import leaving, users
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from chalicelib.errors import BadRequest, Conflict, Forbidden, TooManyRequests, 
 from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import passwords, twofactor
 from chalicelib.useradm.tables import attempts, users
@@ -51,7 +51,7 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
     guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
     now = clock.now()
     _refuse_after_failures(guard, now)
-    for _ in range(service.RACES):
+    for _ in range(RACES):
         user = _check(address, password)
         if user is None:
             window = timedelta(seconds=settings.current().login_window)
@@ -118,7 +118,7 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
     asking = rows.find(home, user_id, token_id)
     if asking is None or asking.name is not None:
         raise Forbidden("a personal access token is for its tenant only")
-    for _ in range(service.RACES):
+    for _ in range(RACES):
         user = service.get_user(home, user_id)
         if (tenant != home and tenant not in user.assigned) or not control.get(tenant).active:
             raise BadRequest("tenant: you are not assigned to it")
@@ -165,7 +165,7 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
         NotFound: the user is gone.
     """
     rules.check_token(name, expires_in)
-    for _ in range(service.RACES):
+    for _ in range(RACES):
         user = service.get_user(tenant, user_id)
         now = clock.now()
         present, expired = _personal(tenant, user_id, now)

@@ -20,10 +20,10 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
 from chalicelib.observability import Metric, count
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service import totp
-from chalicelib.useradm.service.users import RACES, about, find_user, get_user
+from chalicelib.useradm.service.users import about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables.users import TwoFactor
 

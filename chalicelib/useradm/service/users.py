@@ -13,7 +13,7 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, NotFound, Unavailable, Unprocessable
 from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access, passwords
 from chalicelib.useradm.tables import requests, tokens, users
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.requests import Request
 
-RACES = 8
-"""How often a change is decided again when the user changed meanwhile."""
 TAKEN = "user with a given email already exists"
 
 

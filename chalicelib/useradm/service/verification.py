@@ -31,11 +31,11 @@ from chalicelib.errors import (
 from chalicelib.fleet import control
 from chalicelib.observability import logger
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
 from chalicelib.useradm.service import letters, passwords
-from chalicelib.useradm.service.users import RACES, about, acting_as, commit_change, find_user, get_user
+from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
 

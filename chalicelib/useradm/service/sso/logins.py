@@ -21,13 +21,13 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.observability import logger
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import access, passwords, sessions
 from chalicelib.useradm.service.sso import relying_party
 from chalicelib.useradm.service.sso.providers import places
 from chalicelib.useradm.service.sso.relying_party import Claims, Client, NotTrusted, ProviderError
-from chalicelib.useradm.service.users import RACES, about, acting_as, add_user, draft_user
+from chalicelib.useradm.service.users import about, acting_as, add_user, draft_user
 from chalicelib.useradm.tables import providers, users
 from chalicelib.useradm.tables.providers import Login, Provider
 

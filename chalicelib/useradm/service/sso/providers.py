@@ -11,12 +11,11 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
 from chalicelib.useradm.service.sso import relying_party
 from chalicelib.useradm.service.sso.relying_party import ProviderError
-from chalicelib.useradm.service.users import RACES
 from chalicelib.useradm.tables import providers
 from chalicelib.useradm.tables.providers import Provider
 
