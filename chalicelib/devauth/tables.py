@@ -125,7 +125,7 @@ def _set_ref(tenant: TenantId, set_id: str) -> SetItem:
 
 def find(tenant: TenantId, identity_hash: str) -> Device | None:
     """The device of that identity, as it is now."""
-    item = DeviceItem.find(keys.partition(tenant, "I", identity_hash), _DEVICE)
+    item = _device_ref(tenant, identity_hash).fetch()
     return _device(item) if item is not None else None
 
 
@@ -137,7 +137,7 @@ def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
 
 def identity_of_set(tenant: TenantId, set_id: str) -> str | None:
     """The identity hash of the device that has this auth set."""
-    item = SetItem.find(keys.partition(tenant, "A", set_id), _SET)
+    item = _set_ref(tenant, set_id).fetch()
     return item.identity_hash if item is not None else None
 
 

@@ -55,7 +55,7 @@ def _ref(tenant: TenantId, device_id: str) -> ConfigurationItem:
 
 def find(tenant: TenantId, device_id: str) -> ConfigurationItem | None:
     """A device's configuration as it is now."""
-    return ConfigurationItem.find(keys.partition(tenant, "D", device_id), _SORT)
+    return _ref(tenant, device_id).fetch()
 
 
 def configure(

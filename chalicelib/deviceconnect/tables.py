@@ -169,20 +169,17 @@ def session_ref(tenant: TenantId, session: str) -> SessionItem:
 
 def find_connection(connection: str) -> ConnectionItem | None:
     """Whose websocket it is."""
-    ref = connection_ref(connection)
-    return ConnectionItem.find(ref.pk, ref.sk)
+    return connection_ref(connection).fetch()
 
 
 def find_state(tenant: TenantId, device_id: str) -> StateItem | None:
     """A device's connection, as it is now."""
-    ref = state_ref(tenant, device_id)
-    return StateItem.find(ref.pk, ref.sk)
+    return state_ref(tenant, device_id).fetch()
 
 
 def find_session(tenant: TenantId, session: str) -> SessionItem | None:
     """A session, as it is now."""
-    ref = session_ref(tenant, session)
-    return SessionItem.find(ref.pk, ref.sk)
+    return session_ref(tenant, session).fetch()
 
 
 def put_connected(

@@ -80,7 +80,7 @@ def get(tenant: TenantId, *, fresh: bool = False) -> Control:
 
 
 def _read(tenant: TenantId) -> Control:
-    item = ControlItem.find(keys.partition(tenant), _SORT)
+    item = ref(tenant).fetch()
     if item is None:
         return _GONE
     opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb

@@ -98,8 +98,7 @@ def use(tx: Transaction, tenant: TenantId, kind: str, name: str, change: int) ->
 
 def is_used(tenant: TenantId, kind: str, name: str) -> bool:
     """Whether a role has users, or a set roles."""
-    ref = _ref(tenant, kind, name)
-    item = RolesItem.find(ref.pk, ref.sk)
+    item = _ref(tenant, kind, name).fetch()
     return item is not None and int(item.uses) > 0
 
 

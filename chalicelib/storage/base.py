@@ -69,6 +69,10 @@ class Item(Model):
         except cls.DoesNotExist:
             return None
 
+    def fetch(self) -> Self | None:
+        """:meth:`find` by this item's own key: for one that was made to address writes with."""
+        return self.find(self.pk, self.sk)
+
     def save_if(self, condition: Condition) -> bool:
         """Put the item as a whole; False, and nothing is written, if the condition does not hold."""
         return _held(lambda: self.save(condition))

@@ -85,8 +85,7 @@ def remove(tx: Transaction, tenant: TenantId, artifact_id: str) -> None:
 
 def find(tenant: TenantId, artifact_id: str) -> ArtifactItem | None:
     """The artifact as it is now."""
-    ref = _ref(tenant, artifact_id)
-    return ArtifactItem.find(ref.pk, ref.sk)
+    return _ref(tenant, artifact_id).fetch()
 
 
 def find_many(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, ArtifactItem]:

@@ -77,8 +77,7 @@ def _ref(tenant: TenantId, name: str) -> ReleaseItem:
 
 def find(tenant: TenantId, name: str) -> ReleaseItem | None:
     """The release as it is now."""
-    ref = _ref(tenant, name)
-    return ReleaseItem.find(ref.pk, ref.sk)
+    return _ref(tenant, name).fetch()
 
 
 def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:

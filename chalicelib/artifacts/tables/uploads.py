@@ -91,8 +91,7 @@ def _new(tenant: TenantId, upload_id: str, status: Status, key: str, when: datet
 
 def find(tenant: TenantId, upload_id: str) -> UploadItem | None:
     """The upload as it is now."""
-    ref = _ref(tenant, upload_id)
-    return UploadItem.find(ref.pk, ref.sk)
+    return _ref(tenant, upload_id).fetch()
 
 
 def find_many(tenant: TenantId, upload_ids: Iterable[str]) -> list[UploadItem]:

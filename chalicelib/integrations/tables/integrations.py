@@ -61,8 +61,7 @@ def _integration(item: IntegrationItem) -> Integration:
 
 def find(tenant: TenantId, integration: str) -> Integration | None:
     """The integration as it is now."""
-    ref = _ref(tenant, integration)
-    item = IntegrationItem.find(ref.pk, ref.sk)
+    item = _ref(tenant, integration).fetch()
     return _integration(item) if item is not None else None
 
 

@@ -71,7 +71,7 @@ def _ref(tenant: TenantId, device_id: str) -> DeviceItem:
 
 def find(tenant: TenantId, device_id: str) -> Device | None:
     """The device, as it is now."""
-    item = DeviceItem.find(keys.partition(tenant, "D", device_id), _SORT)
+    item = _ref(tenant, device_id).fetch()
     return _device(item) if item is not None else None
 
 

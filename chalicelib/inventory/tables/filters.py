@@ -55,7 +55,7 @@ def _filter(item: FilterItem) -> SavedFilter:
 
 def find(tenant: TenantId, filter_id: str) -> SavedFilter | None:
     """The filter as it is now."""
-    item = FilterItem.find(keys.partition(tenant, "FILTERS"), keys.sort(filter_id))
+    item = _ref(tenant, filter_id).fetch()
     return _filter(item) if item is not None else None
 
 

@@ -66,7 +66,7 @@ def _ref(tenant: TenantId) -> SnapshotItem:
 
 def find(tenant: TenantId) -> Pointer:
     """The snapshot as it is now."""
-    item = SnapshotItem.find(keys.partition(tenant), _SORT)
+    item = _ref(tenant).fetch()
     if item is None:
         return Pointer()
     return Pointer(

@@ -34,8 +34,7 @@ def _ref(email_hash: str, network: str) -> AttemptsItem:
 
 def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
     """How many logins failed, and when they are forgotten."""
-    ref = _ref(email_hash, network)
-    item = AttemptsItem.find(ref.pk, ref.sk)
+    item = _ref(email_hash, network).fetch()
     return (int(item.failed), item.until) if item is not None else None
 
 
