@@ -17,8 +17,10 @@ from chalicelib.errors import Unavailable
 from chalicelib.http.identity import Auth
 from chalicelib.storage import connection
 from tests.support.crashes import WRITES
+from tests.walk.changes import ELSEWHERE, SILENT
 from tests.walk.table import Route, routes
 from tests.walk.tenants import BODIES, Tenant
+from tests.walk.test_again import TWICE
 from tests.walk.test_audit import attempts, changing, entries, mine
 from tests.walk.test_bounds import OTHERS
 
@@ -94,3 +96,32 @@ def test_nothing_is_written(mine: Tenant, changing: list[Route]):
                 break
     assert not wrong, "\n".join(wrong)
     assert noticed > 50
+
+
+def test_neither_bucket_nor_queues_are_there(mine: Tenant, changing: list[Route], monkeypatch: pytest.MonkeyPatch):
+    from chalicelib.aws import client
+
+    wrong, noticed = [], 0
+    outage = Outage()
+
+    def send(*_: object, **__: object) -> None:
+        outage.noticed = True
+        raise Unavailable
+
+    exempt = ELSEWHERE.keys() | SILENT.keys() | TWICE.keys()
+    for route in (route for route in changing if route.name not in exempt):
+        values, more = attempts(mine, route)[0]
+        before, outage.noticed = entries(mine), False
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "send", send)
+            answer = mine.world.api.request(route.spec.method, route.uri(values), **more)
+        if not outage.noticed:
+            continue
+        noticed += 1
+        # Where the change stands, the schedule sees to the rest.
+        good = is_told(answer) or (answer.is_success and entries(mine) == before + 1)
+        again = mine.world.api.request(route.spec.method, route.uri(values), **more)
+        if not good or again.status_code >= 500 or entries(mine) > before + 1:
+            wrong.append(f"{route.name}: {answer.status_code} {answer.text[:200]}, then {again.status_code}")
+    assert not wrong, "\n".join(wrong)
+    assert noticed
