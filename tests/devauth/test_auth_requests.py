@@ -195,3 +195,22 @@ def test_the_signature_may_not_be_bytes_of_another_alphabet(http, device):
     raw = base64.b64decode(device.sign(body))
     answer = post(http, body, **{"X-MEN-Signature": base64.urlsafe_b64encode(raw).decode().rstrip("=")})
     assert answer.status_code == 401
+
+
+def test_an_old_request_gives_no_more_than_its_key_has_now(server, http, api, device):
+    """Whoever recorded it can send it again at any time."""
+    raw = device.auth_body()
+    recorded = {"X-MEN-Signature": device.sign(raw)}
+    accept(api, device)
+    assert post(http, raw, **recorded).status_code == 200
+
+    device.key = new_key()
+    accept(api, device)
+    assert post(http, raw, **recorded).status_code == 401
+    assert device.poll().status_code == 204
+
+    device_id = device.id
+    assert api.delete(f"{DEVICES}/{device_id}").status_code == 204
+    server.drain()
+    assert post(http, raw, **recorded).status_code == 401
+    assert find(api, device)["status"] == "pending"

@@ -6,13 +6,22 @@ a change as ``test_audit.py`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tests.deployments.world import serves
+from tests.simulator.device import Device
 from tests.support.crashes import WRITES, PowerCutError, power_cut
+from tests.support.time import Clock
 from tests.walk.changes import ELSEWHERE, SILENT
+from tests.walk.state import changed, state
+from tests.walk.tenants import BODIES
 from tests.walk.test_audit import attempts, changing, entries, mine
+from tests.walk.test_bounds import OTHERS
 
 if TYPE_CHECKING:
     import httpx2
@@ -69,6 +78,77 @@ def test_a_lost_answer_and_a_call_sent_again_have_one_effect(mine: Tenant, chang
     wrong = [told for route in changing if route.name not in exempt for told in losses(mine, route)]
 
     assert not wrong, "\n".join(wrong)
+
+
+Call = Callable[[], "httpx2.Response"]
+
+
+def new(mine: Tenant) -> Call:
+    return Device(mine.world.http, mine.world.token).auth
+
+
+def poll(mine: Tenant) -> Call:
+    device = mine.world.device()
+    mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
+    return device.poll
+
+
+def reports(status: str, retries: int = 0) -> Callable[[Tenant], Call]:
+    def ready(mine: Tenant) -> Call:
+        device = mine.world.device()
+        made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex, retries=retries)
+        serves(device.poll(), made)
+        return lambda: device.report(made, status)
+
+    return ready
+
+
+def sends(method: str, path: str) -> Callable[[Tenant], Call]:
+    def ready(mine: Tenant) -> Call:
+        device = mine.world.device()
+        return lambda: device.call(method, path, OTHERS[f"{method} /devices{path}"])
+
+    return ready
+
+
+def logs(mine: Tenant) -> Call:
+    device, body = mine.world.device(), BODIES["PUT /devices/v1/deployments/device/deployments/{id}/log"]
+    made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
+    serves(device.poll(), made)
+    return lambda: device.call("PUT", f"/v1/deployments/device/deployments/{made}/log", body)
+
+
+CALLS: dict[str, Callable[[Tenant], Call]] = {
+    "the first request": new,
+    "a poll": poll,
+    "progress": reports("installing"),
+    "success": reports("success"),
+    "a failure": reports("failure"),
+    "a failure with another attempt": reports("failure", retries=1),
+    "a log": logs,
+    "inventory": sends("PUT", "/v1/inventory/device/attributes"),
+    "a part of the inventory": sends("PATCH", "/v1/inventory/device/attributes"),
+    "configuration": sends("PUT", "/v1/deviceconfig/configuration"),
+    "alerts": sends("POST", "/v1/devicemonitor/alert"),
+    "checks": sends("POST", "/v1/devicemonitor/config"),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_device_that_got_no_answer_calls_again(mine: Tenant, what: str, monkeypatch: pytest.MonkeyPatch):
+    Clock(monkeypatch)  # what else is stored is when it was
+    expected = CALLS[what](mine)().status_code
+    for number in range(1, 10):
+        call = CALLS[what](mine)
+        with power_cut(number, answered=True, of=WRITES) as cut, suppress(PowerCutError):
+            call()
+        assert call().status_code == expected
+        once = state(mine.tenant)
+        assert call().status_code == expected
+        assert changed(once, state(mine.tenant)) == []
+        if not cut.happened:
+            assert number > 1, "it writes nothing"
+            return
 
 
 def test_every_reason_has_its_route(changing: list[Route]):

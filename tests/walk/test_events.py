@@ -24,6 +24,7 @@ from tests.support.lag import lagging
 from tests.support.listening import Listener
 from tests.support.mailbox import SENDER, listening, use
 from tests.support.time import Clock
+from tests.walk.state import changed, state
 from tests.walk.tenants import Tenant
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 UPLOADS = "/api/management/v1/deployments/artifacts/directupload"
 MAILED = {"mails": "every letter has a secret of its own, the newest counts; tests/useradm/test_account_crashes.py"}
 """Queues whose second delivery of a message changes something; why that is as it should be."""
-
-State = dict[tuple[str, str], Any]
 
 
 @pytest.fixture
@@ -59,18 +58,6 @@ def mine(
         with made.connected(server.url):
             yield made
         server.drain()  # what is left would be the next test's
-
-
-def state(tenant: str) -> State:
-    """Everything that is stored of a tenant."""
-    rows: State = {(each.table, each.key): each.item for each in contents.items(tenant)}
-    return rows | {("bucket", each["Key"]): each["VersionId"] for each in contents.objects(tenant)}
-
-
-def changed(before: State, after: State) -> list[str]:
-    return [
-        f"{key}: {before.get(key)} -> {after.get(key)}" for key in before | after if before.get(key) != after.get(key)
-    ]
 
 
 def cause_everything(mine: Tenant) -> None:
