@@ -15,8 +15,8 @@
     ├── TooManyRequests       429  come back after `retry_after` seconds
     └── Unavailable           503  a store did not answer in time; come back later
 
-Services and rules raise these; only ``chalicelib.http.endpoint`` turns them into responses. A 401 makes a
-device ask for a new token and a browser UI log out, so a missing right is always 403, never 401.
+Services and rules raise these; ``http.endpoint``, and for websockets ``events.websocket``, turns them into responses.
+A 401 makes a device ask for a new token and a browser UI log out, so a missing right is always 403, never 401.
 """
 
 from __future__ import annotations

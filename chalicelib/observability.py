@@ -78,6 +78,15 @@ def count(metric: Metric) -> None:
         running.counts[metric] += 1
 
 
+_REFUSALS: Final = {429: Metric.RATE_LIMITED, 503: Metric.UNAVAILABLE}
+
+
+def count_refusal(status: int) -> None:
+    """Count that the call that runs is answered with this status, if that is counted."""
+    if status in _REFUSALS:
+        count(_REFUSALS[status])
+
+
 @contextmanager
 def observed(request_id: str, context: Any) -> Iterator[None]:
     """Run one call: its lines have its id, and in the end its numbers are written.

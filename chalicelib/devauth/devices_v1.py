@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 
 bp = Blueprint(__name__)
 
-_SIGNATURE = "x-men-signature"
-
 
 @endpoint(bp, "POST /devices/v1/authentication/auth_requests", auth=Auth.NONE, permission=None, body=bytes)
 def authenticate(request: Request) -> Reply:
     """A token for an accepted device; 401 for every other, which is noted and waits for an operator."""
-    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix="failed to decode auth request: ")
+    body, signature = read_signed(request)
     # Clients send "Bearer <tenant token>", or a bare "Bearer" when they have none.
     scheme, _, tenant_token = request.headers.get("authorization", "").partition(" ")
     bearer = tenant_token.strip() if scheme.lower() == "bearer" else ""
-    signature = request.headers.get(_SIGNATURE, "")
     return jwt(service.authenticate(body, request.raw, signature, bearer))
+
+
+def read_signed(request: Request) -> tuple[shapes.AuthRequest, str]:
+    """A device's request for a token, and its signature of it: whoever brings it.
+
+    Raises:
+        BadRequest: the body is none.
+    """
+    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix="failed to decode auth request: ")
+    return body, request.headers.get("x-men-signature", "")

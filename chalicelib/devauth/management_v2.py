@@ -10,7 +10,7 @@ from chalice.app import Blueprint
 
 from chalicelib.clock import rfc3339
 from chalicelib.devauth import service, shapes
-from chalicelib.devauth.rules.identity import decode_like_go
+from chalicelib.devauth.devices_v1 import read_signed
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.errors import BadRequest, UnsupportedMediaType
 from chalicelib.http import content, paging
@@ -231,9 +231,7 @@ def set_flags(request: Request, id: str) -> Reply:
 def accept_automatically(request: Request) -> Reply:
     """Accept the device whose signed request a user passes on; its token, as a JSON text."""
     content.require_json(request.headers.get("content-type"), request.raw)
-    prefix = "failed to decode auth request: "
-    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix=prefix)
-    signature = request.headers.get("x-men-signature", "")
+    body, signature = read_signed(request)
     token = service.accept_automatically(request.tenant, body, request.raw, signature)
     return Reply(200, content.encode(token))
 

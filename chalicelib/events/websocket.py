@@ -14,7 +14,7 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 from chalicelib.errors import DomainError
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.observability import observed
+from chalicelib.observability import count_refusal, observed
 
 if TYPE_CHECKING:
     from chalice.app import WebsocketEvent
@@ -48,6 +48,7 @@ def _connect(event: WebsocketEvent) -> Response:
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
+        count_refusal(error.status)
         request_id = _request_id(event)
         body = content.encode({"error": error.text, "request_id": request_id})
         return Response(body, {"Content-Type": "application/json"}, error.status)

@@ -20,13 +20,13 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits, settings
 from chalicelib.actor import SYSTEM, Actor, acting
-from chalicelib.errors import BadRequest, DomainError, Forbidden, TooLarge, TooManyRequests, Unavailable
+from chalicelib.errors import BadRequest, DomainError, Forbidden, TooLarge, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import Query, Reply, Request, request_id
-from chalicelib.observability import Metric, count, logger, observed
+from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
 
@@ -41,7 +41,6 @@ _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 """Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
 _HEADERS = 8 * limits.KIB
 """What an answer's status and headers may take of a function's payload."""
-_COUNTED = {TooManyRequests.status: Metric.RATE_LIMITED, Unavailable.status: Metric.UNAVAILABLE}
 
 
 class EndpointSpec(msgspec.Struct, frozen=True):
@@ -163,8 +162,7 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
         with acting(_actor(request)):
             return view(request, **values)
     except DomainError as error:
-        if error.status in _COUNTED:
-            count(_COUNTED[error.status])
+        count_refusal(error.status)
         return _refusal(error, request)
     except ConditionFailed as error:
         # A write lost a race that its service does not handle: nothing was written, the caller may try again.

@@ -12,12 +12,15 @@ from typing import Any
 import httpx2
 import pytest
 from msgspec.structs import replace
+from websockets.exceptions import InvalidStatus
 
 from chalicelib import settings
+from chalicelib.errors import TooManyRequests, Unavailable
 from chalicelib.observability import Metric
 from infra.local.testing import LocalServer
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEVAUTH, World, serves, serves_nothing
+from tests.deviceconnect.peers import opened
 from tests.integrations.conftest import SECRET, Hooks
 
 LOGIN = "/api/management/v1/useradm/auth/login"
@@ -104,7 +107,6 @@ def test_an_update_is_counted(world: World, lines: Lines, http: httpx2.Client) -
 
 
 def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.errors import TooManyRequests, Unavailable
     from chalicelib.http import throttle
 
     device = world.device()
@@ -122,6 +124,24 @@ def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypa
             patch.setattr(throttle, "admit", refuse)
             assert device.poll().status_code == status
         assert counted(lines()) == {name: 1}
+
+
+def test_so_are_those_of_websockets(
+    world: World, server: LocalServer, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.http import throttle
+
+    device = world.device()
+    lines()
+
+    def refuse(*_: object) -> None:
+        raise TooManyRequests(retry_after=1)
+
+    monkeypatch.setattr(throttle, "admit", refuse)
+    with pytest.raises(InvalidStatus, match="429"):
+        opened(server.url, "/api/devices/v1/deviceconnect/connect", str(device.token))
+
+    assert counted(lines()) == {"RateLimited": 1}
 
 
 def test_what_changes_nothing_writes_nothing(world: World, lines: Lines) -> None:
