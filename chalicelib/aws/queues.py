@@ -86,4 +86,7 @@ def send(queue: Queue, message: msgspec.Struct) -> None:
     payload: dict[str, Any] = {"QueueUrl": _url(queue), "MessageBody": body}
     if request_id := call.request_id():
         payload["MessageAttributes"] = {REQUEST_ID: {"DataType": "String", "StringValue": request_id}}
+    if tenant := getattr(message, "tenant", ""):
+        # A fair queue: SQS hands out the messages of others between those of a tenant that sent many.
+        payload["MessageGroupId"] = tenant
     client.call("sqs", "AmazonSQS.SendMessage", payload, version="1.0")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.deployments.world import serves
+from tests.deployments.world import World, serves
 from tests.simulator.device import Device
 from tests.support.crashes import WRITES, PowerCutError, power_cut
 from tests.support.time import Clock
@@ -26,6 +26,7 @@ from tests.walk.test_bounds import OTHERS
 if TYPE_CHECKING:
     import httpx2
 
+    from chalicelib.tenantadm.service import Tenant as TenantRecord
     from tests.walk.table import Route
     from tests.walk.tenants import Tenant
 
@@ -83,42 +84,50 @@ def test_a_lost_answer_and_a_call_sent_again_have_one_effect(mine: Tenant, chang
 Call = Callable[[], "httpx2.Response"]
 
 
-def new(mine: Tenant) -> Call:
-    return Device(mine.world.http, mine.world.token).auth
+@pytest.fixture
+def world(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> World:
+    """A tenant with nothing but an artifact."""
+    made = World(api, http, tenant.tenant_token)
+    made.upload("v1")
+    return made
 
 
-def poll(mine: Tenant) -> Call:
-    device = mine.world.device()
-    mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
+def new(world: World) -> Call:
+    return Device(world.http, world.token).auth
+
+
+def poll(world: World) -> Call:
+    device = world.device()
+    world.deploy("v1", [device.id], name=uuid.uuid4().hex)
     return device.poll
 
 
-def reports(status: str, retries: int = 0) -> Callable[[Tenant], Call]:
-    def ready(mine: Tenant) -> Call:
-        device = mine.world.device()
-        made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex, retries=retries)
+def reports(status: str, retries: int = 0) -> Callable[[World], Call]:
+    def ready(world: World) -> Call:
+        device = world.device()
+        made = world.deploy("v1", [device.id], name=uuid.uuid4().hex, retries=retries)
         serves(device.poll(), made)
         return lambda: device.report(made, status)
 
     return ready
 
 
-def sends(method: str, path: str) -> Callable[[Tenant], Call]:
-    def ready(mine: Tenant) -> Call:
-        device = mine.world.device()
+def sends(method: str, path: str) -> Callable[[World], Call]:
+    def ready(world: World) -> Call:
+        device = world.device()
         return lambda: device.call(method, path, OTHERS[f"{method} /devices{path}"])
 
     return ready
 
 
-def logs(mine: Tenant) -> Call:
-    device, body = mine.world.device(), BODIES["PUT /devices/v1/deployments/device/deployments/{id}/log"]
-    made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
+def logs(world: World) -> Call:
+    device, body = world.device(), BODIES["PUT /devices/v1/deployments/device/deployments/{id}/log"]
+    made = world.deploy("v1", [device.id], name=uuid.uuid4().hex)
     serves(device.poll(), made)
     return lambda: device.call("PUT", f"/v1/deployments/device/deployments/{made}/log", body)
 
 
-CALLS: dict[str, Callable[[Tenant], Call]] = {
+CALLS: dict[str, Callable[[World], Call]] = {
     "the first request": new,
     "a poll": poll,
     "progress": reports("installing"),
@@ -135,17 +144,19 @@ CALLS: dict[str, Callable[[Tenant], Call]] = {
 
 
 @pytest.mark.parametrize("what", CALLS)
-def test_a_device_that_got_no_answer_calls_again(mine: Tenant, what: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_device_that_got_no_answer_calls_again(
+    world: World, tenant: TenantRecord, what: str, monkeypatch: pytest.MonkeyPatch
+):
     Clock(monkeypatch)  # what else is stored is when it was
-    expected = CALLS[what](mine)().status_code
+    expected = CALLS[what](world)().status_code
     for number in range(1, 10):
-        call = CALLS[what](mine)
+        call = CALLS[what](world)
         with power_cut(number, answered=True, of=WRITES) as cut, suppress(PowerCutError):
             call()
         assert call().status_code == expected
-        once = state(mine.tenant)
+        once = state(tenant.id)
         assert call().status_code == expected
-        assert changed(once, state(mine.tenant)) == []
+        assert changed(once, state(tenant.id)) == []
         if not cut.happened:
             assert number > 1, "it writes nothing"
             return
