@@ -181,7 +181,7 @@ def check_release_takes(existing: Iterable[Candidate]) -> None:
 
 def remembered_types(known: set[str], types: Iterable[str]) -> set[str]:
     """The payload types that are to be added to those a tenant has seen; bounded, as they are never forgotten."""
-    new = sorted({kind for kind in types if kind and len(kind) <= limits.UPDATE_TYPE} - known)
+    new = sorted({kind for kind in types if kind and len(kind.encode()) <= limits.UPDATE_TYPE} - known)
     return set(new[: max(0, limits.UPDATE_TYPES - len(known))])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from chalicelib.errors import Unavailable
 from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
+from tests.support.crashes import PowerCutError, power_cut
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
@@ -216,6 +218,25 @@ def test_verifying_twice_makes_one_artifact(shelf: Shelf) -> None:
     assert len(shelf.get(ARTIFACTS)) == 1
     assert shelf.usage() == len(GOOD)
     assert upload_of(shelf, link).status == "done"
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(shelf: Shelf, answered: bool) -> None:
+    from chalicelib.artifacts import service
+
+    for number in range(1, 20):
+        link = request(shelf)
+        put(link, build_artifact(f"direct-{number}", ["pi"]))
+        with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
+            service.verify(shelf.tenant, link["id"])
+        service.verify(shelf.tenant, link["id"])
+
+        assert len(shelf.get(ARTIFACTS)) == number
+        assert shelf.usage() == sum(each["size"] for each in shelf.get(ARTIFACTS))
+        assert upload_of(shelf, link).status == "done"
+        if not cut.happened:
+            return
+    pytest.fail("it never came through")
 
 
 def test_links_serve_what_was_verified_whatever_is_written_later(shelf: Shelf, server: LocalServer) -> None:

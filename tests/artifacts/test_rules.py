@@ -81,7 +81,7 @@ def test_a_release_is_full_some_time() -> None:
 
 
 def test_types_are_remembered_within_bounds() -> None:
-    assert rules.remembered_types({"a"}, ["a", "b", "", "x" * 257]) == {"b"}
+    assert rules.remembered_types({"a"}, ["a", "b", "", "x" * 257, "é" * 129]) == {"b"}
     full = {str(number) for number in range(UPDATE_TYPES - 1)}
     assert rules.remembered_types(full, ["b", "a", "c"]) == {"a"}
     assert rules.remembered_types({*full, "z"}, ["b"]) == set()
