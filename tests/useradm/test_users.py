@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib import clock
+from chalicelib import clock, settings
 from chalicelib.errors import DomainError
 from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import service
@@ -188,6 +188,34 @@ class TestChange:
 
         assert (answer.status_code, answer.json()["error"]) == (422, "current password mismatch")
         assert api.get(ME).status_code == 200
+
+    def test_whoever_has_the_token_alone_does_not_get_to_the_password(self, api: httpx2.Client):
+        """By guesses, at any of the places that ask for it, or at all of them at once."""
+
+        def guess(number: int) -> httpx2.Response:
+            current = PASSWORD if number == 30 else f"guess {number}"
+            body = {"email": new_email(), "password": "a whole new one", "current_password": current}
+            return [
+                lambda: api.put(ME, json=body),
+                lambda: api.put(V2_ME, json=body),
+                lambda: api.post(f"{ME}/email-change/start", json=body),
+            ][number % 3]()
+
+        for number in range(3):
+            assert guess(number).status_code == 422
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(guess, range(3, 30)))
+
+        assert sum(answer.status_code == 422 for answer in answers) == settings.current().login_attempts - 3
+        assert {answer.status_code for answer in answers} == {422, 429}
+        right = guess(30)
+        assert right.status_code == 429
+        assert 0 < int(right.headers["retry-after"]) <= settings.current().login_window
+
+    def test_a_right_guess_forgives_wrong_ones(self, api: httpx2.Client):
+        for current in [*["wrong"] * 9, PASSWORD, *["wrong"] * 9, PASSWORD]:
+            answer = api.put(ME, json={"password": PASSWORD, "current_password": current})
+            assert answer.status_code == (204 if current == PASSWORD else 422)
 
     def test_rules_hold_for_new_passwords(self, api: httpx2.Client):
         answer = api.put(ME, json={"password": "short", "current_password": PASSWORD})

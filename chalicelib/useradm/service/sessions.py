@@ -7,7 +7,6 @@ holds the token's id only: what a caller must know to use it is never stored.
 from __future__ import annotations
 
 import hashlib
-import math
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,13 +15,12 @@ from msgspec.structs import replace
 
 from chalicelib import clock, limits, settings, tokens
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, Conflict, Forbidden, TooManyRequests, Unauthorized, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, Unauthorized, Unavailable, Unprocessable
 from chalicelib.fleet import control
-from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules, service
-from chalicelib.useradm.service import passwords, twofactor
+from chalicelib.useradm.service import guesses, passwords, twofactor
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
 from chalicelib.useradm.tables.tokens import Token
@@ -50,13 +48,11 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
     # The counter's key: an address that is no account may be a password, typed into the wrong field.
     guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
     now = clock.now()
-    _refuse_after_failures(guard, now)
+    guesses.refuse_after_failures(guard, now)
     for _ in range(RACES):
         user = _check(address, password)
         if user is None:
-            window = timedelta(seconds=settings.current().login_window)
-            attempts.count(*guard, now, window)
-            count(Metric.LOGIN_FAILURES)
+            guesses.note_failure(guard, now)
             raise Unauthorized("unauthorized")
         if not control.get(user.tenant).active:
             raise Unauthorized("Account suspended")
@@ -64,17 +60,8 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
         token = _begin(user, password, guard, now, step=step, no_expiry=no_expiry)
         if token is not None:
             return _jwt(user, token)
-        _refuse_after_failures(guard, now)
+        guesses.refuse_after_failures(guard, now)
     raise Unavailable
-
-
-def _refuse_after_failures(guard: tuple[str, str], now: datetime) -> None:
-    found = attempts.find(*guard)
-    if found is None:
-        return
-    failed, until = found
-    if until > now and failed >= settings.current().login_attempts:
-        raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
 
 
 def _check(address: str, password: str) -> User | None:
@@ -86,7 +73,7 @@ def _check(address: str, password: str) -> User | None:
 
 
 def _begin(  # what it takes to let a user in
-    user: User, password: str, guard: tuple[str, str], now: datetime, *, step: int | None, no_expiry: bool
+    user: User, password: str, guard: guesses.Guard, now: datetime, *, step: int | None, no_expiry: bool
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures changed meanwhile."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None

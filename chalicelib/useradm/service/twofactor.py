@@ -7,22 +7,19 @@ network they come from: who knows the password must not get the code by trying.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import math
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
-from chalicelib.errors import BadRequest, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
-from chalicelib.observability import Metric, count
+from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
-from chalicelib.useradm.service import totp
+from chalicelib.useradm.service import guesses, totp
 from chalicelib.useradm.service.users import about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables.users import TwoFactor
@@ -146,19 +143,15 @@ def forgive(tx: Transaction, user: User, now: datetime) -> None:
     attempts.clear(tx, *_guard(user), now, settings.current().login_attempts)
 
 
-def _guard(user: User) -> tuple[str, str]:
-    return hashlib.sha256(user.id.encode()).hexdigest(), "2fa"
+def _guard(user: User) -> guesses.Guard:
+    return guesses.of_user(user, "2fa")
 
 
 def _step(user: User, given: str, now: datetime) -> int | None:
-    known = settings.current()
-    failed, until = attempts.find(*_guard(user)) or (0, now)
-    if until > now and failed >= known.login_attempts:
-        raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
+    guesses.refuse_after_failures(_guard(user), now)
     step = totp.matching_step(_secret(user), given, now, after=user.tfa.step)
     if step is None:
-        attempts.count(*_guard(user), now, timedelta(seconds=known.login_window))
-        count(Metric.LOGIN_FAILURES)
+        guesses.note_failure(_guard(user), now)
     return step
 
 

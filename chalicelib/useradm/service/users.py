@@ -15,7 +15,7 @@ from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
-from chalicelib.useradm.service import access, passwords
+from chalicelib.useradm.service import access, guesses, passwords
 from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
@@ -151,6 +151,7 @@ def update_user(
         Conflict: the user is the last administrator, and would be none any more.
         Forbidden: somebody has rights, or is to have, that ``by`` has not.
         NotFound: the tenant has no such user.
+        TooManyRequests: enough wrong ``current_password`` were tried.
         Unprocessable: the address is taken, the password breaks a rule, ``current_password`` is not it, or there
             is no such role.
     """
@@ -160,8 +161,8 @@ def update_user(
             access.require_cover(user, by)
         if change.password is not None:
             rules.check_password(change.password, change.email or user.email)
-        if change.needs_password and not passwords.verify(user.password, current_password):
-            raise Unprocessable("current password mismatch")
+        if change.needs_password:
+            guesses.check_password(user, current_password)
         roles = access.changed_roles(user, change, by)
         if commit_change(user, change, keep_token=keep_token, roles=roles):
             return

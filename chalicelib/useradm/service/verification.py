@@ -34,7 +34,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.service import letters, passwords
+from chalicelib.useradm.service import guesses, letters, passwords
 from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
@@ -227,12 +227,11 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
         NotFound: the user is gone.
         Unprocessable: ``current_password`` is not the user's.
         Conflict: another change is pending.
-        TooManyRequests: enough mails went to the new address lately.
+        TooManyRequests: enough mails went to the new address lately, or enough wrong passwords were tried.
     """
     address = rules.email(email)
     user = get_user(tenant, user_id)
-    if not passwords.verify(user.password, current_password):
-        raise Unprocessable("current password mismatch")
+    guesses.check_password(user, current_password)
     if address == user.email:
         raise BadRequest("email: is the user's address already")
     _count(address)

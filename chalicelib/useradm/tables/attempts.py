@@ -51,6 +51,11 @@ def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tu
     return 1, now + window
 
 
+def forget(email_hash: str, network: str) -> None:
+    """Forget failures."""
+    _ref(email_hash, network).delete()
+
+
 def clear(tx: Transaction, email_hash: str, network: str, now: datetime, limit: int) -> None:
     """Forget failures with a login, which happens only if there are fewer than ``limit``.
 
