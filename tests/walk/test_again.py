@@ -20,7 +20,7 @@ from tests.support.time import Clock
 from tests.walk.changes import ELSEWHERE, SILENT
 from tests.walk.state import changed, state
 from tests.walk.tenants import BODIES
-from tests.walk.test_audit import attempts, changing, entries, mine
+from tests.walk.test_audit import attempts, entries
 from tests.walk.test_bounds import OTHERS
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant as TenantRecord
     from tests.walk.table import Route
     from tests.walk.tenants import Tenant
-
-__all__ = ["changing", "mine"]
 
 M1, M2 = "/management/v1", "/management/v2"
 
@@ -66,6 +64,7 @@ def losses(mine: Tenant, route: Route) -> Iterator[str]:
         else:
             yield f"{route.name}: no attempt worked"
             return
+        # What is set twice is as it was set once, though the log says so twice.
         most = 2 if route.spec.method != "POST" or route.name in SETS else 1
         if again.status_code >= 500 or added > most:
             yield told

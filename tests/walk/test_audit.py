@@ -9,34 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from chalicelib.http.identity import Auth
-from tests.deployments.world import World
 from tests.walk.changes import CASES, ELSEWHERE, SILENT, Values
-from tests.walk.table import Route, routes
+from tests.walk.table import Route
 from tests.walk.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
-    import httpx2
+    pass
 
 LOGS = "/api/management/v1/auditlogs/logs"
-READS = {"GET", "HEAD"}
-
-
-@pytest.fixture
-def mine(api: httpx2.Client, http: httpx2.Client, tenant: Any) -> Tenant:
-    from chalicelib.tenantadm import service as tenants
-
-    tenants.set_service_provider(tenant.id, enabled=True)
-    return Tenant(World(api, http, tenant.tenant_token))
-
-
-@pytest.fixture
-def changing(server: Any) -> list[Route]:
-    found = [route for route in routes(server.app) if route.spec.auth is Auth.USER and route.spec.method not in READS]
-    # What takes things away comes last.
-    return sorted(found, key=lambda route: ("POST", "PUT", "PATCH", "DELETE").index(route.spec.method))
 
 
 def attempts(mine: Tenant, route: Route) -> list[tuple[Values, dict[str, Any]]]:

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx2
-import pytest
 
 from chalicelib.http.identity import Auth
-from tests.deployments.world import World
 from tests.walk.changes import CASES, Values
 from tests.walk.table import Route, routes
 from tests.walk.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
-    from chalicelib.tenantadm.service import Tenant as TenantRecord
     from infra.local.testing import LocalServer
 
 M2 = "/api/management/v2"
@@ -67,13 +64,6 @@ TEXT = "é" * 240_000
 """Half of what a body may be, and more than an item of DynamoDB."""
 ENTRIES = 9_000
 """Of a list."""
-
-
-@pytest.fixture
-def mine(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Tenant:
-    made = Tenant(World(api, http, tenant.tenant_token))
-    made.bear()
-    return made
 
 
 def huge(value: Any) -> Iterator[Any]:

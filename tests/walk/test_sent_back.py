@@ -11,16 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-import pytest
 
 from chalicelib.http.identity import Auth
-from tests.deployments.world import World
 from tests.walk.changes import CASES, Values
 from tests.walk.table import Route, routes
 from tests.walk.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
-    from chalicelib.tenantadm.service import Tenant as TenantRecord
     from infra.local.testing import LocalServer
 
 M1, M2 = "/management/v1", "/management/v2"
@@ -47,13 +44,6 @@ WRITTEN = {
 
 CLOCKS = {"modified", "updated_ts", "version"}
 """Members that say that something was written."""
-
-
-@pytest.fixture
-def mine(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Tenant:
-    made = Tenant(World(api, http, tenant.tenant_token))
-    made.bear()
-    return made
 
 
 def forged(value: Any) -> Any:

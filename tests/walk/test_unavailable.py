@@ -21,13 +21,11 @@ from tests.walk.changes import ELSEWHERE, SILENT
 from tests.walk.table import Route, routes
 from tests.walk.tenants import BODIES, Tenant
 from tests.walk.test_again import TWICE
-from tests.walk.test_audit import attempts, changing, entries, mine
+from tests.walk.test_audit import attempts, entries
 from tests.walk.test_bounds import OTHERS
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
-
-__all__ = ["changing", "mine"]
 
 
 @dataclass

@@ -1,0 +1,33 @@
+"""What the walks over all routes share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.http.identity import Auth
+from tests.deployments.world import World
+from tests.walk.table import Route, routes
+from tests.walk.tenants import Tenant
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant as TenantRecord
+    from infra.local.testing import LocalServer
+
+
+@pytest.fixture
+def mine(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Tenant:
+    """A tenant with one of everything, also a child."""
+    made = Tenant(World(api, http, tenant.tenant_token))
+    made.bear()
+    return made
+
+
+@pytest.fixture
+def changing(server: LocalServer) -> list[Route]:
+    """The routes by which users change something; those that take something away come last."""
+    found = [route for route in routes(server.app) if route.spec.auth is Auth.USER and route.spec.method != "GET"]
+    return sorted(found, key=lambda route: ("POST", "PUT", "PATCH", "DELETE").index(route.spec.method))
