@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import httpx2
@@ -32,14 +33,31 @@ class SignIn(Protocol):
         """A client of a new user of ``tenant`` who has these roles; without any, of an admin."""
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[LocalServer]:
-    """The server, with a signing key and nobody on it."""
+@contextmanager
+def serving() -> Iterator[LocalServer]:
+    """A server with a signing key and nobody on it."""
     with LocalServer(tls=False) as running:
         from chalicelib.aws import signing_keys
 
         signing_keys.ensure_signing_key()
         migrations.store().version()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """The server."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[LocalServer]:
+    """A server for one module: for tests that read whole tables, which grow with all that others store.
+
+    Such a module has a fixture ``server`` that is this one, so that all others follow.
+    """
+    with serving() as running:
         yield running
 
 

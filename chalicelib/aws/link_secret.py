@@ -32,3 +32,8 @@ def ensure() -> None:
 def replace() -> None:
     """Make a new secret: links that were signed with the one before die."""
     _parameter.write(secrets.token_hex(_BYTES), overwrite=True)
+
+
+def forget() -> None:
+    """Drop this process's copy; the next use reads the secret."""
+    _parameter.forget()

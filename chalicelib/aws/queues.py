@@ -76,6 +76,11 @@ def _url(queue: Queue) -> str:
     return str(answer["QueueUrl"])
 
 
+def forget() -> None:
+    """Drop where the queues are; the next message looks."""
+    _url.cache_clear()
+
+
 def send(queue: Queue, message: msgspec.Struct) -> None:
     """Put ``message`` into the queue, with the id of the call that does it.
 

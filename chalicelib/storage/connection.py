@@ -6,7 +6,7 @@ Observers see every call (tests count round trips and units with them); under it
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from pynamodb.connection import Connection
@@ -24,17 +24,23 @@ observers: list[Observer] = []
 class SeamConnection(Connection):
     """pynamodb's connection, observed, and on our own transport. Its ``client`` is never made."""
 
-    def __init__(self, region: str, url: str | None = None) -> None:
-        """``url``: an embedded engine's; None: the region's own endpoint."""
-        super().__init__(region=region, host=url)
-        self._transport = Transport(region, url)
+    def __init__(self, region: str) -> None:
+        """``region``: where the tables are."""
+        super().__init__(region=region)
+
+    @cached_property
+    def _transport(self) -> Transport:
+        aws = settings.aws()
+        return Transport(aws.region, aws.endpoint_url)
 
     def __repr__(self) -> str:
         return f"SeamConnection<{self.region}>"  # pynamodb's own would make a client
 
     def close(self) -> None:
-        """Close idle connections, at the end of a program; the next call makes new ones."""
-        self._transport.close()
+        """Close idle connections; the next call makes new ones, to wherever the settings lead by then."""
+        transport: Transport | None = vars(self).pop("_transport", None)
+        if transport is not None:
+            transport.close()
 
     def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
         """Run one operation.
@@ -75,5 +81,4 @@ def _reason(found: dict[str, Any]) -> CancellationReason | None:
 @cache
 def shared() -> SeamConnection:
     """The connection of this process: one pool for all tables."""
-    aws = settings.aws()
-    return SeamConnection(aws.region, aws.endpoint_url)
+    return SeamConnection(settings.aws().region)

@@ -50,11 +50,15 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """The app reads its settings once, perhaps already; its idle connections lead to an engine that ends."""
+    """The app reads its settings once, perhaps already; what else it knows is of another engine."""
     settings = sys.modules.get("chalicelib.settings")
     if settings is not None:
         settings.current.cache_clear()
         settings.aws.cache_clear()
+    for name in ("link_secret", "queues", "signing_keys", "vault"):
+        known = sys.modules.get(f"chalicelib.aws.{name}")
+        if known is not None:
+            known.forget()
     connection = sys.modules.get("chalicelib.storage.connection")
     if connection is not None and connection.shared.cache_info().currsize:
         connection.shared().close()

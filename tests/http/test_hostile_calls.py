@@ -150,12 +150,18 @@ def test_the_app_answers_alike_by_every_door(server: LocalServer, api: httpx2.Cl
         answer: Event = server.app(event, LambdaContext("api", 29))
         return answer
 
-    wanted = plain(call(sent.rest(table)))
+    wanted = joined(call(sent.rest(table)))
     assert wanted[0] < 500
     for event in (sent.http_api(), sent.balancer(), sent.balancer(several=False)):
         if event.get("queryStringParameters") and "multiValueQueryStringParameters" not in event:
             continue  # of a parameter that is there twice this form has only one
-        assert plain(doors.serve(event, table, call)) == wanted
+        assert joined(doors.serve(event, table, call)) == wanted
+
+
+def joined(result: Event) -> tuple[int, dict[str, str], Any]:
+    """An answer with one line a header: one of the doors takes no more, and it means the same (RFC 9110, 5.3)."""
+    status, lines, body = plain(result)
+    return status, {name: ", ".join(values) for name, values in lines.items()}, body
 
 
 USUAL = ["page", "per_page", "sort", "name", "limit", "status", "created_after", "id"]

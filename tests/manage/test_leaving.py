@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
     from infra.local.testing import LocalServer
     from tests.manage.conftest import Manage
+
+
+@pytest.fixture(scope="module")
+def server(own_server: LocalServer) -> LocalServer:
+    return own_server
 
 
 def test_removed_and_verified(server: LocalServer, manage: Manage, document, done, api, http, tenant, monkeypatch):

@@ -15,6 +15,7 @@ from chalicelib.storage import connection
 from chalicelib.storage.base import Item
 from chalicelib.storage.connection import SeamConnection
 from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transport import Transport
 from tests.storage.conftest import TABLE
 from tests.storage.stage import Play, Stage, answer, cut, refusal
 
@@ -178,12 +179,13 @@ class TestOnTheStage:
     ) -> Iterator[None]:
         """The process's connection goes to the stage, and does not pause."""
         with monkeypatch.context() as patch:
-            seam = SeamConnection("eu-west-1", stage.url)
+            seam = SeamConnection("eu-west-1")
+            seam._transport = Transport("eu-west-1", stage.url)
             patch.setattr(connection, "shared", lambda: seam)
             patch.setattr("random.uniform", lambda low, _: low)
             patch.setattr(Row, "_connection", None)
             yield
-            seam._transport._pool.close()
+            seam.close()
 
     @pytest.fixture
     def tx(self) -> Transaction:

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 ME = "/api/management/v2/tenantadm/tenants/me"
 
 
+@pytest.fixture(scope="module")
+def server(own_server: LocalServer) -> LocalServer:
+    return own_server
+
+
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server on which no call is still running when a removal begins."""

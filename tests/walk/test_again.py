@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from chalicelib.tenantadm.service import Tenant as TenantRecord
+    from infra.local.testing import LocalServer
     from tests.walk.table import Route
     from tests.walk.tenants import Tenant
 
@@ -43,6 +44,11 @@ TWICE = {
     f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "the same again is another deployment, as at Mender"
 }
 """Routes by which each call is a change of its own; why."""
+
+
+@pytest.fixture(scope="module")
+def server(own_server: LocalServer) -> LocalServer:
+    return own_server
 
 
 def losses(mine: Tenant, route: Route) -> Iterator[str]:

@@ -37,6 +37,11 @@ MAILED = {"mails": "every letter has a secret of its own, the newest counts; tes
 """Queues whose second delivery of a message changes something; why that is as it should be."""
 
 
+@pytest.fixture(scope="module")
+def server(own_server: LocalServer) -> LocalServer:
+    return own_server
+
+
 @pytest.fixture
 def mine(
     server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord, monkeypatch: pytest.MonkeyPatch

@@ -46,6 +46,11 @@ GIVEN_MEMBERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def server(own_server: LocalServer) -> LocalServer:
+    return own_server
+
+
 @pytest.fixture
 def log(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """All that is written to the log, at its finest."""
