@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +13,16 @@ from infra.local.engine.process import ROOT
 from infra.local.template import read
 from infra.scripts import cost
 from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
+from tests.simulator.books import Behaviour
+from tests.simulator.test_fleet import address_of, at_work, release
+from tests.support.probe import Cost, counted
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
+    from tests.simulator.serve import Address
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -24,6 +36,37 @@ def test_units_are_those_that_were_measured(call: cost.Call) -> None:
     numbers = [float(re.match(r"[\d.]+", cell.strip())[0]) for cell in row.split("|")[2:5]]  # type: ignore[index]
 
     assert numbers == [call.trips, call.reads, call.writes]
+
+
+def test_what_was_measured_is_what_calls_cost(server: LocalServer, tenant: Tenant, api: httpx2.Client, warm) -> None:
+    spent = asyncio.run(_spent(address_of(server, tenant)))
+    with counted() as spent["page"]:
+        assert api.get("/api/management/v1/auditlogs/logs").status_code == 200
+
+    found = {name: (each.round_trips, each.read_units, each.write_units) for name, each in spent.items()}
+    assert found == {name: (call.trips, call.reads, call.writes) for name, call in CALLS.items()}
+
+
+async def _spent(address: Address) -> dict[str, Cost]:
+    """What the calls of one of a dozen devices cost in a warm process."""
+    spent: dict[str, Cost] = {}
+    async with at_work(address, 12, Behaviour()) as (fleet, operator):
+        await release(fleet, operator, "v1")
+        await operator.deploy("d", "v1", fleet.ids)
+        first, device = fleet.devices[:2]
+        await first.check()
+        for name, call in {
+            "update": device.check,
+            "poll": device.poll,
+            "token": device.authorize,
+            "inventory": device.report_inventory,
+        }.items():
+            if name == "inventory":
+                device.artifact_name = "another"
+            with counted() as spent[name]:
+                await call()
+        assert fleet.tally.report() == []
+    return spent
 
 
 def test_what_is_counted_of_the_templates_is_what_is_there() -> None:
