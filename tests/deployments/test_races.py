@@ -7,12 +7,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
 from chalicelib import limits
+from chalicelib.storage import connection
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 
 if TYPE_CHECKING:
@@ -134,6 +135,27 @@ def test_reports_that_contradict_each_other_count_once(world: World, fleet: list
     assert sum(numbers.values()) == 12
     assert numbers["pending"] == 11
     assert numbers[world.rows(rollout)[fleet[0].id]["status"]] == 1
+
+
+def test_a_row_taken_up_while_a_late_report_is_at_work(world: World, fleet: list[Device], rollout: str) -> None:
+    """The late one has read the head already, and reads the row as it is then."""
+    device = fleet[0]
+    assert device.report(rollout, "success").status_code == 204
+    meanwhile: list[httpx2.Response] = []
+
+    def take_up(operation: str, _request: dict[str, Any], _answer: dict[str, Any]) -> None:
+        if operation == "GetItem" and take_up in connection.observers:
+            connection.observers.remove(take_up)
+            meanwhile.append(device.report(rollout, "installing"))
+
+    connection.observers.append(take_up)
+    late = device.report(rollout, "failure")
+
+    assert codes([late, *meanwhile]) == {204: 2}
+    for status in ("rebooting", "success"):
+        assert device.report(rollout, status).status_code == 204
+        assert world.rows(rollout)[device.id]["status"] == status
+    assert world.numbers(rollout) == {"success": 1, "pending": 11}
 
 
 def test_a_failure_sent_eight_times_uses_one_attempt_up(world: World, fleet: list[Device]) -> None:

@@ -128,10 +128,12 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
     if not status.final and not item.is_open:
         return  # out of order: a finished deployment is not taken up again
     now = clock.now()
-    write = None
-    if not status.final and heads.current_of(head) is None:
+    current = heads.current_of(head)
+    if current is None and not status.final:
         # The device takes a row up again that it had finished: its polls must serve it.
-        write = heads.write(head, current=rows.resumed(plan, row, status))
+        current = rows.resumed(plan, row, status)
+    # Written also where it stays as it is: were this row taken up meanwhile, head and row would disagree for ever.
+    write = heads.write(head, current=current)
     actions = _row_actions(tenant, plan, status, substate, now)
     if substate is None and timeouts.is_timeout(row.substate):
         actions.append(RowItem.substate.remove())  # it was not silent for good
