@@ -88,11 +88,14 @@ def get(tenant: TenantId, deployment: str) -> Plan | None:
 
 
 def load(tenant: TenantId, deployments: Iterable[str]) -> None:
-    """Have the plans of these deployments at hand, a hundred a read: a cold process may know none of very many."""
+    """Have the plans of these deployments at hand, a hundred a read: a cold process may know none of very many.
+
+    Not those with targets in the bucket: each takes a read of its own, and the device may be served before its turn.
+    """
     missing = [each for each in deployments if known(tenant, each) is None]
     if len(missing) < 2:
         return
-    found = tables.find_deployments(tenant, missing)
+    found = {each: item for each, item in tables.find_deployments(tenant, missing).items() if not item.in_bucket}
     targets = tables.find_targets(tenant, (each for each, item in found.items() if not _has_all(item)))
     for each, item in found.items():
         of(tenant, item, targets.get(each))
@@ -124,7 +127,7 @@ def targets_key(tenant: TenantId, deployment: str) -> str:
 
 def _has_all(item: DeploymentItem) -> bool:
     """Whether the item alone says it: small deployments have their targets in an item beside it."""
-    return bool(item.dynamic or item.in_bucket or item.packed)
+    return bool(item.dynamic or item.packed)
 
 
 def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
