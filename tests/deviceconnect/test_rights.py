@@ -22,6 +22,9 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     import httpx2
 
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+
 
 def token_of(client: httpx2.Client) -> str:
     return str(client.headers["Authorization"]).removeprefix("Bearer ")
@@ -36,18 +39,19 @@ def status_of(url: str, path: str, token: str) -> int:
         return refused.response.status_code
 
 
+def lamp_hands(api: httpx2.Client, tenant: Tenant, sign_in: SignIn) -> httpx2.Client:
+    """A user who may connect to the devices of the group ``lamps``, and nothing else."""
+    scope = {"type": "DeviceGroups", "value": ["lamps"]}
+    role = {"name": "lamp-hands", "permission_sets_with_scope": [{"name": "ConnectToDevices", "scope": scope}]}
+    assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+    return sign_in(tenant, "lamp-hands")
+
+
 def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected, sign_in):
     outside = world.device()
     place = f"/api/management/v1/inventory/devices/{device.id}/group"
     assert api.put(place, json={"group": "lamps"}).status_code == 204
-    role = {
-        "name": "lamp-hands",
-        "permission_sets_with_scope": [
-            {"name": "ConnectToDevices", "scope": {"type": "DeviceGroups", "value": ["lamps"]}}
-        ],
-    }
-    assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
-    hands = sign_in(tenant, "lamp-hands")
+    hands = lamp_hands(api, tenant, sign_in)
     with FakeDevice(front, outside.token):
         assert status_of(front, user_path(device.id), token_of(hands)) == 101
         assert status_of(front, user_path(outside.id), token_of(hands)) == 403
@@ -88,14 +92,7 @@ def test_a_session_ends_with_the_right_to_it(server, api, tenant, device, sign_i
     """It would go on for two hours, a shell of somebody who was locked out."""
     monkeypatch.setattr(Cache, "get", lambda _, __, read, **___: read())  # a process that asks again
     api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "lamps"})
-    role = {
-        "name": "lamp-hands",
-        "permission_sets_with_scope": [
-            {"name": "ConnectToDevices", "scope": {"type": "DeviceGroups", "value": ["lamps"]}}
-        ],
-    }
-    assert api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
-    hands = sign_in(tenant, "lamp-hands")
+    hands = lamp_hands(api, tenant, sign_in)
     me = hands.get("/api/management/v1/useradm/users/me").json()["id"]
     with (
         FakeDevice(server.url, str(device.token)) as fake,
