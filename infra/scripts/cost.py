@@ -52,6 +52,8 @@ PRICES = {
     "firewall": Price(0.60, "million requests that the firewall looks at", sure=False),
     "rules": Price(7.00, "month of the firewall with two rules", sure=False),
     "relay": Price(0.01975, "hour of a relay: half a vCPU and 1 GB of Fargate, arm64", sure=False),
+    "logs": Price(0.50, "GB written to CloudWatch Logs"),
+    "connected": Price(0.25, "million minutes of an open websocket"),
 }
 
 TIERS = {
@@ -82,6 +84,7 @@ CALLS = {
     "inventory": Call("inventory, changed", 3, 2, 6, 1.0),
     "update": Call("**a device's whole update**", 16, 11, 30, 10.5, requests=11),
     "page": Call("a page of the audit log", 3, 4, 0, 2.5),
+    "connection": Call("a device's websocket: connect and disconnect", 7, 3.5, 6, 4.0, requests=2),
 }
 INDEX = 2
 """Write units that an inventory report costs in an index; not measured."""
@@ -96,6 +99,14 @@ EMPTY_POLLS = 15
 _SIZED: dict[str, dict[str, int]] = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
 MEMORY = _SIZED["api_handler"]["lambda_memory_size"] / 1024
 """GB of the API's function."""
+PLATFORM_LINES = 0.35
+"""KB that Lambda logs about each invocation (START, END and REPORT) in text form at level INFO; not measured."""
+INIT = 0.25
+"""Seconds until a new process can answer its first call: paid like any other time; not measured on AWS."""
+IDLE = 600
+"""Seconds after which Lambda ends a process that nobody calls; not documented by AWS."""
+LIFE = 2
+"""Hours after which Lambda replaces a process that is busy; not documented by AWS."""
 QUEUES = 6
 ALARMS = 32
 METRICS = len(Metric)
@@ -116,6 +127,12 @@ class Fleet:
     token_days: float = 7
     artifact: float = 0
     """MB that an update brings to a device, from the bucket."""
+    connected: int = 0
+    """Devices that keep a websocket open for remote access, all the time."""
+    reconnect: float = 120
+    """Minutes that such a websocket lasts. API Gateway ends each after two hours."""
+    platform_logs: bool = False
+    """Whether Lambda logs START, END and REPORT for each invocation. A stage turns these lines off."""
 
     @property
     def calls(self) -> dict[str, float]:
@@ -126,12 +143,29 @@ class Fleet:
             "inventory": self.devices * DAYS,
             "update": self.devices * self.updates,
             "page": self.pages * DAYS,
+            "connection": self.connected * HOURS * 60 / self.reconnect,
         }
 
     @property
     def requests(self) -> float:
-        """All of a month."""
-        return sum(count * CALLS[name].requests for name, count in self.calls.items())
+        """Requests of a month that the front door counts. Websockets have an API of their own, which bills minutes."""
+        return sum(count * CALLS[name].requests for name, count in self.calls.items() if name != "connection")
+
+    @property
+    def invocations(self) -> float:
+        """Runs of functions in a month, the schedule's included."""
+        return self.requests + self.calls["connection"] * CALLS["connection"].requests + HOURS * 60
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of a month in which functions work; a run of the schedule takes 0.1."""
+        return sum(n * milliseconds(CALLS[name]) for name, n in self.calls.items()) / 1000 + HOURS * 60 * 0.1
+
+    @property
+    def cold_starts(self) -> float:
+        """New processes in a month: after a pause that ended the last one, and to replace those that got old."""
+        rate = self.requests / HOURS / 3600
+        return self.requests * math.exp(-IDLE * rate) + math.ceil(self.seconds / HOURS / 3600) * HOURS / LIFE
 
 
 def tiered(amount: float, name: str, unit: float = 1) -> float:
@@ -180,26 +214,33 @@ def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: in
     """What a fleet costs by a front door, with what may stand beside it."""
     made = {CALLS[name]: count for name, count in fleet.calls.items()}
     ticks = HOURS * 60
-    seconds = sum(count * milliseconds(call) for call, count in made.items()) / 1000 + ticks * 0.1
     reads = sum(count * call.reads for call, count in made.items()) + ticks * TICK_READS
     writes = sum(count * call.writes for call, count in made.items()) + fleet.calls["inventory"] * INDEX
     asked = QUEUES * EMPTY_POLLS * ticks
-    sent = fleet.requests / MILLION + fleet.calls["update"] * fleet.artifact / 1000  # 1 KB an answer
+    answers = fleet.requests / MILLION  # GB: 1 KB an answer
+    artifacts = fleet.calls["update"] * fleet.artifact / 1000  # GB
     parts = {
         f"front door: {door}": DOORS[door](fleet.requests),
         "functions": (
-            (fleet.requests + ticks) / MILLION * PRICES["invocations"].dollars
-            + seconds * MEMORY / MILLION * PRICES["duration"].dollars
+            fleet.invocations / MILLION * PRICES["invocations"].dollars
+            + fleet.seconds * MEMORY / MILLION * PRICES["duration"].dollars
         ),
+        "functions, cold starts": fleet.cold_starts * INIT * MEMORY / MILLION * PRICES["duration"].dollars,
         "tables": (
             reads / MILLION * PRICES["reads"].dollars
             + writes / MILLION * PRICES["writes"].dollars
             + fleet.devices * STORED / MILLION * PRICES["stored"].dollars
         ),
-        "sent to the internet": tiered(sent, "egress"),
+        "sent to the internet": tiered(answers, "egress"),
         "queues, asked while empty": asked / MILLION * PRICES["queues"].dollars,
         "alarms and metrics": ALARMS * PRICES["alarm"].dollars + METRICS * PRICES["metric"].dollars,
     }
+    if artifacts:
+        parts["artifacts sent to devices"] = tiered(answers + artifacts, "egress") - parts["sent to the internet"]
+    if fleet.connected:
+        parts["websockets of devices"] = fleet.connected * HOURS * 60 / MILLION * PRICES["connected"].dollars
+    if fleet.platform_logs:
+        parts["Lambda's own log lines"] = fleet.invocations * PLATFORM_LINES / MILLION * PRICES["logs"].dollars
     if edge:
         each = PRICES["cloudfront"].dollars + PRICES["firewall"].dollars
         parts["edge"] = PRICES["rules"].dollars + fleet.requests / MILLION * each
@@ -235,9 +276,18 @@ and list prices of us-east-1 as of {DATE}, without free tier and discounts. The 
 the units of indexes and the size of a device's items are assumed. Check the prices before you build on them.
 
 A device polls every 30 minutes, reports its inventory once a day, asks for a token once a week, and takes one update a
-month, in {CALLS["update"].requests} requests. Operators make 1,000 calls a day. Artifacts themselves are not in it:
-they go from the bucket to the devices, at ${PRICES["egress"].dollars} a GB, by any front door.
+month, in {CALLS["update"].requests} requests. Operators make 1,000 calls a day. The first tables leave out what
+depends on how you use the server: the bytes of artifacts, devices that stay connected for remote access, and Lambda's
+own log lines. [What else can cost as much](#what-else-can-cost-as-much) has those.
 """
+
+OTHERS = f"""Added to a month of the tables above. An artifact leaves the bucket once for each device, at
+${PRICES["egress"].dollars} a GB and less for large amounts. A connected device costs the minutes of its websocket and a
+new connection every two hours; its pings are assumed to be free. Lambda logs three lines for each invocation unless it
+is told not to."""
+
+LEVERS = """For 100,000 devices that poll every 30 minutes and are all connected, with an artifact of 20 MB a month. The
+last two lines are what that part costs, or would cost."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -258,7 +308,10 @@ def rate(number: float) -> str:
 
 def page() -> str:
     """The page's text."""
-    return "\n".join([HEAD, *_months(), *_parts(), *_millions(), *_doors(), *_loads(), *_prices()]) + "\n"
+    return (
+        "\n".join([HEAD, *_months(), *_parts(), *_others(), *_levers(), *_millions(), *_doors(), *_loads(), *_prices()])
+        + "\n"
+    )
 
 
 _COUNTS = [f"{devices:,}" for devices in FLEETS]
@@ -285,6 +338,49 @@ def _parts() -> list[str]:
     return ["", "## Where it goes", "", "REST API, polls every 30 minutes.", *table(["", *_COUNTS], rows)]
 
 
+def _others() -> list[str]:
+    """What each way to use the server adds to the bill."""
+    fleets = [Fleet(devices) for devices in FLEETS]
+    more = {
+        "an artifact of 20 MB to each device": [replace(each, artifact=20) for each in fleets],
+        "an artifact of 200 MB to each device": [replace(each, artifact=200) for each in fleets],
+        "one device in ten connected for remote access": [
+            replace(each, connected=math.ceil(each.devices / 10)) for each in fleets
+        ],
+        "every device connected for remote access": [replace(each, connected=each.devices) for each in fleets],
+        "Lambda's own log lines, if you turn them on": [replace(each, platform_logs=True) for each in fleets],
+    }
+    rows = [
+        [title, *(money(bill(new).total - bill(old).total) for new, old in zip(added, fleets, strict=True))]
+        for title, added in more.items()
+    ]
+    return ["", "## What else can cost as much", "", OTHERS, *table(["", *_COUNTS], rows)]
+
+
+def _levers() -> list[str]:
+    """What lowers each part of the bill, and what that is worth for 100,000 devices."""
+    fleet = Fleet(100_000, artifact=20, connected=100_000)
+    now = bill(fleet)
+    saved = [
+        ("front door", "[a cheaper door](aws.md#cheaper-doors)", now.total - bill(fleet, "load balancer").total),
+        ("all calls", "poll every two hours", now.total - bill(replace(fleet, poll=7200)).total),
+        ("artifacts", "compression or deltas: half the bytes", now.total - bill(replace(fleet, artifact=10)).total),
+        (
+            "websockets",
+            "`mender-connect` on a tenth of the devices",
+            now.total - bill(replace(fleet, connected=10_000)).total,
+        ),
+        (
+            "log lines",
+            "JSON format at system level WARN, as installed",
+            bill(replace(fleet, platform_logs=True)).total - now.total,
+        ),
+        ("cold starts", "byte code in the package, as installed", now.parts["functions, cold starts"]),
+    ]
+    rows = [[part, lever, money(dollars)] for part, lever, dollars in saved]
+    return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows)]
+
+
 def _millions() -> list[str]:
     titles = {"poll": "idle poll", "token": "token", "inventory": "inventory", "update": "whole update", "page": "page"}
     rows = [[door, *(money(per_million(name, door)) for name in titles)] for door in DOORS]
@@ -298,10 +394,9 @@ def _doors() -> list[str]:
 
 def _loads() -> list[str]:
     fleets = [Fleet(devices) for devices in FLEETS]
-    seconds = [sum(n * milliseconds(CALLS[name]) for name, n in fleet.calls.items()) / 1000 for fleet in fleets]
     rows = [
         ["calls a second", *(rate(fleet.requests / HOURS / 3600) for fleet in fleets)],
-        ["functions at work", *(rate(each / HOURS / 3600) for each in seconds)],
+        ["functions at work", *(rate(fleet.seconds / HOURS / 3600) for fleet in fleets)],
         ["calls a second, if all come back within a minute", *(rate(devices / 60) for devices in FLEETS)],
     ]
     quotas = "On average. New accounts may make 10,000 calls a second and have 1,000 functions at work in a region."
@@ -333,6 +428,9 @@ def main() -> None:
     parser.add_argument("--poll", type=float, default=Fleet(0).poll, help="seconds between two polls of a device")
     parser.add_argument("--updates", type=float, default=Fleet(0).updates, help="of each device in a month")
     parser.add_argument("--artifact", type=float, default=0, help="MB that an update brings")
+    parser.add_argument("--connected", type=int, default=0, help="devices that stay connected for remote access")
+    parser.add_argument("--reconnect", type=float, default=Fleet(0).reconnect, help="minutes a websocket lasts")
+    parser.add_argument("--platform-logs", action="store_true", help="with Lambda's START, END and REPORT lines")
     parser.add_argument("--edge", action="store_true", help="with CloudFront and its firewall")
     parser.add_argument("--relays", type=int, default=0, help="copies of the relay")
     given = parser.parse_args()
@@ -342,7 +440,15 @@ def main() -> None:
         if not PAGE.exists() or PAGE.read_text() != page():
             sys.exit("docs/cost.md is out of date: make docs")
     else:
-        fleet = replace(Fleet(given.devices), poll=given.poll, updates=given.updates, artifact=given.artifact)
+        fleet = Fleet(
+            given.devices,
+            poll=given.poll,
+            updates=given.updates,
+            artifact=given.artifact,
+            connected=given.connected,
+            reconnect=given.reconnect,
+            platform_logs=given.platform_logs,
+        )
         print(f"{fleet.devices:,} devices, {fleet.requests / MILLION:,.2f} million calls a month, about:")
         for door in DOORS:
             priced = bill(fleet, door, edge=given.edge, relays=given.relays)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +14,19 @@ from infra.local.engine.process import ROOT
 from infra.local.template import read
 from infra.scripts import cost
 from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
+from tests.deployments.world import World
+from tests.deviceconnect.peers import FakeDevice
 from tests.simulator.books import Behaviour
 from tests.simulator.test_fleet import address_of, at_work, release
 from tests.support.probe import Cost, counted
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     import httpx2
 
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
+    from tests.simulator.device import Device
     from tests.simulator.serve import Address
 
 
@@ -38,13 +43,28 @@ def test_units_are_those_that_were_measured(call: cost.Call) -> None:
     assert numbers == [call.trips, call.reads, call.writes]
 
 
-def test_what_was_measured_is_what_calls_cost(server: LocalServer, tenant: Tenant, api: httpx2.Client, warm) -> None:
+def test_what_was_measured_is_what_calls_cost(
+    server: LocalServer, tenant: Tenant, api: httpx2.Client, http: httpx2.Client, warm
+) -> None:
     spent = asyncio.run(_spent(address_of(server, tenant)))
     with counted() as spent["page"]:
         assert api.get("/api/management/v1/auditlogs/logs").status_code == 200
+    device = World(api, http, tenant.tenant_token).device()
+    _websocket(server, device)  # the process is warm after the first one
+    spent["connection"] = _websocket(server, device)
 
     found = {name: (each.round_trips, each.read_units, each.write_units) for name, each in spent.items()}
     assert found == {name: (call.trips, call.reads, call.writes) for name, call in CALLS.items()}
+
+
+def _websocket(server: LocalServer, device: Device) -> Cost:
+    """What it costs when a device opens its websocket and closes it again."""
+    assert device.token is not None
+    with counted() as spent:
+        with FakeDevice(server.url, device.token):
+            until("the device is connected", lambda: spent.by_operation["TransactWriteItems"])
+        until("the device is gone", lambda: spent.by_operation["DeleteItem"])
+    return spent
 
 
 async def _spent(address: Address) -> dict[str, Cost]:
@@ -122,3 +142,26 @@ def test_what_is_beside_the_functions_costs_as_well() -> None:
 
     assert bill(fleet).total - bill(Fleet(1000)).total == pytest.approx(1000 * 0.05 * 0.09)
     assert bill(fleet, edge=True, relays=2).parts.keys() - bill(fleet).parts.keys() == {"edge", "relays"}
+
+
+def test_bytes_connections_log_lines_and_cold_starts_are_on_the_bill() -> None:
+    """At a million devices each of them is as large as what the tables count, or larger."""
+    million = Fleet(1_000_000)
+    lines = bill(replace(million, platform_logs=True)).parts["Lambda's own log lines"]
+    minutes = bill(replace(million, connected=1_000_000)).parts["websockets of devices"]
+    artifacts = bill(replace(million, artifact=200)).parts["artifacts sent to devices"]
+
+    assert lines == pytest.approx(million.invocations * cost.PLATFORM_LINES * 1e-6 * 0.50)
+    assert minutes == pytest.approx(1_000_000 * 730 * 60 * 0.25e-6)
+    assert artifacts > bill(million).total
+    assert bill(Fleet(3)).parts["functions, cold starts"] > 0
+    connected = replace(million, connected=1_000_000)
+    assert connected.requests == million.requests, "a websocket's calls do not pass the front door"
+    assert connected.invocations - million.invocations == pytest.approx(2 * 1_000_000 * 365)
+
+
+def test_a_fleet_that_seldom_calls_meets_more_cold_starts_than_a_busy_one() -> None:
+    share = [Fleet(devices).cold_starts / Fleet(devices).requests for devices in cost.FLEETS]
+
+    assert share == sorted(share, reverse=True)
+    assert 0 < share[-1] < 0.001
