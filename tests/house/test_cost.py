@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.engine.process import ROOT
 from infra.local.template import read
-from infra.scripts import cost
+from infra.scripts import cost, cost_page
 from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert cost.PAGE.read_text() == cost.page()
+    assert cost_page.PAGE.read_text() == cost_page.page()
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -123,8 +123,8 @@ def test_the_page_of_the_templates_has_the_same_prices() -> None:
 
 @pytest.mark.parametrize("door", DOORS)
 def test_a_larger_fleet_costs_more_in_all_and_less_for_each(door: str) -> None:
-    totals = [bill(Fleet(devices), door).total for devices in cost.FLEETS]
-    each = [total / devices for total, devices in zip(totals, cost.FLEETS, strict=True)]
+    totals = [bill(Fleet(devices), door).total for devices in cost_page.FLEETS]
+    each = [total / devices for total, devices in zip(totals, cost_page.FLEETS, strict=True)]
 
     assert totals == sorted(totals)
     assert each == sorted(each, reverse=True)
@@ -161,7 +161,7 @@ def test_bytes_connections_log_lines_and_cold_starts_are_on_the_bill() -> None:
 
 
 def test_a_fleet_that_seldom_calls_meets_more_cold_starts_than_a_busy_one() -> None:
-    share = [Fleet(devices).cold_starts / Fleet(devices).requests for devices in cost.FLEETS]
+    share = [Fleet(devices).cold_starts / Fleet(devices).requests for devices in cost_page.FLEETS]
 
     assert share == sorted(share, reverse=True)
     assert 0 < share[-1] < 0.001
