@@ -53,6 +53,7 @@ GENERATED_FILE = 256 * MIB  # Mender: the form of which an artifact is generated
 ARTIFACT_DESCRIPTION = 4096  # Mender
 ARTIFACT_NAME = 4096  # Mender: in a deployment
 ARTIFACT_RECORD = 300 * KIB  # own: what is shown of an artifact is one item, and so is a release
+ARTIFACT_VALUES = 1000  # own: values of one list in a header: device types, a dependency, cleared provides
 ARTIFACTS_PER_RELEASE = 100  # own: a release is one item
 ARTIFACT_NAMES_QUERY = 100  # Mender: names in a v2 filter
 RELEASE_NOTES = 1024  # Mender

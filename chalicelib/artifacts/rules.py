@@ -123,6 +123,8 @@ def read_generate(fields: Mapping[str, str]) -> SingleFile:
     types = tuple(filter(None, (each.strip() for each in fields.get("device_types_compatible", "").split(","))))
     if not types:
         raise BadRequest("device_types_compatible: cannot be blank")
+    if len(types) > limits.ARTIFACT_VALUES:
+        raise BadRequest(f"device_types_compatible: too many device types (max: {limits.ARTIFACT_VALUES})")
     if fields.get("type") != "single_file":
         raise BadRequest("type: must be single_file")
     try:
@@ -156,17 +158,27 @@ def conflict(existing: Iterable[Candidate], new: Candidate) -> dict[str, Any] | 
 
     An artifact stands for every combination that taking one value of each of its dependencies gives, and no two
     artifacts may stand for the same one (behaviour notes: uniqueness of artifacts). Two of them share one if and
-    only if they depend on the same keys and share a value of each, so no combination has to be written out.
+    only if they depend on the same keys and share a value of each, so no combination has to be written out. The work
+    grows with the number of values of all artifacts together, not with the product of two lists.
     """
     wanted = _requirements(new)
     for other in existing:
         taken = _requirements(other)
-        if other.name != new.name or taken.keys() != wanted.keys():
-            continue
-        shared = {key: next((value for value in wanted[key] if value in taken[key]), None) for key in sorted(wanted)}
-        if None not in shared.values():
+        if other.name == new.name and taken.keys() == wanted.keys() and (shared := _shared(wanted, taken)) is not None:
             return {"artifact_name": new.name, **shared}
     return None
+
+
+def _shared(wanted: Mapping[str, Iterable[str]], taken: Mapping[str, Iterable[str]]) -> dict[str, str] | None:
+    """The first value of each key that both have; None if a key has no such value. Both have the same keys."""
+    shared = {}
+    for key in sorted(wanted):
+        values = frozenset(taken[key])
+        first = next((value for value in wanted[key] if value in values), None)
+        if first is None:
+            return None
+        shared[key] = first
+    return shared
 
 
 def check_release_takes(existing: Iterable[Candidate]) -> None:

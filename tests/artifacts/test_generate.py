@@ -114,6 +114,7 @@ def test_twice_is_refused(shelf: Shelf):
     [
         {"name": ""},
         {"device_types_compatible": " , "},
+        pytest.param({"device_types_compatible": "a," * 1001}, id="s5-device-types"),
         {"type": "rootfs"},
         {"description": "x" * 4097},
         {"args": ""},

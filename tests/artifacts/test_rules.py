@@ -116,3 +116,29 @@ def test_counts_of_tags_are_those_of_a_recount(history: list[list[str]]) -> None
 
     everything = current[0] + current[1]
     assert counts == {tag: everything.count(tag) for tag in set(everything)}
+
+
+class Counted(str):
+    """A text that counts how often it is compared."""
+
+    __slots__ = ()
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("number", [200, 800])
+def test_s5_comparing_two_artifacts_takes_as_many_comparisons_as_they_have_values(number: int) -> None:
+    def values(what: str) -> tuple[str, ...]:
+        return tuple(Counted(f"{what}-{each}") for each in range(number))
+
+    existing = [candidate(device_types=values("old"), depends={"slot": values("a")})]
+    new = candidate(device_types=values("new"), depends={"slot": values("a")})
+    Counted.comparisons = 0
+
+    assert rules.conflict(existing, new) is None
+    assert Counted.comparisons <= 4 * number

@@ -14,7 +14,7 @@ from chalicelib.artifacts.container.source import Read, read_exactly
 from chalicelib.artifacts.container.tar import Member, members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sized
 
     from chalicelib.artifacts.container.limits import Limits
 
@@ -134,6 +134,22 @@ def _fill(section: Section, what: str, raw: bytes, version: int, name: str, limi
         section.info = shapes.TypeInfo(type=shapes.decode(raw, shapes.TypeInfo2, name).type)
     else:
         section.info = shapes.decode(raw, shapes.TypeInfo, name)
+        _check_counts(section.info, limits)
+
+
+def _check_counts(info: shapes.TypeInfo, limits: Limits) -> None:
+    depends = info.artifact_depends or {}
+    _check_count("provides", info.artifact_provides or {}, limits)
+    _check_count("depends", depends, limits)
+    _check_count("cleared provides", info.clears_artifact_provides or [], limits)
+    for values in depends.values():
+        if not isinstance(values, str):
+            _check_count("values of a dependency", values, limits)
+
+
+def _check_count(what: str, values: Sized, limits: Limits) -> None:
+    if len(values) > limits.values:
+        raise malformed(f"{len(values)} {what}; at most {limits.values} are accepted")
 
 
 def _header_info(raw: bytes, version: int, limits: Limits, *, augment: bool) -> Header:
@@ -160,6 +176,9 @@ def _header_info(raw: bytes, version: int, limits: Limits, *, augment: bool) -> 
             depends["artifact_group"] = tuple(info.artifact_depends.artifact_group)
     if not types:
         raise malformed("no compatible device types")
+    _check_count("device types", types, limits)
+    for key, values in depends.items():
+        _check_count(f"values of {key}", values, limits)
     for what, text in [("artifact name", name), *(("device type", text) for text in types)]:
         _check_text(what, text, limits)
     depends["device_type"] = tuple(types)

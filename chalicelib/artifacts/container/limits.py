@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chalicelib.limits import ARTIFACT_NAME, ARTIFACT_UPLOAD, GIB, JSON_DEPTH, KIB, MIB
+from chalicelib.limits import ARTIFACT_NAME, ARTIFACT_UPLOAD, ARTIFACT_VALUES, GIB, JSON_DEPTH, KIB, MIB
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """One JSON document: a stored artifact has to fit into 400 KB (DynamoDB)."""
     documents: int = 1 * MIB
     """All JSON documents of a header tar: as Python objects they take up to 25 times as much."""
+    values: int = ARTIFACT_VALUES
+    """Values of one list (device types, one dependency, cleared provides) and members of one object (provides,
+    depends): they are compared with those of the other artifacts of a release and with what devices report."""
     depth: int = JSON_DEPTH
     """Levels of nesting in `meta-data`: whoever walks it later may do so recursively."""
 

@@ -137,7 +137,7 @@ def _matches(item: DeploymentItem, wanted: Wanted) -> bool:
 
 def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) -> frozenset[str]:
     """Ids of the deployments that the device has asked for, or is going to."""
-    found = (inventory.having(tenant, scope, named.attribute, named.value) for scope in named.scopes)
+    found = (inventory.having(tenant, scope, named.attribute, named.value, groups) for scope in named.scopes)
     device_id = next((each for ids in found for each in ids), None)
     head = fleet_heads.find(tenant, device_id) if device_id is not None else None
     if head is None or (groups is not None and head.group not in groups):

@@ -10,10 +10,10 @@ import re
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -67,9 +67,19 @@ class Column:
         value = self.values[code - 1]
         return _EPOCH + value * _MILLISECOND if self.times else value
 
-    def mask(self, predicate: Predicate) -> bytes:
-        """A byte for each row: 1 where the condition holds."""
-        return self.spread(self._decided(predicate.operator, predicate.value))
+    def mask(self, predicate: Predicate, among: bytes | None = None) -> bytes:
+        """A byte for each row: 1 where the condition holds.
+
+        With ``among``, a byte for each row, only values of the rows that it marks are looked at; what is said of
+        the other rows means nothing.
+        """
+        return self.spread(self._decided(predicate.operator, predicate.value, self._occurring(among)))
+
+    def _occurring(self, among: bytes | None) -> Sequence[int]:
+        """The codes of the values of these rows (None: of all rows), in order."""
+        if among is None:
+            return range(1, len(self.values) + 1)
+        return sorted(set(compress(self.codes, among)) - {0})
 
     def spread(self, table: Table) -> bytes:
         """What ``table`` says for each row's code."""
@@ -77,80 +87,89 @@ class Column:
             return self.codes.translate(bytes(table) + bytes(_BYTE - len(table)))
         return bytes(map(table.__getitem__, self.codes))
 
-    def _decided(self, operator: str, wanted: Any) -> Table:
-        """For each code whether the condition holds."""
+    def _decided(self, operator: str, wanted: Any, codes: Sequence[int]) -> Table:
+        """For each code whether the condition holds; of those that are not in ``codes`` it means nothing."""
         if operator in _OPPOSITES:
-            return self._decided(_OPPOSITES[operator], wanted).translate(_FLIP)
+            return self._decided(_OPPOSITES[operator], wanted, codes).translate(_FLIP)
         test = OPERATORS[operator]
         table = bytearray(len(self.values) + 1)
         table[0] = test(None, wanted)
-        spans = self._spans(operator, wanted)
+        spans = self._spans(operator, wanted, codes)
         # Lists are in order with their least item, but each of their items counts.
-        rest: Iterable[int] = range(1, len(table)) if spans is None else self._lists
+        rest: Iterable[int] = codes if spans is None else self._lists_among(codes)
         for first, stop in spans or ():
             table[first:stop] = b"\x01" * (stop - first)
         for code in rest:
             table[code] = test(self._value(code), wanted)
         return table
 
-    def _spans(self, operator: str, wanted: Any) -> list[tuple[int, int]] | None:
+    def _lists_among(self, codes: Sequence[int]) -> Sequence[int]:
+        if len(codes) == len(self.values):
+            return self._lists
+        return [code for code in codes if isinstance(self.values[code - 1], list)]
+
+    def _spans(self, operator: str, wanted: Any, codes: Sequence[int]) -> list[tuple[int, int]] | None:
         """Codes (first, and after the last) for which a condition holds, lists left aside; None: try each value."""
         if operator == "$exists":
             return [(1, len(self.values) + 1)] if wanted else []
         if operator == "$in":
             single = [*wanted.scalars, *wanted.flags, *wanted.times]
-            return [self._span("$eq", item) for item in single] if len(single) < len(self.values) else None
-        return [self._span(operator, wanted)] if operator in _BOUNDS else None
+            return [self._span("$eq", item, codes) for item in single] if len(single) < len(codes) else None
+        return [self._span(operator, wanted, codes)] if operator in _BOUNDS else None
 
-    def _span(self, operator: str, wanted: Any) -> tuple[int, int]:
+    def _span(self, operator: str, wanted: Any, codes: Sequence[int]) -> tuple[int, int]:
         if self.times:
             wanted = wanted if isinstance(wanted, datetime) else parse_time(wanted)
         elif isinstance(wanted, list | datetime):
             wanted = None
         if wanted is None:
             return 1, 1
-        key = self._rank((wanted - _EPOCH) // _MILLISECOND if self.times else wanted)
+        key = (_TIME_KIND, (wanted - _EPOCH) // _MILLISECOND, ()) if self.times else rank(wanted)
         low, high = _BOUNDS[operator]
-        first, stop = self._place(key, low), self._place(key, high)
-        return first + 1, max(first, stop) + 1
+        first, stop = self._place(key, low, codes), self._place(key, high, codes)
+        return (codes[first], codes[stop - 1] + 1) if first < stop else (1, 1)
 
-    def _place(self, key: Rank, side: str) -> int:
+    def _place(self, key: Rank, side: str, codes: Sequence[int]) -> int:
         """How many values are before a key, or up to it; or before all values of its kind, or up to their last."""
         bisect = bisect_left if side in {"before", "begin"} else bisect_right
         if side in {"before", "after"}:
-            return bisect(self.values, key, key=self._rank)
-        return bisect(self.values, key[0], key=lambda value: self._rank(value)[0])
+            return bisect(codes, key, key=self._rank)
+        return bisect(codes, key[0], key=lambda code: self._rank(code)[0])
 
-    def _rank(self, value: Any) -> Rank:
+    def _rank(self, code: int) -> Rank:
+        value = self.values[code - 1]
         return (_TIME_KIND, value, ()) if self.times else rank(value)
 
-    def said(self, words: Iterable[str]) -> dict[str, bytes]:
-        """For those of some words that occur, a byte for each row: 1 where the text of its value has the word."""
-        document = self._document().decode().lower()
-        # Most columns have none of them; that shows before any value is decoded.
-        tables = {word: self._saying(word) for word in words if word in document}
-        return {word: self.spread(table) for word, table in tables.items() if 1 in table}
+    def said(self, words: Iterable[str], among: bytes | None = None) -> dict[str, bytes]:
+        """For those of some words that occur, a byte for each row: 1 where the text of its value has the word.
 
-    def _saying(self, word: str) -> bytearray:
-        table = bytearray(len(self.values) + 1)
-        for found in re.finditer(re.escape(word), self._text):
-            start, end = found.span()
-            if not _INSIDE.match(self._text, end) and not (start and _INSIDE.match(self._text, start - 1)):
-                table[bisect_right(self._ends, start) + 1] = 1
-        return table
+        ``among`` as in :meth:`mask`.
+        """
+        if among is None:
+            # Most columns have none of them; that shows before any value is decoded.
+            document = self._document().decode().lower()
+            words = [word for word in words if word in document]
+            if not words:
+                return {}
+        codes = self._occurring(among)
+        texts = [_text(self.values[code - 1]).lower() for code in codes]
+        text, ends = "\n".join(texts), list(accumulate(len(each) + 1 for each in texts))
+        found = {}
+        for word in words:
+            table = bytearray(len(self.values) + 1)
+            for place in _places(word, text, ends):
+                table[codes[place]] = 1
+            if 1 in table:
+                found[word] = self.spread(table)
+        return found
 
-    @cached_property
-    def _texts(self) -> list[str]:
-        return [_text(value).lower() for value in self.values]
 
-    @cached_property
-    def _text(self) -> str:
-        return "\n".join(self._texts)
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        """Where each value's text and its separator end."""
-        return list(accumulate(len(text) + 1 for text in self._texts))
+def _places(word: str, text: str, ends: list[int]) -> Iterator[int]:
+    """Which of the texts that ``text`` joins have the word; ``ends`` is where each ends, its separator included."""
+    for found in re.finditer(re.escape(word), text):
+        start, end = found.span()
+        if not _INSIDE.match(text, end) and not (start and _INSIDE.match(text, start - 1)):
+            yield bisect_right(ends, start)
 
 
 _INSIDE = re.compile(r"[^\W_]")

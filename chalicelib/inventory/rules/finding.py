@@ -73,7 +73,8 @@ def _among_stored(
     mask = _remaining(snapshot, changed, query)
     columns = [(snapshot.column(key.scope, key.attribute), key.descending) for key in sort]
     keys: list[tuple[Codes, bool]] = [(column.codes, descending) for column, descending in columns]
-    scores = _scores(snapshot, wanted) if wanted else bytes(snapshot.devices)
+    narrowed = mask if query.predicates or query.ids is not None else None
+    scores = _scores(snapshot, wanted, narrowed) if wanted else bytes(snapshot.devices)
     if wanted:
         mask = _both(mask, scores.translate(_ANY))
         keys = [(scores, True)]
@@ -103,8 +104,12 @@ def _remaining(snapshot: Snapshot, changed: Changed, query: Query) -> bytes:
     for device_id in changed:
         _set(chosen, snapshot.ids, device_id, 0)
     mask = bytes(chosen)
+    narrowed = query.ids is not None
     for predicate in query.predicates:
-        mask = _both(mask, snapshot.column(predicate.scope, predicate.attribute).mask(predicate))
+        column = snapshot.column(predicate.scope, predicate.attribute)
+        # What an earlier condition ruled out is not looked at: a user's scope is the first of them.
+        mask = _both(mask, column.mask(predicate, mask if narrowed else None))
+        narrowed = True
     return mask
 
 
@@ -143,15 +148,18 @@ _FEW = 20
 _ANY = b"\x00" + b"\x01" * 255
 
 
-def _scores(snapshot: Snapshot, wanted: set[str]) -> bytes:
-    """How many of the words each row has; a text is too short for more than a byte holds."""
+def _scores(snapshot: Snapshot, wanted: set[str], among: bytes | None) -> bytes:
+    """How many of the words each row has; a text is too short for more than a byte holds.
+
+    With ``among`` only the rows that it marks are looked at; what is said of the others means nothing.
+    """
     found = [bytes(snapshot.devices)]
     places = [(IDENTITY, "id"), (SYSTEM, "group")]
     places += [place for place in snapshot.places if place[0] in TEXT_SCOPES and place != (IDENTITY, "status")]
     masks: dict[str, bytes] = {}
     for place in places:
         # Not held: a text is looked for everywhere, and all columns at once are too much to keep.
-        for word, mask in snapshot.read(place).said(wanted).items():
+        for word, mask in snapshot.read(place).said(wanted, among).items():
             masks[word] = _either(masks[word], mask) if word in masks else mask
     found += masks.values()
     return bytes(map(sum, zip(*found, strict=True)))

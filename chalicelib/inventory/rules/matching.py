@@ -83,10 +83,14 @@ class Query(msgspec.Struct, frozen=True):
     text: str = ""
 
     def within(self, groups: frozenset[str] | None) -> Query:
-        """The same, among the devices of these static groups only (None: all devices)."""
+        """The same, among the devices of these static groups only (None: all devices).
+
+        The groups are the first condition. Conditions are tested in order and none is tested on a device that an
+        earlier one ruled out, so a user learns nothing of other devices from the time or the work of a search.
+        """
         if groups is None:
             return self
-        return replace(self, predicates=(*self.predicates, Predicate(SYSTEM, "group", "$in", options(list(groups)))))
+        return replace(self, predicates=(Predicate(SYSTEM, "group", "$in", options(list(groups))), *self.predicates))
 
     @property
     def everything(self) -> bool:

@@ -44,6 +44,8 @@ def search(
     ``groups`` are the static groups whose devices may be found; None: all devices.
     """
     query = query.within(groups)
+    if groups is not None and query.group is not None and query.group not in groups:
+        return [], 0  # without a look at the group: how many devices it has is none of the caller's business
     if query.everything:
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth
@@ -86,11 +88,14 @@ def get(tenant: TenantId, device_id: str) -> Device:
     return device
 
 
-def having(tenant: TenantId, scope: str, attribute: str, value: str) -> list[str]:
-    """Ids of the devices of which an attribute has this value."""
+def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: frozenset[str] | None = None) -> list[str]:
+    """Ids of the devices of which an attribute has this value; with ``groups``, of those in one of these groups.
+
+    An id is returned as it is, whether a device has it or not.
+    """
     if (scope, attribute) == (IDENTITY, "id"):
         return [value]
-    found, _ = search(tenant, Query((Predicate(scope, attribute, "$eq", value),)), 0, _HAVING)
+    found, _ = search(tenant, Query((Predicate(scope, attribute, "$eq", value),)), 0, _HAVING, groups)
     return [device.id for device in found]
 
 

@@ -34,6 +34,16 @@ from tests.simulator.artifacts import Entry, PayloadSpec, draft, pack, sha256
         ({"artifact_depends": {"device_type": []}}, "no compatible device types"),
         ({"artifact_depends": {"device_type": [""]}}, "device type of 0 characters"),
         ({"artifact_depends": {"device_type": "pi"}}, "Expected `array`"),
+        pytest.param(
+            {"artifact_depends": {"device_type": [f"d{number}" for number in range(1001)]}},
+            "1001 device types; at most 1000",
+            id="s5-device-types",
+        ),
+        pytest.param(
+            {"artifact_depends": {"device_type": ["pi"], "artifact_name": ["a"] * 1001}},
+            "1001 values of artifact_name; at most 1000",
+            id="s5-depends-of-the-whole",
+        ),
         ({"artifact_depends": {"device_type": ["pi"], "more": ["1"]}}, "unknown field `more`"),
     ],
 )
@@ -70,6 +80,16 @@ def test_header_info_of_format_2(members, text):
         ({"clears_artifact_provides": "x"}, "Expected `array | null`"),
         ({"artifact_provides": {"artifact_name": "x"}}, "in the provides parameters. key: 'artifact_name'"),
         ({"artifact_depends": {"device_type": "x"}}, "in the depends parameters. key: 'device_type'"),
+        pytest.param(
+            {"artifact_depends": {"k": ["1"] * 1001}}, "1001 values of a dependency; at most", id="s5-depends"
+        ),
+        pytest.param(
+            {"artifact_depends": dict.fromkeys(map(str, range(1001)), "x")}, "1001 depends; at most", id="s5-keys"
+        ),
+        pytest.param(
+            {"artifact_provides": dict.fromkeys(map(str, range(1001)), "x")}, "1001 provides; at most", id="s5-provides"
+        ),
+        pytest.param({"clears_artifact_provides": ["k"] * 1001}, "1001 cleared provides; at most", id="s5-clears"),
     ],
 )
 def test_type_info(members, text):
