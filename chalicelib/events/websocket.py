@@ -49,9 +49,12 @@ def _connect(event: WebsocketEvent) -> Response:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
         count_refusal(error.status)
-        request_id = _request_id(event)
-        body = content.encode({"error": error.text, "request_id": request_id})
-        return Response(body, {"Content-Type": "application/json"}, error.status)
+        answer = Response("", {**error.headers}, error.status)
+        # A device acts upon the status alone, and its client may fail on a body (`endpoint.EndpointSpec.explains`).
+        if device_id:
+            answer.body = content.encode({"error": error.text, "request_id": _request_id(event)})
+            answer.headers["Content-Type"] = "application/json"
+        return answer
     return Response("", {}, 200)
 
 

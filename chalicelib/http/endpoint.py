@@ -20,7 +20,15 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import limits, settings
 from chalicelib.actor import SYSTEM, Actor, acting
-from chalicelib.errors import BadRequest, DomainError, Forbidden, TooLarge, Unavailable
+from chalicelib.errors import (
+    BadRequest,
+    DomainError,
+    Forbidden,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content
@@ -39,6 +47,7 @@ View = Callable[..., Reply]
 _bound: list[Chalice] = []
 _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 """Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
+_STATUS_IS_ENOUGH = frozenset({TooManyRequests.status, Unavailable.status})
 _HEADERS = 8 * limits.KIB
 """What an answer's status and headers may take of a function's payload."""
 
@@ -63,6 +72,19 @@ class EndpointSpec(msgspec.Struct, frozen=True):
     auth_set: str | None
     own: str | None
     everywhere: bool
+
+    def explains(self, status: int) -> bool:
+        """Whether an answer with this status has a body.
+
+        Mender's clients 4.0 to 5.1 handle a 401, and clients before 5.0.5 a 429, before they set up a reader for the
+        body; a body then aborts the client or its update. What they act upon is the status and ``Retry-After``. The
+        request for a token is the exception: its 401 is an answer to the question asked, and clients log its text.
+        """
+        if not self.path.startswith("/devices/"):
+            return True
+        if status == Unauthorized.status:
+            return self.auth is not Auth.DEVICE
+        return status not in _STATUS_IS_ENOUGH
 
 
 def bind(app: Chalice) -> None:
@@ -148,7 +170,10 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
 def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
     request = _request(_call())
     with observed(request.request_id, _bound[0].lambda_context):
-        return _response(_answer(spec, view, uri, request), request)
+        reply = _answer(spec, view, uri, request)
+        if not spec.explains(reply.status):
+            reply.body = None
+        return _response(reply, request)
 
 
 def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply:

@@ -92,7 +92,8 @@ class WebsocketApi:
         status = answer.get("statusCode", 500)
         if status != 200:
             del self._connections[connection.id]
-            raise Refused(status, str(answer.get("body") or "").encode())
+            waits = (answer.get("headers") or {}).get("Retry-After", "")
+            raise Refused(status, str(answer.get("body") or "").encode(), waits)
         return connection
 
     async def call(self, route: str, event: dict[str, Any]) -> dict[str, Any]:

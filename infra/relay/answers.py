@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+_LATER = frozenset({429, 503})
+
+
+def come_back(status: int, given: str = "") -> dict[str, str]:
+    """The header ``retry-after`` where a status asks a client to come back later: as the server gave it, else drawn.
+
+    Clients that are refused together are given different times.
+    """
+    if status not in _LATER:
+        return {}
+    return {"retry-after": given or str(random.randint(5, 15))}  # noqa: S311  # no secret
+
+
 class Answers:
     """The answer to one request."""
 
@@ -49,8 +62,7 @@ class Answers:
         headers = {"content-type": "application/json", "content-length": str(len(data))}
         if status == 401:  # HTTP
             headers["www-authenticate"] = 'Bearer realm="ManagementJWT"'
-        if status == 503:  # HTTP
-            headers["retry-after"] = str(random.randint(5, 15))  # noqa: S311  # no secret: apart from others
+        headers |= come_back(status)
         if more:
             headers["connection"] = "close"
         await self.begin(status, headers)

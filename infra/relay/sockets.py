@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE, GapError
 from chalicelib.deviceconnect.rules.envelope import MalformedError
+from infra.relay.answers import come_back
 from infra.relay.translation import Incoming, Outgoing
 from infra.relay.upstream import Closed, Refused
 
@@ -61,7 +62,8 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
     try:
         socket = await upstream.open(credentials(scope), query, address(scope))
     except Refused as refused:
-        await refuse(send, refused)
+        # A device acts upon the status alone, and its client may fail on a body; API Gateway always adds one.
+        await refuse(send, refused if query else Refused(refused.status, b"", refused.retry_after))
         return
     offered = scope.get("subprotocols") or []
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
@@ -142,7 +144,14 @@ def address(scope: Scope) -> str:
 
 
 async def refuse(send: Send, refused: Refused) -> None:
-    """Answer a handshake with the status that the server gave."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(refused.body)).encode())]
+    """Answer a handshake with the status that the server gave.
+
+    API Gateway does not pass ``Retry-After`` on, so a client that should come back later is told a time here.
+    """
+    headers = [(b"content-length", str(len(refused.body)).encode())]
+    if refused.body:
+        headers.append((b"content-type", b"application/json"))
+    later = come_back(refused.status, refused.retry_after)
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in later.items()]
     await send({"type": "websocket.http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": refused.body})

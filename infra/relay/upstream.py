@@ -22,12 +22,16 @@ _OPEN_SECONDS = 15
 
 
 class Refused(Exception):  # named for what happened
-    """The server did not let a client in; ``status`` and ``body`` are its answer."""
+    """The server did not let a client in; ``status`` and ``body`` are its answer.
 
-    def __init__(self, status: int, body: bytes) -> None:
+    ``retry_after``: seconds to wait as the server gave them; empty if it gave none.
+    """
+
+    def __init__(self, status: int, body: bytes, retry_after: str = "") -> None:
         super().__init__(f"refused with {status}")
         self.status = status
         self.body = body
+        self.retry_after = retry_after
 
 
 class Closed(Exception):  # named for what happened
@@ -79,7 +83,9 @@ class ApiGateway:
                 proxy=None,
             )
         except InvalidStatus as refused:
-            raise Refused(refused.response.status_code, bytes(refused.response.body or b"")) from refused
+            answer = refused.response
+            waits = answer.headers.get("Retry-After", "")
+            raise Refused(answer.status_code, bytes(answer.body or b""), waits) from refused
         except (OSError, TimeoutError, WebSocketException) as error:
             raise Refused(503, b"") from error
         return _Connection(connection)

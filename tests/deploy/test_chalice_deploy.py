@@ -191,6 +191,9 @@ def test_every_error_of_the_gateway_has_our_shape(stage: Stage) -> None:
     for response in responses:
         if response["responseType"] in ours:
             text = response["responseTemplates"]["application/json"]
+            if response["responseType"] == "THROTTLED":
+                assert text == "", "devices are throttled too, and some of their clients fail on a body"
+                continue
             shown = json.loads(text.replace("$context.error.messageString", '"text"'))
             assert set(shown) == {"error", "request_id"}
 

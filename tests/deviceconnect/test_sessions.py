@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.envelope import Message, unpack
+from chalicelib.errors import TooManyRequests
+from chalicelib.http import throttle
 from tests.artifacts.shelf import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
@@ -157,6 +161,29 @@ def test_nobody_comes_in_without_a_token(front, device, wrong):
         with pytest.raises(InvalidStatus) as refused, opened(front, path, wrong):
             pass
         assert refused.value.response.status_code == 401
+
+
+def test_n1_n2_a_devices_handshake_is_refused_by_the_status_alone(front, device, monkeypatch):
+    def refusal(path: str, token: str) -> Response:
+        with pytest.raises(InvalidStatus) as refused, opened(front, path, token):
+            pass
+        return refused.value.response
+
+    unknown = refusal(DEVICE, "garbage")
+    told = refusal(user_path(device.id), "garbage")
+
+    assert (unknown.status_code, unknown.body) == (401, b"")
+    assert unknown.headers["Content-Length"] == "0"
+    assert json.loads(told.body or b"")["error"]
+
+    def too_many(*_: str) -> None:
+        raise TooManyRequests(retry_after=7)
+
+    monkeypatch.setattr(throttle, "admit", too_many)
+    throttled = refusal(DEVICE, device.token)
+
+    assert (throttled.status_code, throttled.body) == (429, b"")
+    assert throttled.headers["Retry-After"] == "7"
 
 
 def test_users_are_no_devices(front, device, token):

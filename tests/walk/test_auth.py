@@ -14,8 +14,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chalicelib.errors import TooManyRequests
+from chalicelib.http import doors, throttle
 from chalicelib.http.identity import Auth
+from chalicelib.http.routing import RouteTable
+from infra.local.lambda_context import LambdaContext
 from tests.deployments.world import World
+from tests.http.events import Event, Sent
+from tests.simulator.device import Device
 from tests.walk.table import NOTHING, Route, routes
 
 if TYPE_CHECKING:
@@ -146,9 +152,13 @@ def walked(guarded: list[Route], http: httpx2.Client, header: Callable[[Route], 
         if answer.status_code != 401:
             yield f"{route.name}: {answer.status_code} {answer.text}"
             continue
-        body = answer.json()
-        if set(body) != {"error", "request_id"} or body["request_id"] != answer.headers.get("x-men-requestid"):
-            yield f"{route.name}: {answer.text}"
+        if route.spec.auth is Auth.DEVICE:
+            if answer.content or answer.headers.get("content-length") != "0":
+                yield f"{route.name}: a device is sent a body: {answer.text}"
+        else:
+            body = answer.json()
+            if set(body) != {"error", "request_id"} or body["request_id"] != answer.headers.get("x-men-requestid"):
+                yield f"{route.name}: {answer.text}"
         if "www-authenticate" not in answer.headers:
             yield f"{route.name}: no challenge"
 
@@ -167,6 +177,76 @@ def test_bad_tokens(world: World, guarded: list[Route], http: httpx2.Client, how
     headers = {auth: BAD[how](token_of(world, auth)) for auth in (Auth.DEVICE, Auth.USER)}
 
     assert list(walked(guarded, http, lambda route: headers[route.spec.auth])) == []
+
+
+def revoked(world: World) -> str:
+    """A device's token that an operator has revoked."""
+    device = world.device()
+    assert device.token is not None
+    answer = world.api.delete(f"/api/management/v2/devauth/tokens/{device.claims['jti']}")
+    assert answer.status_code == 204, answer.text
+    return device.token
+
+
+def test_n1_a_revoked_token_is_answered_without_a_body(world: World, guarded: list[Route], http: httpx2.Client):
+    token = revoked(world)
+    of_devices = [route for route in guarded if route.spec.auth is Auth.DEVICE]
+
+    assert len(of_devices) > 10
+    assert list(walked(of_devices, http, lambda _: f"Bearer {token}")) == []
+
+
+@pytest.mark.parametrize("door", ["http_api", "balancer"])
+def test_n1_other_doors_send_devices_no_body_either(world: World, server: LocalServer, guarded: list[Route], door: str):
+    table = RouteTable(server.app.routes)
+    wrong = []
+    for token in (revoked(world), expired(token_of(world, Auth.DEVICE)), "garbage"):
+        for route in (route for route in guarded if route.spec.auth is Auth.DEVICE):
+            path = route.uri().removeprefix("/api")
+            sent = Sent(route.spec.method, path, headers={"authorization": [f"Bearer {token}"]})
+            event: Event = getattr(sent, door)()
+            answer = doors.serve(event, table, lambda call: server.app(call, LambdaContext("api", 29)))
+            if answer["statusCode"] != 401 or answer["body"] != "":
+                wrong.append(f"{route.name}: {answer}")
+    assert wrong == []
+
+
+def test_n1_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: httpx2.Client):
+    # Clients read the text of this 401.
+    answer = Device(http, world.token).auth()
+
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"error", "request_id"}
+
+
+def test_n2_throttled_devices_are_sent_no_body(
+    world: World, guarded: list[Route], http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: str) -> None:
+        raise TooManyRequests(retry_after=7)
+
+    monkeypatch.setattr(throttle, "admit", refuse)
+    wrong = []
+    for route in guarded:
+        answer = route.call(http, headers={"Authorization": f"Bearer {token_of(world, route.spec.auth)}"})
+        empty = not answer.content and answer.headers.get("content-length") == "0"
+        if answer.status_code != 429 or int(answer.headers.get("retry-after", "0")) <= 0:
+            wrong.append(f"{route.name}: {answer.status_code} {answer.headers}")
+        if empty is not (route.spec.auth is Auth.DEVICE):
+            wrong.append(f"{route.name}: {answer.text}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_n1_n2_what_every_device_route_answers_without_a_body(server: LocalServer, status: int):
+    """Public routes of devices too: they are refused with 429 and 503 as well."""
+    spoken = {
+        route.name
+        for route in routes(server.app)
+        if route.spec.path.startswith("/devices/") and route.spec.explains(status)
+    }
+
+    assert spoken == ({name for name in PUBLIC if "/devices/" in name} if status == 401 else set())
 
 
 def test_tokens_of_the_other_kind(world: World, guarded: list[Route], http: httpx2.Client):
