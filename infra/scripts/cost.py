@@ -44,7 +44,7 @@ PRICES = {
     "stored": Price(0.45, "GB-month in DynamoDB, point-in-time recovery included", sure=False),
     "egress": Price(0.09, "GB to the internet, up to 10 TB; then $0.085, $0.07, $0.05"),
     "queues": Price(0.40, "million requests of SQS", sure=False),
-    "alarm": Price(0.10, "month of an alarm", sure=False),
+    "alarm": Price(0.10, "month of a metric that an alarm watches", sure=False),
     "metric": Price(0.30, "month of a metric of one's own", sure=False),
     "cloudfront": Price(1.10, "million requests of CloudFront, its function included", sure=False),
     "firewall": Price(0.60, "million requests that the firewall looks at", sure=False),
@@ -106,7 +106,8 @@ IDLE = 600
 LIFE = 2
 """Hours after which Lambda replaces a process that is busy; not documented by AWS."""
 QUEUES = 6
-ALARMS = 32
+ALARMS = 54
+"""Metrics that the alarms of ``alarms.yaml`` watch: each is billed."""
 METRICS = len(Metric)
 """Of the app's own, where all of them are in use."""
 

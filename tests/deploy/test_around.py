@@ -22,7 +22,6 @@ from infra.local.engine.process import REGION, ROOT, Engine
 from infra.local.template import Template, read
 from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
-from infra.scripts import cost
 from tests.deploy.test_templates import resources
 from tests.walk.table import routes
 
@@ -51,8 +50,8 @@ def test_every_function_has_alarms() -> None:
 
     assert functions == sized.keys() - {"api_handler"}, "a new function needs alarms: infra/templates/alarms.yaml"
     assert {alarm["Properties"]["MetricName"] for alarm in made.values()} == {"Errors", "Throttles"}
-    own = {ALARMS[name]["Properties"]["MetricName"] for name in ("ApiErrors", "ApiThrottles", "ApiSlow", "ApiFaults")}
-    assert own == {"Errors", "Throttles", "Duration", "5XXError"}
+    own = {ALARMS[name]["Properties"]["MetricName"] for name in ("ApiErrors", "ApiThrottles", "ApiSlow")}
+    assert own == {"Errors", "Throttles", "Duration"}
 
 
 def test_every_dead_letter_has_an_alarm() -> None:
@@ -63,15 +62,43 @@ def test_every_dead_letter_has_an_alarm() -> None:
     queues, made = repeated("Queues")
 
     assert {f"lamplighter-s-{queue}-dead" for queue in queues} == {name for name in names if name.endswith("-dead")}
-    [alarm] = made.values()
-    assert alarm["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}-dead"}
+    dead, oldest = made.values()
+    assert dead["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}-dead"}
+    assert oldest["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}"}
+
+
+def test_a_message_may_wait_for_more_than_one_try() -> None:
+    """Else the alarm would call for every message whose first try failed."""
+    longest = {
+        about["QueueName"].removeprefix("lamplighter-s-"): about["VisibilityTimeout"]
+        for _, about in Template(FOLDER / "storage.yaml", {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
+        if "VisibilityTimeout" in about
+    }
+    allowed = {queue: each["Seconds"] for queue, each in read(FOLDER / "alarms.yaml")["Mappings"]["Oldest"].items()}
+
+    assert allowed.keys() == repeated("Queues")[0]
+    assert all(allowed[queue] > longest[queue] for queue in allowed)
+
+
+def test_faults_are_judged_by_their_share_of_all_calls() -> None:
+    """A number that wakes somebody up for ten devices would call all the time for a million."""
+    for name in ("ApiFaults", "ApiUnavailable"):
+        alarm = ALARMS[name]["Properties"]
+        assert {"calls", "share"} < {each["Id"] for each in alarm["Metrics"]}
+        assert alarm["Threshold"] == 1
+    _, burn = repeated("Burns")
+    formula = burn["Burn${Burn}"]["Properties"]["Metrics"][-1]["Expression"]["Fn::Sub"]
+    assert "/ calls" in formula
+    assert "${Objective}" in formula
 
 
 def test_every_alarm_tells_somebody() -> None:
-    alarms = [each for name in ("Functions", "Queues") for each in repeated(name)[1].values()]
+    loops = [name.removeprefix("Fn::ForEach::") for name in ALARMS if name.startswith("Fn::ForEach::")]
+    alarms = [each for name in loops for each in repeated(name)[1].values()]
     alarms += [each for each in ALARMS.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
 
-    assert len(alarms) == 9
+    assert len(loops) == 4
+    assert len(alarms) == 14
     for alarm in alarms:
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}]
         assert alarm["Properties"]["AlarmDescription"]
@@ -290,7 +317,7 @@ STACKS = {
         "Subnets": "subnet-12345678,subnet-87654321",
     },
 }
-"""Those of which the embedded engine knows every type of resource, but for the budget."""
+"""Those of which the embedded engine knows every type of resource, but for the budget and alarms on formulas."""
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +328,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], A
         for name, parameters in STACKS.items():
             formation.create_stack(
                 StackName=name,
-                TemplateBody=without_budget((FOLDER / f"{name}.yaml").read_text()),
+                TemplateBody=without_what_the_engine_lacks((FOLDER / f"{name}.yaml").read_text()),
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
                     for key, value in ({"Stage": "prod"} | parameters).items()
@@ -320,16 +347,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], A
             yield client
 
 
-def without_budget(template: str) -> str:
-    """The engine has no budgets."""
-    return re.sub(r"^  Limit:\n(?:    .*\n)+", "", template, flags=re.MULTILINE)
+def without_what_the_engine_lacks(template: str) -> str:
+    """A template without its budget and without alarms on formulas: the embedded engine has neither."""
+    blocks = re.split(r"^(?=  [A-Z][\w:]*:\n)", template, flags=re.MULTILINE)
+    return "".join(block for block in blocks if not re.search(r"^  Limit:|^ +Metrics:\n", block, re.MULTILINE))
 
 
 def test_the_loops_make_an_alarm_for_each(made: Callable[[str], Any]) -> None:
     alarms = made("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
     watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms}
+    expected = sum(
+        len(each) * sum("MetricName" in alarm["Properties"] for alarm in made.values())
+        for each, made in map(repeated, ("Functions", "Queues"))
+    )
+    expected += sum("MetricName" in each.get("Properties", ()) for each in ALARMS.values() if isinstance(each, dict))
 
-    assert len(alarms) == len({alarm["AlarmName"] for alarm in alarms}) == cost.ALARMS
+    assert len(alarms) == len({alarm["AlarmName"] for alarm in alarms}) == expected
     assert ("Errors", "lamplighter-prod-websocket_connect") in watched
     assert ("ApproximateNumberOfMessagesVisible", "lamplighter-prod-uploads-dead") in watched
     assert json.loads(made("cloudwatch").get_dashboard(DashboardName="lamplighter-prod")["DashboardBody"])

@@ -54,12 +54,24 @@ def test_every_metric_of_the_app_is_shown() -> None:
 
 
 def test_alarms_on_metrics_of_the_app_are_on_metrics_that_there_are() -> None:
-    own = [alarm for alarm in alarms() if alarm["Namespace"] == "Lamplighter"]
+    watched = [
+        each["MetricStat"]["Metric"] for alarm in alarms() for each in alarm.get("Metrics", ()) if "MetricStat" in each
+    ]
+    own = [each for each in [*alarms(), *watched] if each.get("Namespace") == "Lamplighter"]
 
-    assert own
-    for alarm in own:
-        assert alarm["MetricName"] in set(Metric)
-        assert alarm["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}]
+    assert {each["MetricName"] for each in own} >= {Metric.UNAVAILABLE, Metric.UNEXPECTED_ERRORS}
+    for each in own:
+        assert each["MetricName"] in set(Metric)
+        assert each["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}]
+
+
+def test_a_formula_of_an_alarm_names_the_metrics_beside_it() -> None:
+    for alarm in alarms():
+        names = {each["Id"] for each in alarm.get("Metrics", ())}
+        formulas = [each["Expression"] for each in alarm.get("Metrics", ()) if "Expression" in each]
+        for formula in (each["Fn::Sub"] if isinstance(each, dict) and "Fn::Sub" in each else each for each in formulas):
+            if isinstance(formula, str) and not formula.startswith("SELECT"):
+                assert set(re.findall(r"\b[a-z]+\b", formula)) <= names, formula
 
 
 @pytest.mark.parametrize("metric", Metric)
