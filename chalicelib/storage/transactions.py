@@ -18,6 +18,7 @@ from pynamodb.exceptions import VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib import call
 from chalicelib.errors import Unavailable
 from chalicelib.storage import connection
 
@@ -36,6 +37,9 @@ _Write = tuple[str, str, dict[str, Any]]
 """Label, kind, arguments."""
 _ATTEMPTS: Final = 12
 _BACKOFF: Final = 0.02
+_PASSING: Final = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
+"""Reasons of a cancellation that may be gone the next time. The others (``ItemCollectionSizeLimitExceeded``,
+``ValidationError``) stay: ``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html``."""
 
 
 class ConditionFailed(Exception):
@@ -73,13 +77,13 @@ class Transaction(msgspec.Struct):
         """What was handed to :meth:`late`: who writes an item late adds to what another call began."""
         return tuple(self._late)
 
-    def then(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once everything is written; equal ones once.
+    def then(self, follow: Callable[[], None]) -> None:
+        """Call ``follow`` once everything is written; equal ones once.
 
         For what may be lost with the process, like waking a worker: the schedule must find what was written too.
         """
-        if call not in self._then:
-            self._then.append(call)
+        if follow not in self._then:
+            self._then.append(follow)
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
@@ -89,9 +93,15 @@ class Transaction(msgspec.Struct):
     def update(
         self, item: Item, actions: Iterable[Action], condition: Condition | None = None, *, label: str = ""
     ) -> None:
-        """Change some attributes of the item with ``item``'s key. Creates it unless a condition says otherwise."""
+        """Change some attributes of the item with ``item``'s key. Creates it unless a condition says otherwise.
+
+        Raises:
+            ValueError: there is no action. DynamoDB refuses such an update; :meth:`check` is for a condition alone.
+        """
+        if not (given := list(actions)):
+            raise ValueError("an update needs at least one action; use check() for a condition alone")
         kwargs = item.get_update_kwargs_from_instance(
-            actions=list(actions), condition=condition, return_values_on_condition_failure=ALL_OLD
+            actions=given, condition=condition, return_values_on_condition_failure=ALL_OLD
         )
         self._writes.append((label, "Update", kwargs))
 
@@ -109,8 +119,8 @@ class Transaction(msgspec.Struct):
     def commit(self) -> None:
         """Write everything, or nothing.
 
-        A conflict with another transaction is tried again with jitter; the token makes a second send of a
-        commit whose answer was lost harmless.
+        A conflict with another transaction and throttling are tried again with jitter, within the time that the call
+        has; the token makes a second send of a commit whose answer was lost harmless.
 
         Raises:
             ConditionFailed: a condition did not hold.
@@ -132,14 +142,17 @@ class Transaction(msgspec.Struct):
                     # Only late ones: nothing was written, so other writes under a new token are safe.
                     writes = self._all_writes()
                     request = _request(writes)
-                elif not _conflict(error):
+                elif not _may_pass(error):
                     raise
             else:
-                for call in self._then:
-                    call()
+                for follow in self._then:
+                    follow()
                 return
             # Full jitter: writers that collided must not collide again in step.
-            time.sleep(random.uniform(0, _BACKOFF * 2 ** min(attempt, 5)))  # noqa: S311, TID251  # not for security
+            pause = random.uniform(0, _BACKOFF * 2 ** min(attempt, 5))  # noqa: S311  # not for security
+            if pause >= call.time_left():
+                break
+            time.sleep(pause)  # noqa: TID251  # shorter than any schedule
         raise Unavailable("service unavailable")
 
     def try_commit(self) -> bool:
@@ -177,10 +190,10 @@ def _failed(writes: list[_Write], error: VerboseClientError) -> list[tuple[int, 
     ]
 
 
-def _conflict(error: VerboseClientError) -> bool:
+def _may_pass(error: VerboseClientError) -> bool:
+    """Whether the same transaction may be written the next time: nothing stood against it but load or other writers."""
     code = error.response.get("Error", {}).get("Code")
-    if code in {"TransactionConflictException", "TransactionInProgressException"}:
+    if code == "TransactionInProgressException":
         return True
-    return code == "TransactionCanceledException" and any(
-        reason and reason.code in {"TransactionConflict", "ThrottlingError"} for reason in error.cancellation_reasons
-    )
+    found = {reason.code for reason in error.cancellation_reasons if reason}
+    return code == "TransactionCanceledException" and bool(found) and found <= _PASSING

@@ -6,6 +6,12 @@ What is kept of its promises, since callers rely on them:
 - A failure that may pass (throttling, a 5xx, a lost, cut or damaged answer) is tried again, up to four times in all,
   after a random pause below a doubling bound, as long as the budget of time allows
   (``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html``).
+- So is a single write that meets a transaction on its item, as often as the budget allows.
+- The parts of a batch that DynamoDB leaves undone are sent again, after such a pause, until all are done or the budget
+  is used up: callers never see ``UnprocessedItems`` or ``UnprocessedKeys``
+  (``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html``).
+- A connection that says nothing is given up after a second and a half, and the request is sent over a new one.
+- Credentials that have expired are looked up again.
 - So a write whose answer was lost may be done twice. A transaction carries a token that makes the second one void. A
   repeated ``PutItem`` or ``DeleteItem`` says the same again; with a condition, it may be refused because of the
   first. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone only where a gap is harmless, as in sequence
@@ -21,18 +27,15 @@ import time
 import uuid
 import zlib
 from email.utils import mktime_tz, parsedate_tz
-from functools import cache
 from http.client import HTTPException
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import botocore.session
 import msgspec
 from botocore.exceptions import BotoCoreError
 
 from chalicelib import call
 from chalicelib.errors import Unavailable
-from chalicelib.storage import wire
+from chalicelib.storage import credentials, wire
 from chalicelib.storage.pool import Pool
 
 if TYPE_CHECKING:
@@ -49,20 +52,28 @@ _THROTTLED: Final = frozenset(
     }
 )
 _PASSING: Final = frozenset({"InternalServerError", "ReplicatedWriteConflictException", "RequestTimeoutException"})
+_CONFLICT: Final = "TransactionConflictException"
+"""A transaction is writing the item: a single write was refused whole. It is tried again as transactions themselves
+are, as often as the budget allows."""
 _LATE: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
+_BATCHES: Final = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
+"""Operations that may be done in part, and where their answers say what is left."""
+_DOUBLINGS: Final = 5
+"""The bound of pauses stops growing after so many."""
 _SKEW: Final = 60.0
 """A clock this near to AWS's (5 minutes are allowed) is not why a signature was refused."""
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """How long an operation may take, in seconds. With the defaults, DynamoDB can be silent for 12 s in all.
+    """How long an operation may take, in seconds. With the defaults, DynamoDB can be silent for 7 s in all.
 
     Nothing is waited for longer than the call of Lambda that it is done for has left (``chalicelib.call``).
     """
 
     connect: float = 2.0
-    read: float = 10.0
-    """Longest silence. After the first attempt, what is left of the budget is the limit, but at least ``connect``."""
+    read: float = 1.5
+    """Longest silence of the first attempt: DynamoDB answers within milliseconds, so a connection that says nothing is
+    dead. It doubles, up to what is left of the budget, but is at least ``connect``."""
     budget: float = 6.0
     """No attempt begins later than this."""
     attempts: int = 4
@@ -84,11 +95,15 @@ class Refused(Exception):
 
 
 class _Again(Exception):
-    """An attempt failed in a way that may pass. ``pause`` bounds the pause after a first failure."""
+    """An attempt failed in a way that may pass.
 
-    def __init__(self, why: str, pause: float) -> None:
+    ``pause`` bounds the pause after a first failure. ``patient``: only the budget ends the attempts, not their number.
+    """
+
+    def __init__(self, why: str, pause: float, *, patient: bool = False) -> None:
         super().__init__(why)
         self.pause = pause
+        self.patient = patient
 
 
 class Transport:
@@ -115,27 +130,49 @@ class Transport:
         """
         if operation == "TransactWriteItems" and "ClientRequestToken" not in request:
             request = {**request, "ClientRequestToken": str(uuid.uuid4())}
-        body = wire.encode(request)
-        patience = self._patience
-        budget = min(patience.budget, call.time_left())
+        budget = min(self._patience.budget, call.time_left())
         if budget <= 0:
             raise Unavailable
         end = time.monotonic() + budget
-        silence, attempt = min(patience.read, call.time_left()), 1
+        if operation in _BATCHES:
+            return self._batch(operation, request, end)
+        return self._insist(operation, request, end)
+
+    def _batch(self, operation: str, request: dict[str, Any], end: float) -> dict[str, Any]:
+        """Send a batch, and again what is left of it, until all is done."""
+        undone = _BATCHES[operation]
+        whole: dict[str, Any] = {}
+        fruitless = 0
+        while True:
+            answer = self._insist(operation, request, end)
+            left: dict[str, Any] = answer.pop(undone, None) or {}
+            for table, items in answer.pop("Responses", {}).items():
+                whole.setdefault("Responses", {}).setdefault(table, []).extend(items)
+            whole |= answer
+            if not left:
+                return whole | {undone: {}}
+            # What got smaller may have been too large for one answer: nothing to wait for.
+            fruitless = fruitless + 1 if _amount(left) == _amount(request["RequestItems"]) else 0
+            pause = self._patience.throttled_pause * 2 ** (fruitless - 1) if fruitless else self._patience.pause
+            _wait(pause, end, _Again("DynamoDB left a part of the batch undone", pause))
+            request = {**request, "RequestItems": left}
+
+    def _insist(self, operation: str, request: dict[str, Any], end: float) -> dict[str, Any]:
+        """Try until ``end``, on the monotonic clock."""
+        body = wire.encode(request)
+        patience = self._patience
+        silence, attempt = patience.read, 1
         while True:
             try:
-                return self._attempt(operation, body, silence)
+                return self._attempt(operation, body, min(silence, call.time_left()))
             except _Again as failure:
-                # Full jitter: callers that were throttled together must not come back together.
-                pause = random.uniform(0, failure.pause * 2 ** (attempt - 1))  # noqa: S311  # not for security
-                left = end - time.monotonic() - pause
-                if attempt == patience.attempts or left <= 0:
+                if attempt >= patience.attempts and not failure.patient:
                     raise Unavailable from failure
-            time.sleep(pause)  # noqa: TID251  # shorter than any schedule
-            silence, attempt = min(patience.read, max(left, patience.connect), call.time_left()), attempt + 1
+                left = _wait(failure.pause * 2 ** min(attempt - 1, _DOUBLINGS), end, failure)
+            silence, attempt = min(2 * silence, max(left, patience.connect)), attempt + 1
 
     def _attempt(self, operation: str, body: bytes, silence: float) -> dict[str, Any]:
-        head = wire.head(self._pool.host, self._region, operation, body, _credentials(), time.time() + self._skew)
+        head = wire.head(self._pool.host, self._region, operation, body, _signer(), time.time() + self._skew)
         try:
             answer = self._pool.exchange(head + body, silence)
         except (OSError, HTTPException) as error:
@@ -157,7 +194,12 @@ class Transport:
         message = content.get("message") or content.get("Message") or ""
         if code in _THROTTLED or answer.status == 429:
             return _Again(code, self._patience.throttled_pause)
+        if code == _CONFLICT:
+            return _Again(code, self._patience.pause, patient=True)
         if code in _PASSING or answer.status >= 500:
+            return _Again(f"{code}: {message}", self._patience.pause)
+        if code in credentials.EXPIRED:
+            credentials.forget()
             return _Again(f"{code}: {message}", self._patience.pause)
         if code in _LATE and self._correct_clock(answer.headers.get("Date")):
             return _Again(f"{code}: {message}", 0)
@@ -174,21 +216,28 @@ class Transport:
         return True
 
 
-_lock = Lock()
+def _amount(batch: dict[str, Any]) -> int:
+    """How many keys or writes there are in a batch."""
+    return sum(len(about["Keys"] if isinstance(about, dict) else about) for about in batch.values())
 
 
-@cache
-def _session() -> botocore.session.Session:
-    return botocore.session.get_session()
+def _wait(bound: float, end: float, why: _Again) -> float:
+    """Pause for a random time below ``bound``; what is left until ``end`` then. Never pauses for nothing.
+
+    Raises:
+        Unavailable: the pause would last beyond ``end``.
+    """
+    # Full jitter: callers that were throttled together must not come back together.
+    pause = random.uniform(0, bound)  # noqa: S311  # not for security
+    left = min(end - time.monotonic(), call.time_left()) - pause
+    if left <= 0:
+        raise Unavailable from why
+    time.sleep(pause)  # noqa: TID251  # shorter than any schedule
+    return left
 
 
-def _credentials() -> ReadOnlyCredentials:
-    """The role's credentials as they are now; botocore renews them when they near their end."""
+def _signer() -> ReadOnlyCredentials:
     try:
-        with _lock:  # threads that make the same session at once break it
-            found = _session().get_credentials()
-        if found is not None:
-            return found.get_frozen_credentials()
+        return credentials.current().get_frozen_credentials()
     except BotoCoreError as error:
         raise Unavailable from error
-    raise Unavailable

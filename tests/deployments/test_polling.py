@@ -173,6 +173,31 @@ def test_retries_serve_the_same_deployment_until_the_last_failure(world: World, 
     serves_nothing(device.poll())
 
 
+@pytest.mark.parametrize("said", [("failure",), ("downloading", "failure"), ("downloading", "installing", "failure")])
+def test_aws7_a_failed_attempt_counts_however_far_it_came(world: World, device, said: tuple[str, ...]) -> None:
+    world.upload("two")
+    deployment = world.deploy("two", [device.id], retries=2)
+
+    for attempt in (1, 2, 3):
+        serves(device.poll(), deployment)
+        for status in said:
+            assert device.report(deployment, status).status_code == 204
+        assert world.rows(deployment)[device.id]["attempts"] == min(attempt + 1, 3)
+
+    assert world.numbers(deployment) == {"failure": 1}
+    serves_nothing(device.poll())
+
+
+def test_aws7_an_abort_beats_an_attempt_that_fails_at_once(world: World, device) -> None:
+    """The counters do not change with such a report, and still tell that the deployment is over."""
+    world.upload("two")
+    deployment = world.deploy("two", [device.id], retries=2)
+    serves(device.poll(), deployment)
+    world.abort(deployment)
+
+    assert device.report(deployment, "failure").status_code == 409
+
+
 def test_a_retry_that_succeeds_is_a_success(world: World, device) -> None:
     world.upload("two")
     deployment = world.deploy("two", [device.id], retries=3)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.session
 import pytest
 
-from chalicelib.storage import connection, transport
+from chalicelib.storage import connection, credentials
 from chalicelib.storage.transport import Patience, Transport
 from infra.local.testing import LocalServer
 from tests.storage.stage import Stage
@@ -70,7 +71,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> botocore.session.Session:
     """The session that calls take their credentials from."""
     own = botocore.session.Session()
     own.set_credentials("AKIDEXAMPLE", "secret")
-    monkeypatch.setattr(transport, "_session", lambda: own)
+    monkeypatch.setattr(credentials, "_session", cache(lambda: own))
     return own
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pynamodb.attributes import BinaryAttribute, NumberAttribute
 from pynamodb.exceptions import VerboseClientError
 
+from chalicelib.call import running
 from chalicelib.errors import Unavailable
 from chalicelib.storage import connection
 from chalicelib.storage.base import Item
@@ -37,6 +39,16 @@ class Row(Item):
 
 def rows(pk: str) -> dict[str, int]:
     return {row.sk: int(row.number) for row in Row.query(pk, consistent_read=True)}
+
+
+def test_aws7_an_update_without_actions_is_refused():
+    """DynamoDB refuses an empty UpdateExpression, and the embedded engine does not."""
+    tx = Transaction()
+
+    with pytest.raises(ValueError, match=r"use check\(\)"):
+        tx.update(Row("p", "a"), [], Row.pk.exists())
+
+    assert len(tx) == 0
 
 
 class TestOnTheEngine:
@@ -164,6 +176,8 @@ def cancelled(*codes: str) -> Play:
 CONFLICTS = {
     "conflict": cancelled("None", "TransactionConflict"),
     "throttled": cancelled("ThrottlingError", "None"),
+    "throttled by capacity": cancelled("None", "ProvisionedThroughputExceeded"),
+    "several at once": cancelled("ProvisionedThroughputExceeded", "TransactionConflict"),
     "conflict with the item itself": refusal("TransactionConflictException"),
     "the first send is still at work": refusal("TransactionInProgressException"),
     "answer lost": cut,
@@ -256,6 +270,25 @@ class TestOnTheStage:
 
         with pytest.raises(Unavailable):
             tx.commit()
+
+    def test_a_cancellation_for_good_beside_a_conflict_is_for_good(self, stage: Stage, tx: Transaction):
+        stage.will(cancelled("TransactionConflict", "ValidationError"))
+
+        with pytest.raises(VerboseClientError):
+            tx.commit()
+
+        assert len(stage.visits) == 1
+
+    def test_a_call_that_is_nearly_over_does_not_pause(self, tx: Transaction, stage: Stage, monkeypatch):
+        stage.will(*[cancelled("TransactionConflict", "None")] * 9)
+        ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
+
+        with monkeypatch.context() as patch, running("id", ends):
+            patch.setattr("random.uniform", lambda _, high: 1e9 * high)
+            with pytest.raises(Unavailable):
+                tx.commit()
+
+        assert len(stage.visits) == 1
 
     @pytest.mark.parametrize("code", ["ValidationError", "ItemCollectionSizeLimitExceeded"])
     def test_other_cancellations_are_our_own_errors(self, stage: Stage, tx: Transaction, code: str):

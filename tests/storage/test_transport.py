@@ -6,15 +6,19 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 import botocore.session
 import pytest
 from botocore.credentials import RefreshableCredentials
 
+from chalicelib.call import running
 from chalicelib.errors import Unavailable
-from chalicelib.storage import transport
+from chalicelib.storage import credentials
 from chalicelib.storage.transport import Patience, Refused, Transport
 from tests.storage.conftest import MakeTransport
 from tests.storage.stage import (
@@ -28,9 +32,6 @@ from tests.storage.stage import (
     refusal,
     say_nothing,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_a_call_as_dynamodb_sees_it(stage: Stage, make_transport: MakeTransport):
@@ -136,6 +137,29 @@ class TestTime:
 
         assert bounds == [(0, 0.003), (0, 0.006), (0, 0.012), (0, 0.5), (0, 1.0), (0, 2.0)]
 
+    def test_aws13_the_first_silent_connection_leaves_time_for_a_second(
+        self, stage: Stage, make_transport: MakeTransport
+    ):
+        """With the patience that ships, one dead connection costs a quarter of the budget, not all of it."""
+        stage.will(say_nothing, answer(ITEM))
+
+        assert make_transport(Patience()).call("GetItem", GET) == ITEM
+
+        assert len(stage.visits) == stage.connections == 2
+        assert Patience().read <= 2
+        assert Patience().read <= Patience().budget / 3
+
+    def test_aws13_a_call_that_is_nearly_over_waits_no_longer_than_it_has(
+        self, stage: Stage, make_transport: MakeTransport
+    ):
+        stage.will(*[refusal("ThrottlingException")] * 9)
+        ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
+
+        with running("id", ends), pytest.raises(Unavailable):
+            make_transport(Patience(throttled_pause=1e9)).call("GetItem", GET)
+
+        assert len(stage.visits) == 1
+
     def test_nobody_listens(self, make_transport: MakeTransport):
         with pytest.raises(Unavailable):
             make_transport(url="http://127.0.0.1:1").call("GetItem", GET)
@@ -207,6 +231,86 @@ class TestWritesWhoseAnswerIsLost:
         make_transport().call(operation, GET)
 
         assert stage.visits[0][1] == stage.visits[1][1]
+
+
+class TestMeetingATransaction:
+    """A single write on an item that a transaction is writing is refused whole."""
+
+    @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
+    def test_aws8_it_is_tried_again(self, stage: Stage, make_transport: MakeTransport, operation: str):
+        stage.will(*[refusal("TransactionConflictException")] * 6, answer(ITEM))
+
+        assert make_transport().call(operation, GET) == ITEM
+
+        assert len(stage.visits) == 7  # more often than after failures of AWS: the item is free within milliseconds
+
+    def test_aws8_only_until_the_budget_ends(
+        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("random.uniform", lambda _, high: high)
+        stage.will(*[refusal("TransactionConflictException")] * 99)
+
+        with pytest.raises(Unavailable):
+            make_transport(Patience(pause=0.001, budget=0.1)).call("UpdateItem", GET)
+
+        assert 4 < len(stage.visits) < 20
+
+
+def keys(*names: str) -> list[dict[str, Any]]:
+    """Keys of a batch."""
+    return [{"pk": {"S": name}, "sk": {"S": "x"}} for name in names]
+
+
+class TestBatches:
+    """What DynamoDB leaves undone of a batch is done by the transport."""
+
+    def test_aws14_unprocessed_items_are_sent_again(self, stage: Stage, make_transport: MakeTransport):
+        writes = [{"DeleteRequest": {"Key": key}} for key in keys("a", "b", "c")]
+        stage.will(
+            answer({"UnprocessedItems": {"t": writes[1:]}}),
+            answer({"UnprocessedItems": {"t": writes[2:]}}),
+            answer({"UnprocessedItems": {}}),
+        )
+
+        done = make_transport().call("BatchWriteItem", {"RequestItems": {"t": writes}})
+
+        assert done == {"UnprocessedItems": {}}
+        assert [json.loads(body)["RequestItems"]["t"] for _, body in stage.visits] == [writes, writes[1:], writes[2:]]
+
+    def test_aws14_unprocessed_keys_are_asked_for_again(self, stage: Stage, make_transport: MakeTransport):
+        about = {"ConsistentRead": True, "ProjectionExpression": "#0", "ExpressionAttributeNames": {"#0": "pk"}}
+        a, b, c = keys("a", "b", "c")
+        stage.will(
+            answer({"Responses": {"t": [a]}, "UnprocessedKeys": {"t": {"Keys": [b], **about}, "u": {"Keys": [c]}}}),
+            answer({"Responses": {"u": [c], "t": [b]}, "UnprocessedKeys": {}}),
+        )
+        request = {"RequestItems": {"t": {"Keys": [a, b], **about}, "u": {"Keys": [c]}}}
+
+        done = make_transport().call("BatchGetItem", request)
+
+        assert done == {"Responses": {"t": [a, b], "u": [c]}, "UnprocessedKeys": {}}
+        assert json.loads(stage.visits[1][1])["RequestItems"] == {"t": {"Keys": [b], **about}, "u": {"Keys": [c]}}
+
+    @pytest.mark.parametrize("operation", ["BatchGetItem", "BatchWriteItem"])
+    def test_aws14_a_batch_that_makes_no_progress_backs_off_and_ends(
+        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, operation: str
+    ):
+        bounds: list[float] = []
+
+        def longest(_: float, high: float) -> float:
+            bounds.append(high)
+            return high
+
+        monkeypatch.setattr("random.uniform", longest)
+        items: Any = {"t": {"Keys": keys("a")}} if operation == "BatchGetItem" else {"t": [{"DeleteRequest": {}}]}
+        undone = "UnprocessedKeys" if operation == "BatchGetItem" else "UnprocessedItems"
+        stage.will(*[answer({undone: items})] * 999)
+
+        with pytest.raises(Unavailable):
+            make_transport(Patience(budget=0.5, throttled_pause=0.02)).call(operation, {"RequestItems": items})
+
+        assert bounds[:4] == [0.02, 0.04, 0.08, 0.16]
+        assert len(stage.visits) == len(bounds) < 8
 
 
 def stamps(stage: Stage) -> list[datetime]:
@@ -284,16 +388,43 @@ class TestCredentials:
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.setenv(name, str(tmp_path / "none"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setattr(transport, "_session", botocore.session.Session)
+        monkeypatch.setattr(credentials, "_session", cache(botocore.session.Session))
 
         with pytest.raises(Unavailable):
             make_transport().call("GetItem", GET)
 
         assert stage.visits == []
 
+    def test_expired_ones_are_looked_for_anew(
+        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+    ):
+        found = count(1)
+
+        @cache
+        def looked_up() -> botocore.session.Session:
+            own = botocore.session.Session()
+            own.set_credentials(f"AKID{next(found)}", "secret", "token")
+            return own
+
+        monkeypatch.setattr(credentials, "_session", looked_up)
+        stage.will(refusal("ExpiredTokenException"), answer(ITEM))
+
+        assert make_transport().call("GetItem", GET) == ITEM
+
+        used = [headers["authorization"].partition("Credential=")[2].partition("/")[0] for headers, _ in stage.visits]
+        assert used == ["AKID1", "AKID2"]
+
+    def test_there_are_no_newer_ones(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(*[refusal("ExpiredTokenException")] * 9)
+
+        with pytest.raises(Unavailable):
+            make_transport().call("GetItem", GET)
+
+        assert len(stage.visits) == 4
+
     def test_they_can_not_be_had(self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("AWS_PROFILE", "nobody's")
-        monkeypatch.setattr(transport, "_session", botocore.session.Session)
+        monkeypatch.setattr(credentials, "_session", cache(botocore.session.Session))
 
         with pytest.raises(Unavailable):
             make_transport().call("GetItem", GET)

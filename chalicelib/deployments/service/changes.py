@@ -194,7 +194,12 @@ def _write_counter(tx: Transaction, change: Change, *, completes: bool) -> None:
     if change.phase is not None:
         place = CounterItem.phases[change.phase]
         actions.append(place.set(place + 1))
-    tx.update(tables.counter_ref(change.tenant, change.plan.id, shard), actions, condition, label="counter")
+    counter = tables.counter_ref(change.tenant, change.plan.id, shard)
+    if actions:
+        tx.update(counter, actions, condition, label="counter")
+    else:
+        # Counted as before, as when the first try fails before it was begun: still no change after an abort.
+        tx.check(counter, condition, label="counter")
     if change.room is not None:
         room = tables.room_ref(change.tenant, change.plan.id)
         tx.update(room, [RoomItem.begun.add(1)], RoomItem.begun < change.room, label="room")
