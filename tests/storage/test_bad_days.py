@@ -72,10 +72,8 @@ def hurry(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def is_unavailable(response: httpx2.Response) -> None:
     assert response.status_code == 503, response.text
-    assert response.json() == {
-        "error": "service unavailable",
-        "request_id": response.headers["X-MEN-RequestID"],
-    }
+    assert response.content == b""  # Mender's clients of version 4 and 5 abort at a body
+    assert response.headers["X-MEN-RequestID"]
     assert 5 <= int(response.headers["Retry-After"]) <= 15
 
 
