@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
-from functools import cache
-from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
 import pytest
-from botocore.credentials import RefreshableCredentials
 
 from chalicelib.call import running
 from chalicelib.errors import Unavailable
-from chalicelib.storage import credentials
 from chalicelib.storage.transport import Patience, Refused, Transport
 from tests.storage.conftest import MakeTransport
 from tests.storage.stage import (
@@ -311,123 +303,6 @@ class TestBatches:
 
         assert bounds[:4] == [0.02, 0.04, 0.08, 0.16]
         assert len(stage.visits) == len(bounds) < 8
-
-
-def stamps(stage: Stage) -> list[datetime]:
-    """When the stage's requests say that they were signed."""
-    dates = [headers["x-amz-date"] for headers, _ in stage.visits]
-    return [datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for date in dates]
-
-
-class TestClock:
-    """A clock that is off."""
-
-    @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"])
-    @pytest.mark.parametrize("off", [3600, -86400])
-    def test_is_corrected_for_good(self, stage: Stage, make_transport: MakeTransport, code: str, off: int):
-        theirs = formatdate(time.time() + off, usegmt=True)
-        stage.will(refusal(code, Date=theirs), answer(ITEM), answer(ITEM))
-        ours = make_transport()
-
-        assert ours.call("GetItem", GET) == ITEM
-        assert ours.call("GetItem", GET) == ITEM
-
-        first, *corrected = stamps(stage)
-        assert len(corrected) == 2
-        assert all(abs(stamp - first - timedelta(seconds=off)) < timedelta(seconds=30) for stamp in corrected)
-
-    @pytest.mark.parametrize("date", [None, "yesterday"])
-    def test_a_wrong_secret_is_not_a_wrong_clock(self, stage: Stage, make_transport: MakeTransport, date: str | None):
-        stage.will(refusal("InvalidSignatureException", Date=date or formatdate(usegmt=True)))
-
-        with pytest.raises(Refused, match="InvalidSignatureException"):
-            make_transport().call("GetItem", GET)
-
-        assert len(stage.visits) == 1
-
-    def test_a_corrected_clock_is_not_corrected_again(self, stage: Stage, make_transport: MakeTransport):
-        late = refusal("RequestExpired", Date=formatdate(time.time() + 3600, usegmt=True))
-        stage.will(late, late)
-
-        with pytest.raises(Refused, match="RequestExpired"):
-            make_transport().call("GetItem", GET)
-
-        assert len(stage.visits) == 2
-
-
-class TestCredentials:
-    """Whose signature it is."""
-
-    def test_they_are_renewed(self, stage: Stage, make_transport: MakeTransport, session: botocore.session.Session):
-        renewals: list[int] = []
-
-        def renewed() -> dict[str, str]:
-            renewals.append(1)
-            soon = datetime.now(UTC) + timedelta(seconds=5)  # so near its end that each call asks again
-            return {
-                "access_key": f"AKID{len(renewals)}",
-                "secret_key": "secret",
-                "token": f"token{len(renewals)}",
-                "expiry_time": (soon + timedelta(hours=1) * (len(renewals) - 1)).isoformat(),
-            }
-
-        session._credentials = RefreshableCredentials.create_from_metadata(renewed(), renewed, "test")
-        ours = make_transport()
-
-        ours.call("GetItem", GET)
-        ours.call("GetItem", GET)
-
-        assert [headers["x-amz-security-token"] for headers, _ in stage.visits] == ["token2", "token2"]
-        assert all("Credential=AKID2/" in headers["authorization"] for headers, _ in stage.visits)
-
-    def test_there_are_none(
-        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ):
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-            monkeypatch.setenv(name, str(tmp_path / "none"))
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setattr(credentials, "_session", cache(botocore.session.Session))
-
-        with pytest.raises(Unavailable):
-            make_transport().call("GetItem", GET)
-
-        assert stage.visits == []
-
-    def test_expired_ones_are_looked_for_anew(
-        self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
-    ):
-        found = count(1)
-
-        @cache
-        def looked_up() -> botocore.session.Session:
-            own = botocore.session.Session()
-            own.set_credentials(f"AKID{next(found)}", "secret", "token")
-            return own
-
-        monkeypatch.setattr(credentials, "_session", looked_up)
-        stage.will(refusal("ExpiredTokenException"), answer(ITEM))
-
-        assert make_transport().call("GetItem", GET) == ITEM
-
-        used = [headers["authorization"].partition("Credential=")[2].partition("/")[0] for headers, _ in stage.visits]
-        assert used == ["AKID1", "AKID2"]
-
-    def test_there_are_no_newer_ones(self, stage: Stage, make_transport: MakeTransport):
-        stage.will(*[refusal("ExpiredTokenException")] * 9)
-
-        with pytest.raises(Unavailable):
-            make_transport().call("GetItem", GET)
-
-        assert len(stage.visits) == 4
-
-    def test_they_can_not_be_had(self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setenv("AWS_PROFILE", "nobody's")
-        monkeypatch.setattr(credentials, "_session", cache(botocore.session.Session))
-
-        with pytest.raises(Unavailable):
-            make_transport().call("GetItem", GET)
 
 
 @pytest.mark.parametrize(
