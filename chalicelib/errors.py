@@ -14,6 +14,7 @@
     ├── Unprocessable         422  well formed, but it can't be done
     ├── TooManyRequests       429  come back after `retry_after` seconds
     └── Unavailable           503  a store did not answer in time; come back later
+        └── SwitchedOff       503  the server's operator has switched it off for now
 
 Services and rules raise these; ``http.endpoint``, and for websockets ``events.websocket``, turns them into responses.
 A 401 makes a device ask for a new token and a browser UI log out, so a missing right is always 403, never 401.
@@ -133,3 +134,10 @@ class Unavailable(DomainError):
 
     def __init__(self, text: str = "service unavailable", *, retry_after: int | None = None) -> None:
         super().__init__(text, headers={} if retry_after is None else {"Retry-After": str(retry_after)})
+
+
+class SwitchedOff(Unavailable):
+    """The server's operator has switched this off (``fleet.switches``). Counted as no outage: it is on purpose."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, retry_after=300)

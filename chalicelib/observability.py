@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger
 
 from chalicelib import call, settings
+from chalicelib.errors import SwitchedOff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from chalicelib.errors import DomainError
 
 _NAMESPACE: Final = "Lamplighter"
 
@@ -81,10 +84,10 @@ def count(metric: Metric) -> None:
 _REFUSALS: Final = {429: Metric.RATE_LIMITED, 503: Metric.UNAVAILABLE}
 
 
-def count_refusal(status: int) -> None:
-    """Count that the call that runs is answered with this status, if that is counted."""
-    if status in _REFUSALS:
-        count(_REFUSALS[status])
+def count_refusal(error: DomainError) -> None:
+    """Count that the call that runs is refused, where its status is counted and nobody intended it."""
+    if error.status in _REFUSALS and not isinstance(error, SwitchedOff):
+        count(_REFUSALS[error.status])
 
 
 @contextmanager

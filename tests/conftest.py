@@ -105,10 +105,11 @@ def api(sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
 
 @pytest.fixture
 def warm(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that read the tenant's control item a moment ago, and trusts it for the whole test."""
+    """A process that read the tenant's control item and the switches a moment ago, and trusts them for the test."""
     from chalicelib import settings
-    from chalicelib.fleet import control
+    from chalicelib.fleet import control, switches
 
     known = replace(settings.current(), control_cache=3600.0)
     monkeypatch.setattr(settings, "current", lambda: known)
     control.get(tenant.id, fresh=True)
+    switches.off(fresh=True)

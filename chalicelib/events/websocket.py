@@ -48,7 +48,7 @@ def _connect(event: WebsocketEvent) -> Response:
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
-        count_refusal(error.status)
+        count_refusal(error)
         answer = Response("", {**error.headers}, error.status)
         # A device acts upon the status alone, and its client may fail on a body (`endpoint.EndpointSpec.explains`).
         if device_id:

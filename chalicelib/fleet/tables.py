@@ -7,6 +7,7 @@
 | ``T#t`` | ``SEQUENCE`` | the last deployment sequence number given out |
 | ``T#t#R#<shard>`` | ``<device>`` | roster: the accepted devices, in 16 parts by the id's hash |
 | ``T#t#G#<group>`` | ``<device>`` | a device of a static group, with its status |
+| ``SWITCHES`` | ``<switch>`` | what the server's operator has switched off, for all tenants |
 | ``T#t#GROUPS`` | ``<group>`` | how many devices a group has; gone with the last one |
 """
 
@@ -109,6 +110,13 @@ class ControlItem(FleetItem):
     """Integrations that are told of events: id to scopes. ``integrations`` owns it."""
     subscribers_revision = NumberAttribute(null=True)
     """Counts changes of ``subscribers``: the condition of each next one."""
+
+
+class SwitchItem(FleetItem):
+    """Something that is switched off for every tenant; switched on again, the item is gone."""
+
+    reason = UnicodeAttribute()
+    """What callers are told."""
 
 
 class SequenceItem(FleetItem):

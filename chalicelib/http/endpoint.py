@@ -187,7 +187,7 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
         with acting(_actor(request)):
             return view(request, **values)
     except DomainError as error:
-        count_refusal(error.status)
+        count_refusal(error)
         return _refusal(error, request)
     except ConditionFailed as error:
         # A write lost a race that its service does not handle: nothing was written, the caller may try again.

@@ -104,7 +104,7 @@ def _check_data() -> None:
 def main() -> NoReturn:
     """Run, and leave with the exit code that the outcome has."""
     # Imported for their effect: they add their commands to the group.
-    from infra.manage import audit, backups, leaving, migrating, queues, server, tenants, users, vault  # noqa: F401
+    from infra.manage import audit, backups, leaving, migrating, queues, server, switches, tenants, users, vault  # noqa: F401
 
     try:
         sys.exit(manage(standalone_mode=False))

@@ -14,6 +14,8 @@ from chalicelib.artifacts import rules
 from chalicelib.artifacts.container.writer import ModuleArtifact, SourceFile
 from chalicelib.artifacts.service import uploads
 from chalicelib.errors import Conflict, Unprocessable
+from chalicelib.fleet import switches
+from chalicelib.fleet.switches import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +44,11 @@ def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes])
 
     Raises:
         BadRequest: a field breaks its rule, or the file does not arrive whole.
+        SwitchedOff: the server takes no uploads for now.
         TooLarge: the tenant has no room for it.
         Unprocessable: an artifact with its name and device types exists.
     """
+    switches.require(Switch.UPLOADS)  # before the file is read
     wanted = rules.read_generate(fields)
     artifact_id = str(uuid.uuid4())
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:

@@ -24,7 +24,8 @@ from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import queues, s3
 from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
-from chalicelib.fleet import control
+from chalicelib.fleet import control, switches
+from chalicelib.fleet.switches import Switch
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
@@ -56,8 +57,10 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
         BadRequest: a field breaks its rule, or the file is no artifact (``container.ArtifactError``).
         Conflict: an artifact with its name and dependencies exists, or one with the id that was asked for.
         TooLarge: it is larger than artifacts may be, or than the tenant has room for.
+        SwitchedOff: the server takes no uploads for now.
         Unprocessable: it does not fit into a release or a record.
     """
+    switches.require(Switch.UPLOADS)
     about = rules.read_fields(fields)
     artifact_id = about.id or str(uuid.uuid4())
     key = s3.key(tenant, "artifacts", artifact_id)
@@ -205,8 +208,10 @@ def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLi
     Raises:
         BadRequest: a field breaks its rule.
         Conflict: there is an artifact with the id that was asked for.
+        SwitchedOff: the server takes no uploads for now.
         TooLarge: the file is to be larger than artifacts may be.
     """
+    switches.require(Switch.UPLOADS)
     about = rules.read_fields(fields)
     upload_id = about.id or str(uuid.uuid4())
     key = s3.key(tenant, "artifacts", upload_id)

@@ -16,6 +16,8 @@ from chalicelib.deployments.rules import configuration as rules
 from chalicelib.deployments.rules import control_maps
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.errors import NotFound, Unprocessable
+from chalicelib.fleet import switches
+from chalicelib.fleet.switches import Switch
 from chalicelib.storage.keys import TenantId
 
 if TYPE_CHECKING:
@@ -57,12 +59,14 @@ def deploy_configuration(
     Raises:
         BadRequest: clients would not take the map.
         NotFound: there is no such device.
+        SwitchedOff: the server takes no new deployments for now.
         Unprocessable: as many deployments wait for the device as may.
         ConditionFailed: with label ``head``: read the device again and try again; or with one of the caller's own.
     """
     # Imported here: devices don't pay for it.
     from chalicelib.deployments.service import drafts
 
+    switches.require(Switch.DEPLOYMENTS)
     targets = Targets.of([device_id])
     waiters = drafts.find_waiters(tenant, targets)
     if waiters is None:

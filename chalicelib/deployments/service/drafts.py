@@ -20,8 +20,9 @@ from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import events, heads, plans, schedule
 from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
-from chalicelib.fleet import control
+from chalicelib.fleet import control, switches
 from chalicelib.fleet import heads as fleet_heads
+from chalicelib.fleet.switches import Switch
 from chalicelib.observability import Metric, count
 from chalicelib.storage import keys
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
@@ -88,8 +89,10 @@ def save(tenant: TenantId, draft: Draft) -> str:
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
+        SwitchedOff: the server takes no new deployments for now.
         Unprocessable: there is no such artifact any more, or too many deployments are unfinished.
     """
+    switches.require(Switch.DEPLOYMENTS)
     in_bucket = len(draft.targets) > limits.INLINE_TARGETS
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from chalicelib.deviceconnect.service import sending
-from chalicelib.errors import Forbidden, Unauthorized
+from chalicelib.errors import Forbidden, SwitchedOff, Unauthorized
 from chalicelib.features import Feature
-from chalicelib.fleet import control, heads
+from chalicelib.fleet import control, heads, switches
+from chalicelib.fleet.switches import Switch
 from chalicelib.rights import Permission, Rights, groups_of
 from chalicelib.storage.keys import TenantId
 
@@ -24,10 +25,12 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
 
     Raises:
         Forbidden: the rights, or the tenant's plan and add-ons, do not hold for it.
+        SwitchedOff: the server takes no sessions for now.
     """
     scopes = rights.scopes(Permission.DEVICES_CONNECT, "GET", _ROUTE.format(quote(device_id, safe="")))
     if not scopes:
         raise Forbidden("forbidden")
+    switches.require(Switch.REMOTE_ACCESS)
     control.require(tenant, Feature.TERMINAL)
     if not heads.is_within(tenant, device_id, groups_of(scopes)):
         raise Forbidden("forbidden")
@@ -67,6 +70,6 @@ def _judged(item: ConnectionItem) -> bool:
     try:
         session = useradm.require_session(TenantId(item.home), str(item.user), token, tenant)
         require_reach(tenant, session.rights, item.device)
-    except (Forbidden, Unauthorized):
+    except (Forbidden, SwitchedOff, Unauthorized):
         return False
     return True

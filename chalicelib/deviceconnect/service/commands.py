@@ -9,6 +9,8 @@ from chalicelib import actor
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
 from chalicelib.deviceconnect.service import sending
 from chalicelib.errors import NotFound
+from chalicelib.fleet import switches
+from chalicelib.fleet.switches import Switch
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -19,6 +21,7 @@ def check_update(tenant: TenantId, device_id: str) -> None:
 
     Raises:
         NotFound: it is not connected, or there is none.
+        SwitchedOff: the server sends no commands for now.
     """
     _send(tenant, device_id, "check-update")
 
@@ -28,11 +31,13 @@ def send_inventory(tenant: TenantId, device_id: str) -> None:
 
     Raises:
         NotFound: it is not connected, or there is none.
+        SwitchedOff: the server sends no commands for now.
     """
     _send(tenant, device_id, "send-inventory")
 
 
 def _send(tenant: TenantId, device_id: str, typ: str) -> None:
+    switches.require(Switch.REMOTE_ACCESS)
     who = {"user_id": actor.current().id}
     if not sending.to_device(tenant, device_id, Message(Proto.MENDER_CLIENT, typ, str(uuid.uuid4()), who)):
         raise NotFound("device not connected")

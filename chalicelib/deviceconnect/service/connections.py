@@ -14,6 +14,8 @@ from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus, pack
 from chalicelib.deviceconnect.service import admitting, recordings, sending, watching
 from chalicelib.errors import NotFound, Unavailable
+from chalicelib.fleet import switches
+from chalicelib.fleet.switches import Switch
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
@@ -42,8 +44,10 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
     """A device's websocket opens. An older one of the same device is closed.
 
     Raises:
+        SwitchedOff: the server takes no websockets for now.
         Unavailable: the device kept connecting elsewhere at the same time.
     """
+    switches.require(Switch.REMOTE_ACCESS)
     for _ in range(RACES):
         before = tables.find_state(tenant, device_id)
         item = tables.connection_ref(connection)

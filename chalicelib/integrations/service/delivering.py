@@ -25,6 +25,8 @@ import msgspec
 
 from chalicelib import clock, outbound
 from chalicelib.aws import vault
+from chalicelib.fleet import switches
+from chalicelib.fleet.switches import Switch
 from chalicelib.integrations.rules import attempts
 from chalicelib.integrations.rules import events as rules
 from chalicelib.integrations.service.emitting import Wake
@@ -59,7 +61,12 @@ def tick(now: datetime) -> None:
 
 
 def deliver(tenant: TenantId, integration: str) -> None:
-    """Tell an integration of the events that wait for it; nothing to do if another worker is at it."""
+    """Tell an integration of the events that wait for it; nothing to do if another worker is at it.
+
+    While webhooks are switched off, events stay where they are, and the schedule sends the next worker.
+    """
+    if switches.is_off(Switch.WEBHOOKS):
+        return
     lane = Lane(tenant, integration)
     lease = str(uuid.uuid4())
     now = clock.now()

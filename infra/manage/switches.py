@@ -1,0 +1,50 @@
+"""``manage switch ...``: stop a part of the server for everybody while something is being investigated."""
+
+from __future__ import annotations
+
+import click
+
+from chalicelib.fleet.switches import Switch
+from infra.manage.cli import Result, command, manage
+
+_NAME = click.argument("name", type=click.Choice([str(each) for each in Switch]))
+
+
+@manage.group()
+def switch() -> None:
+    """Stop a part of the server for every tenant, and start it again."""
+
+
+@command(switch, "list")
+def list_all() -> Result:
+    """Show what is on and what is off."""
+    from chalicelib.fleet import switches
+
+    off = switches.off(fresh=True)
+    document = [{"switch": str(each), "on": each not in off, "reason": off.get(each, "")} for each in Switch]
+    lines = [f"{each}  {'off: ' + off[each] if each in off else 'on'}" for each in Switch]
+    return Result("\n".join(lines), document)
+
+
+@command(switch, "off")
+@_NAME
+@click.option("--reason", required=True, help="What callers are told, such as 'we are looking into a fault'.")
+def off(name: str, reason: str) -> Result:
+    """Stop NAME for every tenant. Running functions notice within seconds (LAMPLIGHTER_CONTROL_CACHE).
+
+    What it stops is refused with 503 and a Retry-After of five minutes. Devices go on polling and updating.
+    """
+    from chalicelib.fleet import switches
+
+    switches.turn_off(Switch(name), reason)
+    return Result(f"{name} is off", {"switch": name, "on": False, "reason": reason})
+
+
+@command(switch, "on")
+@_NAME
+def on(name: str) -> Result:
+    """Start NAME again."""
+    from chalicelib.fleet import switches
+
+    switches.turn_on(Switch(name))
+    return Result(f"{name} is on", {"switch": name, "on": True, "reason": ""})
