@@ -32,8 +32,12 @@ bp = Blueprint(__name__)
 _PREFIX = settings.current().queue_prefix
 
 
-def _worker(queue: Queue) -> Callable[[Worker], Callable[[SQSEvent], None]]:
-    """Let a function work on a queue, each message as a call of its own with the id of the call that sent it."""
+def _worker(queue: Queue, *, at_once: int) -> Callable[[Worker], Callable[[SQSEvent], None]]:
+    """Let a function work on a queue, each message as a call of its own with the id of the call that sent it.
+
+    ``at_once``: how many of these calls may run at the same time. All functions of an account share its concurrency,
+    1,000 calls as it comes: a backlog of messages must not take it from devices. SQS keeps what has to wait.
+    """
 
     def decorate(work: Worker) -> Callable[[SQSEvent], None]:
         @functools.wraps(work)
@@ -43,7 +47,7 @@ def _worker(queue: Queue) -> Callable[[Worker], Callable[[SQSEvent], None]]:
                     work(record.body)
 
         registered: Callable[[SQSEvent], None] = bp.on_sqs_message(
-            queue=_PREFIX + queue, batch_size=1, name=str(queue)
+            queue=_PREFIX + queue, batch_size=1, name=str(queue), maximum_concurrency=at_once
         )(run)
         return registered
 
@@ -56,7 +60,7 @@ def _request_id(record: SQSRecord) -> str:
     return str(sender.get("stringValue") or message["messageId"])
 
 
-@_worker(Queue.DECOMMISSIONS)
+@_worker(Queue.DECOMMISSIONS, at_once=10)
 def on_decommission(body: str) -> None:
     """Clear decommissioned devices out."""
     from chalicelib.devauth import service as devauth
@@ -65,7 +69,7 @@ def on_decommission(body: str) -> None:
     devauth.clear_out(message.tenant, message.device_id)
 
 
-@_worker(Queue.MAILS)
+@_worker(Queue.MAILS, at_once=10)
 def on_mail(body: str) -> None:
     """Send mails; those about an account or about alerts are written here too."""
     from chalicelib.aws import mail
@@ -81,7 +85,7 @@ def on_mail(body: str) -> None:
             mail.deliver(letter)
 
 
-@_worker(Queue.DELIVERIES)
+@_worker(Queue.DELIVERIES, at_once=40)
 def on_delivery(body: str) -> None:
     """Tell integrations of events."""
     from chalicelib.integrations.service import delivering
@@ -90,7 +94,7 @@ def on_delivery(body: str) -> None:
     delivering.deliver(message.tenant, message.integration)
 
 
-@_worker(Queue.REMOVALS)
+@_worker(Queue.REMOVALS, at_once=2)
 def on_removal(body: str) -> None:
     """Erase the data of removed tenants."""
     from chalicelib.events import erasure
@@ -100,7 +104,7 @@ def on_removal(body: str) -> None:
     tenantadm.erase(message.tenant, erasure.steps())
 
 
-@_worker(Queue.SNAPSHOTS)
+@_worker(Queue.SNAPSHOTS, at_once=10)
 def on_snapshot(body: str) -> None:
     """Build the snapshots that searches of the inventory read."""
     from chalicelib.inventory.service import building as inventory
@@ -110,7 +114,7 @@ def on_snapshot(body: str) -> None:
         pass
 
 
-@_worker(Queue.UPLOADS)
+@_worker(Queue.UPLOADS, at_once=20)
 def on_upload(body: str) -> None:
     """Make artifacts of direct uploads."""
     from chalicelib.artifacts import service as artifacts

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+from chalice.app import SQSEventConfig
 
 from chalicelib.aws.queues import Queue
 from infra.deploy.policies import READ
@@ -104,3 +105,15 @@ def test_the_stages_differ_in_their_name_alone() -> None:
     }
 
     assert len(plain) == 1
+
+
+def test_workers_leave_most_of_the_accounts_concurrency_to_devices() -> None:
+    from app import app
+
+    workers = [source for source in app.event_sources if isinstance(source, SQSEventConfig)]
+    most = {str(each.queue).rpartition("-")[2]: each.maximum_concurrency or 0 for each in workers}
+
+    assert most.keys() == set(Queue)
+    assert min(most.values()) >= 2, "the least that Lambda takes"
+    assert sum(most.values()) < 100
+    assert f"start {sum(most.values())} calls at once" in (ROOT / "docs/install.md").read_text()
