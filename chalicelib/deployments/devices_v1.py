@@ -85,6 +85,7 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     permission=None,
     body=Log,
     body_limit=limits.DEPLOYMENT_LOG,
+    repair=service.complete_log,
 )
 def store_log(request: Request, id: str) -> Reply:
     """Keep the log of a failed deployment."""

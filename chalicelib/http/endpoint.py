@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 View = Callable[..., Reply]
+Repair = Callable[[bytes], bytes | None]
 _bound: list[Chalice] = []
 _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
 """Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
@@ -64,6 +65,7 @@ class EndpointSpec(msgspec.Struct, frozen=True):
     streams_body: bool
     stream_limit: int
     body_error: str
+    repair: Repair | None
     feature: Feature | None
     device: str | None
     release: str | None
@@ -102,6 +104,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     body_limit: int = limits.BODY,
     stream_limit: int = 0,
     body_error: str = "failed to decode request body: ",
+    repair: Repair | None = None,
     feature: Feature | None = None,
     device: str | None = None,
     release: str | None = None,
@@ -122,6 +125,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         body_limit: bytes; beyond it 413.
         stream_limit: bytes; above 0 the body is read through ``Request.stream()`` and may be larger than an event.
         body_error: what the text of a decoding error begins with.
+        repair: what to read instead of a JSON body that can't be decoded; None from it: nothing, the body is refused.
         feature: what the tenant's plan or add-ons must include (403 otherwise); None for what every tenant has.
         device: the path variable that is a device's id: users whose right ends at some groups get 403 for others.
         release: the path variable that is a release's name: the same for rights that end at release tags.
@@ -145,6 +149,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         streams_body=streams,
         stream_limit=stream_limit,
         body_error=body_error,
+        repair=repair,
         feature=feature,
         device=device,
         release=release,
@@ -293,7 +298,17 @@ def _read_body(spec: EndpointSpec, request: Request) -> None:
         raise TooLarge("http: request body too large")
     if spec.body is not bytes:
         content.require_json(request.headers.get("content-type"), request.raw)
-        request.body = content.decode(request.raw, spec.body, prefix=spec.body_error)
+        request.body = _decoded(spec, request.raw)
+
+
+def _decoded(spec: EndpointSpec, raw: bytes) -> Any:
+    try:
+        return content.decode(raw, spec.body, prefix=spec.body_error)
+    except BadRequest:
+        repaired = spec.repair(raw) if spec.repair is not None else None
+        if repaired is None:
+            raise
+    return content.decode(repaired, spec.body, prefix=spec.body_error)
 
 
 def _refusal(error: DomainError, request: Request) -> Reply:

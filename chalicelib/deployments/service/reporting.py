@@ -172,6 +172,14 @@ def _note(tenant: TenantId, plan: Plan, device_id: str, substate: str | None, ac
         tables.row_ref(tenant, plan.id, device_id).update(actions, RowItem.pk.exists())
 
 
+def complete_log(raw: bytes) -> bytes | None:
+    """What is whole of a log that arrived cut off, marked as cut; None if it is not the beginning of a log."""
+    # Imported here: few logs are cut off.
+    from chalicelib.deployments.rules import cut_logs
+
+    return cut_logs.completed(raw, timestamp=clock.rfc3339(clock.now()))
+
+
 def store_log(tenant: TenantId, device_id: str, deployment: str, messages: list[LogMessage]) -> None:
     """Keep the log of a device's deployment, in place of an earlier one.
 
