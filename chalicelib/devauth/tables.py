@@ -28,6 +28,7 @@ from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import ListIndex
+from chalicelib.storage.settled import settled
 from chalicelib.tiers import PerTier, Tier
 
 if TYPE_CHECKING:
@@ -144,10 +145,18 @@ def identity_of_set(tenant: TenantId, set_id: str) -> str | None:
 def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by status, then id; of these statuses, or of all.
 
-    Rows before ``start`` are read and thrown away: DynamoDB knows no offset.
+    Rows before ``start`` are read and thrown away: DynamoDB knows no offset. Several statuses take several queries,
+    which are read again if a device changes its status meanwhile.
     """
-    rows = islice(_walk(tenant, sorted(set(statuses)), stop), start, stop)
-    return [_device(item) for item in rows]
+    wanted = sorted(set(statuses))
+
+    def read() -> list[Device]:
+        found = {item.device_id: item for item in islice(_walk(tenant, wanted, stop), stop)}
+        return [_device(item) for item in islice(found.values(), start, stop)]
+
+    if len(wanted) <= 1:
+        return read()
+    return settled(read, lambda devices: [(device.id, device.standing.status) for device in devices])
 
 
 def _walk(tenant: TenantId, statuses: Iterable[str], stop: int) -> Iterator[DeviceItem]:

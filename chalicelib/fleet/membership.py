@@ -14,6 +14,7 @@ from chalicelib.fleet.heads import facts_changed
 from chalicelib.fleet.tables import ACCEPTED, DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.observability import Metric, count
 from chalicelib.storage import erasing, keys
+from chalicelib.storage.settled import settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -137,12 +138,18 @@ def group_members(
 
 
 def statuses_of_members(tenant: TenantId, groups: Iterable[str]) -> dict[str, str]:
-    """The status of every device of some groups, by id; a megabyte of rows a round trip."""
-    found = {}
-    for group in groups:
-        for row in GroupMemberItem.query(keys.partition(tenant, "G", group), consistent_read=True):
-            found[keys.last_part(row.sk)] = row.status
-    return found
+    """The status of every device of some groups, by id; a megabyte of rows a round trip.
+
+    Several groups are read again if a device moves between them meanwhile.
+    """
+    wanted = sorted(set(groups))
+
+    def read() -> dict[str, str]:
+        partitions = (keys.partition(tenant, "G", group) for group in wanted)
+        rows = (row for pk in partitions for row in GroupMemberItem.query(pk, consistent_read=True))
+        return {keys.last_part(row.sk): row.status for row in rows}
+
+    return read() if len(wanted) <= 1 else settled(read, frozenset)
 
 
 def accepted_devices(tenant: TenantId) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from chalicelib import limits
 from tests.devauth.fleet import device_path
 from tests.integrations.conftest import BASE, SECRET, Hooks, register, webhook
+from tests.support.moving import each_moment
 
 URL = "https://hooks.example/a?b=c"
 INTEGRATIONS = f"{BASE}/integrations"
@@ -250,3 +252,18 @@ def test_inventory_events_belong_to_a_plan(api, tenant):
     service.set_plan(tenant.id, plan="os")
     assert api.post(INTEGRATIONS, json=webhook(URL, scopes=["inventory"])).status_code == 403
     assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 201
+
+
+def test_n4_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, world, server):
+    hook = hooks()
+
+    def changes() -> Iterator[Callable[[], object]]:
+        while True:
+            world.device()
+            yield server.drain
+
+    wanted = {"integration_id": hook.id, "per_page": 100}
+    for answer in each_moment(lambda: world.api.get(f"{BASE}/events", params=wanted), changes()):
+        ids = [event["id"] for event in answer.json()]
+        assert len(ids) == len(set(ids))
+        assert ids == [event["id"] for event in hook.events(per_page=100)]

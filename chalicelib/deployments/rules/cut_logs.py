@@ -71,7 +71,7 @@ def completed(raw: bytes, *, timestamp: str) -> bytes | None:
 
 
 def _signs(text: str) -> str | None:
-    """The signs of JSON text, with an ``s`` for each string, the last of which may be cut off; None if it is no JSON."""
+    """The signs of JSON text, with an ``s`` for each string, of which the last may be cut off; None if it is none."""
     found, at = "", 0
     while at < len(text):
         token = _TOKEN.match(text, at)

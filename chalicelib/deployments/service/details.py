@@ -12,6 +12,7 @@ from chalicelib.deployments.service import plans, showing
 from chalicelib.deployments.service.reach import ALL, Reach, devices_within
 from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory
 from chalicelib.errors import NotFound
+from chalicelib.storage.settled import settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _NOT_FOUND = "Deployment not found"
+_READ_WHOLE = 1_000
+"""Rows of a deployment up to which all are read for a page: less than a megabyte, which one query reads."""
 
 
 def show(tenant: TenantId, deployment: str) -> Deployment:
@@ -73,7 +76,7 @@ def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
     item = _require(tenant, deployment)
     found = list(plans.of(tenant, item).targets)
     if item.dynamic:
-        found = [row.device_id for row in tables.list_rows(tenant, deployment)]
+        found = [row.device_id for row in tables.all_rows(tenant, deployment)]
     inside = devices_within(tenant, found, groups)
     return [each for each in found if each in inside]
 
@@ -89,7 +92,7 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
-    rows = _rows_within(tenant, tables.list_rows(tenant, deployment), groups)
+    rows = _rows_within(tenant, tables.all_rows(tenant, deployment), groups)
     shown = showing.show_rows(tenant, rows, {deployment: item})
     if item.in_bucket or not item.is_open:
         return shown
@@ -103,6 +106,8 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
 
 def _rows_within(tenant: TenantId, rows: Iterable[RowItem], groups: Names | None) -> list[RowItem]:
     found = list(rows)
+    if groups is None:
+        return found
     inside = devices_within(tenant, (row.device_id for row in found), groups)
     return [row for row in found if row.device_id in inside]
 
@@ -117,21 +122,32 @@ def devices_page(
 ) -> tuple[list[DeploymentDevice], int]:
     """Rows ``start`` to ``stop`` of the devices that have asked so far, by status, and how many there are.
 
-    Of all statuses, or those ``wanted``. With ``groups``, of those that are in one now: then all rows are read.
+    Of all statuses, or those ``wanted``. With ``groups``, of those that are in one now: then all rows are read, as they
+    are of small deployments. Of large ones the page is read by status, and read again if it changes meanwhile.
 
     Raises:
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
     stored = frozenset(Status) if wanted is None else stored_for(wanted, aborted=bool(item.aborted))
-    if groups is not None:
-        every = (row for row in tables.list_rows(tenant, deployment) if Status(row.status) in stored)
+    if groups is not None or tables.read_counts([item]).get(deployment, showing.NONE).rows <= _READ_WHOLE:
+        every = (row for row in tables.all_rows(tenant, deployment) if Status(row.status) in stored)
         inside = _rows_within(tenant, every, groups)
-        return showing.show_rows(tenant, inside[start:stop], {deployment: item}), len(inside)
-    counts = tables.read_counts([item]).get(deployment, showing.NONE)
-    total = sum(counts.by_status.get(status, 0) for status in stored)
-    rows = list(_rows_between(tenant, deployment, stored, counts, start, stop))
+        rows, total = inside[start:stop], len(inside)
+    else:
+        rows, total = settled(
+            lambda: _page_by_status(tenant, item, stored, start, stop),
+            lambda page: ([row.device_id for row in page[0]], page[1]),
+        )
     return showing.show_rows(tenant, rows, {deployment: item}), total
+
+
+def _page_by_status(
+    tenant: TenantId, item: DeploymentItem, stored: frozenset[Status], start: int, stop: int
+) -> tuple[list[RowItem], int]:
+    counts = tables.read_counts([item]).get(item.deployment_id, showing.NONE)
+    rows = {row.device_id: row for row in _rows_between(tenant, item.deployment_id, stored, counts, start, stop)}
+    return list(rows.values()), sum(counts.by_status.get(status, 0) for status in stored)
 
 
 def _rows_between(

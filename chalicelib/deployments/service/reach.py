@@ -74,8 +74,7 @@ class Reach:
 
     def _in(self, groups: frozenset[str]) -> frozenset[str]:
         if groups not in self._members:
-            members = (each for group in groups for each in membership.group_members(self._tenant, group))
-            self._members[groups] = frozenset(members)
+            self._members[groups] = frozenset(membership.statuses_of_members(self._tenant, groups))
         return self._members[groups]
 
 

@@ -44,6 +44,7 @@ from chalicelib.deployments.tables.items import (
 )
 from chalicelib.deployments.tables.leaving import erase
 from chalicelib.deployments.tables.reads import (
+    all_rows,
     count_rows_of_device,
     due_items,
     find_configuration,
@@ -71,6 +72,7 @@ __all__ = [
     "RoomItem",
     "RowItem",
     "active_ref",
+    "all_rows",
     "configuration_ref",
     "count_rows_of_device",
     "counter_of",

@@ -132,11 +132,19 @@ def list_deployments(
     )
 
 
-def list_rows(
-    tenant: TenantId, deployment: str, status: Status | None = None, *, limit: int | None = None
-) -> Iterable[RowItem]:
-    """A deployment's rows by status, then device; all or those of one stored status."""
-    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#") if status is not None else None
+def all_rows(tenant: TenantId, deployment: str) -> list[RowItem]:
+    """A deployment's rows by status, then device, as they are now.
+
+    They are read by device, which never changes: a row is in there once, whatever its status becomes meanwhile. The
+    index by status may have a row that is just changing twice, or not at all.
+    """
+    rows = RowItem.query(deployment_pk(tenant, deployment), RowItem.sk.startswith("ROW#"), consistent_read=True)
+    return sorted(rows, key=lambda row: str(row.state_sk))
+
+
+def list_rows(tenant: TenantId, deployment: str, status: Status, *, limit: int) -> Iterable[RowItem]:
+    """A deployment's first rows of one stored status, by device."""
+    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#")
     return RowItem.state.query(deployment_pk(tenant, deployment), prefix, limit=limit)
 
 

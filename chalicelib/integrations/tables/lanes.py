@@ -7,9 +7,8 @@ time of the next attempt. A backlog of any size so comes due as one item.
 
 from __future__ import annotations
 
-import heapq
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -149,14 +148,22 @@ def drop(item: WaitingItem) -> None:
 
 
 def places(lane: Lane, start: int, stop: int) -> list[Place]:
-    """Rows ``start`` to ``stop`` of the integration's events, the newest first, waiting or done."""
-    found = [
-        DoneItem.query(lane.partition, DoneItem.sk.startswith(f"{prefix}#"), scan_index_forward=False, limit=stop)
+    """Rows ``start`` to ``stop`` of the integration's events, the newest first, waiting or done.
+
+    What waits is read first: an event that is done meanwhile is then found twice, which shows, and never missed.
+    """
+    found = {
+        Place.of(item.sk): None
         for prefix in (_WAITS, _DONE)
-    ]
-    both = ((Place.of(item.sk) for item in rows) for rows in found)
-    merged = heapq.merge(*both, key=lambda place: (place.order, place.event), reverse=True)
-    return list(islice(merged, start, stop))
+        for item in DoneItem.query(
+            lane.partition,
+            DoneItem.sk.startswith(f"{prefix}#"),
+            consistent_read=True,
+            scan_index_forward=False,
+            limit=stop,
+        )
+    }
+    return sorted(found, key=lambda place: (place.order, place.event), reverse=True)[start:stop]
 
 
 # --- who has a lane -------------------------------------------------------------------------------

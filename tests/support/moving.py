@@ -1,0 +1,49 @@
+"""Changes in the middle of a list: between any two of the reads that it is put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.storage import connection
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@contextmanager
+def between(number: int, change: Callable[[], object]) -> Iterator[list[str]]:
+    """Make a change after the block's read of this number; the reads of the block."""
+    reads: list[str] = []
+    is_ours = False
+
+    def observe(operation: str, _request: dict[str, Any], _answer: dict[str, Any]) -> None:
+        nonlocal is_ours
+        if is_ours:
+            return
+        reads.append(operation)
+        if len(reads) == number:
+            is_ours = True
+            change()
+            is_ours = False
+
+    connection.observers.append(observe)
+    try:
+        yield reads
+    finally:
+        connection.observers.remove(observe)
+
+
+def each_moment(
+    read: Callable[[], httpx2.Response], changes: Iterator[Callable[[], object]]
+) -> Iterator[httpx2.Response]:
+    """The answers of a list with a change after its first read, after its second, and so on."""
+    number, reads = 0, [""]
+    while number < len(reads):
+        number += 1
+        with between(number, next(changes)) as reads:
+            answer = read()
+        assert answer.status_code == 200, answer.text
+        yield answer
+    assert number > 2
