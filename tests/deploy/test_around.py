@@ -207,6 +207,25 @@ def test_the_firewall_counts_the_ways_in_that_need_no_token() -> None:
             assert any(counts(each, written) for each in matches), written
 
 
+def test_the_firewall_of_the_api_has_the_rules_of_the_edge() -> None:
+    api = read(FOLDER / "firewall.yaml")["Resources"]["Firewall"]["Properties"]
+
+    assert api["Rules"] == EDGE["Firewall"]["Properties"]["Rules"]
+    assert api["Scope"] == "REGIONAL"
+    assert api["VisibilityConfig"]["SampledRequestsEnabled"] is False
+
+
+def test_backups_are_of_this_stage_outlive_their_stack_and_can_be_copied() -> None:
+    made = read(FOLDER / "backups.yaml")["Resources"]
+    [rule] = made["Plan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
+
+    assert made["Vault"]["DeletionPolicy"] == made["Vault"]["UpdateReplacePolicy"] == "Retain"
+    assert made["Tables"]["Properties"]["BackupSelection"]["Resources"] == [
+        {"Fn::Sub": "arn:${AWS::Partition}:dynamodb:*:*:table/lamplighter-${Stage}-*"}
+    ]
+    assert rule["CopyActions"]["Fn::If"][1][0]["DestinationBackupVaultArn"] == {"Ref": "Copies"}
+
+
 def spellings(path: str) -> set[str]:
     """A path as somebody may write it who wants to be taken for somebody else, and be served all the same."""
     first, second, rest = path[1:].split("/", 2)

@@ -124,6 +124,7 @@ def test_the_page_of_the_templates_has_the_same_prices() -> None:
         "alarms": round(cost.ALARMS * PRICES["alarm"].dollars),
         "door-balancer": round(DOORS["load balancer"](0)),
         "edge": round(PRICES["rules"].dollars),
+        "firewall": round(PRICES["rules"].dollars),
         "relay": round(bill(Fleet(0), relays=2).parts["relays"]),
     }
 
