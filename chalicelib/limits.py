@@ -16,6 +16,7 @@ LAMBDA_PAYLOAD = 6 * MIB  # AWS: request and response of a Lambda function, base
 BALANCER_PAYLOAD = 1 * MIB  # AWS: the same behind a load balancer
 PER_PAGE_DEFAULT = 20  # Mender
 PER_PAGE_MAX = 500  # Mender
+QUERY_VALUES = 500  # own: values of one repeated query parameter; a URL of UUIDs holds fewer
 JSON_DEPTH = 64  # own: deeper documents are refused before they are walked
 REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copied into every log line
 
@@ -27,6 +28,7 @@ OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
 ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
 PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB
 AUTH_SETS_PER_DEVICE = 20  # own: every key that claims an identity is kept until someone decides on it
+DEVICE_IDS = 1000  # own: ids of devices in one search; twice what the largest page shows
 TEST_DEVICES = 10  # Mender: of one tenant
 FLAG_CHANGES = 20  # Mender: of one tenant in a day
 
@@ -37,6 +39,7 @@ ATTRIBUTE_NAME = 1024  # Mender
 ATTRIBUTE_VALUE = 64 * KIB  # own
 INVENTORY_ITEM = 300 * KIB  # own: DynamoDB ends at 400 KB
 GROUP_NAME = 256  # Mender
+GROUP_DEVICES = 5000  # own: devices that one call puts into a group or takes out of it
 SEARCH_TEXT = 255  # own: characters of a text that is searched for
 SEARCH_SORT = 20  # own: attributes to sort by
 SNAPSHOT_CHANGES = 500  # own: changed devices below which a tenant needs no new snapshot; or 1 % of its devices
@@ -70,6 +73,7 @@ UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may w
 
 # Deployments
 DEPLOYMENT_NAME = 256  # Mender
+DEPLOYMENT_DEVICES = 20_000  # own: devices that a new deployment lists; for more there are groups, filters and all devices
 OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
 HEAD_DEPLOYMENT_TARGETS = 5  # own: up to here a deployment waits on the devices' own head items
 HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)

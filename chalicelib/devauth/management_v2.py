@@ -17,7 +17,7 @@ from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
-from chalicelib.limits import TEST_DEVICES
+from chalicelib.limits import DEVICE_IDS, TEST_DEVICES
 from chalicelib.rights import Permission
 from chalicelib.tiers import Tier
 
@@ -66,12 +66,18 @@ def _many(value: str | list[str] | None) -> list[str]:
 
 
 def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply:
+    if len(ids) > DEVICE_IDS:
+        raise BadRequest(f"id: too many ids (max: {DEVICE_IDS}); ask for fewer at a time")
     page = paging.read_page(request)
+    # A set: a body may name the same status any number of times.
+    known = set(statuses) & set(Status)
     # One row more than the page tells whether another follows.
-    if ids:
-        devices = service.selected(request.tenant, ids, statuses, page.start, page.stop + 1, request.groups)
+    if statuses and not known:
+        devices = []
+    elif ids:
+        devices = service.selected(request.tenant, ids, known, page.start, page.stop + 1, request.groups)
     else:
-        devices = service.listed(request.tenant, statuses, page.start, page.stop + 1, request.groups)
+        devices = service.listed(request.tenant, known, page.start, page.stop + 1, request.groups)
     more = len(devices) > page.size
     return Reply(
         200,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from chalicelib import limits, settings
+from chalicelib.errors import BadRequest
 from chalicelib.http import body as bodies
 from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
@@ -35,8 +36,15 @@ class Query(msgspec.Struct, frozen=True):
         return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
-        """All values of a parameter, in order."""
-        return list(self.multi.get(name, ()))
+        """All values of a parameter, in order.
+
+        Raises:
+            BadRequest: there are too many.
+        """
+        values = self.multi.get(name, [])
+        if len(values) > limits.QUERY_VALUES:
+            raise BadRequest(f"{name}: too many values (max: {limits.QUERY_VALUES})")
+        return list(values)
 
     def flag(self, name: str) -> bool | None:
         """A boolean parameter as Go reads one; None when absent or no boolean."""

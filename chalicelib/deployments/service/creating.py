@@ -38,7 +38,7 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str
     """Deploy to listed devices, or to all that are accepted now. Returns the deployment's id.
 
     Raises:
-        BadRequest: not exactly one way of choosing devices, or nobody chosen.
+        BadRequest: not exactly one way of choosing devices, nobody chosen, or more devices listed than one call may.
         Conflict: an unfinished deployment has the same parameters.
         Forbidden: none of the scopes holds it.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
@@ -46,6 +46,11 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str
     if wanted.all_devices == bool(wanted.devices):
         raise BadRequest(
             "Validating request body: Invalid deployments definition: provide either devices or all_devices"
+        )
+    if len(wanted.devices or ()) > limits.DEPLOYMENT_DEVICES:
+        raise BadRequest(
+            "Validating request body: Invalid deployments definition: devices: too many to list "
+            f"(max: {limits.DEPLOYMENT_DEVICES}); deploy to a group, a filter or all devices instead"
         )
     require_reach(tenant, scopes, wanted.artifact_name, devices=set(wanted.devices or ()))
     if wanted.all_devices:

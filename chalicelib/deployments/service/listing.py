@@ -109,7 +109,8 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment
         items = sorted(found, key=lambda item: int(item.sequence), reverse=wanted.newest_first)
     else:
         items = tables.list_deployments(tenant, is_open=wanted.is_open, newest_first=wanted.newest_first)
-    matching = [item for item in items if _matches(item, wanted) and reach.takes(item)]
+    words = frozenset(word for text in wanted.search for word in text.lower().split())
+    matching = [item for item in items if _matches(item, wanted, words) and reach.takes(item)]
     if wanted.statuses in {frozenset(), _FINISHED}:
         return [item for item in matching if not (wanted.statuses and item.is_open)]
     counts = tables.read_counts((item for item in matching if item.is_open), recent=True)
@@ -120,11 +121,10 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment
     ]
 
 
-def _matches(item: DeploymentItem, wanted: Wanted) -> bool:
+def _matches(item: DeploymentItem, wanted: Wanted, words: frozenset[str]) -> bool:
     if wanted.kind and item.kind != wanted.kind:
         return False
     if wanted.search:
-        words = [word for text in wanted.search for word in text.lower().split()]
         text = f"{item.name} {item.artifact_name}".lower()
         if not any(word in text for word in words):
             return False

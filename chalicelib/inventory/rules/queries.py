@@ -26,7 +26,7 @@ def of_list(params: Mapping[str, list[str]]) -> Query:
     """The query of the v1 list: any parameter that is not the list's own is ``scope/name=value``.
 
     Raises:
-        BadRequest: a direction or a flag is none.
+        BadRequest: there are too many filters, or a direction or a flag is none.
     """
     predicates = [
         Predicate(*_place(key), "$in", matching.options(_readings(value.removeprefix("eq:"))))
@@ -34,6 +34,8 @@ def of_list(params: Mapping[str, list[str]]) -> Query:
         if key not in _OWN
         for value in values
     ]
+    if len(predicates) > limits.FILTER_TERMS:
+        raise BadRequest(f"too many filters (max: {limits.FILTER_TERMS})")
     predicates += [Predicate(SYSTEM, "group", "$eq", group) for group in params.get("group", [])[:1]]
     for text in params.get("has_group", [])[:1]:
         flag = _FLAGS.get(text.lower())
@@ -76,6 +78,8 @@ def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, 
     """
     if len(text) > limits.SEARCH_TEXT:
         raise BadRequest(f"validation failed: text: too long (max: {limits.SEARCH_TEXT})")
+    if ids and len(ids) > limits.DEVICE_IDS:
+        raise BadRequest(f"validation failed: device_ids: too many (max: {limits.DEVICE_IDS})")
     if len(sort) > limits.SEARCH_SORT:
         raise BadRequest(f"validation failed: sort: too many (max: {limits.SEARCH_SORT})")
     return Query(

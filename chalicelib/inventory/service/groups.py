@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, Forbidden, NotFound, Unavailable
 from chalicelib.fleet import heads as fleet_heads
@@ -77,7 +78,7 @@ def put_many(tenant: TenantId, group: str, device_ids: list[str], reach: Reach =
     """Put devices into a group; ids of no device are passed over, and of those that the caller may not reach.
 
     Raises:
-        BadRequest: there is no id, or a group may not be called so.
+        BadRequest: there is no id, there are too many, or a group may not be called so.
         Forbidden: the caller may not reach the group.
     """
     return _move(tenant, _some(device_ids), _target(group, reach), _any_in(reach))
@@ -87,7 +88,7 @@ def take_out(tenant: TenantId, group: str, device_ids: list[str], reach: Reach =
     """Take devices out of a group; those in another are passed over, and all if the caller may not reach it.
 
     Raises:
-        BadRequest: there is no id, or a group may not be called so.
+        BadRequest: there is no id, there are too many, or a group may not be called so.
     """
     groups.check_name(group)
     return _move(tenant, _some(device_ids), None, _all_of(group, reach))
@@ -126,6 +127,8 @@ def _all_of(group: str, reach: Reach) -> Callable[[DeviceHead], bool]:
 def _some(device_ids: list[str]) -> list[str]:
     if not device_ids:
         raise BadRequest("no device IDs present in payload")
+    if len(device_ids) > limits.GROUP_DEVICES:
+        raise BadRequest(f"too many device IDs (max: {limits.GROUP_DEVICES}); send fewer at a time")
     return device_ids
 
 
