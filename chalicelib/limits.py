@@ -24,6 +24,27 @@ REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copie
 OUTBOUND_TIME = 10  # Mender: seconds for a whole call
 OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
 
+# Callers without an account
+NEW_DEVICES = 1000  # own: of a tenant from one network in an hour; LAMPLIGHTER_NEW_DEVICES replaces it
+PENDING_DEVICES = 10_000  # own: of a tenant; LAMPLIGHTER_PENDING_DEVICES or its setting pending_devices replaces it
+PENDING_DEVICES_MAX = 1_000_000  # own: the most that a tenant may set
+PENDING_LOOKED_AT = 100  # own: pending devices among which the oldest is looked for when there are too many
+PENDING_FIRST_SEEN = 600  # own: seconds after which a pending device that asks again is noted as seen
+PENDING_UNSEEN = 3_600  # own: seconds after which a pending device that never asked again may be dropped
+PENDING_SEEN_ACCURACY = 86_400  # own: seconds between two notes that a pending device was seen
+PENDING_LOST = 172_800  # own: seconds without such a note after which a pending device may be dropped
+SIGNUPS = 5  # own: sign-ups from one network in an hour
+SIGNUPS_IN_ALL = 200  # own: sign-ups from all networks in an hour
+MAILS_PER_ADDRESS = 5  # own: account mails that one network has sent to one address in MAILS_WINDOW seconds
+MAILS_TO_ADDRESS = (
+    20  # own: account mails of one kind to one address, whoever asks; the last of so many links is good for a while
+)
+MAILS_WINDOW = 3_600  # own
+MAILS_PER_NETWORK = 200  # own: account mails to any addresses that one network has sent in an hour
+LOGIN_FAILURES_PER_NETWORK = 1000  # own: failed logins of any addresses from one network in an hour
+SSO_LOGINS_PER_NETWORK = 300  # own: logins that one network begins at a tenant's identity providers in an hour
+SSO_LOGINS = 3000  # own: the same from all networks
+
 # Device authentication
 ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
 PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB
@@ -73,7 +94,9 @@ UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may w
 
 # Deployments
 DEPLOYMENT_NAME = 256  # Mender
-DEPLOYMENT_DEVICES = 20_000  # own: devices that a new deployment lists; for more there are groups, filters and all devices
+DEPLOYMENT_DEVICES = (
+    20_000  # own: devices that a new deployment lists; for more there are groups, filters and all devices
+)
 OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
 HEAD_DEPLOYMENT_TARGETS = 5  # own: up to here a deployment waits on the devices' own head items
 HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)
@@ -134,8 +157,6 @@ SETTINGS_DOCUMENT = 256 * KIB  # own: settings are one item
 TOKEN_NAME = 256  # own: characters
 RESET_LIFE = 3_600  # own: seconds in which a mailed link sets a new password
 VERIFICATION_LIFE = 86_400  # own: seconds in which a mailed link proves an address
-MAILS_PER_ADDRESS = 5  # own: account mails to one address in MAILS_WINDOW seconds
-MAILS_WINDOW = 3_600  # own
 SSO_PROVIDERS = 10  # own: identity providers of a tenant
 SSO_DOMAINS = 50  # own: domains of addresses that a provider is trusted with
 SSO_TEXT = 2048  # own: characters of a provider's URL, client id or secret
@@ -147,7 +168,6 @@ TENANT_NAME = 256  # own: characters
 AUDIT_DAYS_MAX = 3650  # own: days that a tenant may have audit entries kept
 DEVICE_TIMEOUT_MAX = 31_536_000  # own: seconds; a device that is silent for longer than a year is no update's concern
 ORGANIZATION = 100  # Mender: characters of a name at sign-up
-SIGNUPS = 5  # own: sign-ups from one network in an hour
 TENANT_TEXT = 4096  # own: characters of a reason or a message about a tenant
 TENANTS_PER_PAGE = 10  # Mender
 TENANT_CHILDREN = 1000  # own: of one service provider

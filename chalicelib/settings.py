@@ -8,6 +8,8 @@ from functools import cache
 
 import msgspec
 
+from chalicelib import limits
+
 
 class Settings(msgspec.Struct, frozen=True):
     """One field a setting; its variable is ``LAMPLIGHTER_<FIELD>`` in upper case. Times are in seconds."""
@@ -72,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True):
     """The same for one user; 300 suits a UI."""
     tenant_rate: int = 0
     """The same for all devices and users of one tenant together. All three are counted by each process for itself."""
+    new_devices: int = limits.NEW_DEVICES
+    """New devices of one tenant from one network (IPv4 /24, IPv6 /48) in an hour; more get 429. 0: any number."""
+    pending_devices: int = limits.PENDING_DEVICES
+    """Pending devices of a tenant that has not set its own number. Beyond it a new device takes the place of the oldest
+    that was never accepted and is no longer seen, or, if there is none, gets 401 as any other that is not accepted."""
     signup: bool = False
     """Whether strangers may make themselves a tenant on trial (``true`` or ``false``)."""
     trial_days: int = 30
@@ -83,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True):
     removal_settle: int = 600
     """Time from a tenant's removal to its last pass: longer than any call or worker that was let in before may run."""
     metrics: bool = True
-    """Whether calls write what they counted for CloudWatch (``true`` or ``false``): some 17 metrics a stage."""
+    """Whether calls write what they counted for CloudWatch (``true`` or ``false``): some 19 metrics a stage."""
     log_level: str = "INFO"
     """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
 

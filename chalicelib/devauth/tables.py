@@ -66,6 +66,8 @@ class DeviceItem(DevauthItem):
     created = TimeAttribute()
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
+    seen = TimeAttribute(null=True)
+    """When it was last noted that it asks again while it is pending."""
     decommissioning = BooleanAttribute(null=True)
     test_device = BooleanAttribute(null=True)
     version = NumberAttribute(default=1)
@@ -110,6 +112,7 @@ def _device(item: DeviceItem) -> Device:
         created=item.created,
         updated=item.updated,
         check_in=item.check_in,
+        seen=item.seen,
         decommissioning=bool(item.decommissioning),
         test_device=bool(item.test_device),
         version=int(item.version),
@@ -159,6 +162,18 @@ def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> 
     return settled(read, lambda devices: [(device.id, device.standing.status) for device in devices])
 
 
+def some_of_status(tenant: TenantId, status: str, begin: str, most: int) -> list[Device]:
+    """Up to ``most`` devices of a status: those whose ids follow ``begin``, and then the first ones. 1 or 2 queries."""
+    prefix = f"{status}#"
+    partition = keys.partition(tenant)
+    after = DeviceItem.list_sk.between(keys.sort(status, begin), f"{prefix}\uffff")
+    found = list(islice(DeviceItem.by_status.query(partition, after, limit=most), most))
+    if len(found) < most:
+        before = DeviceItem.list_sk.between(prefix, keys.sort(status, begin))
+        found += islice(DeviceItem.by_status.query(partition, before, limit=most), most - len(found))
+    return [_device(item) for item in found]
+
+
 def _walk(tenant: TenantId, statuses: Iterable[str], stop: int) -> Iterator[DeviceItem]:
     ranges: list[Any] = [DeviceItem.list_sk.startswith(f"{status}#") for status in statuses]
     for condition in ranges or [None]:
@@ -174,6 +189,7 @@ def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
     item.sets = device.standing.sets
     item.generation = device.standing.generation
     item.created, item.updated, item.check_in = device.created, device.updated, device.check_in
+    item.seen = device.seen
     item.decommissioning = device.decommissioning or None
     item.test_device = device.test_device or None
     item.version = device.version + 1
@@ -197,6 +213,12 @@ def checked_in(tx: Transaction, tenant: TenantId, device: Device, now: datetime)
     """Note that the device was here; fails with label ``device`` if it has changed."""
     actions = [DeviceItem.check_in.set(now), DeviceItem.version.set(device.version + 1)]
     tx.update(_device_ref(tenant, device.identity_hash), actions, _unchanged(device), label="device")
+
+
+def seen_again(tenant: TenantId, device: Device, now: datetime) -> None:
+    """Note that a pending device asked again, unless it has changed meanwhile."""
+    actions = [DeviceItem.seen.set(now), DeviceItem.version.set(device.version + 1)]
+    _device_ref(tenant, device.identity_hash).update_if(actions, _unchanged(device))
 
 
 def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: Device | None) -> None:

@@ -34,6 +34,8 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     goes before the one that was written before it."""
     device_timeout: Annotated[int, Meta(ge=0, le=limits.DEVICE_TIMEOUT_MAX)] = 0
     """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
+    pending_devices: Annotated[int, Meta(ge=0, le=limits.PENDING_DEVICES_MAX)] = 0
+    """Most pending devices; 0: ``settings.pending_devices``."""
 
 
 class Control(msgspec.Struct, frozen=True):

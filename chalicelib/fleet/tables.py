@@ -9,6 +9,7 @@
 | ``T#t#G#<group>`` | ``<device>`` | a device of a static group, with its status |
 | ``SWITCHES`` | ``<switch>`` | what the server's operator has switched off, for all tenants |
 | ``T#t#GROUPS`` | ``<group>`` | how many devices a group has; gone with the last one |
+| ``STRANGERS#<kind>#<tenant>#<network>`` | ``<hour>`` | what callers without an account caused in an hour; expires |
 """
 
 from __future__ import annotations
@@ -123,6 +124,13 @@ class SequenceItem(FleetItem):
     """Gives out deployment sequence numbers."""
 
     value = NumberAttribute(default=0)
+
+
+class StrangersItem(FleetItem):
+    """How much callers without an account caused; ``fleet.strangers`` owns it."""
+
+    n = NumberAttribute(default=0)
+    expires_at = NumberAttribute()
 
 
 class RosterItem(FleetItem):

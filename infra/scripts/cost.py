@@ -106,7 +106,7 @@ IDLE = 600
 LIFE = 2
 """Hours after which Lambda replaces a process that is busy; not documented by AWS."""
 QUEUES = 6
-ALARMS = 54
+ALARMS = 56
 """Metrics that the alarms of ``alarms.yaml`` watch: each is billed."""
 METRICS = len(Metric)
 """Of the app's own, where all of them are in use."""

@@ -150,6 +150,23 @@ def test_not_too_many_from_one_network(http: httpx2.Client, allowed: None, monke
     assert http.post(SIGNUP, data=form()).status_code == 202
 
 
+def test_s8_so_many_sign_up_in_an_hour_from_all_networks(
+    http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch
+):
+    from chalicelib.useradm import service as useradm
+
+    # An hour in which no other test signs up.
+    later = clock.now() + timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    monkeypatch.setattr(limits, "SIGNUPS_IN_ALL", 2)
+    monkeypatch.setattr(useradm, "network", lambda _: uuid.uuid4().hex)
+
+    answers = [http.post(SIGNUP, data=form()) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 3600
+
+
 def test_the_switch_is_true_or_false(monkeypatch: pytest.MonkeyPatch):
     for raw, wanted in (("true", True), ("1", True), ("False", False), ("0", False)):
         monkeypatch.setenv("LAMPLIGHTER_SIGNUP", raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits, settings
-from tests.useradm.conftest import LOGIN, ME, bearer, dynamodb_calls
+from tests.support.mailbox import use
+from tests.useradm.conftest import LOGIN, ME, bearer, dynamodb_calls, new_email
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,6 +230,16 @@ class TestTooManyFailures:
 
         assert sessions.login(person.email, person.password, "198.51.100.7")
         assert api.get(ME).status_code == 200
+
+    def test_s8_one_network_fails_so_often_at_all_accounts_together(self, http: httpx2.Client, person, monkeypatch):
+        monkeypatch.setattr(limits, "LOGIN_FAILURES_PER_NETWORK", 3)
+        use(monkeypatch, edge_secret="edge")
+        address = f"2001:db8:{uuid.uuid4().hex[:4]}::1"
+        http.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": address})
+        answers = [http.post(LOGIN, auth=(new_email(), "whatever")).status_code for _ in range(5)]
+
+        assert answers == [401] * 3 + [429] * 2
+        assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
     def test_a_right_guess_among_many_at_once_does_not_slip_through(self, person: Person):
         from chalicelib.useradm.service import sessions

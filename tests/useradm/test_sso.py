@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from chalicelib import limits
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
@@ -288,6 +289,16 @@ def test_a_suspended_tenant_or_a_smaller_plan_ends_logins(
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     assert http.get(f"{BASE}/oidc/{identity}/start").status_code == 404
+
+
+@pytest.mark.parametrize(("limit", "most"), [("SSO_LOGINS_PER_NETWORK", 2), ("SSO_LOGINS", 3)])
+def test_s8_so_many_logins_begin_at_a_tenants_providers(http, set_up, monkeypatch, limit: str, most: int) -> None:
+    identity = set_up()
+    monkeypatch.setattr(limits, limit, most)
+    answers = [http.get(f"{BASE}/oidc/{identity}/start") for _ in range(most + 1)]
+
+    assert [answer.status_code for answer in answers] == [302] * most + [429]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 3600
 
 
 def test_a_deleted_provider_lets_nobody_in(browser: Browser, api, provider: Provider, set_up, person: Person) -> None:

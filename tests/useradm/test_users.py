@@ -16,6 +16,7 @@ from chalicelib.useradm import service
 from chalicelib.useradm.service import sessions
 from chalicelib.useradm.tables import tokens, users
 from tests.conftest import PASSWORD
+from tests.support.mailbox import use
 from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer
 
 if TYPE_CHECKING:
@@ -211,6 +212,16 @@ class TestChange:
         right = guess(30)
         assert right.status_code == 429
         assert 0 < int(right.headers["retry-after"]) <= settings.current().login_window
+
+    def test_s14_guesses_elsewhere_do_not_keep_the_user_from_it(self, api: httpx2.Client, monkeypatch):
+        use(monkeypatch, edge_secret="edge")
+        body = {"email": new_email(), "password": "a whole new one", "current_password": "wrong"}
+        api.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": "192.0.2.1"})
+        for _ in range(settings.current().login_attempts):
+            assert api.put(ME, json=body).status_code == 422
+        assert api.put(ME, json=body).status_code == 429
+        api.headers["X-Lamplighter-Client"] = "198.51.100.1"
+        assert api.put(ME, json=body | {"current_password": PASSWORD}).status_code == 204
 
     def test_a_right_guess_forgives_wrong_ones(self, api: httpx2.Client):
         for current in [*["wrong"] * 9, PASSWORD, *["wrong"] * 9, PASSWORD]:

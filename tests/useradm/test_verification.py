@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
+from chalicelib import limits
 from tests.conftest import PASSWORD
 from tests.support.mailbox import use
 from tests.support.probe import counted
@@ -331,3 +333,44 @@ def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person
     for command in (service.reset_link, service.verify):
         with pytest.raises(NotFound):
             command(new_email())
+
+
+def _from(http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let calls come from another network, as an edge says."""
+    use(monkeypatch, edge_secret="edge")
+    http.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": address})
+
+
+def test_s14_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: Person, box: Mailbox, monkeypatch):
+    _from(http, monkeypatch, "192.0.2.1")
+    answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(7)]
+    assert answers == [202] * 5 + [429] * 2
+    _from(http, monkeypatch, "198.51.100.1")
+
+    assert http.post(f"{RESET}/start", json={"email": person.email}).status_code == 202
+    server.drain()
+    assert len(box.mails) == 6
+
+
+def test_s14_mails_from_many_networks_end_without_a_word(server, http, person: Person, box: Mailbox, monkeypatch):
+    for network in range(8):
+        _from(http, monkeypatch, f"192.0.{network}.1")
+        answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(3)]
+        assert answers == [202] * 3
+    server.drain()
+    assert len(box.mails) == limits.MAILS_TO_ADDRESS
+
+    # The last one is good: nothing that came later has replaced it.
+    body = {"secret_hash": box.secret(person.email), "password": NEW_PASSWORD}
+    assert http.post(f"{RESET}/complete", json=body).status_code == 202
+    # Another kind of mail is counted for itself.
+    assert http.post(f"{VERIFY}/start", json={"email": person.email}).status_code == 202
+
+
+def test_s8_a_network_asks_for_so_many_mails(http, monkeypatch):
+    monkeypatch.setattr(limits, "MAILS_PER_NETWORK", 3)
+    _from(http, monkeypatch, f"2001:db8:{uuid.uuid4().hex[:4]}::1")
+    answers = [http.post(f"{RESET}/start", json={"email": new_email()}) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [202] * 3 + [429] * 2
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 3600

@@ -58,7 +58,7 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
 
 
 def clear_out(tenant: TenantId, device_id: str) -> None:
-    """Remove a device from every feature. Nothing to do for one that is gone, or that is not leaving."""
+    """Remove a device from every feature; what is left there of one that is gone, too. One that stays is left alone."""
     # Imported here: a device that asks for a token does not pay for it.
     from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconfig import service as deviceconfig
@@ -66,7 +66,7 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     from chalicelib.devicemonitor import service as devicemonitor
 
     device = _find(tenant, device_id)
-    if device is None or not device.decommissioning:
+    if device is not None and not device.decommissioning:
         return
     deployments.device_gone(tenant, device_id)
     deviceconfig.device_gone(tenant, device_id)

@@ -15,6 +15,7 @@ from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
+from chalicelib.devauth.service import room
 from chalicelib.devauth.service.changes import Note, create, decided, save
 from chalicelib.devauth.service.leaving import clear_out, mark
 from chalicelib.errors import BadRequest, NotFound
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
+_PENDING_LIMIT = "max_pending_devices"
 _NO_SET = "authorization set not found"
 
 
@@ -122,6 +124,8 @@ def limit(tenant: TenantId, name: str) -> int:
     Raises:
         BadRequest: there is no such limit.
     """
+    if name == _PENDING_LIMIT:
+        return room.limit(tenant)
     if name not in LIMITS:
         raise BadRequest(f"unsupported limit {name}")
     return device_limits(tenant).of(LIMITS[name])

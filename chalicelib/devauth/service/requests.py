@@ -14,9 +14,9 @@ from chalicelib import clock, settings, tokens
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
-from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.device import Device, is_seen_anew
 from chalicelib.devauth.rules.sets import AuthSet, Status
-from chalicelib.devauth.service import operators
+from chalicelib.devauth.service import operators, room
 from chalicelib.devauth.service.changes import LimitReachedError, create, decided, save
 from chalicelib.errors import BadRequest, Unauthorized
 from chalicelib.fleet import control, heads
@@ -57,15 +57,19 @@ def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) 
 
     Raises:
         BadRequest: a part is missing or unusable.
-        Unauthorized: the signature is wrong, the tenant unknown or suspended, or the device not accepted.
+        TooManyRequests: the device is new, and enough new ones came from its network in this hour.
+        Unauthorized: the signature is wrong, the tenant unknown or suspended, or the device not accepted; or it is new
+            and its tenant has as many pending devices as it may.
     """
     claim = _verified(request, raw, signature)
     tenant = _tenant(request.tenant_token or bearer)
     now = clock.now()
     try:
-        device = decided(partial(_recorded, tenant, claim, now))
+        device = decided(partial(_recorded, tenant, claim, now, stranger=True))
     except LimitReachedError as error:
         raise Unauthorized("unauthorized") from error
+    if is_seen_anew(device, now):
+        tables.seen_again(tenant, device, now)
     held = device.standing.by_key(claim.pubkey, claim.tier)
     if device.decommissioning or held is None or held.status is not Status.ACCEPTED:
         raise Unauthorized(_REFUSED)
@@ -124,10 +128,15 @@ def _tenant(token: str) -> TenantId:
     return tenant
 
 
-def _recorded(tenant: TenantId, claim: Claim, now: datetime) -> Device:
-    """The device with the claiming key among its sets, after what the request itself changes."""
+def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool = False) -> Device:
+    """The device with the claiming key among its sets, after what the request itself changes.
+
+    ``stranger``: nobody with an account vouches for it, so a new device needs room.
+    """
     before = tables.find(tenant, claim.identity.hash)
     if before is None:
+        if stranger:
+            room.make(tenant, now)
         return _first_contact(tenant, claim, now)
     standing = before.standing
     held = standing.by_key(claim.pubkey, claim.tier)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings
 from chalicelib.errors import BadRequest, Conflict, MethodNotAllowed, TooManyRequests
+from chalicelib.fleet import strangers
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.service import tenants
@@ -42,7 +43,7 @@ def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
         BadRequest: a value breaks its rule.
         Conflict: the address is taken.
         MethodNotAllowed: strangers may not sign up here.
-        TooManyRequests: too many tried from this network lately.
+        TooManyRequests: too many tried lately, from this network or from all.
         Unprocessable: the password breaks a rule.
     """
     from chalicelib.useradm import service as useradm
@@ -60,6 +61,7 @@ def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
     )
     person = useradm.draft_user(tenant.id, wanted.email, wanted.password)
     _count(useradm.network(source_ip))
+    strangers.admit(strangers.Kind.SIGNUPS, 0, in_all=limits.SIGNUPS_IN_ALL)
     tx = Transaction()
     tenants.add(tx, tenant)
     tables.put_due(tx, tenant.id, tenant.trial_expiration)

@@ -7,9 +7,11 @@ import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, settings
+from chalicelib import actor, clock, limits, settings
 from chalicelib.errors import TooManyRequests, Unprocessable
+from chalicelib.fleet import strangers
 from chalicelib.observability import Metric, count
+from chalicelib.useradm import rules
 from chalicelib.useradm.service import passwords
 from chalicelib.useradm.tables import attempts
 
@@ -37,7 +39,12 @@ def refuse_after_failures(guard: Guard, now: datetime) -> None:
 
 
 def note_failure(guard: Guard, now: datetime) -> None:
-    """Count a wrong guess."""
+    """Count a wrong guess.
+
+    Raises:
+        TooManyRequests: the caller's network made too many, at whatever accounts; this one is counted no further.
+    """
+    strangers.admit(strangers.Kind.LOGIN_FAILURES, limits.LOGIN_FAILURES_PER_NETWORK)
     attempts.count(*guard, now, timedelta(seconds=settings.current().login_window))
     count(Metric.LOGIN_FAILURES)
 
@@ -45,13 +52,15 @@ def note_failure(guard: Guard, now: datetime) -> None:
 def check_password(user: User, given: str) -> None:
     """Go on only for who knows the user's password: a token that was found on a device is not enough.
 
+    Guesses are counted by user and network, as logins are: who guesses does not keep the user from it elsewhere.
+
     Each guess is counted before it is looked at, so that of many at once none slips through.
 
     Raises:
         TooManyRequests: enough wrong ones were tried.
         Unprocessable: it is another.
     """
-    known, now, guard = settings.current(), clock.now(), of_user(user, "password")
+    known, now, guard = settings.current(), clock.now(), _own(user)
     made, until = attempts.count(*guard, now, timedelta(seconds=known.login_window))
     if made > known.login_attempts:
         raise _too_many(until, now)
@@ -59,6 +68,10 @@ def check_password(user: User, given: str) -> None:
         count(Metric.LOGIN_FAILURES)
         raise Unprocessable("current password mismatch")
     attempts.forget(*guard)
+
+
+def _own(user: User) -> Guard:
+    return of_user(user, f"password {rules.network(actor.current().source_ip)}")
 
 
 def _too_many(until: datetime, now: datetime) -> TooManyRequests:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import clock, limits
+from chalicelib import actor, clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import mail, queues
 from chalicelib.errors import (
@@ -28,7 +28,7 @@ from chalicelib.errors import (
     Unavailable,
     Unprocessable,
 )
-from chalicelib.fleet import control
+from chalicelib.fleet import control, strangers
 from chalicelib.observability import logger
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
@@ -60,31 +60,43 @@ class Order(msgspec.Struct, frozen=True, tag="account"):
 def ask_to_verify(email: str) -> None:
     """Mail a new user a link that proves the address, if mail is configured."""
     if mail.configured():
-        start(Purpose.VERIFY_EMAIL, email)
+        _order_for_all(Purpose.VERIFY_EMAIL, rules.email(email))
 
 
 def ask_to_reset(email: str) -> None:
     """Mail a new user a link by which a first password can be set."""
-    start(Purpose.PASSWORD_RESET, email)
+    _order_for_all(Purpose.PASSWORD_RESET, rules.email(email))
 
 
 def start(purpose: Purpose, email: str) -> None:
     """Have a secret mailed to an address, if it is an account's. Takes the same steps whether it is.
 
+    What strangers ask for must not keep the owner from a mail: mails are counted by address and network. Should many
+    networks ask for one address, no more mails go there for a while, and the answer stays the same: the owner has the
+    last of many links, which is good for longer than this lasts.
+
     Raises:
         BadRequest: it is no address.
-        TooManyRequests: enough mails went there lately.
+        TooManyRequests: this network had enough mails sent there, or anywhere.
     """
     address = rules.email(email)
-    _count(address)
-    _order(Order(purpose, address))
+    _count(address, rules.network(actor.current().source_ip))
+    strangers.admit(strangers.Kind.MAILS, limits.MAILS_PER_NETWORK)
+    _order_for_all(purpose, address)
 
 
-def _count(address: str) -> None:
+def _count(address: str, asking: str) -> None:
     now = clock.now()
-    sent, until = attempts.count(hashlib.sha256(address.encode()).hexdigest(), "mails", now, _WINDOW)
+    sent, until = attempts.count(_hash(address), f"mails {asking}", now, _WINDOW)
     if sent > limits.MAILS_PER_ADDRESS:
         raise TooManyRequests(retry_after=math.ceil((until - now).total_seconds()))
+
+
+def _order_for_all(purpose: Purpose, address: str) -> None:
+    """Order a mail, unless enough of this kind went to the address, whoever asked for them."""
+    sent, _ = attempts.count(_hash(address), f"mails {purpose}", clock.now(), _WINDOW)
+    if sent <= limits.MAILS_TO_ADDRESS:
+        _order(Order(purpose, address))
 
 
 def _order(order: Order) -> None:
@@ -227,14 +239,14 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
         NotFound: the user is gone.
         Unprocessable: ``current_password`` is not the user's.
         Conflict: another change is pending.
-        TooManyRequests: enough mails went to the new address lately, or enough wrong passwords were tried.
+        TooManyRequests: the user had enough mails sent to the new address, or enough wrong passwords were tried.
     """
     address = rules.email(email)
     user = get_user(tenant, user_id)
     guesses.check_password(user, current_password)
     if address == user.email:
         raise BadRequest("email: is the user's address already")
-    _count(address)
+    _count(address, user_id)
     now = clock.now()
     tx = Transaction()
     request = Request(Purpose.EMAIL_CHANGE, address, now, now + Purpose.EMAIL_CHANGE.life)

@@ -18,7 +18,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, Unavailable, Unprocessable
 from chalicelib.features import Feature
-from chalicelib.fleet import control
+from chalicelib.fleet import control, strangers
 from chalicelib.observability import logger
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import RACES, Transaction
@@ -61,12 +61,19 @@ def start(provider_id: str) -> Begun:
 
     Raises:
         NotFound: there is no such provider, or its tenant can't use it now.
+        TooManyRequests: enough logins began at the tenant's providers in this hour.
         Unprocessable: this server does not know its own URL.
         Unavailable: the provider does not describe itself.
     """
     provider = _usable(provider_id)
     if not settings.current().public_url:
         raise Unprocessable("LAMPLIGHTER_PUBLIC_URL is not set: the provider can't send anybody back")
+    strangers.admit(
+        strangers.Kind.SSO_LOGINS,
+        limits.SSO_LOGINS_PER_NETWORK,
+        tenant=provider.tenant,
+        in_all=limits.SSO_LOGINS,
+    )
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     login = Login(provider.tenant, provider_id, nonce, _challenge(verifier), clock.now() + _LIFE)
     try:
