@@ -22,8 +22,13 @@ _IPV6_NETWORK = 64
 
 
 def account(text: str) -> str:
-    """An address, whatever its form, as accounts are told apart by it: in lower case."""
-    return text.strip().lower()
+    """An address, whatever its form, as accounts are told apart by it: in lower case.
+
+    Only ASCII text is changed: other letters can become ASCII in lower case (the Kelvin sign becomes ``k``), and the
+    owner of such an address is not the owner of the ASCII one.
+    """
+    text = text.strip()
+    return text.lower() if text.isascii() else text
 
 
 def email(text: str) -> str:
@@ -109,8 +114,12 @@ class Purpose(StrEnum):
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):
-    """What is set of an identity provider. ``domains`` are in lower case; none: addresses of any."""
+    """What is set of an identity provider. ``domains`` are in lower case; none: addresses of any.
 
+    ``issuer`` is the name that the provider must have; empty: the one in its description.
+    """
+
+    issuer: str
     well_known: str
     client_id: str
     client_secret: str

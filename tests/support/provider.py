@@ -9,13 +9,16 @@ import secrets
 import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 if TYPE_CHECKING:
@@ -30,6 +33,18 @@ STRANGER = rsa.generate_private_key(65537, 2048)
 def public_rsa(kid: str, **more: Any) -> dict[str, Any]:
     """The provider's RSA key as it publishes it."""
     return {**RSAAlgorithm.to_jwk(_RSA.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
+
+
+def jws(header: dict[str, Any], payload: bytes, sign: Callable[[bytes], bytes] = lambda _: b"") -> str:
+    """A token of any header and payload, signed by ``sign``: libraries refuse what a forger does not."""
+    parts = [urlsafe_b64encode(part).rstrip(b"=") for part in (json.dumps(header).encode(), payload)]
+    signed = b".".join(parts)
+    return b".".join([signed, urlsafe_b64encode(sign(signed)).rstrip(b"=")]).decode()
+
+
+def rsa_signature(key: rsa.RSAPrivateKey, signed: bytes) -> bytes:
+    """RS256."""
+    return key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
 
 
 def public_ec(kid: str) -> dict[str, Any]:
@@ -48,7 +63,13 @@ class Provider:
     keys: list[dict[str, Any]] = field(default_factory=lambda: [public_rsa("one"), public_ec("two")])
     methods: list[str] = field(default_factory=lambda: ["client_secret_basic", "client_secret_post"])
     document: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, bytes | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    """By path: the bytes of a whole HTTP answer, or what answers the call, in place of the honest one."""
+    token: Callable[[dict[str, Any]], str] | None = None
+    """Makes the ID token of these claims, in place of the honest one."""
     seen: list[str] = field(default_factory=list)
+    redeemed: list[dict[str, str]] = field(default_factory=list)
+    """The forms with which codes came."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -99,6 +120,8 @@ class Provider:
     def get(self, call: BaseHTTPRequestHandler) -> None:
         """Describe itself, and its keys."""
         self.seen.append(call.path)
+        if self._lied(call):
+            return
         if call.path == "/jwks":
             self._answer(call, 200, {"keys": self.keys})
             return
@@ -116,6 +139,9 @@ class Provider:
         self.seen.append(call.path)
         form = parse_qs(call.rfile.read(int(call.headers["Content-Length"])).decode())
         given = {name: values[0] for name, values in form.items()}
+        self.redeemed.append(given)
+        if self._lied(call):
+            return
         asked = self.codes.pop(given.get("code", ""), None)
         if asked is None or not self._is_client(call, given):
             self._answer(call, 400, {"error": "invalid_grant"})
@@ -130,14 +156,25 @@ class Provider:
         said = {name: value for name, value in said.items() if value is not None}
         self._answer(call, 200, {"access_token": "x", "token_type": "Bearer", "id_token": self._signed(said)})
 
+    def _lied(self, call: BaseHTTPRequestHandler) -> bool:
+        lie = self.raw.get(call.path)
+        if lie is None:
+            return False
+        with suppress(OSError):  # who is told too much hangs up
+            if isinstance(lie, bytes):
+                call.wfile.write(lie)
+            else:
+                lie(call)
+        call.close_connection = True
+        return True
+
     def _signed(self, said: dict[str, Any]) -> str:
+        if self.token is not None:
+            return self.token(said)
         if self.algorithm != "HS256":
             return jwt.encode(said, self.key, self.algorithm, self.header)
-        # By hand: the library refuses what a forger does not.
         header = {"alg": "HS256", **self.header}
-        parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, said)]
-        signature = hmac.digest(self.key, b".".join(parts), "sha256")
-        return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+        return jws(header, json.dumps(said).encode(), lambda signed: hmac.digest(self.key, signed, "sha256"))
 
     def _is_client(self, call: BaseHTTPRequestHandler, given: dict[str, str]) -> bool:
         if "client_secret_basic" not in self.methods:

@@ -187,6 +187,7 @@ def _wanted(request: Request) -> rules.ProviderSettings:
     content.require_json(kind, request.raw)
     body = content.decode(request.raw, shapes.NewProvider)
     return rules.ProviderSettings(
+        issuer=body.issuer,
         well_known=body.well_known
         or (f"{body.issuer.rstrip('/')}/.well-known/openid-configuration" if body.issuer else ""),
         client_id=body.client_id,

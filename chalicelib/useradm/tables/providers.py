@@ -45,6 +45,7 @@ class Login(msgspec.Struct, frozen=True):
 
     tenant: TenantId
     provider: str
+    issuer: str
     nonce: str
     challenge: str
     until: datetime
@@ -74,6 +75,7 @@ class LoginItem(UseradmItem):
 
     tenant = UnicodeAttribute()
     provider = UnicodeAttribute()
+    issuer = UnicodeAttribute(default="")
     nonce = UnicodeAttribute()
     challenge = UnicodeAttribute()
     until = TimeAttribute()
@@ -142,6 +144,7 @@ def put_login(state: str, login: Login) -> None:
         _STATE,
         tenant=login.tenant,
         provider=login.provider,
+        issuer=login.issuer,
         nonce=login.nonce,
         challenge=login.challenge,
         until=login.until,
@@ -154,7 +157,7 @@ def take_login(state: str) -> Login | None:
     item = LoginItem.find(keys.shared(_STATE, state), _STATE)
     if item is None or not item.delete_if(LoginItem.pk.exists()):
         return None
-    return Login(TenantId(item.tenant), item.provider, item.nonce, item.challenge, item.until)
+    return Login(TenantId(item.tenant), item.provider, item.issuer, item.nonce, item.challenge, item.until)
 
 
 def _item(provider: Provider) -> ProviderItem:

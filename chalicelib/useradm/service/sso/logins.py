@@ -75,7 +75,8 @@ def start(provider_id: str) -> Begun:
         in_all=limits.SSO_LOGINS,
     )
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    login = Login(provider.tenant, provider_id, nonce, _challenge(verifier), clock.now() + _LIFE)
+    until = clock.now() + _LIFE
+    login = Login(provider.tenant, provider_id, provider.issuer, nonce, _challenge(verifier), until)
     try:
         location = relying_party.login_url(
             _client(provider),
@@ -108,12 +109,23 @@ def complete(provider_id: str, answer: dict[str, str], verifier: str) -> str:
     if login is None or not own or login.provider != provider_id or login.until <= clock.now():
         raise BadRequest(_NOT_GOOD)
     provider = _usable(provider_id)
-    if provider.tenant != login.tenant or answer.get("iss", provider.issuer) != provider.issuer:
+    # Another issuer may have been set up since the login began: the code is not for that one.
+    if (provider.tenant, provider.issuer) != (login.tenant, login.issuer) or not _says_issuer(provider, answer):
         raise BadRequest(_NOT_GOOD)
     if not answer.get("code"):
         raise Forbidden("the identity provider refused the login")
     claims = _redeemed(provider, answer["code"], verifier, login.nonce)
     return _session(provider, claims)
+
+
+def _says_issuer(provider: Provider, answer: dict[str, str]) -> bool:
+    """Whether an answer names the provider's issuer, or need not name any (RFC 9207, section 2.4)."""
+    if "iss" in answer:
+        return answer["iss"] == provider.issuer
+    try:
+        return not relying_party.names_itself(_client(provider))
+    except ProviderError as error:
+        raise _unavailable(provider, error) from error
 
 
 def _redeemed(provider: Provider, code: str, verifier: str, nonce: str) -> Claims:
@@ -145,11 +157,13 @@ def _account(provider: Provider, claims: Claims) -> User | None:
     """The account of a verified address, in the provider's tenant; None if it changed meanwhile.
 
     The first login ties it to who logged in. Should the provider give the address to somebody else later, that one
-    does not inherit the account.
+    does not inherit the account. And who gets another address at the provider does not get another account by it.
 
     Raises:
-        Forbidden: there is none, and none is made; or it is tied to somebody else.
+        Forbidden: there is none, and none is made; or it is tied to somebody else, or who logged in to another one.
     """
+    if claims.email != claims.email.strip():
+        raise Forbidden(_NO_ACCOUNT)
     try:
         address = rules.email(claims.email)
     except BadRequest as error:
@@ -158,16 +172,24 @@ def _account(provider: Provider, claims: Claims) -> User | None:
         raise Forbidden(_NO_ACCOUNT)
     found = users.find_email(address)
     if found is None and provider.auto_provision:
+        _require_untied(provider, claims.subject)
         return _provisioned(provider, address, claims.subject)
     user = users.find(*found) if found is not None and found[0] == provider.tenant else None
     if user is None:
         raise Forbidden(_NO_ACCOUNT)
     tied = user.sso.get(provider.id)
     if tied is None:
+        _require_untied(provider, claims.subject)
         return _tied(user, provider, claims.subject)
     if tied != claims.subject:
         raise Forbidden("the account is tied to another identity of this provider")
     return user
+
+
+def _require_untied(provider: Provider, subject: str) -> None:
+    """Refuse who has an account already. It reads all users of the tenant: only first logins come here."""
+    if any(user.sso.get(provider.id) == subject for user in users.of_tenant(provider.tenant)):
+        raise Forbidden("this identity of the provider is tied to another account")
 
 
 def _provisioned(provider: Provider, address: str, subject: str) -> User | None:

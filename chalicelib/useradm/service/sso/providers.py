@@ -117,6 +117,9 @@ def _described(tenant: TenantId, provider_id: str, wanted: rules.ProviderSetting
         document = relying_party.discover(wanted.well_known, fresh=True)
     except ProviderError as error:
         raise BadRequest(f"the identity provider can't be used: {error}") from error
+    # OpenID Connect Discovery, section 4.3. Providers differ in whether their name ends with a slash.
+    if not document.issuer or (wanted.issuer and document.issuer.rstrip("/") != wanted.issuer.rstrip("/")):
+        raise BadRequest(f"issuer: the provider calls itself {document.issuer[: limits.SSO_TEXT]!r}")
     sealed = vault.seal(wanted.client_secret, tenant, provider_id) if wanted.client_secret else secret
     return Provider(
         id=provider_id,

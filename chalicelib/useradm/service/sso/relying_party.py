@@ -7,9 +7,8 @@ client, for this login, now.
 
 from __future__ import annotations
 
-import hmac
 from base64 import b64encode
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
@@ -30,6 +29,10 @@ _KEY_TYPES = {
     "EdDSA": "OKP",
 }
 """The algorithms that are taken, with the kind of key that each needs. None with a shared secret, and not "none"."""
+_RSA_BITS = 2048
+"""The shortest RSA key that is taken (RFC 7518, section 3.3)."""
+_SUBJECT = 255
+"""Characters of a subject (OpenID Connect Core, section 2)."""
 _SKEW = 60
 """Seconds by which a provider's clock may differ."""
 _DOCUMENT_LIFE, _KEYS_LIFE = 3600.0, 300.0
@@ -54,6 +57,7 @@ class _Document(msgspec.Struct):
     token_endpoint: str
     jwks_uri: str
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class _TokenAnswer(msgspec.Struct):
@@ -62,6 +66,18 @@ class _TokenAnswer(msgspec.Struct):
 
 class _Keys(msgspec.Struct):
     keys: list[dict[str, Any]]
+
+
+class _Said(msgspec.Struct):
+    """What is read of a token's claims, beyond what the library judges."""
+
+    sub: Annotated[str, msgspec.Meta(min_length=1, max_length=_SUBJECT)]
+    nonce: str
+    aud: str | list[str]
+    azp: str | None = None
+    email: str = ""
+    email_verified: bool | str = False
+    """Some providers send the text "true"."""
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -129,6 +145,15 @@ def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, chal
     return f"{where}{'&' if urlsplit(where).query else '?'}{urlencode(query)}"
 
 
+def names_itself(client: Client) -> bool:
+    """Whether the provider names itself in what it sends by the browser (RFC 9207).
+
+    Raises:
+        ProviderError: as for :func:`login_url`.
+    """
+    return _own(client).authorization_response_iss_parameter_supported
+
+
 def redeem(client: Client, code: str, *, redirect_uri: str, verifier: str, nonce: str) -> Claims:
     """Who logged in, by the code that the browser brought.
 
@@ -167,26 +192,36 @@ def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
     try:
         header = jwt.get_unverified_header(token)
         algorithm = str(header.get("alg"))
-        key = jwt.PyJWK(_key(jwks_uri, header.get("kid"), algorithm), algorithm=algorithm)
-        said: dict[str, Any] = jwt.decode(
+        key = jwt.PyJWK(_key(jwks_uri, header.get("kid"), algorithm), algorithm=algorithm).key
+        _check_strength(key)
+        decoded = jwt.decode(
             token,
-            key.key,
+            key,
             algorithms=[algorithm],
             audience=client.id,
             issuer=client.issuer,
             leeway=_SKEW,
             options={"require": ["aud", "exp", "iat", "iss", "nonce", "sub"]},
         )
-    except (jwt.PyJWTError, ValueError) as error:
+        said = msgspec.convert(decoded, _Said)
+        said.sub.encode()  # JSON can hold halves of characters, which can't be stored
+    # ArithmeticError, TypeError: numbers beyond all bounds, and other kinds of values than the library expects.
+    except (jwt.PyJWTError, msgspec.ValidationError, ValueError, ArithmeticError, TypeError) as error:
         raise NotTrusted(f"the token was refused: {type(error).__name__}") from error
-    if not hmac.compare_digest(str(said["nonce"]).encode(), nonce.encode()):
+    if said.nonce != nonce:
         raise NotTrusted("the token belongs to another login")
-    several = isinstance(said["aud"], list) and len(said["aud"]) > 1
-    if said.get("azp", None if several else client.id) != client.id:
+    several = isinstance(said.aud, list) and len(said.aud) > 1
+    if said.azp != client.id and (several or said.azp is not None):
         raise NotTrusted("the token was made for another client")
-    # Some providers send the text "true".
-    verified = said.get("email_verified") in (True, "true")
-    return Claims(str(said["sub"]), str(said.get("email", "")), verified)
+    return Claims(said.sub, said.email, said.email_verified in (True, "true"))
+
+
+def _check_strength(key: Any) -> None:
+    # Imported here, like the library that needs it: few calls verify such a token.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    if isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS:
+        raise NotTrusted(f"the provider's key has fewer than {_RSA_BITS} bits")
 
 
 def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
@@ -202,12 +237,19 @@ def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
             for key in published.keys
             if key.get("kty") == _KEY_TYPES.get(algorithm, "-")
             and key.get("use", "sig") == "sig"
+            and _is_for_verifying(key)
             and key.get("alg", algorithm) == algorithm
             and (kid is None or key.get("kid") == kid)
         ]
         if len(fitting) == 1:
             return fitting[0]
     raise NotTrusted("the token names no key of the provider that fits it")
+
+
+def _is_for_verifying(key: dict[str, Any]) -> bool:
+    """Whether it is a public key, and not one for something else (RFC 7517, section 4.3)."""
+    uses = key.get("key_ops", ["verify"])
+    return "d" not in key and isinstance(uses, list) and "verify" in uses
 
 
 def _get(url: str, shape: type[Any]) -> Any:
