@@ -19,6 +19,8 @@ from chalicelib.outbound import targets
 from chalicelib.outbound.targets import Address, Failed, Network, OutboundError, Target
 
 _PIECE: Final = 64 * 1024
+_FRAMING: Final = 256 * 1024
+"""Bytes that an answer may have beside its body: the header, and the sizes of chunks."""
 
 
 class Answer(NamedTuple):
@@ -65,7 +67,7 @@ def request(
     target = parse(url)
     addresses = _checked(target, deadline)
     try:
-        with _connected(target, addresses, deadline) as wire:
+        with _connected(target, addresses, deadline, 2 * max_answer + _FRAMING) as wire:
             return _exchange(wire, target, (method, dict(headers or {}), body), max_answer)
     except OutboundError:
         raise
@@ -77,7 +79,8 @@ def request(
         raise Failed(f"TLS failed: {error.reason or 'handshake'}") from error
     except OSError as error:
         raise Failed(f"the connection failed: {error.strerror or 'closed'}") from error
-    except http.client.HTTPException as error:
+    # ValueError: sizes of chunks that are no sizes, and headers of ours that are none.
+    except (http.client.HTTPException, ValueError) as error:
         raise Failed("the answer is no valid HTTP") from error
 
 
@@ -111,7 +114,11 @@ def resolve(host: str, port: int) -> list[str]:
 
 def _checked(target: Target, deadline: float) -> list[Address]:
     """The addresses of the target's host; one that may not be called spoils all."""
-    addresses = [ip_address(text) for text in _resolved(target, deadline)]
+    found = _resolved(target, deadline)
+    try:
+        addresses = [ip_address(text) for text in found]
+    except ValueError as error:
+        raise Failed("the host's name was not resolved") from error
     if not addresses:
         raise Failed("the host has no address")
     networks = _networks()
@@ -152,12 +159,14 @@ class _Wire:
     """A connected socket, as ``http.client`` uses one, each of whose steps ends at the deadline.
 
     A socket's own timeout begins anew with every byte, so a server that sends one now and then could hold a worker
-    for as long as it likes.
+    for as long as it likes. And at most ``most`` bytes are received, whatever the answer makes ``http.client`` ask
+    for: for a chunk of -1 bytes it asks for all there is.
     """
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float, most: int) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._left = most
 
     def sendall(self, data: bytes) -> None:
         """Send everything."""
@@ -169,7 +178,11 @@ class _Wire:
     def receive(self, into: memoryview) -> int:
         """Receive what is there, at least a byte; 0 at the end."""
         self._sock.settimeout(_left(self._deadline))
-        return self._sock.recv_into(into)
+        received = self._sock.recv_into(into)
+        self._left -= received
+        if self._left < 0:
+            raise Failed("the answer is too large")
+        return received
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """What is received, as a file."""
@@ -196,7 +209,7 @@ class _Received(io.RawIOBase):
         return self._wire.receive(buffer)
 
 
-def _connected(target: Target, addresses: Iterable[Address], deadline: float) -> _Wire:
+def _connected(target: Target, addresses: Iterable[Address], deadline: float, most: int) -> _Wire:
     waiting = list(addresses)
     sock = None
     while sock is None:
@@ -209,10 +222,10 @@ def _connected(target: Target, addresses: Iterable[Address], deadline: float) ->
         else:
             sock = socket.create_connection((str(address), target.port), share)
     if target.scheme == "http":
-        return _Wire(sock, deadline)
+        return _Wire(sock, deadline, most)
     try:
         sock.settimeout(_left(deadline))
-        return _Wire(_tls().wrap_socket(sock, server_hostname=target.host.removesuffix(".")), deadline)
+        return _Wire(_tls().wrap_socket(sock, server_hostname=target.host.removesuffix(".")), deadline, most)
     except BaseException:
         sock.close()
         raise
