@@ -47,29 +47,51 @@ def _now() -> int:
 
 
 def store(tenant: TenantId, session_id: str) -> bool:
-    """Move a recording into the bucket; False if there is none. May be done again."""
+    """Move the recording of a session that has ended into the bucket; False if there is none. May be done again."""
     parts = list(tables.parts(tenant, session_id))
+    found = tables.find_session(tenant, session_id)
+    if found is not None and found.stored:
+        return True  # by another call, which may have deleted some of the parts before they were listed here
     if not parts:
         return False
-    s3.put(_key(tenant, session_id), rules.pack(map(tables.part_of, parts)), "application/gzip", kept="30-days")
+    _put(_key(tenant, session_id), parts)
     tables.set_stored(tenant, session_id)
     tables.delete_parts(parts)
     return True
 
 
+def _copy(tenant: TenantId, session_id: str) -> bool:
+    """Put what there is of a running session's recording beside the place of the whole; False if there is none.
+
+    The parts stay where they are: whoever looks at a session, as its user may, must not shorten its recording.
+    """
+    parts = list(tables.parts(tenant, session_id))
+    if parts:
+        _put(_key(tenant, session_id, running=True), parts)
+    return bool(parts)
+
+
+def _put(key: str, parts: list[tables.PartItem]) -> None:
+    s3.put(key, rules.pack(map(tables.part_of, parts)), "application/gzip", kept="30-days")
+
+
 def recording(tenant: TenantId, session_id: str, *, groups: frozenset[str] | None) -> shapes.Recording:
-    """A link to the recording of a session with a device of ``groups``; None: with any.
+    """A link to the recording of a session with a device of ``groups``; None: with any. It may be running still.
 
     Raises:
         NotFound: there is no such session, or nothing of it was recorded.
     """
     found = tables.find_session(tenant, session_id)
     reached = found is not None and heads.is_within(tenant, found.device, groups)
-    if found is None or not reached or not (found.stored or store(tenant, session_id)):
+    if found is None or not reached:
         raise NotFound("session not found")
-    link = s3.download_link(_key(tenant, session_id), None, life=settings.current().download_link_life)
+    put = _copy if found.is_running else store
+    if not (found.stored or put(tenant, session_id)):
+        raise NotFound("session not found")
+    key = _key(tenant, session_id, running=found.is_running)
+    link = s3.download_link(key, None, life=settings.current().download_link_life)
     return shapes.Recording(link.uri, clock.rfc3339(link.expire))
 
 
-def _key(tenant: TenantId, session_id: str) -> str:
-    return s3.key(tenant, "recordings", session_id)
+def _key(tenant: TenantId, session_id: str, *, running: bool = False) -> str:
+    return s3.key(tenant, "recordings", session_id, *(["running"] if running else []))
