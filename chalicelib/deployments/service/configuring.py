@@ -16,7 +16,7 @@ from chalicelib.deployments.rules import configuration as rules
 from chalicelib.deployments.rules import control_maps
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.errors import NotFound, Unprocessable
-from chalicelib.fleet import switches
+from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
 from chalicelib.storage.keys import TenantId
 
@@ -119,11 +119,12 @@ def configuration_artifact(deployment: str, device_type: str, device_id: str, gi
     Raises:
         BadRequest: the link lacks a part.
         Forbidden: it has expired, or was not made here.
-        NotFound: its tenant has no such deployment.
+        NotFound: its tenant has no such deployment, or is suspended.
     """
     rules.verify(link_secret.get(), deployment, device_type, device_id, given=given, now=clock.now())
     # What the signature covers is ours, the tenant with it.
-    brought = tables.find_configuration(TenantId(given.tenant), deployment)
+    tenant = TenantId(given.tenant)
+    brought = tables.find_configuration(tenant, deployment) if control.get(tenant).active else None
     if brought is None:
         raise NotFound("Deployment not found")
     name = rules.artifact_name(deployment)

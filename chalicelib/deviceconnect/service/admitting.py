@@ -67,8 +67,11 @@ def _judged(item: ConnectionItem) -> bool:
     token = getattr(item, "token", None)
     if token is None:
         return True  # it began before tokens were noted
+    home = TenantId(item.home)
+    if home != tenant and not control.get(home).active:
+        return False
     try:
-        session = useradm.require_session(TenantId(item.home), str(item.user), token, tenant)
+        session = useradm.require_session(home, str(item.user), token, tenant)
         require_reach(tenant, session.rights, item.device)
     except (Forbidden, SwitchedOff, Unauthorized):
         return False

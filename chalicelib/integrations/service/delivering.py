@@ -25,7 +25,7 @@ import msgspec
 
 from chalicelib import clock, outbound
 from chalicelib.aws import vault
-from chalicelib.fleet import switches
+from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
 from chalicelib.integrations.rules import attempts
 from chalicelib.integrations.rules import events as rules
@@ -46,6 +46,8 @@ _RUN: Final = 20.0
 """Seconds in which a run begins posts. The rest of a long lane goes to the end of the queue: others have their turn."""
 _LEASE: Final = timedelta(seconds=80)
 """Longer than a run with its last post, shorter than the worker's life."""
+_SUSPENDED: Final = timedelta(minutes=10)
+"""Until it is seen again whether a tenant is still suspended: until then its webhooks are told nothing."""
 _AT_ONCE: Final = 8
 _PAGE: Final = 100
 _HOPELESS: Final = 10
@@ -79,6 +81,8 @@ def deliver(tenant: TenantId, integration: str) -> None:
         return
     secret = vault.unseal(receiver.secret, tenant, integration) if receiver.secret else None
     closed_until = taken.closed_until if taken.is_closed(now) else None
+    if not control.get(tenant).active:
+        closed_until = now + _SUSPENDED
     run = _Run(lane, receiver.url, secret, int(taken.failures), closed_until)
     run.work()
     while not lanes.give_back(lane, lease, run.due(), failures=run.failures, closed_until=run.closed_until):
