@@ -11,12 +11,13 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
 from chalicelib.rights import EVERYTHING
+from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
-from chalicelib.useradm.service import access
+from chalicelib.useradm.service import access, passwords
 from chalicelib.useradm.service.sso import relying_party
 from chalicelib.useradm.service.sso.relying_party import ProviderError
-from chalicelib.useradm.tables import providers
+from chalicelib.useradm.tables import providers, users
 from chalicelib.useradm.tables.providers import Provider
 
 if TYPE_CHECKING:
@@ -90,16 +91,30 @@ def delete(tenant: TenantId, provider_id: str) -> None:
     """End logins at a provider. Users stay, with their sessions.
 
     Raises:
+        Conflict: no administrator could log in any more.
         NotFound: the tenant has no such provider.
     """
     for _ in range(RACES):
         provider = get(tenant, provider_id)
         tx = Transaction()
+        _keep_administrator(tx, provider)
         providers.delete(tx, provider)
         _record(tx, provider, Action.DELETE)
         if tx.try_commit():
             return
     raise Unavailable
+
+
+def _keep_administrator(tx: Transaction, provider: Provider) -> None:
+    """Hold on to an administrator who does not need the provider to log in."""
+    others = {each.id for each in listed(provider.tenant)} - {provider.id}
+    admins = [user for user in users.of_tenant(provider.tenant) if role_service.PERMIT_ALL in user.roles]
+    able = (user for user in admins if user.password != passwords.DUMMY or user.sso.keys() & others)
+    found = next(able, None)
+    if found is not None:
+        users.hold_admin(tx, found)
+    elif admins:
+        raise Conflict("no administrator could log in without this provider: give one a password first")
 
 
 def places(provider_id: str) -> dict[str, str]:

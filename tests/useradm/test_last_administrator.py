@@ -1,0 +1,144 @@
+"""No tenant loses its last administrator, on whatever way somebody tries: the last one who can still log in counts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import PASSWORD, SignIn
+from tests.roles.test_roles import ROLES, SETS, role, scoped
+from tests.useradm.browser import token_of
+from tests.useradm.conftest import LOGIN, ME, METADATA, USERS, bearer, new_email
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+
+ADMIN = "RBAC_ROLE_PERMIT_ALL"
+
+
+def administrators(api: httpx2.Client) -> set[str]:
+    """Ids of those with every right."""
+    answer = api.get(USERS)
+    assert answer.status_code == 200, answer.text
+    return {user["id"] for user in answer.json() if ADMIN in user["roles"]}
+
+
+@pytest.fixture
+def me(api: httpx2.Client) -> str:
+    """The only administrator's id."""
+    found: str = api.get(ME).json()["id"]
+    assert administrators(api) == {found}
+    return found
+
+
+def test_attack_the_own_account(api: httpx2.Client, me: str) -> None:
+    for place in (me, "me"):
+        assert api.delete(f"{USERS}/{place}").status_code in {404, 405, 409}, place
+    for roles in (["RBAC_ROLE_OBSERVER"], ["RBAC_ROLE_CI", "RBAC_ROLE_DEPLOYMENTS_MANAGER"]):
+        assert api.put(f"{USERS}/{me}", json={"roles": roles}).status_code == 409, roles
+    assert administrators(api) == {me}
+
+
+def test_attack_a_role_of_ones_own_with_every_right_is_not_the_administrators(api: httpx2.Client, me: str) -> None:
+    """It can be changed or deleted afterwards; so its owner is no administrator who stays."""
+    assert api.post(ROLES, json=role("boss", scoped("SuperUser"))).status_code == 201
+    other = api.post(USERS, json={"email": new_email(), "password": PASSWORD, "roles": ["boss"]})
+    assert other.status_code == 201
+
+    assert api.put(f"{USERS}/{me}", json={"roles": ["boss"]}).status_code == 409
+    assert api.delete(f"{USERS}/{me}").status_code == 409
+    assert administrators(api) == {me}
+
+
+def test_attack_the_administrators_role_itself(api: httpx2.Client, me: str) -> None:
+    weak = role(ADMIN, scoped("Basic"))
+    for place in (ROLES, ROLES.replace("v2", "v1")):
+        assert api.put(f"{place}/{ADMIN}", json=weak).status_code == 403
+        assert api.delete(f"{place}/{ADMIN}").status_code == 403
+        assert api.post(place, json=weak).status_code == 409
+    assert api.put(f"{SETS}/SuperUser", json={"name": "SuperUser", "permissions": []}).status_code == 403
+    assert api.delete(f"{SETS}/SuperUser").status_code == 403
+    assert administrators(api) == {me}
+
+
+def test_attack_by_who_manages_users(api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant) -> None:
+    assert api.post(ROLES, json=role("users", scoped("ManageUsers"))).status_code == 201
+    manager = sign_in(tenant, "users")
+
+    assert manager.delete(f"{USERS}/{me}").status_code == 403
+    assert manager.put(f"{USERS}/{me}", json={"roles": ["users"]}).status_code == 403
+    assert manager.put(f"{USERS}/{me}", json={"email": new_email()}).status_code == 403
+    assert administrators(api) == {me}
+
+
+def test_attack_all_at_once(api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant) -> None:
+    """Four administrators each take another one away, in both ways, at the same time."""
+    others = [sign_in(tenant) for _ in range(3)]
+    clients = [api, *others]
+    ids = [me, *[client.get(ME).json()["id"] for client in others]]
+
+    def attack(number: int) -> int:
+        target = ids[(number + 1) % len(ids)]
+        if number % 2:
+            return clients[number].delete(f"{USERS}/{target}").status_code
+        change = {"roles": ["RBAC_ROLE_OBSERVER"]}
+        return clients[number].put(f"{USERS}/{target}", json=change).status_code
+
+    with ThreadPoolExecutor(len(ids)) as pool:
+        statuses = list(pool.map(attack, range(len(ids))))
+
+    from chalicelib.useradm import service
+
+    left = [user for user in service.list_users(tenant.id) if ADMIN in user.roles]
+    assert left, statuses
+    assert all(status < 500 or status == 503 for status in statuses)
+
+
+def test_attack_a_provider_that_the_only_administrators_log_in_at(api, http, me: str, set_up, sign_on) -> None:
+    """Who has no password logs in at the provider only: it stays while nobody else could log in."""
+    identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=[ADMIN])
+    session = bearer(token_of(sign_on(identity, email=new_email())))
+
+    assert http.delete(f"{METADATA}/{identity}", headers=session).status_code == 204, "there is one with a password"
+    identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=[ADMIN])
+    session = bearer(token_of(sign_on(identity, email=new_email())))
+    # Of an administrator's own account, too, the one with the password is the last who does not need the provider.
+    assert http.delete(f"{USERS}/{me}", headers=session).status_code == 204
+    refused = http.delete(f"{METADATA}/{identity}", headers=session)
+    assert refused.status_code == 409
+    assert "administrator" in refused.json()["error"]
+
+    email = new_email()
+    assert http.post(USERS, json={"email": email, "password": PASSWORD}, headers=session).status_code == 201
+    assert http.delete(f"{METADATA}/{identity}", headers=session).status_code == 204
+    assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
+
+
+def test_attack_what_an_identity_provider_says_takes_nothing_away(api, me: str, set_up, sign_on) -> None:
+    """Roles of a provider are those of new users only."""
+    identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=["RBAC_ROLE_OBSERVER"])
+
+    assert token_of(sign_on(identity, email=api.get(ME).json()["email"], roles=["x"], groups=[]))
+    assert administrators(api) == {me}
+
+
+def test_attack_an_administrator_who_is_sent_to_another_tenant(api, http, me: str, tenant: Tenant) -> None:
+    from chalicelib.tenantadm import service
+
+    service.set_service_provider(tenant.id, enabled=True)
+    child = service.create_child(tenant.id, "Child", new_email(), PASSWORD, devices={})
+    body = {"tenant_ids": [child.id], "role": "RBAC_ROLE_OBSERVER"}
+    assert api.post(f"{USERS}/{me}/assign", json=body).status_code == 200
+    assert api.post(f"{USERS}/{me}/assign", json={"tenant_ids": []}).status_code == 200
+    assert administrators(api) == {me}
+
+    # And an administrator of the provider is none of the child's: its own last one stays.
+    assert api.post(f"{USERS}/{me}/assign", json=body | {"role": ADMIN}).status_code == 200
+    there = bearer(http.get(f"{USERS}/tenants/{child.id}/token", headers=api.headers).text)
+    [last] = [user["id"] for user in http.get(USERS, headers=there).json()]
+    assert http.delete(f"{USERS}/{last}", headers=there).status_code == 409
+    assert http.put(f"{USERS}/{last}", json={"roles": ["RBAC_ROLE_CI"]}, headers=there).status_code == 409
