@@ -172,6 +172,42 @@ def skippable_zstd() -> Iterator[bytes]:
     return with_parts("zstd", data=Packed(b"", frame, 64, b""))
 
 
+def zstd_that_claims(size: int) -> bytes:
+    """A zstd frame of one segment that says how much it holds, and holds one byte: its window is what it says."""
+    return b"\x28\xb5\x2f\xfd" + bytes([0xE0]) + size.to_bytes(8, "little") + b"\x09\0\0x"
+
+
+def zstd_with_dictionary() -> bytes:
+    """A zstd frame that needs a dictionary."""
+    return b"\x28\xb5\x2f\xfd" + bytes([0x03, 0x00]) + b"\x01\x02\x03\x04" + b"\x09\0\0x"
+
+
+def empty_blocks_zstd() -> Iterator[bytes]:
+    """A zstd frame with 80 million blocks that hold nothing."""
+    head, blocks = b"\x28\xb5\x2f\xfd\0\0", b"\0\0\0" * (MIB // 3)
+    return with_parts("zstd", data=Packed(head, blocks, 240, b"\x01\0\0"))
+
+
+def repeated_bytes_zstd() -> Iterator[bytes]:
+    """A zstd frame of blocks that repeat one byte: 128 KiB from each four."""
+    blocks = ((131072 << 3) | 0b010).to_bytes(3, "little") + b"\0"
+    return with_parts("zstd", data=Packed(b"\x28\xb5\x2f\xfd\0\x58", blocks * 1024, 300, b"\x01\0\0"))
+
+
+def long_name_gzip() -> Iterator[bytes]:
+    """A gzip stream whose file name is 256 MiB long."""
+    head = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03"
+    return with_parts("gzip", data=Packed(head, b"x" * MIB, 256, b"\0"))
+
+
+def bomb_in_a_bomb() -> Iterator[bytes]:
+    """An honest payload that would grow 1,000 times again: payloads' files are not decompressed."""
+    inner = one_stream(one_stream(ZEROS, "zstd") * 100, "zstd")
+    return with_parts(
+        "zstd", data=one_stream(pack([Entry("f.zst", inner)]), "zstd"), sums={"data/0000/f.zst": sha256(inner)}
+    )
+
+
 def endless() -> Iterator[bytes]:
     """Zeros for ever behind the last payload."""
     yield from with_parts("gzip", data=one_stream(pack([Entry("f")]), "gzip"), sums={"data/0000/f": sha256(b"")})
@@ -197,6 +233,14 @@ CASES = {
     "wide-window-zstd": Case(lambda: with_parts("zstd", data=wide_window_zstd(31)), "too much memory"),
     "widest-window-xz": Case(partial(widest_window, "lzma"), "", growth=80 * MIB),
     "widest-window-zstd": Case(partial(widest_window, "zstd"), "", growth=80 * MIB),
+    "claim-zstd": Case(lambda: with_parts("zstd", data=zstd_that_claims(2**40)), "too much memory"),
+    "claim-all-zstd": Case(lambda: with_parts("zstd", data=zstd_that_claims(2**64 - 1)), "too much memory"),
+    "lie-zstd": Case(lambda: with_parts("zstd", data=zstd_that_claims(2**20)), "decompression failed"),
+    "dictionary-zstd": Case(lambda: with_parts("zstd", data=zstd_with_dictionary()), "ictionary"),
+    "empty-blocks-zstd": Case(empty_blocks_zstd, "unexpected end of file"),
+    "repeated-bytes-zstd": Case(repeated_bytes_zstd, "compressed more than", Limits(expanded_free=100 * MIB)),
+    "long-name-gzip": Case(long_name_gzip, "unexpected end of"),
+    "bomb-in-a-bomb": Case(bomb_in_a_bomb, ""),
     "skippable-zstd": Case(skippable_zstd, "unexpected end of file"),
     "endless": Case(endless, "Artifact file too large", Limits(size=1024 * MIB)),
     "over": Case(partial(file_of_zeros, "gzip"), "bytes decompressed", Limits(expanded=100 * MIB)),
