@@ -144,8 +144,8 @@ def test_attack_an_answer_that_is_none_ends_no_worker(hooks: Hooks, world, evil:
 def test_attack_answers_are_not_shown(hooks: Hooks, world) -> None:
     """What a server inside would say is no business of who set the webhook up."""
     hook = hooks()
-    hook.listener.answering = says(answer("500 Secret-Reason", b"secret body", "X-Secret: secret"))
+    hook.listener.answering = says(answer("500 hidden-reason", b"hidden body", "X-More: hidden"))
     world.device()
     assert hook.posted() != []
 
-    assert "ecret" not in json.dumps(hook.events())
+    assert "hidden" not in json.dumps(hook.events())

@@ -50,7 +50,7 @@ def test_attack_no_answer_is_read_beyond_its_bound(listener: Listener, start: by
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         sock.sendall(start)
         with suppress(OSError):
-            for _ in range(1000):  # 64 MB
+            for _turn in range(1000):  # 64 MB
                 sock.sendall(FLOOD)
                 taken.append(len(FLOOD))
 
