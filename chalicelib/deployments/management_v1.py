@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-import msgspec
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
@@ -113,19 +111,12 @@ def create_for_group(request: Request, name: str) -> Reply:
     "POST /management/v1/deployments/deployments/statistics/list",
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
-    body=dict[str, Any] | list[str],
+    body=DeploymentIds | list[str],
 )
 def statistics_of_many(request: Request) -> Reply:
     """Statistics of up to 100 deployments; an object with their ids, or the bare list that the reference shows."""
-    try:
-        wanted = (
-            DeploymentIds(request.body)
-            if isinstance(request.body, list)
-            else msgspec.convert(request.body, DeploymentIds)
-        )
-    except msgspec.ValidationError as error:
-        raise BadRequest(str(error)) from error
-    ids = [read_id(each) for each in wanted.deployment_ids]
+    wanted = request.body if isinstance(request.body, list) else request.body.deployment_ids
+    ids = [read_id(each) for each in wanted]
     if len(ids) > limits.STATISTICS_LIST:
         raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
     if not ids:

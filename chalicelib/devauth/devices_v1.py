@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint
 
 from chalicelib.devauth import service, shapes
-from chalicelib.devauth.rules.identity import decode_like_go
 from chalicelib.http import content
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
@@ -35,5 +34,5 @@ def read_signed(request: Request) -> tuple[shapes.AuthRequest, str]:
     Raises:
         BadRequest: the body is none.
     """
-    body = content.decode(decode_like_go(request.raw), shapes.AuthRequest, prefix="failed to decode auth request: ")
+    body = content.decode(request.raw, shapes.AuthRequest, prefix="failed to decode auth request: ")
     return body, request.headers.get("x-men-signature", "")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from chalicelib import limits
+from chalicelib import limits, times
 from chalicelib.devicemonitor.shapes import Level, NewAlert
 from chalicelib.errors import BadRequest
 
@@ -80,11 +80,8 @@ def issued(text: str) -> int:
         BadRequest: it is none.
     """
     try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise ValueError  # noqa: TRY301  # one handler
-        return max(0, (time - _EPOCH) // timedelta(milliseconds=1))
-    except (ValueError, OverflowError):
+        return max(0, (times.read(text) - _EPOCH) // timedelta(milliseconds=1))
+    except ValueError:
         raise BadRequest(f"invalid timestamp: {text[:64]}") from None
 
 

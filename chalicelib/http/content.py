@@ -1,8 +1,9 @@
 """JSON in and out.
 
 Reading follows the rules that Mender's clients rely on (published behaviour of its Go decoder): unknown members
-are ignored, member names match in any case, bytes after the first value are ignored, an empty body is ``EOF``.
-The common case is one strict pass straight into the shape; only what that refuses is looked at again.
+are ignored, member names match in any case, a member that is null is absent, null for a whole body or for an entry of a
+list is an empty one, what is no Unicode becomes U+FFFD, bytes after the first value are ignored, an empty body is
+``EOF``. The common case is one strict pass straight into the shape; only what that refuses is looked at again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib import text
 from chalicelib.errors import BadRequest, UnsupportedMediaType
 
 T = TypeVar("T")
-_scanner = json.JSONDecoder(strict=False)
+_scanner = json.JSONDecoder(strict=False, parse_int=float)  # it only looks for the end: no integer is too long
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -33,21 +35,21 @@ def decode(raw: bytes, shape: type[T], *, prefix: str = "failed to decode reques
     try:
         document = _first_value(raw)
         return msgspec.convert(_fold(document, shape), type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRequest(prefix + _reason(error, raw)) from error
 
 
 def _first_value(raw: bytes) -> Any:
-    text = raw.decode().lstrip(" \t\r\n")
-    if not text:
+    document = text.json_text(raw).lstrip(" \t\r\n")
+    if not document:
         raise ValueError("EOF")
-    _, end = _scanner.raw_decode(text)
-    # Decoded again by msgspec: it refuses lone surrogates and NaN, which nothing downstream could store.
-    return msgspec.json.decode(text[:end])
+    _, end = _scanner.raw_decode(document)
+    # Decoded again by msgspec: it refuses NaN and infinity, which nothing downstream could store.
+    return msgspec.json.decode(document[:end])
 
 
 def _fold(document: Any, shape: Any) -> Any:
-    """``document`` with the members of known shapes under the names that the shape gives them."""
+    """``document`` as Go fits it to a shape: known members under their names, without those that are null."""
     try:
         info = msgspec.inspect.type_info(shape)
     except TypeError:
@@ -56,21 +58,34 @@ def _fold(document: Any, shape: Any) -> Any:
 
 
 def _fold_by(document: Any, info: msgspec.inspect.Type) -> Any:
-    if isinstance(document, dict) and isinstance(info, msgspec.inspect.StructType):
-        known = {field.encode_name.lower(): field for field in info.fields}
-        folded: dict[str, Any] = {}
-        for name, value in document.items():
-            field = known.get(name.lower())
-            if field is not None:
-                folded[field.encode_name] = _fold_by(value, field.type)
-        return folded
-    if isinstance(document, list) and isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
-        return [_fold_by(value, info.item_type) for value in document]
     if isinstance(info, msgspec.inspect.UnionType):
-        for option in info.types:
-            if isinstance(option, msgspec.inspect.StructType | msgspec.inspect.ListType):
-                return _fold_by(document, option)
+        info = _option(document, info)
+    match document, info:
+        case None, _:
+            return _empty(info)
+        case dict(), msgspec.inspect.StructType():
+            known = {field.encode_name.lower(): field for field in info.fields}
+            given = ((known.get(name.lower()), value) for name, value in document.items() if value is not None)
+            return {field.encode_name: _fold_by(value, field.type) for field, value in given if field is not None}
+        case dict(), msgspec.inspect.DictType() if not isinstance(info.value_type, msgspec.inspect.AnyType):
+            return {name: _fold_by(value, info.value_type) for name, value in document.items() if value is not None}
+        case list(), msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
+            return [_fold_by(value, info.item_type) for value in document]
     return document
+
+
+def _option(document: Any, info: msgspec.inspect.UnionType) -> msgspec.inspect.Type:
+    """The member of a union that an object or a list is meant to be; else the first."""
+    objects = msgspec.inspect.StructType | msgspec.inspect.DictType
+    wanted = objects if isinstance(document, dict) else msgspec.inspect.ListType
+    return next((option for option in info.types if isinstance(option, wanted)), info.types[0])
+
+
+def _empty(info: msgspec.inspect.Type) -> Any:
+    """What null stands for, where a body or an entry of a list shall be of that type."""
+    if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DictType):
+        return {}
+    return [] if isinstance(info, msgspec.inspect.ListType) else None
 
 
 def _reason(error: Exception, raw: bytes) -> str:
@@ -78,8 +93,6 @@ def _reason(error: Exception, raw: bytes) -> str:
         return "EOF"
     if isinstance(error, RecursionError):
         return "the document is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "the body is not UTF-8"
     return str(error)
 
 

@@ -202,3 +202,31 @@ def test_an_abort_among_reports_loses_and_invents_nothing(world: World) -> None:
     numbers = world.numbers(deployment)
     assert numbers.get("success", 0) == succeeded
     assert numbers["aborted"] == 8 - succeeded
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01 00:00:00 +0000 UTC"),
+        ("0001-01-01T00:00:00+05:30", "0000-12-31 18:30:00 +0000 UTC"),
+        ("0000-02-29T00:00:00Z", "0000-02-29 00:00:00 +0000 UTC"),
+        ("0000-01-01T00:00:00+01:00", "-0001-12-31 23:00:00 +0000 UTC"),
+        ("0999-06-01T12:00:00.5Z", "0999-06-01 12:00:00.5 +0000 UTC"),
+        ("9999-12-31T23:59:59-05:00", "10000-01-01 04:59:59 +0000 UTC"),
+    ],
+)
+def test_b10_a_log_with_any_time_that_go_prints(world: World, device, running: str, sent: str, shown: str) -> None:
+    path = f"/v1/deployments/device/deployments/{running}/log"
+    message = {"timestamp": sent, "level": "info", "message": "m"}
+    assert device.call("PUT", path, {"messages": [message]}).status_code == 204
+    assert world.api.get(f"{DEPLOYMENTS}/{running}/devices/{device.id}/log").text == f"{shown} info: m\n"
+
+
+def test_b2_a_log_with_half_a_character(world: World, device, running: str) -> None:
+    path = f"/api/devices/v1/deployments/device/deployments/{running}/log"
+    message = rb'{"timestamp":"2016-10-27T07:00:00Z","level":"info","message":"caf\ud83d \ud83d\ude00 @"}'
+    raw = b'{"messages":[' + message.replace(b"@", b"\xff") + b"]}"
+    headers = {"Authorization": f"Bearer {device.token}", "Content-Type": "application/json"}
+    assert world.http.put(path, content=raw, headers=headers).status_code == 204
+    log = world.api.get(f"{DEPLOYMENTS}/{running}/devices/{device.id}/log").text
+    assert log == "2016-10-27 07:00:00 +0000 UTC info: caf\ufffd \U0001f600 \ufffd\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,10 @@ from tests.simulator.device import Device
 
 DEPLOYMENTS = "/api/management/v1/deployments/deployments"
 DEVAUTH = "/api/management/v2/devauth/devices"
+
+
+def _as_go_has_it(identity: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(identity), parse_int=float)
 
 
 @dataclass
@@ -28,7 +33,7 @@ class World:
         device = Device(self.http, self.token, **more)
         assert device.auth().status_code == 401
         found = self.api.get(DEVAUTH, params={"status": "pending", "per_page": 500}).json()
-        pending = next(each for each in found if each["identity_data"] == device.identity)
+        pending = next(each for each in found if _as_go_has_it(each["identity_data"]) == _as_go_has_it(device.identity))
         self.accept(pending["id"], pending["auth_sets"][0]["id"])
         assert device.auth().status_code == 200
         self.devices.append(device)

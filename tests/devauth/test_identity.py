@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import text as texts
 from chalicelib.devauth.rules import identity
 from chalicelib.errors import BadRequest
 
@@ -83,8 +84,8 @@ def test_deep_and_long_ones_are_refused():
 
 
 def test_bytes_that_are_no_text_become_one_mark_each():
-    assert identity.decode_like_go(b"a\xe2\x82b\xff") == "a\ufffd\ufffdb\ufffd".encode()
-    assert identity.decode_like_go("é".encode()) == "é".encode()
+    assert texts.from_bytes(b"a\xe2\x82b\xff") == "a\ufffd\ufffdb\ufffd"
+    assert texts.from_bytes("é".encode()) == "é"
 
 
 @given(DOCUMENTS, st.randoms(use_true_random=False), st.booleans(), st.sampled_from([None, 1, "\t"]))

@@ -170,6 +170,7 @@ def test_identity_and_status_stay_the_servers(http, api, tenant):
     identity = {"status": "fake", "sn": "1", "flag": True, "tree": {"a": 1}, "macs": ["a", "b"], "n": 7.0}
     device = Device(http, tenant.tenant_token, identity=identity)
     accept(api, device)
-    assert values(api, device.id, "identity") == {"sn": "1", "macs": ["a", "b"], "n": 7, "status": "accepted"}
+    shown = {"sn": "1", "flag": True, "macs": ["a", "b"], "n": 7, "status": "accepted"}
+    assert values(api, device.id, "identity") == shown
     decide(api, device, "rejected")
     assert values(api, device.id, "identity")["status"] == "rejected"

@@ -19,7 +19,7 @@ from chalicelib.inventory.rules.snapshot import Snapshot
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = st.integers(0, 3).map(lambda minutes: START + timedelta(minutes=minutes, milliseconds=7 * minutes))
 WORDS = st.sampled_from(["Hall", "hall 7", "a-b", "ab", "b", "Σίσυφος", 'say "b"', "line\nb", ""])
-NUMBERS = st.integers(-2, 2) | st.sampled_from([0.5, 2.0**60, 3])
+NUMBERS = st.integers(-2, 2) | st.sampled_from([0.5, 2.0**60, 2**60 + 1, 89490200001234567890, 3])
 VALUES = WORDS | NUMBERS | st.lists(WORDS, max_size=2) | st.lists(NUMBERS, max_size=2)
 NAMES = st.sampled_from(["x", "y", "id"])
 IDS = st.sampled_from(["a", "b", "c", "d", "ab", "Z"])
@@ -44,9 +44,10 @@ def devices(draw: st.DrawFn) -> Device:
     """A device."""
     kept: dict[str, dict[str, list[Any]]] = {
         scope: {name: [attributes.value_of(value)] for name, value in draw(st.dictionaries(NAMES, VALUES)).items()}
-        for scope in ("inventory", "tags", "identity")
+        for scope in ("inventory", "tags")
         if draw(st.booleans())
     }
+    kept["identity"] = attributes.from_identity(draw(st.dictionaries(NAMES, VALUES | st.booleans())))
     kept["monitor"] = {"alerts": [draw(st.booleans())]} if draw(st.booleans()) else {}
     return Device(
         draw(IDS),

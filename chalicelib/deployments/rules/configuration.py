@@ -6,12 +6,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from chalicelib import times
 from chalicelib.errors import BadRequest, Forbidden
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 TYPE = "mender-configure"
 """The update module that installs a configuration."""
@@ -62,11 +66,9 @@ def verify(
         if not value:
             raise BadRequest(f"missing required query parameter: {name}")
     try:
-        expire = datetime.fromisoformat(given.expire)
+        expire = times.read(given.expire)
     except ValueError:
         raise BadRequest(f"invalid {EXPIRE}: not a time") from None
-    if expire.tzinfo is None:
-        raise BadRequest(f"invalid {EXPIRE}: not a time")
     if now > expire:
         raise Forbidden("URL expired")
     wanted = _signature(secret, _path(deployment, device_type, device_id), given.expire, given.tenant)

@@ -41,7 +41,14 @@ def read(given: Mapping[str, Any], deployment: str) -> dict[str, Any]:
         BadRequest: it has an unknown member, or a value that clients would not take.
     """
     try:
-        found = msgspec.convert(dict(given), _Map)
+        found = msgspec.convert(_without_null(given), _Map)
     except msgspec.ValidationError as error:
         raise BadRequest(f"Validating request body: update_control_map: {error}") from error
     return {"id": deployment, "priority": found.priority, "states": msgspec.to_builtins(found.states)}
+
+
+def _without_null(value: Any) -> Any:
+    """A document without its members that are null: to clients they are absent."""
+    if isinstance(value, Mapping):
+        return {name: _without_null(member) for name, member in value.items() if member is not None}
+    return value

@@ -8,12 +8,12 @@ devices may have begun in it and all phases before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib import limits
+from chalicelib import limits, times
 from chalicelib.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ def _check_number(number: int) -> None:
 
 
 def _utc(time: datetime) -> datetime:
-    try:
-        utc = time.astimezone(UTC)
-    except OverflowError:
-        raise _refused("start_ts is out of range") from None
+    utc = times.in_utc(time)
     if utc.year < _FIRST_YEAR:
         raise _refused("start_ts is out of range")
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)

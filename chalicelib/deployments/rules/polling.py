@@ -79,6 +79,8 @@ def read_provides(said: Mapping[str, object]) -> dict[str, str]:
         raise BadRequest(f"too many provides (max: {limits.PROVIDES})")
     provides: dict[str, str] = {}
     for name, value in said.items():
+        if value is None:  # absent, as in every body
+            continue
         if not isinstance(value, str) or len(value) > limits.ARTIFACT_NAME or len(name) > limits.ARTIFACT_NAME:
             raise BadRequest(f"{name[:64]}: must be a text of at most {limits.ARTIFACT_NAME} characters")
         provides[name] = value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from chalicelib import clock
+from chalicelib import clock, times
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
@@ -20,6 +19,8 @@ from chalicelib.fleet import heads as fleet_heads
 from chalicelib.observability import Metric, count
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.deployments.rules.polling import Current
     from chalicelib.deployments.service.plans import Plan
     from chalicelib.deployments.shapes import LogMessage, StatusReport
@@ -215,11 +216,6 @@ def _go_time(text: str) -> str:
         BadRequest: it is no RFC 3339 time.
     """
     try:
-        time = datetime.fromisoformat(text)
+        return times.in_go_form(text)
     except ValueError:
         raise BadRequest(f"invalid timestamp: {text[:64]}") from None
-    if time.tzinfo is None:
-        raise BadRequest(f"invalid timestamp: {text[:64]}")
-    utc = time.astimezone(UTC)
-    fraction = f".{utc.microsecond:06d}".rstrip("0").rstrip(".")
-    return utc.strftime("%Y-%m-%d %H:%M:%S") + fraction + " +0000 UTC"

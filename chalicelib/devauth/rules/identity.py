@@ -8,7 +8,6 @@ counts with its last value; text that is no Unicode becomes U+FFFD.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import math
@@ -20,6 +19,7 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
+from chalicelib.text import without_surrogates
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -69,22 +69,15 @@ def _emit(value: Any, depth: int) -> str:
         raise BadRequest("failed to parse identity data: nested too deeply")
     if isinstance(value, dict):
         # Lone surrogates are replaced before sorting: two keys may become one, and then the last one counts.
-        members = {_unicode(key): item for key, item in value.items()}
+        members = {without_surrogates(key): item for key, item in value.items()}
         return "{" + ",".join(f"{_quote(k)}:{_emit(members[k], depth - 1)}" for k in sorted(members)) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_emit(item, depth - 1) for item in value) + "]"
     if isinstance(value, str):
-        return _quote(_unicode(value))
+        return _quote(without_surrogates(value))
     if isinstance(value, float):
         return go_number(value)
     return {True: "true", False: "false", None: "null"}[value]
-
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _unicode(text: str) -> str:
-    return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 _ESCAPED = re.compile('["\\\\<>&\u2028\u2029\x00-\x1f]')
@@ -108,26 +101,3 @@ def go_number(value: float) -> str:
         fixed = format(Decimal(repr(value)), "f")
         return fixed.removesuffix(".0")
     return repr(value).replace("e-0", "e-")
-
-
-def decode_like_go(raw: bytes) -> bytes:
-    """``raw`` as valid UTF-8: each byte that belongs to no character becomes U+FFFD, as Go's decoder does.
-
-    Such bytes arrive behind a load balancer only. API Gateway has replaced them before we see the body, and the
-    signature then does not hold.
-    """
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode(errors="lamplighter-each-byte").encode()
-    return raw
-
-
-def _each_byte(error: UnicodeError) -> tuple[str, int]:
-    # Python's own "replace" takes a broken character's bytes together; Go replaces each.
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return "\ufffd", error.start + 1
-
-
-codecs.register_error("lamplighter-each-byte", _each_byte)

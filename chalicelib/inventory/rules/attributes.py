@@ -7,6 +7,7 @@ scope and name.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -51,6 +52,8 @@ def _scalar(value: Any) -> str | int | float:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(_BAD_TYPE)
+    if math.isinf(as_searched(value)):
+        raise BadRequest("a number is out of range")
     # 42.0 and 42 are the same number to every client, and must be the same to the hash.
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INTEGERS:
         return int(value)
@@ -115,16 +118,35 @@ def differences(before: Scope, after: Scope) -> str:
 
 
 def from_identity(members: dict[str, Any]) -> Scope:
-    """The identity scope of a new device. ``status`` is the server's own; what is no attribute value stays out."""
+    """The identity scope of a new device, by which it can be found.
+
+    Flags are taken beside what reports may have. ``status`` is the server's own; what is no attribute value stays out.
+    """
     scope: Scope = {}
     for name, value in members.items():
         if name == "status" or not 0 < len(name) <= limits.ATTRIBUTE_NAME:
             continue
         try:
-            scope[name] = [value_of(value)]
+            scope[name] = [value if isinstance(value, bool) else value_of(value)]
         except BadRequest:
             continue
     return scope
+
+
+def as_searched(value: Any) -> Any:
+    """``value`` as searches compare it: a number as the float64 that it is to every other reader of JSON.
+
+    Identity data is kept so, with the digits that Go writes (``devauth.rules.identity``). A device that sent a number
+    of 20 digits could not be found by it if the number in the search kept more of them.
+    """
+    if isinstance(value, list):
+        return [as_searched(item) for item in value]
+    if type(value) is int and not -_EXACT_INTEGERS <= value <= _EXACT_INTEGERS:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value
 
 
 def check_size(attributes: dict[str, Scope]) -> None:

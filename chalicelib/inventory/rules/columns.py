@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from chalicelib.inventory.rules.attributes import as_searched
 from chalicelib.inventory.rules.matching import OPERATORS, parse_time, rank
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class Column:
     @cached_property
     def values(self) -> list[Any]:
         """The different values, in order; times as milliseconds."""
-        return msgspec.json.decode(self._document(), type=list)
+        document = self._document()
+        values: list[Any] = msgspec.json.decode(document, type=list)
+        # Snapshots of earlier versions hold numbers as they were sent.
+        return as_searched(values) if _LONG_NUMBER.search(document) else values
 
     @cached_property
     def _lists(self) -> list[int]:
@@ -172,6 +176,7 @@ def _places(word: str, text: str, ends: list[int]) -> Iterator[int]:
             yield bisect_right(ends, start)
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
 _INSIDE = re.compile(r"[^\W_]")
 _TIME_KIND = rank(_EPOCH)[0]
 _OPPOSITES = {"$ne": "$eq", "$nin": "$in"}
@@ -209,13 +214,24 @@ def key(value: Any) -> Any:
 
 def pack(keys: Sequence[Any], *, times: bool) -> tuple[Stored, bytes]:
     """A column in the form in which it is stored, from the key (None: no value) of each row."""
-    different: list[Any] = sorted(set(keys) - {None}, key=_rank_of_key)
-    code = dict(zip([None, *different], range(len(different) + 1), strict=True))
+    if bool in set(map(type, keys)):
+        # To a dict, true is 1: of an attribute that has both, each would become the one that comes first.
+        keys = [(_FLAG, key) if isinstance(key, bool) else key for key in keys]
+    ordered = sorted(set(keys) - {None}, key=lambda key: _rank_of_key(_plain(key)))
+    different = list(map(_plain, ordered))
+    code = dict(zip([None, *ordered], range(len(ordered) + 1), strict=True))
     numbers = map(code.__getitem__, keys)
     width = 1 if len(code) <= _BYTE else 2 if len(code) <= _SHORT else 4
     codes = bytes(numbers) if width == 1 else array(_TYPES[width], numbers).tobytes()
     parts = zlib.compress(codes, 1), zlib.compress(msgspec.json.encode(different), 1)
     return Stored(len(parts[0]), len(parts[1]), width, times), b"".join(parts)
+
+
+_FLAG = object()
+
+
+def _plain(key: Any) -> Any:
+    return key[1] if isinstance(key, tuple) and key[:1] == (_FLAG,) else key
 
 
 _TYPES = {2: "H", 4: "I"}

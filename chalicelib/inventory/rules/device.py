@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM, Scope
+from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM, Scope, as_searched
 from chalicelib.tiers import Tier
 
 
@@ -52,14 +52,14 @@ class Device(msgspec.Struct, frozen=True):
         return self.attributes.get(name, {})
 
     def value(self, scope: str, name: str) -> Any:
-        """The value of an attribute; None if the device does not have it. Times are ``datetime``."""
+        """The value of an attribute as searches see it; None if the device does not have it. Times are ``datetime``."""
         if scope == IDENTITY and name == "id":
             return self.id
         own = self._own.get(scope, {}).get(name)
         if own is not None:
             return own
         stored = self.attributes.get(scope, {}).get(name)
-        return stored[0] if stored else None
+        return as_searched(stored[0]) if stored else None
 
     def shown(self) -> Iterator[tuple[str, str, list[Any]]]:
         """Scope, name and stored form of every attribute, by scope, then name."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SYSTEM, TAGS
+from chalicelib import times
+from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SYSTEM, TAGS, as_searched
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
@@ -41,11 +42,12 @@ class Options(msgspec.Struct, frozen=True):
 
 def options(given: list[Any]) -> Options:
     """``given`` by type; what no attribute can have is left out."""
-    times = (item if isinstance(item, datetime) else parse_time(item) for item in given)
+    given = as_searched(given)
+    moments = (item if isinstance(item, datetime) else parse_time(item) for item in given)
     return Options(
         frozenset(item for item in given if isinstance(item, str) or is_number(item)),
         frozenset(item for item in given if isinstance(item, bool)),
-        frozenset(time for time in times if time is not None),
+        frozenset(time for time in moments if time is not None),
         frozenset(tuple(item) for item in given if isinstance(item, list) and not any(map(_nested, item))),
     )
 
@@ -150,8 +152,8 @@ def parse_time(text: Any) -> datetime | None:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         return None
     try:
-        time = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
+        time = times.read(text)
+    except ValueError:
         return None
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 

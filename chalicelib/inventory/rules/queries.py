@@ -11,7 +11,7 @@ import msgspec
 from chalicelib import limits
 from chalicelib.errors import BadRequest
 from chalicelib.inventory.rules import matching, patterns
-from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SCOPES, SYSTEM, TAGS
+from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SCOPES, SYSTEM, TAGS, as_searched
 from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"page", "per_page", "sort", "has_group", "group"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_BOOLEANS = {"true": True, "false": False}
 _FLAGS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
@@ -54,10 +55,12 @@ def _place(text: str) -> tuple[str, str]:
 
 
 def _readings(text: str) -> list[Any]:
-    """A value as it may have been meant: text, or the number or the time that it spells."""
+    """A value as it may have been meant: text, or the number, the flag or the time that it spells."""
     readings: list[Any] = [text]
     if _NUMBER.fullmatch(text):
         readings.append(float(text))
+    if text in _BOOLEANS:
+        readings.append(_BOOLEANS[text])
     time = matching.parse_time(text)
     return [*readings, time] if time is not None else readings
 
@@ -151,7 +154,7 @@ def _operand(operator: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise BadRequest("filter $regex requires a string")
         return patterns.of_filter(value)
-    return value
+    return as_searched(value)
 
 
 def _search_key(given: Sort) -> SortKey:

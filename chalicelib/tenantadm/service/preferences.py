@@ -76,7 +76,8 @@ def parsed(document: dict[str, Any]) -> TenantSettings:
     if unknown:
         raise BadRequest(f"there is no setting {unknown[0][:64]}; known are {', '.join(sorted(known))}")
     try:
-        return msgspec.convert(document, TenantSettings)
+        # Null is absent, as in every body (``http.content``).
+        return msgspec.convert({name: value for name, value in document.items() if value is not None}, TenantSettings)
     except msgspec.ValidationError as error:
         raise BadRequest(str(error)) from error
 

@@ -1,0 +1,62 @@
+"""Times that callers write. Reading one never fails with anything but ``ValueError``, whatever it says."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+LATEST: Final = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
+
+_YEAR: Final = re.compile(r"[0-9]{4}(?=-)")
+_CYCLE: Final = 400
+"""Years after which the calendar is the same again."""
+
+
+def read(text: str) -> datetime:
+    """The time that an RFC 3339 text names, in UTC.
+
+    Go writes ``0001-01-01T00:00:00Z`` for a time that was never set, with an offset where it has one. So a time may lie
+    outside of the years 1 to 9999, which is all that ``datetime`` holds: it is read as the first or last moment.
+
+    Raises:
+        ValueError: it names no time, or none with an offset.
+    """
+    year, alike = _parsed(text)
+    if EARLIEST.year <= year <= LATEST.year:
+        return alike.replace(year=year)
+    return EARLIEST if year < EARLIEST.year else LATEST
+
+
+def in_go_form(text: str) -> str:
+    """The time that an RFC 3339 text names as Go prints it: ``2016-10-27 07:00:00.5 +0000 UTC``.
+
+    Raises:
+        ValueError: it names no time, or none with an offset.
+    """
+    year, alike = _parsed(text)
+    fraction = f".{alike.microsecond:06d}".rstrip("0").rstrip(".")
+    return f"{'-' * (year < 0)}{abs(year):04d}{alike:-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+
+
+def _parsed(text: str) -> tuple[int, datetime]:
+    """The year in UTC, and the time in a year that has the same calendar, where there is room around it."""
+    found = _YEAR.match(text)
+    if found is None:
+        raise ValueError("the time has no year")
+    year = int(found[0])
+    alike = 5 * _CYCLE + year % _CYCLE
+    time = datetime.fromisoformat(f"{alike}{text[found.end() :]}")
+    if time.tzinfo is None:
+        raise ValueError("the time has no offset")
+    utc = time.astimezone(UTC)
+    return year + utc.year - alike, utc
+
+
+def in_utc(time: datetime) -> datetime:
+    """A time with an offset in UTC; the first or last moment there is, where UTC would be beyond it."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if time.year == EARLIEST.year else LATEST
