@@ -12,7 +12,6 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import msgspec
 import urllib3
 from botocore.auth import SigV4Auth
@@ -21,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from chalicelib import call as calls
 from chalicelib import settings
 from chalicelib.errors import Unavailable
+from chalicelib.storage import credentials as stored
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -43,11 +43,6 @@ class AwsError(Exception):
 
 
 @cache
-def _session() -> botocore.session.Session:
-    return botocore.session.get_session()
-
-
-@cache
 def pool() -> urllib3.PoolManager:
     """The connections of this process."""
     return urllib3.PoolManager(maxsize=32, retries=False)
@@ -55,10 +50,7 @@ def pool() -> urllib3.PoolManager:
 
 def credentials() -> Credentials:
     """The role's credentials, refreshed by botocore when they near their end."""
-    found = _session().get_credentials()
-    if found is None:
-        raise Unavailable("no AWS credentials")
-    return found
+    return stored.current()
 
 
 def endpoint(service: str) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from infra.local import private
 from infra.local.engine.process import ROOT, Engine
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class LocalAws:
         known = self.variables()
         if known is not None:
             return known, False
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self.folder)
         with (self.folder / "keeper.log").open("wb") as log:
             keeper = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(self.folder)],
@@ -88,6 +89,7 @@ class LocalAws:
 
     def keep(self) -> None:
         """Run the engine until SIGTERM."""
+        os.umask(private.OTHERS)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -97,9 +99,7 @@ class LocalAws:
                 sys.exit("the engine runs already")
             with Engine(self.folder / "engine", persist=False, auth=True) as engine:
                 note = {"pid": os.getpid(), "environment": engine.env()}
-                unfinished = self._note.with_suffix(".new")
-                unfinished.write_text(json.dumps(note, indent=2) + "\n")
-                unfinished.replace(self._note)
+                private.write(self._note, note)
                 stop.wait()
                 self._note.unlink()
 
@@ -110,7 +110,7 @@ class LocalAws:
     @contextmanager
     def _lock(self, patience: float = 0) -> Iterator[bool]:
         """Hold the keeper's lock for a block; False: someone else holds it, after that many seconds still."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self.folder)
         deadline = time.monotonic() + patience
         with (self.folder / "engine.lock").open("w") as lock:
             while not (free := _locked(lock)) and time.monotonic() < deadline:

@@ -50,15 +50,18 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """The app reads its settings once, perhaps already; what else it knows is of another engine."""
+    """The app reads its settings once, perhaps already; what else it knows is of another engine, keys included."""
     settings = sys.modules.get("chalicelib.settings")
     if settings is not None:
         settings.current.cache_clear()
         settings.aws.cache_clear()
-    for name in ("link_secret", "queues", "signing_keys", "vault"):
-        known = sys.modules.get(f"chalicelib.aws.{name}")
+    for name in ("aws.link_secret", "aws.queues", "aws.signing_keys", "aws.vault", "storage.credentials"):
+        known = sys.modules.get(f"chalicelib.{name}")
         if known is not None:
             known.forget()
+    boto3 = sys.modules.get("boto3")
+    if boto3 is not None:
+        vars(boto3)["DEFAULT_SESSION"] = None
     connection = sys.modules.get("chalicelib.storage.connection")
     if connection is not None and connection.shared.cache_info().currsize:
         connection.shared().close()

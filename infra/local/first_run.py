@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from infra.local import private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +50,5 @@ def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
     tenant = tenant or tenantadm.create_tenant(name=TENANT)
     useradm.create_user(tenant.id, user, password)
     first = FirstTenant(tenant.id, tenant.tenant_token, user, password)
-    write_private(file, asdict(first))
+    private.write(file, asdict(first))
     return first, True
-
-
-def write_private(file: Path, document: dict[str, str]) -> None:
-    """Write a JSON file that only its owner may read; at no moment is it half written or open to others."""
-    unfinished = file.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(json.dumps(document, indent=2) + "\n")
-    unfinished.replace(file)

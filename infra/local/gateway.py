@@ -22,8 +22,7 @@ from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
 from infra.local.lambda_context import LambdaContext
 from infra.local.rules import Limits, Reply
-from infra.local.s3_proxy import PREFIX as BUCKET_PREFIX
-from infra.local.s3_proxy import S3Proxy
+from infra.local.s3_proxy import Bucket, S3Proxy
 from infra.local.uploads import Uploads
 from infra.local.websocket_api import PATH as TEXT_PATH
 from infra.local.websocket_api import SUBPROTOCOL as TEXT
@@ -68,8 +67,8 @@ class _ThreadedChalice(LocalChalice):
 class Gateway:
     """The ASGI app.
 
-    ``threads`` handlers run at once, each on its own request. ``s3_endpoint`` is where signed links to buckets
-    are passed on to; without it they are unknown paths. ``recordings`` is where played sessions come from; without it
+    ``threads`` handlers run at once, each on its own request. ``bucket`` is the one that signed links
+    lead to; without it they are unknown paths. ``recordings`` is where played sessions come from; without it
     there are no websockets at Mender's paths.
     """
 
@@ -77,7 +76,7 @@ class Gateway:
         self,
         app: Chalice,
         *,
-        s3_endpoint: str | None = None,
+        bucket: Bucket | None = None,
         limits: Limits | None = None,
         threads: int = 16,
         attach: Attach | None = None,
@@ -90,7 +89,7 @@ class Gateway:
         self._limits = limits or Limits()
         self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="handler")
         self._uploads = Uploads(partial(self._invoke, seconds=_UPLOAD), attach)
-        self._s3 = S3Proxy(s3_endpoint) if s3_endpoint else None
+        self._s3 = S3Proxy(bucket) if bucket else None
         self.websockets = WebsocketApi(app)
         self._relay = Relay(self.websockets, recordings) if recordings else None
 
@@ -132,12 +131,8 @@ class Gateway:
             await send_reply(send, Reply(204, []))
         elif self._relay and self._relay.serves(scope):
             await self._relay(scope, receive, send)
-        elif self._s3 and request.path.startswith(BUCKET_PREFIX):
-            refusal = self._s3.refusal(request, request_id)
-            if refusal:
-                await refuse(receive, send, refusal)
-            else:
-                await self._s3.forward(scope, request_id, receive, send)
+        elif self._s3 and self._s3.serves(scope):
+            await self._s3(scope, request_id, receive, send)
         else:
             await self._rest(request, request_id, receive, send)
 

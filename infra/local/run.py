@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from infra import migrations
-from infra.local import certs, environment, readable, websocket_api
+from infra.local import certs, environment, private, readable, websocket_api
 from infra.local.engine.process import Engine, EngineError
-from infra.local.first_run import FirstTenant, ensure_first_tenant, write_private
+from infra.local.first_run import FirstTenant, ensure_first_tenant
 from infra.local.gateway import Gateway
 from infra.local.provision import provision
+from infra.local.s3_proxy import Bucket
 from infra.local.server import PortBusyError, Server
 from infra.local.testing import the_app
 from infra.local.workers import Workers
@@ -66,6 +68,7 @@ class Options:
 def main() -> None:
     """Serve until told to stop; exit with 1 and one clear line when that can't begin."""
     options = _options()
+    os.umask(private.OTHERS)  # every file that this process and its children make is its owner's alone
     readable.use()
     for chatty in ("botocore", "pynamodb", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -75,7 +78,7 @@ def main() -> None:
         with ExitStack() as running:
             _start(options, running)
             threading.Event().wait()
-    except (EngineError, PortBusyError, migrations.NewerDataError) as error:
+    except (EngineError, PortBusyError, private.OpenFolderError, migrations.NewerDataError) as error:
         sys.exit(f"lamplighter: {error}")
     except KeyboardInterrupt:
         log.info("stopped; everything is kept in %s", options.data)
@@ -101,7 +104,7 @@ def _options() -> Options:
 
 def _start(options: Options, running: ExitStack) -> None:
     """Start everything; ``running`` stops it, in the opposite order."""
-    options.data.mkdir(parents=True, exist_ok=True)
+    private.folder(options.data)
     tls = certs.ensure(options.data / "tls", options.names)
     # The port first: whoever has it already is told so before anything is started for nothing.
     server = Server(options.host, options.port, tls)
@@ -119,13 +122,19 @@ def _start(options: Options, running: ExitStack) -> None:
     workers.start()
     running.callback(workers.stop)
     recordings = RestRecordings(url, tls.trusted())
-    gateway = Gateway(app, s3_endpoint=engine.endpoint, threads=options.threads, recordings=recordings)
+    gateway = Gateway(app, bucket=Bucket.of_environment(), threads=options.threads, recordings=recordings)
     running.enter_context(websocket_api.delivering(gateway.websockets))
     gateway.websockets.end_what_is_left()
     server.start(gateway)
     running.callback(server.stop)  # before everything that its requests need
-    facts = {"url": url, "ca": str(tls.ca), "aws_endpoint": engine.endpoint}
-    write_private(options.data / "server.json", facts | asdict(first))
+    facts = {
+        "url": url,
+        "ca": str(tls.ca),
+        "aws_endpoint": engine.endpoint,
+        "aws_access_key_id": engine.key.id,
+        "aws_secret_access_key": engine.key.secret,
+    }
+    private.write(options.data / "server.json", facts | asdict(first))
     _welcome(url, tls.ca, first, options.data, is_new=is_new)
 
 

@@ -1,82 +1,169 @@
-"""Passes presigned links through to the engine's S3.
+"""Serves signed links to the bucket, which lies in the embedded engine.
 
-A link is signed for the host that a device uses, so requests go on exactly as they came, Host header included;
-the engine checks the signature. Bodies are streamed in both directions and never held.
+The engine also keeps the tables, the messages and the keys. Nothing that a client sends reaches it as it came: a link
+is checked here in full (method, bucket, parameters, headers, signature, time), and what goes on is a request of our
+own, with the few headers that a download or an upload needs. Bodies are streamed in both directions and never held.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import httpcore2 as httpcore
 
 from infra.local import rules
-from infra.local.asgi import send_reply
+from infra.local.asgi import refuse, send_reply
+from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, encoded, object_path, signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from infra.local.asgi import Receive, Scope, Send
-    from infra.local.rest_event import Head
-    from infra.local.rules import Reply
 
 log = logging.getLogger("local.s3")
 
-PREFIX = "/lamplighter-"
-"""First characters of every bucket's path."""
+PARAMETERS = {
+    "GET": ("response-content-disposition", "response-content-type", "versionId"),
+    "HEAD": ("response-content-disposition", "response-content-type", "versionId"),
+    "PUT": (),
+}
+"""The methods that links are signed for, and the parameters that they may have. Each is part of the signature."""
 
-METHODS = ("GET", "HEAD", "PUT")
+PASSED = {
+    "GET": ("if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "range"),
+    "HEAD": ("if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "range"),
+    "PUT": ("content-length", "content-md5", "content-type"),
+}
+"""Headers of a request that go on to the bucket."""
 
-_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-_OURS = _HOP | {b"date"}
-"""Headers of an answer that our own server sets."""
+ANSWERED = frozenset(
+    {
+        b"accept-ranges",
+        b"content-disposition",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"last-modified",
+        b"x-amz-request-id",
+        b"x-amz-version-id",
+    }
+)
+"""Headers of the bucket's answer that go back to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The one bucket that links lead to, and how it is reached."""
+
+    endpoint: str
+    name: str
+    region: str
+    key: Key
+    """Links are signed with it, and so are requests to the engine."""
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """The bucket that the app uses."""
+        key = Key(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+        return cls(os.environ["AWS_ENDPOINT_URL"], os.environ["LAMPLIGHTER_BUCKET"], os.environ["AWS_REGION"], key)
 
 
 class S3Proxy:
-    """A pass-through for one engine's S3."""
+    """Signed links to one bucket."""
 
-    def __init__(self, endpoint: str) -> None:
-        parts = urlsplit(endpoint)
-        self._host = (parts.hostname or "127.0.0.1").encode()
-        self._port = parts.port
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._path = f"/{bucket.name}".encode()
+        self._endpoint = urlsplit(bucket.endpoint)
         self._pool = httpcore.AsyncConnectionPool(max_connections=64, keepalive_expiry=30.0)
 
-    def refusal(self, request: Head, request_id: str) -> Reply | None:
-        """The answer to a request that S3 should not even see: only signed links pass."""
-        if request.method not in METHODS:
-            return rules.error(405, "method not allowed", request_id)
-        if "X-Amz-Signature" not in dict(parse_qsl(request.query)):
-            return rules.error(403, "only signed links are served here", request_id)
-        return None
+    def serves(self, scope: Scope) -> bool:
+        """Whether a request is for the bucket or something in it."""
+        path: bytes = scope["raw_path"]
+        return path == self._path or path.startswith(self._path + b"/")
 
-    async def forward(self, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
-        """Hand the request to S3 and its answer to the client."""
+    async def __call__(self, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
+        """Answer a request for something in the bucket."""
+        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
+        if request.method not in PARAMETERS:
+            await refuse(receive, send, rules.error(405, "method not allowed", request_id))
+            return
+        if request.values("transfer-encoding") and request.values("content-length"):
+            await refuse(receive, send, rules.error(400, "the length of the body is given in two ways", request_id))
+            return
         try:
-            await self._forward(scope, receive, send)
+            parameters = self._checked(request)
+        except InvalidSignatureError as error:
+            await refuse(receive, send, rules.error(403, f"{error.code}: {error}", request_id))
+            return
+        try:
+            await self._forward(self._ours(request, parameters), receive, send)
         except httpcore.ConnectError:
             await send_reply(send, rules.error(502, "the bucket can't be reached", request_id))
         except ConnectionResetError as gone:
             log.info("%s", gone)  # there is nobody left to answer
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = scope["raw_path"] + b"?" + scope["query_string"]
-        url = httpcore.URL(scheme=b"http", host=self._host, port=self._port, target=target)
-        headers = [line for line in scope["headers"] if line[0] not in _HOP]
-        body = _incoming(receive) if scope["method"] == "PUT" else None
-        if body is not None and not any(name == b"content-length" for name, _ in headers):
+    async def close(self) -> None:
+        """Close all connections to the engine."""
+        await self._pool.aclose()
+
+    def _checked(self, request: Request) -> dict[str, str]:
+        """The parameters of a valid link.
+
+        Raises:
+            InvalidSignatureError: it is none.
+        """
+        bucket = self._bucket
+        method = request.method
+        parameters = check_link(
+            request,
+            lambda name: bucket.key if name == bucket.key.id else None,
+            region=bucket.region,
+            parameters=PARAMETERS[method],
+            headers=PASSED[method],
+            now=datetime.now(UTC),
+        )
+        if not request.path.removeprefix(self._path).strip(b"/"):
+            raise InvalidSignatureError("AccessDenied", "only links to objects are served here")
+        for header, _ in request.headers:
+            if header.startswith(b"x-amz-"):
+                raise InvalidSignatureError(
+                    "AccessDenied", f"the header {header.decode('latin-1')!a} is not taken here"
+                )
+        return parameters
+
+    def _ours(self, request: Request, parameters: dict[str, str]) -> Request:
+        """The request that goes to the engine instead of the client's, signed."""
+        passed = [name.encode() for name in PASSED[request.method]]
+        headers = [(name, value) for name, value in request.headers if name in passed]
+        query = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in parameters.items())
+        host = (b"host", self._endpoint.netloc.encode())
+        ours = Request(request.method, object_path(request.path).encode(), query.encode(), [host, *headers])
+        bucket = self._bucket
+        headers = signed(ours, bucket.key, bucket.region, "s3", datetime.now(UTC))
+        if request.method == "PUT" and not request.values("content-length"):
             headers.append((b"transfer-encoding", b"chunked"))
-        async with self._pool.stream(scope["method"].encode(), url, headers=headers, content=body) as answer:
-            kept = [line for line in answer.headers if line[0].lower() not in _OURS]
+        return Request(ours.method, ours.path, ours.query, headers)
+
+    async def _forward(self, request: Request, receive: Receive, send: Send) -> None:
+        target = request.path + b"?" + request.query if request.query else request.path
+        host = (self._endpoint.hostname or "").encode()
+        url = httpcore.URL(scheme=b"http", host=host, port=self._endpoint.port, target=target)
+        body = _incoming(receive) if request.method == "PUT" else None
+        async with self._pool.stream(
+            request.method.encode(), url, headers=list(request.headers), content=body
+        ) as answer:
+            kept = [line for line in answer.headers if line[0].lower() in ANSWERED]
             await send({"type": "http.response.start", "status": answer.status, "headers": kept})
             async for chunk in answer.aiter_stream():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def close(self) -> None:
-        """Close all connections to the engine."""
-        await self._pool.aclose()
 
 
 async def _incoming(receive: Receive) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from infra.local import certs, environment, websocket_api
 from infra.local.engine.process import Engine
 from infra.local.gateway import Gateway
 from infra.local.provision import STORAGE, provision
+from infra.local.s3_proxy import Bucket
 from infra.local.server import Server
 from infra.local.workers import Workers
 from infra.relay.recordings import RestRecordings
@@ -84,7 +85,7 @@ class LocalServer:
         self.workers = Workers(self.app)
         self.gateway = Gateway(
             self.app,
-            s3_endpoint=self.engine.endpoint,
+            bucket=Bucket.of_environment(),
             limits=self._limits,
             threads=self._threads,
             attach=self._attach,

@@ -54,13 +54,10 @@ def connect(place: Place) -> None:
 
 
 def _local(place: Place) -> dict[str, str]:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or _noted_endpoint(place)
+    noted = {} if os.environ.get("AWS_ENDPOINT_URL") else _noted_engine(place)
     for foreign in _FOREIGN:
         os.environ.pop(foreign, None)
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",  # the engine knows this pair; it opens nothing else
+    return noted | {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
@@ -69,18 +66,23 @@ def _local(place: Place) -> dict[str, str]:
     }
 
 
-def _noted_endpoint(place: Place) -> str:
+def _noted_engine(place: Place) -> dict[str, str]:
+    """How the running server's engine is reached, and with which key."""
     try:
         noted = json.loads(place.server_file.read_text())
     except FileNotFoundError:
         noted = {}
-    endpoint = noted.get("aws_endpoint")
-    if not endpoint:
+    if "aws_endpoint" not in noted:
         raise NoServerError(
             f"no local server keeps its data in {place.data}. Start one with `make run`, name its folder with "
-            "--data, name a stage on AWS with --stage, or name an engine in AWS_ENDPOINT_URL"
+            "--data, name a stage on AWS with --stage, or name an engine and its key in AWS_ENDPOINT_URL, "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
-    return str(endpoint)
+    return {
+        "AWS_ENDPOINT_URL": noted["aws_endpoint"],
+        "AWS_ACCESS_KEY_ID": noted["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": noted["aws_secret_access_key"],
+    }
 
 
 def _on_aws(stage: str) -> dict[str, str]:

@@ -114,11 +114,12 @@ def _empty(s3: Any, bucket: str) -> None:
 
 
 def _first_tenant_again(place: Place) -> FirstTenant:
-    from infra.local.first_run import ensure_first_tenant, write_private
+    from infra.local import private
+    from infra.local.first_run import ensure_first_tenant
 
-    place.data.mkdir(parents=True, exist_ok=True)
+    private.folder(place.data)
     first, _ = ensure_first_tenant(place.first_tenant_file)
     if place.server_file.exists():
         noted = json.loads(place.server_file.read_text())
-        write_private(place.server_file, noted | asdict(first))
+        private.write(place.server_file, noted | asdict(first))
     return first

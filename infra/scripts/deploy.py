@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy import engine, program, storage
 from infra.deploy.stage import Deployed, NotDeployedError, SecretError
+from infra.local import private
 from infra.scripts.package import ROOT
 from infra.scripts.smoke import Smoke
 
@@ -63,7 +64,7 @@ def deploy(
     target.keep_logs_for(config["log_retention_in_days"])
     target.tell_public_url(url)
     last = project / LAST
-    last.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(last.parent)
     last.write_text(json.dumps({"stage": stage}) + "\n")
     say(f"server:    {url}")
     say(f"websocket: {target.websocket_url}")

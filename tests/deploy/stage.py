@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from infra.local.engine.process import REGION, ROOT, Engine
+from tests.support.aws import client_of
 
 STAGE = "local-aws"
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
@@ -84,13 +85,7 @@ class Stage:
 
     def client(self, service: str) -> Any:
         """The admin's own client of an AWS service."""
-        return boto3.client(
-            service,
-            endpoint_url=self.engine.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return client_of(self.engine, service)
 
     def deployed(self, kind: str) -> list[dict[str, Any]]:
         """What Chalice noted that it made, of one kind."""

@@ -342,7 +342,8 @@ STACKS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
     """Clients of an engine on which the stacks have been created."""
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+    running = Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True)
+    with running as engine, environment.applied(engine.env()):
         formation = boto3.client("cloudformation")
         for name, parameters in STACKS.items():
             formation.create_stack(

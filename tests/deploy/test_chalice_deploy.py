@@ -142,7 +142,7 @@ def test_the_functions_are_there_each_with_the_layer(stage: Stage) -> None:
 def test_the_engine_has_no_library_to_lend(stage: Stage) -> None:
     """Its own libraries come before a layer's: what it had, a layer that lacks it would not miss."""
     code = f"from importlib.util import find_spec; print([n for n in {ONLY_IN_THE_LAYER!r} if find_spec(n)])"
-    python = str(process._interpreter())
+    python = str(process.interpreter())
     done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -24,7 +24,8 @@ BETWEEN_US = "an-edges-secret-of-32-characters"
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+    running = Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True)
+    with running as engine, environment.applied(engine.env()):
         yield
 
 

@@ -10,6 +10,7 @@ import sys
 from contextlib import ExitStack
 
 from infra.local.gateway import Gateway
+from infra.local.s3_proxy import Bucket
 from infra.local.server import Server
 from infra.local.testing import the_app
 from infra.local.workers import Workers
@@ -25,7 +26,7 @@ def main() -> None:
         workers = Workers(app)
         workers.start()
         running.callback(workers.stop)
-        server.start(Gateway(app, s3_endpoint=os.environ["AWS_ENDPOINT_URL"]))
+        server.start(Gateway(app, bucket=Bucket.of_environment()))
         print(server.url(), flush=True)
         sys.stdin.read()
 

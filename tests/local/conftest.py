@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import ssl
-from typing import TYPE_CHECKING
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
+from infra.local.engine.process import REGION, ROOT, interpreter
 from infra.local.testing import LocalServer
 from tests.local import stub_app
+from tests.local.attacking import BUCKET, ROUTES, SECRET
+from tests.support.aws import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,3 +40,24 @@ def client(server: LocalServer) -> Iterator[httpx2.Client]:
     trust = ssl.create_default_context(cafile=str(server.ca))
     with httpx2.Client(base_url=server.url, verify=trust, timeout=60) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, list[str]]:
+    done = subprocess.run([interpreter(), "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) > 50
+    return found
+
+
+@pytest.fixture(scope="module")
+def stored(server: LocalServer) -> Iterator[Any]:
+    """A client of the engine's S3, with an object in the bucket and one in another; and a secret elsewhere."""
+    s3, ssm = client_of(server.engine, "s3"), client_of(server.engine, "ssm")
+    s3.create_bucket(Bucket="other", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for bucket in (BUCKET, "other"):
+        s3.put_object(Bucket=bucket, Key="tenant/kept", Body=SECRET)
+    ssm.put_parameter(Name="/key", Value=SECRET.decode(), Type="SecureString")
+    ssm.close()
+    yield s3
+    s3.close()

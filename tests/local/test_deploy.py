@@ -8,11 +8,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx2
 import pytest
 
 from infra.local.engine.process import Engine
+from tests.support.aws import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,23 +78,14 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine:
+    with Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True) as engine:
         deployed = Project(tmp_path_factory.mktemp("project"), engine)
         deployed.run("deploy")
         yield deployed
 
 
 def gateway(project: Project) -> Any:
-    return boto3.client("apigateway", **_place(project._engine))
-
-
-def _place(engine: Engine) -> dict[str, str]:
-    return {
-        "endpoint_url": engine.endpoint,
-        "region_name": "eu-west-1",
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
-    }
+    return client_of(project._engine, "apigateway")
 
 
 def test_the_api_has_its_name_resources_and_binary_types(project: Project) -> None:

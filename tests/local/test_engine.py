@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from infra.local.engine.process import ROOT, Engine, EngineError
+from tests.support.aws import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,41 +24,31 @@ if TYPE_CHECKING:
 TABLE = "pairs"
 
 
-def connect(engine: Engine, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=engine.endpoint,
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
-
 def create_table(engine: Engine) -> None:
-    client = connect(engine, "dynamodb")
-    client.create_table(
+    dynamodb = client_of(engine, "dynamodb")
+    dynamodb.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
-    client.close()
+    dynamodb.close()
 
 
-def put_pair(client: Any, number: int) -> None:
+def put_pair(dynamodb: Any, number: int) -> None:
     """Two items in one transaction: wherever one is, the other is too."""
     items = [{"pk": {"S": f"{side}{number}"}, "number": {"N": str(number)}} for side in ("left", "right")]
-    client.transact_write_items(TransactItems=[{"Put": {"TableName": TABLE, "Item": item}} for item in items])
+    dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": TABLE, "Item": item}} for item in items])
 
 
 def numbers(engine: Engine) -> dict[str, set[int]]:
     """The numbers present on each side."""
-    client = connect(engine, "dynamodb")
+    dynamodb = client_of(engine, "dynamodb")
     found: dict[str, set[int]] = {"left": set(), "right": set()}
-    for page in client.get_paginator("scan").paginate(TableName=TABLE):
+    for page in dynamodb.get_paginator("scan").paginate(TableName=TABLE):
         for item in page["Items"]:
             found[item["pk"]["S"].rstrip("0123456789")].add(int(item["number"]["N"]))
-    client.close()
+    dynamodb.close()
     return found
 
 
@@ -76,22 +67,22 @@ def snapshots(data: Path) -> set[str]:
 def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         create_table(engine)
-        put_pair(connect(engine, "dynamodb"), 1)
-        connect(engine, "s3").create_bucket(
+        put_pair(client_of(engine, "dynamodb"), 1)
+        client_of(engine, "s3").create_bucket(
             Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        connect(engine, "s3").put_object(Bucket="kept", Key="object", Body=b"body")
-        url = connect(engine, "sqs").create_queue(QueueName="kept")["QueueUrl"]
-        connect(engine, "sqs").send_message(QueueUrl=url, MessageBody="message")
-        connect(engine, "ssm").put_parameter(Name="/kept", Value="secret", Type="SecureString")
+        client_of(engine, "s3").put_object(Bucket="kept", Key="object", Body=b"body")
+        url = client_of(engine, "sqs").create_queue(QueueName="kept")["QueueUrl"]
+        client_of(engine, "sqs").send_message(QueueUrl=url, MessageBody="message")
+        client_of(engine, "ssm").put_parameter(Name="/kept", Value="secret", Type="SecureString")
 
     with Engine(tmp_path) as engine:
         assert numbers(engine) == {"left": {1}, "right": {1}}
-        assert connect(engine, "s3").get_object(Bucket="kept", Key="object")["Body"].read() == b"body"
-        url = connect(engine, "sqs").get_queue_url(QueueName="kept")["QueueUrl"]
-        [message] = connect(engine, "sqs").receive_message(QueueUrl=url)["Messages"]
+        assert client_of(engine, "s3").get_object(Bucket="kept", Key="object")["Body"].read() == b"body"
+        url = client_of(engine, "sqs").get_queue_url(QueueName="kept")["QueueUrl"]
+        [message] = client_of(engine, "sqs").receive_message(QueueUrl=url)["Messages"]
         assert message["Body"] == "message"
-        parameter = connect(engine, "ssm").get_parameter(Name="/kept", WithDecryption=True)["Parameter"]
+        parameter = client_of(engine, "ssm").get_parameter(Name="/kept", WithDecryption=True)["Parameter"]
         assert parameter["Value"] == "secret"
 
 
@@ -102,15 +93,15 @@ def test_an_engine_killed_under_load_loses_no_more_than_the_last_moments(tmp_pat
     written = [0]
     stopped = threading.Event()
 
-    def write(client: Any) -> None:
+    def write(dynamodb: Any) -> None:
         while not stopped.is_set():
             try:
-                put_pair(client, written[0] + 1)
+                put_pair(dynamodb, written[0] + 1)
             except Exception:  # noqa: BLE001  # the engine is gone, as planned
                 return
             written[0] += 1
 
-    writer = threading.Thread(target=write, args=(connect(engine, "dynamodb"),))
+    writer = threading.Thread(target=write, args=(client_of(engine, "dynamodb"),))
     writer.start()
     wait_for(lambda: written[0] > 0)
     before = snapshots(tmp_path)
@@ -136,7 +127,7 @@ def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> No
         create_table(engine)
         wait_for(lambda: bool(snapshots(tmp_path)))
         kept = snapshots(tmp_path)
-        connect(engine, "dynamodb").scan(TableName=TABLE)
+        client_of(engine, "dynamodb").scan(TableName=TABLE)
 
     assert snapshots(tmp_path) == kept
 
@@ -144,7 +135,7 @@ def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> No
 def test_an_unfinished_snapshot_is_not_brought_back(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         create_table(engine)
-        put_pair(connect(engine, "dynamodb"), 1)
+        put_pair(client_of(engine, "dynamodb"), 1)
     unfinished = tmp_path / "state" / "unfinished-99"
     unfinished.mkdir()
     (unfinished / "dynamodb.json").write_text("{")
@@ -158,7 +149,7 @@ def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
     with Engine(tmp_path, persist=False) as engine:
         create_table(engine)
     with Engine(tmp_path, persist=False) as engine:
-        assert connect(engine, "dynamodb").list_tables()["TableNames"] == []
+        assert client_of(engine, "dynamodb").list_tables()["TableNames"] == []
     assert not (tmp_path / "state").exists()
 
 
@@ -229,7 +220,7 @@ def test_policies_count_only_when_asked_for(tmp_path: Path) -> None:
         with pytest.raises(stranger.exceptions.ClientError, match="security token"):
             stranger.list_tables()
         stranger.close()
-        assert connect(engine, "dynamodb").list_tables()["TableNames"] == []
+        assert client_of(engine, "dynamodb").list_tables()["TableNames"] == []
 
 
 def test_an_apps_settings_do_not_leak_into_the_engines_functions(

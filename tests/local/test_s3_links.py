@@ -13,7 +13,9 @@ import pytest
 from botocore.config import Config
 from chalice.app import Chalice
 
+from infra.local.engine.process import REGION
 from infra.local.gateway import Gateway
+from infra.local.s3_proxy import Bucket
 from infra.local.server import Server
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ def s3(server: LocalServer) -> Iterator[Any]:
     connected.close()
 
 
-def sign(server: LocalServer, method: str, key: str, life: int = 60) -> str:
-    signer = boto3.client("s3", endpoint_url=server.url, config=STYLE)
+def sign(server: LocalServer | Server, method: str, key: str, life: int = 60) -> str:
+    url = server.url if isinstance(server.url, str) else server.url()
+    signer = boto3.client("s3", endpoint_url=url, config=STYLE)
     link: str = signer.generate_presigned_url(method, Params={"Bucket": BUCKET, "Key": key}, ExpiresIn=life)
     signer.close()
     return link
@@ -105,7 +108,7 @@ def test_without_a_signature_nothing_is_served(client: httpx2.Client, s3: Any) -
     for path in (f"/{BUCKET}/plain", f"/{BUCKET}", f"/{BUCKET}/plain?X-Amz-Algorithm=AWS4-HMAC-SHA256"):
         answer = client.get(path)
         assert answer.status_code == 403
-        assert answer.json()["error"] == "only signed links are served here"
+        assert "only signed links are served here" in answer.json()["error"]
 
 
 def test_other_verbs_are_refused(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
@@ -115,13 +118,14 @@ def test_other_verbs_are_refused(server: LocalServer, client: httpx2.Client, s3:
     assert s3.head_object(Bucket=BUCKET, Key="kept")["ContentLength"] == 1
 
 
-def test_a_bucket_out_of_reach_is_502() -> None:
+def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
     gateway = Server("127.0.0.1", 0)
-    gateway.start(Gateway(Chalice(app_name="empty"), s3_endpoint=nowhere))
+    bucket = Bucket(nowhere, BUCKET, REGION, server.engine.key)
+    gateway.start(Gateway(Chalice(app_name="empty"), bucket=bucket))
 
-    answer = httpx2.get(f"{gateway.url()}/{BUCKET}/x?X-Amz-Signature=any", trust_env=False)
+    answer = httpx2.get(sign(gateway, "get_object", "x"), trust_env=False)
 
     gateway.stop()
     assert answer.status_code == 502

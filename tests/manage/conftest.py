@@ -39,7 +39,7 @@ def manage(server: LocalServer) -> Manage:
     """The command, on the session's server."""
 
     def on_server(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return run({"AWS_ENDPOINT_URL": server.engine.endpoint}, *words, typed=typed)
+        return run(server.engine.env(), *words, typed=typed)
 
     return on_server
 

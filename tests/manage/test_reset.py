@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from infra.local.engine.process import Engine
 from tests.manage.conftest import Manage, run
+from tests.support.aws import client_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,15 +30,9 @@ def aws(engine: Engine) -> Iterator[Callable[[str], Any]]:
     with ExitStack() as open_clients:
 
         def make(service: str) -> Any:
-            client = boto3.client(
-                service,
-                endpoint_url=engine.endpoint,
-                region_name="eu-west-1",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            )
-            open_clients.callback(client.close)
-            return client
+            made = client_of(engine, service)
+            open_clients.callback(made.close)
+            return made
 
         yield make
 
@@ -46,7 +40,13 @@ def aws(engine: Engine) -> Iterator[Callable[[str], Any]]:
 @pytest.fixture
 def on_engine(engine: Engine, tmp_path: Path) -> Manage:
     """The command, where a local server has noted how to reach it."""
-    (tmp_path / "server.json").write_text(json.dumps({"url": "u", "aws_endpoint": engine.endpoint}))
+    facts = {
+        "url": "u",
+        "aws_endpoint": engine.endpoint,
+        "aws_access_key_id": engine.key.id,
+        "aws_secret_access_key": engine.key.secret,
+    }
+    (tmp_path / "server.json").write_text(json.dumps(facts))
 
     def on_it(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         return run({}, "--data", str(tmp_path), *words, typed=typed)

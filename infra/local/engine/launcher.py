@@ -10,12 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+
+from infra.local.engine import gate
+from infra.local.signatures import Key
 
 ENGINE = "1.5.33"
 """The one version that the patches were written for: they reach private names."""
@@ -37,18 +41,25 @@ def main() -> None:
     found = version("ministack")
     if found != ENGINE:
         sys.exit(f"this launcher is made for ministack {ENGINE}, but ministack {found} is installed")
-    asyncio.run(_serve(arguments.fd, arguments.state, arguments.every))
+    key = Key(*json.loads(arguments.key.read_text()))
+    # The engine reads its environment when it is imported: which services it has, and who its root is.
+    services = gate.STORES | gate.FUNCTIONS | gate.INTERNAL if arguments.functions else gate.STORES
+    os.environ["SERVICES"] = ",".join(sorted(gate.OTHER_NAMES.get(name, name) for name in services))
+    os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = key.id, key.secret
+    asyncio.run(_serve(arguments, key))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The embedded AWS engine.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of the listening socket")
+    parser.add_argument("--key", type=Path, required=True, help="file of the access key that requests are signed with")
+    parser.add_argument("--functions", action="store_true", help="also run what deployments need")
     parser.add_argument("--state", type=Path, help="folder of snapshots; without it nothing is kept")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between two snapshots")
     return parser.parse_args()
 
 
-async def _serve(fd: int, state: Path | None, every: float) -> None:
+async def _serve(given: argparse.Namespace, key: Key) -> None:
     from hypercorn.asyncio import serve  # type: ignore[import-not-found]
     from hypercorn.config import Config  # type: ignore[import-not-found]
     from ministack import app as engine
@@ -58,14 +69,16 @@ async def _serve(fd: int, state: Path | None, every: float) -> None:
 
     patches.apply()
     app = engine.app
-    snapshots = Snapshots(state, every) if state else None
+    snapshots = Snapshots(given.state, given.every) if given.state else None
     if snapshots:
         snapshots.attach()
         app = snapshots.watch(app)
+    port, region = int(os.environ["GATEWAY_PORT"]), os.environ["MINISTACK_REGION"]
+    app = gate.Gate(app, key, port=port, region=region, functions=given.functions)
     _empty_tmp()
 
     config = Config()
-    config.bind = [f"fd://{fd}"]
+    config.bind = [f"fd://{given.fd}"]
     config.keep_alive_timeout = KEEP_ALIVE
     config.graceful_timeout = STOP_GRACE
     # Thousands of simulated devices' connections end up here through the app's pools.

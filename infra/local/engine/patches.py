@@ -6,7 +6,10 @@ Each patch says what goes wrong without it. They touch private names, so the lau
 from __future__ import annotations
 
 import functools
+import hmac
 import json
+import os
+import secrets
 import time
 from email.utils import parseaddr
 from typing import Any
@@ -28,6 +31,7 @@ def apply() -> None:
     _numeric_compression_size()
     _lambdas_are_ready_at_once()
     _silent_lambdas_are_fast()
+    _lambdas_have_keys_of_their_own()
     _versions_are_read_in_ranges()
     _mails_are_sent_in_a_senders_name()
 
@@ -102,6 +106,34 @@ def _silent_lambdas_are_fast() -> None:
         return log
 
     lambda_runtime.Worker._drain_stderr_bounded = drain
+
+
+def _lambdas_have_keys_of_their_own() -> None:
+    """A function's key is made of its name and its role's: anybody could compute it.
+
+    Where policies are not enforced it is root's under another name, which is not let in.
+    """
+    from ministack import app
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc, sts
+
+    original = lambda_runtime.execution_credentials
+    secret = secrets.token_bytes(32)
+
+    def own(config: dict[str, Any]) -> dict[str, str]:
+        if not app.AUTH:
+            root = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+            return root | {"AWS_SESSION_TOKEN": ""}
+        given: dict[str, str] = original(config)
+        session = sts._sessions[given["AWS_ACCESS_KEY_ID"]]
+        for name, member in (("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"), ("AWS_SESSION_TOKEN", "SessionToken")):
+            known = given[name].encode()
+            given[name] = session[member] = hmac.digest(secret, known, "sha256").hex()
+        return given
+
+    for module in (lambda_runtime, lambda_svc):
+        if hasattr(module, "execution_credentials"):
+            module.execution_credentials = own
 
 
 def _versions_are_read_in_ranges() -> None:

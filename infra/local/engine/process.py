@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import secrets
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from infra.local import private
+from infra.local.signatures import Key
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 REGION = "eu-west-1"
 """The region that everything local lives in."""
+
+READY = "/ready"
+"""The path that the engine answers with 204 once it serves."""
 
 START_LIMIT = 60.0
 """Seconds that the engine may take to answer; it needs 0.4 s, or a few with a large state."""
@@ -39,13 +47,26 @@ class EngineError(Exception):
 class Engine:
     """An AWS engine on loopback, for one data folder. Usable as a context manager.
 
-    ``persist=False`` keeps nothing: the state is gone with the process. ``auth=True`` enforces IAM policies.
-    ``port=None`` takes any free port. The process never outlives this one, even if this one is killed.
+    It answers only requests that are signed with its own access key, which is kept in the folder: links that were
+    signed before a restart work after it.
+
+    ``persist=False`` keeps nothing: the state is gone with the process. ``functions=True`` also runs what a
+    deployment needs (Lambda, API Gateway), and answers calls of deployed APIs; ``auth=True`` enforces IAM policies
+    besides. ``port=None`` takes any free port. The process never outlives this one, even if this one is killed.
     """
 
-    def __init__(self, data_dir: Path, *, persist: bool = True, auth: bool = False, port: int | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        persist: bool = True,
+        functions: bool = False,
+        auth: bool = False,
+        port: int | None = None,
+    ) -> None:
         self._data = data_dir.resolve()
         self._persist = persist
+        self._functions = functions or auth
         self._auth = auth
         self._wanted_port = port or 0
         self._port: int | None = None
@@ -57,6 +78,11 @@ class Engine:
         if self._port is None:
             raise EngineError("the engine is not running")
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def key(self) -> Key:
+        """The access key of the running engine."""
+        return Key(*json.loads(self._key_file.read_text()))
 
     @property
     def pid(self) -> int:
@@ -72,10 +98,11 @@ class Engine:
 
     def env(self) -> dict[str, str]:
         """The ``AWS_*`` variables with which any AWS SDK finds the engine, and nothing but the engine."""
+        key = self.key
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",  # the engine knows this pair; it opens nothing else
+            "AWS_ACCESS_KEY_ID": key.id,
+            "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             # A developer's own profiles and instance roles must never leak in.
@@ -90,11 +117,16 @@ class Engine:
         Raises:
             EngineError: no interpreter, the port is busy, or the engine ended or stayed silent.
         """
-        python = _interpreter()
-        (self._data / "tmp").mkdir(parents=True, exist_ok=True)
+        python = interpreter()
+        private.folder(self._data)
+        (self._data / "tmp").mkdir(exist_ok=True)
+        self._ensure_key()
         with _listen(self._wanted_port) as listener:
             self._port = port = listener.getsockname()[1]
             command = [str(python), "-m", "infra.local.engine.launcher", "--fd", str(listener.fileno())]
+            command += ["--key", str(self._key_file)]
+            if self._functions:
+                command.append("--functions")
             if self._persist:
                 command += ["--state", str(self._data / "state")]
             with self.log.open("wb") as log:
@@ -105,6 +137,7 @@ class Engine:
                     stdin=subprocess.PIPE,  # its end tells the engine that this process is gone
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    umask=0o077,
                     pass_fds=[listener.fileno()],
                     start_new_session=True,  # Ctrl-C is for the app first; the engine stops after it
                 )
@@ -139,6 +172,14 @@ class Engine:
     ) -> None:
         self.stop()
 
+    @property
+    def _key_file(self) -> Path:
+        return self._data / "key.json"
+
+    def _ensure_key(self) -> None:
+        if not self._key_file.exists():
+            private.write(self._key_file, ["LAMPLIGHTER" + secrets.token_hex(4).upper(), secrets.token_hex(32)])
+
     def _environment(self) -> dict[str, str]:
         # Its Lambdas inherit what it has: an app's settings must reach them by their own configuration only.
         foreign = ("AWS_", "LAMPLIGHTER_", "PYTHON")
@@ -168,8 +209,8 @@ class Engine:
                 raise EngineError(f"the AWS engine ended at its start:\n{self._log_end()}")
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.5)
             try:
-                connection.request("GET", "/_ministack/health")
-                if connection.getresponse().status == 200:
+                connection.request("GET", READY)
+                if connection.getresponse().status == 204:
                     return
             except (OSError, http.client.HTTPException):
                 continue
@@ -181,7 +222,12 @@ class Engine:
         return self.log.read_text(errors="replace")[-2000:].strip()
 
 
-def _interpreter() -> Path:
+def interpreter() -> Path:
+    """The Python of the engine's own environment.
+
+    Raises:
+        EngineError: there is none.
+    """
     named = os.environ.get("LAMPLIGHTER_ENGINE_PYTHON")
     python = Path(named) if named else ROOT / ".venv-engine" / "bin" / "python"
     if not python.exists():

@@ -1,0 +1,163 @@
+"""Lets into the engine only what is signed with a key that it gave out.
+
+The engine itself believes whoever reaches its port. Every local user and every page in a browser on this machine
+does, so the port alone protects nothing. Requests are checked here before the engine sees them: the signature, the
+service that it is for, and the ``Host`` header.
+
+Where functions are deployed, two kinds of requests need no signature in a header, as on AWS: calls of a deployed API,
+which are checked by the app behind it, and links to the bucket, which are signed in their query.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from infra.local.engine.process import READY
+from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, check_request
+
+STORES = frozenset({"dynamodb", "s3", "ses", "sqs", "ssm"})
+"""The services that the app uses, as signatures name them."""
+FUNCTIONS = frozenset(
+    {"apigateway", "cloudformation", "events", "execute-api", "iam", "lambda", "logs", "monitoring", "sts"}
+)
+"""Those that a deployment needs besides."""
+OTHER_NAMES = {"execute-api": "apigateway"}
+"""Where the engine calls a service by another name."""
+INTERNAL = frozenset({"dynamodbstreams"})
+"""Services that the engine's own event sources read from."""
+
+CALLS = "/_aws/execute-api/"
+"""How the paths of deployed APIs begin: ``/_aws/execute-api/API/STAGE/...``."""
+
+LINK_PARAMETERS = ("response-content-disposition", "response-content-type", "versionId")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Gate:
+    """An ASGI app in front of the engine's."""
+
+    def __init__(self, app: App, key: Key, *, port: int, region: str, functions: bool) -> None:
+        self._app = app
+        self._key = key
+        self._region = region
+        self._functions = functions
+        self._services = STORES | FUNCTIONS if functions else STORES
+        self._hosts = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif self._is_call(scope):
+            await self._app(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == READY:
+            await _reply(send, 204, b"", [])
+            return
+        try:
+            if not self._is_call(scope):
+                receive = await self._checked(scope, receive)
+        except InvalidSignatureError as error:
+            await _refuse(scope, send, error)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_call(self, scope: Scope) -> bool:
+        """Whether this calls a deployed API, other than to reach its open websockets."""
+        if not (self._functions and scope["path"].startswith(CALLS) and self._is_our_host(scope)):
+            return False
+        named = {name for name, _ in scope["headers"]}
+        segments = scope["path"].split("/")
+        return b"x-amz-target" not in named and "@connections" not in segments
+
+    def _is_our_host(self, scope: Scope) -> bool:
+        """Other hosts lead the engine to other services, and a browser here by a name that resolves to this machine."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        return len(hosts) == 1 and hosts[0] in self._hosts
+
+    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+        """The request's body, once its signature is checked.
+
+        Raises:
+            InvalidSignatureError: it is not what it has to be.
+        """
+        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
+        if not self._is_our_host(scope):
+            raise InvalidSignatureError("AccessDenied", "this host is not served here")
+        if self._functions and not request.values("authorization") and request.method in ("GET", "HEAD", "PUT"):
+            now = datetime.now(UTC)
+            check_link(request, self._key_of, region=self._region, parameters=LINK_PARAMETERS, headers=(), now=now)
+            return receive
+        if request.values("x-amz-content-sha256"):
+            # What the hash is compared with is the engine's affair: nobody listens in on loopback, or alters it.
+            check_request(request, self._key_of, self._services, None)
+            return receive
+        body = await _read(receive)
+        check_request(request, self._key_of, self._services, body)
+        return _again(body, receive)
+
+    def _key_of(self, name: str) -> Key | None:
+        """The engine's own key, or one that it gave to a role's session."""
+        if name == self._key.id:
+            return self._key
+        if not self._functions:
+            return None
+        from ministack.services import sts
+
+        session = sts._sessions.get(name)
+        if not session or sts._session_expired(session):
+            return None
+        return Key(name, session["SecretAccessKey"], session.get("SessionToken") or "")
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks, more = [], True
+    while more:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, as if it was not."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
+
+
+async def _refuse(scope: Scope, send: Send, error: InvalidSignatureError) -> None:
+    """An error in the shape that SDKs read: JSON for the JSON protocols, else XML."""
+    if any(name == b"x-amz-target" for name, _ in scope["headers"]):
+        body = json.dumps({"__type": error.code, "message": str(error)})
+    else:
+        text = escape(str(error))
+        body = f"<ErrorResponse><Error><Code>{error.code}</Code><Message>{text}</Message></Error></ErrorResponse>"
+    await _reply(send, 403, body.encode(), [(b"x-amzn-errortype", error.code.encode())])
+
+
+async def _reply(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
