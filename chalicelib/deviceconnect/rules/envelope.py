@@ -122,6 +122,26 @@ def unpack(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def path_of(body: bytes) -> str:
+    """The path of a file in such a body, where there must be one and no doubt about it.
+
+    Devices read more than clients send: a list for a map, names as bytes, whatever follows the first document. What
+    could be another path there than here is none.
+
+    Raises:
+        MalformedError: the body is no map from texts with a path, or something follows it.
+    """
+    try:
+        path = msgspec.msgpack.decode(body, type=dict[str, Any]).get("path")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise MalformedError("the path of the file can't be read") from error
+    if isinstance(path, bytes):
+        path = path.decode(errors="replace")
+    if not isinstance(path, str) or not path:
+        raise MalformedError("the path of the file can't be read")
+    return path
+
+
 def split(message: Message, most: int) -> list[Message]:
     """``message`` in pieces whose bodies have at most ``most`` bytes each.
 

@@ -45,7 +45,12 @@ def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: 
         return
     message.sid = session_id
     message.props["user_id"] = item.user
-    watching.sent(tenant, item, message)
+    try:
+        watching.sent(tenant, item, message)
+    except MalformedError as error:
+        # Not left out: the device's end would wait for it, and hand nothing on that comes after it.
+        connections.end_for_user(tenant, session_id, str(error))
+        return
     if not sending.to_device(tenant, item.device, message, sender=item, number=frame.number):
         _answer(tenant, session_id, message, "device disconnected")
         return

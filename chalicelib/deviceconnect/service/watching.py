@@ -8,7 +8,8 @@ from chalicelib.actor import Actor, acting
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.deviceconnect import tables
-from chalicelib.deviceconnect.rules.envelope import Proto, unpack
+from chalicelib.deviceconnect.rules import envelope
+from chalicelib.deviceconnect.rules.envelope import Proto
 from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ _NOTED = {
 
 
 def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
-    """Note what a user is about to do on a device."""
+    """Note what a user is about to do on a device.
+
+    Raises:
+        MalformedError: it is about a file whose path can't be read: the device may read one.
+    """
     with acting(Actor("user", str(item.user), email=str(item.email))):
         if message.proto == Proto.SHELL and message.typ in {"new", "stop"}:
             _shell(tenant, item.device, str(item.session), is_open=message.typ == "new")
@@ -34,9 +39,8 @@ def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
         if action is None:
             return
         meta = {"session_id": [str(item.session)]}
-        path = unpack(message.body).get("path") if message.proto == Proto.FILE_TRANSFER else None
-        if isinstance(path, str):
-            meta["path"] = [path]
+        if message.proto == Proto.FILE_TRANSFER:
+            meta["path"] = [envelope.path_of(message.body)]
         tx = Transaction()
         auditlogs.record(tx, tenant, action, Object(ObjectType.DEVICE, item.device), meta=meta)
         tx.commit()
