@@ -281,6 +281,20 @@ def test_attack_a_forged_host_leads_nobody_astray(browser: Browser, set_up) -> N
 # --- What a login leaves behind
 
 
+def test_attack_the_password_of_the_hash_that_stands_for_none(
+    http, set_up, sign_on, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That hash is in the source: whoever found out what it is of must not get into every account without one."""
+    from chalicelib.useradm.service import passwords
+
+    monkeypatch.setattr(passwords, "DUMMY", passwords.hash_password("found-out"))
+    identity, email = set_up(auto_provision=True, allowed_domains=["example.com"]), new_email()
+    assert token_of(sign_on(identity, email=email))
+
+    assert http.post(LOGIN, auth=(email, "found-out")).status_code == 401
+    assert http.post(LOGIN, auth=(new_email(), "found-out")).status_code == 401
+
+
 def test_attack_no_password_and_no_reset_come_of_an_account_that_a_provider_made(
     server, http, set_up, sign_on, box
 ) -> None:

@@ -40,7 +40,7 @@ def is_known_form(hashed: str) -> bool:
 
 
 def verify(hashed: str, password: str) -> bool:
-    """Whether ``password`` is the one that was hashed."""
+    """Whether ``password`` is the one that was hashed. None is the one of :data:`DUMMY`, which is in the source."""
     if hashed.startswith(_BCRYPT):
         import bcrypt
 
@@ -51,9 +51,10 @@ def verify(hashed: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        return _hasher().verify(hashed, password)
+        _hasher().verify(hashed, password)
     except (InvalidHashError, VerificationError):
         return False
+    return hashed != DUMMY
 
 
 def is_outdated(hashed: str) -> bool:
