@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from typing import Literal, get_args, get_origin
 
 import msgspec
 
@@ -27,6 +28,12 @@ class Settings(msgspec.Struct, frozen=True):
     edge_secret: str = ""
     """What ``infra/templates/edge.yaml`` sends along, so that its word on the caller's address is taken; empty: no
     one's word is, and behind an edge all callers have its address."""
+    s3_links: Literal["path", "virtual", "dualstack", "accelerate", "accelerate-dualstack"] = "path"
+    """Form of the bucket's address in links; ``dualstack`` is reached by IPv6 as well (``aws.links``)."""
+    downloads_url: str = ""
+    """``https://host`` of a CloudFront distribution through which artifacts are downloaded; empty: from the bucket."""
+    downloads_key_id: str = ""
+    """CloudFront's id of the public key that verifies those links."""
     s3_public_url: str = ""
     """Where devices reach the bucket; empty: the regional endpoint of S3."""
     default_tenant: str = ""
@@ -54,7 +61,8 @@ class Settings(msgspec.Struct, frozen=True):
     ``smtp+plain://`` (no TLS: a relay on this machine); a ``%`` and what else is special in them as in URLs. Empty:
     Amazon SES sends."""
     device_link_life: int = 86_400
-    """Life of the link that a device gets with an update (24 h)."""
+    """Life of the link that a device gets with an update (24 h); it ends earlier with the role's session, unless
+    downloads go through CloudFront (``downloads_url``)."""
     download_link_life: int = 900
     """Life of the link that an operator gets (15 min)."""
     configuration_link_life: int = 900
@@ -108,6 +116,9 @@ def current() -> Settings:
         raw = os.environ.get(f"LAMPLIGHTER_{field.name.upper()}")
         if raw is None:
             continue
+        if get_origin(field.type) is Literal and raw not in get_args(field.type):
+            known = ", ".join(get_args(field.type))
+            raise ValueError(f"LAMPLIGHTER_{field.name.upper()} is {raw!r}; it has to be one of {known}")
         values[field.name] = converters.get(field.type, str)(raw)
     return Settings(**values)  # type: ignore[arg-type]  # each value was converted by its field's type
 
@@ -124,6 +135,8 @@ class AwsSettings(msgspec.Struct, frozen=True):
 
     region: str
     endpoint_url: str | None
+    domain: str
+    """What the names of AWS's services end with in this partition."""
     on_lambda: bool
     """Whether this process is a Lambda function, which starts for one call and should load no more than it needs."""
 
@@ -135,5 +148,6 @@ def aws() -> AwsSettings:
     return AwsSettings(
         region=region,
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
+        domain="amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com",
         on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
     )

@@ -23,6 +23,8 @@ from chalicelib.errors import Unavailable
 from chalicelib.storage import credentials as stored
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from botocore.credentials import Credentials
 
 _CONNECT = 2.0
@@ -53,10 +55,16 @@ def credentials() -> Credentials:
     return stored.current()
 
 
+def session_end(credentials: Credentials) -> datetime | None:
+    """When temporary credentials end; None where they have no end, or none that is known, as on Lambda."""
+    # botocore keeps the time of credentials that it can refresh, and shows it to nobody.
+    return getattr(credentials, "_expiry_time", None)
+
+
 def endpoint(service: str) -> str:
     """Base URL of a service in this region, or the embedded engine's."""
     aws = settings.aws()
-    return aws.endpoint_url or f"https://{service}.{aws.region}.amazonaws.com"
+    return aws.endpoint_url or f"https://{service}.{aws.region}.{aws.domain}"
 
 
 def call(service: str, target: str, payload: dict[str, Any], *, version: str = "1.1") -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _base(endpoint: str) -> str:
     if aws.endpoint_url:
         return f"{aws.endpoint_url}/_aws/execute-api/{endpoint}"
     api_id, _, stage = endpoint.partition("/")
-    return f"https://{api_id}.execute-api.{aws.region}.amazonaws.com/{stage}"
+    return f"https://{api_id}.execute-api.{aws.region}.{aws.domain}/{stage}"
 
 
 def _call(method: str, endpoint: str, connection: str, data: bytes) -> int:

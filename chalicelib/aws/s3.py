@@ -1,21 +1,22 @@
-"""The artifact bucket. Keys begin with the tenant and are made here only; links are presigned here only.
+"""The artifact bucket. Keys begin with the tenant and are made here only.
+
+Links to objects are made by :mod:`chalicelib.aws.links`.
 
 Writing larger things than a few MiB goes through :class:`MultipartWriter`: memory stays at one part whatever the
-size. A link names the object's version, so that what was verified is what is served.
+size.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from chalicelib import clock, settings
+from chalicelib import settings
 from chalicelib.aws import client
 from chalicelib.errors import NotFound
 
@@ -43,21 +44,17 @@ class ObjectRef(msgspec.Struct, frozen=True):
     size: int
 
 
-class Link(msgspec.Struct, frozen=True):
-    """A presigned link; whoever holds it may do this one thing until it expires."""
-
-    uri: str
-    expire: datetime
-
-
 def _base() -> str:
-    aws = settings.aws()
-    return aws.endpoint_url or f"https://s3.{aws.region}.amazonaws.com"
+    return f"{client.endpoint('s3')}/{settings.current().bucket}"
 
 
-def _url(object_key: str, query: dict[str, str] | None = None, *, base: str | None = None) -> str:
-    path = f"/{settings.current().bucket}/{quote(object_key, safe='/~')}"
-    return f"{base or _base()}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+def _url(object_key: str, query: dict[str, str] | None = None) -> str:
+    return object_url(_base(), object_key, query)
+
+
+def object_url(base: str, object_key: str, query: dict[str, str] | None = None) -> str:
+    """The address of an object below ``base``, which leads to the bucket."""
+    return f"{base}/{quote(object_key, safe='/~')}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
 
 def _send(
@@ -160,7 +157,7 @@ def _pages(listing: str, prefix: str, kinds: tuple[str, ...], member: str) -> It
     )
     more, next_more = _MARKERS[listing]
     while True:
-        url = f"{_base()}/{settings.current().bucket}?{urlencode(query, quote_via=quote)}"
+        url = f"{_base()}?{urlencode(query, quote_via=quote)}"
         # S3's own answer, over TLS: no document of a stranger.
         root = ET.fromstring(_send("GET", url).data)  # noqa: S314
         space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
@@ -234,32 +231,3 @@ class MultipartWriter:
         query = {"partNumber": str(len(self._etags) + 1), "uploadId": self._upload}
         answer = _send("PUT", _url(self._key, query), data)
         self._etags.append(answer.headers["ETag"])
-
-
-def download_link(
-    object_key: str, version: str | None, *, life: int, filename: str = "", content_type: str = ""
-) -> Link:
-    """A link that reads one version of an object for ``life`` seconds (at most as long as the role's session).
-
-    It comes as a file of this name and type, where one is given; else of the type that it was written with.
-    """
-    query = {"versionId": version} if version else {}
-    if filename:
-        query["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-    if content_type:
-        query["response-content-type"] = content_type
-    return _presign("GET", object_key, query, life)
-
-
-def upload_link(object_key: str, *, life: int) -> Link:
-    """A link that writes an object for ``life`` seconds."""
-    return _presign("PUT", object_key, {}, life)
-
-
-def _presign(method: str, object_key: str, query: dict[str, str], life: int) -> Link:
-    now = clock.now()
-    url = _url(object_key, query, base=settings.current().s3_public_url or _base())
-    request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc})
-    auth = S3SigV4QueryAuth(client.credentials(), "s3", settings.aws().region, expires=life)
-    auth.add_auth(request)
-    return Link(request.url, now + timedelta(seconds=life))

@@ -107,7 +107,7 @@ FUNCTIONS: Final = (
         audits=True,
         objects=(Objects(read=True, write=True, delete=True),),
         sends=tuple(queue for queue in Queue if queue is not Queue.SNAPSHOTS),
-        keys=("link-secret", "signing-keys", "vault-keys"),
+        keys=("download-key", "link-secret", "signing-keys", "vault-keys"),
         pushes=True,
     ),
     Function(

@@ -104,7 +104,19 @@ def _check_data() -> None:
 def main() -> NoReturn:
     """Run, and leave with the exit code that the outcome has."""
     # Imported for their effect: they add their commands to the group.
-    from infra.manage import audit, backups, leaving, migrating, queues, server, switches, tenants, users, vault  # noqa: F401
+    from infra.manage import (  # noqa: F401
+        audit,
+        backups,
+        downloads,
+        leaving,
+        migrating,
+        queues,
+        server,
+        switches,
+        tenants,
+        users,
+        vault,
+    )
 
     try:
         sys.exit(manage(standalone_mode=False))

@@ -45,12 +45,12 @@ def theirs(operation: str, life: int, **parameters: str) -> str:
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
 def test_download_links_are_boto3s(name: str) -> None:
-    from chalicelib.aws import s3
+    from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
-    ours = s3.download_link(key, "version-1", life=900, filename=f"{name}.mender", content_type=TYPE)
+    ours = links.download(key, "version-1", life=900, filename=f"{name}.mender", content_type=TYPE)
 
     disposition = f"attachment; filename*=UTF-8''{quote(name + '.mender', safe='')}"
     assert ours.uri == theirs(
@@ -67,19 +67,19 @@ def test_download_links_are_boto3s(name: str) -> None:
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
 def test_upload_links_are_boto3s(name: str) -> None:
-    from chalicelib.aws import s3
+    from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
-    assert s3.upload_link(key, life=3600).uri == theirs("put_object", 3600, Key=key)
+    assert links.upload(key, life=3600).uri == theirs("put_object", 3600, Key=key)
 
 
 @pytest.mark.usefixtures("frozen")
 def test_an_object_of_another_kind_comes_as_it_was_written() -> None:
-    from chalicelib.aws import s3
+    from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 
     key = s3.key(TenantId("tenant"), "recordings", "one")
 
-    assert s3.download_link(key, None, life=900).uri == theirs("get_object", 900, Key=key)
+    assert links.download(key, None, life=900).uri == theirs("get_object", 900, Key=key)

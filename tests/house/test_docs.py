@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.settings import Settings
 from infra.local.engine.process import ROOT
-from infra.manage import audit, backups, leaving, migrating, queues, server, switches, tenants, users, vault  # noqa: F401
+from infra.manage import audit, backups, downloads, leaving, migrating, queues, server, switches, tenants, users, vault  # noqa: F401
 from infra.manage.cli import manage
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -15,7 +15,7 @@ from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.aws import s3
+from chalicelib.aws import links, s3
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
@@ -262,7 +262,7 @@ def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
     life = settings.current().download_link_life
     filename = f"{item.name}.mender"
-    link = s3.download_link(item.key, item.version, life=life, filename=filename, content_type=rules.MEDIA_TYPE)
+    link = links.download(item.key, item.version, life=life, filename=filename, content_type=rules.MEDIA_TYPE)
     return shapes.Link(uri=link.uri, expire=clock.rfc3339(link.expire), method="GET", header={})
 
 

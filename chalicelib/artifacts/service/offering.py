@@ -9,7 +9,7 @@ from chalicelib.artifacts.rules import MEDIA_TYPE
 from chalicelib.artifacts.service import records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
-from chalicelib.aws import s3
+from chalicelib.aws import links, s3
 from chalicelib.cache import Cache
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ def let_go(tx: Transaction, tenant: TenantId, release_name: str) -> None:
     release_table.let_go(tx, tenant, release_name)
 
 
-def device_link(tenant: TenantId, candidate: Candidate) -> s3.Link:
+def device_link(tenant: TenantId, candidate: Candidate) -> links.Link:
     """A link by which a device reads the artifact: the bytes that were verified, for ``device_link_life``."""
     if not candidate.key.startswith(s3.key(tenant, "artifacts", "")):
         raise RuntimeError(f"artifact {candidate.id} is not this tenant's")
     life = settings.current().device_link_life
-    return s3.download_link(candidate.key, candidate.version, life=life, content_type=MEDIA_TYPE)
+    return links.download(candidate.key, candidate.version, life=life, content_type=MEDIA_TYPE, cached=True)
 
 
 def made(

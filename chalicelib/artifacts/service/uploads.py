@@ -22,7 +22,7 @@ from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.artifacts.tables.artifacts import ArtifactItem
 from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.aws import queues, s3
+from chalicelib.aws import links, queues, s3
 from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
 from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
@@ -215,7 +215,7 @@ def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLi
     about = rules.read_fields(fields)
     upload_id = about.id or str(uuid.uuid4())
     key = s3.key(tenant, "artifacts", upload_id)
-    link = s3.upload_link(key, life=settings.current().upload_link_life)
+    link = links.upload(key, life=settings.current().upload_link_life)
     taken = about.id is not None and artifact_table.find(tenant, upload_id) is not None
     due = link.expire + _MARGIN
     if taken or not upload_table.start(tenant, upload_id, key, due, link.expire, about.description):

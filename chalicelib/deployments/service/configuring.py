@@ -10,7 +10,7 @@ from chalicelib import clock, limits, settings
 from chalicelib.artifacts import service as artifacts
 from chalicelib.artifacts.service import Candidate
 from chalicelib.aws import link_secret
-from chalicelib.aws.s3 import Link
+from chalicelib.aws.links import Link
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import configuration as rules
 from chalicelib.deployments.rules import control_maps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings
-from chalicelib.aws import s3
+from chalicelib.aws import links, s3
 from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules import recording as rules
 from chalicelib.deviceconnect.rules.envelope import Proto
@@ -89,7 +89,7 @@ def recording(tenant: TenantId, session_id: str, *, groups: frozenset[str] | Non
     if not (found.stored or put(tenant, session_id)):
         raise NotFound("session not found")
     key = _key(tenant, session_id, running=found.is_running)
-    link = s3.download_link(key, None, life=settings.current().download_link_life)
+    link = links.download(key, None, life=settings.current().download_link_life)
     return shapes.Recording(link.uri, clock.rfc3339(link.expire))
 
 

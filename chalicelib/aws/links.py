@@ -1,0 +1,162 @@
+"""Links to objects of the bucket: whoever holds one may do this one thing with this one object until it expires.
+
+Signed by the role's credentials (Signature Version 4), or, for downloads through CloudFront, by a key of the stage's
+own. A link names the object's version, so that what was verified is what is served.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+
+from chalicelib import clock, settings
+from chalicelib.aws import client, s3
+from chalicelib.aws.parameters import Parameter
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+UNKNOWN_SESSION: Final = 3600
+"""Seconds that a link is promised for where its credentials end at a time that nobody tells.
+
+Lambda's functions are given such a session: it may have been used for hours when the link is made. The link itself
+goes on until the session ends.
+"""
+
+ADDRESSES: Final = {
+    "path": "s3.{region}.{domain}/{bucket}",
+    "virtual": "{bucket}.s3.{region}.{domain}",
+    "dualstack": "{bucket}.s3.dualstack.{region}.{domain}",
+    "accelerate": "{bucket}.s3-accelerate.{domain}",
+    "accelerate-dualstack": "{bucket}.s3-accelerate.dualstack.{domain}",
+}
+"""What ``settings.s3_links`` may be. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html"""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A signed link. Until ``expire`` it works; it may do so for longer."""
+
+    uri: str
+    expire: datetime
+
+
+def download(
+    object_key: str,
+    version: str | None,
+    *,
+    life: int,
+    filename: str = "",
+    content_type: str = "",
+    cached: bool = False,
+) -> Link:
+    """A link that reads one version of an object for ``life`` seconds, or as long as what signs it is valid.
+
+    It comes as a file of this name and type, where one is given; else of the type that it was written with.
+    ``cached``: many will download it, so it comes through CloudFront, where there is one (``settings.downloads_url``).
+
+    Raises:
+        Unavailable: downloads go through CloudFront, and the server has no key for them (``manage download-key``).
+    """
+    query = {"versionId": version} if version else {}
+    if filename:
+        query["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    if content_type:
+        query["response-content-type"] = content_type
+    if cached and settings.current().downloads_url:
+        return _by_cloudfront(object_key, query, life)
+    return _presigned("GET", object_key, query, life)
+
+
+def upload(object_key: str, *, life: int) -> Link:
+    """A link that writes an object for ``life`` seconds, or as long as the role's session lasts."""
+    return _presigned("PUT", object_key, {}, life)
+
+
+def _presigned(method: str, object_key: str, query: dict[str, str], life: int) -> Link:
+    now = clock.now()
+    url = s3.object_url(_base(), object_key, query)
+    request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc})
+    credentials = client.credentials()
+    auth = S3SigV4QueryAuth(credentials, "s3", settings.aws().region, expires=life)
+    auth.add_auth(request)
+    return Link(request.url, min(now + timedelta(seconds=life), _session_end(credentials, now)))
+
+
+def _session_end(credentials: Credentials, now: datetime) -> datetime:
+    """When credentials end: links that they signed end with them."""
+    known = client.session_end(credentials)
+    if known is not None:
+        return known
+    lasting = credentials.token is None  # a user's, which have no session
+    return datetime.max.replace(tzinfo=now.tzinfo) if lasting else now + timedelta(seconds=UNKNOWN_SESSION)
+
+
+def _base() -> str:
+    """Where links lead: to the bucket itself, in the form of the settings, or to the embedded engine's."""
+    aws, known = settings.aws(), settings.current()
+    if aws.endpoint_url:
+        return f"{known.s3_public_url or aws.endpoint_url}/{known.bucket}"
+    address = ADDRESSES[known.s3_links].format(bucket=known.bucket, region=aws.region, domain=aws.domain)
+    return f"https://{address}"
+
+
+# --- CloudFront ------------------------------------------------------------------------------------------------------
+
+
+def _private_key(pem: str) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, RSAPrivateKey):
+        raise TypeError("CloudFront's signed URLs with SHA-1 take RSA keys only")
+    return key
+
+
+_key = Parameter("download-key", _private_key)
+
+
+def forget() -> None:
+    """Drop this process's copy of the key; the next link reads it."""
+    _key.forget()
+
+
+def _by_cloudfront(object_key: str, query: dict[str, str], life: int) -> Link:
+    """A signed URL with a canned policy: it outlives the role's session.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
+    """
+    from botocore.signers import CloudFrontSigner
+
+    known = settings.current()
+    expire = (clock.now() + timedelta(seconds=life)).replace(microsecond=0)
+    signer = CloudFrontSigner(known.downloads_key_id, _sign)
+    return Link(signer.generate_presigned_url(s3.object_url(known.downloads_url, object_key, query), expire), expire)
+
+
+def _sign(message: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA1
+
+    return _key.get().sign(message, PKCS1v15(), SHA1())  # noqa: S303  # the hash that CloudFront verifies with
+
+
+def make_download_key() -> str:
+    """Make a new key for downloads through CloudFront; its public half, as CloudFront takes it (PEM).
+
+    Links that were signed with the one before hold for as long as CloudFront knows that one.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)  # the size that CloudFront takes
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _key.write(pem.decode(), overwrite=True)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public.decode()
