@@ -23,6 +23,7 @@ REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copie
 # Calls to servers that a tenant names
 OUTBOUND_TIME = 10  # Mender: seconds for a whole call
 OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
+OUTBOUND_FRAMING = 256 * KIB  # own: what an answer may have beside twice its body: header, sizes of chunks
 
 # Callers without an account
 NEW_DEVICES = 1000  # own: of a tenant from one network in an hour; LAMPLIGHTER_NEW_DEVICES replaces it
@@ -160,6 +161,7 @@ VERIFICATION_LIFE = 86_400  # own: seconds in which a mailed link proves an addr
 SSO_PROVIDERS = 10  # own: identity providers of a tenant
 SSO_DOMAINS = 50  # own: domains of addresses that a provider is trusted with
 SSO_TEXT = 2048  # own: characters of a provider's URL, client id or secret
+SSO_SUBJECT = 255  # OpenID Connect: characters of who somebody is for a provider
 SSO_LOGIN_LIFE = 600  # own: seconds that a login at a provider may take
 ASSIGNED_TENANTS = 100  # own: tenants beyond their own that a user may work in
 PROVIDER_TIME = 7  # own: seconds for a call of an identity provider; a login makes three, in API Gateway's 29

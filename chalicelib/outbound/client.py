@@ -19,8 +19,6 @@ from chalicelib.outbound import targets
 from chalicelib.outbound.targets import Address, Failed, Network, OutboundError, Target
 
 _PIECE: Final = 64 * 1024
-_FRAMING: Final = 256 * 1024
-"""Bytes that an answer may have beside its body: the header, and the sizes of chunks."""
 
 
 class Answer(NamedTuple):
@@ -67,7 +65,7 @@ def request(
     target = parse(url)
     addresses = _checked(target, deadline)
     try:
-        with _connected(target, addresses, deadline, 2 * max_answer + _FRAMING) as wire:
+        with _connected(target, addresses, deadline, 2 * max_answer + limits.OUTBOUND_FRAMING) as wire:
             return _exchange(wire, target, (method, dict(headers or {}), body), max_answer)
     except OutboundError:
         raise

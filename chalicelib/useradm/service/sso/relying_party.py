@@ -31,8 +31,6 @@ _KEY_TYPES = {
 """The algorithms that are taken, with the kind of key that each needs. None with a shared secret, and not "none"."""
 _RSA_BITS = 2048
 """The shortest RSA key that is taken (RFC 7518, section 3.3)."""
-_SUBJECT = 255
-"""Characters of a subject (OpenID Connect Core, section 2)."""
 _SKEW = 60
 """Seconds by which a provider's clock may differ."""
 _DOCUMENT_LIFE, _KEYS_LIFE = 3600.0, 300.0
@@ -71,7 +69,7 @@ class _Keys(msgspec.Struct):
 class _Said(msgspec.Struct):
     """What is read of a token's claims, beyond what the library judges."""
 
-    sub: Annotated[str, msgspec.Meta(min_length=1, max_length=_SUBJECT)]
+    sub: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.SSO_SUBJECT)]
     nonce: str
     aud: str | list[str]
     azp: str | None = None
