@@ -151,6 +151,7 @@ SESSIONS_PER_USER = 10  # Mender: the oldest is dropped
 TOKENS_PER_USER = 10  # Mender: personal access tokens
 TOKEN_LIFE_MAX = 31_536_000  # Mender: seconds
 TOKEN_USED_ACCURACY = 300  # Mender: seconds between two notes of a personal access token's use
+RECENT_SIGN_IN = 900  # own: seconds after a sign-in in which its session may change credentials
 SETTINGS_MEMBERS = 1024  # Mender
 SETTINGS_KEY = 128  # Mender
 SETTINGS_TEXT = 4096  # Mender

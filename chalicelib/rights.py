@@ -31,10 +31,12 @@ class Permission(StrEnum):
     INTEGRATIONS_READ = "integrations:read"
     RELEASES_MANAGE = "releases:manage"
     RELEASES_READ = "releases:read"
+    SETTINGS_MANAGE = "settings:manage"
     TENANTS_MANAGE = "tenants:manage"
     TENANTS_READ = "tenants:read"
     TOKENS_MANAGE = "tokens:manage"
     USERS_MANAGE = "users:manage"
+    USERS_READ = "users:read"
 
 
 Names = frozenset[str]
@@ -126,6 +128,10 @@ class Calls(msgspec.Struct, frozen=True):
         return True
 
 
+Call = tuple[str, str]
+"""A call's method and public path."""
+
+
 class Grant(msgspec.Struct, frozen=True):
     """Rights within a scope: permissions of ours, and calls by path."""
 
@@ -133,12 +139,12 @@ class Grant(msgspec.Struct, frozen=True):
     calls: tuple[Calls, ...] = ()
     scope: Scope = EVERYWHERE
 
-    def gives(self, permission: Permission, method: str = "", path: str = "") -> bool:
-        """Whether the right is in it, or the call, which asks for that right."""
+    def gives(self, permission: Permission, call: Call | None = None) -> bool:
+        """Whether it has the right, or allows ``call``, which asks for that right."""
         return (
             (self.scope.groups is None or permission in BY_GROUP)
             and (self.scope.release_tags is None or permission in BY_TAG)
-            and (permission in self.permissions or any(calls.match(method, path) for calls in self.calls))
+            and (permission in self.permissions or (call is not None and any(each.match(*call) for each in self.calls)))
         )
 
 
@@ -148,18 +154,29 @@ class Rights(msgspec.Struct, frozen=True):
     grants: tuple[Grant, ...]
     roles: tuple[str, ...] = ()
 
-    def scopes(self, permission: Permission, method: str = "", path: str = "") -> Scopes:
-        """Where the user has this right, or may make this call; empty: nowhere."""
-        found = [grant.scope for grant in self.grants if grant.gives(permission, method, path)]
+    def scopes(self, permission: Permission, call: Call | None = None) -> Scopes:
+        """Where the user has this right, or may make this call; empty: nowhere.
+
+        Without a call, rights to call by path don't count: they open routes, and are no right to anything else.
+        """
+        found = [grant.scope for grant in self.grants if grant.gives(permission, call)]
         return (EVERYWHERE,) if EVERYWHERE in found else tuple(dict.fromkeys(found))
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether the user has every right, everywhere."""
+        return all(EVERYWHERE in self.scopes(permission) for permission in Permission)
+
+    @property
+    def unconfined(self) -> Rights:
+        """Those that end nowhere: names of groups and tags mean something in the user's tenant only."""
+        return Rights(tuple(grant for grant in self.grants if grant.scope == EVERYWHERE), self.roles)
 
     def covers(self, other: Rights) -> bool:
         """Whether the user has all of ``other``'s rights, so that they may hand them on."""
-        return all(self._covers(grant) for grant in other.grants)
+        return self.has_everything or all(self._covers(grant) for grant in other.grants)
 
     def _covers(self, grant: Grant) -> bool:
-        if all(EVERYWHERE in self.scopes(permission) for permission in Permission):
-            return True
         # Who can't do everything hands on calls only as they were given.
         called = (tuple(each.scope for each in self.grants if calls in each.calls) for calls in grant.calls)
         named = (self.scopes(permission) for permission in grant.permissions if grant.gives(permission))
@@ -172,3 +189,4 @@ def _covered(scope: Scope, own: Scopes) -> bool:
 
 NOTHING = Rights(())
 EVERYTHING = Rights((Grant(frozenset(Permission)),))
+"""Every right: that of administrators, and of the server's own admin at the command line."""

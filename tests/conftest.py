@@ -82,10 +82,11 @@ def sign_in(server: LocalServer, http: httpx2.Client) -> Iterator[SignIn]:
     clients: list[httpx2.Client] = []
 
     def make(tenant: Tenant, *roles: str) -> httpx2.Client:
+        from chalicelib.rights import EVERYTHING
         from chalicelib.useradm import service
 
         email = f"{uuid.uuid4().hex}@example.com"
-        service.create_user(tenant.id, email, PASSWORD, roles=roles)
+        service.create_user(tenant.id, email, PASSWORD, roles=roles, by=EVERYTHING)
         answer = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD))
         assert answer.status_code == 200, answer.text
         headers = {"Authorization": f"Bearer {answer.text}"}

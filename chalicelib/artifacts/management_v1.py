@@ -167,6 +167,7 @@ def show_config(request: Request) -> Reply:  # noqa: ARG001  # the same for ever
     auth=Auth.USER,
     permission=Permission.RELEASES_MANAGE,
     body=shapes.DeltaOptions,
+    everywhere=True,  # it would hold for every release
 )
 def configure_deltas(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
     """Set how deltas are made: there is nothing to set."""

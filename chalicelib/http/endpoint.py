@@ -31,9 +31,10 @@ from chalicelib.errors import (
 )
 from chalicelib.features import Feature
 from chalicelib.fleet import control
-from chalicelib.http import content
+from chalicelib.http import content, signin
 from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import Query, Reply, Request, request_id
+from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
@@ -74,6 +75,7 @@ class EndpointSpec(msgspec.Struct, frozen=True):
     auth_set: str | None
     own: str | None
     everywhere: bool
+    sign_in: SignIn
 
     def explains(self, status: int) -> bool:
         """Whether an answer with this status has a body.
@@ -113,6 +115,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     auth_set: str | None = None,
     own: str | None = None,
     everywhere: bool = False,
+    sign_in: SignIn = SignIn.ANY,
 ) -> Callable[[View], View]:
     """Declare a route.
 
@@ -134,6 +137,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         auth_set: the path variable that is an authentication set's id: the same, by its device.
         own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
         everywhere: whether the right must hold without an end, as for what belongs to no group: 403 for others.
+        sign_in: what is asked of the token; anything that gives, changes or takes credentials wants at least a session.
     """
     if (auth is Auth.USER) != (permission is not None):
         raise ValueError(f"{route}: users need a permission, devices and the public have none")
@@ -158,6 +162,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         auth_set=auth_set,
         own=own,
         everywhere=everywhere,
+        sign_in=sign_in,
     )
 
     def decorate(view: View) -> View:
@@ -188,6 +193,7 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
         if spec.auth is not Auth.NONE:
             request.identity = authenticate(spec.auth, request.headers)
             _authorize(spec, request, values)
+            signin.require(spec.sign_in, request)
         _read_body(spec, request)
         with acting(_actor(request)):
             return view(request, **values)
@@ -209,7 +215,7 @@ def _authorize(spec: EndpointSpec, request: Request, values: dict[str, str]) -> 
     if spec.permission is not None:
         is_own = spec.own is not None and values[spec.own] == identity.subject
         permission = Permission.BASIC if is_own else spec.permission
-        request.scopes = identity.rights.scopes(permission, spec.method, _place(spec, values))
+        request.scopes = identity.rights.scopes(permission, (spec.method, _place(spec, values)))
         if not request.scopes:
             raise Forbidden("forbidden")
     if spec.feature is not None:

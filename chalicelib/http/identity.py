@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chalicelib import settings, tokens
-from chalicelib.errors import Unauthorized
+from chalicelib.errors import Forbidden, Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.http import throttle
@@ -49,6 +49,12 @@ class Identity(msgspec.Struct, frozen=True):
     rights: Rights = NOTHING
     home: TenantId = _NOWHERE
     """A user's own tenant, which is not ``tenant`` while they work in another."""
+    is_personal: bool = False
+    """Whether the token is a personal access token."""
+    is_recent: bool = False
+    """Whether a session's user has signed in a short while ago."""
+    used_factor: bool = False
+    """Whether that was with a code, or the user has no second factor."""
 
     @property
     def device(self) -> DeviceHead:
@@ -60,6 +66,15 @@ class Identity(msgspec.Struct, frozen=True):
     def allows(self, permission: Permission) -> bool:
         """Whether the caller has this right, for at least some devices or releases."""
         return bool(self.rights.scopes(permission))
+
+    def require_everything(self, what: str) -> None:
+        """Go on only for administrators: who has every right, everywhere.
+
+        Raises:
+            Forbidden: the caller has not; ``what``, such as ``end the tenant``, is in the text.
+        """
+        if not self.rights.has_everything:
+            raise Forbidden(f"only a user with every right may {what}")
 
     def groups(self, permission: Permission) -> frozenset[str] | None:
         """The static groups that this right of the caller ends at; None: it holds for every device."""
@@ -103,7 +118,18 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
     if home != tenant and not control.get(home).active:
         raise Unauthorized("Account suspended")
     session = useradm.require_session(home, subject, token_id, tenant)
-    return Identity(auth, tenant, subject, token_id, email=session.email, rights=session.rights, home=home)
+    return Identity(
+        auth,
+        tenant,
+        subject,
+        token_id,
+        email=session.email,
+        rights=session.rights,
+        home=home,
+        is_personal=session.is_personal,
+        is_recent=session.is_recent,
+        used_factor=session.used_factor,
+    )
 
 
 def bearer(headers: Mapping[str, str]) -> str:

@@ -70,6 +70,8 @@ class Request(msgspec.Struct):
     scopes: Scopes = ()
     """Where the caller has the right that the route asks for. What has both devices and releases, a deployment, must
     be within one of these; all else asks for ``groups`` or ``release_tags``."""
+    has_shown: bool = False
+    """Whether the request carries its user's password, or a code, and it is the right one."""
     _identity: Identity | None = None
     body: Any = None
 

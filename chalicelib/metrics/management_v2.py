@@ -41,4 +41,4 @@ def show_numbers(request: Request) -> Reply:
 
 def _sees_all(request: Request, permission: Permission) -> bool:
     """Whether the caller has a right for all of the tenant's things, or may make this very call."""
-    return EVERYWHERE in request.identity.rights.scopes(permission, request.method, request.path)
+    return EVERYWHERE in request.identity.rights.scopes(permission, (request.method, request.path))

@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
 )
 def list_roles(request: Request) -> Reply:
     """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
-    return Reply(200, service.visible(request.tenant, request.identity.rights))
+    return Reply(200, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
 @endpoint(
@@ -55,7 +55,7 @@ def create_role(request: Request) -> Reply:
 )
 def show_role(request: Request, id: str) -> Reply:
     """One of the roles that the list shows."""
-    return Reply(200, service.get_visible(request.tenant, id, request.identity.rights))
+    return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
 @endpoint(
@@ -81,5 +81,5 @@ def update_role(request: Request, id: str) -> Reply:
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""
-    service.delete(request.tenant, service.ROLE, id)
+    service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()

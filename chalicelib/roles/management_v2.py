@@ -30,7 +30,7 @@ bp = Blueprint(__name__)
 )
 def list_roles(request: Request) -> Reply:
     """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
-    return _page(request, service.visible(request.tenant, request.identity.rights))
+    return _page(request, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
 @endpoint(
@@ -56,7 +56,7 @@ def create_role(request: Request) -> Reply:
 )
 def show_role(request: Request, id: str) -> Reply:
     """One of the roles that the list shows."""
-    return Reply(200, service.get_visible(request.tenant, id, request.identity.rights))
+    return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
 @endpoint(
@@ -82,7 +82,7 @@ def update_role(request: Request, id: str) -> Reply:
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""
-    service.delete(request.tenant, service.ROLE, id)
+    service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()
 
 
@@ -94,8 +94,8 @@ def delete_role(request: Request, id: str) -> Reply:
     feature=Feature.RBAC,
 )
 def list_sets(request: Request) -> Reply:
-    """The built-in permission sets and the tenant's own."""
-    return _page(request, service.listed(request.tenant, service.SET))
+    """The built-in permission sets and the tenant's own; who doesn't manage users sees those of their own roles."""
+    return _page(request, service.visible(request.tenant, service.SET, request.identity.rights))
 
 
 @endpoint(
@@ -120,8 +120,8 @@ def create_set(request: Request) -> Reply:
     feature=Feature.RBAC,
 )
 def show_set(request: Request, id: str) -> Reply:
-    """One permission set."""
-    return Reply(200, service.get(request.tenant, service.SET, id))
+    """One of the permission sets that the list shows."""
+    return Reply(200, service.get_visible(request.tenant, service.SET, id, request.identity.rights))
 
 
 @endpoint(
@@ -147,7 +147,7 @@ def update_set(request: Request, id: str) -> Reply:
 )
 def delete_set(request: Request, id: str) -> Reply:
     """Delete a permission set that no role has."""
-    service.delete(request.tenant, service.SET, id)
+    service.delete(request.tenant, service.SET, id, request.identity.rights)
     return no_content()
 
 

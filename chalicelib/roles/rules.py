@@ -20,7 +20,9 @@ TAGS: Final = "ReleaseTags"
 PERMIT_ALL: Final = "RBAC_ROLE_PERMIT_ALL"
 _NAME = re.compile(r"[^\s/]([^/\x00-\x1f\x7f]*[^\s/])?")
 _METHODS = {"any", "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"}
-
+_API = "/api/"
+"""What every path of the API begins with."""
+_ANY_PATH = ".*"
 _PATH = re.compile(r"[A-Za-z0-9/_.~%:@-]*")
 P = Permission
 _DEPLOYMENTS = frozenset({P.DEPLOYMENTS_READ, P.DEPLOYMENTS_MANAGE})
@@ -37,7 +39,8 @@ SETS: Final[Mapping[str, frozenset[Permission]]] = {
     "ManageReleases": frozenset({P.RELEASES_READ, P.RELEASES_MANAGE}),
     "UploadArtifacts": frozenset({P.ARTIFACTS_UPLOAD}),
     "ReadAuditLogs": frozenset({P.AUDIT_READ}),
-    "ManageUsers": frozenset({P.USERS_MANAGE}),
+    "ReadUsers": frozenset({P.USERS_READ}),
+    "ManageUsers": frozenset({P.USERS_READ, P.USERS_MANAGE}),
     "ManageTokens": frozenset({P.TOKENS_MANAGE}),
     "ReadTenants": frozenset({P.TENANTS_READ}),
     "ManageTenants": frozenset({P.TENANTS_READ, P.TENANTS_MANAGE}),
@@ -56,7 +59,8 @@ _SHOWN: Final = {
     "ManageReleases": ("Manage", "Releases", "See, describe, tag and delete releases and artifacts"),
     "UploadArtifacts": ("Upload", "Artifacts", "Upload artifacts"),
     "ReadAuditLogs": ("Read", "Audit logs", "See and export the audit log"),
-    "ManageUsers": ("Manage", "Users", "Manage users and roles, up to the own rights"),
+    "ReadUsers": ("Read", "Users", "See the users of the tenant"),
+    "ManageUsers": ("Manage", "Users", "See and manage users and roles, up to the own rights"),
     "ManageTokens": ("Manage", "Tokens", "Create personal access tokens of one's own"),
     "ReadTenants": ("Read", "Tenants", "See the tenants of a service provider"),
     "ManageTenants": ("Manage", "Tenants", "See and manage the tenants of a service provider"),
@@ -164,10 +168,11 @@ def _tags_of(scoped: Iterable[ScopedSet]) -> frozenset[str] | None:
 
 def _of_permission(permission: shapes.Permission, scope: Scope) -> Grant:
     kind, value = permission.object.type, permission.object.value
-    if permission.action == "any":
+    calls = Calls(_method(kind), _path(value))
+    if permission.action == "any" or (permission.action == "http" and calls == Calls("any", _ANY_PATH)):
         return Grant(frozenset(Permission), scope=scope)
     if permission.action == "http":
-        return Grant(calls=(Calls(_method(kind), _path(value)),), scope=scope)
+        return Grant(calls=(calls,), scope=scope)
     granted = SETS[_OLD[permission.action]]
     return Grant(granted, scope=EVERYWHERE if kind == "any" else Scope(frozenset({value})))
 
@@ -239,9 +244,13 @@ def _check_permission(permission: shapes.Permission, actions: Iterable[str]) -> 
         raise BadRequest(f"permissions: unknown action {permission.action[:64]}")
     if permission.action == "http":
         if _method(kind) not in _METHODS:
-            raise BadRequest(f"permissions: {kind[:64]} is no HTTP method")
-        if len(value) > limits.ROLE_PATH or not _PATH.fullmatch(_path(value).replace(".*", "")):
+            raise BadRequest(f"permissions: object.type must be an HTTP method or any, not '{kind[:64]}'")
+        if len(value) > limits.ROLE_PATH or not _PATH.fullmatch(_path(value).replace(_ANY_PATH, "")):
             raise BadRequest("permissions: a path is literal text, in which .* stands for any text")
+        if not _can_match(_path(value)):
+            raise BadRequest(f"permissions: no path of the API matches '{value[:64]}': they all begin with {_API}")
+    elif permission.action == "any" and (kind, value) != ("any", "any"):
+        raise BadRequest("permissions: the action any goes with an object of type any and value any")
     elif permission.action in _OLD and kind not in {"any", "DEVICE_GROUP"}:
         raise BadRequest(f"permissions: {permission.action} is for DEVICE_GROUP or any")
     elif permission.action in _OLD and kind == "DEVICE_GROUP" and not 0 < len(value) <= limits.GROUP_NAME:
@@ -249,9 +258,15 @@ def _check_permission(permission: shapes.Permission, actions: Iterable[str]) -> 
 
 
 def _method(kind: str) -> str:
-    return "any" if kind.lower() in {"any", ".*", ""} else kind.upper()
+    return "any" if kind.lower() in {"any", ".*"} else kind.upper()
 
 
 def _path(value: str) -> str:
     """A path of the API's own permissions, which may say where it begins and ends; it is whole in any case."""
-    return ".*" if value in {"any", ""} else value.removeprefix("^").removesuffix("$")
+    return _ANY_PATH if value == "any" else value.removeprefix("^").removesuffix("$")
+
+
+def _can_match(path: str) -> bool:
+    """Whether some path of the API may be meant: a permission that gives nothing is a mistake in its role."""
+    literal, wildcard, _ = path.partition(_ANY_PATH)
+    return literal.startswith(_API) or (bool(wildcard) and _API.startswith(literal))

@@ -35,9 +35,7 @@ __all__ = [
     "create",
     "delete",
     "erase",
-    "get",
     "get_visible",
-    "listed",
     "note_use",
     "rights",
     "update",
@@ -117,43 +115,34 @@ ROLE: Final = Kind(tables.ROLE, "role", rules.ROLES, limits.ROLES, rules.check_r
 SET: Final = Kind(tables.SET, "permission set", rules.BUILT_IN, limits.PERMISSION_SETS, rules.check_set, _grants_of_set)
 
 
-def listed(tenant: TenantId, kind: Kind) -> list[Any]:
-    """The built-in ones and the tenant's own, by name."""
-    own = kind.own(tables.read(tenant))
-    return [*kind.built_in.values(), *(own[name] for name in sorted(own))]
+def visible(tenant: TenantId, kind: Kind, by: Rights) -> list[Any]:
+    """Those that a user sees, by name: all if the user manages users, else the built-in ones and the user's own.
 
-
-def visible(tenant: TenantId, by: Rights) -> list[Role]:
-    """The roles that a user sees: all if the user manages users, else the built-in ones and the user's own.
-
-    The tenant's other roles would tell the names of groups and tags that are none of the user's business.
+    The tenant's other roles and sets would tell the names of groups and tags that the user has no right to.
     """
-    every = bool(by.scopes(Permission.USERS_MANAGE))
-    return [role for role in listed(tenant, ROLE) if every or role.name in rules.ROLES or role.name in by.roles]
+    stored = tables.read(tenant)
+    own = kind.own(stored)
+    names = set(own) if by.scopes(Permission.USERS_MANAGE) else _names_of(kind, stored, by)
+    return [*kind.built_in.values(), *(own[name] for name in sorted(names & own.keys()))]
 
 
-def get_visible(tenant: TenantId, name: str, by: Rights) -> Role:
-    """One of the roles that the user sees.
+def _names_of(kind: Kind, stored: Stored, by: Rights) -> set[str]:
+    """The user's own roles, or the sets that these are made of."""
+    if kind.key == tables.ROLE:
+        return set(by.roles)
+    return {name for role in by.roles if role in stored.roles for name in _sets_of(stored.roles[role])}
+
+
+def get_visible(tenant: TenantId, kind: Kind, name: str, by: Rights) -> Any:
+    """One of those that the user sees.
 
     Raises:
         NotFound: it is none of them.
     """
-    role: Role = get(tenant, ROLE, name)
-    if role not in visible(tenant, by):
-        raise NotFound("role not found")
-    return role
-
-
-def get(tenant: TenantId, kind: Kind, name: str) -> Any:
-    """One of them.
-
-    Raises:
-        NotFound: there is none of this name.
-    """
-    found = kind.built_in.get(name) or kind.own(tables.read(tenant)).get(name)
-    if found is None:
-        raise NotFound(f"{kind.what} not found")
-    return found
+    for each in visible(tenant, kind, by):
+        if each.name == name:
+            return each
+    raise NotFound(f"{kind.what} not found")
 
 
 def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
@@ -183,6 +172,8 @@ def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
 def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights) -> None:
     """Change one for all who have it; ``by`` must have its rights, those of before and of after.
 
+    Who changes a permission set must also have the rights of each role that it is part of: the set changes that role.
+
     A role that ends a set at a scope which the set no longer supports keeps its end.
 
     Raises:
@@ -206,11 +197,11 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
     raise Unavailable
 
 
-def delete(tenant: TenantId, kind: Kind, name: str) -> None:
-    """Delete one; also if there is none.
+def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
+    """Delete one; also if there is none. ``by`` must have its rights.
 
     Raises:
-        Forbidden: it is built in.
+        Forbidden: it is built in, or has rights that ``by`` has not.
         Conflict: users have the role, or roles the set.
     """
     for _ in range(RACES):
@@ -218,6 +209,7 @@ def delete(tenant: TenantId, kind: Kind, name: str) -> None:
         before = _changeable(kind, name, stored)
         if before is None:
             return
+        _require(kind, before, stored, by)
         if tables.is_used(tenant, kind.key, name):
             raise Conflict(f"the {kind.what} is in use")
         tx = Transaction()
@@ -244,6 +236,10 @@ def _checked(kind: Kind, wanted: Document, stored: Stored, by: Rights) -> Any:
 def _require(kind: Kind, document: Document, stored: Stored, by: Rights) -> None:
     if not by.covers(Rights(kind.grants(document, stored))):
         raise Forbidden(f"the {kind.what} has rights that you have not")
+    if kind.key == tables.SET:
+        for role in stored.roles.values():
+            if document.name in _sets_of(role):
+                _require(ROLE, role, stored, by)
 
 
 def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document | None, after: Document | None) -> bool:

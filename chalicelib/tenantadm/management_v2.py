@@ -9,10 +9,11 @@ from chalice.app import Blueprint
 
 from chalicelib import limits, settings
 from chalicelib.errors import MethodNotAllowed, UnsupportedMediaType
-from chalicelib.http import content, etag, paging
+from chalicelib.http import content, etag, paging, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import rules, service, shapes
@@ -49,6 +50,7 @@ def list_children(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.TENANTS_MANAGE,
     body=shapes.NewTenant,
+    sign_in=SignIn.SESSION,
 )
 def create_child(request: Request) -> Reply:
     """Create a child with its first user."""
@@ -126,9 +128,13 @@ def set_child_status(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.TENANTS_MANAGE,
     body=shapes.Cancellation,
+    sign_in=SignIn.RECENT,
 )
 def cancel(request: Request, id: str) -> Reply:
-    """End the user's own tenant or a child: locked out now, erased later."""
+    """End a child or, for administrators with their password, the own tenant: locked out now, erased later."""
+    if id == request.tenant:
+        request.identity.require_everything("end the tenant")
+        signin.require_shown(request)
     service.cancel(request.tenant, TenantId(id), request.body.reason)
     return Reply(202)
 
@@ -141,7 +147,9 @@ def cancel(request: Request, id: str) -> Reply:
     body=shapes.PlanRequest,
 )
 def request_plan(request: Request, id: str) -> Reply:
-    """Note which plan is wished for. The server's admin decides."""
+    """Note which plan is wished for, by administrators or for a child. The server's admin decides."""
+    if id == request.tenant:
+        request.identity.require_everything("ask for another plan")
     service.request_plan(request.tenant, TenantId(id), request.identity.subject, request.body)
     return Reply(202)
 
@@ -151,6 +159,7 @@ def request_plan(request: Request, id: str) -> Reply:
     "POST /management/v2/tenantadm/tenants/{id}/remove/start",
     auth=Auth.USER,
     permission=Permission.TENANTS_MANAGE,
+    sign_in=SignIn.RECENT,
 )
 def start_removal(request: Request, id: str) -> Reply:
     """Lock a child out for good and have its data erased."""
@@ -163,6 +172,7 @@ def start_removal(request: Request, id: str) -> Reply:
     "DELETE /management/v2/tenantadm/tenants/{id}",
     auth=Auth.USER,
     permission=Permission.TENANTS_MANAGE,
+    sign_in=SignIn.RECENT,
 )
 def remove(request: Request, id: str) -> Reply:
     """Have the data of a child erased that is not active."""
@@ -171,7 +181,7 @@ def remove(request: Request, id: str) -> Reply:
     return no_content()
 
 
-@endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.TENANTS_READ)
+@endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.BASIC)
 def show_settings(request: Request) -> Reply:
     """How the tenant wants the server to behave, with an ``ETag``. Beyond Mender's API."""
     document, version = service.settings(request.tenant)
@@ -182,11 +192,11 @@ def show_settings(request: Request) -> Reply:
     bp,
     "PUT /management/v2/tenantadm/settings",
     auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
+    permission=Permission.SETTINGS_MANAGE,
     body=dict[str, Any],
 )
 def save_settings(request: Request) -> Reply:
     """Replace how the tenant wants the server to behave; what is left out is as at first. Beyond Mender's API."""
     replacing = etag.if_match(request.headers.get("if-match"))
-    version = service.save_settings(request.tenant, request.body, replacing=replacing)
+    version = service.save_settings(request.tenant, request.body, replacing=replacing, by=request.identity.rights)
     return Reply(204, headers={"ETag": version})

@@ -9,6 +9,7 @@ from chalice.app import Blueprint
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 
@@ -24,6 +25,7 @@ bp = Blueprint(__name__)
     auth=Auth.USER,
     permission=Permission.BASIC,
     body=shapes.PasswordUpdate,
+    sign_in=SignIn.SESSION,
 )
 def update_me(request: Request) -> Reply:
     """Change the password of the user who asks; unlike in v1 an address is not looked at."""
@@ -33,5 +35,6 @@ def update_me(request: Request) -> Reply:
         rules.change("", request.body.password, own=True),
         current_password=request.body.current_password,
         keep_token=request.identity.token_id,
+        by=request.identity.rights,
     )
     return no_content()

@@ -37,6 +37,7 @@ def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
     """
     # The app reads its settings when it is imported; by now they are in place.
     from chalicelib.aws import signing_keys
+    from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service as useradm
 
@@ -48,7 +49,7 @@ def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
     user = f"admin-{secrets.token_hex(3)}@lamplighter.local" if tenant else USER
     password = known.password if known else secrets.token_urlsafe(12)
     tenant = tenant or tenantadm.create_tenant(name=TENANT)
-    useradm.create_user(tenant.id, user, password)
+    useradm.create_user(tenant.id, user, password, by=EVERYTHING)
     first = FirstTenant(tenant.id, tenant.tenant_token, user, password)
     private.write(file, asdict(first))
     return first, True

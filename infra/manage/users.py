@@ -43,6 +43,7 @@ def create(  # the command's options
     generate: bool,
 ) -> Result:
     """Create a user with the address EMAIL and print the user's id."""
+    from chalicelib.rights import EVERYTHING
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service
@@ -51,10 +52,10 @@ def create(  # the command's options
     if password_hash is not None:
         if password is not None or generate:
             raise click.UsageError("--password-hash goes with no other password")
-        made = service.create_user(tenant, email, "", password_hash=password_hash, roles=roles)
+        made = service.create_user(tenant, email, "", password_hash=password_hash, roles=roles, by=EVERYTHING)
         return Result(made.id, _document(made))
     chosen = _password(password, generate=generate)
-    made = service.create_user(tenant, email, chosen, roles=roles)
+    made = service.create_user(tenant, email, chosen, roles=roles, by=EVERYTHING)
     return _with_password(made, chosen, shown=generate)
 
 

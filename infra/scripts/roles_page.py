@@ -41,26 +41,35 @@ RULES = """
   role: at the next call that the same process answers, and within `LAMPLIGHTER_CONTROL_CACHE` seconds (5) everywhere.
   Sessions and personal access tokens go on, with the rights that their user has at each call.
 - **Outside of the scope** is refused in the same way as what does not exist (403), and missing from every list, search,
-  total, statistic and history.
+  total, statistic and history. When several releases are deleted in one call, those outside of the scope stay.
+- **Groups.** Whoever may manage a device may move it to any group. A device that leaves the groups at which the right
+  ends is out of reach from then on, and nobody can bring one in from outside.
 - **Deployments.** A user whose right ends at groups may deploy to one device of them or to one of the groups, not to a
   list of devices, to all, or to a filter. Such a user sees what was deployed to one of the groups, or to devices that
   are all in them now; in a group's deployment, only devices that are in the groups now (its statistics count all).
 - **Deployments and releases.** If all that a role may see of releases ends at tags, its deployments end there, too: it
   sees and makes those of releases with such a tag. A role that says nothing of releases deploys any by its name.
 - **Tags** say who may deploy a release, so a user whose right ends at tags gives and takes no others. **Saved filters**
-  are made and changed by who reaches every device.
+  are seen, made and changed only by users whose right holds for every device: a filter may name other groups.
 - **Groups of one role and tags of another** make no third scope: each role's rights stay together.
 - **The tenant** shows its token (`GET v1 user/tenant`) to who may manage the devices of every group, and counts for
   each user the devices that the user sees.
 - **Uploads** end nowhere: who has `UploadArtifacts` may add an artifact to any release by its name.
 - **Audit logs** end nowhere either: who has `ReadAuditLogs` reads all entries.
-- **Nobody gives more than they have.** Who makes or changes a user, a role or a permission set must have all of its
-  rights, those of before and of after. Identity providers are set up by administrators only.
+- **Nobody gives, changes or takes more than they have.** To make, change or delete a user, a role or a permission set
+  you need all of its rights, those of before and of after; for a permission set also those of each role that it is part
+  of; for a user also those that the user has in other tenants. To assign a user to a child tenant you need the rights
+  of the role there, without an end at groups or tags: those of another tenant have nothing to do with yours.
+- **Administrators only**, which means users with every right: identity providers, the settings that all users share,
+  the settings of the tenant, keeping the audit log for a shorter time, asking for another plan, and the end of the own
+  tenant. `ManageTenants` is about child tenants and gives nothing of these.
+- **Credentials** take more than a right: [users](users.md#what-takes-your-password).
 - **A tenant keeps an administrator**: the last user with `RBAC_ROLE_PERMIT_ALL` can't be deleted or get other roles
   (409).
 - **Built-in** roles and sets can't be changed or deleted (403), names are taken once (409), and what is in use (a role
   by a user, a set by a role) can't be deleted (409).
-- Who does not manage users sees the built-in roles and the own ones only: others would tell the names of groups.
+- Users who don't manage users see the built-in roles and permission sets, and the sets of their own roles: others would
+  tell the names of groups.
 
 ## Permissions by path
 
@@ -75,7 +84,10 @@ A role, or a permission set of a tenant's own, may hold permissions in the API's
 | `CREATE_DEPLOYMENT` | the same | `DeployToDevices` |
 | `REMOTE_TERMINAL` | the same | `ConnectToDevices` |
 
-Other regular expressions than `.*` are refused. A set of `http` permissions that lists `supported_scope_types` may be
+Other regular expressions than `.*` are refused, and so is a path that no path of the API can match: a role that gives
+nothing is a mistake. An `http` permission names its method and its path; what is left out is not `any`. Rights to call by
+path open those routes and count for nothing else: their owner may hand on the same calls, and no other rights. A
+permission for `any` method and the path `.*` is `SuperUser`. A set of `http` permissions that lists `supported_scope_types` may be
 given a scope in a role; it then opens only routes about devices (or releases), and ends at the scope there.
 """
 

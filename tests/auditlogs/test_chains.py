@@ -294,9 +294,10 @@ class TestExpiry:
 
 
 def test_a_tenant_may_say_how_long(tenant: Tenant):
+    from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenantadm
 
-    tenantadm.save_settings(tenant.id, {"audit_days": 700})
+    tenantadm.save_settings(tenant.id, {"audit_days": 700}, by=EVERYTHING)
     write(tenant.id)
 
     entry = next(iter(tables.by_time(tenant.id, None, None, newest_first=True)))

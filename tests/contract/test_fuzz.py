@@ -67,11 +67,12 @@ def operations() -> dict[Operation, APIOperation[Any, Any, Any, Any]]:
 @contextmanager
 def opened(server: LocalServer) -> Iterator[World]:
     """A new tenant with an admin and a device."""
+    from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenants
     from chalicelib.useradm import service as users
 
     tenant = tenants.create_tenant("Fuzzed")
-    users.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD)
+    users.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
     with httpx2.Client(base_url=server.url, timeout=30) as http, httpx2.Client(base_url=server.url, timeout=30) as api:
         answer = http.post("/api/management/v1/useradm/auth/login", auth=(f"{tenant.id}@example.com", PASSWORD))
         assert answer.status_code == 200, answer.text

@@ -88,12 +88,13 @@ class Deployment:
 
 def new_world(url: str) -> World:
     """A tenant of its own, for a test that makes many; whoever asks closes the clients."""
+    from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service as useradm
 
     tenant = tenantadm.create_tenant("Acme")
     email = f"{uuid.uuid4().hex}@example.com"
-    useradm.create_user(tenant.id, email, PASSWORD)
+    useradm.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)
     http = httpx2.Client(base_url=url, timeout=30)
     token = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD)).text
     api = httpx2.Client(base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"})

@@ -57,9 +57,10 @@ def addresses(watched: Watched) -> list[str]:
 
 
 def test_every_user_is_told_once_of_each_change(server, watched: Watched, tenant, mailbox: Mailbox):
+    from chalicelib.rights import EVERYTHING
     from chalicelib.useradm import service
 
-    service.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD)
+    service.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
     watched.sent(alert(details={"description": "it is gone", "line_matching": {"line_number": 7, "data": "fatal"}}))
     # As before; the same report again; older; another that is well from the start.
     watched.sent(alert(minute=1))

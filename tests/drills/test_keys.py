@@ -143,11 +143,12 @@ def test_who_was_about_to_write_a_secret_back_does_not_undo_it(server, tenant):
     from chalicelib.aws import vault
     from chalicelib.integrations.service import sealing
     from chalicelib.integrations.tables import integrations as table
+    from chalicelib.rights import EVERYTHING
     from chalicelib.storage.transactions import ConditionFailed, Transaction
     from chalicelib.useradm import service as useradm
     from chalicelib.useradm.tables import providers, users
 
-    useradm.create_user(tenant.id, f"{tenant.id}@example.com", "a-long-enough-one")
+    useradm.create_user(tenant.id, f"{tenant.id}@example.com", "a-long-enough-one", by=EVERYTHING)
     hook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "a"), "", [])
     idp = providers.Provider(
         "idp", tenant.id, "i", "w", "c", _seal(tenant, "idp", "b"), (), auto_provision=False, roles=(), version=0

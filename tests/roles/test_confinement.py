@@ -92,18 +92,55 @@ def test_nobody_tags_a_release_for_others(world: World, sign_in: SignIn, tenant:
     assert user.put(place, json=["candidate", "kept"]).status_code == 403, "and no longer in reach"
 
 
-def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
-    """Somebody may deploy by them to devices of other groups."""
+def test_s13_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
+    """Somebody may deploy by them to devices of other groups, and their terms may name those."""
     filters = "/api/management/v2/inventory/filters"
     body = {"name": "north", "terms": [{"scope": "inventory", "attribute": "site", "type": "$eq", "value": "north"}]}
     made = f"{filters}/{world.api.post(filters, json=body).headers['location'].rpartition('/')[2]}"
     user = user_of(world, sign_in, tenant, scoped("ManageDevices", "in"))
 
-    assert user.get(made).status_code == 200
+    listed = user.get(filters)
+    assert (listed.status_code, listed.json(), listed.headers["X-Total-Count"]) == (200, [], "0")
+    assert user.get(made).status_code == 403
+    assert user.get(f"{made}/search").status_code == 403
     assert user.post(filters, json=body | {"name": "mine"}).status_code == 403
     assert user.put(made, json=body | {"terms": []}).status_code == 403
     assert user.delete(made).status_code == 403
     assert world.api.get(made).json()["terms"] == body["terms"]
+    everywhere = user_of(world, sign_in, tenant, scoped("ReadDevices"))
+    assert [each["name"] for each in everywhere.get(filters).json()] == ["north"]
+    assert everywhere.get(f"{made}/search").json() == []
+
+
+@pytest.mark.parametrize("how", ["one", "many"])
+def test_p6_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: SignIn, tenant: Tenant, how: str):
+    inside, outside = grouped(world, "test"), grouped(world, "production")
+    user = user_of(world, sign_in, tenant, scoped("ManageDevices", "test"))
+    groups = "/api/management/v1/inventory/groups"
+
+    if how == "one":
+        moved = user.put(f"{INVENTORY}/{inside.id}/group", json={"group": "production"})
+        taken = user.put(f"{INVENTORY}/{outside.id}/group", json={"group": "test"})
+        assert (moved.status_code, taken.status_code) == (204, 403)
+    else:
+        moved = user.patch(f"{groups}/production/devices", json=[inside.id])
+        taken = user.patch(f"{groups}/test/devices", json=[outside.id])
+        assert [each.json().get("matched_count", 0) for each in (moved, taken)] == [1, 0]
+    members = world.api.get(f"{groups}/production/devices").json()
+    assert sorted(members) == sorted([inside.id, outside.id])
+    assert user.get(f"{INVENTORY}/{inside.id}").status_code == 403, "and is out of reach from then on"
+
+
+def test_p8_of_several_releases_only_those_in_reach_are_deleted(world: World, sign_in: SignIn, tenant: Tenant):
+    for name, tag in (("foo", "mine"), ("bar", "theirs")):
+        world.upload(name)
+        assert world.api.put(f"{RELEASES}/{name}/tags", json=[tag]).status_code == 204
+    user = user_of(world, sign_in, tenant, scoped("ManageReleases", "mine", kind="ReleaseTags"))
+
+    answer = user.delete(RELEASES, params={"name": ["foo", "bar", "none"]})
+
+    assert answer.status_code == 204, answer.text
+    assert [each["name"] for each in world.api.get(RELEASES).json()] == ["bar"]
 
 
 def test_how_many_devices_there_are_in_all_is_for_who_sees_all(world: World, sign_in: SignIn, tenant: Tenant):

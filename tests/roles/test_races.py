@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def new_user(tenant: Tenant, *names: str) -> useradm.User:
-    return useradm.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD, roles=names)
+    return useradm.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD, roles=names, by=EVERYTHING)
 
 
 def demote(user: useradm.User) -> None:
     change = rules.change("", "", own=False, roles=["RBAC_ROLE_OBSERVER"])
-    useradm.update_user(user.tenant, user.id, change, current_password="", keep_token=None)
+    useradm.update_user(user.tenant, user.id, change, current_password="", keep_token=None, by=EVERYTHING)
 
 
 def new_role(tenant: Tenant, name: str) -> None:
@@ -36,8 +36,8 @@ def new_role(tenant: Tenant, name: str) -> None:
 def test_two_administrators_who_take_each_other_away(tenant: Tenant):
     one, other = new_user(tenant), new_user(tenant)
 
-    with meanwhile("Query", lambda: useradm.delete_user(tenant.id, other.id)), pytest.raises(Conflict):
-        useradm.delete_user(tenant.id, one.id)
+    with meanwhile("Query", lambda: useradm.delete_user(tenant.id, other.id, by=EVERYTHING)), pytest.raises(Conflict):
+        useradm.delete_user(tenant.id, one.id, by=EVERYTHING)
 
     assert [user.id for user in useradm.list_users(tenant.id)] == [one.id]
 
@@ -55,7 +55,7 @@ def test_a_role_that_goes_while_a_user_gets_it(tenant: Tenant):
     new_role(tenant, "R")
 
     with (
-        meanwhile("Query", lambda: roles.delete(tenant.id, roles.ROLE, "R")),
+        meanwhile("Query", lambda: roles.delete(tenant.id, roles.ROLE, "R", EVERYTHING)),
         pytest.raises(Unprocessable),
     ):
         new_user(tenant, "R")
@@ -67,9 +67,9 @@ def test_a_role_that_a_user_gets_while_it_goes(tenant: Tenant):
     new_role(tenant, "R")
 
     with meanwhile("GetItem", lambda: new_user(tenant, "R")), pytest.raises(Conflict):
-        roles.delete(tenant.id, roles.ROLE, "R")
+        roles.delete(tenant.id, roles.ROLE, "R", EVERYTHING)
 
-    assert roles.get(tenant.id, roles.ROLE, "R").name == "R"
+    assert roles.get_visible(tenant.id, roles.ROLE, "R", EVERYTHING).name == "R"
 
 
 def test_two_changes_of_a_role(tenant: Tenant):
@@ -81,7 +81,7 @@ def test_two_changes_of_a_role(tenant: Tenant):
     with meanwhile("Query", lambda: describe("first")):
         describe("second")
 
-    assert roles.get(tenant.id, roles.ROLE, "R").description == "second"
+    assert roles.get_visible(tenant.id, roles.ROLE, "R", EVERYTHING).description == "second"
 
 
 def test_a_role_that_is_made_twice_at_once(tenant: Tenant):

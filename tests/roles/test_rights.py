@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from chalicelib.rights import BY_GROUP, BY_TAG, EVERYTHING, NOTHING, Calls, Grant, Permission, Rights, Scope
+from chalicelib.rights import BY_GROUP, BY_TAG, EVERYTHING, NOTHING, Call, Calls, Grant, Permission, Rights, Scope
 
 NAMES = st.none() | st.frozensets(st.sampled_from("abc"), max_size=3)
 CALLS = st.sampled_from([Calls("GET", "/a"), Calls("any", "/a.*"), Calls("any", ".*")])
@@ -21,11 +22,14 @@ SPOTS = [(group, tag) for group in "abcd" for tag in "abcd"]
 """Devices and releases, by their group and tag."""
 
 
-def places(rights: Rights, permission: Permission, method: str = "", path: str = "") -> set[tuple[str, str]]:
+ASKED: list[Call | None] = [None, ("GET", "/a"), ("PUT", "/ab")]
+
+
+def places(rights: Rights, permission: Permission, call: Call | None) -> set[tuple[str, str]]:
     """Where a right holds."""
     return {
         (group, tag)
-        for scope in rights.scopes(permission, method, path)
+        for scope in rights.scopes(permission, call)
         for group, tag in SPOTS
         if (scope.groups is None or group in scope.groups) and (scope.release_tags is None or tag in scope.release_tags)
     }
@@ -36,16 +40,24 @@ def test_rights_add_up(one: Rights, other: Rights):
     both = Rights(one.grants + other.grants)
 
     for permission in Permission:
-        for call in ((), ("GET", "/a"), ("PUT", "/ab")):
-            assert places(both, permission, *call) == places(one, permission, *call) | places(other, permission, *call)
+        for call in ASKED:
+            assert places(both, permission, call) == places(one, permission, call) | places(other, permission, call)
 
 
 @given(RIGHTS, RIGHTS)
 def test_what_is_covered_holds_nowhere_else(one: Rights, other: Rights):
     if one.covers(other):
         for permission in Permission:
-            for call in ((), ("GET", "/a"), ("PUT", "/ab")):
-                assert places(other, permission, *call) <= places(one, permission, *call)
+            for call in ASKED:
+                assert places(other, permission, call) <= places(one, permission, call)
+
+
+@given(RIGHTS)
+def test_s7_rights_to_call_are_no_right_to_anything_else(rights: Rights):
+    named = Rights(tuple(structs.replace(grant, calls=()) for grant in rights.grants))
+
+    assert {p: rights.scopes(p) for p in Permission} == {p: named.scopes(p) for p in Permission}
+    assert rights.has_everything is named.has_everything
 
 
 @given(RIGHTS)
@@ -58,7 +70,7 @@ def test_everybody_covers_the_own_rights_and_the_administrator_all(rights: Right
 @given(GRANTS)
 def test_what_ends_somewhere_gives_only_what_can_end_there(grant: Grant):
     for permission in Permission:
-        if Rights((grant,)).scopes(permission, "GET", "/a"):
+        if Rights((grant,)).scopes(permission, ("GET", "/a")):
             assert grant.scope.groups is None or permission in BY_GROUP
             assert grant.scope.release_tags is None or permission in BY_TAG
 

@@ -57,7 +57,11 @@ class TestBuiltIn:
     def test_every_right_is_in_some_set_beside_the_one_of_all(self):
         given = frozenset[Permission]().union(*(each for name, each in rules.SETS.items() if name != "SuperUser"))
 
-        assert set(Permission) - given == {Permission.INTEGRATIONS_READ, Permission.INTEGRATIONS_MANAGE}
+        assert set(Permission) - given == {
+            Permission.INTEGRATIONS_READ,
+            Permission.INTEGRATIONS_MANAGE,
+            Permission.SETTINGS_MANAGE,
+        }
 
     @pytest.mark.parametrize("place", [V1, ROLES])
     def test_roles_stay_as_they_are(self, api: httpx2.Client, place: str):

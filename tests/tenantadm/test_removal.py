@@ -148,9 +148,10 @@ class TestErasure:
         service.start_removal(tenant.id)
         server.drain()
         assert set(left(tenant.id)) == {"tenantadm"}
+        from chalicelib.rights import EVERYTHING
         from chalicelib.useradm import service as useradm
 
-        useradm.create_user(tenant.id, email(), PASSWORD)  # by a call that was let in before
+        useradm.create_user(tenant.id, email(), PASSWORD, by=EVERYTHING)  # by a call that was let in before
 
         later(monkeypatch, seconds=settings.current().removal_settle + 1)
         server.workers.run_once()
@@ -259,8 +260,16 @@ class TestCancelled:
     def test_by_its_own_user(
         self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
     ):
-        assert api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": ""}).status_code == 400
-        assert api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "moved"}).status_code == 202
+        assert (
+            api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "", "current_password": PASSWORD}).status_code
+            == 400
+        )
+        assert (
+            api.post(
+                f"{TENANTS}/{tenant.id}/cancel", json={"reason": "moved", "current_password": PASSWORD}
+            ).status_code
+            == 202
+        )
         assert api.get(ME).status_code == 401
         assert service.get_tenant(tenant.id).notes["cancel_reason"] == "moved"
         server.workers.run_once()
@@ -274,7 +283,7 @@ class TestCancelled:
     def test_taken_back(
         self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
     ):
-        api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "a slip"})
+        api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "a slip", "current_password": PASSWORD})
 
         service.set_status(tenant.id, Status.ACTIVE)
         later(monkeypatch, seconds=settings.current().removal_grace + 1)
@@ -287,7 +296,10 @@ class TestCancelled:
         boss = sign_in(provider)
         child = make(boss)
 
-        assert boss.post(f"{TENANTS}/{provider.id}/cancel", json={"reason": "x"}).status_code == 409
+        assert (
+            boss.post(f"{TENANTS}/{provider.id}/cancel", json={"reason": "x", "current_password": PASSWORD}).status_code
+            == 409
+        )
         assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 202
         assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 409
         assert boss.post(f"{TENANTS}/{child}/plan", json={"requested_plan": "os"}).status_code == 409

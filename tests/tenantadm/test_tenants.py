@@ -14,6 +14,7 @@ from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status, lookup
+from tests.conftest import PASSWORD
 from tests.deployments.world import World
 
 if TYPE_CHECKING:
@@ -288,7 +289,10 @@ class TestAudited:
         ]
 
     def test_why_a_tenant_was_cancelled(self, api: httpx2.Client, tenant: Tenant):
-        api.post(f"/api/management/v2/tenantadm/tenants/{tenant.id}/cancel", json={"reason": "moved"})
+        api.post(
+            f"/api/management/v2/tenantadm/tenants/{tenant.id}/cancel",
+            json={"reason": "moved", "current_password": PASSWORD},
+        )
 
         [(actor, change)] = self.entries(tenant)
         assert (actor, change) == ("user", "status: active -> suspended\ncancel reason: none -> moved")

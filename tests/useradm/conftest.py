@@ -44,18 +44,20 @@ class Person:
 @pytest.fixture
 def person(tenant: Tenant) -> Person:
     """A user of ``tenant`` who is not logged in."""
+    from chalicelib.rights import EVERYTHING
     from chalicelib.useradm import service
 
     email = f"{uuid.uuid4().hex}@example.com"
-    return Person(tenant.id, service.create_user(tenant.id, email, PASSWORD).id, email)
+    return Person(tenant.id, service.create_user(tenant.id, email, PASSWORD, by=EVERYTHING).id, email)
 
 
 @pytest.fixture
 def colleague(tenant: Tenant) -> None:
     """Another administrator of ``tenant``: without one, no administrator can go."""
+    from chalicelib.rights import EVERYTHING
     from chalicelib.useradm import service
 
-    service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD)
+    service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD, by=EVERYTHING)
 
 
 @pytest.fixture

@@ -169,8 +169,8 @@ def test_the_account_is_changed_at_home_only(worker: Worker, child: TenantId) ->
 def test_own_settings_go_along_and_the_tenants_do_not(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     home, there = bearer(worker.token), bearer(worker.switch(child).text)
-    for path, text in ((f"{BASE}/settings/me", "mine"), (f"{BASE}/settings", "home's")):
-        assert worker.http.post(path, json={"a": text}, headers=home).status_code == 201
+    assert worker.http.post(f"{BASE}/settings/me", json={"a": "mine"}, headers=home).status_code == 201
+    assert worker.api.post(f"{BASE}/settings", json={"a": "home's"}).status_code == 201
 
     assert worker.http.get(f"{BASE}/settings/me", headers=there).json() == {"a": "mine"}
     assert worker.http.get(f"{BASE}/settings", headers=there).json() == {}
@@ -239,3 +239,62 @@ def test_who_manages_users_only_does_not_get_into_other_tenants_by_them(
     assert manager.put(place, json={"email": new_email()}).status_code == 403
     assert manager.delete(place).status_code == 403
     assert api.put(place, json={"email": new_email()}).status_code == 204
+
+
+@pytest.mark.parametrize("enough", [False, True])
+def test_s3_who_has_less_does_not_touch_who_has_more_in_another_tenant(
+    worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in, enough: bool
+) -> None:
+    """An administrator's account in a child may be one without rights at home."""
+    sets = ("ManageUsers", "ManageTenants", "ReadDevices", "ReadReleases") + (("SuperUser",) if enough else ())
+    body = {"name": "R", "permission_sets_with_scope": [{"name": each} for each in sets]}
+    assert api.post("/api/management/v2/useradm/roles", json=body).status_code == 201
+    manager = sign_in(provider, "R")
+    place = f"{USERS}/{worker.id}"
+    assert manager.post(f"{place}/assign", json={"tenant_ids": [child]}).status_code == 200, "to look, as one may"
+    assert worker.assign(child, role="RBAC_ROLE_PERMIT_ALL") == 200
+
+    tried = {
+        "another address": manager.put(place, json={"email": new_email()}).status_code,
+        "another role there": manager.post(f"{place}/assign", json={"tenant_ids": [child]}).status_code,
+        "no role there": manager.post(f"{place}/assign", json={"tenant_ids": []}).status_code,
+        "every right": manager.post(
+            f"{place}/assign", json={"tenant_ids": [child], "role": "RBAC_ROLE_PERMIT_ALL"}
+        ).status_code,
+    }
+
+    done = {"another address": 204, "another role there": 200, "no role there": 200, "every right": 200}
+    assert tried == (done if enough else dict.fromkeys(done, 403))
+
+
+def test_s3_rights_that_end_at_groups_are_none_in_another_tenant(
+    worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
+) -> None:
+    from chalicelib.rights import EVERYTHING
+    from chalicelib.roles import service as roles
+    from chalicelib.roles.shapes import Role, Scope, ScopedSet
+
+    ends = ScopedSet("ReadDevices", Scope("DeviceGroups", ["test"]))
+    for tenant, sets in ((child, [ends]), (provider.id, [ends, ScopedSet("ManageTenants")])):
+        roles.create(tenant, roles.ROLE, Role("Ends", "", [], sets), EVERYTHING)
+    manager = sign_in(provider, "Ends")
+    mine = manager.get(ME).json()["id"]
+
+    answer = manager.post(f"{USERS}/{mine}/assign", json={"tenant_ids": [child], "role": "Ends"})
+
+    assert answer.status_code == 403, answer.text
+
+
+def test_s4_a_session_elsewhere_is_no_newer_sign_in(worker: Worker, child: TenantId) -> None:
+    from tests.support.sessions import let_age
+
+    worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")
+    place = "/api/management/v2/tenantadm/tenants/nothing/remove/start"
+    fresh = worker.switch(child).text
+    worker.http.headers.update(bearer(worker.token))
+    let_age(worker.http)
+    old = worker.switch(child).text
+
+    assert [worker.http.post(place, headers=bearer(token)).status_code for token in (fresh, old)] == [404, 403]
+    shown = {"current_password": PASSWORD}
+    assert worker.http.post(place, headers=bearer(old), json=shown).status_code == 404

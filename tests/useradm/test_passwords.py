@@ -9,6 +9,7 @@ import bcrypt
 import pytest
 
 from chalicelib.errors import BadRequest
+from chalicelib.rights import EVERYTHING
 from chalicelib.useradm import service
 from chalicelib.useradm.service import passwords
 from tests.conftest import PASSWORD
@@ -35,7 +36,7 @@ def test_new_hashes_are_argon2id_with_the_parameters_that_were_chosen():
 
 def test_an_imported_user_logs_in_and_gets_a_new_hash(http: httpx2.Client, tenant):
     email = f"{uuid.uuid4().hex}@example.com"
-    user = service.create_user(tenant.id, email, "", password_hash=imported(PASSWORD))
+    user = service.create_user(tenant.id, email, "", password_hash=imported(PASSWORD), by=EVERYTHING)
 
     assert http.post(LOGIN, auth=(email, "not the password")).status_code == 401
     assert service.get_user(tenant.id, user.id).password.startswith("$2a$")
@@ -62,4 +63,4 @@ def test_a_broken_hash_matches_nothing(hashed: str):
 @pytest.mark.parametrize("hashed", ["plain", "$1$md5$x", "$argon2i$v=19$m=1,t=1,p=1$YQ$YQ"])
 def test_no_other_hash_is_imported(tenant, hashed: str):
     with pytest.raises(BadRequest):
-        service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", "", password_hash=hashed)
+        service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", "", password_hash=hashed, by=EVERYTHING)

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.errors import Conflict, NotFound, Unauthorized, Unavailable, Unprocessable
+from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import sessions
@@ -53,14 +54,19 @@ class TestALoginMeanwhile:
         wanted = rules.change("", NEW, own=True)
         with meanwhile("Query", lambda: log_in(person)):
             service.update_user(
-                person.tenant, person.id, wanted, current_password=PASSWORD, keep_token="the one that asks"
+                person.tenant,
+                person.id,
+                wanted,
+                current_password=PASSWORD,
+                keep_token="the one that asks",
+                by=EVERYTHING,
             )
 
         assert sessions_of(person) == 0
 
     def test_of_a_deletion(self, person: Person, colleague: None):
         with meanwhile("Query", lambda: log_in(person)):
-            service.delete_user(person.tenant, person.id)
+            service.delete_user(person.tenant, person.id, by=EVERYTHING)
 
         assert sessions_of(person) == 0
         with pytest.raises(NotFound):
@@ -80,7 +86,7 @@ def test_a_new_password_while_the_old_one_logs_in(person: Person):
 
 def test_a_deletion_while_somebody_logs_in(person: Person, colleague: None):
     with (
-        meanwhile("Query", lambda: service.delete_user(person.tenant, person.id)),
+        meanwhile("Query", lambda: service.delete_user(person.tenant, person.id, by=EVERYTHING)),
         pytest.raises(Unauthorized),
     ):
         log_in(person)
@@ -102,7 +108,7 @@ def test_an_address_that_is_taken_meanwhile(person: Person, tenant: Tenant):
     wanted = f"wanted-{person.email}"
 
     def take() -> None:
-        service.create_user(tenant.id, wanted, PASSWORD)
+        service.create_user(tenant.id, wanted, PASSWORD, by=EVERYTHING)
 
     with meanwhile("Query", take), pytest.raises(Unprocessable):
         service.update_user(
@@ -111,6 +117,7 @@ def test_an_address_that_is_taken_meanwhile(person: Person, tenant: Tenant):
             rules.change(wanted, "", own=False),
             current_password="",
             keep_token=None,
+            by=EVERYTHING,
         )
 
     assert service.get_user(person.tenant, person.id).email == person.email
@@ -131,7 +138,7 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
     "act",
     [
         lambda person: service.set_password(person.tenant, person.id, NEW),
-        lambda person: service.delete_user(person.tenant, person.id),
+        lambda person: service.delete_user(person.tenant, person.id, by=EVERYTHING),
         lambda person: sessions.create_token(person.tenant, person.id, "script", 0),
         lambda person: service.update_user(
             person.tenant,
@@ -139,6 +146,7 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
             rules.change("", NEW, own=True),
             current_password=PASSWORD,
             keep_token=None,
+            by=EVERYTHING,
         ),
     ],
     ids=["set_password", "delete_user", "create_token", "update_user"],

@@ -140,7 +140,8 @@ def test_from_disabled_to_enabled_and_back(http: httpx2.Client, verified: Person
     assert me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code()}).status_code == 202
     assert status_of(me) == "enabled"
     assert log_in(http, verified, None).status_code == 401
-    assert me("POST", DISABLE).status_code == 200
+    assert me("POST", DISABLE).status_code == 403, "this session began without a code"
+    assert me("POST", DISABLE, {"current_password": PASSWORD}).status_code == 200
     assert status_of(me) == "disabled"
     assert log_in(http, verified, None).status_code == 200
 
@@ -178,6 +179,53 @@ def test_steps_that_are_not_due(verified: Person, me) -> None:
     me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code()})
     assert me("POST", ENABLE).status_code == 400
     assert me("PUT", f"{BASE}/2faverify", {"token2fa": phone.code(1)}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ({}, 403),
+        ({"current_password": ""}, 403),
+        ({"current_password": None}, 403),
+        ({"current_password": "a-wrong-one"}, 422),
+        ({"token2fa": "wrong"}, 422),
+        ({"current_password": PASSWORD, "token2fa": "wrong"}, 422),
+        ({"current_password": PASSWORD}, 200),
+        ({"token2fa": "right"}, 200),
+    ],
+    ids=str,
+)
+def test_s4_a_session_alone_does_not_take_the_second_factor_away(
+    verified: Person, phone: Phone, me, shown: dict[str, Any], status: int
+) -> None:
+    codes = {"right": phone.code(), "wrong": phone.wrong()}
+    if "token2fa" in shown:
+        shown = shown | {"token2fa": codes[shown["token2fa"]]}
+
+    answer = me("POST", DISABLE, shown)
+
+    assert answer.status_code == status, answer.text
+    assert status_of(me) == ("disabled" if status == 200 else "enabled")
+
+
+def test_s4_a_sign_in_with_a_code_may_take_the_second_factor_away(
+    http: httpx2.Client, verified: Person, phone: Phone, me
+) -> None:
+    signed_in = bearer(log_in(http, verified, phone.code()).text)
+
+    assert http.post(DISABLE, headers=signed_in).status_code == 200
+    assert status_of(me) == "disabled"
+
+
+def test_s4_codes_that_show_who_is_there_are_good_once_and_counted(
+    http: httpx2.Client, verified: Person, phone: Phone, me
+) -> None:
+    assert log_in(http, verified, phone.code()).status_code == 200
+    for code in [phone.code()] + [phone.wrong()] * 9:
+        assert me("POST", DISABLE, {"token2fa": code}).status_code == 422
+
+    assert me("POST", DISABLE, {"token2fa": phone.code(1)}).status_code == 429
+    assert status_of(me) == "enabled"
 
 
 @pytest.mark.parametrize("action", ["enable", "disable"])

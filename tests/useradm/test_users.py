@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import clock, settings
 from chalicelib.errors import DomainError
+from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import service
 from chalicelib.useradm.service import sessions
@@ -96,7 +97,7 @@ def test_of_many_who_want_an_address_at_once_one_gets_it(tenant):
 
     def create(_: int) -> bool:
         try:
-            service.create_user(tenant.id, email, PASSWORD)
+            service.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)
         except DomainError:
             return False
         return True

@@ -218,33 +218,34 @@ def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
 def delete(
     tenant: TenantId, names: list[str], *, tags: frozenset[str] | None = None, seen: Scopes = (EVERYWHERE,)
 ) -> None:
-    """Delete releases with all their artifacts; names that are none are fine.
+    """Delete releases with all their artifacts; names that are none are fine. What is out of reach stays.
 
     Args:
         tenant: whose releases.
         names: their names.
-        tags: each must have one of these; None: any release will do.
+        tags: only releases with one of these go; None: any release.
         seen: where deployments may be told of.
 
     Raises:
         BadRequest: no name is given.
-        Forbidden: a release is not within ``tags``, or, as that must not show, is none.
         Conflict: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
     """
     wanted = [name for name in dict.fromkeys(names) if name]
     if not wanted:
         raise BadRequest("at least one release name has to be provided")
-    found = release_table.find_many(tenant, wanted)
-    if tags is not None and not {item.name for item in found if item.has_any(tags)}.issuperset(wanted):
-        raise Forbidden("forbidden")
+    found = [item for item in release_table.find_many(tenant, wanted) if _is_within(item, tags)]
     _check_idle(tenant, found, seen)
-    for name in wanted:
-        _delete_one(tenant, name, seen)
+    for item in found:
+        _delete_one(tenant, item.name, tags, seen)
 
 
-def _delete_one(tenant: TenantId, name: str, seen: Scopes) -> None:
+def _is_within(item: ReleaseItem, tags: frozenset[str] | None) -> bool:
+    return tags is None or item.has_any(tags)
+
+
+def _delete_one(tenant: TenantId, name: str, tags: frozenset[str] | None, seen: Scopes) -> None:
     lost = 0
-    while (item := release_table.find(tenant, name)) is not None:
+    while (item := release_table.find(tenant, name)) is not None and _is_within(item, tags):
         _check_idle(tenant, [item], seen)
         gone = list(item.artifacts)[:_AT_ONCE]
         change = f"Artifacts: {', '.join(gone)}"

@@ -27,7 +27,7 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
         Forbidden: the rights, or the tenant's plan and add-ons, do not hold for it.
         SwitchedOff: the server takes no sessions for now.
     """
-    scopes = rights.scopes(Permission.DEVICES_CONNECT, "GET", _ROUTE.format(quote(device_id, safe="")))
+    scopes = rights.scopes(Permission.DEVICES_CONNECT, ("GET", _ROUTE.format(quote(device_id, safe=""))))
     if not scopes:
         raise Forbidden("forbidden")
     switches.require(Switch.REMOTE_ACCESS)

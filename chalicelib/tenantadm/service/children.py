@@ -60,13 +60,14 @@ def create_child(
             breaks a rule, or no mail can be sent from this server.
     """
     from chalicelib.aws import mail
+    from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm
 
     if send_reset and not mail.configured():
         raise Unprocessable("no mail can be sent from this server: give the admin a password")
 
     draft = tenants.draft(name)
-    person = useradm.draft_user(draft.id, email, password)
+    person = useradm.draft_user(draft.id, email, password, roles=(roles.PERMIT_ALL,))
     made: list[Tenant] = []
 
     def attempt(tx: Transaction) -> tuple[TenantId, ...]:

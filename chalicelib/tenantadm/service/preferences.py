@@ -7,40 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chalicelib import settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import BadRequest, NotFound, PreconditionFailed
+from chalicelib.errors import BadRequest, Forbidden, NotFound, PreconditionFailed
 from chalicelib.fleet import control
 from chalicelib.fleet.control import TenantSettings
+from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from chalicelib.rights import Rights
     from chalicelib.storage.keys import TenantId
 
 
 def read(tenant: TenantId) -> tuple[dict[str, Any], str]:
     """All settings, those that are as they were at first among them, and their version."""
-    settings = control.get(tenant, fresh=True).settings
-    return msgspec.structs.asdict(settings), _version(settings)
+    found = control.get(tenant, fresh=True).settings
+    return msgspec.structs.asdict(found), _version(found)
 
 
-def _version(settings: TenantSettings) -> str:
-    return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:32]
+def _version(found: TenantSettings) -> str:
+    return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:32]
 
 
-def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None = None) -> str:
+def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None = None, by: Rights) -> str:
     """Replace all settings; what is not in ``document`` is again as it was at first.
 
     Args:
         tenant: whose.
         document: setting by name.
         replacing: the version that they must have now; None: any.
+        by: the rights of who asks.
 
     Returns:
         Their new version.
 
     Raises:
         BadRequest: there is no such setting, or a value breaks its rule.
+        Forbidden: audit entries would be kept for a shorter time, for which ``by`` must be every right.
         PreconditionFailed: they have another version.
     """
     wanted = parsed(document)
@@ -48,9 +53,15 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None =
         before = control.get(tenant, fresh=True).settings
         if replacing is not None and replacing != _version(before):
             break
+        if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
+            raise Forbidden("only a user with every right may keep the audit log for a shorter time")
         if _replaced(tenant, before, wanted):
             return _version(wanted)
     raise PreconditionFailed("ETag does not match")
+
+
+def _audit_days(wanted: TenantSettings) -> int:
+    return wanted.audit_days or settings.current().audit_days
 
 
 def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +72,7 @@ def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:
         PreconditionFailed: somebody else changed them again and again.
     """
     document, version = read(tenant)
-    write(tenant, document | changes, replacing=version)
+    write(tenant, document | changes, replacing=version, by=EVERYTHING)
     return document | changes
 
 

@@ -46,6 +46,7 @@ def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
         TooManyRequests: too many tried lately, from this network or from all.
         Unprocessable: the password breaks a rule.
     """
+    from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm
 
     require_enabled()
@@ -59,7 +60,7 @@ def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
         trial_expiration=now + timedelta(days=known.trial_days),
         notes=_notes(wanted),
     )
-    person = useradm.draft_user(tenant.id, wanted.email, wanted.password)
+    person = useradm.draft_user(tenant.id, wanted.email, wanted.password, roles=(roles.PERMIT_ALL,))
     _count(useradm.network(source_ip))
     strangers.admit(strangers.Kind.SIGNUPS, 0, in_all=limits.SIGNUPS_IN_ALL)
     tx = Transaction()

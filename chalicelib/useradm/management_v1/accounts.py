@@ -10,6 +10,7 @@ from chalicelib.clock import rfc3339
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 from chalicelib.useradm.rules import Purpose
@@ -92,6 +93,7 @@ def pending_change(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.BASIC,
     body=shapes.EmailChange,
+    sign_in=SignIn.SESSION,
 )
 def start_change(request: Request) -> Reply:
     """Begin to change one's address: a secret is mailed to the new one."""
@@ -118,6 +120,7 @@ def complete_change(request: Request) -> Reply:
     "POST /management/v1/useradm/users/me/email-change/cancel",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.SESSION,
 )
 def cancel_change(request: Request) -> Reply:
     """Withdraw the change of one's address."""

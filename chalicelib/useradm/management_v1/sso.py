@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from chalice.app import Blueprint
 
 from chalicelib import limits, settings
-from chalicelib.errors import Forbidden, UnsupportedMediaType
+from chalicelib.errors import UnsupportedMediaType
 from chalicelib.features import Feature
 from chalicelib.http import content
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
-from chalicelib.rights import EVERYTHING, Permission
+from chalicelib.http.signin import SignIn
+from chalicelib.rights import Permission
 from chalicelib.useradm import rules, shapes
 from chalicelib.useradm.service import letters, sso
 
@@ -26,6 +27,7 @@ bp = Blueprint(__name__)
 
 _COOKIE = "oidc_login"
 _PATH = "/api/management/v1/useradm/oidc"
+_SETTING_UP = "set up single sign-on, by which its provider says who logs in, as anybody"
 _NEVER = "9999-12-31T23:59:59Z"
 """The API gives SAML metadata an end; what a provider says of itself here has none."""
 
@@ -49,11 +51,12 @@ def list_providers(request: Request) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
     body=bytes,
+    sign_in=SignIn.RECENT,
 )
 def create_provider(request: Request) -> Reply:
     """Let users log in at an identity provider."""
-    _require_everything(request)
-    made = sso.create(request.tenant, _wanted(request))
+    request.identity.require_everything(_SETTING_UP)
+    made = sso.create(request.tenant, _wanted(request), by=request.identity.rights)
     return created(f"/api/management/v1/useradm/sso/idp/metadata/{made.id}")
 
 
@@ -89,12 +92,13 @@ def show_provider(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
     body=bytes,
+    sign_in=SignIn.RECENT,
 )
 def update_provider(request: Request, id: str) -> Reply:
     """Replace what is set of an identity provider."""
-    _require_everything(request)
+    request.identity.require_everything(_SETTING_UP)
     sso.get(request.tenant, id)
-    sso.update(request.tenant, id, _wanted(request))
+    sso.update(request.tenant, id, _wanted(request), by=request.identity.rights)
     return no_content()
 
 
@@ -104,10 +108,11 @@ def update_provider(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
+    sign_in=SignIn.RECENT,
 )
 def delete_provider(request: Request, id: str) -> Reply:
     """End logins at an identity provider."""
-    _require_everything(request)
+    request.identity.require_everything(_SETTING_UP)
     sso.delete(request.tenant, id)
     return no_content()
 
@@ -172,12 +177,6 @@ def _cookie(request: Request) -> str:
     except CookieError:
         return ""
     return found.value if found else ""
-
-
-def _require_everything(request: Request) -> None:
-    """An identity provider says who logs in, as anybody: who may set one up may do everything."""
-    if not request.identity.rights.covers(EVERYTHING):
-        raise Forbidden("only who has every right may set up single sign-on")
 
 
 def _wanted(request: Request) -> rules.ProviderSettings:

@@ -10,6 +10,7 @@ from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, jwt
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service, shapes
@@ -39,11 +40,11 @@ def show_limits(request: Request) -> Reply:
 
 @endpoint(bp, "GET /management/v1/useradm/users/exists", auth=Auth.USER, permission=Permission.TENANTS_MANAGE)
 def user_exists(request: Request) -> Reply:
-    """Whether an address is any tenant's user's: an account's address is unique on the server."""
+    """Whether an address is a user's of this tenant or of one of its children; others are not told of."""
     address = request.query.get("email")
     if not address:
         raise BadRequest("email: is required")
-    return Reply(body=shapes.Exists(service.find_user(address) is not None))
+    return Reply(body=shapes.Exists(service.is_known(request.tenant, address)))
 
 
 @endpoint(
@@ -52,10 +53,12 @@ def user_exists(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.TENANTS_MANAGE,
     body=shapes.TenantIds,
+    sign_in=SignIn.SESSION,
 )
 def assign(request: Request, id: str) -> Reply:
     """Let a user, by id or address, work in tenants of this service provider; an empty list ends it for all."""
-    service.assign(request.tenant, id, request.body.tenant_ids, request.body.role)
+    who, wanted = request.identity, request.body
+    service.assign(request.tenant, id, wanted.tenant_ids, wanted.role, by=who.rights, own=who.subject)
     return Reply()
 
 
@@ -64,6 +67,7 @@ def assign(request: Request, id: str) -> Reply:
     "GET /management/v1/useradm/users/tenants/{id}/token",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.SESSION,
 )
 def switch_tenant(request: Request, id: str) -> Reply:
     """A session in another tenant that the user may work in, or back in the user's own."""

@@ -10,6 +10,7 @@ from chalicelib.errors import Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC)
+@endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
 def show_qr(request: Request) -> Reply:
     """The new secret as a QR code for an authenticator app, until the app was shown to have it."""
     return Reply(
@@ -34,6 +35,7 @@ def show_qr(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.BASIC,
     body=shapes.TfaToken,
+    sign_in=SignIn.RECENT,
 )
 def verify(request: Request) -> Reply:
     """Show that one's app has the secret: from now on logins need its codes."""
@@ -46,6 +48,7 @@ def verify(request: Request) -> Reply:
     "POST /management/v1/useradm/users/me/2fa/enable",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.RECENT,
 )
 def enable_mine(request: Request) -> Reply:
     """Begin with a new secret."""
@@ -57,6 +60,7 @@ def enable_mine(request: Request) -> Reply:
     "POST /management/v1/useradm/users/me/2fa/disable",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.FACTOR,
 )
 def disable_mine(request: Request) -> Reply:
     """Log in by the password alone again."""
@@ -68,6 +72,7 @@ def disable_mine(request: Request) -> Reply:
     "POST /management/v1/useradm/users/{id}/2fa/enable",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.RECENT,
 )
 def enable(request: Request, id: str) -> Reply:
     """Begin with a new secret; one's own only."""
@@ -80,6 +85,7 @@ def enable(request: Request, id: str) -> Reply:
     "POST /management/v1/useradm/users/{id}/2fa/disable",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.FACTOR,
 )
 def disable(request: Request, id: str) -> Reply:
     """Log in by the password alone again; one's own only."""

@@ -8,10 +8,11 @@ from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.clock import rfc3339
-from chalicelib.http import content, etag, queries
+from chalicelib.http import content, etag, queries, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth, basic
 from chalicelib.http.request import Reply, created, jwt, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 from chalicelib.useradm.service import plans, preferences, sessions, sso
@@ -46,7 +47,7 @@ def logout(request: Request) -> Reply:
     return Reply(202)
 
 
-@endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+@endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_READ)
 def list_users(request: Request) -> Reply:
     """All users of the tenant, or those that the filters take; not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
@@ -59,6 +60,7 @@ def list_users(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     body=shapes.NewUser,
+    sign_in=SignIn.SESSION,
 )
 def create_user(request: Request) -> Reply:
     """Create a user in the tenant."""
@@ -90,6 +92,7 @@ def show_me(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.BASIC,
     body=shapes.UserUpdate,
+    sign_in=SignIn.SESSION,
 )
 def update_me(request: Request) -> Reply:
     """Change the address or password of the user who asks."""
@@ -100,7 +103,7 @@ def update_me(request: Request) -> Reply:
     bp,
     "GET /management/v1/useradm/users/{id}",
     auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    permission=Permission.USERS_READ,
     own="id",
 )
 def show_user(request: Request, id: str) -> Reply:
@@ -115,13 +118,20 @@ def show_user(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     own="id",
     body=shapes.UserUpdate,
+    sign_in=SignIn.SESSION,
 )
 def update_user(request: Request, id: str) -> Reply:
     """Change one user; a password only of the user who asks, who needs no right for that."""
     return _update(request, id)
 
 
-@endpoint(bp, "DELETE /management/v1/useradm/users/{id}", auth=Auth.USER, permission=Permission.USERS_MANAGE)
+@endpoint(
+    bp,
+    "DELETE /management/v1/useradm/users/{id}",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    sign_in=SignIn.SESSION,
+)
 def delete_user(request: Request, id: str) -> Reply:
     """Delete a user; the tokens of that user die."""
     service.delete_user(request.tenant, id, by=request.identity.rights)
@@ -138,7 +148,7 @@ def show_settings(request: Request) -> Reply:
     bp,
     "POST /management/v1/useradm/settings",
     auth=Auth.USER,
-    permission=Permission.BASIC,
+    permission=Permission.SETTINGS_MANAGE,
     body=shapes.Settings,
     body_limit=limits.SETTINGS_DOCUMENT,
 )
@@ -179,6 +189,7 @@ def list_tokens(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.TOKENS_MANAGE,
     body=shapes.NewToken,
+    sign_in=SignIn.RECENT,
 )
 def create_token(request: Request) -> Reply:
     """A new personal access token, shown this once."""
@@ -191,6 +202,7 @@ def create_token(request: Request) -> Reply:
     "DELETE /management/v1/useradm/settings/tokens/{id}",
     auth=Auth.USER,
     permission=Permission.BASIC,
+    sign_in=SignIn.SESSION,
 )
 def revoke_token(request: Request, id: str) -> Reply:
     """Revoke a personal access token of the user who asks."""
@@ -212,6 +224,9 @@ def show_plan(request: Request) -> Reply:
 
 def _update(request: Request, user_id: str) -> Reply:
     own = user_id == request.identity.subject
+    if request.body.email and not own:
+        # Whoever gets the mails of an account can set its password.
+        signin.require(SignIn.RECENT, request)
     service.update_user(
         request.tenant,
         user_id,

@@ -9,6 +9,7 @@ from chalicelib.useradm.rules import network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.leaving import erase
+from chalicelib.useradm.service.proving import prove
 from chalicelib.useradm.service.sealing import seal_anew
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
@@ -24,6 +25,7 @@ from chalicelib.useradm.service.users import (
     draft_user,
     find_user,
     get_user,
+    is_known,
     list_users,
     set_password,
     set_roles,
@@ -67,9 +69,11 @@ __all__ = [
     "erase",
     "find_user",
     "get_user",
+    "is_known",
     "list_users",
     "network",
     "pending_change",
+    "prove",
     "require_session",
     "reset_link",
     "reset_tfa",

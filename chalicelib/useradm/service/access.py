@@ -14,15 +14,16 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.rights import EVERYTHING, Permission, Rights
 from chalicelib.roles import service as roles
+from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.tables import tokens, users
 
 if TYPE_CHECKING:
-    from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
     from chalicelib.useradm import rules
     from chalicelib.useradm.tables.users import User
 
 _USED_ACCURACY = timedelta(seconds=limits.TOKEN_USED_ACCURACY)
+_RECENT = timedelta(seconds=limits.RECENT_SIGN_IN)
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -30,6 +31,12 @@ class Session(msgspec.Struct, frozen=True):
 
     email: str
     rights: Rights
+    is_personal: bool
+    """Whether the token is a personal access token: whoever found it may not be its user."""
+    is_recent: bool
+    """Whether the user signed in, or showed password or code, a short while ago."""
+    used_factor: bool
+    """Whether that was with a code, or the user has no second factor."""
 
 
 def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> Session:
@@ -47,12 +54,19 @@ def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantI
     access = tokens.access(home, user_id, token_id, tenant)
     if access is None:
         raise Unauthorized("unauthorized")
+    now = clock.now()
     if access.name is not None:
-        now = clock.now()
         stale = access.used is None or now - access.used >= _USED_ACCURACY
         if stale and not tokens.note_use(home, user_id, token_id, now):
             raise Unauthorized("unauthorized")
-    return Session(access.email, _rights(tenant, access.roles))
+    proof = access.proof
+    return Session(
+        email=access.email,
+        rights=_rights(tenant, access.roles),
+        is_personal=access.name is not None,
+        is_recent=proof is not None and now - proof.at < _RECENT,
+        used_factor=not access.needs_code or (proof is not None and proof.by_code),
+    )
 
 
 def rights_of(user: User) -> Rights:
@@ -97,12 +111,15 @@ def changed_roles(user: User, change: rules.Change, by: Rights) -> tuple[str, ..
 
 
 def require_cover(user: User, by: Rights) -> None:
-    """Keep users off those who may do more: here, or in other tenants, where only who manages tenants sends anybody.
+    """Keep users off those who may do more, here or in the other tenants that they work in.
 
     Raises:
         Forbidden: the user has rights that ``by`` has not.
     """
-    if not by.covers(rights_of(user)) or (user.assigned and not by.scopes(Permission.TENANTS_MANAGE)):
+    elsewhere = [_rights(TenantId(each), names) for each, names in user.assigned.items()]
+    if elsewhere and not by.scopes(Permission.TENANTS_MANAGE):
+        raise Forbidden("the user works in other tenants, whose users only who manages tenants may change")
+    if not by.covers(rights_of(user)) or not all(by.unconfined.covers(each) for each in elsewhere):
         raise Forbidden("the user has rights that you have not")
 
 

@@ -13,7 +13,6 @@ from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.errors import BadRequest, NotFound, Unavailable
-from chalicelib.rights import EVERYTHING
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
@@ -22,10 +21,11 @@ from chalicelib.useradm.service.users import about, get_user
 from chalicelib.useradm.tables import users
 
 if TYPE_CHECKING:
+    from chalicelib.rights import Rights
     from chalicelib.useradm.tables.users import User
 
 
-def assign(provider: TenantId, who: str, tenants: Collection[str], role: str) -> None:
+def assign(provider: TenantId, who: str, tenants: Collection[str], role: str, *, by: Rights, own: str) -> None:
     """Let a user of a service provider work in these of its tenants as well, with a role there; none: in no other.
 
     Args:
@@ -33,10 +33,12 @@ def assign(provider: TenantId, who: str, tenants: Collection[str], role: str) ->
         who: the user's id or address.
         tenants: ids; where the user is assigned already, the role is another one from now on.
         role: empty: to look only.
+        by: the rights of who asks, in the provider: those that end at groups or tags count for nothing elsewhere.
+        own: the id of who asks.
 
     Raises:
         BadRequest: too many tenants.
-        Forbidden: a tenant has no roles.
+        Forbidden: a tenant has no roles; or the role, or the user, has rights that ``by`` has not.
         NotFound: there is no such user, or a tenant is none of this provider.
         Unprocessable: a tenant has no such role.
     """
@@ -45,10 +47,12 @@ def assign(provider: TenantId, who: str, tenants: Collection[str], role: str) ->
 
     wanted = [tenantadm.child(provider, TenantId(each)).id for each in dict.fromkeys(tenants)]
     given: dict[str, list[str]] = {
-        each: list(access.roles_to_have(each, (role or rules.LEAST_ROLE,), EVERYTHING)) for each in wanted
+        each: list(access.roles_to_have(each, (role or rules.LEAST_ROLE,), by.unconfined)) for each in wanted
     }
     for _ in range(RACES):
         user = _found(provider, who)
+        if user.id != own:
+            access.require_cover(user, by)
         assigned: dict[str, list[str]] = {**user.assigned, **given} if given else {}
         if len(assigned) > limits.ASSIGNED_TENANTS:
             raise BadRequest(f"tenant_ids: at most {limits.ASSIGNED_TENANTS}")

@@ -23,7 +23,7 @@ from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import guesses, passwords, twofactor
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
-from chalicelib.useradm.tables.tokens import Token
+from chalicelib.useradm.tables.tokens import Proof, Token
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,12 +77,13 @@ def _begin(  # what it takes to let a user in
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures changed meanwhile."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
+    proof = Proof(now, by_code=step is not None)
     tx = Transaction()
     users.note_login(tx, user, now, rehashed=rehashed, step=step)
     attempts.clear(tx, *guard, now, settings.current().login_attempts)
     if step is not None:
         twofactor.forgive(tx, user, now)
-    return _store(tx, user, now, no_expiry=no_expiry)
+    return _store(tx, user, now, proof, no_expiry=no_expiry)
 
 
 def admit(user: User) -> str | None:
@@ -90,7 +91,7 @@ def admit(user: User) -> str | None:
     now = clock.now()
     tx = Transaction()
     users.note_login(tx, user, now, rehashed=None, step=None)
-    token = _store(tx, user, now, no_expiry=False)
+    token = _store(tx, user, now, Proof(now), no_expiry=False)
     return _jwt(user, token) if token is not None else None
 
 
@@ -112,18 +113,25 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
         now = clock.now()
         tx = Transaction()
         users.touch(tx, user)
-        token = _store(tx, user, now, no_expiry=False, tenant=tenant if tenant != home else None)
+        # No sign-in: the new session's user was last there when the old one's was.
+        token = _store(tx, user, now, asking.proof, no_expiry=False, tenant=tenant if tenant != home else None)
         if token is not None:
             return _jwt(user, token)
     raise Unavailable
 
 
 def _store(
-    tx: Transaction, user: User, now: datetime, *, no_expiry: bool, tenant: TenantId | None = None
+    tx: Transaction,
+    user: User,
+    now: datetime,
+    proof: Proof | None,
+    *,
+    no_expiry: bool,
+    tenant: TenantId | None = None,
 ) -> Token | None:
     """Commit a login with its session, in place of the oldest ones; None if a condition did not hold."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
-    token = replace(_new_token(None, now, life), tenant=tenant)
+    token = replace(_new_token(None, now, life), tenant=tenant, proof=proof)
     sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
     sessions.sort(key=lambda row: row.created, reverse=True)
     rows.put_new(tx, user, token)

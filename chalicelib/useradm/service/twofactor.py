@@ -16,7 +16,7 @@ from chalicelib import clock, settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import vault
-from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable
+from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable, Unprocessable
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service import guesses, totp
@@ -135,6 +135,19 @@ def step_of_login(user: User, given: str, now: datetime) -> int | None:
     step = _step(user, given, now)
     if step is None:
         raise Unauthorized("2fa token is wrong")
+    return step
+
+
+def step_of_proof(user: User, given: str, now: datetime) -> int:
+    """The step of the code by which a signed-in user with a second factor shows to be there, which must be noted.
+
+    Raises:
+        Unprocessable: it is wrong.
+        TooManyRequests: enough wrong ones were tried.
+    """
+    step = _step(user, given, now)
+    if step is None:
+        raise Unprocessable("the code is wrong")
     return step
 
 

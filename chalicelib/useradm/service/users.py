@@ -33,7 +33,7 @@ def create_user(
     *,
     password_hash: str | None = None,
     roles: Collection[str] = (),
-    by: Rights = EVERYTHING,
+    by: Rights,
 ) -> User:
     """A new user of an existing tenant.
 
@@ -69,7 +69,7 @@ def draft_user(
     password: str | None,
     *,
     password_hash: str | None = None,
-    roles: tuple[str, ...] = (role_service.PERMIT_ALL,),
+    roles: tuple[str, ...],
 ) -> User:
     """A user that is not stored yet; arguments and refusals are those of :func:`create_user`.
 
@@ -106,6 +106,25 @@ def find_user(email: str) -> User | None:
     return users.find(*found) if found else None
 
 
+def is_known(tenant: TenantId, email: str) -> bool:
+    """Whether an address is a user's of this tenant, or of one of its children; of others nobody is told.
+
+    Raises:
+        BadRequest: it is no address.
+    """
+    # Imported here: tenants are made with their first user.
+    from chalicelib.tenantadm import service as tenantadm
+
+    user = find_user(email)
+    if user is None or user.tenant == tenant:
+        return user is not None
+    try:
+        tenantadm.child(tenant, user.tenant)
+    except NotFound:
+        return False
+    return True
+
+
 def get_user(tenant: TenantId, user_id: str) -> User:
     """The user.
 
@@ -139,7 +158,7 @@ def update_user(
     *,
     current_password: str,
     keep_token: str | None,
-    by: Rights = EVERYTHING,
+    by: Rights,
 ) -> None:
     """Change address, password or roles.
 
@@ -194,7 +213,7 @@ def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
         Unprocessable: there is no such role.
     """
     change = rules.Change(None, None, own=False, roles=tuple(roles))
-    update_user(tenant, user_id, change, current_password="", keep_token=None)
+    update_user(tenant, user_id, change, current_password="", keep_token=None, by=EVERYTHING)
     return get_user(tenant, user_id)
 
 
@@ -262,7 +281,7 @@ def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> st
     return "\n".join([f"Updated user {user.email}:", *lines]) if lines else None
 
 
-def delete_user(tenant: TenantId, user_id: str, by: Rights = EVERYTHING) -> None:
+def delete_user(tenant: TenantId, user_id: str, *, by: Rights) -> None:
     """Delete a user with address, settings and tokens; also if there is none (any more).
 
     Raises:

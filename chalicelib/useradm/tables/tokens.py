@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, own, user_key
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ _TOKEN = "TOKEN"  # noqa: S105  # the name of a key
 _IN_TRANSACTION = 80
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """When a session's user last showed to be there, by a sign-in or a password, and whether by a code as well."""
+
+    at: datetime
+    by_code: bool = False
+
+
 class Token(msgspec.Struct, frozen=True):
     """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
 
@@ -33,6 +41,8 @@ class Token(msgspec.Struct, frozen=True):
     expires: datetime | None
     tenant: str | None = None
     """The other tenant that a session is for; None: the user's own."""
+    proof: Proof | None = None
+    """A session's; None: of a personal access token, or a session that began before there were any."""
 
 
 class TokenItem(UseradmItem):
@@ -43,6 +53,8 @@ class TokenItem(UseradmItem):
     used = TimeAttribute(null=True)
     expires = TimeAttribute(null=True)
     tenant = UnicodeAttribute(null=True)
+    proved = TimeAttribute(null=True)
+    by_code = BooleanAttribute(default=False)
     expires_at = NumberAttribute(null=True)
 
 
@@ -59,6 +71,9 @@ class AccessItem(UseradmItem):
     used = TimeAttribute(null=True)
     tenant = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
+    proved = TimeAttribute(null=True)
+    by_code = BooleanAttribute(default=False)
+    tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
     assigned = BlobAttribute(default=dict)
 
@@ -70,6 +85,9 @@ class Access(msgspec.Struct, frozen=True):
     used: datetime | None
     email: str
     roles: tuple[str, ...]
+    proof: Proof | None
+    needs_code: bool
+    """Whether the user has a second factor."""
 
 
 def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | None:
@@ -85,7 +103,14 @@ def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | 
     roles = person.roles if tenant == home else person.assigned.get(tenant)
     if roles is None or (row.tenant or home) != tenant:
         return None
-    return Access(row.name, row.used, person.email or "", tuple(roles))
+    return Access(
+        name=row.name,
+        used=row.used,
+        email=person.email or "",
+        roles=tuple(roles),
+        proof=_proof(row),
+        needs_code=person.tfa_status == TfaStatus.ENABLED,
+    )
 
 
 def of_user(tenant: TenantId, user: str) -> list[Token]:
@@ -103,6 +128,8 @@ def put_new(tx: Transaction, user: User, token: Token) -> None:
         created=token.created,
         expires=token.expires,
         tenant=token.tenant,
+        proved=token.proof.at if token.proof else None,
+        by_code=bool(token.proof and token.proof.by_code),
         expires_at=int(token.expires.timestamp()) + 1 if token.expires else None,
     )
     tx.put(item)
@@ -136,5 +163,16 @@ def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
     return item.update_if([TokenItem.used.set(now)], TokenItem.pk.exists())
 
 
+def note_proof(tx: Transaction, tenant: TenantId, user: str, token: str, proof: Proof) -> None:
+    """Note that a session's user showed to be there; fails with label ``token`` if the session ended meanwhile."""
+    actions = [TokenItem.proved.set(proof.at), TokenItem.by_code.set(proof.by_code)]
+    tx.update(TokenItem(own(tenant, user), keys.sort(_TOKEN, token)), actions, TokenItem.pk.exists(), label="token")
+
+
 def _token(item: TokenItem) -> Token:
-    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires, item.tenant)
+    return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires, item.tenant, _proof(item))
+
+
+def _proof(item: TokenItem | AccessItem) -> Proof | None:
+    at: datetime | None = item.proved  # its type says nothing of null
+    return Proof(at, bool(item.by_code)) if at is not None else None

@@ -195,6 +195,12 @@ def touch(tx: Transaction, before: User) -> None:
     _update(tx, before, [])
 
 
+def note_code(tx: Transaction, before: User, step: int) -> None:
+    """Note the step of a code, which must be newer than the one that was read: no code is good twice."""
+    same = UserItem.tfa_step == before.tfa.step
+    tx.update(UserItem(*_user_key(before)), [UserItem.tfa_step.set(step)], same, label=USER)
+
+
 def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None, step: int | None) -> None:
     """Note a login by the password that was read; ``rehashed`` replaces its hash, ``step`` is that of its code.
 

@@ -193,6 +193,7 @@ def _require_untied(provider: Provider, subject: str) -> None:
 
 
 def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
+    # Whether they may be given was judged when an administrator set the provider up.
     roles = access.roles_to_have(provider.tenant, provider.roles or (rules.LEAST_ROLE,), EVERYTHING)
     draft = draft_user(provider.tenant, address, None, roles=roles)
     user = replace(draft, verified=True, sso={provider.id: subject})

@@ -10,7 +10,6 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
-from chalicelib.rights import EVERYTHING
 from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
@@ -21,6 +20,7 @@ from chalicelib.useradm.tables import providers, users
 from chalicelib.useradm.tables.providers import Provider
 
 if TYPE_CHECKING:
+    from chalicelib.rights import Rights
     from chalicelib.storage.keys import TenantId
 
 
@@ -45,7 +45,7 @@ def get(tenant: TenantId, provider_id: str) -> Provider:
     return found
 
 
-def create(tenant: TenantId, wanted: rules.ProviderSettings) -> Provider:
+def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> Provider:
     """Let the tenant's users log in at a provider, which must describe itself where ``wanted`` says.
 
     Raises:
@@ -57,7 +57,7 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings) -> Provider:
         raise BadRequest("client_secret: is required")
     if len(listed(tenant)) >= limits.SSO_PROVIDERS:
         raise Conflict(f"too many identity providers (max: {limits.SSO_PROVIDERS})")
-    provider = _described(tenant, str(uuid.uuid4()), wanted, b"")
+    provider = _described(tenant, str(uuid.uuid4()), wanted, b"", by)
     tx = Transaction()
     providers.put_new(tx, provider)
     _record(tx, provider, Action.CREATE)
@@ -65,7 +65,7 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings) -> Provider:
     return provider
 
 
-def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings) -> None:
+def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, *, by: Rights) -> None:
     """Replace what is set of a provider; without a secret it keeps the one it has.
 
     Raises:
@@ -76,7 +76,7 @@ def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings) -
     """
     for _ in range(RACES):
         before = get(tenant, provider_id)
-        after = _described(tenant, provider_id, wanted, before.secret)
+        after = _described(tenant, provider_id, wanted, before.secret, by)
         if not wanted.client_secret and after.issuer != before.issuer:
             raise BadRequest("client_secret: is required for another issuer")
         tx = Transaction()
@@ -123,10 +123,11 @@ def places(provider_id: str) -> dict[str, str]:
     return {"start_url": f"{base}/start", "redirect_uri": f"{base}/callback"}
 
 
-def _described(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, secret: bytes) -> Provider:
+def _described(
+    tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, secret: bytes, by: Rights
+) -> Provider:
     rules.check_provider(wanted)
-    # The roles of new users, whoever they are: only who has every right sets a provider up.
-    roles = access.roles_to_have(tenant, wanted.roles, EVERYTHING) if wanted.roles else ()
+    roles = access.roles_to_have(tenant, wanted.roles, by) if wanted.roles else ()
     try:
         relying_party.check_url(wanted.well_known)
         document = relying_party.discover(wanted.well_known, fresh=True)

@@ -1,0 +1,92 @@
+"""What a route may ask of a user's token beyond the right: that the user is there, and not only a token of theirs.
+
+A personal access token lies in scripts and on build servers; a session may have been left open. Neither may give
+whoever finds it a password, a second factor, another token or an account.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from chalicelib import limits
+from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.http import content
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+PERSONAL: Final = "a personal access token can't do this: sign in with your password"
+
+
+class SignIn(StrEnum):
+    """What a route asks of a user's token."""
+
+    ANY = "any token"
+    SESSION = "a session"
+    """No personal access token."""
+    RECENT = "a recent sign-in"
+    """A session whose user signed in at most ``limits.RECENT_SIGN_IN`` seconds ago; or any session, with the password
+    or a code in the request."""
+    FACTOR = "a recent sign-in by the second factor"
+    """The same, but a sign-in by the password alone is not enough where the user has a second factor."""
+
+
+class _Shown(msgspec.Struct):
+    current_password: str = ""
+    token2fa: str = ""
+
+
+def require(wanted: SignIn, request: Request) -> None:
+    """Judge the token of a request.
+
+    Raises:
+        Forbidden: it is a personal access token, or too old a session, and the request shows neither password nor code.
+        TooManyRequests: enough wrong ones were tried.
+        Unprocessable: the password or the code is wrong.
+    """
+    if wanted is SignIn.ANY:
+        return
+    if request.identity.is_personal:
+        raise Forbidden(PERSONAL)
+    if wanted is SignIn.SESSION:
+        return
+    who = request.identity
+    if not who.is_recent or (wanted is SignIn.FACTOR and not who.used_factor):
+        require_shown(request)
+
+
+def require_shown(request: Request) -> None:
+    """Insist on password or code in the request itself, however recent the sign-in: members of its JSON body.
+
+    Raises:
+        Forbidden: there is neither.
+        TooManyRequests: enough wrong ones were tried.
+        Unprocessable: the password or the code is wrong.
+    """
+    if request.has_shown:
+        return
+    # Imported here: devices have no sessions.
+    from chalicelib.useradm import service as useradm
+
+    shown, who = _shown(request.raw), request.identity
+    useradm.prove(
+        who.home,
+        who.subject,
+        who.token_id,
+        password=shown.current_password,
+        code=shown.token2fa,
+        recent=who.is_recent,
+    )
+    request.has_shown = True
+
+
+def _shown(raw: bytes) -> _Shown:
+    if raw and len(raw) <= limits.BODY:
+        try:
+            return content.decode(raw, _Shown)
+        except BadRequest:
+            pass  # The route will say what is wrong with its body, once it is known who asks.
+    return _Shown()

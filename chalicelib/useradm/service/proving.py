@@ -1,0 +1,72 @@
+"""Whether the user of a session is there: who found a token knows neither the password nor a code.
+
+What changes credentials asks for this (``chalicelib.http.signin``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chalicelib import clock, limits
+from chalicelib.errors import Forbidden, Unavailable
+from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.useradm.rules import TfaStatus
+from chalicelib.useradm.service import guesses, passwords, twofactor
+from chalicelib.useradm.service.users import get_user
+from chalicelib.useradm.tables import tokens, users
+from chalicelib.useradm.tables.tokens import Proof
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.users import User
+
+NOT_SHOWN: Final = (
+    "this takes your password: send it as current_password, or a code of your second factor as token2fa, in the JSON "
+    f"body; where a sign-in of the last {limits.RECENT_SIGN_IN // 60} minutes is enough, you may sign in again instead"
+)
+
+
+def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code: str, recent: bool) -> None:
+    """Go on only for the user: by the password, or by a code of the second factor. The session counts as recent then.
+
+    Args:
+        tenant: the user's own.
+        user_id: who the session says it is.
+        token_id: the session.
+        password: empty: not given.
+        code: the same; it says nothing while the user has no second factor.
+        recent: whether the user has signed in a short while ago, which must do for those who have neither.
+
+    Raises:
+        Forbidden: neither is given.
+        NotFound: the user is gone.
+        TooManyRequests: enough wrong ones were tried.
+        Unprocessable: what is given is wrong.
+    """
+    for _ in range(RACES):
+        user = get_user(tenant, user_id)
+        has_factor = user.tfa.status is TfaStatus.ENABLED
+        if code and has_factor:
+            shown = _note(user, token_id, code, clock.now())
+        elif password:
+            guesses.check_password(user, password)
+            shown = _note(user, token_id, "", clock.now())
+        elif recent and not has_factor and user.password == passwords.DUMMY:
+            return  # single sign-on is all that this user has
+        else:
+            raise Forbidden(NOT_SHOWN)
+        if shown:
+            return
+    raise Unavailable
+
+
+def _note(user: User, token_id: str, code: str, now: datetime) -> bool:
+    """Note the proof with the session; False if the session, or the last code that was taken, changed meanwhile."""
+    tx = Transaction()
+    if code:
+        users.note_code(tx, user, twofactor.step_of_proof(user, code, now))
+        twofactor.forgive(tx, user, now)
+    tokens.note_proof(tx, user.tenant, user.id, token_id, Proof(now, by_code=bool(code)))
+    return tx.try_commit()

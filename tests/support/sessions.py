@@ -1,0 +1,26 @@
+"""Sessions whose users have not been there for a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import jwt
+
+from chalicelib import clock, limits
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import Transaction
+from chalicelib.useradm.tables import tokens
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+def let_age(client: httpx2.Client) -> None:
+    """Let the sign-in of a client's session be just too long ago to change credentials without the password."""
+    claims = jwt.decode(client.headers["Authorization"].split()[1], options={"verify_signature": False})
+    then = clock.now() - timedelta(seconds=limits.RECENT_SIGN_IN + 1)
+    home = TenantId(claims.get("lamplighter.home", claims["mender.tenant"]))
+    tx = Transaction()
+    tokens.note_proof(tx, home, claims["sub"], claims["jti"], tokens.Proof(then))
+    tx.commit()

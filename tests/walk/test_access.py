@@ -1,0 +1,470 @@
+"""Rights and credentials: what each management route gives access to, and what it asks for that (``access.TABLE``).
+
+The walks take every route that the app has. One that is missing from the tables fails the first of these tests, so
+that whoever adds a route has to say what it gives away.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.http import signin
+from chalicelib.http.identity import Auth
+from chalicelib.http.signin import SignIn
+from chalicelib.roles import rules
+from chalicelib.useradm.service import proving
+from tests.conftest import PASSWORD
+from tests.deployments.world import World
+from tests.roles.test_roles import ROLES, SETS, role, scoped
+from tests.support.sessions import let_age
+from tests.walk.access import M1, PLAIN, READS, T2, TABLE, U1, U2, Judged, Reach
+from tests.walk.table import NOTHING, Route, routes
+from tests.walk.tenants import identity_provider
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from infra.local.testing import LocalServer
+    from tests.conftest import SignIn as SignsIn
+
+USERS = f"/api{U1}/users"
+TENANTS = f"/api{T2}/tenants"
+EVERYTHING = {"action": "any", "object": {"type": "any", "value": "any"}}
+FEW = ("ManageUsers", "ManageTenants", "ManageTokens")
+"""The sets of who manages users and tenants, and may do nothing else."""
+
+
+@pytest.fixture
+def walked(server: LocalServer) -> list[Route]:
+    """Every operation of users; the one that ends the session comes last."""
+    found = [route for route in routes(server.app) if route.spec.auth is Auth.USER]
+    return sorted(found, key=lambda route: route.spec.path.endswith("/auth/logout"))
+
+
+@pytest.fixture
+def provider(tenant: Tenant) -> Tenant:
+    """The tenant, as a service provider."""
+    from chalicelib.tenantadm import service
+
+    service.set_service_provider(tenant.id, enabled=True)
+    return tenant
+
+
+@pytest.fixture
+def few(api: httpx2.Client, sign_in: SignsIn, provider: Tenant) -> httpx2.Client:
+    """A user who manages users and tenants, and may do nothing else."""
+    assert api.post(ROLES, json=role("Few", *map(scoped, FEW))).status_code == 201
+    return sign_in(provider, "Few")
+
+
+def id_of(client: httpx2.Client) -> str:
+    return str(client.get(f"{USERS}/me").json()["id"])
+
+
+def last(answer: httpx2.Response) -> str:
+    """The id or name of what was made."""
+    assert answer.is_success, answer.text
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def error_of(answer: httpx2.Response) -> str | None:
+    """The text of a refusal by 403; None if there is none."""
+    return str(answer.json().get("error")) if answer.status_code == 403 else None
+
+
+def test_every_route_says_what_it_gives_access_to(walked: list[Route]):
+    asked = {
+        route.name
+        for route in walked
+        if route.spec.method != "GET" or "/useradm/" in route.spec.path or "/tenantadm/" in route.spec.path
+    }
+
+    assert sorted(TABLE.keys() | PLAIN.keys() | READS) == sorted(asked)
+    assert not TABLE.keys() & (PLAIN.keys() | READS)
+
+
+def test_every_route_asks_for_what_the_table_says(walked: list[Route]):
+    declared = {route.name: (route.spec.permission, route.spec.sign_in) for route in walked}
+
+    said = {name: (access.right, access.sign_in) for name, access in TABLE.items()}
+    assert {name: declared[name] for name in TABLE} == said
+    assert {name for name, (_, wanted) in declared.items() if wanted is not SignIn.ANY} <= set(TABLE)
+
+
+def test_s4_a_personal_access_token_changes_no_credentials(
+    server: LocalServer, api: httpx2.Client, walked: list[Route], provider: Tenant
+):
+    token = api.post(f"/api{U1}/settings/tokens", json={"name": "script", "expires_in": 600}).text
+    script = api.__class__(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    refused = set()
+    for route in walked:
+        answer = route.call(script, body={"current_password": PASSWORD, "name": "x"})
+        assert answer.status_code != 401, f"{route.name}: the token is gone"
+        if error_of(answer) == signin.PERSONAL:
+            refused.add(route.name)
+
+    assert refused == {name for name, access in TABLE.items() if access.sign_in is not SignIn.ANY}
+    assert id_of(api)
+    script.close()
+
+
+def test_s4_an_old_session_changes_no_credentials(api: httpx2.Client, walked: list[Route], provider: Tenant):
+    recent = {name for name, access in TABLE.items() if access.sign_in in {SignIn.RECENT, SignIn.FACTOR}}
+    let_age(api)
+    asked = {route.name for route in walked[:-1] if error_of(route.call(api)) == proving.NOT_SHOWN}
+    assert asked == recent
+
+    for route in walked:
+        if route.name in recent:
+            let_age(api)
+            answer = route.call(api, body={"current_password": PASSWORD})
+            assert error_of(answer) != proving.NOT_SHOWN, route.name
+
+
+def test_s4_a_wrong_password_is_no_proof(api: httpx2.Client):
+    let_age(api)
+    place = f"/api{U1}/settings/tokens"
+
+    for given, status in (({"current_password": "another-one"}, 422), ({"token2fa": "123456"}, 403), ({}, 403)):
+        assert api.post(place, json={"name": "x", "expires_in": 60} | given).status_code == status, given
+    assert api.get(place).json() == []
+    assert api.post(place, json={"name": "x", "expires_in": 60, "current_password": PASSWORD}).status_code == 200
+    assert api.post(place, json={"name": "y", "expires_in": 60}).status_code == 200, "shown a moment ago"
+
+
+def test_s4_the_address_of_somebody_else_takes_a_recent_sign_in(few: httpx2.Client):
+    """Who gets the mails of an account can set its password."""
+    made = f"{USERS}/{last(few.post(USERS, json=new_user('Few')))}"
+    let_age(few)
+    wanted = {"email": f"{uuid.uuid4().hex}@example.com"}
+
+    assert error_of(few.put(made, json=wanted)) == proving.NOT_SHOWN
+    assert few.put(made, json={"roles": []}).status_code == 403
+    assert few.put(made, json=wanted | {"current_password": "another-one"}).status_code == 422
+    assert few.put(made, json=wanted | {"current_password": PASSWORD}).status_code == 204
+    assert few.get(made).json()["email"] == wanted["email"]
+
+
+def test_s4_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tenant, provider: Tenant):
+    me = id_of(api)
+    calls = {
+        f"PUT {U1}/users/{{id}}": ("PUT", f"{USERS}/{me}", {"password": "another-long-one"}, 422),
+        f"PUT {U1}/users/me": ("PUT", f"{USERS}/me", {"email": f"{uuid.uuid4().hex}@example.com"}, 422),
+        f"PUT {U2}/users/me": ("PUT", f"/api{U2}/users/me", {"password": "another-long-one"}, 422),
+        f"POST {U1}/users/me/email-change/start": (
+            "POST",
+            f"{USERS}/me/email-change/start",
+            {"email": f"{uuid.uuid4().hex}@example.com"},
+            422,
+        ),
+        f"POST {T2}/tenants/{{id}}/cancel": ("POST", f"{TENANTS}/{tenant.id}/cancel", {"reason": "moved"}, 403),
+    }
+    assert calls.keys() == {name for name, access in TABLE.items() if access.password}
+
+    for name, (method, place, body, status) in calls.items():
+        for given in ({}, {"token2fa": "123456"}):
+            assert api.request(method, place, json=body | given).status_code == status, (name, given)
+    assert id_of(api) == me
+    ended = api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "moved", "current_password": PASSWORD})
+    assert ended.status_code == 202, ended.text
+
+
+@dataclass
+class Exceeding:
+    """What exceeds the rights of who manages users and tenants only."""
+
+    api: httpx2.Client
+    tenant: Tenant
+    few: httpx2.Client
+    admin: str
+    """The id of another administrator."""
+    me: str
+    child: str
+    sso: str
+
+    def state(self) -> list[Any]:
+        """All that could have changed."""
+        places = (USERS, ROLES, SETS, f"/api{U1}/sso/idp/metadata", f"/api{T2}/tenants", f"/api{T2}/settings")
+        shown = [self.api.get(place).json() for place in (*places, f"/api{U1}/settings", f"{TENANTS}/me")]
+        return [*shown, self.few.get(f"{USERS}/me").json()]
+
+
+@pytest.fixture
+def exceeding(
+    api: httpx2.Client, http: httpx2.Client, sign_in: SignsIn, provider: Tenant, few: httpx2.Client
+) -> Exceeding:
+    for name, body in (
+        ("Big", role("Big", scoped("SuperUser"))),
+        ("Mixed", role("Mixed", scoped("Small"), scoped("ManageReleases"))),
+        ("Little", role("Little", scoped("ManageUsers"))),
+    ):
+        if name == "Mixed":
+            assert api.post(SETS, json={"name": "Small", "permissions": []}).status_code == 201
+        assert api.post(ROLES, json=body).status_code == 201
+    for name, permissions in (("BigSet", [EVERYTHING]), ("LittleSet", [])):
+        assert api.post(SETS, json={"name": name, "permissions": permissions}).status_code == 201
+    child = {"name": "Child", "admin": {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}}
+    return Exceeding(
+        api,
+        provider,
+        few,
+        id_of(sign_in(provider)),
+        id_of(few),
+        last(api.post(TENANTS, json=child)),
+        identity_provider(World(api, http, provider.tenant_token), "secret"),
+    )
+
+
+def new_user(*roles: str) -> dict[str, Any]:
+    return {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "roles": list(roles)}
+
+
+Tried = tuple[str, Any]
+"""A path, and a body."""
+ANY_SET = {"permissions": [EVERYTHING]}
+OIDC = {"well-known": "https://login.example.com", "client_id": "a", "client_secret": "b"}
+EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
+    f"POST {U1}/users": lambda _: [(USERS, new_user()), (USERS, new_user("RBAC_ROLE_OBSERVER", "Few"))],
+    f"PUT {U1}/users/{{id}}": lambda w: [
+        (f"{USERS}/{w.admin}", {"email": f"{uuid.uuid4().hex}@example.com"}),
+        (f"{USERS}/{w.admin}", {"roles": ["Few"]}),
+        (f"{USERS}/{w.me}", {"roles": ["RBAC_ROLE_PERMIT_ALL"]}),
+        (f"{USERS}/{w.me}", {"roles": []}),
+        (f"{USERS}/{w.me}", {"roles": ["Few", "Big"]}),
+    ],
+    f"DELETE {U1}/users/{{id}}": lambda w: [(f"{USERS}/{w.admin}", ...)],
+    f"PUT {U1}/users/me": lambda _: [(f"{USERS}/me", {"roles": []}), (f"{USERS}/me", {"roles": ["Few", "Mixed"]})],
+    f"POST {U1}/roles": lambda _: [(f"/api{U1}/roles", role("New", scoped("ReadDevices")))],
+    f"PUT {U1}/roles/{{id}}": lambda _: [
+        (f"/api{U1}/roles/Big", role("Big")),
+        (f"/api{U1}/roles/Few", role("Few", *map(scoped, FEW), scoped("ReadDevices"))),
+    ],
+    f"DELETE {U1}/roles/{{id}}": lambda _: [(f"/api{U1}/roles/Big", ...)],
+    f"POST {U2}/roles": lambda _: [
+        (ROLES, role("New", scoped("SuperUser"))),
+        (ROLES, role("New", scoped("BigSet"))),
+        (ROLES, role("New", permissions=[{"action": "http", "object": {"type": "any", "value": "/api/.*"}}])),
+    ],
+    f"PUT {U2}/roles/{{id}}": lambda _: [
+        (f"{ROLES}/Big", role("Big")),
+        (f"{ROLES}/Few", role("Few", *map(scoped, FEW), scoped("BigSet"))),
+    ],
+    f"DELETE {U2}/roles/{{id}}": lambda _: [(f"{ROLES}/Big", ...), (f"{ROLES}/Mixed", ...)],
+    f"POST {U2}/permission_sets": lambda _: [(SETS, {"name": "New"} | ANY_SET)],
+    f"PUT {U2}/permission_sets/{{id}}": lambda _: [
+        (f"{SETS}/BigSet", {"permissions": []}),
+        (f"{SETS}/LittleSet", ANY_SET),
+        (f"{SETS}/Small", {"permissions": [], "description": "part of a role that has more"}),
+    ],
+    f"DELETE {U2}/permission_sets/{{id}}": lambda _: [(f"{SETS}/BigSet", ...)],
+    f"POST {U1}/sso/idp/metadata": lambda _: [(f"/api{U1}/sso/idp/metadata", OIDC)],
+    f"PUT {U1}/sso/idp/metadata/{{id}}": lambda w: [(f"/api{U1}/sso/idp/metadata/{w.sso}", OIDC)],
+    f"DELETE {U1}/sso/idp/metadata/{{id}}": lambda w: [(f"/api{U1}/sso/idp/metadata/{w.sso}", ...)],
+    f"POST {U1}/users/{{id}}/assign": lambda w: [
+        (f"{USERS}/{w.me}/assign", {"tenant_ids": [w.child], "role": "RBAC_ROLE_PERMIT_ALL"}),
+        (f"{USERS}/{w.me}/assign", {"tenant_ids": [w.child]}),
+        (f"{USERS}/{w.admin}/assign", {"tenant_ids": []}),
+    ],
+    f"POST {T2}/tenants/{{id}}/plan": lambda w: [(f"{TENANTS}/{w.tenant.id}/plan", {"requested_plan": "os"})],
+    f"POST {T2}/tenants/{{id}}/cancel": lambda w: [
+        (f"{TENANTS}/{w.tenant.id}/cancel", {"reason": "moved", "current_password": PASSWORD})
+    ],
+    f"PUT {T2}/settings": lambda _: [(f"/api{T2}/settings", {"audit_days": 1})],
+    f"POST {U1}/settings": lambda _: [(f"/api{U1}/settings", {"a": 1})],
+}
+"""Calls by whose rights something exceeds, by route."""
+
+
+def test_s3_nobody_gives_changes_or_takes_more_than_they_have(exceeding: Exceeding):
+    assert {name for name, access in TABLE.items() if access.judged is not Judged.NOTHING} <= EXCEEDING.keys()
+    before = exceeding.state()
+
+    wrong = []
+    for name, make in EXCEEDING.items():
+        method = name.split()[0]
+        for place, body in make(exceeding):
+            answer = exceeding.few.request(method, place, **({} if body is ... else {"json": body}))
+            if answer.status_code != 403 or error_of(answer) in {signin.PERSONAL, proving.NOT_SHOWN}:
+                wrong.append(f"{name} {place} {body}: {answer.status_code} {answer.text}")
+
+    assert wrong == []
+    assert exceeding.state() == before
+
+
+def test_s3_what_one_has_may_be_given(exceeding: Exceeding):
+    """Else the test above would pass on a server that refuses everything."""
+    few = exceeding.few
+
+    made = last(few.post(USERS, json=new_user("Little")))
+    assert few.put(f"{USERS}/{made}", json={"roles": ["Few"]}).status_code == 204
+    assert few.put(f"{USERS}/{made}", json={"email": f"{uuid.uuid4().hex}@example.com"}).status_code == 204
+    assert few.delete(f"{USERS}/{made}").status_code == 204
+    assert few.put(f"{ROLES}/Little", json=role("Little")).status_code == 200
+    assert few.delete(f"{ROLES}/Little").status_code == 204
+    assert few.put(f"{SETS}/LittleSet", json={"permissions": []}).status_code == 200
+    assert few.delete(f"{SETS}/LittleSet").status_code == 204
+    body = {"reason": "moved", "current_password": PASSWORD}
+    assert few.post(f"{TENANTS}/{exceeding.child}/cancel", json=body).status_code == 202
+
+
+def test_s2_to_manage_child_tenants_is_no_right_over_the_own_one(
+    exceeding: Exceeding, api: httpx2.Client, provider: Tenant
+):
+    own = f"{TENANTS}/{provider.id}"
+    for place, body in (
+        ("cancel", {"reason": "moved", "current_password": PASSWORD}),
+        ("plan", {"requested_plan": "os"}),
+    ):
+        assert exceeding.few.post(f"{own}/{place}", json=body).status_code == 403
+    assert exceeding.few.put(f"/api{T2}/settings", json={"audit_days": 1}).status_code == 403
+    assert api.get(f"/api{T2}/settings").json()["audit_days"] == 0
+    assert api.get(f"{TENANTS}/me").json()["status"] == "active"
+
+
+def test_s2_only_administrators_keep_the_audit_log_for_a_shorter_time(
+    api: httpx2.Client, sign_in: SignsIn, tenant: Tenant
+):
+    """Also a role that may call the route by its path."""
+    place = f"/api{T2}/settings"
+    call = {"action": "http", "object": {"type": "PUT", "value": place}}
+    assert api.post(ROLES, json=role("Caller", permissions=[call])).status_code == 201
+    caller = sign_in(tenant, "Caller")
+
+    assert caller.put(place, json={"device_timeout": 60}).status_code == 204
+    assert api.put(place, json={"audit_days": 400}).status_code == 204
+    for days in (399, 1, 0):
+        assert caller.put(place, json={"audit_days": days}).status_code == 403, days
+    assert caller.put(place, json={"audit_days": 500}).status_code == 204
+    assert api.put(place, json={"audit_days": 30}).status_code == 204
+
+
+def test_s13_whose_rights_end_somewhere_changes_nothing_of_the_whole_tenant(
+    api: httpx2.Client, sign_in: SignsIn, tenant: Tenant, walked: list[Route]
+):
+    sets = [scoped(name, "in") for name in sorted(rules.SCOPES[rules.GROUPS])]
+    sets += [scoped(name, "mine", kind="ReleaseTags") for name in sorted(rules.SCOPES[rules.TAGS])]
+    assert api.post(ROLES, json=role("Confined", *sets)).status_code == 201
+    confined = sign_in(tenant, "Confined")
+    wide = {name for name, reach in PLAIN.items() if reach is Reach.TENANT}
+
+    let_in = [route.name for route in walked if route.name in wide and route.call(confined).status_code != 403]
+
+    assert let_in == []
+    assert {route.name for route in walked if route.call(api).status_code == 403} & wide == set()
+
+
+def test_s13_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+    place = f"/api{U1}/settings"
+    assert api.post(place, json={"a": 1}).status_code == 201
+
+    for roles in (["RBAC_ROLE_OBSERVER"], ["RBAC_ROLE_CI", "RBAC_ROLE_DEPLOYMENTS_MANAGER"]):
+        user = sign_in(tenant, *roles)
+        assert user.post(place, json={"a": 2}).status_code == 403
+        assert user.post(f"{place}/me", json={"a": 2}).status_code == 201
+    assert api.get(place).json() == {"a": 1}
+    assert user.get(place).json() == {"a": 1}
+
+
+def test_s13_addresses_of_other_tenants_are_not_told_of(
+    server: LocalServer, exceeding: Exceeding, sign_in: SignsIn, api: httpx2.Client
+):
+    from chalicelib.tenantadm import service
+
+    stranger = service.create_tenant("Stranger")
+    theirs = sign_in(stranger).get(f"{USERS}/me").json()["email"]
+    mine = exceeding.few.get(f"{USERS}/me").json()["email"]
+    child = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
+    assert api.post(TENANTS, json={"name": "Child", "admin": child}).status_code == 202
+
+    known = {
+        address: exceeding.few.get(f"{USERS}/exists", params={"email": address}).json()["exists"]
+        for address in (theirs, mine, child["email"], "nobody@example.com")
+    }
+
+    assert known == {theirs: False, mine: True, child["email"]: True, "nobody@example.com": False}
+
+
+def test_u1_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+    assert api.post(ROLES, json=role("Readers", scoped("ReadUsers"))).status_code == 201
+    reader = sign_in(tenant, "Readers")
+
+    assert len(reader.get(USERS).json()) == 2
+    assert reader.get(f"{USERS}/{id_of(api)}").status_code == 200
+    assert reader.post(USERS, json=new_user("Readers")).status_code == 403
+    assert reader.delete(f"{USERS}/{id_of(api)}").status_code == 403
+    assert reader.get(f"/api{M1}/inventory/devices").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"action": "http", "object": {"type": "any", "value": "^"}},
+        {"action": "http", "object": {"type": "any", "value": "$"}},
+        {"action": "http", "object": {"type": "any", "value": "^$"}},
+        {"action": "http", "object": {"type": "any", "value": ""}},
+        {"action": "http", "object": {"type": "", "value": ".*"}},
+        {"action": "http", "object": {"type": "any"}},
+        {"action": "http", "object": {"value": ".*"}},
+        {"action": "http", "object": {}},
+        {"action": "http", "object": {"type": "GET", "value": "/"}},
+        {"action": "http", "object": {"type": "GET", "value": "devices"}},
+        {"action": "http", "object": {"type": "GET", "value": "/other/.*"}},
+        {"action": "any", "object": {}},
+        {"action": "any", "object": {"type": "any", "value": ""}},
+        {"action": "any", "object": {"type": "DEVICE_GROUP", "value": "test"}},
+    ],
+    ids=str,
+)
+def test_s7_a_v1_role_that_matches_nothing_is_refused(api: httpx2.Client, wanted: dict[str, Any]):
+    for place, body in ((f"/api{U1}/roles", role("R")), (ROLES, role("R")), (SETS, {"name": "S"})):
+        answer = api.post(place, json=body | {"permissions": [wanted]})
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"].startswith("permissions: ")
+
+
+def test_s7_a_stored_role_that_matches_nothing_gives_nothing(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+    """Roles that were made while they were taken."""
+    from chalicelib.roles import shapes, tables
+    from chalicelib.storage.transactions import Transaction
+
+    nothing = [shapes.Permission("http", shapes.Target("any", value)) for value in ("^", "", "$")]
+    tx = Transaction()
+    tables.put_new(tx, tenant.id, tables.ROLE, shapes.Role("Old", "", nothing, [shapes.ScopedSet("ManageUsers")]))
+    tx.commit()
+    user = sign_in(tenant, "Old")
+
+    assert user.post(USERS, json=new_user()).status_code == 403
+    assert user.put(f"{USERS}/me", json={"roles": []}).status_code == 403
+    assert user.get(f"/api{M1}/inventory/devices").status_code == 403
+    assert user.post(USERS, json=new_user("Old")).status_code == 201, "the own rights may be handed on"
+
+
+def test_a_call_of_everything_is_every_right(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+    for value in (".*", "^.*$", "any"):
+        name = uuid.uuid4().hex
+        permission = {"action": "http", "object": {"type": "any", "value": value}}
+        assert api.post(ROLES, json=role(name, permissions=[permission])).status_code == 201
+        assert sign_in(tenant, name).post(USERS, json=new_user()).status_code == 201
+
+
+def test_permission_sets_are_seen_by_who_has_them(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+    for name in ("Mine", "Theirs"):
+        assert api.post(SETS, json={"name": name, "permissions": []}).status_code == 201
+    assert api.post(ROLES, json=role("R", scoped("Mine"))).status_code == 201
+    user, manager = sign_in(tenant, "R"), sign_in(tenant)
+
+    assert {each["name"] for each in user.get(SETS, params={"per_page": 100}).json()} == {*rules.SETS, "Mine"}
+    assert user.get(f"{SETS}/Mine").status_code == 200
+    assert user.get(f"{SETS}/Theirs").status_code == 404
+    assert manager.get(f"{SETS}/Theirs").status_code == 200
+
+
+def test_users_of_other_tenants_and_nobody(few: httpx2.Client):
+    assert few.delete(f"{USERS}/{NOTHING}").status_code == 204
+    assert few.put(f"{USERS}/{NOTHING}", json={"roles": ["Few"]}).status_code == 404
