@@ -85,10 +85,11 @@ A role, or a permission set of a tenant's own, may hold permissions in the API's
 | `REMOTE_TERMINAL` | the same | `ConnectToDevices` |
 
 Other regular expressions than `.*` are refused, and so is a path that no path of the API can match: a role that gives
-nothing is a mistake. An `http` permission names its method and its path; what is left out is not `any`. Rights to call by
-path open those routes and count for nothing else: their owner may hand on the same calls, and no other rights. A
-permission for `any` method and the path `.*` is `SuperUser`. A set of `http` permissions that lists `supported_scope_types` may be
-given a scope in a role; it then opens only routes about devices (or releases), and ends at the scope there.
+nothing is a mistake. An `http` permission names its method and its path; what is left out is not `any`. Rights to
+call by path open those routes and count for nothing else: their owner may hand on the same calls, and no other
+rights. A permission for `any` method and the path `.*` is `SuperUser`. A set of `http` permissions that lists
+`supported_scope_types` may be given a scope in a role; it then opens only routes about devices (or releases), and
+ends at the scope there.
 """
 
 
