@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from chalicelib.errors import BadRequest
 from chalicelib.rights import BY_GROUP, BY_TAG, EVERYTHING, NOTHING, Call, Calls, Grant, Permission, Rights, Scope
+from chalicelib.roles import rules
+from chalicelib.roles.shapes import Permission as Stated
+from chalicelib.roles.shapes import Role, Target
 
 NAMES = st.none() | st.frozensets(st.sampled_from("abc"), max_size=3)
 CALLS = st.sampled_from([Calls("GET", "/a"), Calls("any", "/a.*"), Calls("any", ".*")])
@@ -100,3 +106,23 @@ def test_paths_of_calls(pattern: str, path: str, meant: bool):
 def test_methods_of_calls():
     assert not Calls("GET", ".*").match("PUT", "/")
     assert Calls("PUT", ".*").match("PUT", "/")
+
+
+PIECES = ["/api/", "/ap", "i/", "x", "/", "any", "^", "$", ".*"]
+TAILS = ["".join(each) for size in range(4) for each in product(["/api/", "/ap", "i/", "x", "/", "any"], repeat=size)]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=4).map("".join))
+def test_s7_a_path_is_taken_if_a_path_of_the_api_can_match_it(value: str):
+    permission = Stated("http", Target("GET", value))
+    try:
+        rules.check_role(Role("R", "", [permission], []), {})
+    except BadRequest:
+        taken = False
+    else:
+        taken = True
+    granted = rules.grants_of(Role("R", "", [permission], []), {})
+
+    meant = [tail for tail in TAILS if any(grant.gives(Permission.BASIC, ("GET", f"/api/{tail}")) for grant in granted)]
+
+    assert taken is bool(meant), meant[:1]
