@@ -76,9 +76,10 @@ class App(Chalice):
     def _by_another_door(self, event: Any, context: Any) -> Any:
         # Imported here: calls of the REST API don't pay for it.
         from chalicelib.http import doors
+        from chalicelib.http.paths import plain
         from chalicelib.http.routing import RouteTable
 
-        self._load(doors.path_of(event))
+        self._load(plain(doors.path_of(event)))
         if self._table is None:
             self._table = RouteTable(self.routes)
         rest = super().__call__

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_plus
 
 from chalicelib.http import content
+from chalicelib.http.paths import below, plain
 from chalicelib.http.request import request_id
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ _NOTHING: Final[Event] = dict.fromkeys(
 
 
 def path_of(event: Event) -> str:
-    """The path below the stage, percent-encoded; empty if it is not of the API.
+    """The path below the stage as it was sent, percent-encoded; empty if it is not of the API.
 
     A load balancer hands a path on as it was sent. An HTTP API may have decoded what is no delimiter: that is encoded
     again, as the routes expect it.
     """
     path = quote(str(event.get("path") or ""), safe=_AS_SENT, errors="replace")
-    return path.removeprefix(STAGE) if path.startswith(STAGE + "/") else ""
+    return below(path, STAGE.strip("/"))
 
 
 def serve(event: Event, table: RouteTable, handler: Handler) -> Event:
@@ -69,7 +70,7 @@ def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
         call
         | {
             "resource": found.template,
-            "path": path_of(call),
+            "path": plain(path_of(call)),
             "httpMethod": served,
             "pathParameters": found.parameters or None,
             "requestContext": context,

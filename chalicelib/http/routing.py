@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chalicelib.http.paths import segments_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,19 +49,28 @@ class RouteTable:
         self._root = _Node()
         for template, views in routes.items():
             node = self._root
-            for segment in _segments(template):
+            for segment in segments_of(template):
                 node = _child(node, segment, template)
             node.template, node.views = template, views
 
     def find(self, path: str) -> Match | None:
-        """The resource that a raw (percent-encoded) path names."""
+        """The resource that a percent-encoded path names, however it is spelled (see ``paths.plain``).
+
+        An empty segment where an empty name would make another route is such a name, and names nothing:
+        ``/groups//devices`` are the devices of no group, and not the group ``devices``.
+        """
         node = self._root
         parameters: dict[str, str] = {}
-        for segment in _segments(path):
+        segments = segments_of(path)
+        for at, segment in enumerate(segments):
+            if not segment:
+                if node.variable is not None and _is_route(node.variable, segments[at + 1 :]):
+                    return None
+                continue
             following = node.static.get(segment)
             if following is None:
                 following = node.variable
-                if following is None or not segment:
+                if following is None:
                     return None
                 parameters[following.name] = segment
             node = following
@@ -68,8 +79,13 @@ class RouteTable:
         return Match(node.template, parameters, node.views)
 
 
-def _segments(path: str) -> list[str]:
-    return path.removesuffix("/").split("/")[1:]
+def _is_route(node: _Node, segments: list[str]) -> bool:
+    for segment in filter(None, segments):
+        following = node.static.get(segment) or node.variable
+        if following is None:
+            return False
+        node = following
+    return node.views is not None
 
 
 def _child(node: _Node, segment: str, template: str) -> _Node:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from chalice.local import LocalChalice
 
+from chalicelib.http.paths import below, plain
 from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
@@ -117,7 +118,9 @@ class Gateway:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Both dialects: text as API Gateway has it, binary as the relay does."""
         wish = Relay.wish(scope)
-        if scope["path"] == TEXT_PATH or (wish is not None and TEXT in (scope.get("subprotocols") or [])):
+        if plain(scope["raw_path"].decode("latin-1")) == TEXT_PATH or (
+            wish is not None and TEXT in (scope.get("subprotocols") or [])
+        ):
             await self.websockets.serve(scope, receive, send, wish or {})
         elif self._relay and self._relay.serves(scope):
             await self._relay(scope, receive, send)
@@ -127,7 +130,7 @@ class Gateway:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = rest_event.head(scope)
         request_id = rules.request_id(request.header(rules.REQUEST_ID))
-        if request.path == READY:
+        if plain(request.path) == READY:
             await send_reply(send, Reply(204, []))
         elif self._relay and self._relay.serves(scope):
             await self._relay(scope, receive, send)
@@ -137,8 +140,8 @@ class Gateway:
             await self._rest(request, request_id, receive, send)
 
     async def _rest(self, request: Head, request_id: str, receive: Receive, send: Send) -> None:
-        stage, slash, path = request.path[1:].partition("/")
-        found = self._routes.find(slash + path) if stage == rest_event.STAGE else None
+        path = below(request.path, rest_event.STAGE)
+        found = self._routes.find(path) if path else None
         if found is None:
             await send_reply(send, rules.error(404, "not found", request_id))
             return

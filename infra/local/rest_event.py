@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from chalicelib.http.paths import plain
 from infra.local.rules import Reply
 from infra.local.template import ACCOUNT
 
@@ -87,7 +88,7 @@ def build(request: Head, match: Match, method: str, body: bytes, binary_types: I
     now = time.time()
     return {
         "resource": match.template,
-        "path": request.path.removeprefix(f"/{STAGE}"),
+        "path": plain(request.path).removeprefix(f"/{STAGE}"),
         "httpMethod": method,
         "headers": {name: values[-1] for name, values in forwarded.items()},
         "multiValueHeaders": forwarded,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpcore2 as httpcore
 
+from chalicelib.http.paths import origin_form
 from infra.local import rules
 from infra.local.asgi import refuse, send_reply
 from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, encoded, object_path, signed
@@ -85,12 +86,12 @@ class S3Proxy:
 
     def serves(self, scope: Scope) -> bool:
         """Whether a request is for the bucket or something in it."""
-        path: bytes = scope["raw_path"]
+        path = _origin_form(scope)
         return path == self._path or path.startswith(self._path + b"/")
 
     async def __call__(self, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
         """Answer a request for something in the bucket."""
-        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
+        request = Request(scope["method"], _origin_form(scope), scope["query_string"], scope["headers"])
         if request.method not in PARAMETERS:
             await refuse(receive, send, rules.error(405, "method not allowed", request_id))
             return
@@ -164,6 +165,11 @@ class S3Proxy:
             async for chunk in answer.aiter_stream():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _origin_form(scope: Scope) -> bytes:
+    """The path as it was sent: a signature is of one spelling. Only what may stand before it goes."""
+    return origin_form(scope["raw_path"].decode("latin-1")).encode("latin-1")
 
 
 async def _incoming(receive: Receive) -> AsyncIterator[bytes]:

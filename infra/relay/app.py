@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 
 from chalicelib import limits
+from chalicelib.http.paths import plain
 from infra.relay import files, playback, sockets, uploads
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ class Relay:
     @staticmethod
     def wish(scope: Scope) -> dict[str, str] | None:
         """What a websocket at one of Mender's paths wants, as the query of a WebSocket API; None for other paths."""
-        found = _DEVICE_PATH.fullmatch(scope["path"])
+        path = _path(scope)
+        found = _DEVICE_PATH.fullmatch(path)
         if found is not None and found[2] == "connect":
-            return {"device_id": found[1]}
-        return {} if scope["path"] == DEVICE else None
+            return {"device_id": unquote(found[1])}
+        return {} if path == DEVICE else None
 
     def serves(self, scope: Scope) -> bool:
         """Whether this request or websocket is the relay's."""
-        path = scope["path"]
+        path = _path(scope)
         if scope["type"] == "websocket":
             return Relay.wish(scope) is not None or bool(_PLAYBACK_PATH.fullmatch(path))
         if path == uploads.PATH:
@@ -56,31 +58,38 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or websocket that is the relay's."""
-        if self._api is not None and scope["path"] == uploads.PATH:
+        path = _path(scope)
+        if self._api is not None and path == uploads.PATH:
             serve = uploads.upload if scope["method"] == "POST" else uploads.pass_on
             await serve(scope, receive, send, self._api)
             return
-        found = _DEVICE_PATH.fullmatch(scope["path"])
+        found = _DEVICE_PATH.fullmatch(path)
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if found is None:
             await self._socket(scope, receive, send, query)
             return
-        device = found[1]
+        device = unquote(found[1])
         if scope["type"] == "websocket":
             wish = {"device_id": device}
             await sockets.bridge(scope, receive, send, self._upstream, query=wish)
         elif found[2] == "download":
-            path = query.get("path", [""])[0]
-            await files.download(scope, receive, send, self._upstream, device=device, path=path)
+            file = query.get("path", [""])[0]
+            await files.download(scope, receive, send, self._upstream, device=device, path=file)
         else:
             await files.upload(scope, receive, send, self._upstream, device=device)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, query: dict[str, list[str]]) -> None:
-        recorded = _PLAYBACK_PATH.fullmatch(scope["path"])
+        recorded = _PLAYBACK_PATH.fullmatch(_path(scope))
         if recorded is None:
             most = limits.CONNECT_DEVICE_BODY
             await sockets.bridge(scope, receive, send, self._upstream, query={}, most=most)
             return
         text = query.get("sleep_ms", [""])[0]
         sleep_ms = int(text) if text.isdecimal() and len(text) < 9 else _SLEEP_MS
-        await playback.play(scope, receive, send, self._recordings, session=recorded[1], sleep_ms=sleep_ms)
+        await playback.play(scope, receive, send, self._recordings, session=unquote(recorded[1]), sleep_ms=sleep_ms)
+
+
+def _path(scope: Scope) -> str:
+    """The path in its usual spelling, percent-encoded: an escaped slash belongs to a name."""
+    raw = scope.get("raw_path")
+    return plain(quote(scope["path"]) if raw is None else raw.decode("latin-1"))

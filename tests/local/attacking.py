@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -69,23 +66,6 @@ def is_refused(answer: httpx2.Response) -> bool:
     """Whether nothing but a refusal came, which no page of another site may read."""
     silent = not any(name.startswith("access-control-") for name in answer.headers)
     return answer.status_code in REFUSED and SECRET not in answer.content and silent
-
-
-def raw(server: LocalServer, sent: bytes) -> bytes:
-    """All that comes back for these bytes until the server closes, or waits for more."""
-    url = urlsplit(server.url)
-    context = ssl.create_default_context(cafile=str(server.ca))
-    with (
-        socket.create_connection(("127.0.0.1", url.port or 443), timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname="localhost") as wire,
-    ):
-        wire.sendall(sent)
-        answer = http.client.HTTPResponse(wire)
-        try:
-            answer.begin()
-        except http.client.BadStatusLine:
-            return b"closed 400 "
-        return f"HTTP/1.1 {answer.status} ".encode() + b"\r\n" + answer.read()
 
 
 def headers_for(key: Key, method: str, url: str, service: str, body: bytes, target: str) -> dict[str, str]:

@@ -100,9 +100,7 @@ def test_a_missing_or_huge_request_id_is_replaced(client: httpx2.Client, sent: d
     assert answer.json()["request_id"] == answer.headers["x-men-requestid"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/", "/api/nowhere", "/things/special", "/api//things/x", "/api/things//"]
-)
+@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/nowhere", "/things/special", "/api/things//"])
 def test_unknown_paths_are_404(client: httpx2.Client, path: str) -> None:
     answer = client.get(path)
 

@@ -13,7 +13,8 @@ import time_machine
 
 from infra.local.engine.process import REGION
 from infra.local.signatures import ALGORITHM, Key
-from tests.local.attacking import BUCKET, FORM, REFUSED, SECRET, changed, is_refused, raw, sign
+from tests.local.attacking import BUCKET, FORM, REFUSED, SECRET, changed, is_refused, sign
+from tests.support.raw import raw
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
@@ -150,9 +151,9 @@ class TestTheServersPort:
         ]
         for path in paths:
             target = sign(server, path=path).removeprefix(server.url)
-            answer = raw(server, f"GET {target} HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\n\r\n".encode())
-            assert SECRET not in answer, path
-            assert int(answer.split()[1]) in REFUSED, (path, answer)
+            status, body = raw(server, f"GET {target} HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\n\r\n".encode())
+            assert SECRET not in body, path
+            assert status in REFUSED, (path, status, body)
 
     @pytest.mark.parametrize(
         "subresource",
@@ -247,10 +248,10 @@ class TestTheServersPort:
         host = urlsplit(server.url).netloc
         second = f"GET /other/tenant/kept HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
-        answer = raw(server, f"PUT {target} HTTP/1.1\r\nHost: {host}\r\n".encode() + framing + second)
+        status, body = raw(server, f"PUT {target} HTTP/1.1\r\nHost: {host}\r\n".encode() + framing + second)
 
-        assert SECRET not in answer
-        assert b" 400 " in answer.split(b"\r\n")[0] or b"404" in answer
+        assert SECRET not in body
+        assert status == 400
 
     def test_s1_a_body_in_chunks_of_a_signature_is_stored_as_it_came(
         self, server: LocalServer, client: httpx2.Client, stored: Any

@@ -1,0 +1,59 @@
+"""The spellings of a request's path. Only the standard library: the relay needs them too."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote
+
+_ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
+"""What the absolute form of a request's target has before its path (RFC 9112, 3.2.2)."""
+_UNRESERVED: Final = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
+"""Percent-escapes of characters that mean the same unescaped (RFC 3986, 2.3)."""
+_NO_ESCAPE: Final = re.compile(r"%(?![0-9A-F]{2})", re.IGNORECASE)
+_OTHER_SPELLING: Final = re.compile(rf"//|/\./|{_UNRESERVED.pattern}", re.IGNORECASE)
+
+
+def plain(path: str) -> str:
+    """The usual spelling of a percent-encoded path: clients and proxies write the same one in several ways.
+
+    Empty segments and ``.`` between slashes go, unreserved characters are unescaped, and so is the absolute form of a
+    request's target. No name changes: an escaped slash stays escaped, ``..`` leads nowhere, and a name that is ``.``
+    or ``..`` stays as it was written.
+    """
+    path = origin_form(path)
+    if _OTHER_SPELLING.search(path) is None:
+        return path
+    segments = path.split("/")
+    kept = [_unescaped(segment) for segment in segments[:-1] if segment not in ("", ".")]
+    return "/".join(["", *kept, _unescaped(segments[-1])])
+
+
+def below(path: str, stage: str) -> str:
+    """What a path, as it was sent, has after its first segment; empty if that is not ``stage``."""
+    segments = origin_form(path).split("/")
+    for at, segment in enumerate(segments[:-1]):
+        if segment not in ("", "."):
+            return "/" + "/".join(segments[at + 1 :]) if _unescaped(segment) == stage else ""
+    return ""
+
+
+def segments_of(path: str) -> list[str]:
+    """The segments of a path in their usual spelling; the empty ones among them are kept."""
+    segments = path.removesuffix("/").split("/")[1:]
+    if not segments or _OTHER_SPELLING.search(path) is None:
+        return segments
+    return [_unescaped(segment) for segment in segments[:-1] if segment != "."] + [_unescaped(segments[-1])]
+
+
+def origin_form(path: str) -> str:
+    """The path without the scheme and host that the absolute form has before it."""
+    found = _ORIGIN.match(path)
+    return path if found is None else path[found.end() :] or "/"
+
+
+def _unescaped(segment: str) -> str:
+    if _NO_ESCAPE.search(segment):
+        return segment  # what is unescaped beside it could make an escape of it
+    decoded = _UNRESERVED.sub(lambda escape: unquote(escape[0]), segment)
+    return segment if decoded in (".", "..") else decoded
