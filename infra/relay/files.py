@@ -44,7 +44,7 @@ class Session:
 
     async def send(self, message: Message) -> None:
         """Send to the device."""
-        await self._socket.send(self._outgoing.frame(envelope.encode(message)))
+        await self._socket.send(self._outgoing.frame(message))
 
     async def receive(self) -> Message:
         """The device's next message.

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import limits
+from chalicelib.deviceconnect.rules import envelope
 from chalicelib.deviceconnect.rules.dialect import KEEP_ALIVE, GapError
 from chalicelib.deviceconnect.rules.envelope import MalformedError
 from infra.relay.answers import come_back
@@ -16,6 +17,7 @@ from infra.relay.upstream import Closed, Refused
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from chalicelib.deviceconnect.rules.envelope import Message
     from infra.relay.upstream import Socket, Upstream
 
     Scope = dict[str, Any]
@@ -84,26 +86,58 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
 
 
 async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | None:
-    """Client to server; the code to close the client with, None when it has gone itself."""
-    while True:
-        try:
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                message = await receive()
-        except TimeoutError:
+    """Client to server; the code to close the client with, None when it has gone itself.
+
+    A terminal shows its output in many small messages, and each costs the server the same (a function's call, and two
+    writes where sessions are recorded). What has already come is sent on as one.
+    """
+    coming = asyncio.ensure_future(receive())
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=KEEP_ALIVE_SECONDS)
             try:
-                await socket.send(KEEP_ALIVE)
+                if not done:
+                    await socket.send(KEEP_ALIVE)
+                    continue
+                message = _message(coming.result())
+                if message is None:
+                    return None
+                while True:
+                    coming = asyncio.ensure_future(receive())
+                    await asyncio.sleep(0)  # it runs as far as it can: to its end if another message has come
+                    following = _following(coming)
+                    if following is None or not envelope.continues(message, following, limits.CONNECT_JOINED):
+                        break
+                    message.body += following.body
+                await socket.send(outgoing.frame(message))
+            except MalformedError:
+                return PROTOCOL_ERROR
             except Closed:
                 return GOING_AWAY
-            continue
-        if message["type"] == "websocket.disconnect":
-            return None
-        data = message.get("bytes")
-        try:
-            await socket.send(outgoing.frame(data if data is not None else message["text"].encode()))
-        except MalformedError:
-            return PROTOCOL_ERROR
-        except Closed:
-            return GOING_AWAY
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
+def _message(event: dict[str, Any]) -> Message | None:
+    """What a client says; None if it has gone.
+
+    Raises:
+        MalformedError: it is no envelope.
+    """
+    if event["type"] == "websocket.disconnect":
+        return None
+    data = event.get("bytes")
+    return envelope.decode(data if data is not None else event["text"].encode())
+
+
+def _following(coming: asyncio.Future[dict[str, Any]]) -> Message | None:
+    """The message that has come meanwhile, if there is one. What is wrong with it shows when its turn comes."""
+    if not coming.done() or coming.exception() is not None:
+        return None
+    with suppress(MalformedError):
+        return _message(coming.result())
+    return None
 
 
 async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:

@@ -30,19 +30,14 @@ class Outgoing:
     one_session: bool = False
     _sent: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
-    def frame(self, data: bytes) -> str:
-        """The frame for a client's message.
-
-        Raises:
-            MalformedError: it is no envelope.
-        """
-        sid = envelope.decode(data).sid
-        session = "" if self.one_session else sid
+    def frame(self, message: Message) -> str:
+        """The frame for a client's message."""
+        session = "" if self.one_session else message.sid
         number = self._sent.pop(session, 0) + 1
         self._sent[session] = number
         if len(self._sent) > _SESSIONS:
             self._sent.popitem(last=False)
-        return dialect.to_server(Frame(data, number))
+        return dialect.to_server(Frame(envelope.encode(message), number))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from tests.bench import parts
 from tests.bench.numbers import ROOT, Results, calibrate, show, yardstick
 from tests.bench.relay import relay
 from tests.bench.starting import imports
+from tests.bench.terminal import terminal
 from tests.simulator.client import ConnectionLostError
 from tests.simulator.management import RefusedError
 from tests.simulator.serve import ServerFailedError, ServerProcess
@@ -26,7 +27,17 @@ from tests.simulator.serve import ServerFailedError, ServerProcess
 # The memory that transfers need is only seen before anything larger was in it, so they come first.
 PARTS = {
     each.__name__: each
-    for each in (parts.transfer, parts.polls, parts.costs, parts.update, parts.scale, parts.search, relay, imports)
+    for each in (
+        parts.transfer,
+        parts.polls,
+        parts.costs,
+        parts.update,
+        parts.scale,
+        parts.search,
+        terminal,
+        relay,
+        imports,
+    )
 }
 
 

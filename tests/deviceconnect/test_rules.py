@@ -142,7 +142,7 @@ class TestOrder:
         """What a device sends to several sessions comes to each in its own order, whatever overtakes what."""
         outgoing = Outgoing()
         sent = [
-            (session, outgoing.frame(envelope.encode(Message(1, "shell", session, body=str(n).encode()))))
+            (session, outgoing.frame(Message(1, "shell", session, body=str(n).encode())))
             for n, session in enumerate(senders)
         ]
         random.shuffle(sent)

@@ -28,13 +28,14 @@ class Operator:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._token = ""
+        self.token = ""
+        """The session's, once logged in."""
 
     async def login(self, user: str, password: str) -> None:
         """Get a token; all other calls use it."""
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         answer = await self._client.send("POST", LOGIN, {"Authorization": f"Basic {pair}"})
-        self._token = _require(answer, 200, "login").body.decode()
+        self.token = _require(answer, 200, "login").body.decode()
 
     async def accept(self, identities: Collection[str]) -> int:
         """Accept the pending devices with one of these identities (``identity_data`` as JSON, keys sorted).
@@ -72,7 +73,7 @@ class Operator:
         ]
         head, tail = "\r\n".join(lines).encode(), f"\r\n--{boundary}--\r\n".encode()
         headers = {
-            "Authorization": f"Bearer {self._token}",
+            "Authorization": f"Bearer {self.token}",
             "Content-Type": f"multipart/form-data; boundary={boundary}",
             "Content-Length": str(len(head) + len(artifact) + len(tail)),
         }
@@ -113,7 +114,7 @@ class Operator:
         return json.loads(_require(await self._call(method, path), 200, path).body)
 
     async def _call(self, method: str, path: str, document: object = None) -> Answer:
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token}"}
         if document is None:
             return await self._client.send(method, path, headers)
         headers["Content-Type"] = "application/json"

@@ -157,3 +157,18 @@ def split(message: Message, most: int) -> list[Message]:
         Message(message.proto, message.typ, message.sid, message.props, message.body[start : start + most])
         for start in range(0, len(message.body), most)
     ]
+
+
+def continues(message: Message, following: Message, most: int) -> bool:
+    """Whether a terminal's output, or input, goes on in the next message, so that both may be sent as one.
+
+    ``most``: bytes that the body of both may have together. Forwarded bytes are a stream too, but clients count their
+    messages: each is acknowledged.
+    """
+    return (
+        message.proto == Proto.SHELL
+        and message.typ == "shell"
+        and (following.proto, following.typ, following.sid) == (message.proto, message.typ, message.sid)
+        and following.props == message.props
+        and len(message.body) + len(following.body) <= most
+    )
