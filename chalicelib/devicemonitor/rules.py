@@ -104,10 +104,11 @@ def take(standing: Standing, alerts: Iterable[NewAlert], now: datetime) -> tuple
         return standing, []
     subjects, slot, number = dict(standing.subjects), standing.slot, standing.taken
     present = (now - _EPOCH) // timedelta(milliseconds=1)
+    held = {known.slot for known in subjects.values()}
     taken: list[Taken] = []
     for alert in alerts:
         number += 1
-        slot = _free(slot, subjects)
+        slot = _free(slot, held)
         said = issued(alert.timestamp)
         key = subject_of(alert)
         before = subjects.get(key)
@@ -117,27 +118,29 @@ def take(standing: Standing, alerts: Iterable[NewAlert], now: datetime) -> tuple
         if before is None or counts >= before.issued:
             changes = alert.level is not (before.level if before else Level.OK)
             subjects[key] = Known(alert.level, counts, slot)
-            _bound(subjects, key)
+            held.add(slot)
+            forgotten = _bound(subjects, key)
+            held -= {known.slot for known in (before, forgotten) if known is not None}
         taken.append(Taken(alert, number, slot, said, changes))
     reports = (*standing.reports, report)[-_REPORTS:]
     after = Standing(taken=number, slot=slot, subjects=subjects, reports=reports)
     return after, taken
 
 
-def _free(slot: int, subjects: dict[str, Known]) -> int:
-    """The next slot that no subject's newest alert is in."""
-    held = {known.slot for known in subjects.values()}
+def _free(slot: int, held: set[int]) -> int:
+    """The next slot that is not ``held`` by a subject's newest alert."""
     slot = (slot + 1) % limits.ALERTS_KEPT
     while slot in held:
         slot = (slot + 1) % limits.ALERTS_KEPT
     return slot
 
 
-def _bound(subjects: dict[str, Known], newest: str) -> None:
-    """Forget a subject if there are too many: the oldest, rather one that is well."""
-    if len(subjects) > limits.ALERT_SUBJECTS:
-        others = (key for key in subjects if key != newest)
-        del subjects[min(others, key=lambda key: (subjects[key].level is Level.CRITICAL, subjects[key].issued))]
+def _bound(subjects: dict[str, Known], newest: str) -> Known | None:
+    """Forget a subject if there are too many, and return it: the oldest, rather one that is well."""
+    if len(subjects) <= limits.ALERT_SUBJECTS:
+        return None
+    others = (key for key in subjects if key != newest)
+    return subjects.pop(min(others, key=lambda key: (subjects[key].level is Level.CRITICAL, subjects[key].issued)))
 
 
 def read_time(text: str, name: str) -> int:
