@@ -141,6 +141,9 @@ ALERT_SUBJECTS = 128  # own: whose levels are known of one device; beyond it the
 ALERTS_WRITTEN = 90  # own: alerts in one of the up to two transactions of a report (AWS: 100 writes in each)
 CHECKS = 128  # Mender
 CHECKS_SIZE = 256 * KIB  # own: what a device watches is one item
+ALERT_MAILS = 5  # own: mails about one device in an hour; what changes after that is told at its end, in one mail
+ALERT_DIGEST = 50  # own: alerts that such a mail lists, the newest ones
+ALERT_DIGEST_TEXT = 200  # own: characters of a name in it
 ALERT_MAIL_TEXT = 1000  # own: characters of a description in a mail
 
 # Users and tenants

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib import limits, times
 from chalicelib.devicemonitor.shapes import Level, NewAlert
@@ -19,6 +20,7 @@ from chalicelib.errors import BadRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_DIGITS = 11
+_MAILS_WINDOW = timedelta(hours=1)
 _REPORTS = 16
 """Reports that are recognised when they come again."""
 
@@ -141,6 +143,58 @@ def _bound(subjects: dict[str, Known], newest: str) -> Known | None:
         return None
     others = (key for key in subjects if key != newest)
     return subjects.pop(min(others, key=lambda key: (subjects[key].level is Level.CRITICAL, subjects[key].issued)))
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An alert as far as a mail tells it. Stored while it waits, so the names stay."""
+
+    name: str
+    level: Level
+    subject: str
+    type: str
+    status: str
+    time: str
+    details: str
+
+
+class Mails(msgspec.Struct, frozen=True):
+    """The mails about a device: how many were sent until an hour ends, and what waits for that end.
+
+    ``left_out`` counts alerts that waited and gave way to newer ones.
+    """
+
+    sent: int = 0
+    until: datetime = _EPOCH
+    waiting: tuple[Told, ...] = ()
+    left_out: int = 0
+
+
+def mail(before: Mails, alerts: Iterable[Told], now: datetime) -> tuple[Mails, bool]:
+    """What is known after a mail was ordered, and whether it is sent now; otherwise its alerts wait for the digest."""
+    if before.until <= now and not before.waiting:
+        return Mails(sent=1, until=now + _MAILS_WINDOW), True
+    if before.sent < limits.ALERT_MAILS and not before.waiting:
+        return replace(before, sent=before.sent + 1), True
+    waiting = (*before.waiting, *map(_shortened, alerts))
+    kept = waiting[-limits.ALERT_DIGEST :]
+    return replace(before, waiting=kept, left_out=before.left_out + len(waiting) - len(kept)), False
+
+
+def digested(now: datetime) -> Mails:
+    """What is known after the digest, the first mail of another hour."""
+    return Mails(sent=1, until=now + _MAILS_WINDOW)
+
+
+def _shortened(alert: Told) -> Told:
+    cut = limits.ALERT_DIGEST_TEXT
+    return replace(
+        alert,
+        name=alert.name[:cut],
+        subject=alert.subject[:cut],
+        type=alert.type[:cut],
+        status=alert.status[:cut],
+        details="",
+    )
 
 
 def read_time(text: str, name: str) -> int:

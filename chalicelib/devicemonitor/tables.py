@@ -5,19 +5,22 @@
 | ``T#t#D#<device>`` | ``STANDING`` | which levels are known of a device, and where its next alert goes |
 | ``T#t#D#<device>`` | ``CHECKS`` | what it watches |
 | ``T#t#D#<device>`` | ``ALERT#<slot>`` | an alert; its slot is used again |
+| ``T#t#D#<device>`` | ``MAILS`` | how many mails about it were sent lately, and which alerts wait for the next |
 | ``T#t`` | ``CHANNELS`` | ways to tell users that are shut |
 
 Index ``list`` (keys only): a device's alerts by their time, then number; and what else there is of a tenant's devices.
+Mails that wait are in it under ``DIGESTS``, by the time at which they are due.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
-from chalicelib.devicemonitor.rules import Standing, Window
+from chalicelib.devicemonitor.rules import Mails, Standing, Window
 from chalicelib.devicemonitor.shapes import Alert, Check
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, table
@@ -25,11 +28,13 @@ from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from chalicelib.devicemonitor.rules import Taken
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
+_MAILS, _DIGESTS = "MAILS", "DIGESTS"
 _LAST = 10**15 - 1
 """Above every time in milliseconds and every number of an alert."""
 
@@ -69,6 +74,16 @@ class StandingItem(Indexed):
     standing = BlobAttribute(default=dict)
     version = NumberAttribute(default=0)
     by_tenant = KeyListIndex["Indexed"]()
+
+
+class MailsItem(MonitorItem):
+    """Mails about a device. It is listed while alerts wait."""
+
+    mails = BlobAttribute(default=dict)
+    version = NumberAttribute(default=0)
+    list_pk = UnicodeAttribute(null=True)
+    list_sk = UnicodeAttribute(null=True)
+    by_time = KeyListIndex["MailsItem"]()
 
 
 class ChecksItem(Indexed):
@@ -169,6 +184,33 @@ def read_shut(tenant: TenantId) -> frozenset[str]:
     if item is None:
         return frozenset()
     return frozenset(item.shut)
+
+
+def read_mails(tenant: TenantId, device_id: str) -> tuple[Mails, int]:
+    """What is known of the mails about a device, and the version of that."""
+    item = MailsItem(_device(tenant, device_id), _MAILS).fetch()
+    return (msgspec.convert(item.mails, Mails), int(item.version)) if item is not None else (Mails(), 0)
+
+
+def save_mails(tenant: TenantId, device_id: str, mails: Mails, before: int) -> bool:
+    """Replace what is known of the mails about a device; False if it is no longer of version ``before``."""
+    item = MailsItem(_device(tenant, device_id), _MAILS)
+    item.mails, item.version = mails, before + 1
+    if mails.waiting:
+        item.list_pk, item.list_sk = _DIGESTS, keys.sort(keys.time(mails.until), tenant, device_id)
+    return item.save_if(MailsItem.version == before if before else MailsItem.pk.does_not_exist())
+
+
+def due_digests(now: datetime, *, limit: int) -> list[tuple[TenantId, str]]:
+    """Devices of which alerts wait that are to be told by now, at most ``limit``, the longest due first."""
+    rows = MailsItem.by_time.query(_DIGESTS, MailsItem.list_sk < keys.sort(keys.time(now) + "~"), limit=limit)
+    return [(keys.tenant_of(row.pk), keys.last_part(row.pk)) for row in islice(rows, limit)]
+
+
+def digest_ordered(tenant: TenantId, device_id: str) -> None:
+    """Look at the waiting alerts of a device no more, until others join them."""
+    item = MailsItem(_device(tenant, device_id), _MAILS)
+    item.update_if([MailsItem.list_pk.remove(), MailsItem.list_sk.remove()], MailsItem.pk.exists())
 
 
 def delete(tenant: TenantId, device_id: str) -> None:

@@ -76,11 +76,13 @@ def on_mail(body: str) -> None:
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
 
-    match msgspec.json.decode(body, type=mail.Mail | useradm.Order | devicemonitor.Notice):
+    match msgspec.json.decode(body, type=mail.Mail | useradm.Order | devicemonitor.Notice | devicemonitor.Digest):
         case useradm.Order() as order:
             useradm.write_letter(order)
         case devicemonitor.Notice() as notice:
             devicemonitor.write_notice(notice)
+        case devicemonitor.Digest() as digest:
+            devicemonitor.write_digest(digest)
         case letter:
             mail.deliver(letter)
 

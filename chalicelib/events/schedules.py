@@ -26,6 +26,7 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
     from chalicelib.artifacts import service as artifacts
     from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconnect import service as deviceconnect
+    from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.integrations.service import delivering as integrations
     from chalicelib.inventory.service import building as inventory
     from chalicelib.tenantadm import service as tenantadm
@@ -34,6 +35,7 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
         artifacts.tick,
         deployments.tick,
         deviceconnect.tick,
+        devicemonitor.tick,
         integrations.tick,
         inventory.tick,
         tenantadm.tick,

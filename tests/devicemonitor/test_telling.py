@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,10 @@ from chalicelib.errors import Unavailable
 from tests.conftest import PASSWORD
 from tests.devicemonitor.watched import Watched, alert
 from tests.support.mailbox import Mailbox
+from tests.support.time import Clock
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 CHANNEL = "/api/management/v1/devicemonitor/settings/global/channel/alerts"
 CHECKS = [
@@ -187,3 +191,114 @@ def test_a_device_that_is_gone_is_told_of_to_nobody(server, watched: Watched, ma
     service.clear_out(watched.device.claims["mender.tenant"], watched.device.id)
     server.drain()
     assert mailbox.mails == []
+
+
+def told(watched: Watched, mailbox: Mailbox) -> list[EmailMessage]:
+    """The mails about a device; a tick also tells of those of other tests."""
+    return [each for each in mailbox.mails if watched.device.id in each["Subject"]]
+
+
+def flip(watched: Watched, times: int, start: int = 0) -> None:
+    for number in range(start, start + times):
+        watched.sent(alert(level="OK" if number % 2 else "CRITICAL", minute=number))
+
+
+def test_s9_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+    from chalicelib.devicemonitor import service
+
+    moment = Clock(monkeypatch)
+    flip(watched, 11)
+    server.drain()
+    assert len(told(watched, mailbox)) == limits.ALERT_MAILS
+
+    moment.move(minutes=59)
+    service.tick(moment.time)
+    assert server.drain() == 0
+    moment.move(minutes=2)
+    service.tick(moment.time)
+    service.tick(moment.time)
+    server.drain()
+
+    *_, digest = told(watched, mailbox)
+    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1
+    assert digest["Subject"] == f"6 more alerts on {watched.device.id}"
+    text = digest.get_content()
+    assert f"In the last hour the state of alerts of device {watched.device.id}" in text
+    assert text.count("sshd service") == 6
+    # The digest is the first mail of another hour.
+    flip(watched, limits.ALERT_MAILS, start=11)
+    server.drain()
+    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1 + limits.ALERT_MAILS - 1
+    # All alerts are there, told or not.
+    assert len(watched.alerts()) == 11 + limits.ALERT_MAILS
+
+
+def test_s9_an_hour_later_changes_are_told_at_once_again(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+    moment = Clock(monkeypatch)
+    flip(watched, limits.ALERT_MAILS)
+    server.drain()
+    moment.move(hours=1)
+    flip(watched, 2, start=limits.ALERT_MAILS)
+    server.drain()
+    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 2
+
+
+def test_s9_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+    from chalicelib.devicemonitor import service
+
+    monkeypatch.setattr(limits, "ALERT_MAILS", 1)
+    monkeypatch.setattr(limits, "ALERT_DIGEST", 3)
+    moment = Clock(monkeypatch)
+    flip(watched, 6)
+    server.drain()
+    moment.move(hours=1)
+    service.tick(moment.time)
+    server.drain()
+
+    _, digest = told(watched, mailbox)
+    assert digest["Subject"] == f"5 more alerts on {watched.device.id}"
+    text = digest.get_content()
+    assert "The 2 oldest of these changes are left out." in text
+    assert [f"10:0{minute}:00" in text for minute in range(6)] == [False, False, False, True, True, True]
+
+
+def test_s9_other_devices_are_counted_apart(server, watched: Watched, mailbox: Mailbox):
+    other = Watched(watched.world, watched.world.device())
+    flip(watched, limits.ALERT_MAILS + 2)
+    flip(other, 1)
+    server.drain()
+    assert len(told(other, mailbox)) == 1
+
+
+def test_s9_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+    from chalicelib.devicemonitor import service
+
+    moment = Clock(monkeypatch)
+    flip(watched, limits.ALERT_MAILS + 2)
+    server.drain()
+    watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
+    server.drain()
+    moment.move(hours=1)
+    service.tick(moment.time)
+    server.drain()
+    assert [each["Subject"] for each in told(watched, mailbox)[limits.ALERT_MAILS :]] == []
+
+
+def test_s9_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+    from chalicelib.devicemonitor import service
+
+    moment = Clock(monkeypatch)
+    flip(watched, limits.ALERT_MAILS + 1)
+    server.drain()
+    moment.move(hours=1)
+
+    def down(*_: object) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queues, "send", down)
+        with pytest.raises(ExceptionGroup):
+            service.tick(moment.time)
+    service.tick(moment.time)
+    server.drain()
+    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1

@@ -7,6 +7,8 @@ one), so a new route and a new member of a body are covered without a word here.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,15 +21,18 @@ from tests.walk.conftest import mine
 from tests.walk.test_bounds import ask, body_of, walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import httpx2
 
     from infra.local.testing import LocalServer
+    from tests.walk.changes import Values
+    from tests.walk.table import Route
     from tests.walk.tenants import Tenant
 
 __all__ = ["mine"]
 
+Make = Callable[[int], Any]
 _CALL = 200
 """What a call of DynamoDB counts."""
 
@@ -46,23 +51,43 @@ def work(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opera
         yield found
 
 
-def larger(value: Any, path: str = "$") -> Iterator[tuple[str, Callable[[int], Any]]]:
+def larger(value: Any, path: str = "$") -> Iterator[tuple[str, Make]]:
     """Ways to make one part of a value larger: its place, and what makes the whole of a size."""
     match value:
         case str():
             yield path, lambda size: "x" * (64 * size)
         case list():
             for entry in value[:1]:
-                yield f"{path}[same]", lambda size, entry=entry: [copy.deepcopy(entry) for _ in range(size)]
-                yield f"{path}[others]", lambda size, entry=entry: [_other(entry, each) for each in range(size)]
+                yield f"{path}[same]", partial(_same, entry)
+                yield f"{path}[others]", partial(_others, entry)
                 for place, make in larger(entry, f"{path}[0]"):
-                    yield place, lambda size, make=make: [make(size)]
+                    yield place, partial(_alone, make)
         case dict():
             for name, member in value.items():
                 for place, make in larger(member, f"{path}.{name}"):
-                    yield place, lambda size, name=name, make=make: {**value, name: make(size)}
-                yield f"{path}.{name}[deep]", lambda size, name=name: {**value, name: _nested(size)}
-            yield f"{path}.*", lambda size: value | {f"name-{each}": "x" for each in range(size)}
+                    yield place, partial(_within, value, name, make)
+                yield f"{path}.{name}[deep]", partial(_within, value, name, _nested)
+            yield f"{path}.*", partial(_with_others, value)
+
+
+def _same(entry: Any, size: int) -> list[Any]:
+    return [copy.deepcopy(entry) for _ in range(size)]
+
+
+def _others(entry: Any, size: int) -> list[Any]:
+    return [_other(entry, each) for each in range(size)]
+
+
+def _alone(make: Make, size: int) -> list[Any]:
+    return [make(size)]
+
+
+def _within(value: dict[str, Any], name: str, make: Make, size: int) -> dict[str, Any]:
+    return {**value, name: make(size)}
+
+
+def _with_others(value: dict[str, Any], size: int) -> dict[str, Any]:
+    return value | {f"name-{each}": "x" for each in range(size)}
 
 
 def _other(entry: Any, number: int) -> Any:
@@ -102,13 +127,28 @@ def grown(work: Operations, send: Callable[[int], httpx2.Response]) -> tuple[str
     return None
 
 
+def _repeated(name: str, size: int) -> list[tuple[str, str]]:
+    return [(name, f"x{each}") for each in range(size)]
+
+
+def _long(name: str, size: int) -> dict[str, str]:
+    return {name: "x*," * size}
+
+
+def _sender(
+    mine: Tenant, route: Route, values: Values, what: str, make: Callable[[int], Any], **more: Any
+) -> Callable[[int], httpx2.Response]:
+    """What asks with a body (``json``) or a query (``params``) of a size."""
+    return lambda size: ask(mine, route, values, **{what: make(size)}, **more)
+
+
 def test_s5_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     wrong = []
     for route in walked(server):
         values, body = body_of(mine, route)
         ask(mine, route, values, json=body)  # what is cached from now on was counted
         for place, make in larger(body):
-            found = grown(work, lambda size, make=make: ask(mine, route, values, json=make(size)))
+            found = grown(work, _sender(mine, route, values, "json", make))
             if found:
                 wrong.append(f"{route.name} {place}: {found}")
     assert not wrong, "\n".join(wrong)
@@ -132,16 +172,14 @@ def test_s5_queries(server: LocalServer, mine: Tenant, work: Operations, monkeyp
         if route.spec.method != "GET" and not read:
             continue
         for name in [*sorted(read - {"page", "per_page"}), "any"]:
-            ways: dict[str, Callable[[int], Any]] = {
-                "values": lambda size, name=name: [(name, f"x{each}") for each in range(size)],
+            ways: dict[str, Make] = {
+                "values": partial(_repeated, name),
                 "names": lambda size: [(f"x{each}", "x") for each in range(size)],
-                "text": lambda size, name=name: {name: "x*," * size},
+                "text": partial(_long, name),
             }
             for way, params in ways.items():
                 if way != "names" or name == "any":
-                    found = grown(
-                        work, lambda size, params=params: ask(mine, route, values, params=params(size), **more)
-                    )
+                    found = grown(work, _sender(mine, route, values, "params", params, **more))
                     if found:
                         wrong.append(f"{route.name} {name} {way}: {found}")
     assert not wrong, "\n".join(wrong)

@@ -1,8 +1,9 @@
-"""What reads uploads, forms, messages and patterns grows with what it is given, and no faster; counted as requests are."""
+"""What reads uploads, forms, messages and patterns does work that grows with them, and no faster; counted."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,6 @@ from tests.http.test_multipart import body as form
 from tests.http.test_multipart import form_of
 from tests.simulator.artifacts import PayloadSpec, draft
 from tests.support.operations import SIZES, Operations, _Rewritten, operations, too_fast
-from tests.support.time import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 def work() -> Iterator[Operations]:
     with operations() as found:
         yield found
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def many(size: int, name: str = "v") -> list[str]:
@@ -74,7 +77,9 @@ PARTS: dict[str, Callable[[int], object]] = {
     "s5-provides": lambda size: parse_bytes(upload(["pi"], PayloadSpec("m", provides=dict.fromkeys(many(size), "1")))),
     "s5-clears": lambda size: parse_bytes(upload(["pi"], PayloadSpec("m", clears=many(size)))),
     "s5-files": lambda size: parse_bytes(upload(["pi"], PayloadSpec("m", files=dict.fromkeys(many(size), b"x")))),
-    "s5-metadata": lambda size: parse_bytes(upload(["pi"], PayloadSpec("m", metadata=dict.fromkeys(many(size), [{}])))),
+    "s5-metadata": lambda size: parse_bytes(
+        upload(["pi"], PayloadSpec("m", metadata={key: [{}] for key in many(size)}))
+    ),
     "fields-of-a-form": lambda size: quietly(
         lambda: form_of(form(*((each, b"x") for each in many(size)), ("artifact", b"f")))
     ),
@@ -97,8 +102,6 @@ PARTS: dict[str, Callable[[int], object]] = {
     "repeats-in-a-pattern": lambda size: quietly(lambda: patterns.of_filter("(a+)+" * size + "$").search("a" * 99)),
     "text-that-a-pattern-looks-at": lambda size: patterns.of_filter("/(a|b)+c/").search("ab" * size),
 }
-with pytest.MonkeyPatch.context() as _patch:
-    NOW = Clock(_patch).time
 
 
 @pytest.mark.parametrize("part", PARTS)

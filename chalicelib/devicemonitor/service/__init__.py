@@ -1,6 +1,6 @@
 """Use cases of the device monitor, by topic; other features import them from here."""
 
-from chalicelib.devicemonitor.service.notices import Notice, write_notice
+from chalicelib.devicemonitor.service.notices import Digest, Notice, tick, write_digest, write_notice
 from chalicelib.devicemonitor.service.reporting import (
     alerts,
     checks,
@@ -13,6 +13,7 @@ from chalicelib.devicemonitor.service.reporting import (
 )
 
 __all__ = [
+    "Digest",
     "Notice",
     "alerts",
     "checks",
@@ -22,5 +23,7 @@ __all__ = [
     "report",
     "report_checks",
     "set_channel",
+    "tick",
+    "write_digest",
     "write_notice",
 ]

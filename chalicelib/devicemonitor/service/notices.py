@@ -6,24 +6,30 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chalicelib import limits
+from chalicelib import clock, limits
 from chalicelib.aws import client, mail, queues
-from chalicelib.devicemonitor import tables
-from chalicelib.devicemonitor.shapes import Level
-from chalicelib.errors import DomainError, NotFound
+from chalicelib.devicemonitor import rules, tables
+from chalicelib.devicemonitor.rules import Told
+from chalicelib.errors import DomainError, NotFound, Unavailable
 from chalicelib.fleet import heads
 from chalicelib.observability import logger
 from chalicelib.rights import Permission, groups_of
+from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import RACES
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.devicemonitor.rules import Mails
     from chalicelib.devicemonitor.shapes import NewAlert
 
 EMAIL: Final = "email"
 """The one way to tell users."""
+_DIGESTS_AT_ONCE: Final = 100
 _SUBJECT: Final = 120
 _TEXT: Final = """\
-{count} of device {device} changed.
+{changed}
 
 {alerts}
 You get this mail because you may see this device. An administrator can turn such mails off for everybody.
@@ -35,24 +41,19 @@ _ALERT: Final = """\
 {details}"""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """An alert as far as a mail tells it."""
-
-    name: str
-    level: Level
-    subject: str
-    type: str
-    status: str
-    time: str
-    details: str
-
-
 class Notice(msgspec.Struct, frozen=True, tag="alerts"):
     """A message to the worker of mails: tell the users of the tenant."""
 
     tenant: str
     device_id: str
     alerts: list[Told]
+
+
+class Digest(msgspec.Struct, frozen=True, tag="digest"):
+    """A message to the worker of mails: tell the users of the tenant of the alerts that wait."""
+
+    tenant: str
+    device_id: str
 
 
 def order(tenant: TenantId, device_id: str, changes: list[NewAlert]) -> None:
@@ -82,28 +83,89 @@ def _told(alert: NewAlert) -> Told:
 
 
 def write_notice(notice: Notice) -> None:
-    """Mail every user who may see the device, unless the tenant has shut the channel."""
+    """Mail every user who may see the device, unless the tenant has shut the channel.
+
+    After some mails about a device in an hour, further alerts wait for its end (``rules.mail``).
+    """
+    tenant = TenantId(notice.tenant)
+    known = _known(tenant, notice.device_id)
+    if known is not None and _is_sent_now(tenant, notice):
+        _tell(tenant, known, *_letter(notice, known.name))
+
+
+def _is_sent_now(tenant: TenantId, notice: Notice) -> bool:
+    for _ in range(RACES):
+        before, version = tables.read_mails(tenant, notice.device_id)
+        after, now = rules.mail(before, notice.alerts, clock.now())
+        if tables.save_mails(tenant, notice.device_id, after, version):
+            return now
+    raise Unavailable(retry_after=1)
+
+
+def tick(now: datetime) -> None:
+    """Order the digests that are due."""
+    due.work_off(tables.due_digests(now, limit=_DIGESTS_AT_ONCE), _order_digest)
+
+
+def _order_digest(device: tuple[TenantId, str]) -> None:
+    queues.send(queues.Queue.MAILS, Digest(*device))
+    tables.digest_ordered(*device)
+
+
+def write_digest(digest: Digest) -> None:
+    """Tell of the alerts that wait: at most once."""
+    tenant = TenantId(digest.tenant)
+    mails, version = tables.read_mails(tenant, digest.device_id)
+    known = _known(tenant, digest.device_id)
+    # Alerts that came meanwhile have changed the version, and are told with these by the next message.
+    if not mails.waiting or not tables.save_mails(tenant, digest.device_id, rules.digested(clock.now()), version):
+        return
+    if known is not None:
+        _tell(tenant, known, *_digest_letter(mails, digest.device_id, known.name))
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A device that users may be told of: how it is called in a mail, and its group."""
+
+    name: str
+    group: str | None
+
+
+def _known(tenant: TenantId, device_id: str) -> _Known | None:
     from chalicelib.inventory import service as inventory
+
+    head = heads.find(tenant, device_id)
+    if head is None or EMAIL in tables.read_shut(tenant):
+        return None
+    try:
+        identity = inventory.get(tenant, device_id).scope("identity")
+    except NotFound:
+        return None
+    known = ", ".join(f"{name}={value}" for name, (value, *_) in sorted(identity.items()))
+    return _Known(f"{device_id} ({known})" if known else device_id, head.group)
+
+
+def _tell(tenant: TenantId, device: _Known, subject: str, text: str) -> None:
     from chalicelib.useradm import service as useradm
 
-    tenant = TenantId(notice.tenant)
-    head = heads.find(tenant, notice.device_id)
-    if head is None or EMAIL in tables.read_shut(tenant):
-        return
-    try:
-        identity = inventory.get(tenant, notice.device_id).scope("identity")
-    except NotFound:
-        return
-    known = ", ".join(f"{name}={value}" for name, (value, *_) in sorted(identity.items()))
-    subject, text = _letter(notice, f"{notice.device_id} ({known})" if known else notice.device_id)
     for user in useradm.list_users(tenant):
         groups = groups_of(useradm.rights_of(user).scopes(Permission.DEVICES_READ))
-        if groups is not None and head.group not in groups:
+        if groups is not None and device.group not in groups:
             continue
         try:
             mail.send(mail.Mail(user.email, subject, text))
         except ValueError:
             logger.warning("an address takes no mail", extra={"user": user.id})
+
+
+def _digest_letter(mails: Mails, device_id: str, device: str) -> tuple[str, str]:
+    """Subject and text."""
+    number = len(mails.waiting) + mails.left_out
+    changed = f"In the last hour the state of alerts of device {device} changed {number} times more."
+    alerts = "\n".join(map(_paragraph, mails.waiting))
+    if mails.left_out:
+        alerts = f"The {mails.left_out} oldest of these changes are left out.\n\n{alerts}"
+    return f"{number} more alerts on {device_id}"[:_SUBJECT], _TEXT.format(changed=changed, alerts=alerts)
 
 
 def _letter(notice: Notice, device: str) -> tuple[str, str]:
@@ -115,8 +177,8 @@ def _letter(notice: Notice, device: str) -> tuple[str, str]:
     subject = " ".join(f"{about} on {notice.device_id}".split())
     if len(subject) > _SUBJECT:
         subject = subject[: _SUBJECT - 3] + "..."
-    count = "The state of several alerts" if several else "The state of an alert"
-    return subject, _TEXT.format(count=count, device=device, alerts="\n".join(map(_paragraph, notice.alerts)))
+    changed = f"The state of {'several alerts' if several else 'an alert'} of device {device} changed."
+    return subject, _TEXT.format(changed=changed, alerts="\n".join(map(_paragraph, notice.alerts)))
 
 
 def _paragraph(alert: Told) -> str:
