@@ -44,14 +44,13 @@ _BY_ADDON: Final = {
     Feature.PLAYBACK: "troubleshoot",
     Feature.TERMINAL: "troubleshoot",
 }
-"""Features that need an add-on."""
+"""Features that an add-on brings, whatever the plan."""
 
 _BY_PLAN: Final = {
     Feature.AUDIT_LOGS: "enterprise",
     Feature.DEPENDENCIES: "enterprise",
     Feature.DYNAMIC_GROUPS: "enterprise",
     Feature.INVENTORY_EVENTS: "professional",
-    Feature.MONITORING: "professional",
     Feature.PHASES: "enterprise",
     Feature.PLAYBACK: "enterprise",
     Feature.RBAC: "enterprise",
@@ -61,7 +60,7 @@ _BY_PLAN: Final = {
     Feature.SYSTEMS: "enterprise",
     Feature.UPDATE_CONTROL: "enterprise",
 }
-"""Features that need a plan: the least one. What is in neither table every tenant has."""
+"""Features that a plan brings: the least one. What is in neither table every tenant has."""
 
 ADDONS: Final = ("configure", "troubleshoot", "monitor")
 """All there are, in the order in which tokens and tenants show them."""
@@ -78,6 +77,8 @@ def at_least(plan: str, least: str) -> bool:
 
 
 def included(feature: Feature, plan: str, addons: Collection[str]) -> bool:
-    """Whether a tenant of this plan with these enabled add-ons has the feature."""
-    addon = _BY_ADDON.get(feature)
-    return (addon is None or addon in addons) and at_least(plan, _BY_PLAN.get(feature, plan))
+    """Whether a tenant of this plan with these enabled add-ons has the feature: either may bring it."""
+    addon, least = _BY_ADDON.get(feature), _BY_PLAN.get(feature)
+    if addon is None and least is None:
+        return True
+    return addon in addons or (least is not None and at_least(plan, least))

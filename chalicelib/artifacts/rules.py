@@ -111,6 +111,10 @@ class SingleFile(msgspec.Struct, frozen=True, kw_only=True):
     software_version: str
 
 
+_ARGS: Final = GenerateArguments(filename="file", dest_dir="/")
+"""Where a file goes for which nothing is said: ``args`` is optional in the API reference, which names no default."""
+
+
 def read_generate(fields: Mapping[str, str]) -> SingleFile:
     """What a form asks to have generated, by the names of its fields.
 
@@ -128,7 +132,8 @@ def read_generate(fields: Mapping[str, str]) -> SingleFile:
     if fields.get("type") != "single_file":
         raise BadRequest("type: must be single_file")
     try:
-        args = msgspec.json.decode(fields.get("args", ""), type=GenerateArguments)
+        given = fields.get("args", "").strip() or "{}"
+        args = _ARGS if msgspec.json.decode(given) == {} else msgspec.json.decode(given, type=GenerateArguments)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"args: {error}") from error
     # A name of a member of the archive: not a path, and nothing that a line of the manifest could not hold.

@@ -40,15 +40,26 @@ def get(tenant: TenantId, device_id: str) -> DeviceConfiguration:
     """
     item = _known(tenant, device_id)
     if item is None:
-        return DeviceConfiguration(id=device_id, configured={}, reported={})
+        return DeviceConfiguration(id=device_id, configured={}, reported={}, updated_ts=_begun(tenant, device_id))
     return DeviceConfiguration(
         id=device_id,
         configured=item.configured,
         reported=item.reported,
         deployment_id=item.deployment,
-        updated_ts=_time(item.updated),
+        updated_ts=_time(item.updated) or _begun(tenant, device_id),
         reported_ts=_time(item.reported_at),
     )
+
+
+def _begun(tenant: TenantId, device_id: str) -> str | None:
+    """Since when a device has had the empty configuration: since it is known. None if it is not (any more)."""
+    # Imported here: a device's calls don't need it.
+    from chalicelib.inventory import service as inventory
+
+    try:
+        return clock.rfc3339(inventory.get(tenant, device_id).created)
+    except NotFound:
+        return None
 
 
 def _time(time: datetime | None) -> str | None:

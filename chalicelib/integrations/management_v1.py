@@ -15,6 +15,7 @@ from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.integrations import shapes
+from chalicelib.integrations.rules.events import MENDERS
 from chalicelib.integrations.service import managing
 from chalicelib.rights import Permission
 
@@ -45,7 +46,8 @@ def _integration(integration: Integration) -> shapes.IntegrationShape:
         integration.provider,
         shapes.Credentials("http", http),
         integration.description,
-        integration.scopes,
+        [scope for scope in integration.scopes if scope in MENDERS],
+        [scope for scope in integration.scopes if scope not in MENDERS],
     )
 
 

@@ -37,6 +37,8 @@ class NewIntegration(msgspec.Struct, forbid_unknown_fields=True):
     credentials: Credentials = msgspec.field(default_factory=Credentials)
     description: str = ""
     scopes: list[str] | None = None
+    additional_scopes: list[str] | None = None
+    """Those that Mender does not know; they may be among ``scopes`` as well."""
 
 
 class IntegrationShape(msgspec.Struct):
@@ -47,6 +49,8 @@ class IntegrationShape(msgspec.Struct):
     credentials: Credentials
     description: str
     scopes: list[str]
+    """Only those that Mender knows: its UI fails on others."""
+    additional_scopes: list[str]
 
 
 class DeliveryStatus(msgspec.Struct, omit_defaults=True):

@@ -76,12 +76,9 @@ def change(given_email: str, given_password: str, *, own: bool, roles: list[str]
 
     Raises:
         BadRequest: nothing, or a bad address.
-        Unprocessable: somebody else's password.
     """
     if not given_email and not given_password and roles is None:
         raise BadRequest("no update information provided")
-    if given_password and not own:
-        raise Unprocessable("password cannot be modified")
     address = email(given_email) if given_email else None
     return Change(address, given_password or None, own, None if roles is None else tuple(roles))
 

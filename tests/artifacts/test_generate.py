@@ -117,7 +117,6 @@ def test_twice_is_refused(shelf: Shelf):
         pytest.param({"device_types_compatible": "a," * 1001}, id="s5-device-types"),
         {"type": "rootfs"},
         {"description": "x" * 4097},
-        {"args": ""},
         {"args": "[]"},
         {"args": "{"},
         {"args": {"filename": "motd"}},
@@ -160,3 +159,12 @@ def test_another_tenants(shelf: Shelf, sign_in: SignIn):
 
     other = sign_in(service.create_tenant("Other"))
     assert other.get(f"{ARTIFACTS}/{artifact['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("args", [None, "", " ", "{}", "{ }"])
+def test_p18_args_are_optional(shelf: Shelf, args: str | None):
+    form = FORM if args is None else FORM | {"args": args}
+    answer = shelf.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("a name", b"hello")})
+
+    files = payload(file_of(shelf, made(shelf, answer)))
+    assert files == {"dest_dir": b"/\n", "filename": b"file\n", "permissions": b"644\n", "file": b"hello"}

@@ -35,10 +35,10 @@ def at(monkeypatch: pytest.MonkeyPatch, time: datetime) -> None:
 
 @pytest.fixture
 def timeline(log: Log, monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Releases ``0`` to ``9``, an hour between them, half a second past it; the first at noon."""
+    """Releases ``0`` to ``9``, an hour between them; the first at noon."""
     with monkeypatch.context() as patch:
         for hour in range(10):
-            at(patch, NOON + timedelta(hours=hour, milliseconds=500))
+            at(patch, NOON + timedelta(hours=hour))
             log.write(release(str(hour)))
     return log
 
@@ -143,6 +143,16 @@ class TestTimes:
         }
 
         assert [one for one in ids(timeline.get(**query)) if len(one) == 1] == list(found)
+
+    def test_p3_what_happened_within_the_last_second_was_later(self, log: Log, monkeypatch: pytest.MonkeyPatch):
+        with monkeypatch.context() as patch:
+            at(patch, NOON + timedelta(milliseconds=800))
+            log.write(release("late"))
+
+        assert ids(log.get(created_before=seconds(NOON), object_id="late")) == []
+        assert ids(log.get(created_before=seconds(NOON) + 1, object_id="late")) == ["late"]
+        assert ids(log.get(created_after=seconds(NOON), object_id="late")) == ["late"]
+        assert ids(log.get(created_after=seconds(NOON) + 1, object_id="late")) == []
 
     def test_with_another_filter(self, timeline: Log):
         assert ids(timeline.get(created_after=seconds(NOON + timedelta(hours=8)), actor_id="someone")) == ["9", "8"]

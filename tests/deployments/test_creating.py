@@ -239,3 +239,16 @@ def test_a_token_opens_only_its_own_side(world: World, device: Device) -> None:
         assert client.get(f"{path}/next").status_code == 401
         assert client.put(f"{path}/{deployment}/status", json={"status": "success"}).status_code == 401
         assert client.post("/api/devices/v2/deployments/device/deployments/next", json={}).status_code == 401
+
+
+def test_p1_an_empty_list_of_devices_is_none(world: World) -> None:
+    device = world.device()
+    world.upload("two")
+    world.api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "g"})
+    body = {"name": "rollout", "artifact_name": "two", "devices": []}
+
+    assert world.api.post(f"{DEPLOYMENTS}/group/g", json=body | {"all_devices": False}).status_code == 201
+    assert world.api.post(DEPLOYMENTS, json=body | {"all_devices": True}).status_code == 201
+    assert world.api.post(DEPLOYMENTS, json=body).status_code == 400
+    for chosen in ({"devices": [device.id]}, {"all_devices": True}):
+        assert world.api.post(f"{DEPLOYMENTS}/group/g", json=body | {"name": "other"} | chosen).status_code == 400

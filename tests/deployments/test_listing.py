@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,16 +156,24 @@ def test_pages_have_bounds(world: World, device: Device, query: dict[str, str], 
         assert answer.json()["error"] == (error if path[:9] != "/devices/" else error.replace("500", "20"))
 
 
-def test_bounds_of_age_are_whole_seconds_and_inclusive(world: World, device: Device) -> None:
-    deployment = world.deploy("two", [device.id])
-    created = int(datetime.fromisoformat(world.show(deployment)["created"]).timestamp())
+@pytest.mark.parametrize("list_of", [DEPLOYMENTS, DEPLOYMENTS.replace("v1", "v2")], ids=["v1", "v2"])
+@pytest.mark.parametrize("milliseconds", [0, 1, 800])
+def test_p3_bounds_of_age_are_moments_and_inclusive(
+    world: World, device: Device, monkeypatch: pytest.MonkeyPatch, list_of: str, milliseconds: int
+) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.deployments.service.creating.clock.now", lambda: moment)
+        world.deploy("two", [device.id])
+    created = int(moment.timestamp())
 
     def found(**query: int) -> bool:
-        return bool(world.api.get(DEPLOYMENTS, params=query).json())
+        return bool(world.api.get(list_of, params=query).json())
 
-    assert found(created_after=created)
-    assert found(created_before=created)
-    assert found(created_after=created, created_before=created)
+    assert found(created_before=created) is (milliseconds == 0)
+    assert found(created_after=created) is True
+    assert found(created_after=created, created_before=created) is (milliseconds == 0)
+    assert found(created_after=created, created_before=created + 1)
     assert not found(created_after=created + 1)
     assert not found(created_before=created - 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -346,3 +347,32 @@ def tick(moment: Clock) -> None:
     from chalicelib.deployments.service import managing as service
 
     service.tick(moment.time)
+
+
+def test_p5_phases_may_be_less_than_a_millisecond_apart(world: World) -> None:
+    world.upload("two")
+    starts = ["2099-01-01T00:00:00.0001Z", "2099-01-01T00:00:00.0002Z", "2099-01-01T00:00:00.001Z"]
+    phases = [{"batch_size": 25, "start_ts": start} for start in starts]
+    body = {"name": "close", "artifact_name": "two", "devices": ["a", "b", "c", "d"], "phases": phases}
+
+    made = world.api.post(DEPLOYMENTS, json=body)
+
+    assert made.status_code == 201, made.text
+    shown = world.show(made.headers["Location"].rsplit("/", 1)[-1])["phases"]
+    whole = "2099-01-01T00:00:00Z"
+    assert [phase["start_ts"] for phase in shown] == [whole, whole, "2099-01-01T00:00:00.001Z"]
+    phases[1]["start_ts"] = starts[0]
+    assert world.api.post(DEPLOYMENTS, json=body | {"name": "equal"}).status_code == 400
+
+
+def test_p5_phases_that_begin_together_open_together(world: World, moment: Clock) -> None:
+    world.upload("two")
+    devices = [world.device() for _ in range(2)]
+    start = datetime.fromisoformat(moment.later(hours=1))
+    phases = [{"batch_size": 50, "start_ts": (start + timedelta(microseconds=each)).isoformat()} for each in (100, 200)]
+    deployment = world.deploy("two", [device.id for device in devices], phases=phases)
+    serves_nothing(devices[0].poll())
+    moment.move(hours=1)
+
+    for device in devices:
+        serves(device.poll(), deployment)

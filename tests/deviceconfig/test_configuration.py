@@ -18,7 +18,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
 
 
 def test_an_accepted_device_has_an_empty_configuration(configured: Configured):
-    assert configured.shown() == {"id": configured.device.id, "configured": {}, "reported": {}}
+    shown = configured.shown()
+    assert TIME.fullmatch(shown.pop("updated_ts"))
+    assert shown == {"id": configured.device.id, "configured": {}, "reported": {}}
     assert configured.own() == {}
 
 
@@ -154,3 +156,13 @@ def test_what_it_costs(configured: Configured, warm):
 
 def test_calls_of_a_device_need_its_token(configured: Configured):
     assert configured.world.http.get("/api/devices" + OWN).status_code == 401
+
+
+def test_p17_a_device_that_was_never_configured_has_a_time_as_well(configured: Configured):
+    known = configured.world.api.get(f"/api/management/v1/inventory/devices/{configured.device.id}").json()
+    created = next(each["value"] for each in known["attributes"] if each["name"] == "created_ts")
+
+    assert configured.shown()["updated_ts"] == created
+
+    assert configured.report({"key": "value"}).status_code == 204
+    assert configured.shown()["updated_ts"] == created

@@ -35,6 +35,7 @@ def test_a_webhook_is_made_and_shown_without_its_secret(api):
             "credentials": {"type": "http", "http": {"url": URL, "secret": "<omitted>"}},
             "description": "Ours",
             "scopes": ["deviceauth", "inventory"],
+            "additional_scopes": [],
         }
     ]
 
@@ -49,6 +50,7 @@ def test_what_is_left_out(api):
         "credentials": {"type": "http", "http": {"url": URL}},
         "description": "",
         "scopes": ["deviceauth"],
+        "additional_scopes": [],
     }
 
 
@@ -267,3 +269,35 @@ def test_n4_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, wo
         ids = [event["id"] for event in answer.json()]
         assert len(ids) == len(set(ids))
         assert ids == [event["id"] for event in hook.events(per_page=100)]
+
+
+@pytest.mark.parametrize(
+    ("given", "menders", "others"),
+    [
+        ({"scopes": ["deviceauth", "deployments"]}, ["deviceauth"], ["deployments"]),
+        ({"scopes": ["deviceauth"], "additional_scopes": ["deployments"]}, ["deviceauth"], ["deployments"]),
+        ({"scopes": [], "additional_scopes": ["deployments"]}, [], ["deployments"]),
+        ({"additional_scopes": ["deployments"]}, [], ["deployments"]),
+        ({"scopes": ["deployments"]}, [], ["deployments"]),
+        ({"scopes": ["inventory", "deviceauth"]}, ["deviceauth", "inventory"], []),
+        ({"scopes": [], "additional_scopes": []}, ["deviceauth"], []),
+        ({}, ["deviceauth"], []),
+    ],
+)
+def test_u2_scopes_that_mender_does_not_know_are_in_a_member_of_their_own(api, given, menders, others):
+    made = api.post(INTEGRATIONS, json=webhook(URL, **given))
+    assert made.status_code == 201, made.text
+
+    (shown,) = listed(api)
+    assert (shown["scopes"], shown["additional_scopes"]) == (menders, others)
+    assert api.delete(made.headers["Location"]).status_code == 204
+    # What is shown can be sent back.
+    again = webhook(URL, scopes=shown["scopes"], additional_scopes=shown["additional_scopes"])
+    assert api.post(INTEGRATIONS, json=again).status_code == 201
+    assert [(each["scopes"], each["additional_scopes"]) for each in listed(api)] == [(menders, others)]
+
+
+def test_u2_an_unknown_scope_is_refused_in_either_member(api):
+    for member in ("scopes", "additional_scopes"):
+        answer = api.post(INTEGRATIONS, json=webhook(URL, **{member: ["everything"]}))
+        assert (answer.status_code, "scopes" in answer.json()["error"]) == (400, True)

@@ -274,6 +274,12 @@ class TestChange:
         assert (answer.status_code, answer.json()["error"]) == (422, "password cannot be modified")
         assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
+    @pytest.mark.parametrize("more", [{}, {"email": "new@example.com"}, {"roles": ["RBAC_ROLE_CI"]}])
+    def test_p16_a_password_of_nobody(self, api, more):
+        update = {"password": "a-quite-new-one"} | more
+
+        assert api.put(f"{USERS}/{uuid.uuid4()}", json=update).status_code == 404
+
     def test_a_taken_or_bad_address(self, api: httpx2.Client, person: Person):
         me = api.get(ME).json()
 

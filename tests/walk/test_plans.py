@@ -86,11 +86,12 @@ def _by_operation(server: LocalServer) -> dict[tuple[str, str], Route]:
 
 
 def _needs(feature: features.Feature, plans: list[str], addons: list[str]) -> bool:
-    """Whether a tenant without one of these plans, or without one of these add-ons, has not got the feature."""
-    lesser = [plan for plan in features.PLANS if plans and plan not in plans]
-    return not any(features.included(feature, plan, features.ADDONS) for plan in lesser) and not (
-        addons and features.included(feature, "enterprise", set(features.ADDONS) - set(addons))
-    )
+    """Whether a tenant with neither one of these plans nor one of these add-ons has not got the feature.
+
+    Where both are named, either brings it, as on Mender's server.
+    """
+    others = [plan for plan in features.PLANS if plan not in plans]
+    return not any(features.included(feature, plan, set(features.ADDONS) - set(addons)) for plan in others)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +151,42 @@ def test_how_configurations_may_be_rolled_out(sign_in: SignIn, http: httpx2.Clie
     answer = world.api.post(f"{place}/deploy", json=more)
 
     assert answer.status_code == (200 if allowed else 403), answer.text
+
+
+@pytest.mark.parametrize("plan", features.PLANS)
+@pytest.mark.parametrize("addon", features.ADDONS)
+def test_p4_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Some", plan=plan, addons=[{"name": addon, "enabled": True}])
+    api = sign_in(tenant)
+    brought = {feature for feature, name in features._BY_ADDON.items() if name == addon}
+    assert brought
+    refused = []
+    for route in walked(server):
+        if route.spec.feature in brought and route.spec.auth is Auth.USER:
+            answer = route.call(api)
+            if answer.status_code == 403:
+                refused.append(f"{route.name}: {answer.text}")
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "addons", "allowed"),
+    [("enterprise", [], True), ("os", ["troubleshoot"], True), ("professional", [], False), ("os", ["monitor"], False)],
+)
+def test_p13_playback_comes_with_the_largest_plan_or_the_add_on(
+    sign_in: SignIn, plan: str, addons: list[str], allowed: bool
+):
+    from chalicelib.tenantadm import service
+
+    tenant = service.create_tenant("Some", plan=plan, addons=[{"name": name, "enabled": True} for name in addons])
+    answer = sign_in(tenant).get("/api/management/v1/deviceconnect/sessions/none/recording")
+
+    assert answer.status_code == (404 if allowed else 403), answer.text
+
+
+def test_p4_monitoring_is_no_matter_of_the_plan():
+    for plan in features.PLANS:
+        assert features.included(features.Feature.MONITORING, plan, {"monitor"})
+        assert not features.included(features.Feature.MONITORING, plan, {"configure", "troubleshoot"})

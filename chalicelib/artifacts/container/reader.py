@@ -100,7 +100,7 @@ class _Reader:
         self._source = Source(stream, limits.size)
         # Six named members and the payloads; each may have an extended header.
         most = 2 * (6 + limits.payloads)
-        self._entries = _Entries(members(self._source, most=most, name_max=limits.name, folders=True))
+        self._entries = _Entries(members(self._source, most=most, name_max=limits.name, folders=True, closed=False))
         self._manifest = Manifest()
         self._expansion = Allowance(limits.expanded, free=limits.expanded_free, ratio=limits.expansion)
 

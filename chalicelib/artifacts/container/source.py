@@ -84,10 +84,15 @@ def read_exactly(stream: Read, size: int) -> bytes:
     Raises:
         ArtifactError: the stream ends before.
     """
+    data = read_up_to(stream, size)
+    if len(data) < size:
+        raise malformed("unexpected end of file")
+    return data
+
+
+def read_up_to(stream: Read, size: int) -> bytes:
+    """The next ``size`` bytes, which the caller has found to be few; less only at the end of the stream."""
     data = stream.read(size) if size else b""
-    while len(data) < size:
-        more = stream.read(size - len(data))
-        if not more:
-            raise malformed("unexpected end of file")
+    while len(data) < size and (more := stream.read(size - len(data))):
         data += more
     return data

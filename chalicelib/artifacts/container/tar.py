@@ -7,8 +7,10 @@ and it does not look at what comes after the end. The part of the format that ar
 be read here by its own rules (POSIX.1-2017, pax, "ustar Interchange Format").
 
 Accepted: regular files, in ustar or GNU headers, with the extended headers that Mender's tool writes for
-names over 100 bytes and sizes over 8 GiB. Refused: everything else, including an archive without its two
-closing blocks and anything but zeros behind them.
+names over 100 bytes and sizes over 8 GiB. Refused: everything else, including anything but zeros behind the two
+closing blocks. The file itself may end without these, after one of them, and without the padding of its last member:
+some writers leave them out, and Mender's tool reads the result. What is lost with the end is found missing by the
+manifest, which lists every member of the file, but not those of the tars inside of it.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.artifacts.container.errors import malformed, quoted
-from chalicelib.artifacts.container.source import Read, chunks, read_exactly
+from chalicelib.artifacts.container.source import Read, chunks, read_exactly, read_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 512
 EMPTY = bytes(BLOCK)
+_ENDS = frozenset({EMPTY, b""})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PAX_MAX = 4096  # bytes of an extended header; the records allowed, at their longest, need 600
 
@@ -63,7 +66,7 @@ class Member:
         return data
 
 
-def members(stream: Read, *, most: int, name_max: int, folders: bool = False) -> Iterator[Member]:
+def members(stream: Read, *, most: int, name_max: int, folders: bool = False, closed: bool = True) -> Iterator[Member]:
     """The files of the tar in ``stream``, which is read to its end.
 
     Args:
@@ -71,13 +74,14 @@ def members(stream: Read, *, most: int, name_max: int, folders: bool = False) ->
         most: headers that it may have, those of folders and extended ones included.
         name_max: characters of a name.
         folders: whether folders are passed over (they hold nothing) or refused.
+        closed: whether the padding of the last member and the closing blocks have to be there.
 
     Raises:
         ArtifactError: on anything the module's text does not accept, and when the stream ends early.
     """
     seen: set[str] = set()
     extension: dict[str, str] = {}
-    for count, block in enumerate(_header_blocks(stream), 1):
+    for count, block in enumerate(_header_blocks(stream, closed=closed), 1):
         if count > most:
             raise malformed(f"more than {most} members in a tar")
         header = _Header.read(block)
@@ -97,20 +101,28 @@ def members(stream: Read, *, most: int, name_max: int, folders: bool = False) ->
         yield member
         for _ in chunks(member):
             pass
-        read_exactly(stream, -header.size % BLOCK)
+        (read_exactly if closed else read_up_to)(stream, -header.size % BLOCK)
     if extension:
         raise malformed("a tar ends after an extended header")
 
 
-def _header_blocks(stream: Read) -> Iterator[bytes]:
+def _header_blocks(stream: Read, *, closed: bool) -> Iterator[bytes]:
     """The blocks that headers begin with; ends behind the archive, after seeing that nothing follows."""
-    while (block := read_exactly(stream, BLOCK)) != EMPTY:
+    while (block := _block(stream, closed=closed)) not in _ENDS:
         yield block
-    if read_exactly(stream, BLOCK) != EMPTY:
+    if _block(stream, closed=closed) not in _ENDS:
         raise malformed("a tar goes on after an empty block")
     for rest in chunks(stream):
         if rest.count(0) != len(rest):
             raise malformed("data after the end of a tar")
+
+
+def _block(stream: Read, *, closed: bool) -> bytes:
+    """The next block; none at the end, which ``closed`` archives have not reached yet."""
+    block = read_up_to(stream, BLOCK)
+    if len(block) < BLOCK and (block or closed):
+        raise malformed("unexpected end of file")
+    return block
 
 
 class _Header(msgspec.Struct, frozen=True):

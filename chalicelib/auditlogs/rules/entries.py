@@ -59,7 +59,10 @@ def hash_of(content: bytes) -> str:
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which entries a list takes: those that match all that is given. Times are in seconds, and inclusive."""
+    """Which entries a list takes: those that match all that is given.
+
+    Times are in seconds since 1970, and inclusive: what was recorded within the second ``created_before`` is not taken.
+    """
 
     actor_id: str | None = None
     actor_type: str | None = None
@@ -74,7 +77,7 @@ class Wanted(msgspec.Struct, frozen=True):
     def times(self) -> tuple[int | None, int | None]:
         """First and last millisecond that are taken."""
         after, before = self.created_after, self.created_before
-        return None if after is None else after * 1000, None if before is None else before * 1000 + 999
+        return None if after is None else after * 1000, None if before is None else before * 1000
 
     @property
     def nothing(self) -> bool:

@@ -49,6 +49,7 @@ def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Ph
     """
     _check_number(len(given))
     batches: list[_Batch] = []
+    before: datetime | None = None
     for index, phase in enumerate(given):
         is_last = index == len(given) - 1
         if phase.start_ts is None and index > 0:
@@ -56,9 +57,11 @@ def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Ph
         if phase.batch_size is None and phase.batch_size_devices is None and not is_last:
             raise _refused(f"phase {index + 1} has no batch_size: only the last phase may go without")
         start = now if phase.start_ts is None else _utc(phase.start_ts)
-        if batches and start <= batches[-1].start:
+        if before is not None and start <= before:
             raise _refused(f"phase {index + 1} must start after phase {index}")
-        batches.append(_Batch(phase.batch_size, phase.batch_size_devices, start))
+        before = start
+        # Times are stored to the millisecond: phases that are closer than that open together.
+        batches.append(_Batch(phase.batch_size, phase.batch_size_devices, _milliseconds(start)))
     return _sized(batches, targeted)
 
 
@@ -76,7 +79,7 @@ def of_uniform(given: UniformPhases, targeted: int, now: datetime) -> tuple[Phas
     _check_number(number)
     first = now if given.start_ts is None else _utc(given.start_ts)
     try:
-        starts = [first + index * given.time_interval for index in range(number)]
+        starts = [_milliseconds(first + index * given.time_interval) for index in range(number)]
     except OverflowError:
         raise _refused("the last phase would start after the end of time") from None
     sizes = [(given.batch_size, given.batch_size_devices)] * (number - 1) + [(None, None)]
@@ -96,7 +99,11 @@ def _utc(time: datetime) -> datetime:
     utc = times.in_utc(time)
     if utc.year < _FIRST_YEAR:
         raise _refused("start_ts is out of range")
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    return utc
+
+
+def _milliseconds(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _sized(batches: list[_Batch], targeted: int) -> tuple[Phase, ...]:

@@ -69,7 +69,7 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
         Forbidden: as :func:`create`.
         Unprocessable: as :func:`create`.
     """
-    if wanted.all_devices or wanted.devices is not None:
+    if wanted.all_devices or wanted.devices:
         raise BadRequest("Validating request body: Invalid deployments definition: the group chooses the devices")
     require_reach(tenant, scopes, wanted.artifact_name, group=group)
     members = list(membership.group_members(tenant, group, status=ACCEPTED))

@@ -128,11 +128,10 @@ def _matches(item: DeploymentItem, wanted: Wanted, words: frozenset[str]) -> boo
         text = f"{item.name} {item.artifact_name}".lower()
         if not any(word in text for word in words):
             return False
-    # The bounds are whole seconds, and inclusive.
-    created = item.created.replace(microsecond=0)
-    if wanted.created_after and created < wanted.created_after:
+    # Both bounds are inclusive moments: what was made within the second `created_before` was made after it.
+    if wanted.created_after and item.created < wanted.created_after:
         return False
-    return not (wanted.created_before and created > wanted.created_before)
+    return not (wanted.created_before and item.created > wanted.created_before)
 
 
 def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) -> frozenset[str]:

@@ -21,6 +21,8 @@ class Scope(StrEnum):
     INVENTORY = "inventory"
 
 
+MENDERS: Final = frozenset({Scope.DEVICEAUTH, Scope.INVENTORY})
+"""The scopes that Mender has too."""
 DEFAULT_SCOPES: Final = (Scope.DEVICEAUTH,)
 """Of an integration that names none, as in Mender."""
 

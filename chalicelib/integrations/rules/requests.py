@@ -32,14 +32,17 @@ def check_new(wanted: NewIntegration) -> None:
         )
     if len(wanted.description) > limits.INTEGRATION_DESCRIPTION:
         raise BadRequest(f"description: the length must be no more than {limits.INTEGRATION_DESCRIPTION}")
-    unknown = set(wanted.scopes or ()) - set(Scope)
-    if unknown:
+    if _named(wanted) - set(Scope):
         raise BadRequest(f"scopes: must be of: {', '.join(sorted(Scope))}")
 
 
+def _named(wanted: NewIntegration) -> set[str]:
+    return {*(wanted.scopes or ()), *(wanted.additional_scopes or ())}
+
+
 def scopes(wanted: NewIntegration) -> list[str]:
-    """The scopes of a new integration, sorted."""
-    return sorted(set(wanted.scopes or DEFAULT_SCOPES))
+    """The scopes of a new integration, sorted; in the request, they may be in either of its members."""
+    return sorted(_named(wanted) or DEFAULT_SCOPES)
 
 
 def http(credentials: Credentials, *, keeps_secret: bool = False) -> Http:

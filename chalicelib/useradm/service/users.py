@@ -171,12 +171,14 @@ def update_user(
         Forbidden: somebody has rights, or is to have, that ``by`` has not.
         NotFound: the tenant has no such user.
         TooManyRequests: enough wrong ``current_password`` were tried.
-        Unprocessable: the address is taken, the password breaks a rule, ``current_password`` is not it, or there
-            is no such role.
+        Unprocessable: the address is taken, the password is somebody else's or breaks a rule, ``current_password`` is
+            not it, or there is no such role.
     """
     for _ in range(RACES):
         user = get_user(tenant, user_id)
         if not change.own:
+            if change.password is not None:
+                raise Unprocessable("password cannot be modified")
             access.require_cover(user, by)
         if change.password is not None:
             rules.check_password(change.password, change.email or user.email)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
+import subprocess
 import tarfile
 
 import pytest
@@ -29,16 +31,55 @@ def survives(data: bytes) -> None:
 @pytest.mark.parametrize("version", [2, 3])
 def test_cut_at_every_block(version, compression):
     data = example(version, compression, signed=True).build()
-    for end in range(0, len(data), 512):
+    for end in range(0, end_of_content(data), 512):
         with pytest.raises(ArtifactError):
             parse_bytes(data[:end])
 
 
 def test_cut_anywhere():
     data = example(3, "gzip", signed=True).build()
-    for end in range(0, len(data), 5):
+    for end in range(0, end_of_content(data), 5):
         with pytest.raises(ArtifactError):
             parse_bytes(data[:end])
+
+
+def end_of_content(data: bytes) -> int:
+    """Where the last member's content ends: behind it are padding and closing blocks."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        last = archive.getmembers()[-1]
+    return last.offset_data + last.size
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_p2_what_is_behind_the_content_may_be_missing(version, tmp_path):
+    """As ``mender-artifact read`` has it, where it is installed: that is asked of every one of these files."""
+    data = example(version, "gzip").build()
+    whole, content = parse_bytes(data), end_of_content(data)
+    padded = content + -content % 512
+    endings = {
+        "no padding": (data[:content], True),
+        "half of the padding": (data[: content + 1], True),
+        "no closing block": (data[:padded], True),
+        "one closing block": (data[: padded + 512], True),
+        "two closing blocks": (data[: padded + 1024], True),
+        "twenty closing blocks": (data[:padded] + bytes(20 * 512), True),
+        "half of a closing block": (data[: padded + 100], False),
+        "something else": (data[:padded] + b"x" * 512, False),
+        "no last byte": (data[: content - 1], False),
+    }
+    assert padded > content + 1
+    tool = shutil.which("mender-artifact")
+    for ending, (file, good) in endings.items():
+        if good:
+            assert parse_bytes(file).payloads == whole.payloads, ending
+        else:
+            with pytest.raises(ArtifactError):
+                parse_bytes(file)
+        path = tmp_path / f"{ending}.mender"
+        path.write_bytes(file)
+        if tool is not None and version == 3:
+            read = subprocess.run([tool, "read", path], capture_output=True, check=False)
+            assert (read.returncode == 0) is good, (ending, read.stderr)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

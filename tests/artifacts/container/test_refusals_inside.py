@@ -277,8 +277,10 @@ def test_a_root_file_system_is_one_file():
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_ends_of_tars(where, compression):
     for end, text in (
-        (b"", "unexpected end of"),
-        (bytes(512), "unexpected end of"),
+        # The file itself may end early: nothing is lost then that its manifest does not miss.
+        (b"", None if where == "file" else "unexpected end of"),
+        (bytes(512), None if where == "file" else "unexpected end of"),
+        (bytes(100), "unexpected end of"),
         (bytes(512) + b"x" * 512, "goes on after an empty block"),
         (bytes(1024) + b"x", "data after the end"),
         (bytes(4096) + b"x" * 512, "data after the end"),
