@@ -18,6 +18,7 @@ PER_PAGE_DEFAULT = 20  # Mender
 PER_PAGE_MAX = 500  # Mender
 QUERY_VALUES = 500  # own: values of one repeated query parameter; a URL of UUIDs holds fewer
 JSON_DEPTH = 64  # own: deeper documents are refused before they are walked
+ETAGS = 50  # own: entity tags of one If-Match
 REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copied into every log line
 
 # Calls to servers that a tenant names
@@ -194,6 +195,7 @@ CONNECT_TEXT = 128 * KIB  # AWS: a websocket message
 RECORDING = 8 * MIB  # Mender: of one session
 RECORDING_LIFE = 2_592_000  # Mender: seconds that a recording is kept (30 days)
 FILE_UPLOAD = 1 * GIB  # Mender: a file to a device
+FILE_PATH = 4096  # own: bytes of a path on a device, as many as Linux takes
 FILE_STEP = 60  # Mender: seconds that a device may take for one step of a file transfer
 # Roles and permission sets
 ROLES = 100  # own: of a tenant, beside the built-in ones; all are read together

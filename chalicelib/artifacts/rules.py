@@ -116,7 +116,7 @@ _ARGS: Final = GenerateArguments(filename="file", dest_dir="/")
 
 
 def read_generate(fields: Mapping[str, str]) -> SingleFile:
-    """What a form asks to have generated, by the names of its fields.
+    """What a form asks to have generated, by the names of its fields. How a file may be called, the container says.
 
     Raises:
         BadRequest: a value is missing or breaks its rule.
@@ -127,6 +127,8 @@ def read_generate(fields: Mapping[str, str]) -> SingleFile:
     types = tuple(filter(None, (each.strip() for each in fields.get("device_types_compatible", "").split(","))))
     if not types:
         raise BadRequest("device_types_compatible: cannot be blank")
+    if any(len(each) > limits.ARTIFACT_NAME for each in types):
+        raise BadRequest(f"device_types_compatible: a device type has at most {limits.ARTIFACT_NAME} characters")
     if len(types) > limits.ARTIFACT_VALUES:
         raise BadRequest(f"device_types_compatible: too many device types (max: {limits.ARTIFACT_VALUES})")
     if fields.get("type") != "single_file":
@@ -136,10 +138,8 @@ def read_generate(fields: Mapping[str, str]) -> SingleFile:
         args = _ARGS if msgspec.json.decode(given) == {} else msgspec.json.decode(given, type=GenerateArguments)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"args: {error}") from error
-    # A name of a member of the archive: not a path, and nothing that a line of the manifest could not hold.
-    plain = args.filename.isascii() and args.filename.isprintable()
-    if not plain or not args.filename or "/" in args.filename or args.filename in {".", ".."} | _PAYLOAD_FILES:
-        raise BadRequest("args: filename must be a plain file name")
+    if args.filename in _PAYLOAD_FILES:
+        raise BadRequest(f"args: filename must not be one of {', '.join(sorted(_PAYLOAD_FILES))}")
     if not args.dest_dir.startswith("/") or not args.dest_dir.isprintable():
         raise BadRequest("args: dest_dir must be an absolute path")
     return SingleFile(

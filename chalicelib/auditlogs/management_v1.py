@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
-from chalicelib import limits
+from chalicelib import limits, text
 from chalicelib.auditlogs.rules.entries import Wanted
 from chalicelib.auditlogs.service import reading
 from chalicelib.errors import BadRequest
@@ -53,7 +53,7 @@ def list_logs(request: Request) -> Reply:
 def export_logs(request: Request) -> Reply:
     """The log as a CSV file. ``X-Truncated`` says that only its first entries fit into the answer."""
     query = request.query
-    text, complete = reading.exported(
+    table, complete = reading.exported(
         request.tenant,
         _wanted(query),
         _number(query, "limit"),
@@ -61,10 +61,10 @@ def export_logs(request: Request) -> Reply:
         separator=query.get("format_separator") or ".",
         ignored=query.all("ignore"),
     )
-    headers: dict[str, str | list[str]] = {"Content-Disposition": 'attachment; filename="auditlogs.csv"'}
+    headers: dict[str, str | list[str]] = {"Content-Disposition": text.attachment("auditlogs.csv")}
     if not complete:
         headers["X-Truncated"] = "true"
-    return Reply(200, text, headers, content_type="text/csv")
+    return Reply(200, table, headers, content_type="text/csv")
 
 
 def _wanted(query: Query) -> Wanted:
@@ -81,9 +81,9 @@ def _wanted(query: Query) -> Wanted:
 
 
 def _number(query: Query, name: str) -> int | None:
-    text = query.get(name)
-    if not text:
+    said = query.get(name)
+    if not said:
         return None
-    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
-        raise BadRequest(f'invalid {name} query: "{text[:32]}"')
-    return int(text)
+    if not (said.isascii() and said.isdigit()) or len(said) > _DIGITS:
+        raise BadRequest(f'invalid {name} query: "{said[:32]}"')
+    return int(said)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
-from chalicelib import clock, settings
+from chalicelib import clock, settings, text
 from chalicelib.aws import client, s3
 from chalicelib.aws.parameters import Parameter
 
@@ -65,7 +65,7 @@ def download(
     """
     query = {"versionId": version} if version else {}
     if filename:
-        query["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        query["response-content-disposition"] = text.attachment(filename)
     if content_type:
         query["response-content-type"] = content_type
     if cached and settings.current().downloads_url:

@@ -121,6 +121,8 @@ class SessionItem(ConnectItem):
     email = UnicodeAttribute()
     connection = UnicodeAttribute()
     """The user's."""
+    peer = UnicodeAttribute(null=True)
+    """The device's connection, if the session does not outlive it."""
     endpoint = UnicodeAttribute()
     started = TimeAttribute()
     ended = TimeAttribute(null=True)
@@ -223,13 +225,17 @@ def settle(state: StateItem) -> None:
     state.update_if(due.never(), StateItem.due_sk == state.due_sk)
 
 
-def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime) -> None:
-    """Add a user's websocket and its session to their transaction."""
+def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime, *, outlives: bool) -> None:
+    """Add a user's websocket and its session to their transaction.
+
+    ``outlives``: whether the session goes on when the device comes back by another connection.
+    """
     item.tenant, item.expires_at = tenant, now + timedelta(seconds=2 * limits.CONNECT_LIFE)
     tx.put(item, label="connection")
     session = session_ref(tenant, item.session)
     session.device, session.user, session.email, session.started = item.device, item.user, item.email, now
     session.connection, session.endpoint = item.connection, item.endpoint
+    session.peer = None if outlives else item.peer
     session.device_pk, session.device_sk = keys.partition(tenant, "D", item.device), item.session
     session.expires_at = now + timedelta(seconds=limits.RECORDING_LIFE)
     tx.put(session, label="session")

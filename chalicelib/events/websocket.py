@@ -14,6 +14,7 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 from chalicelib.errors import DomainError
 from chalicelib.http import content
 from chalicelib.http.identity import Auth, authenticate
+from chalicelib.http.request import standard_headers
 from chalicelib.observability import count_refusal, observed
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ def _connect(event: WebsocketEvent) -> Response:
         if device_id:
             service.require_reach(identity.tenant, identity.rights, device_id)
             user = service.Caller(identity.subject, identity.email, identity.home, identity.token_id)
-            service.connect_user(identity.tenant, user, device_id, event.connection_id, endpoint(event))
+            outlives = query.get("purpose") != "file"
+            service.connect_user(
+                identity.tenant, user, device_id, event.connection_id, endpoint(event), outlives=outlives
+            )
         else:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
         count_refusal(error)
-        answer = Response("", {**error.headers}, error.status)
+        answer = Response("", {**standard_headers(_request_id(event)), **error.headers}, error.status)
         # A device acts upon the status alone, and its client may fail on a body (`endpoint.EndpointSpec.explains`).
         if device_id:
             answer.body = content.encode({"error": error.text, "request_id": _request_id(event)})

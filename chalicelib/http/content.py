@@ -2,8 +2,9 @@
 
 Reading follows the rules that Mender's clients rely on (published behaviour of its Go decoder): unknown members
 are ignored, member names match in any case, a member that is null is absent, null for a whole body or for an entry of a
-list is an empty one, what is no Unicode becomes U+FFFD, bytes after the first value are ignored, an empty body is
-``EOF``. The common case is one strict pass straight into the shape; only what that refuses is looked at again.
+list is an object without members, or a list without entries, what is no Unicode becomes U+FFFD, bytes after the first
+value are ignored, an empty body is ``EOF``. The common case is one strict pass straight into the shape; only what that
+refuses is looked at again.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _option(document: Any, info: msgspec.inspect.UnionType) -> msgspec.inspect.T
 
 def _empty(info: msgspec.inspect.Type) -> Any:
     """What null stands for, where a body or an entry of a list shall be of that type."""
-    if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DictType):
+    if isinstance(info, msgspec.inspect.StructType):
         return {}
     return [] if isinstance(info, msgspec.inspect.ListType) else None
 

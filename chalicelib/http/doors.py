@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus
 
 from chalicelib.http import content
 from chalicelib.http.paths import below, plain
-from chalicelib.http.request import request_id
+from chalicelib.http.request import request_id, standard_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
         return _refusal(call, 404, "not found")
     allowed = sorted({*found.views, "OPTIONS"})
     if verb == "OPTIONS" and verb not in found.views:
-        return _result(200, "", {"Allow": allowed})
+        return _result(_named(call), 200, "", {"Allow": allowed})
     served = "GET" if verb == "HEAD" and verb not in found.views else verb
     if served not in found.views:
         return _refusal(call, 405, "method not allowed", {"Allow": allowed})
@@ -149,12 +149,15 @@ def _for_balancer(result: Event, *, several: bool) -> Event:
 
 
 def _refusal(call: Event, status: int, text: str, headers: Mapping[str, list[str]] | None = None) -> Event:
-    given = {name.lower(): value for name, value in (call.get("headers") or {}).items()}
-    named = request_id(given)
+    named = _named(call)
     body = content.encode({"error": text, "request_id": named})
-    always = {"Content-Type": ["application/json"], "X-MEN-RequestID": [named]}
-    return _result(status, body, {**always, **(headers or {})})
+    return _result(named, status, body, {"Content-Type": ["application/json"], **(headers or {})})
 
 
-def _result(status: int, body: str, headers: Mapping[str, list[str]]) -> Event:
-    return {"statusCode": status, "headers": {}, "multiValueHeaders": dict(headers), "body": body}
+def _named(call: Event) -> str:
+    return request_id({name.lower(): value for name, value in (call.get("headers") or {}).items()})
+
+
+def _result(named: str, status: int, body: str, headers: Mapping[str, list[str]]) -> Event:
+    always = {name: [value] for name, value in standard_headers(named).items()}
+    return {"statusCode": status, "headers": {}, "multiValueHeaders": {**always, **headers}, "body": body}

@@ -33,7 +33,7 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content, signin
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import Query, Reply, Request, request_id
+from chalicelib.http.request import Query, Reply, Request, request_id, standard_headers
 from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
@@ -329,7 +329,7 @@ def _refusal(error: DomainError, request: Request) -> Reply:
 
 
 def _response(reply: Reply, request: Request) -> Response:
-    headers: dict[str, str | list[str]] = {"X-MEN-RequestID": request.request_id, **reply.headers}
+    headers: dict[str, str | list[str]] = {**standard_headers(request.request_id), **reply.headers}
     body = reply.body
     if body is None:
         body = ""
@@ -343,7 +343,6 @@ def _response(reply: Reply, request: Request) -> Response:
             return _response(_refusal(BadRequest(text), request), request)
     if request.is_identified or request.headers.get("authorization") or reply.content_type == "application/jwt":
         headers.setdefault("Cache-Control", "no-store")
-    headers["X-Content-Type-Options"] = "nosniff"
     return Response(body=body, status_code=reply.status, headers=headers)
 
 

@@ -99,7 +99,8 @@ def _read(stream: BinaryIO) -> Callable[[int], bytes]:
 def _events(read: Callable[[int], bytes], boundary: str) -> Events:
     from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 
-    parser = PushMultipartParser(boundary, max_segment_count=_PARTS)
+    # In Latin-1 every byte is a character. Names of fields are ASCII; what a file is called means nothing.
+    parser = PushMultipartParser(boundary, max_segment_count=_PARTS, header_charset="latin-1")
     try:
         yield from parser.parse_blocking(read, _CHUNK)
     except ParserLimitReached as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from chalicelib import text
 from chalicelib.http.request import Reply
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def reply(request: Request, data: bytes, *, content_type: str, filename: str) ->
     headers: dict[str, str | list[str]] = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="{filename}"',
+        "Content-Disposition": text.attachment(filename),
         # Compressed by API Gateway, it would come without its length, and devices take nothing of unknown size.
         "Content-Encoding": "identity",
     }

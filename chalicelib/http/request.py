@@ -18,11 +18,23 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+"""For answers that belong to no request of the API, such as objects of the bucket."""
+
+
 def request_id(headers: Mapping[str, str]) -> str:
     """How a request is called: as its client says, if that can be a name, or by a new one."""
     given = headers.get("x-men-requestid", "")
     acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable()
     return given if acceptable else str(uuid.uuid4())
+
+
+def standard_headers(request_id: str) -> dict[str, str]:
+    """What every answer has, by whichever door and whoever gives it.
+
+    With ``nosniff``, a browser takes an answer for what its ``Content-Type`` says, never for a page with a script.
+    """
+    return {"X-MEN-RequestID": request_id, **NO_SNIFFING}
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -71,8 +71,8 @@ def clear_device(request: Request, id: str) -> Reply:
 )
 def replace_tags(request: Request, id: str) -> Reply:
     """Set all tags of a device; ``If-Match`` insists on a version."""
-    version = etag.if_match(request.headers.get("if-match"))
-    service.tag(request.tenant, id, request.body, replace=True, version=version)
+    versions = etag.if_match(request.headers.get("if-match"))
+    service.tag(request.tenant, id, request.body, replace=True, versions=versions)
     return Reply(200)
 
 
@@ -86,8 +86,8 @@ def replace_tags(request: Request, id: str) -> Reply:
 )
 def change_tags(request: Request, id: str) -> Reply:
     """Set some tags of a device; ``If-Match`` insists on a version."""
-    version = etag.if_match(request.headers.get("if-match"))
-    service.tag(request.tenant, id, request.body, replace=False, version=version)
+    versions = etag.if_match(request.headers.get("if-match"))
+    service.tag(request.tenant, id, request.body, replace=False, versions=versions)
     return Reply(200)
 
 

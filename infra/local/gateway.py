@@ -28,7 +28,10 @@ from infra.local.uploads import Uploads
 from infra.local.websocket_api import PATH as TEXT_PATH
 from infra.local.websocket_api import SUBPROTOCOL as TEXT
 from infra.local.websocket_api import WebsocketApi
+from infra.relay import sockets
+from infra.relay.answers import protected
 from infra.relay.app import Relay
+from infra.relay.upstream import Refused
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -96,6 +99,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI asks."""
+        send = protected(send)
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
@@ -232,4 +236,4 @@ class Gateway:
 
 async def _no_websocket(receive: Receive, send: Send) -> None:
     await receive()
-    await send({"type": "websocket.close", "code": 1000})  # before it was accepted: the client sees 403
+    await sockets.refuse(send, Refused(403, b""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import limits
+from chalicelib.http.request import NO_SNIFFING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+def protected(send: Send) -> Send:
+    """``send`` for an ASGI app, with ``request.NO_SNIFFING`` in every answer.
+
+    That includes refused websockets, and objects of the bucket that are passed on.
+    """
+
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+            others = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in _ALWAYS]
+            message = message | {"headers": [*others, *_ALWAYS.items()]}
+        await send(message)
+
+    return sending
+
+
+_ALWAYS = {name.lower().encode(): value.encode() for name, value in NO_SNIFFING.items()}
 _LATER = frozenset({429, 503})
 
 
@@ -44,7 +61,6 @@ class Answers:
         always = {
             "x-men-requestid": self.request_id,
             "cache-control": "no-store",
-            "x-content-type-options": "nosniff",
         }
         pairs = [(key.encode(), value.encode("latin-1")) for key, value in (headers | always).items() if value]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})

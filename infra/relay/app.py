@@ -64,7 +64,7 @@ class Relay:
             await serve(scope, receive, send, self._api)
             return
         found = _DEVICE_PATH.fullmatch(path)
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        query = parse_qs(scope["query_string"].decode("latin-1"), errors="surrogateescape")
         if found is None:
             await self._socket(scope, receive, send, query)
             return

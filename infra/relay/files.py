@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import limits
+from chalicelib import limits, text
 from chalicelib.deviceconnect.rules import envelope, transfer
 from chalicelib.deviceconnect.rules.dialect import GapError
 from chalicelib.deviceconnect.rules.envelope import MalformedError, Message
@@ -55,8 +55,8 @@ class Session:
         while not self._due:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    text = await self._socket.receive()
-                self._due = [envelope.decode(data) for data in self._incoming.messages(text)]
+                    frame = await self._socket.receive()
+                self._due = [envelope.decode(data) for data in self._incoming.messages(frame)]
             except TimeoutError:
                 raise TransferError(408, "timeout waiting for the device") from None
             except Closed:
@@ -112,9 +112,7 @@ async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, 
             await answers.body(step.data, more=True)
 
     async def steps() -> Steps:
-        if not path.startswith("/"):
-            raise TransferError(400, "path: must be an absolute path")
-        return transfer.download(path, head=head)
+        return transfer.download(_checked(path), head=head)
 
     try:
         await _with_session(scope, upstream, device, steps, outcome)
@@ -175,8 +173,8 @@ async def _with_session(
         socket = await upstream.open(credentials(scope), query, address(scope))
     except Refused as refused:
         disconnected = refused.status == 404
-        text = "device disconnected" if disconnected else _text(refused.body)
-        raise TransferError(409 if disconnected else refused.status, text) from refused
+        why = "device disconnected" if disconnected else _text(refused.body)
+        raise TransferError(409 if disconnected else refused.status, why) from refused
     try:
         # Whoever may not do this learns that first, before anything else is judged.
         await run(await steps(), Session(socket), outcome=outcome)
@@ -192,16 +190,13 @@ def _text(body: bytes) -> str:
 
 
 def _wanted(fields: dict[str, str]) -> dict[str, Any]:
-    path = fields.get("path", "")
-    if not path.startswith("/"):
-        raise TransferError(400, "path: must be an absolute path")
-    wanted: dict[str, Any] = {"path": path}
+    wanted: dict[str, Any] = {"path": _checked(fields.get("path", ""))}
     for name, base in (("uid", 10), ("gid", 10), ("mode", 8)):
-        text = fields.get(name)
-        if not text:
+        said = fields.get(name)
+        if not said:
             continue
         try:
-            wanted[name] = int(text, base)
+            wanted[name] = int(said, base)
         except ValueError:
             raise TransferError(400, f"{name}: must be a number") from None
         if not 0 <= wanted[name] < 2**32:
@@ -209,12 +204,26 @@ def _wanted(fields: dict[str, str]) -> dict[str, Any]:
     return wanted
 
 
+def _checked(path: str) -> str:
+    """A path on a device.
+
+    Bytes that are no UTF-8 come as halves of surrogate pairs. They are refused: the envelope holds text, and with
+    anything else in their place, another file would be read or written.
+    """
+    if not path.startswith("/"):
+        raise TransferError(400, "path: must be an absolute path")
+    if text.without_surrogates(path) != path or "\0" in path:
+        raise TransferError(400, "path: must be UTF-8 without NUL; a file with another name can't be transferred")
+    if len(path.encode()) > limits.FILE_PATH:
+        raise TransferError(400, f"path: too long (max: {limits.FILE_PATH} bytes)")
+    return path
+
+
 def _headers(info: FileInfo) -> dict[str, str]:
-    name = info.path.rsplit("/", 1)[-1].encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
     return {
         "content-type": "application/octet-stream",
-        "content-disposition": f'attachment; filename="{name}"',
-        "x-men-file-path": "".join(char if " " <= char < "\x7f" else "?" for char in info.path),
+        "content-disposition": text.attachment(info.path.rsplit("/", 1)[-1]),
+        "x-men-file-path": text.header(info.path) or "",
         "x-men-file-uid": _plain(info.uid),
         "x-men-file-gid": _plain(info.gid),
         "x-men-file-mode": f"{info.mode:o}" if info.mode is not None else "",

@@ -26,7 +26,10 @@ class FormError(Exception):
 
 @dataclass(slots=True)
 class Form:
-    """``fields`` that came before the file, and the file in pieces, to be read once."""
+    """``fields`` that came before the file, and the file in pieces, to be read once.
+
+    Bytes of a field that are no UTF-8 are halves of surrogate pairs (PEP 383).
+    """
 
     fields: dict[str, str]
     file: AsyncIterator[bytes]
@@ -61,7 +64,9 @@ async def read_form(
             start.extend(message.get("body", b""))
         return message
 
-    events = _events(remembered, PushMultipartParser(boundary, max_segment_count=_PARTS), most)
+    events = _events(
+        remembered, PushMultipartParser(boundary, max_segment_count=_PARTS, header_charset="latin-1"), most
+    )
     found: dict[str, str] = {}
     parts = 0
     room = limits.UPLOAD_FIELDS
@@ -69,7 +74,7 @@ async def read_form(
     async for event in events:
         if event is None:
             if name in fields:
-                found[name] = value.decode(errors="replace")
+                found[name] = value.decode(errors="surrogateescape")
         elif isinstance(event, bytes | bytearray):
             room -= len(event)
             if room < 0:

@@ -8,6 +8,10 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from infra.relay.answers import protected
+from infra.relay.sockets import refuse
+from infra.relay.upstream import Refused
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -39,7 +43,9 @@ class Service:
         """Serve one request or websocket."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-        elif not self._relay.serves(scope):
+            return
+        send = protected(send)
+        if not self._relay.serves(scope):
             await self._other(scope, receive, send)
         else:
             task = asyncio.current_task()
@@ -75,7 +81,7 @@ class Service:
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await refuse(send, Refused(403, b""))
             return
         status, body = 404, json.dumps({"error": "not found"})
         if scope["path"] == HEALTH:

@@ -279,7 +279,9 @@ def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(shelf: Shelf) -> Non
     answer = httpx2.get(link["uri"])
     assert answer.content == data
     assert answer.headers["Content-Type"] == "application/vnd.mender-artifact"
-    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.mender"
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=\"gr__e 1.mender\"; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.mender"
+    )
     part = httpx2.get(link["uri"], headers={"Range": "bytes=100-"})
     assert (part.status_code, part.content) == (206, data[100:])
     assert httpx2.get(link["uri"], headers={"Range": f"bytes={len(data)}-"}).status_code == 416

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib import limits
 from tests.artifacts.shelf import ARTIFACTS, V1, Shelf
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def test_twice_is_refused(shelf: Shelf):
         {"args": ARGS | {"filename": "permissions"}},
         {"args": ARGS | {"filename": "a\nb"}},
         {"args": ARGS | {"filename": "é"}},
+        {"args": ARGS | {"filename": ".."}},
+        pytest.param({"device_types_compatible": "x" * (limits.ARTIFACT_NAME + 1)}, id="b9-device-type"),
         {"args": ARGS | {"dest_dir": "etc"}},
         {"args": ARGS | {"dest_dir": "/etc\n/other"}},
     ],
@@ -132,6 +135,25 @@ def test_twice_is_refused(shelf: Shelf):
 def test_what_cannot_be_made(shelf: Shelf, fields: dict[str, Any]):
     assert generate(shelf, **fields).status_code == 400
     assert shelf.objects() == set()
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "a~", "a+b", "(1)", "motd\u0000"])
+def test_b9_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(shelf: Shelf, name: str):
+    answer = generate(shelf, args=ARGS | {"filename": name})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "args: filename may only have letters, digits, '_', '-', '.' and ','"
+    assert shelf.objects() == set()
+
+
+def test_b5_the_name_of_an_uploaded_file_means_nothing(shelf: Shelf):
+    data = file_of(shelf, made(shelf, generate(shelf)))
+    assert shelf.api.delete(f"{ARTIFACTS}/{shelf.get(ARTIFACTS)[0]['id']}").status_code == 204
+    for name in (b"firmw\xe4re.mender", "größe".encode(), b"\xff\xfe", b"a\tb", b"x" * 2000):
+        head = b'--b\r\nContent-Disposition: form-data; name="artifact"; filename="' + name + b'"\r\n\r\n'
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = shelf.api.post(ARTIFACTS, content=head + data + b"\r\n--b--\r\n", headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert shelf.api.delete(f"{ARTIFACTS}/{answer.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
 
 
 def test_no_file(shelf: Shelf):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import boto3
 import botocore.config
 import pytest
 import time_machine
 
+from chalicelib import text
 from tests.artifacts.shelf import bucket_name
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_download_links_are_boto3s(name: str) -> None:
 
     ours = links.download(key, "version-1", life=900, filename=f"{name}.mender", content_type=TYPE)
 
-    disposition = f"attachment; filename*=UTF-8''{quote(name + '.mender', safe='')}"
+    disposition = text.attachment(f"{name}.mender")
     assert ours.uri == theirs(
         "get_object",
         900,

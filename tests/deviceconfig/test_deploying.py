@@ -239,3 +239,13 @@ def test_it_dies_at_any_call_and_is_asked_again(configured: Configured, tenant):
             assert device.report(waiting, "success").status_code == 204
         serves_nothing(device.poll())
     assert deaths >= 6
+
+
+@pytest.mark.parametrize("kind", [".", "..", "%", "%2E", "%.", "a/b", "é ü"])
+def test_a_link_for_a_device_of_any_type(configured: Configured, kind: str):
+    configured.set({"a": "b"})
+    deployment = configured.deploy()
+    artifact = serves(configured.device.poll(device_type=kind), deployment)
+    answer = fetch(configured.world, artifact["source"]["uri"])
+    assert answer.status_code == 200, answer.text
+    assert parse_bytes(answer.content).depends == {"device_type": (kind,)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from chalicelib import limits
@@ -76,3 +78,28 @@ def test_twenty_tags_and_no_more(api, device):
     answer = api.patch(url, json=tags(more=1))
     assert answer.status_code == 400
     assert answer.json()["error"] == "the number of attributes in the scope is above the limit"
+
+
+def test_if_match_takes_every_form_of_rfc_9110(api, device):
+    url = path(device.id, "/tags")
+    assert api.put(url, json=tags(a="0")).status_code == 200
+    forms = ["{}", '"{}"', 'W/"{}"', '"other", "{}"', '"other",W/"{}" , "third"', "other, {}", "*", '"a,b", {}']
+    for number, form in enumerate(forms):
+        current = api.get(path(device.id)).headers["etag"]
+        answer = api.put(url, json=tags(a=str(number)), headers={"If-Match": form.format(current)})
+        assert answer.status_code == 200, form
+    for form in ('"other"', '"other", W/"third"', "other", '"{}x"', '"{}'):
+        current = api.get(path(device.id)).headers["etag"]
+        answer = api.put(url, json=tags(a="x"), headers={"If-Match": form.format(current)})
+        assert answer.status_code == 412, form
+    many = ", ".join(f'"{each}"' for each in range(51))
+    assert api.put(url, json=tags(a="x"), headers={"If-Match": many}).status_code == 400
+
+
+def test_a_dozen_writers_at_one_device_all_get_through(api, device):
+    def write(number: int) -> int:
+        return api.patch(path(device.id, "/tags"), json=tags(**{f"t{number % limits.TAGS}": number})).status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        assert set(threads.map(write, range(limits.TAGS))) == {200}
+    assert len(values(api, device.id, "tags")) == limits.TAGS

@@ -26,6 +26,13 @@ _HEADER = re.compile(r"header\.tar" + _SUFFIX)
 _HEADER_AUGMENT = re.compile(r"header-augment\.tar" + _SUFFIX)
 _DATA = re.compile(r"data/(\d{4})\.tar" + _SUFFIX, re.ASCII)
 _FILE_NAME = re.compile(r"[\w\-.,]+", re.ASCII)
+FILE_NAMES = "letters, digits, '_', '-', '.' and ','"
+"""What a name of a file may consist of."""
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file in a payload may be called so."""
+    return _FILE_NAME.fullmatch(name) is not None and name not in {".", ".."}
 
 
 def parse(stream: Read, *, limits: Limits = DEFAULT_LIMITS) -> Artifact:
@@ -178,8 +185,8 @@ class _Reader:
             most -= 1
             if most < 0:
                 raise malformed(f"more than {self._limits.files} payload files")
-            if not _FILE_NAME.fullmatch(member.name):
-                raise malformed(f"forbidden characters in the payload file name {quoted(member.name)}")
+            if not is_file_name(member.name):
+                raise malformed(f"the file name {quoted(member.name)} may only have {FILE_NAMES}")
             total = hashlib.sha256()
             for piece in chunks(member):
                 total.update(piece)

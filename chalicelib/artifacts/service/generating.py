@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from chalicelib import limits
 from chalicelib.artifacts import rules
+from chalicelib.artifacts.container import reader
 from chalicelib.artifacts.container.writer import ModuleArtifact, SourceFile
 from chalicelib.artifacts.service import uploads
-from chalicelib.errors import Conflict, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, Unprocessable
 from chalicelib.fleet import switches
 from chalicelib.fleet.switches import Switch
 
@@ -50,6 +51,9 @@ def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes])
     """
     switches.require(Switch.UPLOADS)  # before the file is read
     wanted = rules.read_generate(fields)
+    if not reader.is_file_name(wanted.filename):
+        # The artifact's reader would refuse it, after the whole file has come.
+        raise BadRequest(f"args: filename may only have {reader.FILE_NAMES}")
     artifact_id = str(uuid.uuid4())
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
         kept = cast("BinaryIO", spooled)

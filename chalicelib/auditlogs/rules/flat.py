@@ -7,6 +7,8 @@ import io
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from chalicelib.text import cell
+
 COLUMNS: Final = (
     ("actor", "id"),
     ("actor", "type"),
@@ -25,8 +27,6 @@ COLUMNS: Final = (
 """The columns that every export has, in this order. Others follow where an entry has such a member."""
 
 Path = tuple[str, ...]
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(rows: Iterable[Mapping[str, Any]], separator: str, ignored: Collection[str], size: int) -> tuple[str, bool]:
@@ -64,11 +64,6 @@ def _flattened(value: object, path: Path) -> Iterator[tuple[Path, str]]:
         for name, member in value.items():
             yield from _flattened(member, (*path, name))
     elif isinstance(value, list):
-        yield path, _cell(", ".join(map(str, value)))
+        yield path, cell(", ".join(map(str, value)))
     else:
-        yield path, _cell(str(value))
-
-
-def _cell(text: str) -> str:
-    # A spreadsheet would run a text that begins so: names come from anyone who may upload or create something.
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        yield path, cell(str(value))

@@ -76,8 +76,21 @@ def verify(
         raise Forbidden("signature invalid")
 
 
-def _path(*parts: str) -> str:
-    return "/".join((_PATH, *(quote(part, safe="") for part in parts)))
+def _path(deployment: str, device_type: str, device_id: str) -> str:
+    return "/".join((_PATH, *(quote(part, safe="") for part in (deployment, _as_segment(device_type), device_id))))
+
+
+_ESCAPE = "%"
+
+
+def _as_segment(text: str) -> str:
+    """A text as a segment of a path. Clients and front doors resolve ``.`` and ``..``, written in any way."""
+    return _ESCAPE + text if text in {".", ".."} or text.startswith(_ESCAPE) else text
+
+
+def of_segment(segment: str) -> str:
+    """The text that was made a segment of a link's path."""
+    return segment.removeprefix(_ESCAPE)
 
 
 def _signature(secret: bytes, path: str, expire: str, tenant: str) -> str:

@@ -121,6 +121,7 @@ def configuration_artifact(deployment: str, device_type: str, device_id: str, gi
         Forbidden: it has expired, or was not made here.
         NotFound: its tenant has no such deployment, or is suspended.
     """
+    device_type = rules.of_segment(device_type)
     rules.verify(link_secret.get(), deployment, device_type, device_id, given=given, now=clock.now())
     # What the signature covers is ours, the tenant with it.
     tenant = TenantId(given.tenant)

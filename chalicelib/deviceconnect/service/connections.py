@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _GRACE = timedelta(seconds=30)
 """How long a session waits for its device to come back: clients drop their websocket with every new token."""
+CONFLICT = 409
+"""The HTTP status of a transfer of a file that ends so."""
 _DUE = 200
 """Devices that one tick looks at."""
 
@@ -64,8 +66,13 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
     raise Unavailable
 
 
-def connect_user(tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str) -> str:
+def connect_user(  # what a session is
+    tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str, *, outlives: bool = True
+) -> str:
     """A user's websocket to a device opens; the id of its session.
+
+    ``outlives``: whether the session waits for a device that leaves. A terminal does, since clients reconnect with
+    every new token; a file does not, since the device begins anew.
 
     Raises:
         NotFound: the device is not connected, or there is none.
@@ -79,7 +86,7 @@ def connect_user(tenant: TenantId, user: Caller, device_id: str, connection: str
     item.user, item.email, item.peer = user.id, user.email, state.place[1]
     item.home, item.token = user.home, user.token
     tx = Transaction()
-    tables.put_session(tx, tenant, item, now)
+    tables.put_session(tx, tenant, item, now, outlives=outlives)
     tx.commit()
     return str(item.session)
 
@@ -128,7 +135,11 @@ def disconnected(connection: str) -> None:
 def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
     sending.forget_device(tenant, item.device)
     now = clock.now()
-    sessions_end = now + _GRACE if tables.running_sessions(tenant, item.device) else None
+    running = tables.running_sessions(tenant, item.device)
+    for found in running:
+        if found.peer == item.connection:
+            end_for_user(tenant, found.session, "device disconnected", code=CONFLICT)
+    sessions_end = now + _GRACE if running else None
     # A late word about an old websocket must not hide the new one.
     tables.note_disconnected(tenant, item.device, item.connection, now, sessions_end=sessions_end)
 
@@ -160,12 +171,12 @@ def _user_left(tenant: TenantId, item: ConnectionItem) -> None:
     recordings.store(tenant, session_id)
 
 
-def end_for_user(tenant: TenantId, session_id: str, text: str) -> None:
-    """End a session from this side: the user is told why, and the websocket is closed."""
+def end_for_user(tenant: TenantId, session_id: str, text: str, **about: int) -> None:
+    """End a session from this side: the user is told why, with what else there is ``about`` it, and is cut off."""
     found = tables.find_session(tenant, session_id)
     if found is None or not found.is_running:
         return
-    error = Message(Proto.CONTROL, "error", session_id, body=pack({"err": text, "close": True}))
+    error = Message(Proto.CONTROL, "error", session_id, body=pack({"err": text, "close": True, **about}))
     if sending.to_user(found, error):
         push.close(found.endpoint, found.connection)
     else:

@@ -81,7 +81,13 @@ def _answer(tenant: TenantId, session_id: str, message: Message, text: str) -> N
         sending.to_user(
             found, Message(Proto.SHELL, "stop", session_id, {"status": int(ShellStatus.ERROR)}, text.encode())
         )
-    about = {"err": text, "close": True, "msgproto": int(message.proto), "msgtype": message.typ}
+    about = {
+        "err": text,
+        "close": True,
+        "code": connections.CONFLICT,
+        "msgproto": int(message.proto),
+        "msgtype": message.typ,
+    }
     sending.to_user(found, Message(Proto.CONTROL, "error", session_id, body=pack(about)))
 
 

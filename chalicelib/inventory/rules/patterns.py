@@ -5,8 +5,8 @@ fleet. Here a pattern becomes a set of states that all advance together (Thompso
 they appear. Known are: literals, ``.``, classes, ``\d \w \s`` and their opposites, groups, ``|``, ``* + ? {m,n}``
 (lazy ones mean the same here), ``^`` and ``$``. What can't be had this way (back references, look-around) is refused.
 
-By the API's text a pattern is anchored at the beginning, ``/pattern/flags`` is not, and one that is no regular
-expression finds nothing.
+By the API's text a pattern is anchored at the beginning, and ``/pattern/flags`` is not. One that is no regular
+expression is refused: by that text it would find nothing, and nobody would learn why.
 """
 
 from __future__ import annotations
@@ -112,15 +112,14 @@ def of_filter(text: str) -> Pattern:
     """The pattern that a filter's value stands for.
 
     Raises:
-        BadRequest: it is too large, or needs what is not to be had in bounded time.
+        BadRequest: it is no regular expression, too large, or needs what is not to be had in bounded time.
     """
     full = re.fullmatch(rf"/(.*)/([{_FLAGS}]*)", text, re.DOTALL)
     source, flags = (full.group(1), full.group(2)) if full else (text, "")
     try:
         return _Compiler(source, fold="i" in flags).compiled(anchored=full is None)
-    except _MalformedError:
-        # By the API's text, a malformed pattern is no error: it finds nothing.
-        return Pattern(edges=[[]], free=[[]])
+    except _MalformedError as error:
+        raise BadRequest(f"filter $regex: this is no regular expression: {error}") from error
 
 
 _Part = tuple[int, int]
@@ -142,7 +141,7 @@ class _Compiler:
             self._fold, self._at = True, len("(?i)")
         begin, end = self._either(0)
         if self._at < len(self._source):
-            raise _MalformedError(")")
+            raise _MalformedError("a ) closes no group")
         self._pattern.anchored, self._pattern.start, self._pattern.accept = anchored, begin, end
         return self._pattern
 
@@ -158,7 +157,7 @@ class _Compiler:
 
     def _next(self) -> str:
         if self._at >= len(self._source):
-            raise _MalformedError("ends too early")
+            raise _MalformedError("it ends too early")
         self._at += 1
         return self._source[self._at - 1]
 
@@ -225,11 +224,11 @@ class _Compiler:
             most = least if counted[2] is None else int(counted[3] or -1)
             found = (least, None if most < 0 else most)
             if 0 <= most < least:
-                raise _MalformedError("bounds")
+                raise _MalformedError("{m,n} needs m to be at most n")
         if self._ahead() == "?":
             self._at += 1
         if self._ahead() in {"*", "+"}:
-            raise _MalformedError("two quantifiers")
+            raise _MalformedError("two quantifiers follow each other")
         return found
 
     def _atom(self, depth: int) -> _Part:
@@ -237,7 +236,7 @@ class _Compiler:
         if char == "(":
             return self._group(depth)
         if char in "*+?":
-            raise _MalformedError("nothing to repeat")
+            raise _MalformedError("there is nothing to repeat")
         if char in "^$":
             begin, end = self._state(), self._state()
             self._go(begin, end, char)
@@ -253,7 +252,7 @@ class _Compiler:
             self._at += 2
         part = self._either(depth + 1)
         if self._next() != ")":
-            raise _MalformedError("no end of group")
+            raise _MalformedError("a group is not closed")
         return part
 
     def _chars(self, char: str) -> _Chars:
@@ -289,7 +288,7 @@ class _Compiler:
                 char = self._next()
                 high, _ = self._escape() if char == "\\" else (((char, char),), False)
                 if len(low) > 1 or len(high) > 1 or low[0][0] > high[0][1]:
-                    raise _MalformedError("range")
+                    raise _MalformedError("a range in brackets goes from a single character to a later one")
                 low = ((low[0][0], high[0][1]),)
             ranges += low
         return _Chars(tuple(ranges), negated, self._fold)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.inventory.rules import matching, queries
 from chalicelib.inventory.rules.attributes import IDENTITY
 from chalicelib.inventory.rules.matching import Predicate, Query
@@ -20,6 +20,7 @@ from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.shapes import FilterDefinition, Term
     from chalicelib.storage.keys import TenantId
 
@@ -101,7 +102,16 @@ def matches(tenant: TenantId, device_id: str, terms: Sequence[Term]) -> bool:
 def matches_each(tenant: TenantId, device_id: str, filters_terms: Sequence[Sequence[Term]]) -> list[bool]:
     """The same for several filters, and still one read."""
     device = devices.find(tenant, device_id)
-    return [device is not None and matching.matches(device, queries.predicates(terms)) for terms in filters_terms]
+    return [device is not None and _takes(terms, device) for terms in filters_terms]
+
+
+def _takes(terms: Sequence[Term], device: Device) -> bool:
+    try:
+        wanted = queries.predicates(terms)
+    except BadRequest:
+        # A filter of an earlier version, which kept patterns that are none: it takes nobody.
+        return False
+    return matching.matches(device, wanted)
 
 
 def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:

@@ -20,7 +20,7 @@ from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, races
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +65,10 @@ def _tell(tx: Transaction, tenant: TenantId, device_id: str, given: list[Attribu
     integrations.emit(tx, tenant, Event(Kind.DEVICE_INVENTORY_CHANGED, device_id, data))
 
 
-def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replace: bool, version: str | None) -> None:
-    """A user tags a device; nothing happens if there is none. ``version`` is the ETag that must still hold.
+def tag(
+    tenant: TenantId, device_id: str, given: list[AttributeInput], *, replace: bool, versions: frozenset[str] | None
+) -> None:
+    """A user tags a device; nothing happens if there is none. One of ``versions`` must still be their ETag.
 
     Raises:
         BadRequest: a name or value is not allowed, or there are too many.
@@ -76,7 +78,7 @@ def tag(tenant: TenantId, device_id: str, given: list[AttributeInput], *, replac
     time = clock.rfc3339(clock.now())
 
     def write(device: Device) -> Transaction:
-        if version is not None and version != device.tags_etag:
+        if versions is not None and device.tags_etag not in versions:
             raise PreconditionFailed("ETag does not match")
         before = device.scope(attributes.TAGS)
         scope = attributes.merged(before, given, replace=replace, most=limits.TAGS, timestamp=time)
@@ -116,7 +118,7 @@ def _record(tx: Transaction, tenant: TenantId, device: Device, change: str) -> N
 
 
 def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
-    for _ in range(RACES):
+    for _ in races():
         device = devices.find(tenant, device_id)
         if device is None:
             # Users may tag what is not there (C); a device whose row is gone is being removed.

@@ -31,13 +31,13 @@ def _version(found: TenantSettings) -> str:
     return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:32]
 
 
-def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None = None, by: Rights) -> str:
+def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[str] | None = None, by: Rights) -> str:
     """Replace all settings; what is not in ``document`` is again as it was at first.
 
     Args:
         tenant: whose.
         document: setting by name.
-        replacing: the version that they must have now; None: any.
+        replacing: the versions of which they must have one now; None: any.
         by: the rights of who asks.
 
     Returns:
@@ -51,7 +51,7 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: str | None =
     wanted = parsed(document)
     for _ in range(RACES):
         before = control.get(tenant, fresh=True).settings
-        if replacing is not None and replacing != _version(before):
+        if replacing is not None and _version(before) not in replacing:
             break
         if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
             raise Forbidden("only a user with every right may keep the audit log for a shorter time")
@@ -72,7 +72,7 @@ def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:
         PreconditionFailed: somebody else changed them again and again.
     """
     document, version = read(tenant)
-    write(tenant, document | changes, replacing=version, by=EVERYTHING)
+    write(tenant, document | changes, replacing=frozenset({version}), by=EVERYTHING)
     return document | changes
 
 

@@ -20,14 +20,14 @@ def read(tenant: TenantId, user_id: str | None) -> tuple[dict[str, Any], str | N
     return rows.find(tenant, user_id) or ({}, None)
 
 
-def write(tenant: TenantId, user_id: str | None, document: dict[str, Any], *, replacing: str | None) -> None:
+def write(tenant: TenantId, user_id: str | None, document: dict[str, Any], *, replacing: frozenset[str] | None) -> None:
     """Replace the settings of a user or (None) of the tenant.
 
     Args:
         tenant: whose settings.
         user_id: the user, or None.
         document: what they shall be.
-        replacing: the version that they must have now; None: any.
+        replacing: the versions of which they must have one now; None: any.
 
     Raises:
         BadRequest: a bound is passed.

@@ -37,11 +37,11 @@ def save(
     document: dict[str, Any],
     etag: str,
     *,
-    replacing: str | None,
+    replacing: frozenset[str] | None,
 ) -> None:
-    """Store settings; fails if ``replacing`` names another version than the stored one. None takes any."""
+    """Store settings; fails if the stored version is none of ``replacing``. None takes any."""
     item = SettingsItem(_key(tenant, user), _SORT, document=document, etag=etag)
-    tx.put(item, None if replacing is None else SettingsItem.etag == replacing, label="settings")
+    tx.put(item, None if replacing is None else SettingsItem.etag.is_in(*replacing), label="settings")
 
 
 def _key(tenant: TenantId, user: str | None) -> str:

@@ -1,0 +1,97 @@
+"""Names of files on devices: whatever bytes they have, the right file is meant, and headers stay headers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib.deviceconnect.rules.envelope import Message, unpack
+from tests.deviceconnect.peers import FakeDevice
+
+
+def place(front: str, device) -> str:
+    return f"{front}/api/management/v1/deviceconnect/devices/{device.id}"
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition", "path"),
+    [
+        ("a\nb.txt", 'attachment; filename="a_b.txt"', "/tmp/a%0Ab.txt"),
+        ("a\tb\x7f.txt", 'attachment; filename="a_b_.txt"', "/tmp/a%09b%7F.txt"),
+        (
+            "größe.txt",
+            "attachment; filename=\"gr__e.txt\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.txt",
+            "/tmp/gr%C3%B6%C3%9Fe.txt",
+        ),
+        ("x" * 4000, f'attachment; filename="{"x" * 120}"', None),
+    ],
+    ids=["b3-newline", "b3-tab", "b4-umlaut", "b3-long"],
+)
+def test_b3_b4_a_file_of_any_name_comes_down(api, front, device, connected, name, disposition, path):
+    connected.files[f"/tmp/{name}"] = b"content"
+    answer = api.get(f"{place(front, device)}/download", params={"path": f"/tmp/{name}"})
+    assert (answer.status_code, answer.content) == (200, b"content")
+    assert answer.headers["content-disposition"] == disposition
+    assert answer.headers.get("x-men-file-path") == path
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_b3_a_device_that_says_another_name(api, front, device):
+    class Lying(FakeDevice):
+        def _2_stat(self, message: Message) -> None:
+            told = {
+                "path": '/x\r\nSet-Cookie: a="b\ud83d'.encode("utf-8", "replace").decode(),
+                "size": 0,
+                "mode": 0o644,
+            }
+            from chalicelib.deviceconnect.rules.envelope import pack
+
+            self._reply(message, "file_info", body=pack(told))
+
+    with Lying(front, device.token) as fake:
+        fake.files["/f"] = b""
+        answer = api.get(f"{place(front, device)}/download", params={"path": "/f"})
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/tmp/%FF.txt", "/tmp/%C3%28", "/tmp/%ED%A0%BD", "/a%00b", "/" + "x" * 5000])
+def test_b6_a_name_that_is_no_text_is_refused(api, front, device, connected, path):
+    answer = api.get(f"{place(front, device)}/download?path={path}")
+    assert answer.status_code == 400
+    assert "path" in answer.json()["error"]
+    assert [message for message in connected.heard if message.typ in {"stat", "get_file"}] == []
+
+
+def test_b6_an_upload_to_a_name_that_is_no_text_is_refused(api, front, device, connected):
+    form = b'--b\r\nContent-Disposition: form-data; name="path"\r\n\r\n/tmp/\xff.txt\r\n'
+    form += b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = api.put(f"{place(front, device)}/upload", content=form, headers=headers)
+    assert answer.status_code == 400
+    assert "path" in answer.json()["error"]
+    assert connected.files == {}
+
+
+def test_b5_an_upload_whose_file_has_a_name_in_latin_1(api, front, device, connected):
+    form = b'--b\r\nContent-Disposition: form-data; name="path"\r\n\r\n/tmp/x\r\n'
+    form += b'--b\r\nContent-Disposition: form-data; name="file"; filename="f\xe4"\r\n\r\nx\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = api.put(f"{place(front, device)}/upload", content=form, headers=headers)
+    assert answer.status_code == 201, answer.text
+    assert connected.files == {"/tmp/x": b"x"}
+
+
+def test_a_download_ends_when_the_device_leaves(api, front, device):
+    class Silent(FakeDevice):
+        def _2_stat(self, message: Message) -> None:
+            self.asked = unpack(message.body)["path"]
+
+    with ThreadPoolExecutor(1) as threads, Silent(front, device.token) as fake:
+        asking = threads.submit(api.get, f"{place(front, device)}/download?path=/f", timeout=30)
+        fake.wait_for(lambda message: message.typ == "stat")
+        fake.drop()
+        answer = asking.result()
+    # Without word of the device's end, it would be 408 after the patience for one step.
+    assert (answer.status_code, answer.json()["error"]) == (409, "device disconnected")
