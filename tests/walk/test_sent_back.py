@@ -37,7 +37,7 @@ WRITTEN = {
     f"POST {M1}/iot-manager/integrations": {"description"},
     f"POST {M2}/deployments/deployments": {"max_devices"},
     f"POST {M2}/useradm/permission_sets": {"action", "object", "description"},
-    f"PUT {M2}/tenantadm/settings": {"audit_days"},
+    f"PUT {M2}/tenantadm/settings": {"audit_days", "pending_devices"},
     f"PUT {M2}/useradm/permission_sets/{{id}}": {"action", "object"},
 }
 """What may be written beside what is in the bodies of the other walks."""
