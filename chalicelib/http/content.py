@@ -68,8 +68,6 @@ def _fold_by(document: Any, info: msgspec.inspect.Type) -> Any:
             known = {field.encode_name.lower(): field for field in info.fields}
             given = ((known.get(name.lower()), value) for name, value in document.items() if value is not None)
             return {field.encode_name: _fold_by(value, field.type) for field, value in given if field is not None}
-        case dict(), msgspec.inspect.DictType() if not isinstance(info.value_type, msgspec.inspect.AnyType):
-            return {name: _fold_by(value, info.value_type) for name, value in document.items() if value is not None}
         case list(), msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             return [_fold_by(value, info.item_type) for value in document]
     return document

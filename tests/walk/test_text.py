@@ -137,6 +137,8 @@ def bodies(server: LocalServer, mine: Tenant) -> list[With]:
 def test_b1_null_in_every_member_of_every_body(mine: Tenant, bodies: list[With]):
     problems = []
     for known in bodies:
+        if isinstance(msgspec.inspect.type_info(known[0].spec.body), msgspec.inspect.DictType):
+            continue  # its names are the sender's own: they are entries, and no members
         for each in with_null(known[2]):
             answer = sent(mine, known, each)
             # A required member is missing then; that is what the refusal says, not that null is of the wrong type.
