@@ -18,6 +18,7 @@ from chalicelib.http.request import request_id, standard_headers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from chalicelib.http.endpoint import EndpointSpec
     from chalicelib.http.routing import Match, RouteTable
 
     Event = dict[str, Any]
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 STAGE: Final = "/api"
 """What every public path begins with: the name of the REST API's stage. These doors have it in the path."""
+
+_AMBIGUOUS: Final = (
+    "what this call names cannot be told for sure: an HTTP API decodes paths, and may cut them at a ? or # in a name. "
+    "Nothing was changed; send the call to the REST API or a load balancer"
+)
 
 _AS_SENT: Final = "/%:@!$&'()*+,;=~-._"
 """What a path may hold as it is."""
@@ -37,8 +43,9 @@ _NOTHING: Final[Event] = dict.fromkeys(
 def path_of(event: Event) -> str:
     """The path below the stage as it was sent, percent-encoded; empty if it is not of the API.
 
-    A load balancer hands a path on as it was sent. An HTTP API may have decoded what is no delimiter: that is encoded
-    again, as the routes expect it.
+    A load balancer hands a path on as it was sent. An HTTP API may have decoded it: characters that must not be in a
+    path are encoded again, as the routes expect it. What it made of a ``/``, ``?``, ``#`` or ``%`` in a name cannot be
+    undone, so :func:`serve` refuses calls through it that change something by a free name.
     """
     path = quote(str(event.get("path") or ""), safe=_AS_SENT, errors="replace")
     return below(path, STAGE.strip("/"))
@@ -49,13 +56,13 @@ def serve(event: Event, table: RouteTable, handler: Handler) -> Event:
     from_balancer = "elb" in event["requestContext"]
     call = _NOTHING | (_balancers(event) if from_balancer else event)
     found = table.find(path_of(event))
-    result = _answer(call, found, handler)
+    result = _answer(call, found, handler, path_is_as_sent=from_balancer)
     if not from_balancer:
         return result
     return _for_balancer(result, several="headers" not in event)
 
 
-def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
+def _answer(call: Event, found: Match | None, handler: Handler, *, path_is_as_sent: bool) -> Event:
     verb = str(call["httpMethod"])
     if found is None:
         return _refusal(call, 404, "not found")
@@ -65,6 +72,8 @@ def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
     served = "GET" if verb == "HEAD" and verb not in found.views else verb
     if served not in found.views:
         return _refusal(call, 405, "method not allowed", {"Allow": allowed})
+    if not path_is_as_sent and _changes_by_name(found, served):
+        return _refusal(call, 400, _AMBIGUOUS)
     context = call["requestContext"] | {"resourcePath": found.template, "httpMethod": served}
     result = handler(
         call
@@ -77,6 +86,11 @@ def _answer(call: Event, found: Match | None, handler: Handler) -> Event:
         }
     )
     return result if verb == served else result | {"body": "", "isBase64Encoded": False}
+
+
+def _changes_by_name(found: Match, verb: str) -> bool:
+    spec: EndpointSpec | None = getattr(found.views[verb].view_function, "endpoint_spec", None)
+    return spec is not None and spec.changes_by_name
 
 
 def _balancers(event: Event) -> Event:

@@ -74,8 +74,14 @@ class EndpointSpec(msgspec.Struct, frozen=True):
     deployment: str | None
     auth_set: str | None
     own: str | None
+    named: str | None
     everywhere: bool
     sign_in: SignIn
+
+    @property
+    def changes_by_name(self) -> bool:
+        """Whether a call changes what its path names by free text, where any character is part of the name."""
+        return self.method != "GET" and bool(self.release or self.named)
 
     def explains(self, status: int) -> bool:
         """Whether an answer with this status has a body.
@@ -114,6 +120,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     deployment: str | None = None,
     auth_set: str | None = None,
     own: str | None = None,
+    named: str | None = None,
     everywhere: bool = False,
     sign_in: SignIn = SignIn.ANY,
 ) -> Callable[[View], View]:
@@ -136,6 +143,8 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         deployment: the path variable that is a deployment's id: the same, by its devices and its release.
         auth_set: the path variable that is an authentication set's id: the same, by its device.
         own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
+        named: the path variable that is another name of free text, such as a role's: front doors that change paths
+            refuse calls that write by it.
         everywhere: whether the right must hold without an end, as for what belongs to no group: 403 for others.
         sign_in: what is asked of the token; anything that gives, changes or takes credentials wants at least a session.
     """
@@ -161,6 +170,7 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
         deployment=deployment,
         auth_set=auth_set,
         own=own,
+        named=named,
         everywhere=everywhere,
         sign_in=sign_in,
     )

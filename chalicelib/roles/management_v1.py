@@ -64,6 +64,7 @@ def show_role(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
     body=shapes.Role,
 )
 def update_role(request: Request, id: str) -> Reply:
@@ -78,6 +79,7 @@ def update_role(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""

@@ -65,6 +65,7 @@ def show_role(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
     body=shapes.Role,
 )
 def update_role(request: Request, id: str) -> Reply:
@@ -79,6 +80,7 @@ def update_role(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""
@@ -130,6 +132,7 @@ def show_set(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
     body=shapes.PermissionSet,
 )
 def update_set(request: Request, id: str) -> Reply:
@@ -144,6 +147,7 @@ def update_set(request: Request, id: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
+    named="id",
 )
 def delete_set(request: Request, id: str) -> Reply:
     """Delete a permission set that no role has."""

@@ -1,4 +1,4 @@
-"""What stands around the functions: alarms that forget nobody, an edge that knows the relay's paths, cheaper doors."""
+"""What is deployed around the functions: an edge that knows the relay's paths, cheaper front doors."""
 
 from __future__ import annotations
 
@@ -18,120 +18,39 @@ import pytest
 from app import app
 from chalicelib.http.identity import Auth
 from infra.local import environment
-from infra.local.engine.process import REGION, ROOT, Engine
-from infra.local.template import Template, read
+from infra.local.engine.process import ROOT, Engine
+from infra.local.template import read
 from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
+from tests.deploy.test_alarms import ALARMS, repeated
 from tests.deploy.test_templates import resources
 from tests.walk.table import routes
 
 FOLDER = ROOT / "infra" / "templates"
-ALARMS, EDGE = read(FOLDER / "alarms.yaml")["Resources"], read(FOLDER / "edge.yaml")["Resources"]
+EDGE = read(FOLDER / "edge.yaml")["Resources"]
 SECRET = {"Ref": "Secret"}
 NODE = shutil.which("node")
 TRANSFORMED: dict[str, Callable[[str], str]] = {"URL_DECODE": unquote, "NORMALIZE_PATH": normpath}
 
 
-def repeated(name: str) -> tuple[set[str], dict[str, Any]]:
-    """What a loop of the alarms goes over, and what it makes of each."""
-    _, each, made = ALARMS[f"Fn::ForEach::{name}"]
-    return set(each), made
-
-
-def metrics() -> list[tuple[str, Any]]:
-    """Title and metrics of every widget of the dashboard."""
-    body = ALARMS["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    return [(widget["properties"]["title"], widget["properties"]["metrics"]) for widget in json.loads(body)["widgets"]]
-
-
-def test_every_function_has_alarms() -> None:
-    sized = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
-    functions, made = repeated("Functions")
-
-    assert functions == sized.keys() - {"api_handler"}, "a new function needs alarms: infra/templates/alarms.yaml"
-    assert {alarm["Properties"]["MetricName"] for alarm in made.values()} == {"Errors", "Throttles"}
-    own = {ALARMS[name]["Properties"]["MetricName"] for name in ("ApiErrors", "ApiThrottles", "ApiSlow")}
-    assert own == {"Errors", "Throttles", "Duration"}
-
-
-def test_every_dead_letter_has_an_alarm() -> None:
-    names = {
-        about["QueueName"]
-        for _, about in Template(FOLDER / "storage.yaml", {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
-    }
-    queues, made = repeated("Queues")
-
-    assert {f"lamplighter-s-{queue}-dead" for queue in queues} == {name for name in names if name.endswith("-dead")}
-    dead, oldest = made.values()
-    assert dead["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}-dead"}
-    assert oldest["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}"}
-
-
-def test_a_message_may_wait_for_more_than_one_try() -> None:
-    """Else the alarm would call for every message whose first try failed."""
-    longest = {
-        about["QueueName"].removeprefix("lamplighter-s-"): about["VisibilityTimeout"]
-        for _, about in Template(FOLDER / "storage.yaml", {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
-        if "VisibilityTimeout" in about
-    }
-    allowed = {queue: each["Seconds"] for queue, each in read(FOLDER / "alarms.yaml")["Mappings"]["Oldest"].items()}
-
-    assert allowed.keys() == repeated("Queues")[0]
-    assert all(allowed[queue] > longest[queue] for queue in allowed)
-
-
-def test_faults_are_judged_by_their_share_of_all_calls() -> None:
-    """A number that wakes somebody up for ten devices would call all the time for a million."""
-    for name in ("ApiFaults", "ApiUnavailable"):
-        alarm = ALARMS[name]["Properties"]
-        assert {"calls", "share"} < {each["Id"] for each in alarm["Metrics"]}
-        assert alarm["Threshold"] == 1
-    _, burn = repeated("Burns")
-    formula = burn["Burn${Burn}"]["Properties"]["Metrics"][-1]["Expression"]["Fn::Sub"]
-    assert "/ calls" in formula
-    assert "${Objective}" in formula
-
-
-def test_every_alarm_tells_somebody() -> None:
-    loops = [name.removeprefix("Fn::ForEach::") for name in ALARMS if name.startswith("Fn::ForEach::")]
-    alarms = [each for name in loops for each in repeated(name)[1].values()]
-    alarms += [each for each in ALARMS.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
-
-    assert len(loops) == 4
-    assert len(alarms) == 14
-    for alarm in alarms:
-        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Topic"}]
-        assert alarm["Properties"]["AlarmDescription"]
-        assert "TreatMissingData" in alarm["Properties"]
-
-
-def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
-    shown = metrics()
-    text = json.dumps(shown)
-
-    for name in (
-        "5XXError",
-        "p95",
-        "Errors",
-        "Throttles",
-        "ApproximateNumberOfMessagesVisible",
-        "Assignments",
-        "DeploymentsCreated",
-        "RUNNING_SUM",
-    ):
-        assert name in text
-    for title, lines in shown:
-        ids = [line[-1]["id"] for line in lines if isinstance(line[-1], dict) and "id" in line[-1]]
-        assert len(ids) == len(set(ids)), title
-        formulas = " ".join(line[0]["expression"] for line in lines if isinstance(line[0], dict))
-        used = set(re.findall(r"\b[a-z]+\b", re.sub(r"SEARCH\([^)]*\)", "", formulas)))
-        assert used <= set(ids), title
+def sent_to(origin: str) -> list[str]:
+    """Patterns of paths that the edge sends to an origin, in their order."""
+    behaviours = EDGE["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
+    found = [each["Fn::If"][1] if "Fn::If" in each else each for each in behaviours]
+    return [each["PathPattern"] for each in found if each["TargetOriginId"] == origin]
 
 
 def relay_paths() -> set[str]:
     """Patterns that the edge sends to the relay."""
+    return set(sent_to("relay"))
+
+
+def test_the_edge_can_send_operators_to_a_door_that_keeps_names_in_paths() -> None:
+    """CloudFront takes the first behaviour that fits, so what is the relay's has to come before."""
     behaviours = EDGE["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
-    return {each["Fn::If"][1]["PathPattern"] for each in behaviours if "Fn::If" in each}
+
+    assert sent_to("management") == ["/api/management/*"]
+    assert behaviours[-1]["Fn::If"][1]["PathPattern"] == "/api/management/*"
 
 
 @pytest.mark.parametrize("pattern", sorted(relay_paths()))
@@ -178,7 +97,8 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
         assert origin["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
     # Who does not ask for the caller's address does not get the secret.
     told = {each["Id"]: each["OriginCustomHeaders"] for each in origins if "OriginCustomHeaders" in each}
-    assert told == {key: [{"HeaderName": "X-Lamplighter-Edge", "HeaderValue": SECRET}] for key in ("relay", "rest")}
+    header = [{"HeaderName": "X-Lamplighter-Edge", "HeaderValue": SECRET}]
+    assert told == dict.fromkeys(("management", "relay", "rest"), header)
     [relay] = [origin for origin in origins if origin["Id"] == "relay"]
     assert relay["CustomOriginConfig"]["OriginReadTimeout"] > PATIENCE
     # All that CloudFront can be told of; anything else it does not keep.

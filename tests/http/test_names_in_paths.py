@@ -1,0 +1,116 @@
+"""Names with special characters in paths: no front door may change another thing than the one that was named."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote
+
+import httpx2
+import pytest
+
+from chalicelib.http import doors
+from chalicelib.http.routing import RouteTable
+from infra.local.lambda_context import LambdaContext
+from infra.local.testing import LocalServer
+from tests.artifacts.shelf import ARTIFACTS
+from tests.http.events import Sent
+from tests.simulator.artifacts import build_artifact
+
+CUT: dict[str, Callable[[str], str]] = {
+    "as sent": lambda path: path,
+    "decoded": unquote,
+    "cut at ?": lambda path: unquote(path).partition("?")[0],
+    "cut at #": lambda path: unquote(path).partition("#")[0],
+    "decoded twice": lambda path: unquote(unquote(path)),
+    "normalized": lambda path: posixpath.normpath(unquote(path)),
+}
+"""What an HTTP API, or something in front of it, may make of a path before the function sees it."""
+ROLES = "/api/management/v1/useradm/roles"
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a/", "a%3Fb", "a%2Fb", "a/../a", "a;b"])
+def test_f20_no_front_door_changes_another_release_or_role(server: LocalServer, api: httpx2.Client, name: str) -> None:
+    """There is one called ``a`` as well, which is what remains of most of these names."""
+    routes = RouteTable(server.app.routes)
+    unique = uuid.uuid4().hex[:8]
+    other, meant = f"{unique}a", f"{unique}{name}"
+    for each in (other, meant):
+        assert api.post(ARTIFACTS, files={"artifact": ("a.mender", build_artifact(each, ["pi"], b"x"))}).is_success
+    releases = "/api/management/v2/deployments/deployments/releases"
+    path = f"{releases}/{quote(meant, safe='')}"
+
+    def call(change: str, method: str, path: str, body: Any) -> int:
+        lines = {"authorization": [api.headers["Authorization"]], "content-type": ["application/json"]}
+        sent = Sent(method, path.removeprefix("/api"), "", lines, json.dumps(body).encode())
+        event = sent.http_api()
+        event["path"] = event["requestContext"]["path"] = CUT[change](event["path"])
+        answer = doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+        status: int = answer["statusCode"]
+        return status
+
+    for change in CUT:
+        statuses = {
+            call(change, "PATCH", path, {"notes": "meant for another"}),
+            call(change, "PUT", f"{path}/tags", ["wrong"]),
+            call(change, "DELETE", f"{ROLES}/{quote(meant, safe='')}", None),
+            call(change, "PUT", f"{ROLES}/{quote(meant, safe='')}", {"name": other, "permissions": []}),
+        }
+
+        assert statuses <= {400, 404, 405}, change
+    for each in (other, meant):
+        shown = api.get(f"{releases}/{quote(each, safe='')}").json()
+        assert (shown["notes"], shown["tags"]) == ("", [])
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a%3Fb", "a/../a"])
+@pytest.mark.parametrize("door", ["rest", "balancer"])
+def test_f20_doors_that_keep_the_path_change_the_release_that_is_named(
+    server: LocalServer, api: httpx2.Client, name: str, door: str
+) -> None:
+    routes = RouteTable(server.app.routes)
+    unique = uuid.uuid4().hex[:8]
+    for each in (f"{unique}a", f"{unique}{name}"):
+        assert api.post(ARTIFACTS, files={"artifact": ("a.mender", build_artifact(each, ["pi"], b"x"))}).is_success
+    path = f"/management/v2/deployments/deployments/releases/{quote(unique + name, safe='')}"
+    lines = {"authorization": [api.headers["Authorization"]], "content-type": ["application/json"]}
+    sent = Sent("PATCH", path, "", lines, b'{"notes": "mine"}')
+
+    if door == "rest":
+        status = server.app(sent.rest(routes), LambdaContext("api", 29))["statusCode"]
+    else:
+        handler = lambda each: server.app(each, LambdaContext("api", 29))  # noqa: E731
+        status = doors.serve(sent.balancer(), routes, handler)["statusCode"]
+
+    assert status == 204
+    assert api.get(f"/api{path}").json()["notes"] == "mine"
+    assert api.get(f"/api{path.replace(quote(name, safe=''), 'a')}").json()["notes"] == ""
+
+
+def test_f20_every_write_by_a_free_name_is_known_to_the_doors(server: LocalServer) -> None:
+    """A new route with a name in its path has to say so, or its variable has to be an id or a checked name."""
+    names = {
+        f"{method} {path}"
+        for path, views in server.app.routes.items()
+        for method, view in views.items()
+        if method != "GET" and view.view_function.endpoint_spec.changes_by_name  # type: ignore[attr-defined]
+    }
+    checked = {"group", "alerts"}  # their names hold letters, digits, "-" and "_" only
+    other = {
+        f"{method} {path}"
+        for path, views in server.app.routes.items()
+        for method in views
+        if method != "GET" and "{name}" in path and not any(each in path for each in checked)
+    }
+
+    assert other <= names
+    assert {each.rpartition("/")[0] for each in names} == {
+        "PATCH /management/v2/deployments/deployments/releases",
+        "PUT /management/v2/deployments/deployments/releases/{name}",
+        *(f"{verb} /management/{rest}" for verb in ("PUT", "DELETE") for rest in (
+            "v1/useradm/roles", "v2/useradm/roles", "v2/useradm/permission_sets"
+        )),
+    }  # fmt: skip
