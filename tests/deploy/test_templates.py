@@ -89,7 +89,20 @@ def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
     assert [rule["Id"] for rule in rules.values() if "ExpirationInDays" in rule] == ["recordings"]
     [policy] = resources(STORAGE, "AWS::S3::BucketPolicy").values()
     assert policy["Properties"]["Bucket"] == {"Ref": name}
-    assert only_tls(policy["Properties"]["PolicyDocument"])
+    refusal, grant = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert only_tls({"Statement": [refusal]})
+    condition, _, otherwise = grant["Fn::If"]
+    assert (condition, otherwise) == ("HasDownloads", {"Ref": "AWS::NoValue"}), "as it comes, nobody is let in"
+
+
+def test_the_distribution_of_downloads_reads_artifacts_and_nothing_else() -> None:
+    [policy] = resources(STORAGE, "AWS::S3::BucketPolicy").values()
+    grant = policy["Properties"]["PolicyDocument"]["Statement"][1]["Fn::If"][1]
+
+    assert grant["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert set(grant["Action"]) == {"s3:GetObject", "s3:GetObjectVersion"}
+    assert grant["Resource"] == {"Fn::Sub": "${ArtifactBucket.Arn}/*/artifacts/*"}
+    assert grant["Condition"] == {"StringEquals": {"aws:SourceArn": {"Ref": "Downloads"}}}
 
 
 def test_recordings_go_after_the_time_that_they_are_kept() -> None:
