@@ -14,6 +14,13 @@ from msgspec.structs import replace
 
 from infra import migrations
 from infra.local.testing import LocalServer
+from tests.support.strict.plugin import (  # noqa: F401  # hooks of pytest
+    pytest_configure,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+    pytest_terminal_summary,
+)
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant

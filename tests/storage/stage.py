@@ -14,6 +14,22 @@ from typing import Any, Self
 GET: dict[str, Any] = {"TableName": "t", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}}
 """A request."""
 
+_KEY = GET["Key"]
+WRITES: dict[str, dict[str, Any]] = {
+    "PutItem": {"TableName": "t", "Item": _KEY},
+    "UpdateItem": {
+        "TableName": "t",
+        "Key": _KEY,
+        "UpdateExpression": "SET #0 = :0",
+        "ExpressionAttributeNames": {"#0": "a"},
+        "ExpressionAttributeValues": {":0": {"S": "b"}},
+    },
+    "DeleteItem": GET,
+    "BatchWriteItem": {"RequestItems": {"t": [{"DeleteRequest": {"Key": _KEY}}]}},
+    "TransactWriteItems": {"TransactItems": [{"Put": {"TableName": "t", "Item": _KEY}}]},
+}
+"""Requests that write."""
+
 ITEM = {"Item": {"pk": {"S": "a"}}}
 """An answer to it."""
 

@@ -105,7 +105,7 @@ def requests(pk: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "get": ("GetItem", {**of, "Key": key(pk)}),
         "get, strong": ("GetItem", {**of, "Key": key(pk), "ConsistentRead": True}),
         "get nothing": ("GetItem", {**of, "Key": key(pk, "none")}),
-        "get a part": ("GetItem", {**of, "Key": key(pk), "ProjectionExpression": "blobs, empty"}),
+        "get a part": ("GetItem", {**of, "Key": key(pk), "ProjectionExpression": "blobs, texts"}),
         "put": ("PutItem", {**of, "Item": everything(pk), "ReturnValues": "ALL_OLD"}),
         "put where something is": ("PutItem", {**of, "Item": everything(pk), **ABSENT}),
         "update": ("UpdateItem", {**of, "Key": key(pk), **bump, "ReturnValues": "ALL_NEW"}),
@@ -154,7 +154,13 @@ def requests(pk: str) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("case", list(requests("")))
+REFUSED = ("a key that is none", "an expression that is none")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.refused_by_aws] if case in REFUSED else []) for case in requests("")],
+)
 def test_answers_and_effects_equal_botocores(seam: connection.SeamConnection, botocore_client: Any, pk: str, case: str):
     outcomes = []
     for run in (by_botocore, by_ours):

@@ -142,6 +142,7 @@ class TestOnTheEngine:
         found = Row.from_raw_data(caught.value.failed["put"] or {})
         assert (found.sk, found.number, found.data) == ("a", 5, b"\0")
 
+    @pytest.mark.refused_by_aws
     def test_a_broken_transaction_is_our_own_error(self, pk: str):
         tx = Transaction()
         tx.put(Row(pk, "a"))

@@ -16,6 +16,7 @@ from tests.storage.conftest import MakeTransport
 from tests.storage.stage import (
     GET,
     ITEM,
+    WRITES,
     Play,
     Stage,
     answer,
@@ -193,7 +194,7 @@ class TestRefusals:
         stage.will(answer({"__type": "a#TransactionCanceledException", "CancellationReasons": reasons}, 400))
 
         with pytest.raises(Refused) as caught:
-            make_transport().call("TransactWriteItems", {"TransactItems": []})
+            make_transport().call("TransactWriteItems", WRITES["TransactWriteItems"])
 
         assert caught.value.reasons[1]["Item"]["b"] == {"B": b"\0\xff"}
         assert [reason["Code"] for reason in caught.value.reasons] == [reason["Code"] for reason in reasons]
@@ -205,14 +206,14 @@ class TestWritesWhoseAnswerIsLost:
     def test_a_transaction_keeps_its_token(self, stage: Stage, make_transport: MakeTransport):
         stage.will(cut, answer({}))
 
-        make_transport().call("TransactWriteItems", {"TransactItems": []})
-        make_transport().call("TransactWriteItems", {"TransactItems": []})
+        make_transport().call("TransactWriteItems", WRITES["TransactWriteItems"])
+        make_transport().call("TransactWriteItems", WRITES["TransactWriteItems"])
 
         tokens = [json.loads(body)["ClientRequestToken"] for _, body in stage.visits]
         assert tokens[0] == tokens[1] != tokens[2]
 
     def test_a_given_token_is_sent(self, stage: Stage, make_transport: MakeTransport):
-        make_transport().call("TransactWriteItems", {"TransactItems": [], "ClientRequestToken": "mine"})
+        make_transport().call("TransactWriteItems", {**WRITES["TransactWriteItems"], "ClientRequestToken": "mine"})
 
         assert json.loads(stage.visits[0][1])["ClientRequestToken"] == "mine"
 
@@ -220,7 +221,7 @@ class TestWritesWhoseAnswerIsLost:
     def test_other_writes_are_repeated_as_they_were(self, stage: Stage, make_transport: MakeTransport, operation: str):
         stage.will(cut, answer({}))
 
-        make_transport().call(operation, GET)
+        make_transport().call(operation, WRITES[operation])
 
         assert stage.visits[0][1] == stage.visits[1][1]
 
@@ -232,7 +233,7 @@ class TestMeetingATransaction:
     def test_aws8_it_is_tried_again(self, stage: Stage, make_transport: MakeTransport, operation: str):
         stage.will(*[refusal("TransactionConflictException")] * 6, answer(ITEM))
 
-        assert make_transport().call(operation, GET) == ITEM
+        assert make_transport().call(operation, WRITES[operation]) == ITEM
 
         assert len(stage.visits) == 7  # more often than after failures of AWS: the item is free within milliseconds
 
@@ -243,7 +244,7 @@ class TestMeetingATransaction:
         stage.will(*[refusal("TransactionConflictException")] * 99)
 
         with pytest.raises(Unavailable):
-            make_transport(Patience(pause=0.001, budget=0.1)).call("UpdateItem", GET)
+            make_transport(Patience(pause=0.001, budget=0.1)).call("UpdateItem", WRITES["UpdateItem"])
 
         assert 4 < len(stage.visits) < 20
 
@@ -294,7 +295,8 @@ class TestBatches:
             return high
 
         monkeypatch.setattr("random.uniform", longest)
-        items: Any = {"t": {"Keys": keys("a")}} if operation == "BatchGetItem" else {"t": [{"DeleteRequest": {}}]}
+        write = {"DeleteRequest": {"Key": keys("a")[0]}}
+        items: Any = {"t": {"Keys": keys("a")}} if operation == "BatchGetItem" else {"t": [write]}
         undone = "UnprocessedKeys" if operation == "BatchGetItem" else "UnprocessedItems"
         stage.will(*[answer({undone: items})] * 999)
 

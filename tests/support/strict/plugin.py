@@ -1,0 +1,225 @@
+"""Listens to every request that this process makes of AWS, and fails the test whose request AWS would refuse.
+
+The app's own transports are listened to at the functions through which all of their calls go; boto3, botocore and
+Chalice at botocore's events. ``tests/conftest.py`` takes the hooks below, so it is on in every run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import botocore.auth
+import botocore.handlers
+import msgspec
+import pytest
+from botocore.handlers import REGISTER_LAST
+
+from chalicelib.aws import client, push
+from chalicelib.storage.transport import Transport
+from tests.support.strict import models, rest
+from tests.support.strict.dynamodb import DynamoDB
+from tests.support.strict.rules import Broken, Found, Rule, found
+from tests.support.strict.services import Services, check_link
+
+_ROOT: Final = Path(__file__).parents[3]
+_UNINTERESTING: Final = ("chalicelib/storage/", "chalicelib/aws/", "tests/support/strict/", ".venv")
+_TARGETS: Final = {"AmazonSQS": "sqs", "AmazonSSM": "ssm", "DynamoDB_20120810": "dynamodb"}
+_CONNECTIONS: Final = "/@connections/"
+
+
+class Checker:
+    """Holds requests against all rules, and counts them."""
+
+    def __init__(self, into: Found) -> None:
+        self.requests: Counter[str] = Counter()
+        self._into = into
+        self._dynamodb = DynamoDB()
+        self._models = models.Models()
+        self._services = Services()
+        self._lock = Lock()
+
+    @property
+    def members(self) -> int:
+        """How many members of AWS's models the requests were held against."""
+        return self._dynamodb.models.members + self._models.members
+
+    def _complaint(self, service: str, operation: str) -> models.Complain:
+        def complain(detail: str, rule: Rule = Rule.MODEL) -> None:
+            broken = Broken(rule, detail, f"{service}:{operation}", where=_sender())
+            if rule in {Rule.MODEL, Rule.HTTP}:
+                broken = replace(broken, page=models.page(service, operation))
+            self._into.add(broken)
+
+        with self._lock:
+            self.requests[f"{service}:{operation}"] += 1
+        return complain
+
+    def call(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        """Check an operation's parameters."""
+        complain = self._complaint(service, operation)
+        if service == "dynamodb":
+            with self._lock:  # it learns of tables
+                self._dynamodb.check(operation, params, complain)
+            return
+        self._models.check(service, operation, params, complain)
+        self._services.check(service, operation, params, complain)
+
+    def http(self, service: str, request: Any) -> None:
+        """Check a request as it is sent."""
+        target = request.headers.get("X-Amz-Target")
+        if target is not None:
+            self._json(target, request)
+            return
+        service = {"ses": "sesv2", "execute-api": "apigatewaymanagementapi"}.get(service, service)
+        url, labels = _plain(service, request.url)
+        try:
+            operation, params = rest.read(service, request.method, url, request.headers, request.data, labels)
+        except rest.NoOperationError as error:
+            self._complaint(service, request.method)(str(error), error.rule)
+            return
+        self.call(service, operation, params)
+
+    def _json(self, target: str, request: Any) -> None:
+        prefix, _, operation = target.partition(".")
+        service = _TARGETS.get(prefix, "")
+        known = models.service(service) if service else None
+        if known is None or operation not in known.operation_names:
+            self._complaint(service, operation)(f"{target} is no operation", Rule.HTTP)
+            return
+        version = f"application/x-amz-json-{known.metadata['jsonVersion']}"
+        if request.headers.get("Content-Type") != version:
+            self._complaint(service, operation)(f"{request.headers.get('Content-Type')}, not {version}", Rule.HTTP)
+        self.call(service, operation, msgspec.json.decode(request.data))
+
+    def link(self, request: Any, life: int) -> None:
+        """Check a link to S3 that is about to be signed."""
+        check_link(life, self._complaint("s3", "link"))
+        self.http("s3", request)
+
+
+def _plain(service: str, url: str) -> tuple[str, dict[str, str]]:
+    """The URL as the model has it, and the labels that were taken off."""
+    parts = urlsplit(url)
+    path, labels = parts.path, {}
+    if service == "s3":
+        host = parts.netloc.partition(":")[0]
+        if not host.startswith("s3.") and ".s3." in host:
+            labels["Bucket"] = host.partition(".s3.")[0]
+        else:
+            bucket, _, key = path.lstrip("/").partition("/")
+            labels["Bucket"], path = unquote(bucket), f"/{key}"
+    elif service == "apigatewaymanagementapi" and _CONNECTIONS in path:
+        path = _CONNECTIONS + path.partition(_CONNECTIONS)[2]
+    return parts._replace(path=path).geturl(), labels
+
+
+def _sender() -> str:
+    """The lines of our own code that sent the request, the innermost first."""
+    lines: list[str] = []
+    at: Any = sys._getframe(1)
+    while at is not None and len(lines) < 3:
+        name = at.f_code.co_filename
+        if name.startswith(str(_ROOT)):
+            relative = str(Path(name).relative_to(_ROOT))
+            if not relative.startswith(_UNINTERESTING):
+                lines.append(f"{relative}:{at.f_lineno}")
+        at = at.f_back
+    return ", ".join(lines) or "another thread"
+
+
+checker = Checker(found)
+"""Of this process."""
+
+
+def install(into: Checker) -> Callable[[], None]:
+    """Listen to this process's requests; the result stops it."""
+    patch = pytest.MonkeyPatch()
+    real_call, real_send, real_push = Transport.call, client.send, push.send
+    real_link = botocore.auth.S3SigV4QueryAuth.add_auth
+
+    def call(self: Transport, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        into.call("dynamodb", operation, request)
+        return real_call(self, operation, request)
+
+    def send(auth: Any, request: Any, **more: Any) -> Any:
+        into.http(auth._service_name, request)
+        return real_send(auth, request, **more)
+
+    def deliver(endpoint: str, connection: str, text: str) -> bool:
+        if push._here:  # otherwise it is sent, and seen there
+            about = {"ConnectionId": connection, "Data": text}
+            into.call("apigatewaymanagementapi", "PostToConnection", about)
+        return real_push(endpoint, connection, text)
+
+    def add_auth(self: Any, request: Any) -> None:
+        into.link(request, self._expires)
+        real_link(self, request)
+
+    def of_boto(params: dict[str, Any], model: Any, **_: Any) -> None:
+        into.call(model.service_model.service_name, model.name, params)
+
+    patch.setattr(Transport, "call", call)
+    patch.setattr(client, "send", send)
+    patch.setattr(push, "send", deliver)
+    patch.setattr(botocore.auth.S3SigV4QueryAuth, "add_auth", add_auth)
+    handler: Any = ("before-parameter-build", of_boto, REGISTER_LAST)
+    patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [*botocore.handlers.BUILTIN_HANDLERS, handler])
+    return patch.undo
+
+
+def allowing() -> AbstractContextManager[None]:
+    """Requests that AWS would refuse are meant meanwhile."""
+    return found.allowing()
+
+
+# Hooks of pytest.
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen from the beginning to the end."""
+    config.addinivalue_line("markers", "refused_by_aws: the test sends what AWS refuses, to see what comes of it")
+    config.add_cleanup(install(checker))
+
+
+def _judged(item: pytest.Item) -> None:
+    broken = found.take()
+    if broken and item.get_closest_marker("refused_by_aws") is None:
+        raise AssertionError("\n\n".join(dict.fromkeys(map(str, broken))))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Fixtures may have sent something."""
+    yield
+    _judged(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """The test itself, its failures first: they say more."""
+    yield
+    _judged(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """What is torn down, and what was sent late."""
+    yield
+    _judged(item)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was checked."""
+    if amount := sum(checker.requests.values()):
+        terminalreporter.write_line(
+            f"AWS's rules: {amount} requests of {len(checker.requests)} operations held against {len(Rule)} rules "
+            f"and {checker.members} members of models"
+        )
