@@ -2,45 +2,100 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from chalicelib import settings
+from chalicelib import call, settings
+from chalicelib.errors import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+_PATIENCE: Final = 2.0
+"""Seconds that a new reading may take where an older value would do."""
+_PAUSE: Final = 5.0
+"""Seconds, at least, before a reading that failed is tried again."""
+
+
+class _Entry(Generic[V]):
+    """A value. ``look_again``: on the monotonic clock, not before when a reading is tried again that failed."""
+
+    __slots__ = ("look_again", "read_at", "value")
+
+    def __init__(self, read_at: float, value: V) -> None:
+        self.read_at = read_at
+        self.value = value
+        self.look_again = 0.0
+
+
 class Cache(Generic[K, V]):
     """Values by key, each from one read; the ``most`` newest ones."""
 
-    def __init__(self, most: int = 10_000) -> None:
-        """An empty one."""
+    def __init__(self, most: int = 10_000, *, stale: Callable[[], float] | None = None) -> None:
+        """An empty one. ``stale``: how many seconds longer a value holds while it can't be read; None: none."""
         self._most = most
-        self._entries: dict[K, tuple[float, V]] = {}
+        self._stale = stale
+        self._entries: dict[K, _Entry[V]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
         """How many values it holds, those that are too old included."""
         return len(self._entries)
 
-    def get(self, key: K, read: Callable[[], V], *, life: float | None = None) -> V:
-        """The value, read anew unless it is younger than ``life`` seconds; None: ``settings.control_cache``."""
-        entry = self._entries.get(key)
-        if entry is not None and time.monotonic() - entry[0] < (
-            settings.current().control_cache if life is None else life
-        ):
-            return entry[1]
+    def get(self, key: K, read: Callable[[], V], *, life: float | None = None, stale: bool = True) -> V:
+        """The value, read anew unless it is younger than ``life`` seconds; None: ``settings.control_cache``.
+
+        ``stale``: whether an older one will do while it can't be read.
+
+        Raises:
+            Unavailable: it could not be read, and what is known is too old. With a life of 0 everything is.
+        """
+        if life is None:
+            life = settings.current().control_cache
+        entry, age = self._entries.get(key), self.age(key)
+        if entry is not None and age < life:
+            return entry.value
+        if entry is None or self._stale is None or life <= 0:
+            return self._read(key, read)
+        will_do = stale and age < life + self._stale()
+        if time.monotonic() >= entry.look_again:
+            try:
+                with call.at_most(_PATIENCE if will_do else float("inf")):
+                    return self._read(key, read)
+            except Unavailable:
+                # Processes that were refused together must not come back together.
+                entry.look_again = time.monotonic() + random.uniform(_PAUSE, 2 * _PAUSE)  # noqa: S311  # jitter
+                if not will_do:
+                    raise
+        elif not will_do:
+            raise Unavailable
+        return entry.value
+
+    def _read(self, key: K, read: Callable[[], V]) -> V:
         read_at = time.monotonic()
         value = read()
+        self._put(key, _Entry(read_at, value))
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Take in what was read just now."""
+        self._put(key, _Entry(time.monotonic(), value))
+
+    def age(self, key: K) -> float:
+        """Seconds since the value was read; infinitely many if there is none."""
+        entry = self._entries.get(key)
+        return time.monotonic() - entry.read_at if entry is not None else float("inf")
+
+    def _put(self, key: K, entry: _Entry[V]) -> None:
         with self._lock:
             self._entries.pop(key, None)  # so that it becomes the last in the dict's order
-            self._entries[key] = read_at, value
+            self._entries[key] = entry
             while len(self._entries) > self._most:
                 del self._entries[next(iter(self._entries))]
-        return value
 
     def forget(self, key: K) -> None:
         """Drop a value; whoever changed what it was read from calls this after the commit."""

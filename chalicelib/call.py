@@ -37,6 +37,8 @@ class Call(msgspec.Struct):
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
+_no_later: ContextVar[float] = ContextVar("no_later", default=float("inf"))
+"""When what runs has to be over, on the monotonic clock, if that is before the call ends."""
 
 
 def current() -> Call | None:
@@ -51,9 +53,20 @@ def request_id() -> str:
 
 
 def time_left() -> float:
-    """Seconds that the call that runs may still wait for others, never below 0; without end outside of calls."""
+    """Seconds that what runs may still wait for others, never below 0; without end outside of calls."""
     running = _current.get()
-    return max(0.0, running.ends - time.monotonic()) if running is not None else float("inf")
+    ends = running.ends if running is not None else float("inf")
+    return max(0.0, min(ends, _no_later.get()) - time.monotonic())
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Nothing in the block waits longer than this for others: for what can be done without."""
+    token = _no_later.set(min(_no_later.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _no_later.reset(token)
 
 
 @contextmanager

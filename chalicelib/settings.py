@@ -40,8 +40,12 @@ class Settings(msgspec.Struct, frozen=True):
     """Tenant of devices that send no tenant token; empty: such devices are refused (401)."""
     control_cache: float = 5.0
     """How long a warm process trusts its copy of a tenant's control item. 0 reads it at every call."""
+    control_stale: float = 60.0
+    """How much longer it does while the item can't be read. 0: not at all, calls are answered with 503."""
     key_cache: float = 300.0
     """How long a warm process trusts its copy of the server's own secrets: signing keys, keys of the vault."""
+    key_stale: float = 3_600.0
+    """How much longer it does while the parameter store does not answer. 0: not at all."""
     device_token_life: int = 604_800
     """Life of a device token (7 days, as Mender's)."""
     user_token_life: int = 604_800

@@ -23,16 +23,19 @@ from chalicelib.errors import Unavailable
 from chalicelib.storage import credentials as stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from botocore.credentials import Credentials
 
 _CONNECT = 2.0
-_READ = 20.0
+_SILENCE = 2.0
+"""Longest silence of the first attempt. It doubles with each, up to what the call has left."""
 _ATTEMPTS = 4
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _THROTTLED = re.compile(rb'"__type" *: *"[^"]*(?:Throttl|TooManyRequests|RequestLimitExceeded)')
 """In the JSON protocols throttling is a 400 like other refusals."""
+_EXPIRED = re.compile(rb"\bExpiredToken(?:Exception)?\b")
 
 
 class AwsError(Exception):
@@ -89,8 +92,20 @@ def call(service: str, target: str, payload: dict[str, Any], *, version: str = "
     return document
 
 
-def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urllib3.BaseHTTPResponse:
+def send(
+    auth: SigV4Auth,
+    request: AWSRequest,
+    *,
+    silence: float = _SILENCE,
+    failed: Callable[[urllib3.BaseHTTPResponse], bool] | None = None,
+) -> urllib3.BaseHTTPResponse:
     """Sign and send, again with jitter where AWS says that it may help. The body must be bytes.
+
+    Args:
+        auth: signs for a service.
+        request: what to send.
+        silence: seconds that the service may say nothing, at first.
+        failed: tells answers that are failures, and may be none the next time, besides those that all services share.
 
     Raises:
         Unavailable: no answer, or throttled, or AWS's own fault, after all attempts or the time that the call has.
@@ -100,7 +115,7 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
         left = calls.time_left()
         if left <= 0:
             break
-        for header in ("Authorization", "X-Amz-Date"):
+        for header in ("Authorization", "X-Amz-Date", "X-Amz-Security-Token"):
             del request.headers[header]
         auth.add_auth(request)
         prepared = request.prepare()
@@ -110,19 +125,28 @@ def send(auth: SigV4Auth, request: AWSRequest, *, stream: bool = False) -> urlli
                 prepared.url,
                 body=prepared.body,
                 headers=dict(prepared.headers.items()),
-                preload_content=not stream,
                 redirect=False,
-                timeout=urllib3.Timeout(connect=min(_CONNECT, left), read=min(_READ, left)),
+                timeout=urllib3.Timeout(connect=min(_CONNECT, left), read=min(silence * 2**attempt, left)),
             )
         except urllib3.exceptions.HTTPError as error:
             last = error
+            pool().clear()  # what is idle may be as dead as this one
         else:
-            if not _may_pass(answer):
+            if _is_expired(answer):
+                stored.forget()
+                auth.credentials = credentials()
+            elif not _may_pass(answer) and not (failed is not None and failed(answer)):
                 return answer
-            answer.drain_conn()
         pause = random.uniform(0, 0.1 * 2**attempt)  # noqa: S311  # jitter, not a secret
-        time.sleep(min(pause, calls.time_left()))  # noqa: TID251  # shorter than any schedule
+        if attempt == _ATTEMPTS - 1 or pause >= calls.time_left():
+            break
+        time.sleep(pause)  # noqa: TID251  # shorter than any schedule
     raise Unavailable from last
+
+
+def _is_expired(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the credentials that signed have expired."""
+    return answer.status in {400, 403} and _EXPIRED.search(answer.data or b"") is not None  # HTTP
 
 
 def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:

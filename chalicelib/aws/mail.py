@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 _ONE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@[A-Za-z0-9.-]+")
+_SILENCE = 10.0
+"""Seconds that SES may say nothing, at first. Long, since a mail that is sent again may come twice."""
 _TIMEOUT = 20
 """Seconds that an SMTP server may take for each answer."""
 _PORTS = {"smtp": 587, "smtp+plain": 25, "smtps": 465}
@@ -115,7 +117,7 @@ def _by_ses(mail: Mail) -> None:
         data=msgspec.json.encode(document),
         headers={"Content-Type": "application/json"},
     )
-    answer = client.send(SigV4Auth(client.credentials(), "ses", settings.aws().region), request)
+    answer = client.send(SigV4Auth(client.credentials(), "ses", settings.aws().region), request, silence=_SILENCE)
     if answer.status >= 400:  # HTTP
         code = answer.headers.get("x-amzn-errortype", "SendEmail").partition(":")[0]
         raise client.AwsError(code, answer.status, answer.data.decode(errors="replace")[:200])

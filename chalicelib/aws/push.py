@@ -14,6 +14,9 @@ from botocore.awsrequest import AWSRequest
 from chalicelib import settings
 from chalicelib.aws import client
 
+_SILENCE = 5.0
+"""Seconds that API Gateway may say nothing, at first. A message that is sent again may come twice."""
+
 
 class Sockets(Protocol):
     """Whoever holds the websockets."""
@@ -75,7 +78,9 @@ def _call(method: str, endpoint: str, connection: str, data: bytes) -> int:
     # "=" ends most ids and must be sent encoded, and signed as it is sent.
     url = f"{_base(endpoint)}/@connections/{quote(connection, safe='')}"
     request = AWSRequest(method, url, data=data)
-    answer = client.send(SigV4Auth(client.credentials(), "execute-api", settings.aws().region), request)
+    answer = client.send(
+        SigV4Auth(client.credentials(), "execute-api", settings.aws().region), request, silence=_SILENCE
+    )
     if answer.status >= 400 and answer.status != 410:
         raise client.AwsError("PostToConnection", answer.status, (answer.data or b"").decode(errors="replace")[:200])
     return int(answer.status)

@@ -9,6 +9,7 @@ size.
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 PART = 8 * 1024 * 1024
 """Size of an upload's part. AWS takes 10,000 parts: 80 GiB."""
+
+_SILENCE = 5.0
+"""Seconds that S3 may say nothing, at first: it has to write up to a part before it answers."""
+_COMPLETION = 20.0
+"""The same while it puts an object together."""
+_ERROR = re.compile(rb"(?:<\?xml[^>]*\?>)?\s*<Error>")
+_PASSING = re.compile(rb"<Code>(?:InternalError|OperationAborted|RequestTimeout|ServiceUnavailable|SlowDown)</Code>")
+_WRITER = "x-amz-meta-written-by"
+"""Metadata by which a writer knows its own object."""
 
 
 def key(tenant: TenantId, kind: str, *parts: str) -> str:
@@ -63,11 +73,13 @@ def _send(
     data: bytes = b"",
     headers: dict[str, str] | None = None,
     *,
-    stream: bool = False,
+    silence: float = _SILENCE,
 ) -> urllib3.BaseHTTPResponse:
     request = AWSRequest(method, url, data=data, headers=headers or {})
-    answer = client.send(S3SigV4Auth(client.credentials(), "s3", settings.aws().region), request, stream=stream)
-    if answer.status >= 400:  # HTTP
+    auth = S3SigV4Auth(client.credentials(), "s3", settings.aws().region)
+    writes = method != "GET"  # what is read may look like an error
+    answer = client.send(auth, request, silence=silence, failed=_may_pass if writes else None)
+    if answer.status >= 400 or (writes and _is_error(answer)):  # HTTP
         text = (answer.data or b"").decode(errors="replace")
         found = re.search(r"<Code>(\w+)</Code>", text)
         code = found.group(1) if found else str(answer.status)
@@ -75,6 +87,20 @@ def _send(
             raise NotFound("Resource not found")
         raise client.AwsError(code, answer.status, text[:200])
     return answer
+
+
+def _is_error(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether an answer is an error, though its status is 200.
+
+    S3 says 200 before it has copied or put together an object
+    (``docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html``).
+    """
+    return _ERROR.match(answer.data or b"") is not None
+
+
+def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether such an error may be none the next time."""
+    return _is_error(answer) and _PASSING.search(answer.data) is not None
 
 
 def put(
@@ -142,20 +168,19 @@ def erase(prefix: str) -> int:
     return count
 
 
-_MARKERS = {
-    "versions": ("version-id-marker", "NextVersionIdMarker"),
-    "uploads": ("upload-id-marker", "NextUploadIdMarker"),
+_PAGES = {
+    "versions": ("max-keys", "version-id-marker", "NextVersionIdMarker"),
+    "uploads": ("max-uploads", "upload-id-marker", "NextUploadIdMarker"),
 }
+"""How each listing calls the size of its pages, and where the next begins."""
 
 
 def _pages(listing: str, prefix: str, kinds: tuple[str, ...], member: str) -> Iterator[tuple[str, str]]:
     """Key and ``member`` of everything that a listing of the bucket has under ``prefix``."""
     from xml.etree import ElementTree as ET
 
-    query = {listing: "", "prefix": prefix, "max-keys": "500"} | (
-        {"max-uploads": "500"} if listing == "uploads" else {}
-    )
-    more, next_more = _MARKERS[listing]
+    most, more, next_more = _PAGES[listing]
+    query = {listing: "", "prefix": prefix, most: "500"}
     while True:
         url = f"{_base()}?{urlencode(query, quote_via=quote)}"
         # S3's own answer, over TLS: no document of a stranger.
@@ -191,6 +216,7 @@ class MultipartWriter:
         self._upload: str | None = None
         self._etags: list[str] = []
         self._size = 0
+        self._token = uuid.uuid4().hex
 
     def write(self, data: bytes) -> None:
         """Take more bytes; sends a part whenever one is full."""
@@ -211,19 +237,27 @@ class MultipartWriter:
             for number, etag in enumerate(self._etags, 1)
         )
         body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        answer = _send("POST", _url(self._key, {"uploadId": self._upload}), body)
+        try:
+            answer = _send("POST", _url(self._key, {"uploadId": self._upload}), body, silence=_COMPLETION)
+        except NotFound:
+            # There is no such upload any more: it is complete, if this writer's object is there. S3 did what was
+            # asked for, and its answer was lost.
+            answer = _send("HEAD", _url(self._key))
+            if answer.headers.get(_WRITER) != self._token:
+                raise
         return ObjectRef(self._key, _version(answer), self._size)
 
     def abort(self) -> None:
         """Forget everything. Failing to is harmless: the bucket's lifecycle drops unfinished uploads."""
         self._buffer.clear()
         if self._upload is not None:
-            _send("DELETE", _url(self._key, {"uploadId": self._upload}))
+            _abort(self._key, self._upload)
             self._upload = None
 
     def _send_part(self, data: bytes) -> None:
         if self._upload is None:
-            answer = _send("POST", _url(self._key) + "?uploads=", headers={"Content-Type": self._content_type})
+            headers = {"Content-Type": self._content_type, _WRITER: self._token}
+            answer = _send("POST", _url(self._key) + "?uploads=", headers=headers)
             found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.data)
             if found is None:
                 raise client.AwsError("NoUploadId", answer.status, "")

@@ -47,9 +47,10 @@ def seal(secret: str, *belongs_to: str) -> bytes:
     """``secret`` encrypted, for whoever names what it belongs to: tenant and id of the thing.
 
     Raises:
-        Unavailable: the server was not set up.
+        Unavailable: the server was not set up, or the parameter store does not answer. A key that may have been
+            replaced seals nothing, since it is deleted once nothing is sealed by it.
     """
-    stored = _parameter.get()
+    stored = _parameter.get(stale=False)
     nonce = os.urandom(_NONCE_BYTES)
     # In front of each value the key that opens it.
     head = bytes.fromhex(stored.active)

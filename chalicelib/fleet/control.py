@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
-from chalicelib import features, limits
+from chalicelib import features, limits, settings
 from chalicelib.cache import Cache
 from chalicelib.errors import Forbidden, Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
@@ -68,7 +68,7 @@ _GONE = Control(
     open=(),
     settings=TenantSettings(),
 )
-_cache: Cache[TenantId, Control] = Cache()
+_cache: Cache[TenantId, Control] = Cache(stale=lambda: settings.current().control_stale)
 
 
 def ref(tenant: TenantId) -> ControlItem:
@@ -77,7 +77,14 @@ def ref(tenant: TenantId) -> ControlItem:
 
 
 def get(tenant: TenantId, *, fresh: bool = False) -> Control:
-    """The tenant's control item, at most ``settings.control_cache`` seconds old; an unknown tenant is inactive."""
+    """The tenant's control item; an unknown tenant is inactive.
+
+    It is at most ``settings.control_cache`` seconds old, and up to ``settings.control_stale`` more while DynamoDB does
+    not answer. ``fresh``: as it is now.
+
+    Raises:
+        Unavailable: DynamoDB does not answer, and there is no copy that is young enough.
+    """
     return _cache.get(tenant, lambda: _read(tenant), life=0 if fresh else None)
 
 

@@ -45,7 +45,8 @@ def _statements(function: Function, stage: str, bucket: str) -> Iterator[Stateme
         yield _allow("SendMessages", ("sqs:GetQueueUrl", "sqs:SendMessage"), _queues(stage, function.sends))
     if function.keys:
         names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage}/{key}" for key in function.keys]
-        yield _allow("Keys", ("ssm:GetParameter",), names)
+        # The first for functions of an earlier version, which run while a stage is updated.
+        yield _allow("Keys", ("ssm:GetParameter", "ssm:GetParameters"), names)
     if function.mails:
         yield _allow("Mails", ("ses:SendEmail",), ["arn:aws:ses:*:*:identity/*"])
     if function.pushes:

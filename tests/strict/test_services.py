@@ -152,6 +152,8 @@ SSM = {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-
         ("s3", ("POST", f"{S3}/a?uploadId=u", COMPLETED), {}, set()),
         ("s3", ("GET", f"{S3}?versions=&prefix=a&max-keys=500"), {}, set()),
         ("s3", ("HEAD", "https://bucket-1.s3.eu-west-1.amazonaws.com/a"), {}, set()),
+        ("s3", ("GET", "https://bucket-1.s3-accelerate.amazonaws.com/a"), {}, set()),
+        ("s3", ("GET", "https://s3.dualstack.eu-west-1.amazonaws.com/bucket-1/a"), {}, set()),
         ("s3", ("PUT", f"{S3}/a?partNumber=one&uploadId=u"), {}, {Rule.MODEL}),
         ("s3", ("GET", f"{S3}/a?version=1"), {}, {Rule.HTTP}),
         ("s3", ("PUT", f"{S3}/a"), {"x-amz-tags": "a=b"}, {Rule.HTTP}),

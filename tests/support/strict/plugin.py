@@ -6,6 +6,7 @@ Chalice at botocore's events. ``tests/conftest.py`` takes the hooks below, so it
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -83,7 +84,7 @@ class Checker:
         try:
             operation, params = rest.read(service, request.method, url, request.headers, request.data, labels)
         except rest.NoOperationError as error:
-            self._complaint(service, request.method)(str(error), error.rule)
+            self._complaint(service, error.operation or request.method)(str(error), error.rule)
             return
         self.call(service, operation, params)
 
@@ -110,9 +111,8 @@ def _plain(service: str, url: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(url)
     path, labels = parts.path, {}
     if service == "s3":
-        host = parts.netloc.partition(":")[0]
-        if not host.startswith("s3.") and ".s3." in host:
-            labels["Bucket"] = host.partition(".s3.")[0]
+        if virtual := re.match(r"([^/]+)\.s3[.-]", parts.netloc):
+            labels["Bucket"] = virtual[1]
         else:
             bucket, _, key = path.lstrip("/").partition("/")
             labels["Bucket"], path = unquote(bucket), f"/{key}"

@@ -29,9 +29,13 @@ _SIGNING = frozenset(
 
 
 class NoOperationError(Exception):
-    """No operation has such a request."""
+    """No operation has such a request. ``operation``: the one that comes nearest."""
 
     rule = Rule.HTTP
+
+    def __init__(self, detail: str, operation: str) -> None:
+        super().__init__(detail)
+        self.operation = operation
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def read(
         and (match := each.path.fullmatch(parts.path))
     ]
     if not fitting:
-        raise NoOperationError(f"{name} has no operation {method} {parts.path} with {sorted(query)}")
+        raise NoOperationError(f"{name} has no operation {method} {parts.path} with {sorted(query)}", "")
     _, found, match = max(fitting, key=lambda each: each[0])
     params: dict[str, Any] = {found.labels[name]: unquote(text) for name, text in match.groupdict().items()}
     params.update(labels or {})
@@ -129,7 +133,7 @@ def _from_query(found: _Operation, query: Mapping[str, str]) -> Iterator[tuple[s
             member, about = found.query[key]
             yield member, _typed(about, text)
         elif key not in found.literal:
-            raise NoOperationError(f"{found.name} has no query parameter {key}")
+            raise NoOperationError(f"{found.name} has no query parameter {key}", found.name)
 
 
 def _from_headers(found: _Operation, headers: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -143,7 +147,7 @@ def _from_headers(found: _Operation, headers: Mapping[str, str]) -> Iterator[tup
         elif prefix is not None:
             mapped.setdefault(found.prefixes[prefix], {})[low.removeprefix(prefix)] = text
         elif low.startswith("x-amz-") and low not in _SIGNING:
-            raise NoOperationError(f"{found.name} has no header {name}")
+            raise NoOperationError(f"{found.name} has no header {name}", found.name)
     yield from mapped.items()
 
 
