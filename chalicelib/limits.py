@@ -182,7 +182,7 @@ DEVICES_LIMIT_MAX = 1_000_000_000  # own: a larger number of devices is a slip
 STORAGE_LIMIT_MAX = 10**15  # own: 1 PB; a larger number of bytes is a slip
 
 # Remote access
-CONNECT_MESSAGE = 96 * KIB  # own: an envelope; 128 KB in base64, where API Gateway's messages end
+CONNECT_MESSAGE = 95 * KIB  # own: an envelope; in base64, numbered and with wide numbers, it fits CONNECT_TEXT
 CONNECT_DEVICE_BODY = 4096  # mender-connect: closes beyond 8,192 bytes a message; longer streams are cut to this
 CONNECT_JOINED = 16 * KIB  # own: terminal output that a relay sends on in one message; one frame in base64
 CONNECT_PROPS = 32  # own: properties of an envelope

@@ -48,6 +48,42 @@ def test_nonsense_is_refused_and_nothing_else_happens(data: bytes) -> None:
     assert envelope.decode(envelope.encode(found)) == found
 
 
+LONGEST_SOURCE = BEGAN_BEFORE + "0" * 12
+LAST_NUMBER = 10**15 - 1
+
+
+def largest(props: dict[str, Any]) -> bytes:
+    """The longest envelope with these properties that the server takes."""
+    whole = {"hdr": {"proto": 1, "typ": "shell", "sid": "s" * 36, "props": props}, "body": b""}
+    room = limits.CONNECT_MESSAGE - len(msgspec.msgpack.encode(whole | {"body": bytes(70_000)})) + 70_000
+    data = msgspec.msgpack.encode(whole | {"body": bytes(room)})
+    assert len(data) == limits.CONNECT_MESSAGE
+    return data
+
+
+@pytest.mark.parametrize(
+    "props",
+    [{}, {f"number {n}": n for n in range(limits.CONNECT_PROPS)}],
+    ids=["nothing but a body", "numbers that become int64"],
+)
+def test_the_largest_envelope_fits_a_message_of_api_gateway(props: dict[str, Any]) -> None:
+    message = envelope.decode(largest(props))
+    message.props["user_id"] = "u" * 36  # the server adds it (service/routing.py)
+    data = envelope.encode(message)
+
+    assert len(dialect.to_server(Frame(largest(props), LAST_NUMBER))) <= limits.CONNECT_TEXT
+    assert len(dialect.to_client(Frame(data, LAST_NUMBER, LONGEST_SOURCE))) <= limits.CONNECT_TEXT
+
+
+def test_an_envelope_that_would_be_too_long_once_written_again_is_refused() -> None:
+    short_floats = b"\xdd" + (18_000).to_bytes(4, "big") + b"\xca\x3f\x80\x00\x00" * 18_000
+    data = b"\x81\xa3hdr\x82\xa5proto\x01\xa5props\x81\xa1a" + short_floats
+    assert len(data) < limits.CONNECT_MESSAGE
+
+    with pytest.raises(MalformedError, match="once its numbers"):
+        envelope.decode(data)
+
+
 def nested(depth: int) -> Any:
     return {"a": nested(depth - 1)} if depth else 1
 

@@ -61,6 +61,8 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
 _decoder = msgspec.msgpack.Decoder(_Envelope)
 _encoder = msgspec.msgpack.Encoder()
 _INT64 = b"\xd3"
+_WIDER = 512
+"""Bytes by which passing a message on may lengthen it: whole numbers of all its properties become int64."""
 
 
 def decode(data: bytes) -> Message:
@@ -84,7 +86,11 @@ def decode(data: bytes) -> Message:
         body = body.encode()
     if not isinstance(body, bytes):
         raise MalformedError("the body is neither bytes nor text")
-    return Message(header.proto, header.typ or "", header.sid or "", props, body)
+    message = Message(header.proto, header.typ or "", header.sid or "", props, body)
+    # Numbers take more room when they are written again: 9 bytes for any number, which may have been sent in 1 or 5.
+    if len(data) > limits.CONNECT_MESSAGE // 2 and len(encode(message)) > limits.CONNECT_MESSAGE + _WIDER:
+        raise MalformedError(f"message of more than {limits.CONNECT_MESSAGE} bytes once its numbers are int64")
+    return message
 
 
 def encode(message: Message) -> bytes:
