@@ -14,7 +14,7 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
-        licences audit lock format docs package deploy undeploy smoke env clean distclean
+        licences audit lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -107,6 +107,15 @@ package: $(READY) ## Build what CloudFormation deploys (STAGE=prod) into build/S
 
 deploy: $(READY) $(ENGINE) ## Deploy a stage with its storage and check it (STAGE=dev; local-aws: on this machine)
 	@$(PY) -m infra.scripts.deploy deploy --stage $(STAGE) $(ARGS)
+
+rollback: $(READY) ## Call the release before the live one again (STAGE=prod, ARGS='--to NUMBER')
+	@$(PY) -m infra.scripts.deploy rollback --stage $(STAGE) $(ARGS)
+
+releases: $(READY) ## Which releases of a stage one can go back to (STAGE=prod)
+	@$(PY) -m infra.scripts.deploy releases --stage $(STAGE) $(ARGS)
+
+drill: $(READY) $(ENGINE) ## Fail every call that deploying, updating and removing make, and start each again (an hour)
+	@$(PY) -m tests.drills.deploying $(ARGS)
 
 undeploy: $(READY) ## Remove a stage's functions and APIs; what is stored stays (STAGE=dev)
 	@$(PY) -m infra.scripts.deploy undeploy --stage $(STAGE) $(ARGS)

@@ -23,6 +23,13 @@ AUDIT: Final = "auditlogs"
 """The table whose entries nobody may change or delete."""
 CHANGEABLE: Final = tuple(table for table in TABLES if table != AUDIT)
 
+RUNTIME: Final = "python3.13"
+"""The Python that the functions run on, whichever ``.venv`` has: what Lambda has longest among those that are known."""
+
+ALIAS: Final = "live"
+"""The alias of each function that everything calls. It leads to a published version: one code with its layer and
+settings."""
+
 CORE: Final = 1769
 """Megabytes of memory that come with one whole processor; less comes with as much less of one."""
 
@@ -77,14 +84,26 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A share of all calls that a new release gets for a while, before it gets more."""
+
+    percent: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage."""
 
     name: str
     architecture: str = "arm64"  # a fifth cheaper than x86_64 at the same speed or better
     log_days: int = 14
+    runtime: str = RUNTIME
+    """Lambda's name of the functions' Python; empty, that of the Python that deploys."""
+    steps: tuple[Step, ...] = ()
+    """How a release comes into service; empty, at once."""
     own_bucket: str = ""
-    """Name of the bucket, if ``lamplighter-<stage>-artifacts`` is somebody else's."""
+    """Name of the bucket, if it is to have another than ``lamplighter-STAGE-ACCOUNT-REGION``."""
     settings: dict[str, str] = field(default_factory=dict)
     """Further variables of the functions: any of ``chalicelib/settings.py``."""
     reserved: dict[str, int] = field(default_factory=dict)
@@ -92,7 +111,7 @@ class Stage:
 
     @property
     def bucket(self) -> str:
-        """Name of the bucket."""
+        """Name of the bucket in the configuration; ``make deploy`` puts the real one in its place."""
         return self.own_bucket or f"lamplighter-{self.name}-artifacts"
 
 
@@ -234,9 +253,20 @@ FUNCTIONS: Final = (
     ),
 )
 
+
+def deployed_name(function: Function, stage: str) -> str:
+    """The name of a function on AWS."""
+    return f"lamplighter-{stage}" + ("" if function.name == "api_handler" else f"-{function.name}")
+
+
+def default_bucket(stage: str, account: str, region: str) -> str:
+    """The name of a new stage's bucket: names are unique among all of AWS, so account and region are in it."""
+    return f"lamplighter-{stage}-{account}-{region}"
+
+
 STAGES: Final = (
     Stage("dev"),
-    Stage("prod", log_days=90),
-    # The embedded engine runs functions on the processor of this machine; `make deploy` says which that is.
-    Stage("local-aws", architecture="x86_64", log_days=1),
+    Stage("prod", log_days=90, steps=(Step(10, 300), Step(50, 300))),
+    # The embedded engine runs functions on this machine's processor and Python; `make deploy` says which those are.
+    Stage("local-aws", architecture="x86_64", runtime="", log_days=1),
 )

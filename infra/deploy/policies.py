@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import AUDIT
+from infra.deploy.functions import AUDIT, deployed_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,11 +76,8 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
 
 
 def _logs(function: Function, stage: str) -> list[str]:
-    """The log groups of a function that ``chalice deploy`` names, and of one that a stack names after itself."""
-    name = f"lamplighter-{stage}" + ("" if function.name == "api_handler" else f"-{function.name}")
-    logical = {"api_handler": "APIHandler"}.get(function.name, function.name.title().replace("_", ""))
-    groups = (name, f"lamplighter-{stage}-{logical}-*")
-    return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{group}:*" for group in groups]
+    """The function's own log group, by whatever way it was deployed."""
+    return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{deployed_name(function, stage)}:*"]
 
 
 def _dynamodb(operations: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A deployed stage: what Chalice noted of it, and what Chalice can't do for it."""
+"""A deployed stage: what is recorded of it, and what its functions are told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 import boto3
 
-from infra.scripts.package import GATEWAY_RESPONSES, ROOT
+from infra.deploy.record import Installation, Record
+from infra.scripts.package import ROOT
 
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
 SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
@@ -29,20 +30,30 @@ class SecretError(Exception):
 
 
 class NotDeployedError(Exception):
-    """Nothing is deployed there, as far as this folder knows."""
+    """There is no such stage, or nothing of it is deployed."""
 
 
 @dataclass
 class Deployed:
-    """A stage as ``.chalice`` of a project knows it. AWS is where the environment says."""
+    """A stage: its configuration in a project, and its record on AWS, which is where the environment says."""
 
     stage: str
     project: Path = ROOT
 
     @property
-    def note(self) -> Path:
-        """Where Chalice keeps what it made. Without it, it can neither update nor delete."""
+    def copy(self) -> Path:
+        """This folder's copy of what was deployed, for plain Chalice."""
         return self.project / ".chalice" / "deployed" / f"{self.stage}.json"
+
+    @cached_property
+    def record(self) -> Record:
+        """Where the stage's record is kept."""
+        return Record(self.stage, self.project)
+
+    @cached_property
+    def installation(self) -> Installation:
+        """What is recorded."""
+        return self.record.load()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -67,27 +78,19 @@ class Deployed:
         found: dict[str, str] = self.config["environment_variables"]
         return found
 
-    @cached_property
-    def resources(self) -> list[dict[str, Any]]:
-        """What Chalice made."""
-        if not self.note.exists():
-            return []
-        found: list[dict[str, Any]] = json.loads(self.note.read_text())["resources"]
-        return found
-
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """What Chalice made of one kind."""
-        return [each for each in self.resources if each["resource_type"] == kind]
+        """What was made of one kind."""
+        return self.installation.of(kind)
 
     def one(self, kind: str) -> dict[str, Any]:
-        """What Chalice made once of this kind.
+        """What was made once of this kind.
 
         Raises:
-            NotDeployedError: it did not.
+            NotDeployedError: it was not.
         """
         found = self.of(kind)
         if not found:
-            raise NotDeployedError(f"stage {self.stage} is not deployed from here: {self.note} has no {kind}")
+            raise NotDeployedError(f"stage {self.stage} has no {kind} yet: make deploy STAGE={self.stage}")
         return found[0]
 
     @property
@@ -100,7 +103,8 @@ class Deployed:
 
     def public_url(self, given: str = "") -> str:
         """Where devices reach it: as given, as configured, or API Gateway's own; empty if nobody knows that yet."""
-        own = self.url if self.of("rest_api") else ""
+        known = os.environ.get("AWS_ENDPOINT_URL") or any("rest_api_url" in each for each in self.of("rest_api"))
+        own = self.url if known and self.of("rest_api") else ""
         return given or self.configured.get(PUBLIC_URL, "") or own
 
     @property
@@ -115,16 +119,6 @@ class Deployed:
     def functions(self) -> list[str]:
         """The names of the functions on AWS."""
         return [str(each["lambda_arn"]).rpartition(":")[2] for each in self.of("lambda_function")]
-
-    @property
-    def log_groups(self) -> list[str]:
-        """Where the functions log."""
-        return [f"/aws/lambda/{function}" for function in self.functions]
-
-    @property
-    def all_log_groups(self) -> list[str]:
-        """Also the one that Chalice makes for the REST function under a name that nobody logs to."""
-        return sorted({*self.log_groups, *(each["log_group_name"] for each in self.of("log_group"))})
 
     def variables(self, public_url: str) -> dict[str, str]:
         """What the functions are to be told beyond their configuration: where they are reached, and secrets.
@@ -148,30 +142,6 @@ class Deployed:
                 return dict(known.get("Environment", {}).get("Variables", {}))
         return {}
 
-    def answer_in_our_shape(self) -> None:
-        """Give API Gateway's own errors the shape of all others. Chalice's next deployment takes it away again."""
-        gateway = boto3.client("apigateway")
-        api = self.one("rest_api")["rest_api_id"]
-        for kind, response in gateway_responses().items():
-            headers = response.get("ResponseParameters", {}).get("Headers", {})
-            status = {"statusCode": str(response["StatusCode"])} if "StatusCode" in response else {}
-            gateway.put_gateway_response(
-                restApiId=api,
-                responseType=kind,
-                responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
-                responseTemplates=response["ResponseTemplates"],
-                **status,
-            )
-        gateway.create_deployment(restApiId=api, stageName=self.config["api_gateway_stage"])
-
-    def keep_logs_for(self, days: int) -> None:
-        """Limit the life of every function's log: Chalice sets that of the REST function on a group of another name."""
-        logs = boto3.client("logs")
-        for group in self.log_groups:
-            with suppress(logs.exceptions.ResourceAlreadyExistsException):
-                logs.create_log_group(logGroupName=group)
-            logs.put_retention_policy(logGroupName=group, retentionInDays=days)
-
     def tell_public_url(self, url: str) -> list[str]:
         """Let the functions know where they are reached; those that had to be told."""
         service = boto3.client("lambda")
@@ -186,17 +156,3 @@ class Deployed:
                 service.get_waiter("function_updated_v2").wait(FunctionName=function)
                 told.append(function)
         return told
-
-    def delete_logs(self, groups: list[str]) -> None:
-        """Delete log groups: those that Chalice made outlive its ``delete``, without an end of their life."""
-        logs = boto3.client("logs")
-        for group in groups:
-            with suppress(logs.exceptions.ResourceNotFoundException):
-                logs.delete_log_group(logGroupName=group)
-
-
-def gateway_responses() -> dict[str, dict[str, Any]]:
-    """How API Gateway's own errors look, by their type: one source for deployments and packages."""
-    document = json.loads(GATEWAY_RESPONSES.read_text())
-    found: dict[str, dict[str, Any]] = document["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
-    return found

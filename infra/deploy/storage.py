@@ -2,95 +2,274 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
+import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from infra.local.provision import STORAGE, provision
+from infra.local.template import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
+TABLE = "AWS::DynamoDB::Table"
+NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+"""States that a stack cannot be updated from: its first creation failed, or its removal did."""
+QUEUE_PAUSE = 60.0
+"""Seconds for which SQS refuses a queue of the name of one that was deleted."""
 
 
 class StackError(Exception):
     """CloudFormation did not do it; the message says why, as far as it tells."""
 
 
-def ensure(stage: str, parameters: Mapping[str, str]) -> str:
-    """Make or update everything that stores; what was done.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stores."""
+
+    bucket: str
+    """The name of the bucket."""
+    done: str
+    """What was done, for the person at the terminal."""
+
+
+def ensure(stage: str, bucket: str, parameters: Mapping[str, str]) -> Stored:
+    """Make or update everything that stores. ``bucket`` is the stage's own name for it, or empty.
 
     Raises:
         StackError: CloudFormation refused or failed.
     """
     if os.environ.get("AWS_ENDPOINT_URL"):
         made = provision(stage)
-        return f"{len(made.tables)} tables, {len(made.buckets)} bucket, {len(made.queues)} queues"
-    return update_stack(f"lamplighter-{stage}-storage", STORAGE, {"Stage": stage, **parameters})
+        done = f"{len(made.tables)} tables, {len(made.buckets)} bucket, {len(made.queues)} queues"
+        return Stored(made.buckets[0], done)
+    stack = Stack(f"lamplighter-{stage}-storage")
+    named = {"Bucket": bucket} if bucket else {}
+    done = stack.update(STORAGE.read_text(), {"Stage": stage, **named, **parameters})
+    wait_for_indexes(stage)
+    return Stored(stack.output("Bucket"), done)
 
 
-def update_stack(name: str, template: Path, parameters: Mapping[str, str]) -> str:
-    """Create or update a stack, as ``aws cloudformation deploy`` does; what was done.
+def wait_for_indexes(stage: str) -> None:
+    """Wait until every index of the stage's tables can be queried: new code queries new ones at once."""
+    dynamodb = boto3.client("dynamodb")
+    prefix = f"lamplighter-{stage}-"
+    names = [name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]]
+    for name in names:
+        while name.startswith(prefix) and _building(dynamodb, name):
+            time.sleep(10)
+    dynamodb.close()
 
-    A parameter that is not given keeps the value that it had.
 
-    Raises:
-        StackError: CloudFormation refused or failed.
-    """
-    cloudformation = boto3.client("cloudformation")
-    old = _described(cloudformation, name)
-    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    known = {each["ParameterKey"] for each in (old or {}).get("Parameters", [])}
-    kept = sorted(known - parameters.keys())
-    kind = "UPDATE" if old else "CREATE"
-    change_set = f"lamplighter-{uuid.uuid4().hex}"  # one that was left behind must not be in the way
-    try:
-        cloudformation.create_change_set(
-            StackName=name,
+def _building(dynamodb: Any, table: str) -> bool:
+    indexes = dynamodb.describe_table(TableName=table)["Table"].get("GlobalSecondaryIndexes", [])
+    return any(index["IndexStatus"] != "ACTIVE" for index in indexes)
+
+
+class Stack:
+    """One CloudFormation stack."""
+
+    def __init__(
+        self, name: str, say: Callable[[str], None] = print, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._name = name
+        self._say = say
+        self._pause = pause
+        self._client = boto3.client("cloudformation")
+
+    def update(self, template: str, parameters: Mapping[str, str]) -> str:
+        """Create or update the stack; what was done. A parameter that is not given keeps the value that it had.
+
+        What a failed creation left is removed first, and what is there already under the template's names becomes the
+        stack's.
+
+        Raises:
+            StackError: CloudFormation refused or failed.
+        """
+        try:
+            old = self._ready()
+            kind = "UPDATE" if old else "CREATE"
+            steps = [template]
+            if old:
+                body = self._client.get_template(StackName=self._name)["TemplateBody"]
+                steps = list(in_steps(body if isinstance(body, str) else json.dumps(body), template))
+            known = {each["ParameterKey"] for each in (old or {}).get("Parameters", [])}
+            changed = [self._change(kind, step, parameters, known) for step in steps]
+        except (ClientError, WaiterError) as error:
+            raise StackError(f"{self._name}: {error}{self._reasons()}") from error
+        return f"stack {self._name}: {kind.lower()}d" if any(changed) else f"stack {self._name} is up to date"
+
+    def output(self, name: str) -> str:
+        """One of the stack's outputs.
+
+        Raises:
+            StackError: it has none of this name.
+        """
+        stack = self._described() or {}
+        for each in stack.get("Outputs", []):
+            if each["OutputKey"] == name:
+                return str(each["OutputValue"])
+        raise StackError(f"stack {self._name} has no output {name}")
+
+    def _change(self, kind: str, template: str, parameters: Mapping[str, str], known: set[str]) -> bool:
+        """Let the stack become what the template says; False if it is that already."""
+        change_set = f"lamplighter-{uuid.uuid4().hex}"  # one that was left behind must not be in the way
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        declared = parse(template).get("Parameters", {})
+        kept = [
+            {"ParameterKey": key, "UsePreviousValue": True}
+            for key in sorted(known & declared.keys() - parameters.keys())
+        ]
+        self._client.create_change_set(
+            StackName=self._name,
             ChangeSetName=change_set,
             ChangeSetType=kind,
-            TemplateBody=template.read_text(),
-            Parameters=given + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept],
+            TemplateBody=template,
+            Parameters=given + kept,
             Capabilities=["CAPABILITY_IAM"],
+            ImportExistingResources=kind == "CREATE",
         )
-        change = _settled(cloudformation, name, change_set)
+        change = self._settled(change_set)
         if change["Status"] == "FAILED":
-            cloudformation.delete_change_set(StackName=name, ChangeSetName=change_set)
+            self._client.delete_change_set(StackName=self._name, ChangeSetName=change_set)
             why = change.get("StatusReason", "")
             if "didn't contain changes" in why or "No updates" in why:
-                return f"stack {name} is up to date"
-            raise StackError(f"{name}: {why}")
-        cloudformation.execute_change_set(StackName=name, ChangeSetName=change_set)
-        cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=name)
-    except ClientError as error:
-        raise StackError(f"{name}: {error}") from error
-    return f"stack {name}: {kind.lower()}d"
+                return False
+            raise StackError(f"{self._name}: {why}")
+        self._client.execute_change_set(StackName=self._name, ChangeSetName=change_set)
+        self._client.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=self._name)
+        return True
 
+    def _settled(self, change_set: str) -> dict[str, Any]:
+        try:
+            self._client.get_waiter("change_set_create_complete").wait(
+                StackName=self._name, ChangeSetName=change_set, WaiterConfig={"Delay": 2}
+            )
+        except WaiterError as error:
+            if "Status" not in error.last_response:
+                raise
+        found: dict[str, Any] = self._client.describe_change_set(StackName=self._name, ChangeSetName=change_set)
+        return found
 
-def _described(cloudformation: Any, name: str) -> dict[str, Any] | None:
-    """The stack, unless there is none, or only one whose creation was prepared and never done."""
-    try:
-        [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
+    def _described(self) -> dict[str, Any] | None:
+        try:
+            [found] = self._client.describe_stacks(StackName=self._name)["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationError":
+                return None
+            raise
+        stack: dict[str, Any] = found
+        return stack
+
+    def _ready(self) -> dict[str, Any] | None:
+        """The stack, in a state from which it can be updated; None if it has to be created."""
+        stack = self._described()
+        status = stack["StackStatus"] if stack else ""
+        if status == "REVIEW_IN_PROGRESS":  # a creation that was prepared and never done
             return None
-        raise
-    stack: dict[str, Any] = found
-    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
+        if status in NEVER_MADE:
+            self._say(f"  stack {self._name} is {status}: what it left is removed{self._reasons()}")
+            self._clear()
+            return None
+        if status == "UPDATE_ROLLBACK_FAILED":
+            self._say(f"  stack {self._name} is {status}: going on with that{self._reasons()}")
+            self._client.continue_update_rollback(StackName=self._name)
+            self._client.get_waiter("stack_rollback_complete").wait(StackName=self._name)
+            return self._described()
+        if status.endswith("_IN_PROGRESS"):
+            raise StackError(f"stack {self._name} is {status}: somebody else changes it. Wait until that is done")
+        return stack
+
+    def _clear(self) -> None:
+        """Remove a stack that never came up. What cannot be deleted, as protected tables, stays for the next one."""
+        self._client.delete_stack(StackName=self._name)
+        try:
+            self._client.get_waiter("stack_delete_complete").wait(StackName=self._name)
+        except WaiterError:
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self._name)
+            stuck = [
+                each["LogicalResourceId"]
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceStatus"] == "DELETE_FAILED"
+            ]
+            self._client.delete_stack(StackName=self._name, RetainResources=stuck)
+            self._client.get_waiter("stack_delete_complete").wait(StackName=self._name)
+        self._say(f"  waiting {QUEUE_PAUSE:.0f} s: SQS lets no queue have the name of one that was just deleted")
+        self._pause(QUEUE_PAUSE)
+
+    def _reasons(self) -> str:
+        """Why resources failed, by the stack's newest events; empty if there are none."""
+        try:
+            events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
+        except ClientError:
+            return ""
+        failed = [
+            f"\n    {each['LogicalResourceId']}: {each['ResourceStatusReason']}"
+            for each in events
+            if each["ResourceStatus"].endswith("_FAILED") and each.get("ResourceStatusReason")
+        ]
+        return "".join(failed[:5])
 
 
-def _settled(cloudformation: Any, name: str, change_set: str) -> dict[str, Any]:
-    from botocore.exceptions import WaiterError
+def in_steps(old: str, new: str) -> Iterator[str]:
+    """Templates that lead from one to the other, the last of which is the new one.
 
-    try:
-        cloudformation.get_waiter("change_set_create_complete").wait(
-            StackName=name, ChangeSetName=change_set, WaiterConfig={"Delay": 2}
-        )
-    except WaiterError as error:
-        if "Status" not in error.last_response:
-            raise StackError(f"{name}: {error}") from error
-    found: dict[str, Any] = cloudformation.describe_change_set(StackName=name, ChangeSetName=change_set)
-    return found
+    DynamoDB adds or removes one index of a table in one update, and CloudFormation refuses a template that asks for
+    more. Tables that gain or lose several get them one after the other.
+    """
+    before, after = parse(old), parse(new)
+    while (between := _nearer(before, after)) != after:
+        if between == before:
+            break
+        yield json.dumps(_as_json(between))
+        before = between
+    yield new
+
+
+def _nearer(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The new template, but for indexes of tables that are more than one step away."""
+    result = copy.deepcopy(after)
+    for name, resource in result["Resources"].items():
+        known = before["Resources"].get(name)
+        if resource.get("Type") != TABLE or known is None:
+            continue
+        table = resource["Properties"]
+        there = {each["IndexName"]: each for each in known["Properties"].get("GlobalSecondaryIndexes", [])}
+        wanted = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", [])}
+        gone = sorted(there.keys() - wanted.keys())
+        added = [index for index in wanted if index not in there]
+        if len(gone) + len(added) < 2:
+            continue
+        step = {index for index in there if index not in gone[:1]} | set([] if gone else added[:1])
+        both = there | wanted
+        table["GlobalSecondaryIndexes"] = [both[index] for index in both if index in step]
+        _define(table, known["Properties"])
+    return result
+
+
+def _define(table: dict[str, Any], known: dict[str, Any]) -> None:
+    """Define the attributes that the keys of a table use, and no other: DynamoDB refuses unused ones."""
+    keys = [table, *table["GlobalSecondaryIndexes"], *table.get("LocalSecondaryIndexes", [])]
+    used = {part["AttributeName"] for each in keys for part in each["KeySchema"]}
+    both = [*table["AttributeDefinitions"], *known["AttributeDefinitions"]]
+    defined = {each["AttributeName"]: each for each in both}
+    table["AttributeDefinitions"] = [each for name, each in defined.items() if name in used]
+
+
+def _as_json(document: Any) -> Any:
+    """A template as JSON has it: in YAML alone may ``Fn::GetAtt`` be one word."""
+    if isinstance(document, list):
+        return [_as_json(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: value.split(".", 1) if key == "Fn::GetAtt" and isinstance(value, str) else _as_json(value)
+        for key, value in document.items()
+    }

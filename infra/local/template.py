@@ -29,7 +29,12 @@ class TemplateError(Exception):
 
 def read(path: Path) -> dict[str, Any]:
     """A template as it is written, its functions in their long form."""
-    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  # a SafeLoader
+    return parse(path.read_text())
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A template from its text, YAML or JSON, its functions in their long form."""
+    document: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
     return document
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def connect(place: Place) -> None:
     """Set the environment up so that the app's services work on ``place``. Variables that are set already win.
 
     Raises:
-        NoServerError: no such stage, or no local server is running.
+        NoServerError: no such stage, no region, or no local server is running.
     """
     variables = _local(place) if place.stage == LOCAL else _on_aws(place.stage)
     os.environ["LAMPLIGHTER_STAGE"] = place.stage
@@ -87,9 +88,29 @@ def _noted_engine(place: Place) -> dict[str, str]:
 
 def _on_aws(stage: str) -> dict[str, str]:
     """The variables that the stage's own functions run with."""
+    from infra.deploy.place import PlaceError, region
+
     stages = json.loads(_STAGES.read_text())["stages"]
     if stage not in stages:
         known = ", ".join([LOCAL, *stages])
         raise NoServerError(f"there is no stage {stage}. Known are: {known}")
+    try:
+        region()
+    except PlaceError as error:
+        raise NoServerError(str(error)) from error
     variables: dict[str, str] = stages[stage].get("environment_variables", {})
-    return variables
+    return variables | _bucket(stage)
+
+
+def _bucket(stage: str) -> dict[str, str]:
+    """The bucket that the stage's record names, where there is a record that may be read."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from infra.deploy.record import Record
+
+    if "LAMPLIGHTER_BUCKET" in os.environ:
+        return {}
+    with suppress(BotoCoreError, ClientError):
+        if found := Record(stage, _STAGES.parents[1]).load().bucket:
+            return {"LAMPLIGHTER_BUCKET": found}
+    return {}

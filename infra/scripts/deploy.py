@@ -1,6 +1,6 @@
-"""``make deploy`` and ``make undeploy``: a stage on AWS, or on the embedded engine (docs/install.md).
+"""``make deploy``, ``make rollback``, ``make undeploy``: a stage on AWS or the embedded engine (docs/install.md).
 
-Each step may be repeated: a deployment that broke off goes on by being started again.
+Each step may be repeated: a deployment that broke off anywhere goes on by being started again.
 """
 
 from __future__ import annotations
@@ -12,23 +12,51 @@ import platform
 import secrets
 import subprocess
 import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import engine, program, storage
+from infra.deploy import engine, lock, place, program, releases, storage
+from infra.deploy.functions import STAGES
+from infra.deploy.record import Release
 from infra.deploy.stage import Deployed, NotDeployedError, SecretError
 from infra.local import private
+from infra.migrations import CURRENT
+from infra.scripts import bytecode
 from infra.scripts.package import ROOT
 from infra.scripts.smoke import Smoke
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from infra.deploy.functions import Step
+    from infra.deploy.place import Place
+
 LAST = Path(".local") / "deployed.json"
 """Where a project keeps what was deployed last from it, for ``make smoke``."""
+BUCKET = "LAMPLIGHTER_BUCKET"
 
 
 class DeployError(Exception):
     """A step failed; the message says how."""
+
+
+REASONS = (
+    DeployError,
+    NotDeployedError,
+    SecretError,
+    BotoCoreError,
+    ClientError,
+    lock.LockedError,
+    place.PlaceError,
+    releases.NoWayBackError,
+    releases.TurnedBackError,
+    storage.StackError,
+)
+"""What a person can do something about: they are told the message alone."""
 
 
 def deploy(
@@ -38,41 +66,50 @@ def deploy(
     parameters: dict[str, str],
     smoke: bool,
     with_storage: bool = True,
+    at_once: bool = False,
+    break_lock: bool = False,
     project: Path = ROOT,
 ) -> None:
-    """Bring a stage up to date with this folder, and check that it works.
+    """Bring a stage up to date with this folder, put it into service, and check that it works.
 
-    Without its storage, what a newer version made there stays.
+    Without its storage, what a newer version made there stays. ``at_once``: without the stage's steps.
 
     Raises:
         DeployError: a step failed; those before it are done.
+        TurnedBackError: an alarm went off while the release came into service; the one before is called.
     """
     target = Deployed(stage, project)
     config = target.config
     _to_engine(target)
-    if with_storage:
+    with _alone(target, break_lock=break_lock) as (where, renew):
+        installation = target.installation
+        installation.account, installation.region = where.account, where.region
         say("storage")
-        bucket = target.configured["LAMPLIGHTER_BUCKET"]
-        say(f"  {storage.ensure(stage, {'Bucket': bucket, **parameters})}")
-    say("keys")
-    say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
-    say("functions and APIs")
-    _chalice(target, "deploy", target.variables(target.public_url(public_url)))
-    target = Deployed(stage, project)
-    url = target.public_url(public_url)
-    target.answer_in_our_shape()
-    target.keep_logs_for(config["log_retention_in_days"])
-    target.tell_public_url(url)
+        installation.bucket = _stored(target, parameters, with_storage=with_storage)
+        target.record.save(installation)
+        say("keys")
+        say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
+        renew()
+        say("functions and APIs")
+        variables = {BUCKET: installation.bucket, **target.variables(target.public_url(public_url))}
+        _chalice(target, "deploy", variables)
+        renew()
+        target = Deployed(stage, project)
+        url = target.public_url(public_url)
+        target.tell_public_url(url)
+        say("release")
+        number = _release(target, config["api_gateway_stage"], steps=() if at_once else _steps(stage))
     last = project / LAST
     private.folder(last.parent)
     last.write_text(json.dumps({"stage": stage}) + "\n")
+    say(f"  {number} is live")
     say(f"server:    {url}")
     say(f"websocket: {target.websocket_url}")
     if smoke and not smoke_stage(target):
         raise DeployError("the stage is deployed, but does not work")
 
 
-def undeploy(stage: str, *, project: Path = ROOT) -> None:
+def undeploy(stage: str, *, break_lock: bool = False, project: Path = ROOT) -> None:
     """Remove functions, APIs, roles and logs of a stage. On AWS, everything that is stored stays.
 
     Raises:
@@ -83,17 +120,107 @@ def undeploy(stage: str, *, project: Path = ROOT) -> None:
     if own_engine:
         variables = engine.LocalAws().variables()
         if variables is None:
-            target.note.unlink(missing_ok=True)  # the engine has ended, and all that was in it
+            target.copy.unlink(missing_ok=True)  # the engine has ended, and all that was in it
             say("nothing is deployed")
             return
         engine.enter(variables)
-    groups = target.all_log_groups
-    if target.resources:
+    with _alone(target, break_lock=break_lock):
         _chalice(target, "delete", {})
-        target.delete_logs(groups)
     if own_engine:
         engine.LocalAws().stop()
         say("the engine has ended")
+
+
+def rollback(stage: str, number: int, *, break_lock: bool = False, project: Path = ROOT) -> None:
+    """Let the release before the live one be called again, or the one with this number. Takes seconds.
+
+    Raises:
+        NoWayBackError: there is no such release, or its code cannot read what is stored.
+    """
+    target = Deployed(stage, project)
+    _to_engine(target, start=False)
+    with _alone(target, break_lock=break_lock):
+        installation = target.installation
+        stored = _manage(stage, "migrate", "--check", allowed=(0, 4))["stored"]
+        back = releases.to_go_back_to(installation, number, stored)
+        functions, _, gateway = _clients(target)
+        functions.settle(back.versions)
+        stage_name = target.config["api_gateway_stage"]
+        releases.serve_deployment(gateway, target.one("rest_api")["rest_api_id"], stage_name, back.gateway)
+        installation.live = back.number
+        target.record.save(installation)
+    say(f"release {back.number} of {back.at} is live")
+
+
+def list_releases(stage: str, *, project: Path = ROOT) -> None:
+    """Say which releases are recorded, and which is live."""
+    target = Deployed(stage, project)
+    _to_engine(target, start=False)
+    place.here()
+    for each in target.installation.releases:
+        live = "  live" if each.number == target.installation.live else ""
+        say(f"{each.number:5}  {each.at}  {each.code}{live}")
+
+
+@contextmanager
+def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Place, Callable[[], None]]]:
+    """Make sure of the place, and that nobody else changes the stage meanwhile."""
+    where = place.here()
+    place.refuse_elsewhere(target.stage, where.region)
+    with lock.held(target.stage, by_force=break_lock) as renew:
+        place.refuse_foreign(target.stage, target.installation, where)
+        yield where, renew
+
+
+def _stored(target: Deployed, parameters: dict[str, str], *, with_storage: bool) -> str:
+    """Bring storage up to date; the name of the bucket."""
+    if with_storage:
+        own = next((each.own_bucket for each in STAGES if each.name == target.stage), "")
+        stored = storage.ensure(target.stage, own, parameters)
+        say(f"  {stored.done}")
+        return stored.bucket
+    say("  left as it is")
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        return target.configured[BUCKET]
+    return storage.Stack(f"lamplighter-{target.stage}-storage").output("Bucket")
+
+
+def _steps(stage: str) -> tuple[Step, ...]:
+    return next((each.steps for each in STAGES if each.name == stage), ())
+
+
+def _clients(target: Deployed) -> tuple[releases.Functions, releases.Alarms, Any]:
+    lambdas, watch, gateway = releases.clients()
+    return releases.Functions(tuple(target.functions), lambdas), releases.Alarms(target.stage, watch), gateway
+
+
+def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> int:
+    """Publish the functions and put them into service; the number of the release."""
+    installation = target.installation
+    functions, alarms, gateway = _clients(target)
+    api = target.one("rest_api")
+    before = installation.release(installation.live)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    versions = functions.publish()
+    same = before is not None and before.versions == versions
+    number = before.number if before and same else 1 + max((each.number for each in installation.releases), default=0)
+    made = Release(number, now, CURRENT, versions, api["deployment_id"], _commit(target.project))
+    releases.put_into_service(functions, made, steps=steps, alarms=alarms, say=say)
+    releases.serve_deployment(gateway, api["rest_api_id"], stage_name, made.gateway)
+    installation.releases = [each for each in installation.releases if each.number != number]
+    target.record.save(releases.noted(installation, made))
+    functions.prune(installation.releases)
+    releases.prune_deployments(gateway, api["rest_api_id"], installation.releases)
+    return number
+
+
+def _commit(project: Path) -> str:
+    """The commit that is deployed; empty where git does not know."""
+    command = ["git", "-C", str(project), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def smoke_stage(target: Deployed) -> bool:
@@ -135,7 +262,7 @@ def _to_engine(target: Deployed, *, start: bool = True) -> None:
         variables, fresh = local.ensure()
         say(f"engine: {variables['AWS_ENDPOINT_URL']} (until `make undeploy STAGE={target.stage}`)")
         if fresh:
-            target.note.unlink(missing_ok=True)  # of an engine that has ended
+            target.copy.unlink(missing_ok=True)  # of an engine that has ended
     engine.enter(variables)
 
 
@@ -143,22 +270,35 @@ def _chalice(target: Deployed, command: str, variables: dict[str, str]) -> None:
     added: dict[str, Any] = {"environment_variables": variables} if variables else {}
     if os.environ.get("AWS_ENDPOINT_URL"):
         arm = platform.machine() in ("aarch64", "arm64")
-        added["lambda_architecture"] = "arm64" if arm else "x86_64"
-    words = [sys.executable, "-m", program.__name__, "--project-dir", str(target.project), command]
+        added |= {"lambda_architecture": "arm64" if arm else "x86_64", program.RUNTIME: bytecode.here()}
+    elif command == "deploy":
+        _compare_pythons(target.stage)
+    words = [sys.executable, "-m", program.__name__, command, target.stage, str(target.project)]
     environment = _inherited() | {program.ADDED: json.dumps({target.stage: added})}
-    done = subprocess.run([*words, "--stage", target.stage], cwd=ROOT, env=environment, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=environment, check=False)
     if done.returncode:
-        raise DeployError(f"chalice {command} failed")
+        raise DeployError(f"chalice {command} failed; start it again, and it goes on from here")
 
 
-def _manage(stage: str, *words: str, password: str = "") -> Any:
+def _compare_pythons(stage: str) -> None:
+    """Say it where the functions' Python is not this one."""
+    wanted = next((each.runtime for each in STAGES if each.name == stage), "") or bytecode.here()
+    if wanted == bytecode.here():
+        return
+    say(f"  the functions run on {wanted}, and .venv has {bytecode.here()}: libraries are fetched for {wanted}")
+    if bytecode.interpreter(wanted) is None:
+        say(f"  there is no {wanted} on the path to compile for it: every cold start will take about three times as")
+        say(f"  long. Install it, or make distclean and make PYTHON=/path/to/{wanted} deploy ...")
+
+
+def _manage(stage: str, *words: str, password: str = "", allowed: tuple[int, ...] = (0,)) -> Any:
     command = [sys.executable, "-m", "infra.manage", "--stage", stage, *words, "--json"]
     if password:
         command += ["--password", "-"]
     done = subprocess.run(
         command, cwd=ROOT, env=_inherited(), input=password, capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if done.returncode not in allowed:
         raise DeployError(done.stderr.strip() or done.stdout.strip())
     return json.loads(done.stdout)
 
@@ -176,29 +316,37 @@ def say(text: str) -> None:
 def main() -> None:
     """Run, and leave with a word on what failed."""
     parser = argparse.ArgumentParser(description="Deploy a stage.")
-    parser.add_argument("action", choices=["deploy", "undeploy"])
+    parser.add_argument("action", choices=["deploy", "undeploy", "rollback", "releases"])
     parser.add_argument("--stage", required=True)
     parser.add_argument("--public-url", default="", help="where devices reach it, if not at API Gateway's own name")
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the storage stack")
     parser.add_argument("--no-storage", action="store_true", help="leave storage as it is, as to go back a version")
     parser.add_argument("--no-smoke", action="store_true", help="don't check whether it works")
+    parser.add_argument("--at-once", action="store_true", help="send all calls to the new release, without steps")
+    parser.add_argument("--to", type=int, default=0, metavar="NUMBER", help="the release to go back to")
+    parser.add_argument("--break-lock", action="store_true", help="whoever is deploying: nobody is, as you know")
     parser.add_argument("--project", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    parameters = dict(each.split("=", 1) for each in given.parameter)
     try:
-        if given.action == "undeploy":
-            undeploy(given.stage, project=given.project)
-        else:
-            url = given.public_url.rstrip("/")
-            deploy(
-                given.stage,
-                public_url=url,
-                parameters=parameters,
-                smoke=not given.no_smoke,
-                with_storage=not given.no_storage,
-                project=given.project,
-            )
-    except (DeployError, NotDeployedError, SecretError, storage.StackError, BotoCoreError, ClientError) as error:
+        match given.action:
+            case "undeploy":
+                undeploy(given.stage, break_lock=given.break_lock, project=given.project)
+            case "rollback":
+                rollback(given.stage, given.to, break_lock=given.break_lock, project=given.project)
+            case "releases":
+                list_releases(given.stage, project=given.project)
+            case _:
+                deploy(
+                    given.stage,
+                    public_url=given.public_url.rstrip("/"),
+                    parameters=dict(each.split("=", 1) for each in given.parameter),
+                    smoke=not given.no_smoke,
+                    with_storage=not given.no_storage,
+                    at_once=given.at_once,
+                    break_lock=given.break_lock,
+                    project=given.project,
+                )
+    except REASONS as error:
         sys.exit(f"{given.action}: {error}")
 
 

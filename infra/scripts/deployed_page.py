@@ -13,17 +13,19 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import FUNCTIONS
+from infra.deploy.functions import ALIAS, FUNCTIONS
 from infra.local.provision import STORAGE
 from infra.local.template import Template
 from infra.scripts.package import ROOT, ZIPS, package, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PAGE = ROOT / "docs" / "deployed.md"
 STAGE = "prod"
 MB = 1_000_000
+RESOURCES = 300
+"""What API Gateway allows in one REST API, unless the quota was raised."""
 
 HEAD = f"""# What is deployed
 
@@ -55,7 +57,11 @@ def _functions(resources: dict[str, Any]) -> Iterator[str]:
         yield _row(cells)
     layers = sum(resource["Type"] == "AWS::Serverless::LayerVersion" for resource in resources.values())
     processors = {name for about in found.values() for name in about["Architectures"]}
-    yield f"\nAll on {', '.join(sorted(processors))}, with the Python that builds the package, and {layers} layer."
+    runtimes = {about["Runtime"] for about in found.values()}
+    yield (
+        f"\nAll on {', '.join(sorted(processors))} and {', '.join(sorted(runtimes))}, with {layers} layer, each called "
+        f"by its alias `{ALIAS}`."
+    )
 
 
 def _of(resources: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -91,8 +97,8 @@ def _policies(resources: dict[str, Any]) -> Iterator[str]:
             yield _row((function.name, name, ", ".join(actions), ", ".join(_short(statement["Resource"]))))
 
 
-def _short(arns: list[str]) -> Iterator[str]:
-    for arn in arns:
+def _short(arns: list[Any]) -> Iterator[str]:
+    for arn in (each if isinstance(each, str) else each["Fn::Sub"] for each in arns):
         if arn.endswith("/index/*"):
             continue
         _, _, service, _, _, name = arn.split(":", 5)
@@ -147,6 +153,9 @@ def _api(resources: dict[str, Any]) -> Iterator[str]:
         for path, methods in sorted(api["DefinitionBody"]["paths"].items())
     }
     yield f"{len(paths)} paths, {sum(map(len, paths.values()))} operations, below `/{api['StageName']}`."
+    used = gateway_resources(paths)
+    yield f"\nAPI Gateway allows {RESOURCES} resources an API (each part of a path is one): {used} are used, "
+    yield f"{RESOURCES - used} are left."
     services: dict[str, list[str]] = defaultdict(list)
     for path, methods in paths.items():
         head, tail = "/".join(path.split("/")[:4]), "/".join(path.split("/")[4:])
@@ -155,7 +164,14 @@ def _api(resources: dict[str, Any]) -> Iterator[str]:
         yield f"\n`{head}`\n\n```\n" + "\n".join(lines) + "\n```"
     routes = [each["RouteKey"] for each in _of(resources, "AWS::ApiGatewayV2::Route").values()]
     yield f"\nWebSocket API: {', '.join(f'`{route}`' for route in sorted(routes))}."
-    yield f"\nGateway responses: {', '.join(sorted(api['GatewayResponses']))}."
+    responses = api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    yield f"\nGateway responses: {', '.join(sorted(responses))}."
+
+
+def gateway_resources(paths: Iterable[str]) -> int:
+    """How many resources API Gateway makes of these paths: one for each part of a path, and the root."""
+    parts = [path.strip("/").split("/") for path in paths]
+    return 1 + len({tuple(each[:depth]) for each in parts for depth in range(1, len(each) + 1)})
 
 
 def _row(cells: tuple[Any, ...]) -> str:

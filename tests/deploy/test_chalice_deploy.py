@@ -21,12 +21,12 @@ from websockets.exceptions import InvalidStatus
 
 from app import app
 from infra.deploy import storage
-from infra.deploy.functions import TABLES
+from infra.deploy.functions import TABLES, default_bucket
 from infra.local import environment
 from infra.local.engine import process
-from infra.local.engine.process import ROOT, Engine
+from infra.local.engine.process import REGION, ROOT, Engine
 from infra.local.provision import STORAGE
-from infra.scripts.package import cache_name
+from infra.scripts.bytecode import cache_name
 from infra.scripts.smoke import Smoke
 from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project
 from tests.devauth.fleet import accept, device_path
@@ -320,8 +320,10 @@ def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str
 def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:
     """As on AWS, where the template is a stack."""
     with environment.applied(stage.engine.env()):
-        made = storage.update_stack("lamplighter-cfn-storage", STORAGE, {"Stage": "cfn"})
-        again = storage.update_stack("lamplighter-cfn-storage", STORAGE, {"Stage": "cfn"})
+        stack = storage.Stack("lamplighter-cfn-storage")
+        made = stack.update(STORAGE.read_text(), {"Stage": "cfn"})
+        again = stack.update(STORAGE.read_text(), {"Stage": "cfn"})
+        bucket = stack.output("Bucket")
 
     dynamodb = stage.client("dynamodb")
     tables = {name.removeprefix("lamplighter-cfn-") for name in dynamodb.list_tables()["TableNames"]}
@@ -329,6 +331,7 @@ def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:
     assert made == "stack lamplighter-cfn-storage: created"
     assert again == "stack lamplighter-cfn-storage is up to date"
     assert set(TABLES) <= tables
+    assert bucket == default_bucket("cfn", "000000000000", REGION)
 
 
 def test_a_plain_chalice_deploy_updates_the_stage(stage: Stage) -> None:

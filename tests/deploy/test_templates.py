@@ -43,7 +43,7 @@ def test_the_templates_are_valid() -> None:
 def test_every_table_can_be_restored_and_none_is_deleted_by_a_slip() -> None:
     for name, table in resources(STORAGE, "AWS::DynamoDB::Table").items():
         about = table["Properties"]
-        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", name
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), name
         assert about["DeletionProtectionEnabled"] is True, name
         assert about["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
         assert about["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}, name
@@ -79,7 +79,7 @@ def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
     about = bucket["Properties"]
     rules = {rule["Id"]: rule for rule in about["LifecycleConfiguration"]["Rules"]}
 
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert len(about["PublicAccessBlockConfiguration"]) == 4
     assert set(about["PublicAccessBlockConfiguration"].values()) == {True}
     assert about["VersioningConfiguration"] == {"Status": "Enabled"}

@@ -1,7 +1,4 @@
-"""What is deployed: the route table by API Gateway's rules, and the built package.
-
-API Gateway refuses a route table at import, after everything else was uploaded; these tests refuse it first.
-"""
+"""What is deployed: its configuration, and the built package."""
 
 import ast
 import json
@@ -9,99 +6,32 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chalice.app import RouteEntry
 
 from app import app
 from chalicelib.settings import Settings
-from infra.deploy.stage import gateway_responses
+from infra.deploy.definition import gateway_responses
+from infra.deploy.functions import ALIAS, FUNCTIONS, RUNTIME, deployed_name
 from infra.local.template import Template
-from infra.scripts import deployed_page
-from infra.scripts.package import (
-    ROOT,
-    UNCHECKED,
-    ZIPS,
-    BuildFailedError,
-    cache_name,
-    compiled,
-    package,
-    sizes,
-    with_bytecode,
-)
+from infra.scripts import bytecode, deployed_page
+from infra.scripts.bytecode import UNCHECKED, cache_name, compiled, with_bytecode
+from infra.scripts.package import ROOT, ZIPS, BuildFailedError, package, sizes
 
 MB = 1_000_000
-RESOURCES = 300  # API Gateway, per REST API
+KINDS = (
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::Lambda::Permission",
+    "AWS::Serverless::Api",
+    "AWS::Serverless::Function",
+)
 TEMPLATE = 1 * MB  # CloudFormation, per template
 OWN_CODE = 5 * MB  # sources and byte code of the whole management plane; a cold start reads only what it imports
 LAYER_UNPACKED = 60 * MB  # Lambda's own limit is 250 MB; a cold start reads what it imports
 CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
 STAGES = sorted(CONFIG["stages"])
-
-
-# --- The route table
-
-
-def routes() -> dict[str, dict[str, RouteEntry]]:
-    table: dict[str, dict[str, RouteEntry]] = app.routes
-    assert table, "the app has no routes"
-    return table
-
-
-def nodes() -> dict[tuple[str, ...], set[str]]:
-    """Each node of API Gateway's resource tree and the names below it."""
-    tree: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for path in routes():
-        parts = path.strip("/").split("/")
-        for depth, part in enumerate(parts):
-            tree[tuple(parts[:depth])].add(part)
-    return tree
-
-
-def test_the_resource_tree_fits_one_rest_api() -> None:
-    assert 1 + sum(len(children) for children in nodes().values()) <= RESOURCES
-
-
-def test_one_position_has_one_variable_name() -> None:
-    variables = {
-        "/".join(parent): sorted(name for name in children if name.startswith("{"))
-        for parent, children in nodes().items()
-    }
-
-    assert {parent: names for parent, names in variables.items() if len(names) > 1} == {}
-
-
-def test_a_variable_is_a_whole_path_segment() -> None:
-    segments = {name for children in nodes().values() for name in children}
-
-    assert {name for name in segments if not re.fullmatch(r"[A-Za-z0-9._-]+|\{[A-Za-z0-9_]+\}", name)} == set()
-
-
-def test_no_path_ends_in_a_slash() -> None:
-    assert [path for path in routes() if path.endswith("/")] == []
-
-
-def test_preflight_is_left_to_the_gateway() -> None:
-    assert [path for path, methods in routes().items() if "OPTIONS" in methods] == []
-
-
-def cors_of(entry: Any) -> str:
-    return json.dumps(entry.cors.get_access_control_headers() if entry.cors else None)
-
-
-def test_the_methods_of_a_path_agree_on_cors() -> None:
-    settings = {path: {cors_of(entry) for entry in methods.values()} for path, methods in routes().items()}
-
-    assert [path for path, found in settings.items() if len(found) > 1] == []
-
-
-def test_every_path_lies_where_the_stage_makes_it_a_mender_url() -> None:
-    """The stage is called "api", so a route must not say it again."""
-    assert {stage["api_gateway_stage"] for stage in CONFIG["stages"].values()} == {"api"}
-    assert [path for path in routes() if not re.match(r"/(devices|management)/v\d", path)] == []
 
 
 # --- Configuration
@@ -234,10 +164,8 @@ def test_the_functions_look_where_the_storage_stack_puts_things(stage: str) -> N
 
     tables = [about["TableName"] for _, about in storage.resources("AWS::DynamoDB::Table")]
     queues = [about["QueueName"] for _, about in storage.resources("AWS::SQS::Queue")]
-    buckets = [about["BucketName"] for _, about in storage.resources("AWS::S3::Bucket")]
     assert all(name.startswith(variables["LAMPLIGHTER_TABLE_PREFIX"]) for name in tables)
     assert all(name.startswith(variables["LAMPLIGHTER_QUEUE_PREFIX"]) for name in queues)
-    assert buckets == [variables["LAMPLIGHTER_BUCKET"]]
 
 
 @pytest.mark.slow
@@ -246,15 +174,64 @@ def test_the_template_holds_every_route(prod: Path) -> None:
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     packaged = {(path, method.upper()) for path, methods in paths.items() for method in methods}
 
-    assert {(path, method) for path, methods in routes().items() for method in methods} <= packaged
+    assert {(path, method) for path, methods in app.routes.items() for method in methods} <= packaged
 
 
 @pytest.mark.slow
 def test_errors_of_the_gateway_have_our_shape_in_a_stack_too(prod: Path) -> None:
     resources = json.loads((prod / "sam.json").read_text())["Resources"]
 
-    assert resources["RestAPI"]["Properties"]["GatewayResponses"] == gateway_responses()
-    assert resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"], "merging replaced the routes"
+    definition = resources["RestAPI"]["Properties"]["DefinitionBody"]
+    assert definition["x-amazon-apigateway-gateway-responses"] == gateway_responses()
+
+
+@pytest.mark.slow
+def test_cloudformation_takes_the_template(prod: Path) -> None:
+    """By cfn-lint, which makes of it what SAM makes of it, and knows the properties of every resource."""
+    lint = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run([lint, prod / "sam.json"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[:4000] + done.stderr[:4000]
+
+
+@pytest.mark.slow
+def test_functions_of_a_stack_are_called_what_alarms_and_doors_call_them(prod: Path) -> None:
+    resources = json.loads((prod / "sam.json").read_text())["Resources"].values()
+    functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Serverless::Function"]
+    groups = {each["Properties"]["LogGroupName"] for each in resources if each["Type"] == "AWS::Logs::LogGroup"}
+    names = {deployed_name(each, "prod") for each in FUNCTIONS}
+
+    assert {each["FunctionName"] for each in functions} == names
+    assert groups == {f"/aws/lambda/{name}" for name in names}
+
+
+@pytest.mark.slow
+def test_everything_in_a_stack_calls_the_live_alias(prod: Path) -> None:
+    """SAM lets queues and the schedule call it, where a function has one."""
+    resources = json.loads((prod / "sam.json").read_text())["Resources"]
+    of = {kind: [each["Properties"] for each in resources.values() if each["Type"] == kind] for kind in KINDS}
+    [api] = of["AWS::Serverless::Api"]
+    methods = [each for path in api["DefinitionBody"]["paths"].values() for each in path.values()]
+    proxies = [each["x-amazon-apigateway-integration"] for each in methods]
+    called = {each["uri"]["Fn::Sub"] for each in proxies if each["type"] == "aws_proxy"}
+    called |= {each["IntegrationUri"]["Fn::Sub"] for each in of["AWS::ApiGatewayV2::Integration"]}
+
+    assert {each["AutoPublishAlias"] for each in of["AWS::Serverless::Function"]} == {ALIAS}
+    assert len(called) == 4
+    assert all(re.search(r"/functions/\$\{\w+Aliaslive\}/invocations$", each) for each in called)
+    assert all(each["FunctionName"]["Ref"].endswith("Aliaslive") for each in of["AWS::Lambda::Permission"])
+
+
+@pytest.mark.slow
+def test_a_stack_has_the_bucket_of_its_storage_stack(prod: Path) -> None:
+    text = (prod / "sam.json").read_text()
+    own = {"Fn::Sub": "lamplighter-prod-${AWS::AccountId}-${AWS::Region}"}
+    functions = [
+        each["Properties"] for each in json.loads(text)["Resources"].values() if "CodeUri" in each["Properties"]
+    ]
+
+    assert [each["Environment"]["Variables"]["LAMPLIGHTER_BUCKET"] for each in functions] == [own] * len(FUNCTIONS)
+    assert "s3:::lamplighter-prod-artifacts" not in text
 
 
 @pytest.mark.slow
@@ -279,14 +256,53 @@ def test_the_zips_stay_within_their_budgets(prod: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZIPS)
-def test_every_module_ships_compiled(prod: Path, name: str) -> None:
-    with zipfile.ZipFile(prod / name) as archive:
+def test_every_module_ships_compiled(here: Path, name: str) -> None:
+    with zipfile.ZipFile(here / name) as archive:
         names = set(archive.namelist())
         bare = {n for n in names if n.endswith(".py") and cache_name(n) not in names}
         flags = {archive.read(n)[4] for n in names if n.endswith(".pyc")}
         assert [n for n in bare if compiled(archive.read(n), n)] == []
 
     assert flags == {UNCHECKED}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZIPS)
+def test_what_is_deployed_is_for_the_functions_own_python(prod: Path, name: str) -> None:
+    """Whichever Python packages it: libraries always, byte code where such a Python is here to compile it."""
+    short = RUNTIME.removeprefix("python").replace(".", "")
+    with zipfile.ZipFile(prod / name) as archive:
+        modules = [each for each in archive.namelist() if each.endswith(".py")]
+        native = re.findall(r"\.cpython-(\d+)-", " ".join(archive.namelist()))
+        tags = {each.rsplit(".", 2)[1] for each in archive.namelist() if each.endswith(".pyc")}
+        there = sum(cache_name(each, RUNTIME) in archive.NameToInfo for each in modules)
+    resources = json.loads((prod / "sam.json").read_text())["Resources"].values()
+    runtimes = {each["Properties"]["Runtime"] for each in resources if "Runtime" in each["Properties"]}
+
+    assert runtimes == {RUNTIME}
+    assert set(native) <= {short}
+    assert bool(native) == (name == "layer-deployment.zip")
+    assert tags <= {f"cpython-{short}"}
+    assert there > 0.98 * len(modules) if bytecode.interpreter(RUNTIME) else not tags
+
+
+def test_a_zip_is_compiled_by_a_python_of_the_right_version_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "deployment.zip"
+    with zipfile.ZipFile(archive, "w") as new:
+        new.writestr("answer.py", "")
+    other = tmp_path / "python3.99"
+    other.write_text("#!/bin/sh\nexit 1\n")  # as a version manager leaves it
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert not bytecode.compile_zip(archive, "python3.99")
+    with zipfile.ZipFile(archive) as made:
+        assert made.namelist() == ["answer.py"]
+    assert bytecode.compile_zip(archive, bytecode.here())
+    with zipfile.ZipFile(archive) as made:
+        assert cache_name("answer.py") in made.namelist()
 
 
 @pytest.mark.slow
@@ -312,7 +328,7 @@ def test_the_package_starts_with_nothing_else_around(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     cached, count = done.stdout.split()
     assert cached.endswith(".pyc")
-    assert int(count) == len(routes())
+    assert int(count) == len(app.routes)
 
 
 def test_own_modules_are_all_compilable_for_lambda() -> None:

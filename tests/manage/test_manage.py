@@ -192,7 +192,7 @@ class TestRefusals:
 def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from infra.manage.connect import Place, connect
 
-    variables = {"LAMPLIGHTER_BUCKET": "mine"}
+    variables = {"LAMPLIGHTER_BUCKET": "mine", "AWS_REGION": "eu-west-1"}
     monkeypatch.setattr(os, "environ", variables)
 
     connect(Place("prod", tmp_path))
@@ -202,6 +202,8 @@ def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.Monke
         "LAMPLIGHTER_TABLE_PREFIX": "lamplighter-prod-",
         "LAMPLIGHTER_QUEUE_PREFIX": "lamplighter-prod-",
         "LAMPLIGHTER_BUCKET": "mine",
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
     }
 
 

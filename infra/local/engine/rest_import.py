@@ -1,7 +1,8 @@
 """API Gateway's ImportRestApi and PutRestApi, which the engine lacks.
 
 Takes the Swagger document that ``chalice deploy`` writes: routes with Lambda-proxy or mock integrations,
-authorizers, binary media types, a resource policy. Nothing else of the OpenAPI extensions is understood.
+authorizers, binary media types, gateway responses, a resource policy. Nothing else of the OpenAPI extensions is
+understood.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def _fill(api_id: str, document: Document) -> None:
     api["binaryMediaTypes"] = list(document.get("x-amazon-apigateway-binary-media-types") or [])
     if policy := document.get("x-amazon-apigateway-policy"):
         api["policy"] = json.dumps(policy)
+    gateway._gateway_responses[api_id] = {}
+    for kind, response in (document.get("x-amazon-apigateway-gateway-responses") or {}).items():
+        gateway._put_gateway_response(api_id, kind, response)
     schemes = gateway._import_security_schemes(api_id, document)
     for path, methods in (document.get("paths") or {}).items():
         gateway._import_path_item(api_id, path, methods, schemes, document.get("security"))

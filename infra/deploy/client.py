@@ -1,0 +1,370 @@
+"""Chalice's client of AWS, whose operations may all be repeated: each finds what is there before it makes anything.
+
+A deployment may end between any call and its answer. What was made then is found again by its name: functions, roles,
+rules, logs and layers have one that is unique; the APIs have one of the stage; a queue has at most one mapping to a
+function of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from chalice.awsclient import ResourceDoesNotExistError, TypedAWSClient
+
+from infra.deploy.functions import ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_REFUSED = ("TooManyRequestsException", "ThrottlingException", "Throttling")
+_ATTEMPTS = 8
+
+
+class Client(TypedAWSClient):
+    """Chalice's client, for one stage."""
+
+    def __init__(self, session: Any, **more: Any) -> None:
+        super().__init__(session, **more)
+        self.tags: dict[str, str] = {}
+        """They are put on roles."""
+
+    # --- Functions
+
+    def create_function(self, *arguments: Any, **named: Any) -> str:
+        """As Chalice's; a function that a lost answer left there is updated."""
+        lambdas = self._client("lambda")
+        try:
+            arn: str = super().create_function(*arguments, **named)
+        except lambdas.exceptions.ResourceConflictException:
+            arn = self.update_function(**{name: value for name, value in named.items() if name != "handler"})[
+                "FunctionArn"
+            ]
+        return arn
+
+    def update_function(  # type: ignore[override]  # called with keywords alone
+        self, function_name: str, zip_contents: Any, **named: Any
+    ) -> dict[str, Any]:
+        """As Chalice's, unless the function is the same already: then there is no new version to publish either."""
+        known = self._client("lambda").get_function_configuration(FunctionName=function_name)
+        if _same(known, zip_contents, named):
+            if named.get("tags") is not None:
+                self._update_function_tags(known["FunctionArn"], named["tags"])
+            return dict(known)
+        updated: dict[str, Any] = super().update_function(function_name, zip_contents, **named)
+        return updated
+
+    def live(self, function_arn: str) -> str:
+        """The ARN of a function's live alias, which is made where there is none."""
+        lambdas = self._client("lambda")
+        try:
+            found = lambdas.get_alias(FunctionName=function_arn, Name=ALIAS)
+        except lambdas.exceptions.ResourceNotFoundException:
+            lambdas.get_waiter("function_active_v2").wait(FunctionName=function_arn)
+            version = lambdas.publish_version(FunctionName=function_arn)["Version"]
+            found = lambdas.create_alias(FunctionName=function_arn, Name=ALIAS, FunctionVersion=version)
+        return str(found["AliasArn"])
+
+    def bring_layer(self, layer_name: str, zip_contents: bytes, runtime: str, architecture: str) -> str:
+        """The layer's newest version if it holds just this, else a new one."""
+        if versions := self.layer_versions(layer_name):
+            newest = self.get_layer_version(versions[0])
+            same = (
+                newest["Content"]["CodeSha256"] == _sha256(zip_contents)
+                and newest.get("CompatibleRuntimes") == [runtime]
+                and newest.get("CompatibleArchitectures", [architecture]) == [architecture]
+            )
+            if same:
+                return str(newest["LayerVersionArn"])
+        return str(self.publish_layer(layer_name, zip_contents, runtime, architecture))
+
+    def layer_versions(self, layer_name: str) -> list[str]:
+        """The ARNs of a layer's versions, newest first."""
+        pages = self._client("lambda").get_paginator("list_layer_versions").paginate(LayerName=layer_name)
+        return [each["LayerVersionArn"] for page in pages for each in page["LayerVersions"]]
+
+    def delete_layer_version(self, layer_version_arn: str) -> None:
+        """With all older ones, which deployments have left."""
+        name = layer_version_arn.split(":")[6]
+        for each in self.layer_versions(name):
+            super().delete_layer_version(each)
+
+    def delete_function(self, function_name: str) -> None:
+        """With its versions; one that is gone is gone."""
+        with suppress(ResourceDoesNotExistError):
+            super().delete_function(function_name)
+
+    # --- Queues
+
+    def connect_queue(
+        self,
+        queue_arn: str,
+        function_arn: str,
+        batch_size: int,
+        maximum_batching_window_in_seconds: int,
+        maximum_concurrency: int | None,
+    ) -> str:
+        """The one mapping of a queue to a function, which is made or changed to be this one; its UUID.
+
+        Others of the same function, which deployments that broke off have left, are removed.
+        """
+        own = function_arn.split(":")[6]
+        found = [each for each in self._mappings(queue_arn) if each["FunctionArn"].split(":")[6] == own]
+        if not found:
+            made: Any = self.create_lambda_event_source(  # type: ignore[func-returns-value]  # it returns the UUID
+                event_source_arn=queue_arn,
+                function_name=function_arn,
+                batch_size=batch_size,
+                maximum_batching_window_in_seconds=maximum_batching_window_in_seconds,
+                maximum_concurrency=maximum_concurrency,
+            )
+            return str(made)
+        found.sort(key=lambda each: each["FunctionArn"] != function_arn)
+        kept, *rest = found
+        for each in rest:
+            self.remove_lambda_event_source(each["UUID"])
+        scaling = {"MaximumConcurrency": maximum_concurrency} if maximum_concurrency else {}
+        known = (kept["FunctionArn"], kept["BatchSize"], kept.get("MaximumBatchingWindowInSeconds", 0))
+        wanted = (function_arn, batch_size, maximum_batching_window_in_seconds)
+        if known != wanted or (kept.get("ScalingConfig") or {}) != scaling:
+            self._call_client_method_with_retries(
+                self._client("lambda").update_event_source_mapping,
+                {
+                    "UUID": kept["UUID"],
+                    "FunctionName": function_arn,
+                    "BatchSize": batch_size,
+                    "MaximumBatchingWindowInSeconds": maximum_batching_window_in_seconds,
+                    "ScalingConfig": scaling,
+                },
+                max_attempts=10,
+                should_retry=self._is_settling_error,
+            )
+        return str(kept["UUID"])
+
+    def mappings_of(self, function_name: str) -> list[str]:
+        """The UUIDs of a function's mappings, by whatever alias."""
+        pages = self._client("lambda").get_paginator("list_event_source_mappings").paginate()
+        return [
+            each["UUID"]
+            for page in pages
+            for each in page["EventSourceMappings"]
+            if each["FunctionArn"].split(":")[6] == function_name
+        ]
+
+    def _mappings(self, queue_arn: str) -> list[dict[str, Any]]:
+        """The mappings of a queue, once those that are being deleted are gone."""
+        pages = self._client("lambda").get_paginator("list_event_source_mappings")
+        for attempt in range(_ATTEMPTS):
+            found = [each for page in pages.paginate(EventSourceArn=queue_arn) for each in page["EventSourceMappings"]]
+            if all(each.get("State") != "Deleting" for each in found):
+                return found
+            self._sleep(self.DELAY_TIME * (1 + attempt))
+        raise ResourceDoesNotExistError(f"a mapping of {queue_arn} is still being deleted: try again in a minute")
+
+    def remove_lambda_event_source(self, event_uuid: str) -> None:
+        """One that is gone is gone."""
+        with suppress(self._client("lambda").exceptions.ResourceNotFoundException):
+            super().remove_lambda_event_source(event_uuid)
+
+    # --- Roles, rules, logs
+
+    def create_role(self, name: str, trust_policy: dict[str, Any], policy: dict[str, Any]) -> str:
+        """As Chalice's, with the stage's tags; a role that a lost answer left there is taken."""
+        iam = self._client("iam")
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust_policy), Tags=tags)
+        self.put_role_policy(role_name=name, policy_name=name, policy_document=policy)
+        return str(self.get_role_arn_for_name(name))
+
+    def tag_role(self, name: str) -> None:
+        """Put the stage's tags on a role of an earlier deployment."""
+        iam = self._client("iam")
+        known = {each["Key"]: each["Value"] for each in iam.get_role(RoleName=name)["Role"].get("Tags", [])}
+        if not self.tags.items() <= known.items():
+            iam.tag_role(RoleName=name, Tags=[{"Key": key, "Value": value} for key, value in self.tags.items()])
+
+    def delete_role(self, name: str) -> None:
+        """One that is gone is gone."""
+        with suppress(self._client("iam").exceptions.NoSuchEntityException):
+            super().delete_role(name)
+
+    def rule_exists(self, name: str) -> bool:
+        """Whether there is a rule of this name."""
+        events = self._client("events")
+        with suppress(events.exceptions.ResourceNotFoundException):
+            return bool(events.describe_rule(Name=name))
+        return False
+
+    def delete_rule(self, rule_name: str) -> None:
+        """One that is gone is gone."""
+        with suppress(self._client("events").exceptions.ResourceNotFoundException):
+            super().delete_rule(rule_name)
+
+    def log_group_exists(self, name: str) -> bool:
+        """Whether there is a group of exactly this name: Chalice takes any that begins so."""
+        pages = self._client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+        return any(group["logGroupName"] == name for page in pages for group in page["logGroups"])
+
+    def create_log_group(self, log_group_name: str) -> None:
+        """One that is there is there: functions make theirs themselves when they first run."""
+        with suppress(self._client("logs").exceptions.ResourceAlreadyExistsException):
+            super().create_log_group(log_group_name)
+
+    def delete_log_group(self, log_group_name: str) -> None:
+        """One that is gone is gone."""
+        with suppress(self._client("logs").exceptions.ResourceNotFoundException):
+            super().delete_log_group(log_group_name)
+
+    # --- APIs
+
+    def find_rest_api(self, name: str) -> str | None:
+        """The REST API of this name; of several the one that serves, else the oldest."""
+        found = sorted(self._rest_apis(name), key=lambda each: (not self._serves(each["id"]), each["createdDate"]))
+        return str(found[0]["id"]) if found else None
+
+    def import_rest_api(self, swagger_document: dict[str, Any], endpoint_type: str) -> str:
+        """As Chalice's, but never sent twice without a look: botocore would make a second API after a lost answer."""
+
+        def create() -> str:
+            made = self._without_retries("apigateway").import_rest_api(
+                body=json.dumps(swagger_document), parameters={"endpointConfigurationTypes": endpoint_type}
+            )
+            return str(made["id"])
+
+        return self._once(create, lambda: self.find_rest_api(swagger_document["info"]["title"]))
+
+    def deploy_rest_api(  # type: ignore[override]
+        self,
+        rest_api_id: str,
+        api_gateway_stage: str,
+        xray: bool,  # noqa: FBT001  # as Chalice calls it
+    ) -> str:
+        """A deployment of the API as it is defined now; its id. A stage that is there serves it with the release."""
+        gateway = self._client("apigateway")
+        stages = gateway.get_stages(restApiId=rest_api_id)["item"]
+        if any(each["stageName"] == api_gateway_stage for each in stages):
+            made = gateway.create_deployment(restApiId=rest_api_id)
+        else:
+            made = gateway.create_deployment(
+                restApiId=rest_api_id, stageName=api_gateway_stage, tracingEnabled=bool(xray)
+            )
+        return str(made["id"])
+
+    def delete_rest_api(self, rest_api_id: str) -> None:
+        """One that is gone is gone."""
+        with suppress(ResourceDoesNotExistError):
+            super().delete_rest_api(rest_api_id)
+
+    def delete_spare_apis(self, name: str, kept: str) -> None:
+        """Delete what answers that were lost have left: REST APIs of this name that serve nothing."""
+        for each in self._rest_apis(name):
+            if each["id"] != kept and not self._serves(each["id"]):
+                self.delete_rest_api(each["id"])
+
+    def _rest_apis(self, name: str) -> Iterator[dict[str, Any]]:
+        for page in self._client("apigateway").get_paginator("get_rest_apis").paginate():
+            yield from (each for each in page["items"] if each["name"] == name)
+
+    def _serves(self, rest_api_id: str) -> bool:
+        return bool(self._client("apigateway").get_stages(restApiId=rest_api_id)["item"])
+
+    def find_websocket_api(self, name: str) -> str | None:
+        """The WebSocket API of this name; of several the oldest."""
+        pages = self._client("apigatewayv2").get_paginator("get_apis").paginate()
+        found = [each for page in pages for each in page["Items"] if each["Name"] == name]
+        return str(min(found, key=lambda each: each["CreatedDate"])["ApiId"]) if found else None
+
+    def bring_websocket_api(self, name: str, known: str | None) -> str:
+        """The WebSocket API: the one that is known, one of this name, or a new one."""
+        if known and self.websocket_api_exists(known):
+            return known
+
+        def create() -> str:
+            made = self._without_retries("apigatewayv2").create_api(
+                Name=name, ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+            )
+            return str(made["ApiId"])
+
+        def find() -> str | None:
+            return self.find_websocket_api(name)
+
+        return find() or self._once(create, find)
+
+    def bring_websocket_routes(self, api_id: str, stage: str, functions: dict[str, str]) -> None:
+        """Let the routes of a WebSocket API call these functions, and nothing else. What is right stays untouched."""
+        gateway = self._client("apigatewayv2")
+        integrations = {each["IntegrationId"]: each for each in self._all("get_integrations", api_id)}
+        routes = {each["RouteKey"]: each for each in self._all("get_routes", api_id)}
+        used = set()
+        for key, function_arn in functions.items():
+            uri = (
+                f"arn:{self.partition_name}:apigateway:{self.region_name}:lambda:path/2015-03-31/functions/"
+                f"{function_arn}/invocations"
+            )
+            fitting = [name for name, each in integrations.items() if each.get("IntegrationUri") == uri]
+            target = fitting[0] if fitting else self.create_websocket_integration(api_id, uri, key.lstrip("$"))
+            used.add(target)
+            if key not in routes:
+                self.create_websocket_route(api_id, key, target)
+            elif routes[key].get("Target") != f"integrations/{target}":
+                gateway.update_route(ApiId=api_id, RouteId=routes[key]["RouteId"], Target=f"integrations/{target}")
+        self.delete_websocket_routes(api_id, [each["RouteId"] for key, each in routes.items() if key not in functions])
+        self.delete_websocket_integrations(api_id, {name: "" for name in integrations if name not in used})
+        # Changes go live by themselves; a deployment of its own could be lost after the change that it is for.
+        stages = {each["StageName"]: each for each in self._all("get_stages", api_id)}
+        if stage not in stages:
+            gateway.create_stage(ApiId=api_id, StageName=stage, AutoDeploy=True)
+        elif not stages[stage].get("AutoDeploy"):
+            gateway.update_stage(ApiId=api_id, StageName=stage, AutoDeploy=True)
+
+    def delete_websocket_api(self, api_id: str) -> None:
+        """One that is gone is gone."""
+        with suppress(ResourceDoesNotExistError):
+            super().delete_websocket_api(api_id)
+
+    def _all(self, operation: str, api_id: str) -> list[dict[str, Any]]:
+        pages = self._client("apigatewayv2").get_paginator(operation).paginate(ApiId=api_id)
+        return [each for page in pages for each in page["Items"]]
+
+    def _without_retries(self, service: str) -> Any:
+        return self._session.create_client(service, config=Config(retries={"total_max_attempts": 1}))
+
+    def _once(self, create: Callable[[], str], find: Callable[[], str | None]) -> str:
+        """Create what AWS would make again under the same name: after an error, look whether it was made."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return create()
+            except (ClientError, HTTPClientError) as error:
+                if (found := find()) is not None:
+                    return found
+                code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+                if code not in _REFUSED or attempt == _ATTEMPTS - 1:
+                    raise
+                self._sleep(self.DELAY_TIME)
+        raise AssertionError("unreachable")
+
+
+def _same(known: dict[str, Any], zip_contents: bytes, wanted: dict[str, Any]) -> bool:
+    """Whether a function is as it should be."""
+    there = {
+        "code": known["CodeSha256"],
+        "environment_variables": known.get("Environment", {}).get("Variables", {}),
+        "runtime": known["Runtime"],
+        "timeout": known["Timeout"],
+        "memory_size": known["MemorySize"],
+        "role_arn": known["Role"],
+        "layers": [each["Arn"] for each in known.get("Layers", [])],
+        "architecture": known.get("Architectures", ["x86_64"])[0],
+    }
+    given = {name: value for name, value in wanted.items() if name in there}
+    return there | given | {"code": _sha256(zip_contents)} == there
+
+
+def _sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()

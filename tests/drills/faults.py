@@ -1,0 +1,110 @@
+"""What goes wrong with a call to AWS: before it, after it, for once or for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import botocore.client
+import botocore.httpsession
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+
+_call = botocore.client.BaseClient._make_api_call
+_send = botocore.httpsession.URLLib3Session.send
+
+
+class KilledError(BaseException):
+    """The process ended here: no call comes after it."""
+
+
+@dataclass
+class Faults:
+    """What goes wrong with one of the calls, counted from 1."""
+
+    kind: str = ""
+    at: int = 0
+    calls: list[str] = field(default_factory=list)
+    dead: bool = False
+
+    def make(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        """Make one call, unless it is the one."""
+        if self.dead:
+            raise KilledError
+        name = f"{client.meta.service_model.service_name}.{operation}"
+        self.calls.append(name)
+        if len(self.calls) != self.at:
+            return _call(client, operation, arguments)
+        return FAULTS[self.kind](self, client, operation, arguments)
+
+
+def _throttled(_: Faults, __: Any, operation: str, ___: Any) -> Any:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, operation)
+
+
+def _refused(_: Faults, __: Any, operation: str, ___: Any) -> Any:
+    raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, operation)
+
+
+def _unreachable(_: Faults, client: Any, __: str, ___: Any) -> Any:
+    raise EndpointConnectionError(endpoint_url=client.meta.endpoint_url)
+
+
+def _answer_lost(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
+    _call(client, operation, arguments)
+    raise ReadTimeoutError(endpoint_url=client.meta.endpoint_url)
+
+
+def _sent_again(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
+    """The answer is lost once, and botocore sends the request again by itself, where it is let."""
+    lost: list[Any] = []
+
+    def send(session: Any, request: Any) -> Any:
+        answer = _send(session, request)
+        if not lost:
+            lost.append(request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+        return answer
+
+    botocore.httpsession.URLLib3Session.send = send
+    try:
+        return _call(client, operation, arguments)
+    finally:
+        botocore.httpsession.URLLib3Session.send = _send
+
+
+def _killed_before(faults: Faults, _: Any, __: str, ___: Any) -> Any:
+    faults.dead = True
+    raise KilledError
+
+
+def _killed_after(faults: Faults, client: Any, operation: str, arguments: Any) -> Any:
+    _call(client, operation, arguments)
+    faults.dead = True
+    raise KilledError
+
+
+FAULTS: dict[str, Callable[[Faults, Any, str, Any], Any]] = {
+    "killed after it": _killed_after,
+    "answer lost": _answer_lost,
+    "throttled": _throttled,
+    "sent twice": _sent_again,
+    "refused": _refused,
+    "killed before it": _killed_before,
+    "unreachable": _unreachable,
+}
+
+
+@contextmanager
+def watched(faults: Faults) -> Iterator[None]:
+    """Let the calls of a block be counted, and one of them fail."""
+
+    def make(client: Any, operation: str, arguments: Any) -> Any:
+        return faults.make(client, operation, arguments)
+
+    botocore.client.BaseClient._make_api_call = make
+    try:
+        yield
+    finally:
+        botocore.client.BaseClient._make_api_call = _call

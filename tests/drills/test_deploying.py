@@ -1,0 +1,45 @@
+"""A deployment that fails at a call to AWS is started again, and is whole then (docs/install.md).
+
+A few calls of each scenario, the first of their kind, each with another failure. ``make drill`` fails every call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra.local.engine.process import ROOT
+
+SHARES = {"first": 10, "update": 5, "removal": 4}
+"""About how many calls of each scenario fail."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SHARES)
+def test_what_broke_off_is_completed_by_starting_again(scenario: str) -> None:
+    drills = failing(scenario, "--most", str(SHARES[scenario]))
+
+    assert len(drills) >= SHARES[scenario] // 2
+    assert len({each["failure"] for each in drills}) >= SHARES[scenario] // 2
+    assert any(each["first"] != "went on by itself" for each in drills), "no first run failed"
+    assert [each for each in drills if each["wrong"]] == []
+
+
+def failing(*words: str) -> list[dict[str, Any]]:
+    """What became of drills."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.drills.deploying", *words],
+        cwd=ROOT,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
