@@ -28,7 +28,10 @@ LOCK = f"/lamplighter/{STAGE}/deploying"
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+    with (
+        Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True) as engine,
+        environment.applied(engine.env()),
+    ):
         yield
 
 

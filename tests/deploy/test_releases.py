@@ -25,7 +25,10 @@ STEPS = (Step(10, 40), Step(50, 20))
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+    with (
+        Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True) as engine,
+        environment.applied(engine.env()),
+    ):
         yield
 
 

@@ -24,7 +24,10 @@ ATTRIBUTES = ("pk", "a", "b", "c")
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Engine(tmp_path_factory.mktemp("engine"), persist=False) as engine, environment.applied(engine.env()):
+    with (
+        Engine(tmp_path_factory.mktemp("engine"), persist=False, functions=True) as engine,
+        environment.applied(engine.env()),
+    ):
         yield
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from infra.scripts.package import GATEWAY_RESPONSES
+from infra.deploy.definition import gateway_responses
 from tests.deployments.world import World
 from tests.deviceconnect.peers import opened, user_path
 from tests.deviceconnect.relay import RelayProcess
@@ -61,8 +60,7 @@ def test_s15_answers_of_the_relay(server: LocalServer):
 
 
 def test_s15_answers_that_api_gateway_gives_itself():
-    template = json.loads(GATEWAY_RESPONSES.read_text())
-    answers = template["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
+    answers = gateway_responses()
     assert answers
     for name, answer in answers.items():
-        assert answer["ResponseParameters"]["Headers"]["X-Content-Type-Options"] == "'nosniff'", name
+        assert answer["responseParameters"]["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'", name
