@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from chalice.awsclient import ResourceDoesNotExistError, TypedAWSClient
 
 from infra.deploy.functions import ALIAS
+from infra.deploy.record import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,17 +72,31 @@ class Client(TypedAWSClient):
         return str(found["AliasArn"])
 
     def bring_layer(self, layer_name: str, zip_contents: bytes, runtime: str, architecture: str) -> str:
-        """The layer's newest version if it holds just this, else a new one."""
-        if versions := self.layer_versions(layer_name):
-            newest = self.get_layer_version(versions[0])
+        """The layer's newest version if it holds just this, else a new one. Of older ones some are kept."""
+
+        def find() -> str | None:
+            versions = self.layer_versions(layer_name)
+            newest = self.get_layer_version(versions[0]) if versions else {}
             same = (
-                newest["Content"]["CodeSha256"] == _sha256(zip_contents)
+                newest.get("Content", {}).get("CodeSha256") == _sha256(zip_contents)
                 and newest.get("CompatibleRuntimes") == [runtime]
                 and newest.get("CompatibleArchitectures", [architecture]) == [architecture]
             )
-            if same:
-                return str(newest["LayerVersionArn"])
-        return str(self.publish_layer(layer_name, zip_contents, runtime, architecture))
+            return str(newest["LayerVersionArn"]) if same else None
+
+        def create() -> str:
+            made = self._without_retries("lambda").publish_layer_version(
+                LayerName=layer_name,
+                Content={"ZipFile": zip_contents},
+                CompatibleRuntimes=[runtime],
+                CompatibleArchitectures=[architecture],
+            )
+            return str(made["LayerVersionArn"])
+
+        found = find() or self._once(create, find)
+        for old in self.layer_versions(layer_name)[KEPT:]:  # published functions keep what they use of them
+            super().delete_layer_version(old)
+        return found
 
     def layer_versions(self, layer_name: str) -> list[str]:
         """The ARNs of a layer's versions, newest first."""

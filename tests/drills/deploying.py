@@ -32,7 +32,7 @@ import httpx2
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from infra.deploy import deployer, program, storage
+from infra.deploy import deployer, lock, program, storage
 from infra.deploy.client import Client
 from infra.deploy.engine import enter
 from infra.local.engine.process import REGION, Engine
@@ -117,15 +117,13 @@ class Site:
         for folder in (self.mine, self.other):
             (folder / ".chalice" / "deployed" / f"{STAGE}.json").unlink(missing_ok=True)
 
-    def deploy(self, faults: Faults | None = None, *, break_lock: bool = False) -> str | None:
+    def deploy(self, faults: Faults | None = None) -> str | None:
         """``make deploy``; why it failed, if it did."""
-        return self._run(faults, deploy.deploy, public_url="", parameters={}, smoke=False, break_lock=break_lock)
+        return self._run(faults, deploy.deploy, public_url="", parameters={}, smoke=False)
 
-    def undeploy(
-        self, faults: Faults | None = None, *, folder: Path | None = None, break_lock: bool = False
-    ) -> str | None:
+    def undeploy(self, faults: Faults | None = None, *, folder: Path | None = None) -> str | None:
         """``make undeploy``, from the other folder unless one is named; why it failed, if it did."""
-        return self._run(faults, deploy.undeploy, break_lock=break_lock, project=folder or self.other)
+        return self._run(faults, deploy.undeploy, project=folder or self.other)
 
     def _run(self, faults: Faults | None, action: Callable[..., None], **options: Any) -> str | None:
         with watched(faults or Faults()):
@@ -214,7 +212,7 @@ def first_installation(site: Site, kind: str, number: int) -> Drill:
     site.reset()
     faults = Faults(kind, number)
     first = site.deploy(faults)
-    second = site.deploy(break_lock=faults.dead)
+    second = site.deploy()
     wrong = [f"second run: {second}"] if second else site.wrong()
     third = site.undeploy()
     wrong += [f"undeploy: {third}"] if third else site.left()
@@ -229,7 +227,7 @@ def update(site: Site, kind: str, number: int) -> Drill:
     site.change("after")
     faults = Faults(kind, number)
     first = site.deploy(faults)
-    second = site.deploy(break_lock=faults.dead)
+    second = site.deploy()
     wrong = [f"second run: {second}"] if second else site.wrong()
     return _drilled("update", number, faults, first, wrong)
 
@@ -240,7 +238,7 @@ def removal(site: Site, kind: str, number: int) -> Drill:
     assert site.deploy() is None
     faults = Faults(kind, number)
     first = site.undeploy(faults, folder=site.mine)
-    second = site.undeploy(break_lock=faults.dead)
+    second = site.undeploy()
     wrong = [f"second run: {second}"] if second else site.left()
     return _drilled("removal", number, faults, first, wrong)
 
@@ -355,6 +353,7 @@ def in_this_process() -> None:
 
     deploy._chalice, deploy._manage, deploy._stored = chalice, manage, stored
     deploy.say = _quiet  # type: ignore[assignment]
+    setattr(lock, "_runs", lambda _: False)  # noqa: B010  # each run stands for a process, which the next finds ended
     setattr(deployer, "Client", partial(Client, sleep=_quiet))  # noqa: B010
     time.sleep = lambda seconds: _sleep(min(float(seconds), 0.02))
     # Every session would read the descriptions of all services again.
