@@ -59,7 +59,7 @@ def code() -> bytes:
 
 
 def change(client: Any, name: str, value: str) -> None:
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": {"V": value}})
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": {"VALUE": value}})
 
 
 def weights(functions: Functions) -> list[dict[str, float]]:
