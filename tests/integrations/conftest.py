@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BASE = "/api/management/v1/iot-manager"
 SECRET = "00112233445566778899aabbccddeeff"
+NEW_DEVICE = ["device-status-changed", "device-status-changed", "device-provisioned"]
+"""The events of a device that asks for a token and is accepted: pending, accepted, and the device itself."""
 
 
 @pytest.fixture

@@ -81,6 +81,21 @@ def test_accepting_reads_nothing_more(listened: World, http, sign_in):
     assert spent[0].by_operation == spent[1].by_operation
 
 
+def test_p14_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: World, http, sign_in):
+    from chalicelib.tenantadm import service
+
+    quiet = service.create_tenant("Quiet")
+    spent = []
+    for token in (quiet.tenant_token, listened.token):
+        Device(http, token).auth()  # this process now has what it keeps of the tenant
+        with counted() as cost:
+            assert Device(http, token).auth().status_code == 401
+        spent.append(cost)
+    unheard, heard = spent
+    assert unheard.calls == heard.calls, "the event is written in the transaction of the new device"
+    assert heard.write_units - unheard.write_units == 2 * 2  # the event, and its place in the lane
+
+
 def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
     from chalicelib.integrations.service import delivering, managing
 
@@ -101,8 +116,7 @@ def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenan
         "GetItem",
         "Query",
         "BatchGetItem",
-        "TransactWriteItems",
-        "TransactWriteItems",
+        *["TransactWriteItems"] * 3,
         "UpdateItem",
     ]
 

@@ -13,7 +13,7 @@ import time_machine
 
 from chalicelib import clock
 from tests.devauth.fleet import DEVICES, device_path, set_of
-from tests.integrations.conftest import Hook, Hooks
+from tests.integrations.conftest import NEW_DEVICE, Hook, Hooks
 from tests.simulator.device import Device
 from tests.support.crashes import PowerCutError, power_cut
 
@@ -55,7 +55,7 @@ def test_accepting(hooks: Hooks, world, after: bool):
 
     assert sweep(case, after=after) > 5
     for device_id in made:
-        assert told_of(hook, device_id) == ["device-provisioned", "device-status-changed"]
+        assert told_of(hook, device_id) == NEW_DEVICE
 
 
 @pytest.mark.parametrize("after", WHEN)
@@ -133,7 +133,7 @@ def test_delivering(hooks: Hooks, world, tenant, monkeypatch, after: bool):
             device = world.device()
         with power_cut(number, answered=after) as cut, suppress(PowerCutError):
             delivering.deliver(tenant.id, hook.id)
-        assert told_of(hook, device.id) == ["device-provisioned", "device-status-changed"]
+        assert told_of(hook, device.id) == NEW_DEVICE
         assert list(lanes.waiting(lanes.Lane(tenant.id, hook.id))) == []
         assert {status["success"] for status in hook.statuses()} == {True}
         if not cut.happened:

@@ -22,7 +22,7 @@ from chalicelib.errors import Unavailable
 from chalicelib.storage.keys import TenantId
 from tests.deployments.world import World
 from tests.devauth.fleet import decide, find
-from tests.integrations.conftest import BASE, Hook, Hooks
+from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks
 from tests.simulator.device import Device
 from tests.support.listening import Received, answer, says
 from tests.support.waiting import until
@@ -84,16 +84,16 @@ def test_a_receiver_that_is_down_is_asked_again_and_told_in_order(hooks: Hooks, 
     assert len(hook.posted()) == 1  # not before it is time
     with later(hook, minutes=1):
         assert len(hook.posted()) == 2
-    assert waiting(hook, tenant) == 4
+    assert waiting(hook, tenant) == 6
 
     hook.listener.answering = UP
     with later(hook, minutes=5):
         told = hook.told()[2:]
-    assert len(told) == 4
+    assert len(told) == 6
     for device in (first, second):
         mine = [kind for kind, subject in told if subject == device.id]
-        assert mine == ["device-provisioned", "device-status-changed"]
-    assert hook.statuses() == [{"success": True, "status_code": 204}] * 4
+        assert mine == NEW_DEVICE
+    assert hook.statuses() == [{"success": True, "status_code": 204}] * 6
     assert waiting(hook, tenant) == 0
     assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
 
@@ -108,20 +108,20 @@ def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, 
         with later(hook, hours=hours):
             tries.append(len(hook.posted()))
     assert tries == sorted(set(tries))  # one more each time
-    assert waiting(hook, tenant) == 2
+    assert waiting(hook, tenant) == 3
 
     with later(hook, hours=25), later(hook, hours=2):
         assert waiting(hook, tenant) == 0
         assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
         done = len(hook.posted())
-        assert [each["success"] for each in hook.statuses()] == [False, False]
+        assert [each["success"] for each in hook.statuses()] == [False] * 3
         hook.listener.answering = UP
         hook.server.workers.run_once()
         assert len(hook.posted()) == done  # never again
         device = Device(world.http, world.token)
         device.auth()
         decide(world.api, device, "rejected")
-        assert [event["data"].get("status") for event in hook.posted()[done:]] == ["rejected"]
+        assert [event["data"].get("status") for event in hook.posted()[done:]] == ["pending", "rejected"]
 
 
 def test_nobody_listens_at_all(hooks: Hooks, world):
@@ -146,18 +146,19 @@ def test_a_refused_event_holds_back_its_own_device_only(hooks: Hooks, world, ten
     good = world.device()
 
     told = hook.told()
-    assert [kind for kind, subject in told if subject == odd_id] == ["device-provisioned"]
-    assert [kind for kind, subject in told if subject == good.id] == ["device-provisioned", "device-status-changed"]
+    assert [kind for kind, subject in told if subject == odd_id] == ["device-status-changed"]
+    assert [kind for kind, subject in told if subject == good.id] == NEW_DEVICE
     another = world.device()
-    assert [subject for _, subject in hook.told()].count(another.id) == 2
+    assert [subject for _, subject in hook.told()].count(another.id) == 3
 
     hook.listener.answering = UP
     with later(hook, minutes=2):
         told = hook.told()
     kinds = [kind for kind, subject in told if subject == odd_id]
-    assert kinds == ["device-provisioned", "device-provisioned", "device-status-changed"]
+    assert kinds == ["device-status-changed", *NEW_DEVICE]
     ids = [event["id"] for event in hook.posted() if event["data"]["id"] == odd_id]
-    assert ids[0] == ids[1] != ids[2]  # an event has one id however often it comes
+    assert ids[0] == ids[1]  # an event has one id however often it comes
+    assert len(set(ids)) == 3
     assert waiting(hook, tenant) == 0
 
 
@@ -173,7 +174,7 @@ def test_a_receiver_that_refuses_everything_is_left_alone(hooks: Hooks, world, t
 
     with later(hook, minutes=2):
         assert 10 <= len(hook.posted()) < 30
-        assert waiting(hook, tenant) == 30
+        assert waiting(hook, tenant) == 60
 
 
 def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
@@ -186,7 +187,7 @@ def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
         world.device()
     hook.posted()
 
-    assert waiting(hook, tenant) == 10
+    assert waiting(hook, tenant) == 15
     lane = Lane(tenant.id, hook.id)
     assert [sk for pk, sk in due.everything(DueItem.due) if pk == lane.partition] == ["LANE"]
 
@@ -216,12 +217,12 @@ def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
     delivering.deliver(tenant, slow.id)
     assert len(slow.listener.received) == 1
     delivering.deliver(quick_tenant, quick.id)
-    assert len(quick.listener.received) == 2
+    assert len(quick.listener.received) == 3
 
     go_on.set()
     worker.join()
     assert {event_of(sent)["data"]["id"] for sent in slow.listener.received} == {device.id, late.id}
-    assert len(slow.listener.received) == 4
+    assert len(slow.listener.received) == 6
 
 
 def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
@@ -237,7 +238,7 @@ def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
     assert due_lanes(hook, clock.now()) == set()
 
     with later(hook, seconds=61):
-        assert len(hook.posted()) == 2
+        assert len(hook.posted()) == 3
     assert waiting(hook, tenant) == 0
 
 
@@ -248,7 +249,7 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
         queues.send(queues.Queue.DELIVERIES, queues.Delivery(tenant.id, hook.id))
     with later(hook, minutes=3):
         hook.server.workers.fire("tick")
-        assert len(hook.posted()) == 2
+        assert len(hook.posted()) == 3
 
 
 def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done(hooks: Hooks, world, server):
@@ -262,7 +263,7 @@ def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"tenant": "none", "integration": str(uuid.uuid4())}))
     world.device()
 
-    assert len(hook.posted()) == 2
+    assert len(hook.posted()) == 3
     received = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
     sqs.close()
     assert {message["Body"] for message in received} == {"nonsense", "{}", '{"tenant": 1, "integration": []}'}
@@ -307,7 +308,7 @@ def test_a_moody_receiver_gets_everything_in_the_order_of_each_device(hooks: Hoo
         for number in range(3):
             status = ("rejected", "pending")[number % 2]
             assert decide(world.api, device, status).status_code == 204
-            expected.setdefault(find(world.api, device)["id"], []).append(status)
+            expected.setdefault(find(world.api, device)["id"], ["pending"]).append(status)
         hook.server.drain()
 
     rounds = 0
@@ -334,8 +335,8 @@ def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):
 
     hook.listener.answering = UP
     assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204
-    assert len(hook.posted()) == 4
-    assert [sent.line.split()[1] for sent in hook.listener.received] == ["/hook", "/new", "/new", "/new"]
+    assert len(hook.posted()) == 5
+    assert [sent.line.split()[1] for sent in hook.listener.received] == ["/hook", *["/new"] * 4]
 
 
 def test_a_target_that_turns_inward_is_not_called(hooks: Hooks, world, monkeypatch):

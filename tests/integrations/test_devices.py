@@ -7,19 +7,22 @@ import hmac
 from datetime import datetime
 
 from tests.devauth.fleet import DEVICES, decide, device_path, find, set_of
-from tests.integrations.conftest import SECRET, Hooks
+from tests.integrations.conftest import NEW_DEVICE, SECRET, Hooks
 from tests.simulator.device import Device
+from tests.support.time import Clock
 
 
-def test_all_events_of_a_life(hooks: Hooks, world, server):
+def test_p14_all_events_of_a_life(hooks: Hooks, world, server):
     hook = hooks(secret=SECRET)
     device = world.device()
     known = find(world.api, device)
     assert world.api.delete(device_path(device.id)).status_code == 204
     server.drain()
 
-    provisioned, changed, gone = hook.posted()
+    waiting, changed, provisioned, gone = hook.posted()
 
+    assert waiting["type"] == "device-status-changed"
+    assert waiting["data"] == {"id": device.id, "status": "pending"}
     assert provisioned["type"] == "device-provisioned"
     shown = ("id", "identity_data", "pubkey", "ts", "status")
     auth_set = {name: known["auth_sets"][0][name] for name in shown}
@@ -33,10 +36,10 @@ def test_all_events_of_a_life(hooks: Hooks, world, server):
     assert changed["data"] == {"id": device.id, "status": "accepted"}
     assert gone["type"] == "device-decommissioned"
     assert gone["data"] == {"id": device.id}
-    for event in (provisioned, changed, gone):
+    for event in (waiting, changed, provisioned, gone):
         assert set(event) == {"id", "type", "data", "time"}
         assert datetime.fromisoformat(event["time"]).tzinfo is not None
-    assert len({event["id"] for event in (provisioned, changed, gone)}) == 3
+    assert len({event["id"] for event in (waiting, changed, provisioned, gone)}) == 4
 
 
 def test_each_post_is_signed_over_its_bytes(hooks: Hooks, world):
@@ -50,14 +53,14 @@ def test_each_post_is_signed_over_its_bytes(hooks: Hooks, world):
         assert sent.headers["x-men-algorithm"] == "MEN-HMAC-SHA256-Payload"
         good = hmac.new(bytes.fromhex(SECRET), sent.body, hashlib.sha256).hexdigest()
         assert sent.headers["x-men-signature"] == good
-    assert len(hook.listener.received) == 2
+    assert len(hook.listener.received) == 3
 
 
 def test_without_a_secret_nothing_is_signed(hooks: Hooks, world):
     hook = hooks()
     world.device()
 
-    assert len(hook.posted()) == 2
+    assert len(hook.posted()) == 3
     assert not any("x-men-signature" in sent.headers for sent in hook.listener.received)
 
 
@@ -69,7 +72,7 @@ def test_later_changes_of_status(hooks: Hooks, world):
 
     statuses = [event["data"].get("status") for event in hook.posted() if event["type"] == "device-status-changed"]
 
-    assert statuses == ["accepted", "rejected", "accepted", "pending", "accepted"]
+    assert statuses == ["pending", "accepted", "rejected", "accepted", "pending", "accepted"]
     assert [kind for kind, _ in hook.told()].count("device-provisioned") == 1
 
 
@@ -80,7 +83,7 @@ def test_a_new_key_of_a_rejected_device_waits(hooks: Hooks, world):
     decide(world.api, device, "rejected")
     Device(world.http, world.token, identity=device.identity).auth()
 
-    assert [event["data"]["status"] for event in hook.posted()] == ["rejected", "pending"]
+    assert [event["data"]["status"] for event in hook.posted()] == ["pending", "rejected", "pending"]
 
 
 def test_another_key_of_an_accepted_device_is_no_news(hooks: Hooks, world):
@@ -90,7 +93,7 @@ def test_another_key_of_an_accepted_device_is_no_news(hooks: Hooks, world):
     twin.auth()
     decide(world.api, twin, "accepted")
 
-    assert [kind for kind, _ in hook.told()] == ["device-provisioned", "device-status-changed"]
+    assert [kind for kind, _ in hook.told()] == NEW_DEVICE
 
 
 def test_a_preauthorized_device_is_provisioned_by_its_own_request(hooks: Hooks, world):
@@ -101,7 +104,29 @@ def test_a_preauthorized_device_is_provisioned_by_its_own_request(hooks: Hooks, 
     assert hook.told() == []
     assert device.auth().status_code == 200
 
-    assert [kind for kind, _ in hook.told()] == ["device-provisioned", "device-status-changed"]
+    assert [kind for kind, _ in hook.told()] == ["device-status-changed", "device-provisioned"]
+
+
+def test_p14_a_pending_device_that_makes_room_is_reported_as_decommissioned(hooks: Hooks, world, server, monkeypatch):
+    moment = Clock(monkeypatch)
+    assert world.api.put("/api/management/v2/tenantadm/settings", json={"pending_devices": 1}).status_code == 204
+    hook = hooks()
+    ids = []
+    for _ in range(2):
+        device = Device(world.http, world.token)
+        device.auth()
+        ids.append(find(world.api, device)["id"])
+        moment.move(hours=2)
+    server.drain()
+
+    told = [(event["type"], event["data"]) for event in hook.posted()]
+    pending, gone = "device-status-changed", "device-decommissioned"
+    assert [event for event in told if event[1]["id"] == ids[0]] == [
+        (pending, {"id": ids[0], "status": "pending"}),
+        (gone, {"id": ids[0]}),
+    ]
+    assert [event for event in told if event[1]["id"] == ids[1]] == [(pending, {"id": ids[1], "status": "pending"})]
+    assert len(told) == 3
 
 
 def test_a_device_that_goes_with_its_last_set(hooks: Hooks, world):

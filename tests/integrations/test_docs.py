@@ -22,7 +22,7 @@ def test_the_example_takes_what_is_posted_and_nothing_else(hooks: Hooks, world):
     world.device()
     hook.posted()
 
-    assert len(hook.listener.received) == 2
+    assert len(hook.listener.received) == 3
     for sent in hook.listener.received:
         assert known["event"](SECRET, sent.headers, sent.body) == json.loads(sent.body)
         for secret, body in ((SECRET[::-1], sent.body), (SECRET, sent.body + b" ")):

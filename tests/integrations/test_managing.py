@@ -148,7 +148,7 @@ def test_credentials_are_replaced(hooks: Hooks, world):
     world.device()
 
     assert first.posted() == []
-    assert len(other.posted()) == 2
+    assert len(other.posted()) == 3
     assert all("x-men-signature" in sent.headers for sent in other.listener.received)
 
     unsigned = {"type": "http", "http": {"url": other.listener.url + "/hook"}}
@@ -156,7 +156,7 @@ def test_credentials_are_replaced(hooks: Hooks, world):
     assert listed(world.api)[0]["credentials"] == unsigned
     assert world.api.put(place, json=moved).status_code == 400  # there is none to keep
     world.device()
-    assert len(other.posted()) == 4
+    assert len(other.posted()) == 6
     assert "x-men-signature" not in other.listener.received[-1].headers
 
 
@@ -188,10 +188,10 @@ def test_events_are_told_to_who_asked_for_them(hooks: Hooks, world):
     devices, deployments = hooks(), hooks(scopes=["deployments"])
     world.device()
 
-    assert len(devices.posted()) == 2
+    assert len(devices.posted()) == 3
     assert deployments.posted() == []
     assert deployments.events(integration_id=deployments.id) == []
-    assert len(deployments.events()) == 2
+    assert len(deployments.events()) == 3
 
 
 def test_events_are_listed_newest_first(hooks: Hooks, world, server):
@@ -203,15 +203,15 @@ def test_events_are_listed_newest_first(hooks: Hooks, world, server):
     shown = hook.events()
     assert [{name: event[name] for name in ("id", "type", "data", "time")} for event in shown] == posted[::-1]
     done = [{"integration_id": hook.id, "success": True, "status_code": 204}]
-    assert [event["delivery_statuses"] for event in shown] == [done] * 3
+    assert [event["delivery_statuses"] for event in shown] == [done] * 4
     assert hook.events(integration_id=hook.id) == shown
     assert hook.events(integration_id=str(uuid.uuid4())) == []
     for query in ({}, {"integration_id": hook.id}):
-        pages = [hook.events(page=page, per_page=1, **query) for page in (1, 2, 3, 4)]
+        pages = [hook.events(page=page, per_page=1, **query) for page in (1, 2, 3, 4, 5)]
         assert [event for page in pages for event in page] == shown
     link = world.api.get(f"{BASE}/events", params={"per_page": 2}).headers["Link"]
     assert 'rel="next"' in link
-    assert 'rel="next"' not in world.api.get(f"{BASE}/events", params={"per_page": 3}).headers["Link"]
+    assert 'rel="next"' not in world.api.get(f"{BASE}/events", params={"per_page": 4}).headers["Link"]
 
 
 @pytest.mark.parametrize("query", [{"integration_id": "x"}, {"page": 0}, {"per_page": 501}])

@@ -123,6 +123,7 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
     _count(tx, tenant, device.id, count_changes(None, device))
     inventory.device_created(tx, tenant, device.id, device.identity, device.standing.status, now, device.standing.tier)
     _record(tx, tenant, device, note)
+    events.emit_new(tx, tenant, device)
     _commit(tx)
 
 

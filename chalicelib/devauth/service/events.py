@@ -16,22 +16,36 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 
+def emit_new(tx: Transaction, tenant: TenantId, device: Device) -> None:
+    """Add the event of a new pending device to its transaction.
+
+    A preauthorized device causes its first event when it asks for a token.
+    """
+    if device.standing.status is Status.PENDING:
+        _tell_status(tx, tenant, device)
+
+
 def emit(tx: Transaction, tenant: TenantId, before: Device, after: Device | None) -> None:
     """Add the events of a change to its transaction.
 
-    A device that is leaving was told of when it was marked; what follows from that is no news.
+    A device is reported as decommissioned once: when it is marked as leaving, or, where it is removed without that
+    (a pending device that makes room for another), when it is removed.
     """
-    if after is None or before.decommissioning:
+    if before.decommissioning:
         return
-    if after.decommissioning:
-        _tell(tx, tenant, Kind.DEVICE_DECOMMISSIONED, {"id": after.id})
+    if after is None or after.decommissioning:
+        _tell(tx, tenant, Kind.DEVICE_DECOMMISSIONED, {"id": before.id})
         return
     status = after.standing.status
     if status is before.standing.status:
         return
+    _tell_status(tx, tenant, after)
     if status is Status.ACCEPTED and not before.standing.was_accepted:
         _tell(tx, tenant, Kind.DEVICE_PROVISIONED, _shape(after))
-    _tell(tx, tenant, Kind.DEVICE_STATUS_CHANGED, {"id": after.id, "status": status})
+
+
+def _tell_status(tx: Transaction, tenant: TenantId, device: Device) -> None:
+    _tell(tx, tenant, Kind.DEVICE_STATUS_CHANGED, {"id": device.id, "status": device.standing.status})
 
 
 def _tell(tx: Transaction, tenant: TenantId, kind: Kind, data: dict[str, Any]) -> None:
