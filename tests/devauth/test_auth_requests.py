@@ -95,7 +95,8 @@ def test_a_suspended_tenant(server, api, device, tenant):
     accept(api, device)
     tenantadm.set_status(tenant.id, tenantadm.Status.SUSPENDED)
     assert error(device.auth()) == (401, "Account suspended")
-    assert error(device.inventory()) == (401, "Account suspended")
+    refused = device.inventory()
+    assert (refused.status_code, refused.content) == (401, b"")  # clients read a body with every other call only
     tenantadm.set_status(tenant.id, tenantadm.Status.ACTIVE)
     assert device.auth().status_code == 200
     assert device.inventory().status_code == 200
