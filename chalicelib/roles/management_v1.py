@@ -11,6 +11,7 @@ from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
@@ -39,6 +40,7 @@ def list_roles(request: Request) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     body=shapes.Role,
+    sign_in=SignIn.SESSION,
 )
 def create_role(request: Request) -> Reply:
     """A new role, of no more rights than one's own."""
@@ -66,6 +68,7 @@ def show_role(request: Request, id: str) -> Reply:
     feature=Feature.RBAC,
     named="id",
     body=shapes.Role,
+    sign_in=SignIn.SESSION,
 )
 def update_role(request: Request, id: str) -> Reply:
     """Change a role for all who have it."""
@@ -80,6 +83,7 @@ def update_role(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
+    sign_in=SignIn.SESSION,
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""

@@ -12,6 +12,7 @@ from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
@@ -40,6 +41,7 @@ def list_roles(request: Request) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     body=shapes.Role,
+    sign_in=SignIn.SESSION,
 )
 def create_role(request: Request) -> Reply:
     """A new role, of no more rights than one's own."""
@@ -67,6 +69,7 @@ def show_role(request: Request, id: str) -> Reply:
     feature=Feature.RBAC,
     named="id",
     body=shapes.Role,
+    sign_in=SignIn.SESSION,
 )
 def update_role(request: Request, id: str) -> Reply:
     """Change a role for all who have it."""
@@ -81,6 +84,7 @@ def update_role(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
+    sign_in=SignIn.SESSION,
 )
 def delete_role(request: Request, id: str) -> Reply:
     """Delete a role that nobody has."""
@@ -107,6 +111,7 @@ def list_sets(request: Request) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     body=shapes.PermissionSet,
+    sign_in=SignIn.SESSION,
 )
 def create_set(request: Request) -> Reply:
     """A new permission set, of no more rights than one's own."""
@@ -134,6 +139,7 @@ def show_set(request: Request, id: str) -> Reply:
     feature=Feature.RBAC,
     named="id",
     body=shapes.PermissionSet,
+    sign_in=SignIn.SESSION,
 )
 def update_set(request: Request, id: str) -> Reply:
     """Change a permission set for all roles that have it."""
@@ -148,6 +154,7 @@ def update_set(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
+    sign_in=SignIn.SESSION,
 )
 def delete_set(request: Request, id: str) -> Reply:
     """Delete a permission set that no role has."""
