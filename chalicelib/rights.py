@@ -5,9 +5,9 @@ Pure. Who has which rights is ``useradm``'s to say; routes ask for a :class:`Per
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from enum import StrEnum
-from itertools import chain, product
+from itertools import chain
 
 import msgspec
 
@@ -47,16 +47,6 @@ class Scope(msgspec.Struct, frozen=True):
 
     groups: Names | None = None
     release_tags: Names | None = None
-
-    def within(self, other: Scope) -> bool:
-        """Whether ``other`` holds everywhere that this one does."""
-        return _within(self.groups, other.groups) and _within(self.release_tags, other.release_tags)
-
-    def parts(self) -> Iterator[Scope]:
-        """The scopes of one group and one tag that this one is made of."""
-        groups: list[Names | None] = [None] if self.groups is None else [Names({name}) for name in self.groups]
-        tags: list[Names | None] = [None] if self.release_tags is None else [Names({tag}) for tag in self.release_tags]
-        return (Scope(group, tag) for group, tag in product(groups, tags))
 
 
 def _within(inner: Names | None, outer: Names | None) -> bool:
@@ -184,7 +174,13 @@ class Rights(msgspec.Struct, frozen=True):
 
 
 def _covered(scope: Scope, own: Scopes) -> bool:
-    return all(any(part.within(each) for each in own) for part in scope.parts())
+    """Whether some of ``own`` hold wherever ``scope`` does: for each of its groups, those of ``own`` have all its tags.
+
+    Groups for which the same ones of ``own`` hold are judged once: groups times tags may be millions.
+    """
+    groups: Iterable[str | None] = (None,) if scope.groups is None else scope.groups
+    holding = {tuple(each for each in own if each.groups is None or group in each.groups) for group in groups}
+    return all(_within(scope.release_tags, release_tags_of(scopes)) for scopes in holding)
 
 
 NOTHING = Rights(())

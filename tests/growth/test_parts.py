@@ -18,6 +18,7 @@ from chalicelib.devicemonitor.shapes import Level, NewAlert, Subject
 from chalicelib.errors import DomainError
 from chalicelib.http import content
 from chalicelib.inventory.rules import patterns
+from chalicelib.rights import Grant, Permission, Rights, Scope
 from tests.artifacts.container.build import parse_bytes
 from tests.http.test_multipart import body as form
 from tests.http.test_multipart import form_of
@@ -58,6 +59,16 @@ def alert(number: int) -> NewAlert:
     return NewAlert(name="a", level=Level.CRITICAL, subject=subject, timestamp="2026-01-01T00:00:00Z")
 
 
+def hand_on(size: int, own: int) -> None:
+    """Rights that end at groups and tags are handed on by somebody who has them by ``own`` grants."""
+    groups, tags = many(size, "g"), many(size, "t")
+    may = frozenset({Permission.DEPLOYMENTS_MANAGE})
+    given = Rights((Grant(may, scope=Scope(frozenset(groups), frozenset(tags))),))
+    parts = [Scope(frozenset(groups), frozenset(tags[each::own])) for each in range(own)]
+    assert Rights(tuple(Grant(may, scope=part) for part in parts)).covers(given)
+    assert not Rights(tuple(Grant(may, scope=part) for part in parts[1:])).covers(given)
+
+
 def read_message(properties: dict[str, Any], body: bytes) -> None:
     envelope.decode(envelope.encode(envelope.Message(proto=1, typ="new", props=properties, body=body)))
 
@@ -80,6 +91,8 @@ PARTS: dict[str, Callable[[int], object]] = {
     "s5-metadata": lambda size: parse_bytes(
         upload(["pi"], PayloadSpec("m", metadata={key: [{}] for key in many(size)}))
     ),
+    "s5-groups-and-tags-of-rights": lambda size: hand_on(size, 1),
+    "s5-groups-and-tags-of-rights-by-several-roles": lambda size: hand_on(size, 3),
     "fields-of-a-form": lambda size: quietly(
         lambda: form_of(form(*((each, b"x") for each in many(size)), ("artifact", b"f")))
     ),
