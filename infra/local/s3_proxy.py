@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -75,6 +76,10 @@ class Bucket:
         return cls(os.environ["AWS_ENDPOINT_URL"], os.environ["LAMPLIGHTER_BUCKET"], os.environ["AWS_REGION"], key)
 
 
+class _NoAnswerError(Exception):
+    """The engine is not there, or ended in the middle of the call."""
+
+
 class S3Proxy:
     """Signed links to one bucket."""
 
@@ -105,8 +110,8 @@ class S3Proxy:
             return
         try:
             await self._forward(self._ours(request, parameters), receive, send)
-        except httpcore.ConnectError:
-            await send_reply(send, rules.error(502, "the bucket can't be reached", request_id))
+        except _NoAnswerError:
+            await refuse(receive, send, rules.error(502, "the bucket can't be reached: try again", request_id))
         except ConnectionResetError as gone:
             log.info("%s", gone)  # there is nobody left to answer
 
@@ -157,9 +162,12 @@ class S3Proxy:
         host = (self._endpoint.hostname or "").encode()
         url = httpcore.URL(scheme=b"http", host=host, port=self._endpoint.port, target=target)
         body = _incoming(receive) if request.method == "PUT" else None
-        async with self._pool.stream(
-            request.method.encode(), url, headers=list(request.headers), content=body
-        ) as answer:
+        async with AsyncExitStack() as opened:
+            asked = self._pool.stream(request.method.encode(), url, headers=list(request.headers), content=body)
+            try:
+                answer = await opened.enter_async_context(asked)
+            except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+                raise _NoAnswerError from error
             kept = [line for line in answer.headers if line[0].lower() in ANSWERED]
             await send({"type": "http.response.start", "status": answer.status, "headers": kept})
             async for chunk in answer.aiter_stream():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -118,17 +120,47 @@ def test_other_verbs_are_refused(server: LocalServer, client: httpx2.Client, s3:
     assert s3.head_object(Bucket=BUCKET, Key="kept")["ContentLength"] == 1
 
 
-def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+@contextmanager
+def bucket_at(server: LocalServer, endpoint: socket.socket) -> Iterator[Server]:
+    """A gateway whose bucket is behind a socket of the test's."""
     gateway = Server("127.0.0.1", 0)
-    bucket = Bucket(nowhere, BUCKET, REGION, server.engine.key)
-    gateway.start(Gateway(Chalice(app_name="empty"), bucket=bucket))
-
-    answer = httpx2.get(sign(gateway, "get_object", "x"), trust_env=False)
-
+    url = f"http://127.0.0.1:{endpoint.getsockname()[1]}"
+    gateway.start(Gateway(Chalice(app_name="empty"), bucket=Bucket(url, BUCKET, REGION, server.engine.key)))
+    yield gateway
     gateway.stop()
+
+
+def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody, bucket_at(server, nobody) as gateway:
+        nobody.close()
+
+        answer = httpx2.get(sign(gateway, "get_object", "x"), trust_env=False)
+
     assert answer.status_code == 502
+
+
+@pytest.mark.parametrize("method", ["get_object", "put_object"])
+@pytest.mark.parametrize("answered", [b"", b"HTTP/1.1 2", b"SSH-2.0-x\r\n\r\n"])
+def test_s1_an_engine_that_breaks_off_is_502(server: LocalServer, method: str, answered: bytes) -> None:
+    """As when it is stopped, or started anew, in the middle of a call."""
+
+    def break_off(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answered)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, bucket_at(server, listener) as gateway:
+        breaking = threading.Thread(target=break_off, args=[listener])
+        breaking.start()
+        verb = method.removesuffix("_object").upper()
+        content = b"x" if verb == "PUT" else None
+
+        answer = httpx2.request(verb, sign(gateway, method, "x"), content=content, trust_env=False)
+
+        breaking.join()
+    assert answer.status_code == 502
+    assert answer.json()["error"] == "the bucket can't be reached: try again"
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: LocalServer, s3: Any) -> None:
