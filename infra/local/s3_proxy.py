@@ -19,7 +19,7 @@ import httpcore2 as httpcore
 
 from chalicelib.http.paths import origin_form
 from infra.local import rules
-from infra.local.asgi import refuse, send_reply
+from infra.local.asgi import refuse
 from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, encoded, object_path, signed
 
 if TYPE_CHECKING:

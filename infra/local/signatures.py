@@ -91,6 +91,16 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an ``Authorization`` header says: by which key which headers are signed."""
+
+    scope: Scope
+    key: Key
+    signed: str
+    signature: str
+
+
 def check_link(
     request: Request,
     key_of: Callable[[str], Key | None],
@@ -132,15 +142,11 @@ def check_link(
     return {name: value for name, value in given if not name.startswith("X-Amz-")}
 
 
-def check_request(
-    request: Request, key_of: Callable[[str], Key | None], services: Iterable[str], body: bytes | None
-) -> None:
-    """Check a request that is signed in its ``Authorization`` header. Its time is not looked at.
-
-    ``body`` may be None where the request says what its hash is, or that it is not signed.
+def claimed(request: Request, key_of: Callable[[str], Key | None], services: Iterable[str]) -> Claim:
+    """What a request says of the signature in its ``Authorization`` header; whether it is right is not known yet.
 
     Raises:
-        InvalidSignatureError: there is no signature, it is for none of ``services``, or it is not this request's.
+        InvalidSignatureError: there is none, or it is for none of ``services``, or by no key that is known.
     """
     found = _HEADER.fullmatch(_only(request, "authorization"))
     if found is None:
@@ -149,13 +155,23 @@ def check_request(
     if scope.service not in services:
         raise InvalidSignatureError("AccessDenied", f"the service {scope.service} does not run here")
     key = _known(key_of, scope.key, "".join(request.values("x-amz-security-token")))
-    signed = found[2]
-    _check_signed_headers(request, signed, None)
+    return Claim(scope, key, found[2], found[3])
+
+
+def check_request(request: Request, claim: Claim, body: bytes | None) -> None:
+    """Check a request that is signed in its ``Authorization`` header. Its time is not looked at.
+
+    ``body`` may be None where the request says what its hash is, or that it is not signed.
+
+    Raises:
+        InvalidSignatureError: the signature is not this request's.
+    """
+    _check_signed_headers(request, claim.signed, None)
     named = request.values("x-amz-content-sha256")
     payload = named[0] if named else hashlib.sha256(body or b"").hexdigest()
     when = _only(request, "x-amz-date")
-    wanted = _signature(request, request.parameters(), scope, key, when, signed, payload)
-    if not hmac.compare_digest(wanted.encode(), found[3].encode()):
+    wanted = _signature(request, request.parameters(), claim.scope, claim.key, when, claim.signed, payload)
+    if not hmac.compare_digest(wanted.encode(), claim.signature.encode()):
         raise InvalidSignatureError("SignatureDoesNotMatch", "this is not the signature of this request")
 
 

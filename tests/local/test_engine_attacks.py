@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import boto3
 import httpx2
 import pytest
 
+from infra.local.engine.gate import LONGEST
 from infra.local.engine.process import REGION, Engine
 from infra.local.signatures import ALGORITHM, Key
 from tests.local.attacking import BUCKET, SECRET, headers_for, is_refused
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.local.testing import LocalServer
+
+
+def connected(engine: Engine) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(engine.endpoint).netloc, timeout=30)
 
 
 class TestTheEnginesPort:
@@ -99,6 +106,32 @@ class TestTheEnginesPort:
                 answer = engine.post(url, headers=headers, content=sent)
                 assert answer.status_code == 403, headers
                 assert is_refused(answer)
+
+    def test_s1_a_body_is_not_waited_for_without_a_key(self, server: LocalServer) -> None:
+        known = headers_for(
+            server.engine.key, "POST", server.engine.endpoint + "/", "ssm", b"", "AmazonSSM.GetParameter"
+        )
+        claims = known["Authorization"]
+        for headers in ({}, {"Authorization": claims.replace(server.engine.key.id, "LAMPLIGHTER00000000")}):
+            with closing(connected(server.engine)) as connection:
+                connection.request(
+                    "POST", "/", headers=known | {"Authorization": ""} | headers | {"Content-Length": "9"}
+                )
+                assert connection.getresponse().status == 403
+
+    def test_s1_a_body_is_read_up_to_a_bound_before_its_signature_is_known(self, server: LocalServer) -> None:
+        url = server.engine.endpoint + "/"
+        headers = headers_for(server.engine.key, "POST", url, "ssm", b"", "AmazonSSM.GetParameter")
+        with closing(connected(server.engine)) as connection:
+            connection.putrequest("POST", "/", skip_host=True)
+            for name, value in (headers | {"Content-Length": str(2 * LONGEST)}).items():
+                connection.putheader(name, value)
+            connection.endheaders(bytes(LONGEST + 1))
+
+            answer = connection.getresponse()
+
+            assert answer.status == 403
+            assert b"must have its hash signed" in answer.read()
 
     def test_s1_only_services_that_are_used_run(self, server: LocalServer) -> None:
         for service, operation in (

@@ -17,7 +17,7 @@ from html import escape
 from typing import Any
 
 from infra.local.engine.process import READY
-from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, check_request
+from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, check_request, claimed
 
 STORES = frozenset({"dynamodb", "s3", "ses", "sqs", "ssm"})
 """The services that the app uses, as signatures name them."""
@@ -32,6 +32,11 @@ INTERNAL = frozenset({"dynamodbstreams"})
 
 CALLS = "/_aws/execute-api/"
 """How the paths of deployed APIs begin: ``/_aws/execute-api/API/STAGE/...``."""
+
+LONGEST = 20 * 2**20
+"""Bytes that a body may have which has to be read before its signature is known. DynamoDB takes 16 MiB, the most."""
+LONGEST_CODE = 96 * 2**20
+"""The same where functions are deployed: their code, 50 MB, comes in base64."""
 
 LINK_PARAMETERS = ("response-content-disposition", "response-content-type", "versionId")
 
@@ -103,12 +108,13 @@ class Gate:
             now = datetime.now(UTC)
             check_link(request, self._key_of, region=self._region, parameters=LINK_PARAMETERS, headers=(), now=now)
             return receive
+        claim = claimed(request, self._key_of, self._services)
         if request.values("x-amz-content-sha256"):
             # What the hash is compared with is the engine's affair: nobody listens in on loopback, or alters it.
-            check_request(request, self._key_of, self._services, None)
+            check_request(request, claim, None)
             return receive
-        body = await _read(receive)
-        check_request(request, self._key_of, self._services, body)
+        body = await _read(receive, LONGEST_CODE if self._functions else LONGEST)
+        check_request(request, claim, body)
         return _again(body, receive)
 
     def _key_of(self, name: str) -> Key | None:
@@ -125,11 +131,19 @@ class Gate:
         return Key(name, session["SecretAccessKey"], session.get("SessionToken") or "")
 
 
-async def _read(receive: Receive) -> bytes:
-    chunks, more = [], True
+async def _read(receive: Receive, most: int) -> bytes:
+    """A whole body.
+
+    Raises:
+        InvalidSignatureError: it has more bytes than ``most``: whoever sends it may have no key.
+    """
+    chunks, size, more = [], 0, True
     while more:
         message = await receive()
         chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise InvalidSignatureError("AccessDenied", f"a body of more than {most} bytes must have its hash signed")
         more = message.get("more_body", False)
     return b"".join(chunks)
 
