@@ -157,7 +157,8 @@ def test_s5_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     for route in walked(server):
         values, body = body_of(mine, route)
         ask(mine, route, values, json=body)  # what is cached from now on was counted
-        for place, make in [*larger(body), ("every list at once", partial(_with_long_lists, body))]:
+        every: Make = partial(_with_long_lists, body)
+        for place, make in [*larger(body), ("every list at once", every)]:
             found = grown(work, _sender(mine, route, values, "json", make))
             if found:
                 wrong.append(f"{route.name} {place}: {found}")
