@@ -26,8 +26,9 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: str = ""
     """Where devices reach the server, ``https://host``, for links that the server itself answers."""
     edge_secret: str = ""
-    """What ``infra/templates/edge.yaml`` sends along, so that its word on the caller's address is taken; empty: no
-    one's word is, and behind an edge all callers have its address."""
+    """What ``infra/templates/edge.yaml`` sends along, so that its word on the caller's address is taken. Empty: as the
+    parameter ``edge-secret`` says (``aws.private_settings``); without one nobody's word is taken, and behind an edge
+    all callers have its address."""
     s3_links: Literal["path", "virtual", "dualstack", "accelerate", "accelerate-dualstack"] = "path"
     """Form of the bucket's address in links; ``dualstack`` is reached by IPv6 as well (``aws.links``)."""
     downloads_url: str = ""
@@ -63,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail_server: str = ""
     """SMTP server: ``smtp://[user:password@]host[:587]`` (STARTTLS is demanded), ``smtps://`` (TLS from the start), or
     ``smtp+plain://`` (no TLS: a relay on this machine); a ``%`` and what else is special in them as in URLs. Empty:
-    Amazon SES sends."""
+    as the parameter ``mail-server`` says; without one Amazon SES sends."""
     device_link_life: int = 86_400
     """Life of the link that a device gets with an update (24 h); it ends earlier with the role's session, unless
     downloads go through CloudFront (``downloads_url``)."""

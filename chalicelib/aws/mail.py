@@ -1,6 +1,6 @@
 """Mails: taken at once, sent by a queue worker, so that a slow mail server never holds a request.
 
-Amazon SES sends them, or the SMTP server that ``settings.mail_server`` names. While ``settings.mail_from`` names no
+Amazon SES sends them, or the SMTP server of ``private_settings``. While ``settings.mail_from`` names no
 sender, nothing is sent. A mail may come twice: a worker that dies after sending leaves its message in the queue.
 """
 
@@ -15,7 +15,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from chalicelib import settings
-from chalicelib.aws import client, queues
+from chalicelib.aws import client, private_settings, queues
 from chalicelib.observability import Metric, count, logger
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ _SILENCE = 10.0
 """Seconds that SES may say nothing, at first. Long, since a mail that is sent again may come twice."""
 _TIMEOUT = 20
 """Seconds that an SMTP server may take for each answer."""
-_PORTS = {"smtp": 587, "smtp+plain": 25, "smtps": 465}
+_BAD_SERVER = (
+    "LAMPLIGHTER_MAIL_SERVER, or the secret mail-server, has to be "
+    "smtp://, smtps:// or smtp+plain://[user:password@]host[:port]"
+)
 _PERMANENT = 500
 """SMTP: replies from here on say that trying again will not help."""
 
@@ -69,14 +72,17 @@ def deliver(mail: Mail) -> None:
 
     Raises:
         AwsError, NotTakenError, OSError: it was not taken; the queue tries again.
-        ValueError: ``settings.mail_server`` is no address of an SMTP server.
+        Unavailable: the mail server's address can't be read; the queue tries again.
+        ValueError: it is no address of an SMTP server.
     """
     if not configured():
         logger.warning("a mail is dropped: LAMPLIGHTER_MAIL_FROM names no sender any more")
         return
-    hand_over = _by_smtp if settings.current().mail_server else _by_ses
     try:
-        hand_over(mail)
+        if server := private_settings.mail_server():
+            _by_smtp(mail, server)
+        else:
+            _by_ses(mail)
     except Exception:
         count(Metric.MAIL_FAILURES)
         raise
@@ -123,13 +129,13 @@ def _by_ses(mail: Mail) -> None:
         raise client.AwsError(code, answer.status, answer.data.decode(errors="replace")[:200])
 
 
-def _by_smtp(mail: Mail) -> None:
+def _by_smtp(mail: Mail, url: str) -> None:
     import smtplib
     import ssl
 
-    where = urlsplit(settings.current().mail_server)
-    if where.scheme not in _PORTS or not where.hostname:
-        raise ValueError("LAMPLIGHTER_MAIL_SERVER: smtp://, smtps:// or smtp+plain://[user:password@]host[:port]")
+    where = urlsplit(url)
+    if where.scheme not in private_settings.MAIL_PORTS or not where.hostname:
+        raise ValueError(_BAD_SERVER)
     try:
         with _connected(where) as server:
             if where.scheme == "smtp":
@@ -151,7 +157,7 @@ def _connected(where: SplitResult) -> smtplib.SMTP:
     import smtplib
     import ssl
 
-    host, port = str(where.hostname), where.port or _PORTS[where.scheme]
+    host, port = str(where.hostname), where.port or private_settings.MAIL_PORTS[where.scheme]
     if where.scheme == "smtps":
         return smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT, context=ssl.create_default_context())
     return smtplib.SMTP(host, port, timeout=_TIMEOUT)

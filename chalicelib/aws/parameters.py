@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
@@ -33,11 +34,18 @@ _known: WeakSet[Parameter[Any]] = WeakSet()
 class Parameter(Generic[T]):
     """A SecureString, and this process's copy of what it says."""
 
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
-        """``parse`` makes of the stored text what it stands for."""
+    def __init__(self, name: str, parse: Callable[[str], T], *, before: tuple[Parameter[Any], ...] = ()) -> None:
+        """A parameter by the last part of its name.
+
+        Args:
+            name: what follows the name of the stage.
+            parse: makes of the stored text what it stands for.
+            before: others that whoever uses this one will use next: the first reading is of all of them.
+        """
         self._last_name = name
         self._parse = parse
         self._copy: Cache[str, T | None] = Cache(1, stale=lambda: settings.current().key_stale)
+        self._before = before
         self._share = 1.0
         _known.add(self)
 
@@ -56,11 +64,19 @@ class Parameter(Generic[T]):
                 what is known is too old.
         """
         life = _LOOK_AGAIN if again else settings.current().key_cache * self._share
-        found = self._copy.get(self.name, self._found, life=life, stale=stale and not again)
+        found = self._copy.get(self.name, self._read, life=life, stale=stale and not again)
         if found is None:
             self.forget()
             raise Unavailable(f"the server has no {self._last_name}; run: manage signing-key rotate")
         return found
+
+    def find(self) -> T | None:
+        """What :meth:`get` answers; None if there is no such parameter, which is remembered as long.
+
+        Raises:
+            Unavailable: the store does not answer, and what is known is too old.
+        """
+        return self._copy.get(self.name, self._read, life=settings.current().key_cache * self._share)
 
     def forget(self) -> None:
         """Drop this process's copy; the next use reads the parameter."""
@@ -92,17 +108,29 @@ class Parameter(Generic[T]):
                 raise
         self.forget()
 
+    def remove(self) -> bool:
+        """Remove the parameter, and drop this process's copy; whether there was one."""
+        answer = client.call("ssm", "AmazonSSM.DeleteParameters", {"Names": [self.name]})
+        self.forget()
+        return bool(answer.get("DeletedParameters"))
+
+    def written_at(self) -> datetime | None:
+        """When the parameter was last written; None if it never was."""
+        stored = self._stored()
+        return datetime.fromtimestamp(float(stored["LastModifiedDate"]), UTC) if stored is not None else None
+
     @property
     def name(self) -> str:
         """The parameter's whole name."""
         return f"/lamplighter/{settings.current().stage}/{self._last_name}"
 
-    def _found(self) -> T | None:
+    def _read(self) -> T | None:
         """What the parameter says now; None if there is none.
 
         Others that this process uses and would have to read soon are read with it.
         """
-        together = {other.name: other for other in _known if other is not self and other.is_due_soon()}
+        others = {*self._before, *(other for other in _known if other.is_due_soon())} - {self}
+        together = {other.name: other for other in others if other.is_due_soon() or not other.is_known()}
         names = [self.name, *list(together)[: _AT_ONCE - 1]]
         answer = client.call("ssm", "AmazonSSM.GetParameters", {"Names": names, "WithDecryption": True})
         texts = {each["Name"]: each["Value"] for each in answer["Parameters"]}
@@ -110,6 +138,10 @@ class Parameter(Generic[T]):
             if name in texts:
                 other.take(texts[name])
         return self._parsed(texts[self.name]) if self.name in texts else None
+
+    def is_known(self) -> bool:
+        """Whether this process has a copy."""
+        return self._copy.age(self.name) < math.inf
 
     def is_due_soon(self) -> bool:
         """Whether this process has a copy that it will have to read anew before long."""

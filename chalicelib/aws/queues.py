@@ -3,6 +3,13 @@
 What a message says stands here, for who sends it and for its worker (``events.queues``): those that were sent before
 a deployment are worked on after it, so members are only ever added, with a default. Mails are told apart by their tag:
 one as it is sent (``mail.Mail``), or an order of a feature that writes it then.
+
+No message carries a trace header (``X-Amzn-Trace-Id``, the system attribute ``AWSTraceHeader``), which AWS's own
+clients add. By it Lambda counts how often one event leads to the next, and after about 16 times stops what it takes for
+a loop (AWS Lambda: "Use Lambda recursive loop detection"). The worker of ``deliveries`` sends to its own queue for as
+long as a receiver has events to get, which is no loop. Since Lambda can't bound it, the workers do: a message of
+``deliveries`` leads to one more at most, from the one worker that holds the integration's lane; an order of ``mails``
+to one letter for each user that it is for, and a letter to none.
 """
 
 from __future__ import annotations

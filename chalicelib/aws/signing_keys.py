@@ -56,7 +56,8 @@ def _parse(pem: str) -> RSAPrivateKey:
     return key
 
 
-_parameter = Parameter("signing-keys", _ring)
+PARAMETER = Parameter("signing-keys", _ring)
+"""Where the keys are kept."""
 
 
 def active() -> SigningKey:
@@ -65,7 +66,7 @@ def active() -> SigningKey:
     Raises:
         Unavailable: the server was not set up.
     """
-    ring = _parameter.get()
+    ring = PARAMETER.get()
     return SigningKey(ring.stored.active, ring.keys[ring.stored.active])
 
 
@@ -75,7 +76,7 @@ def public(kid: str) -> RSAPublicKey | None:
     Raises:
         Unavailable: the server was not set up.
     """
-    key = _parameter.get().keys.get(kid) or _parameter.get(again=True).keys.get(kid)
+    key = PARAMETER.get().keys.get(kid) or PARAMETER.get(again=True).keys.get(kid)
     return key.public_key() if key else None
 
 
@@ -85,7 +86,7 @@ def ensure_signing_key() -> str:
     Returns the active key's name.
     """
     _ensure_other_secrets()
-    ring = _parameter.read()
+    ring = PARAMETER.read()
     return ring.stored.active if ring else rotate()
 
 
@@ -106,7 +107,7 @@ def rotate(*, withdraw_old: bool = False) -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     _ensure_other_secrets()
-    ring = _parameter.read()
+    ring = PARAMETER.read()
     kid = uuid.uuid4().hex[:12]
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(
@@ -114,7 +115,7 @@ def rotate(*, withdraw_old: bool = False) -> str:
     ).decode()
     old = {} if ring is None or withdraw_old else {ring.stored.active: ring.stored.keys[ring.stored.active]}
     stored = _Stored(kid, {**old, kid: pem})
-    _parameter.write(msgspec.json.encode(stored).decode(), overwrite=ring is not None)
+    PARAMETER.write(msgspec.json.encode(stored).decode(), overwrite=ring is not None)
     if withdraw_old:
         from chalicelib.aws import link_secret
 
@@ -124,4 +125,4 @@ def rotate(*, withdraw_old: bool = False) -> str:
 
 def forget() -> None:
     """Drop this process's copy; the next use reads the parameter."""
-    _parameter.forget()
+    PARAMETER.forget()

@@ -126,7 +126,7 @@ FUNCTIONS: Final = (
         audits=True,
         objects=(Objects(read=True, write=True, delete=True),),
         sends=tuple(queue for queue in Queue if queue is not Queue.SNAPSHOTS),
-        keys=("download-key", "link-secret", "signing-keys", "vault-keys"),
+        keys=("download-key", "edge-secret", "link-secret", "signing-keys", "vault-keys"),
         pushes=True,
     ),
     Function(
@@ -172,6 +172,7 @@ FUNCTIONS: Final = (
         writes=("useradm",),
         takes=Queue.MAILS,
         sends=(Queue.MAILS,),
+        keys=("mail-server",),
         mails=True,
     ),
     Function(

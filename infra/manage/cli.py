@@ -110,6 +110,7 @@ def main() -> NoReturn:
         downloads,
         leaving,
         migrating,
+        private_settings,
         queues,
         server,
         switches,

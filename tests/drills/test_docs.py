@@ -8,12 +8,24 @@ from pathlib import Path
 import click
 import pytest
 
-from infra.manage import audit, backups, leaving, migrating, queues, server, tenants, users, vault
+from infra.manage import (
+    audit,
+    backups,
+    leaving,
+    migrating,
+    private_settings,
+    queues,
+    server,
+    switches,
+    tenants,
+    users,
+    vault,
+)
 from infra.manage.cli import manage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = re.compile(r"(?:`|^ {4,})manage ((?:[a-z][a-z0-9-]+ ?)+)([^`\n#]*)", re.MULTILINE)
-ADDED = (audit, backups, leaving, migrating, queues, server, tenants, users, vault)
+ADDED = (audit, backups, leaving, migrating, private_settings, queues, server, switches, tenants, users, vault)
 """What adds commands to the program."""
 
 
@@ -26,7 +38,7 @@ def named(page: str) -> list[tuple[list[str], list[str]]]:
 @pytest.mark.parametrize("page", ["operations.md", "security.md", "tenants.md", "users.md"])
 def test_commands_of_the_pages_exist(page: str):
     found = named(page)
-    assert len(ADDED) == 9
+    assert len(ADDED) == 11
     if page == "operations.md":
         assert len(found) > 20
 

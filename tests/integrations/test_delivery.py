@@ -252,6 +252,27 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
         assert len(hook.posted()) == 3
 
 
+def test_f25_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
+    """However many messages come for a lane that is too long for one run: it is their number that must not grow."""
+    from chalicelib.integrations.service import delivering
+
+    sent: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queues, "send", lambda *message: sent.append(message))
+        hook = hooks()
+        world.device()
+        patch.setattr(delivering, "_RUN", 0.0)
+        sent.clear()
+        for messages in range(1, 21):  # more than Lambda would let follow one another, if it counted them
+            delivering.deliver(tenant.id, hook.id)
+            assert sent == [(queues.Queue.DELIVERIES, queues.Delivery(tenant.id, hook.id))] * messages
+        patch.setattr(delivering, "_RUN", 20.0)
+        delivering.deliver(tenant.id, hook.id)
+
+    assert len(sent) == 20, "the end of the lane leads to none"
+    assert len(hook.posted()) == 2
+
+
 def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done(hooks: Hooks, world, server):
     hook = hooks()
     sqs = boto3.client("sqs")

@@ -1,0 +1,57 @@
+"""``manage secret ...``: settings that are secrets, kept in the parameter store."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from infra.manage.cli import Result, command, manage
+
+_NAMES = click.Choice(["edge-secret", "mail-server"])
+
+
+@manage.group("secret")
+def secret() -> None:
+    """Settings that are secrets: edge-secret, which the edge shows, and mail-server, an SMTP server with its password.
+
+    Functions use a change within five minutes (LAMPLIGHTER_KEY_CACHE). A plain setting of the functions wins over it.
+    """
+
+
+@command(secret, "set")
+@click.argument("name", type=_NAMES)
+def store(name: str) -> Result:
+    """Store the secret NAME. You are asked for it; a script writes it to standard input.
+
+    A mail server is a URL: smtp://user:password@host (TLS is demanded) or smtps://user:password@host.
+    """
+    from chalicelib.aws import private_settings
+    from chalicelib.aws.private_settings import Private
+
+    asked = sys.stdin.isatty()
+    value = click.prompt(name, hide_input=True) if asked else sys.stdin.read()
+    private_settings.write(Private(name), value.strip())
+    return Result(f"{name} is stored", {"name": name})
+
+
+@command(secret, "list")
+def list_all() -> Result:
+    """Show which secrets are stored, and since when; not what they are."""
+    from chalicelib.aws import private_settings
+    from chalicelib.aws.private_settings import Private
+
+    found = {str(each): private_settings.written_at(each) for each in Private}
+    lines = [f"{name}  {f'{when:%Y-%m-%d %H:%M} UTC' if when else '-'}" for name, when in found.items()]
+    return Result("\n".join(lines), [{"name": name, "written": when} for name, when in found.items()])
+
+
+@command(secret, "remove")
+@click.argument("name", type=_NAMES)
+def remove(name: str) -> Result:
+    """Remove the secret NAME. Without edge-secret no edge is believed; without mail-server Amazon SES sends."""
+    from chalicelib.aws import private_settings
+    from chalicelib.aws.private_settings import Private
+
+    there = private_settings.remove(Private(name))
+    return Result(f"{name} is removed" if there else f"there is no {name}", {"name": name, "removed": there})

@@ -1,0 +1,71 @@
+"""What goes with a message, and that a message leads to no flood of others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import urllib3
+
+from chalicelib import settings
+from chalicelib.aws import client, mail, queues
+from chalicelib.aws.queues import Queue
+from chalicelib.storage.keys import TenantId
+from tests.support.mailbox import SENDER, listening, use
+
+if TYPE_CHECKING:
+    from infra.local.testing import LocalServer
+
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:16"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """Headers of the calls of AWS."""
+    seen: list[dict[str, str]] = []
+    pool = client.pool()
+
+    class Noting:
+        def request(self, *arguments: Any, **more: Any) -> urllib3.BaseHTTPResponse:
+            seen.append(more["headers"])
+            return pool.request(*arguments, **more)
+
+    monkeypatch.setattr(client, "pool", Noting)
+    return seen
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_f25_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]], queue: Queue
+) -> None:
+    """Lambda has the trace of the running call in this variable."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+    sqs = boto3.client("sqs", endpoint_url=settings.aws().endpoint_url, region_name=settings.aws().region)
+    url = sqs.create_queue(QueueName=f"traces-{queue}")["QueueUrl"]
+    monkeypatch.setattr(queues, "_url", lambda _: url)
+
+    queues.send(queue, queues.Delivery(TenantId("0" * 24), "some"))
+
+    [message] = sqs.receive_message(
+        QueueUrl=url, MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"], WaitTimeSeconds=5
+    )["Messages"]
+    assert "AWSTraceHeader" not in message["Attributes"]
+    assert not [name for name in message.get("MessageAttributes", {}) if "trace" in name.lower()]
+    assert sent
+    assert not [name for headers in sent for name in headers if "trace" in name.lower()]
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_f25_a_letter_leads_to_no_further_message(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]]
+) -> None:
+    with listening() as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        mail.send(mail.Mail("pat@example.com", "hello", "text"))
+        before = len(sent)
+
+        server.drain()
+
+        assert len(box.mails) == 1
+        assert not [each for each in sent[before:] if each.get("X-Amz-Target") == "AmazonSQS.SendMessage"]
