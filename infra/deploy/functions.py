@@ -104,6 +104,10 @@ class Stage:
     """How a release comes into service; empty, at once."""
     own_bucket: str = ""
     """Name of the bucket, if it is to have another than ``lamplighter-STAGE-ACCOUNT-REGION``."""
+    tables: str = ""
+    """What the names of the tables begin with, if not ``lamplighter-<stage>-``: restored ones (docs/operations.md)."""
+    partition: str = "aws"
+    """AWS's partition: ``aws-cn`` in China, ``aws-us-gov`` in GovCloud."""
     settings: dict[str, str] = field(default_factory=dict)
     """Further variables of the functions: any of ``chalicelib/settings.py``."""
     reserved: dict[str, int] = field(default_factory=dict)
@@ -113,6 +117,11 @@ class Stage:
     def bucket(self) -> str:
         """Name of the bucket in the configuration; ``make deploy`` puts the real one in its place."""
         return self.own_bucket or f"lamplighter-{self.name}-artifacts"
+
+    @property
+    def table_prefix(self) -> str:
+        """What the names of the tables begin with."""
+        return self.tables or f"lamplighter-{self.name}-"
 
 
 FUNCTIONS: Final = (

@@ -254,7 +254,8 @@ def _with_bucket(document: Any, configured: str, real: str) -> Any:
     """A policy whose ARNs name the real bucket."""
     if isinstance(document, str):
         bucket, slash, rest = document.partition("/")
-        return f"arn:aws:s3:::{real}{slash}{rest}" if bucket == f"arn:aws:s3:::{configured}" else document
+        partition, s3, name = bucket.partition(":s3:::")
+        return f"{partition}{s3}{real}{slash}{rest}" if s3 and name == configured else document
     if isinstance(document, list):
         return [_with_bucket(each, configured, real) for each in document]
     if isinstance(document, dict):

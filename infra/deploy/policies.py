@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any
 
 from infra.deploy.functions import AUDIT, deployed_name
@@ -9,21 +10,29 @@ from infra.deploy.functions import AUDIT, deployed_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from infra.deploy.functions import Function, Objects
+    from infra.deploy.functions import Function, Objects, Stage
 
 Statement = dict[str, Any]
 
 READ = ("BatchGetItem", "ConditionCheckItem", "GetItem", "Query")
 WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
+SENDER = "LAMPLIGHTER_MAIL_FROM"
 UNDO = ("BatchWriteItem", "DeleteItem", "UpdateItem")
 
 
-def policy(function: Function, stage: str, bucket: str) -> dict[str, Any]:
+def policy(function: Function, stage: Stage) -> dict[str, Any]:
     """The policy of a function's role."""
-    return {"Version": "2012-10-17", "Statement": list(_statements(function, stage, f"arn:aws:s3:::{bucket}"))}
+    statements = list(_statements(function, stage, f"arn:aws:s3:::{stage.bucket}"))
+    for statement in statements:
+        statement["Resource"] = [_in_partition(arn, stage.partition) for arn in statement["Resource"]]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _statements(function: Function, stage: str, bucket: str) -> Iterator[Statement]:
+def _in_partition(arn: str, partition: str) -> str:
+    return arn.replace("arn:aws:", f"arn:{partition}:", 1)
+
+
+def _statements(function: Function, stage: Stage, bucket: str) -> Iterator[Statement]:
     yield _allow("Logs", ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"), _logs(function, stage))
     if function.reads:
         yield _allow("ReadTables", _dynamodb(READ), _tables(stage, function.reads))
@@ -44,15 +53,23 @@ def _statements(function: Function, stage: str, bucket: str) -> Iterator[Stateme
     if function.sends:
         yield _allow("SendMessages", ("sqs:GetQueueUrl", "sqs:SendMessage"), _queues(stage, function.sends))
     if function.keys:
-        names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage}/{key}" for key in function.keys]
+        names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage.name}/{key}" for key in function.keys]
         # The first for functions of an earlier version, which run while a stage is updated.
         yield _allow("Keys", ("ssm:GetParameter", "ssm:GetParameters"), names)
-    if function.mails:
-        yield _allow("Mails", ("ses:SendEmail",), ["arn:aws:ses:*:*:identity/*"])
+    if function.mails and (identities := _senders(stage.settings.get(SENDER, ""))):
+        yield _allow("Mails", ("ses:SendEmail",), [f"arn:aws:ses:*:*:identity/{each}" for each in identities])
     if function.pushes:
         yield _allow(
             "Websockets", ("execute-api:ManageConnections",), ["arn:aws:execute-api:*:*:*/api/*/@connections/*"]
         )
+
+
+def _senders(sender: str) -> list[str]:
+    """The identities of Amazon SES that may stand for a sender: its address, its domain, and those that this is in."""
+    address = parseaddr(sender)[1]
+    labels = address.rpartition("@")[2].split(".")
+    domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    return [address, *domains] if domains else []
 
 
 def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
@@ -75,23 +92,23 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
         yield _allow("MissingObjectsAre404", ("s3:ListBucket",), [bucket])
 
 
-def _logs(function: Function, stage: str) -> list[str]:
+def _logs(function: Function, stage: Stage) -> list[str]:
     """The function's own log group, by whatever way it was deployed."""
-    return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{deployed_name(function, stage)}:*"]
+    return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{deployed_name(function, stage.name)}:*"]
 
 
 def _dynamodb(operations: Iterable[str]) -> list[str]:
     return [f"dynamodb:{operation}" for operation in sorted(operations)]
 
 
-def _tables(stage: str, names: Iterable[str]) -> list[str]:
+def _tables(stage: Stage, names: Iterable[str]) -> list[str]:
     """The tables, then their indexes."""
-    tables = [f"arn:aws:dynamodb:*:*:table/lamplighter-{stage}-{name}" for name in sorted(names)]
+    tables = [f"arn:aws:dynamodb:*:*:table/{stage.table_prefix}{name}" for name in sorted(names)]
     return [each + suffix for suffix in ("", "/index/*") for each in tables]
 
 
-def _queues(stage: str, names: Iterable[str]) -> list[str]:
-    return [f"arn:aws:sqs:*:*:lamplighter-{stage}-{name}" for name in sorted(names)]
+def _queues(stage: Stage, names: Iterable[str]) -> list[str]:
+    return [f"arn:aws:sqs:*:*:lamplighter-{stage.name}-{name}" for name in sorted(names)]
 
 
 def _allow(sid: str, actions: Iterable[str], resources: list[str]) -> Statement:

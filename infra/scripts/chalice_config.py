@@ -23,7 +23,7 @@ def files() -> dict[str, str]:
     documents: dict[str, Any] = {"config.json": config()}
     for stage in STAGES:
         for function in FUNCTIONS:
-            documents[_policy_file(function, stage)] = policy(function, stage.name, stage.bucket)
+            documents[_policy_file(function, stage)] = policy(function, stage)
     return {path: json.dumps(document, indent=2) + "\n" for path, document in documents.items()}
 
 
@@ -53,7 +53,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "log_retention_in_days": stage.log_days,
         "environment_variables": {
             "LAMPLIGHTER_STAGE": stage.name,
-            "LAMPLIGHTER_TABLE_PREFIX": prefix,
+            "LAMPLIGHTER_TABLE_PREFIX": stage.table_prefix,
             "LAMPLIGHTER_QUEUE_PREFIX": prefix,
             "LAMPLIGHTER_BUCKET": stage.bucket,
             **stage.settings,

@@ -13,7 +13,20 @@ import pytest
 
 from chalicelib.settings import Settings
 from infra.local.engine.process import ROOT
-from infra.manage import audit, backups, downloads, leaving, migrating, queues, server, switches, tenants, users, vault  # noqa: F401
+from infra.manage import (  # noqa: F401
+    audit,
+    backups,
+    downloads,
+    leaving,
+    migrating,
+    private_settings,
+    queues,
+    server,
+    switches,
+    tenants,
+    users,
+    vault,
+)
 from infra.manage.cli import manage
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -40,8 +40,8 @@ def allowed(stage: str, function: str) -> dict[str, set[str]]:
     return found
 
 
-NAMED_BY_OTHERS = {"arn:aws:ses:*:*:identity/*", "arn:aws:execute-api:*:*:*/api/*/@connections/*"}
-"""A sender's identity is the admin's own, an API's id is AWS's choice: no policy here can know them."""
+NAMED_BY_OTHERS = {"arn:aws:execute-api:*:*:*/api/*/@connections/*"}
+"""An API's id is AWS's choice: ``make deploy`` puts it in."""
 
 
 def test_the_configuration_is_what_the_table_of_functions_says() -> None:
