@@ -14,6 +14,7 @@ from pynamodb.models import Model
 
 from chalicelib import settings
 from chalicelib.storage import connection
+from chalicelib.storage.transport import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,16 +75,27 @@ class Item(Model):
         return self.find(self.pk, self.sk)
 
     def save_if(self, condition: Condition) -> bool:
-        """Put the item as a whole; False, and nothing is written, if the condition does not hold."""
-        return _held(lambda: self.save(condition))
+        """Put the item as a whole; False, and nothing is written, if the condition does not hold.
+
+        If an answer was lost, the condition may fail because of this very item: that is no failure.
+        """
+        try:
+            return _held(lambda: self.save(condition))
+        except _UnsureError:
+            found = self.fetch()
+            return found is not None and found.serialize() == self.serialize()
 
     def update_if(self, actions: Sequence[Action], condition: Condition) -> bool:
         """Change the item, which then has the new values; False, and nothing is written, as with :meth:`save_if`."""
-        return _held(lambda: self.update(list(actions), condition))
+        return _held_or_not(lambda: self.update(list(actions), condition))
 
     def delete_if(self, condition: Condition) -> bool:
         """Delete the item; False if the condition does not hold."""
-        return _held(lambda: self.delete(condition))
+        return _held_or_not(lambda: self.delete(condition))
+
+
+class _UnsureError(Exception):
+    """A condition did not hold, maybe because the write was done before, and its answer was lost."""
 
 
 def _held(write: Callable[[], object]) -> bool:
@@ -92,8 +104,18 @@ def _held(write: Callable[[], object]) -> bool:
     except (PutError, UpdateError, DeleteError) as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
+        refused = getattr(error.cause, "__cause__", None)
+        if isinstance(refused, Refused) and refused.unsure:
+            raise _UnsureError from error
         return False
     return True
+
+
+def _held_or_not(write: Callable[[], object]) -> bool:
+    try:
+        return _held(write)
+    except _UnsureError:
+        return False
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

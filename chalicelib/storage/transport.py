@@ -14,8 +14,9 @@ What is kept of its promises, since callers rely on them:
 - Credentials that have expired are looked up again.
 - So a write whose answer was lost may be done twice. A transaction carries a token that makes the second one void. A
   repeated ``PutItem`` or ``DeleteItem`` says the same again; with a condition, it may be refused because of the
-  first. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone only where a gap is harmless, as in sequence
-  numbers, and in a transaction where counts must be exact.
+  first, which the refusal says (``Item.save_if`` then looks whether the item is its own). A repeated ``UpdateItem``
+  with ``ADD`` adds twice: use it alone only where a gap is harmless, as in sequence numbers, and in a transaction
+  where counts must be exact.
 - An answer is checked against DynamoDB's CRC32 of it.
 - A clock that is off is corrected by the ``Date`` of the refusal.
 """
@@ -84,7 +85,12 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """DynamoDB refused a request, for good. ``reasons`` are a transaction's, one for each of its items."""
+    """DynamoDB refused a request, for good. ``reasons`` are a transaction's, one for each of its items.
+
+    ``unsure``: it may have done what was asked for at an earlier attempt, whose answer was lost.
+    """
+
+    unsure = False
 
     def __init__(self, code: str, message: str, request_id: str, reasons: list[dict[str, Any]]) -> None:
         super().__init__(f"{code}: {message}")
@@ -98,12 +104,14 @@ class _Again(Exception):
     """An attempt failed in a way that may pass.
 
     ``pause`` bounds the pause after a first failure. ``patient``: only the budget ends the attempts, not their number.
+    ``unsure``: a write may have been done all the same.
     """
 
-    def __init__(self, why: str, pause: float, *, patient: bool = False) -> None:
+    def __init__(self, why: str, pause: float, *, patient: bool = False, unsure: bool = False) -> None:
         super().__init__(why)
         self.pause = pause
         self.patient = patient
+        self.unsure = unsure
 
 
 class Transport:
@@ -161,11 +169,15 @@ class Transport:
         """Try until ``end``, on the monotonic clock."""
         body = wire.encode(request)
         patience = self._patience
-        silence, attempt = patience.read, 1
+        silence, attempt, unsure = patience.read, 1, False
         while True:
             try:
                 return self._attempt(operation, body, min(silence, call.time_left()))
+            except Refused as refused:
+                refused.unsure = unsure
+                raise
             except _Again as failure:
+                unsure = unsure or failure.unsure
                 if attempt >= patience.attempts and not failure.patient:
                     raise Unavailable from failure
                 left = _wait(failure.pause * 2 ** min(attempt - 1, _DOUBLINGS), end, failure)
@@ -176,14 +188,14 @@ class Transport:
         try:
             answer = self._pool.exchange(head + body, silence)
         except (OSError, HTTPException) as error:
-            raise _Again(repr(error), self._patience.pause) from error
+            raise _Again(repr(error), self._patience.pause, unsure=True) from error
         if answer.headers.get("x-amz-crc32", crc := str(zlib.crc32(answer.body))) != crc:
-            raise _Again("damaged answer", self._patience.pause)
+            raise _Again("damaged answer", self._patience.pause, unsure=True)
         try:
             content = wire.decode(answer.body)
         except msgspec.DecodeError as error:
             if answer.status == 200:
-                raise _Again("unreadable answer", self._patience.pause) from error
+                raise _Again("unreadable answer", self._patience.pause, unsure=True) from error
             content = {}  # not DynamoDB, something on the way: its status has to do
         if answer.status == 200:
             return content
@@ -197,7 +209,7 @@ class Transport:
         if code == _CONFLICT:
             return _Again(code, self._patience.pause, patient=True)
         if code in _PASSING or answer.status >= 500:
-            return _Again(f"{code}: {message}", self._patience.pause)
+            return _Again(f"{code}: {message}", self._patience.pause, unsure=True)
         if code in credentials.EXPIRED:
             credentials.forget()
             return _Again(f"{code}: {message}", self._patience.pause)
