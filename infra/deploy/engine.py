@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from infra.local import private
+from infra.local import environment, private
 from infra.local.engine.process import ROOT, Engine
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ FOLDER = ROOT / ".local" / STAGE
 _LIMIT = 60.0
 _started: dict[Path, subprocess.Popen[bytes]] = {}
 """The keepers that this process started, by their folder, and has to wait for if it also ends them."""
-_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,7 @@ def _locked(file: IO[str]) -> bool:
 
 def enter(variables: dict[str, str]) -> None:
     """Let this process and its children find the engine, and nothing else."""
-    for foreign in _FOREIGN:
-        os.environ.pop(foreign, None)
+    environment.drop_foreign()
     os.environ.update(variables)
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from infra.local.engine.process import Engine
 
-_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
-"""Variables with which an SDK would look for a profile of the developer's."""
+_FOREIGN = "AWS_"
+"""What the names of variables begin with by which an SDK might find another account, or another server: profiles,
+roles, endpoints of single services."""
 
 
 def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
@@ -30,12 +31,16 @@ def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
     }
 
 
+def drop_foreign() -> dict[str, str]:
+    """Take the developer's own variables for AWS out of this process's environment, and return them."""
+    return {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_FOREIGN)}
+
+
 @contextmanager
 def applied(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for the time of a block, as if the process had been started with them."""
-    before = {name: os.environ.get(name) for name in (*variables, *_FOREIGN)}
-    for name in _FOREIGN:
-        os.environ.pop(name, None)
+    before: dict[str, str | None] = {name: os.environ.get(name) for name in variables}
+    before |= drop_foreign()
     os.environ.update(variables)
     _forget()
     try:

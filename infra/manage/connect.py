@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local import environment
 from infra.local.engine.process import REGION
 
 LOCAL = "local"
 """The stage that lives on one machine."""
-_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
-"""The admin's own profiles have no part in a local server."""
+_ENGINE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""How another engine than the running server's is named. No other variables for AWS have a part in a local server."""
 _STAGES = Path(__file__).resolve().parents[2] / ".chalice" / "config.json"
 
 
@@ -55,10 +56,10 @@ def connect(place: Place) -> None:
 
 
 def _local(place: Place) -> dict[str, str]:
-    noted = {} if os.environ.get("AWS_ENDPOINT_URL") else _noted_engine(place)
-    for foreign in _FOREIGN:
-        os.environ.pop(foreign, None)
-    return noted | {
+    named = {name: os.environ[name] for name in _ENGINE if name in os.environ}
+    found = named if named.get("AWS_ENDPOINT_URL") else _noted_engine(place)
+    environment.drop_foreign()
+    return found | {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,

@@ -278,6 +278,20 @@ def test_a_new_user_sets_the_password_by_mail(server, http, api, box: Mailbox) -
     assert http.post(LOGIN, auth=(email, NEW_PASSWORD)).status_code == 200
 
 
+def test_s14_no_user_is_made_whom_no_mail_can_reach_now(api, http, box: Mailbox, server) -> None:
+    email = new_email()
+    for _ in range(limits.MAILS_PER_ADDRESS):
+        assert http.post(f"{RESET}/start", json={"email": email}).status_code == 202
+
+    assert api.post(USERS, json={"email": email, "send_reset_password": True}).status_code == 429
+
+    assert email not in {user["email"] for user in api.get(USERS).json()}
+    with later(limits.MAILS_WINDOW + 1):
+        assert api.post(USERS, json={"email": email, "send_reset_password": True}).status_code == 201
+        server.drain()
+        assert box.secret(email)
+
+
 def test_a_new_user_without_either_is_refused(api: httpx2.Client) -> None:
     assert api.post(USERS, json={"email": new_email()}).status_code == 422
 

@@ -67,11 +67,13 @@ def create_user(request: Request) -> Reply:
     wanted: shapes.NewUser = request.body
     mailed = wanted.send_reset_password
     password = wanted.password or None if mailed else wanted.password
+    if mailed:
+        service.admit_mail(wanted.email)  # before there is a user, who would stay if this is refused
     user = service.create_user(
         request.tenant, wanted.email, password, roles=wanted.roles or (), by=request.identity.rights
     )
     if mailed:
-        service.start(rules.Purpose.PASSWORD_RESET, user.email)
+        service.ask_to_reset(user.email)
     return created(f"/api/management/v1/useradm/users/{user.id}")
 
 

@@ -33,6 +33,7 @@ from chalicelib.useradm.service.users import (
 )
 from chalicelib.useradm.service.verification import (
     Order,
+    admit_mail,
     ask_to_reset,
     ask_to_verify,
     cancel_change,
@@ -53,6 +54,7 @@ __all__ = [
     "Order",
     "User",
     "add_user",
+    "admit_mail",
     "ask_to_reset",
     "ask_to_verify",
     "assign",

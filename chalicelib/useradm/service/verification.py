@@ -79,10 +79,19 @@ def start(purpose: Purpose, email: str) -> None:
         BadRequest: it is no address.
         TooManyRequests: this network had enough mails sent there, or anywhere.
     """
-    address = rules.email(email)
-    _count(address, rules.network(actor.current().source_ip))
+    admit_mail(email)
+    _order_for_all(purpose, rules.email(email))
+
+
+def admit_mail(email: str) -> None:
+    """Count a mail that the caller wants to have sent to an address.
+
+    Raises:
+        BadRequest: it is no address.
+        TooManyRequests: this network had enough mails sent there, or anywhere.
+    """
+    _count(rules.email(email), rules.network(actor.current().source_ip))
     strangers.admit(strangers.Kind.MAILS, limits.MAILS_PER_NETWORK)
-    _order_for_all(purpose, address)
 
 
 def _count(address: str, asking: str) -> None:
