@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus
 
 from chalicelib.http import content
 from chalicelib.http.paths import below, plain
-from chalicelib.http.request import request_id, standard_headers
+from chalicelib.http.request import REQUEST_ID, request_id, standard_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -169,7 +169,8 @@ def _refusal(call: Event, status: int, text: str, headers: Mapping[str, list[str
 
 
 def _named(call: Event) -> str:
-    return request_id({name.lower(): value for name, value in (call.get("headers") or {}).items()})
+    headers = {name.lower(): value for name, value in (call.get("headers") or {}).items()}
+    return request_id(headers.get(REQUEST_ID))
 
 
 def _result(named: str, status: int, body: str, headers: Mapping[str, list[str]]) -> Event:

@@ -33,7 +33,7 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content, signin
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import Query, Reply, Request, request_id, standard_headers
+from chalicelib.http.request import REQUEST_ID, Query, Reply, Request, request_id, standard_headers
 from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
@@ -286,7 +286,7 @@ def _request(call: Call) -> Request:
         query=Query(event.get("multiValueQueryStringParameters") or {}),
         headers=headers,
         raw=_raw(call),
-        request_id=request_id(headers),
+        request_id=request_id(headers.get(REQUEST_ID)),
         gateway_id=context.get("requestId", ""),
         source_ip=_source_ip(context, headers),
         answer_limit=limits.BALANCER_PAYLOAD if "elb" in context else limits.LAMBDA_PAYLOAD,

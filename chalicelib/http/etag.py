@@ -20,7 +20,10 @@ def if_match(header: str | None) -> frozenset[str] | None:
     Raises:
         BadRequest: it names too many.
     """
-    named = {(quoted or bare).strip() for quoted, bare in _TAG.findall(header or "")} - {""}
-    if len(named) > limits.ETAGS:
+    found = list(_TAG.finditer(header or ""))
+    quoted = {tag[1] for tag in found if tag[1] is not None}
+    bare = {tag[2].strip() for tag in found if tag[2] is not None} - {""}
+    if len(quoted | bare) > limits.ETAGS:
         raise BadRequest(f"If-Match: too many entity tags (max: {limits.ETAGS})")
-    return None if not named or "*" in named else frozenset(named)
+    # Only a bare * stands for any version; "*" and "" in quotes are tags like others, which nothing has.
+    return None if "*" in bare or not quoted | bare else frozenset(quoted | bare)

@@ -22,11 +22,18 @@ NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 """For answers that belong to no request of the API, such as objects of the bucket."""
 
 
-def request_id(headers: Mapping[str, str]) -> str:
-    """How a request is called: as its client says, if that can be a name, or by a new one."""
-    given = headers.get("x-men-requestid", "")
-    acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable()
-    return given if acceptable else str(uuid.uuid4())
+REQUEST_ID = "x-men-requestid"
+"""Header with which a client names its request, in lower case."""
+
+
+def request_id(given: str | None) -> str:
+    """The id of a request: the one that its client gave, if it is short and printable ASCII; else a new one.
+
+    It is sent back in a header, by every door.
+    """
+    if given and len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable():
+        return given
+    return str(uuid.uuid4())
 
 
 def standard_headers(request_id: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from chalice.local import LocalChalice
 
 from chalicelib.http.paths import below, plain
+from chalicelib.http.request import REQUEST_ID, request_id
 from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
@@ -133,15 +134,15 @@ class Gateway:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = rest_event.head(scope)
-        request_id = rules.request_id(request.header(rules.REQUEST_ID))
+        named = request_id(request.header(REQUEST_ID))
         if plain(request.path) == READY:
             await send_reply(send, Reply(204, []))
         elif self._relay and self._relay.serves(scope):
             await self._relay(scope, receive, send)
         elif self._s3 and self._s3.serves(scope):
-            await self._s3(scope, request_id, receive, send)
+            await self._s3(scope, named, receive, send)
         else:
-            await self._rest(request, request_id, receive, send)
+            await self._rest(request, named, receive, send)
 
     async def _rest(self, request: Head, request_id: str, receive: Receive, send: Send) -> None:
         path = below(request.path, rest_event.STAGE)

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from uuid import uuid4
-
-REQUEST_ID = "x-men-requestid"
-"""Header with which a client names its request, as ASGI spells it."""
-
-REQUEST_ID_LENGTH = 128
-"""A longer one is replaced, as the app does."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -54,10 +47,3 @@ def allow(verbs: list[str], request_id: str) -> Reply:
     """The answer to OPTIONS: one ``Allow`` line for each verb."""
     lines = [(b"allow", verb.encode()) for verb in verbs]
     return Reply(200, [*lines, (b"x-men-requestid", request_id.encode("latin-1"))])
-
-
-def request_id(given: str | None) -> str:
-    """The client's own request id, or a fresh one if it sent none or one that is out of all proportion."""
-    if given and len(given) <= REQUEST_ID_LENGTH:
-        return given
-    return str(uuid4())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib import limits
-from chalicelib.http.request import NO_SNIFFING
+from chalicelib.http.request import NO_SNIFFING, REQUEST_ID, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,15 +49,13 @@ class Answers:
     """The answer to one request."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = dict(scope["headers"]).get(b"x-men-requestid", b"").decode("latin-1")
-        acceptable = 0 < len(given) <= limits.REQUEST_ID and given.isprintable()
-        self.request_id = given if acceptable else str(uuid.uuid4())
+        self.request_id = request_id(dict(scope["headers"]).get(REQUEST_ID.encode(), b"").decode("latin-1"))
         self._send = send
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
         """The head of an answer."""
         always = {
-            "x-men-requestid": self.request_id,
+            REQUEST_ID: self.request_id,
             "cache-control": "no-store",
         }
         pairs = [(key.encode(), value.encode("latin-1")) for key, value in (headers | always).items() if value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PATIENCE: float = limits.FILE_STEP
 """Seconds that a device may take for one step."""
 _FIELDS = frozenset({"path", "uid", "gid", "mode"})
+_DIGITS = {8: re.compile("[0-7]{1,20}"), 10: re.compile("[0-9]{1,20}")}
+"""Numbers of a base. Python's ``int`` would also take "1_0", "0o7", signs and digits of other scripts."""
 
 
 class Session:
@@ -195,12 +198,9 @@ def _wanted(fields: dict[str, str]) -> dict[str, Any]:
         said = fields.get(name)
         if not said:
             continue
-        try:
-            wanted[name] = int(said, base)
-        except ValueError:
-            raise TransferError(400, f"{name}: must be a number") from None
-        if not 0 <= wanted[name] < 2**32:
+        if not _DIGITS[base].fullmatch(said) or int(said, base) >= 2**32:
             raise TransferError(400, f"{name}: must be a number")
+        wanted[name] = int(said, base)
     return wanted
 
 

@@ -164,8 +164,12 @@ async def _next(socket: Socket, incoming: Incoming) -> Iterator[bytes]:
 
 
 def credentials(scope: Scope) -> dict[str, str]:
-    """The headers that say who a client is; of a browser, for whose page it asks whom; of an edge, where it is."""
-    found = {wanted: value.decode("latin-1") for name, value in scope["headers"] if (wanted := _CREDENTIALS.get(name))}
+    """The headers that say who a client is; of a browser, for whose page it asks whom; of an edge, where it is.
+
+    A value that is not printable ASCII is none of these, and no request can be made with some of them.
+    """
+    given = ((_CREDENTIALS.get(name), value.decode("latin-1")) for name, value in scope["headers"])
+    found = {name: value for name, value in given if name and value.isascii() and value.isprintable()}
     if called := found.pop("Host", ""):
         found.setdefault("X-Forwarded-Host", called)
     return found

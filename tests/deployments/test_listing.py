@@ -303,3 +303,17 @@ def test_who_is_decommissioned_holds_no_deployment_up(world: World, device: Devi
     assert world.numbers(deployment) == {"success": 1, "decommissioned": 1}
     assert world.show(deployment)["status"] == "finished"
     assert device.report(deployment, "success").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", " 1", "\u0663", "1.0", "1e3", "0x1", "NaN", "9" * 5000], ids=lambda text: ascii(text[:9])
+)
+def test_b10_what_is_no_whole_number_is_no_bound_of_age(world: World, text: str):
+    for version in ("v1", "v2"):
+        place = f"/api/management/{version}/deployments/deployments"
+        for name in ("created_before", "created_after"):
+            answer = world.api.get(place, params={name: text})
+            assert answer.status_code == 400, answer.text
+            assert name in answer.json()["error"]
+            for bound in ("-62135596800", "253402300799", "+1", "-0"):
+                assert world.api.get(place, params={name: bound}).status_code == 200

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chalicelib.deviceconnect.rules.envelope import Message, unpack
+from chalicelib.deviceconnect.rules.envelope import Message, pack, unpack
 from tests.deviceconnect.peers import FakeDevice
 
 
@@ -45,8 +45,6 @@ def test_b3_a_device_that_says_another_name(api, front, device):
                 "size": 0,
                 "mode": 0o644,
             }
-            from chalicelib.deviceconnect.rules.envelope import pack
-
             self._reply(message, "file_info", body=pack(told))
 
     with Lying(front, device.token) as fake:
@@ -54,6 +52,39 @@ def test_b3_a_device_that_says_another_name(api, front, device):
         answer = api.get(f"{place(front, device)}/download", params={"path": "/f"})
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("offset", ["x", None, [], 1.5, -1, {"a": 1}], ids=repr)
+def test_b3_a_device_that_acknowledges_nonsense(api, front, device, offset):
+    class Odd(FakeDevice):
+        def _2_file_chunk(self, message: Message) -> None:
+            self._reply(message, "ack", props={"offset": offset})
+            super()._2_file_chunk(message)
+
+    with Odd(front, device.token) as fake:
+        answer = api.put(f"{place(front, device)}/upload", files={"path": (None, "/f"), "file": ("f", b"x")})
+        assert (answer.status_code, answer.text) == (201, "")
+        assert fake.files == {"/f": b"x"}
+
+
+@pytest.mark.parametrize("protocols", [5, None, "2", {"2": 2}], ids=repr)
+def test_b3_a_device_that_names_no_protocols(api, front, device, protocols):
+    class Odd(FakeDevice):
+        def _65535_open(self, message: Message) -> None:
+            self._reply(message, "accept", body=pack({"version": 1, "protocols": protocols}))
+
+    with Odd(front, device.token):
+        answer = api.get(f"{place(front, device)}/download", params={"path": "/f"})
+    assert (answer.status_code, answer.json()["error"]) == (502, "device does not support file transfer")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("uid", "1_0"), ("gid", "\u0663"), ("mode", "0o644"), ("mode", "-0"), ("uid", " 1")]
+)
+def test_b8_a_number_that_only_python_reads_is_refused(api, front, device, connected, field, value):
+    form = {"path": (None, "/f"), field: (None, value), "file": ("f", b"x")}
+    answer = api.put(f"{place(front, device)}/upload", files=form)
+    assert (answer.status_code, answer.json()["error"]) == (400, f"{field}: must be a number")
 
 
 @pytest.mark.parametrize("path", ["/tmp/%FF.txt", "/tmp/%C3%28", "/tmp/%ED%A0%BD", "/a%00b", "/" + "x" * 5000])

@@ -63,6 +63,18 @@ def test_a_number_beyond_every_reader_is_refused(api, world: World):
         assert "range" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("written", ["1", "+1", "1.0", "1E0", "10e-1", ".1e1", "01"])
+def test_b8_a_number_in_a_query_may_be_written_in_any_way(api, world: World, written: str):
+    device = world.device(identity={"n": 1})
+    assert ids(api.get(DEVICES, params={"identity/n": written})) == [device.id]
+
+
+@pytest.mark.parametrize("written", ["\u0661", "1_", " 1", "0x1", "NaN", "1e999999"], ids=ascii)
+def test_b8_what_is_no_number_in_a_query_finds_no_number(api, world: World, written: str):
+    world.device(identity={"n": 1})
+    assert ids(api.get(DEVICES, params={"identity/n": written})) == []
+
+
 def test_a_device_is_found_by_a_flag_of_its_identity(api, world: World):
     """Mender takes such identity data, and then can't show it."""
     device, other = world.device(identity={"lab": True, "n": 1}), world.device(identity={"lab": 1, "n": 2})

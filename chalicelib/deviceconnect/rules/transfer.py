@@ -129,7 +129,7 @@ def _send_file() -> Steps:
         yield Message(Proto.FILE_TRANSFER, "file_chunk", props={"offset": sent}, body=piece)
         sent += len(piece)
         while sent - acknowledged > _WINDOW * CHUNK or (not piece and acknowledged < sent):
-            acknowledged = max(acknowledged, int((yield from _answer("ack")).props.get("offset", 0)))
+            acknowledged = max(acknowledged, _number((yield from _answer("ack")).props.get("offset")) or 0)
         if not piece:
             if not sent:
                 yield from _answer("ack")
@@ -141,8 +141,8 @@ def _open() -> Generator[Step, Any, None]:
     answer: Message = yield Receive()
     if answer.proto == Proto.CONTROL and answer.typ == "error":
         raise _refused(answer, 500)
-    protocols = unpack(answer.body).get("protocols", ()) if answer.typ == "accept" else ()
-    if Proto.FILE_TRANSFER not in protocols:
+    protocols = unpack(answer.body).get("protocols") if answer.typ == "accept" else None
+    if not isinstance(protocols, list) or Proto.FILE_TRANSFER not in protocols:
         raise TransferError(502, "device does not support file transfer")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.inventory.shapes import FilterDefinition, IdentitySearch, Selected, Sort, Term
 
 _OWN = frozenset({"page", "per_page", "sort", "has_group", "group"})
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 _FLAGS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
