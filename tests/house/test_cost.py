@@ -17,7 +17,7 @@ from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
 from tests.simulator.books import Behaviour
-from tests.simulator.test_fleet import address_of, at_work, release
+from tests.simulator.runs import address_of, at_work, release
 from tests.support.probe import Cost, counted
 from tests.support.waiting import until
 

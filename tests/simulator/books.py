@@ -21,6 +21,8 @@ class Behaviour:
     """Updates that fail while they are installed."""
     resume: float = 0.0
     """Downloads that are cut in the middle and taken up again with `Range`."""
+    cut_logs: float = 0.0
+    """Logs of the newest clients that are sent without their end."""
     pace: float = 0.0
     """How long downloading and installing take besides the transfer, on average."""
     spread: float = 0.0

@@ -36,6 +36,16 @@ class Signer:
     identity: dict[str, Any]
     key: PrivateKey
     tier: str | None = None
+    token: str | None = None
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What the token says."""
+        if self.token is None:
+            raise RuntimeError("the device has no token")
+        part = self.token.split(".")[1]
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return claims
 
     @property
     def pubkey(self) -> str:
@@ -93,15 +103,6 @@ class Device(Signer):
         if answer.status_code == 200:
             self.token = answer.text
         return answer
-
-    @property
-    def claims(self) -> dict[str, Any]:
-        """What the token says."""
-        if self.token is None:
-            raise RuntimeError("the device has no token")
-        part = self.token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return claims
 
     @property
     def id(self) -> str:

@@ -11,20 +11,20 @@ fail in every run, whoever comes first.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.simulator.books import Behaviour, Payload, Tally
-from tests.simulator.client import Answer, Client, ConnectionLostError
+from tests.simulator.client import Answer, Client, ConnectionLostError, Sink
 from tests.simulator.device import AUTH_REQUESTS, PrivateKey, Signer
 
 INVENTORY = "/api/devices/v1/inventory/device/attributes"
@@ -32,7 +32,6 @@ NEXT = "/api/devices/v2/deployments/device/deployments/next"
 REPORTS = "/api/devices/v1/deployments/device/deployments"
 
 DEVICE_TYPE = "simulated"
-CLIENT_VERSION = "3.4.0"
 
 RSA_KEYS = 20
 """Most devices with RSA keys in a fleet: making one takes as long as updating several devices."""
@@ -50,7 +49,9 @@ class Astray(Exception):  # not an error of the simulator: noted in the tally
 
 
 class SimulatedDevice(Signer):
-    """One device of a fleet."""
+    """One device of a fleet, with a client of version 3.4."""
+
+    client_version = "3.4.0"
 
     def __init__(self, fleet: Fleet, name: str, key: PrivateKey, rng: random.Random) -> None:
         self.identity = {"mac": uuid.uuid4().hex}
@@ -59,7 +60,6 @@ class SimulatedDevice(Signer):
         self.name = name
         self.device_type = fleet.device_type
         self.artifact_name = "original"
-        self.token: str | None = None
         self.id = ""
         """As the server calls it; known from the first token on."""
         self.state = "new"
@@ -94,8 +94,7 @@ class SimulatedDevice(Signer):
         if answer.status != 200:
             raise self._astray("auth", answer)
         self.token = answer.body.decode()
-        claims = self.token.split(".")[1]
-        self.id = str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
+        self.id = str(self.claims["sub"])
 
     async def check(self) -> None:
         """Ask for an update, install what is offered, and ask again until there is nothing."""
@@ -109,12 +108,7 @@ class SimulatedDevice(Signer):
 
     async def poll(self) -> dict[str, Any] | None:
         """Ask for an update once."""
-        provides = {
-            "device_type": self.device_type,
-            "artifact_name": self.artifact_name,
-            "rootfs-image.checksum": "46ca895be3a18fb50c1c6b5a3bd2e97fb637b35a22924c2f3dea3cf09e9e2e74",
-        }
-        answer = await self._call("next", "POST", NEXT, {"device_provides": provides, "update_control_map": True})
+        answer = await self._call("next", "POST", NEXT, self.poll_body())
         if answer.status == 204:
             return None
         if answer.status != 200:
@@ -122,9 +116,18 @@ class SimulatedDevice(Signer):
         instructions: dict[str, Any] = json.loads(answer.body)
         return instructions
 
-    async def report_inventory(self) -> None:
-        """Report everything there is to know, in any order, as clients do."""
-        values: dict[str, str | list[str]] = {
+    def poll_body(self) -> dict[str, Any]:
+        """What the device says when it asks for an update."""
+        provides = {
+            "device_type": self.device_type,
+            "artifact_name": self.artifact_name,
+            "rootfs-image.checksum": "46ca895be3a18fb50c1c6b5a3bd2e97fb637b35a22924c2f3dea3cf09e9e2e74",
+        }
+        return {"device_provides": provides, "update_control_map": True}
+
+    def inventory(self) -> dict[str, str | list[str]]:
+        """Everything there is to know of the device."""
+        return {
             "artifact_name": self.artifact_name,
             "cpu_model": "Simulated core",
             "device_type": self.device_type,
@@ -133,12 +136,15 @@ class SimulatedDevice(Signer):
             "kernel": "Linux version 6.6.32",
             "mac_eth0": self.identity["mac"],
             "mem_total_kB": "1025532",
-            "mender_client_version": CLIENT_VERSION,
+            "mender_client_version": self.client_version,
             "network_interfaces": ["eth0", "lo"],
             "os": "Simulated OS 1.0",
             "rootfs_type": "ext4",
         }
-        document = [{"name": name, "value": value} for name, value in values.items()]
+
+    async def report_inventory(self) -> None:
+        """Report everything there is to know, in any order, as clients do."""
+        document = [{"name": name, "value": value} for name, value in self.inventory().items()]
         self._rng.shuffle(document)
         answer = await self._call("inventory", "PUT", INVENTORY, document)
         if answer.status != 200:
@@ -177,10 +183,13 @@ class SimulatedDevice(Signer):
         now = datetime.now(UTC).isoformat()
         lines = ("Installing the update", "Update module terminated abnormally: exit status 1", "Rolling back")
         messages = [{"timestamp": now, "level": "error", "message": line} for line in lines]
-        answer = await self._call("log", "PUT", f"{REPORTS}/{deployment}/log", {"messages": messages})
+        await self._send_log(deployment, json.dumps({"messages": messages}).encode())
+        self.state = "idle"
+
+    async def _send_log(self, deployment: str, body: bytes) -> None:
+        answer = await self._call("log", "PUT", f"{REPORTS}/{deployment}/log", body)
         if answer.status != 204:
             raise self._astray("log", answer)
-        self.state = "idle"
 
     async def _roll_back(self, deployment: str, name: str) -> None:
         """A refused report: clients say `failure`, and leave it at that when they are refused again."""
@@ -221,19 +230,22 @@ class SimulatedDevice(Signer):
         cut = self._rng.random() < self._fleet.behaviour.resume
         stop = wanted.size // 2 if cut and wanted else None
         answer = await self._send("download", "GET", link, sink=take, stop_after=stop)
-        if answer.status == 200 and stop is not None:
-            rest = {"Range": f"bytes={size}-"}
-            answer = await self._send("download", "GET", link, rest, sink=take)
-            if answer.status != 206:
-                raise self._astray("download", answer)
-        elif answer.status != 200:
+        if answer.status != 200:
             raise self._astray("download", answer)
+        if stop is not None:
+            await self._resume(link, size, int(answer.headers["content-length"]), take)
         await self._pause()
         tally.bytes += size
         tally.downloads[deployment, self.id] += 1
         if wanted and (size, digest.hexdigest()) != (wanted.size, wanted.sha256):
             tally.problem("download", "not what was uploaded", f"{size} bytes of {wanted.size}")
             raise Astray
+
+    async def _resume(self, link: str, got: int, total: int, take: Sink) -> None:
+        """Fetch the rest of an artifact of ``total`` bytes after ``got`` of them."""
+        answer = await self._send("download", "GET", link, {"Range": f"bytes={got}-"}, sink=take)
+        if answer.status != 206:
+            raise self._astray("download", answer)
 
     async def _auth(self) -> Answer:
         headers = {"Content-Type": "application/json", "X-MEN-Signature": self.sign(self._body)}
@@ -242,7 +254,8 @@ class SimulatedDevice(Signer):
 
     async def _call(self, call: str, method: str, path: str, document: object) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        return await self._send(call, method, path, headers, json.dumps(document).encode())
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return await self._send(call, method, path, headers, body)
 
     async def _send(self, call: str, *arguments: Any, **more: Any) -> Answer:
         self._fleet.tally.requests[call] += 1
@@ -270,7 +283,8 @@ class SimulatedDevice(Signer):
 class Fleet:
     """Devices that share a client, a way to behave and the books.
 
-    ``payloads`` are known artifacts by name; what the fleet downloads of them is compared with them.
+    ``payloads`` are known artifacts by name; what the fleet downloads of them is compared with them. ``clients`` are
+    the kinds of devices, taken in turn. ``wait`` lets seconds pass until a client tries again what failed.
     """
 
     def __init__(
@@ -282,6 +296,8 @@ class Fleet:
         behaviour: Behaviour | None = None,
         device_type: str = DEVICE_TYPE,
         seed: int = 1,
+        clients: Sequence[type[SimulatedDevice]] = (SimulatedDevice,),
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.client = client
         self.tenant_token = tenant_token
@@ -289,10 +305,11 @@ class Fleet:
         self.device_type = device_type
         self.tally = Tally()
         self.payloads: dict[str, Payload] = {}
+        self.wait = wait
         keys = _keys(size, random.Random(seed))
         self.devices = [
-            SimulatedDevice(self, f"simulated-{number:05}", key, random.Random(f"{seed}/{number}"))
-            for number, key in enumerate(keys)
+            make(self, f"simulated-{number:05}", key, random.Random(f"{seed}/{number}"))
+            for number, (key, make) in enumerate(zip(keys, cycle(clients), strict=False))
         ]
 
     @property

@@ -15,6 +15,7 @@ LOGIN = "/api/management/v1/useradm/auth/login"
 DEVICES = "/api/management/v2/devauth/devices"
 ARTIFACTS = "/api/management/v1/deployments/artifacts"
 DEPLOYMENTS = "/api/management/v1/deployments/deployments"
+TOKENS = "/api/management/v2/devauth/tokens"
 PAGE = 500
 PART = 1024 * 1024
 
@@ -56,6 +57,15 @@ class Operator:
     async def _accept(self, device: Mapping[str, Any]) -> None:
         path = f"{DEVICES}/{device['id']}/auth/{device['auth_sets'][0]['id']}/status"
         _require(await self._call("PUT", path, {"status": "accepted"}), 204, "accepting a device")
+
+    async def revoke(self, token_id: str) -> None:
+        """Revoke a device's token by its claim ``jti``."""
+        _require(await self._call("DELETE", f"{TOKENS}/{token_id}"), 204, "revoking a token")
+
+    async def log(self, deployment: str, device: str) -> str:
+        """The log that a device sent of a deployment."""
+        answer = await self._call("GET", f"{DEPLOYMENTS}/{deployment}/devices/{device}/log")
+        return _require(answer, 200, "reading a log").body.decode()
 
     async def upload(self, artifact: bytes, description: str = "") -> str:
         """Upload an artifact; its id."""

@@ -4,71 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulator.artifacts import build_artifact
-from tests.simulator.books import FINAL, Behaviour, Payload
+from tests.simulator.books import Behaviour
 from tests.simulator.client import Client
-from tests.simulator.fleet import DEVICE_TYPE, Fleet
-from tests.simulator.management import Operator
+from tests.simulator.fleet import Fleet
 from tests.simulator.rollout import Phased
+from tests.simulator.runs import address_of, agree, at_work, release
 from tests.simulator.serve import Address, ServerProcess
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
-
-
-@asynccontextmanager
-async def at_work(address: Address, size: int, behaviour: Behaviour) -> AsyncIterator[tuple[Fleet, Operator]]:
-    """A fleet that was let in, and its operator."""
-    async with Client(address.url, ca=address.ca) as client:
-        operator = Operator(client)
-        await operator.login(address.user, address.password)
-        fleet = Fleet(client, size, tenant_token=address.tenant_token, behaviour=behaviour)
-        await fleet.knock()
-        assert await operator.accept(fleet.identities) == size
-        await fleet.connect()
-        assert fleet.tally.report() == []
-        yield fleet, operator
-
-
-async def release(fleet: Fleet, operator: Operator, name: str) -> None:
-    """Upload an artifact that the fleet knows."""
-    artifact = build_artifact(name, [DEVICE_TYPE], name.encode() * 10_000, compression="none")
-    fleet.payloads[name] = Payload.of(artifact)
-    await operator.upload(artifact)
-
-
-async def agree(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, int]:
-    """Server and fleet tell the same of every single device of a deployment that has ended; the numbers."""
-    tally, size = fleet.tally, len(fleet.devices)
-    assert tally.report() == []
-    numbers = await operator.statistics(deployment)
-    assert numbers == tally.statistics(deployment, size)
-    assert (await operator.show(deployment))["status"] == "finished"
-    aborted = deployment in tally.withdrawn
-    outcomes = tally.outcomes[deployment]
-    rows = {row["id"]: row for row in await operator.rows(deployment)}
-    assert {id: row["status"] for id, row in rows.items()} == {
-        id: "aborted" if aborted and status not in FINAL else status for id, status in outcomes.items()
-    }
-    assert {id for id, row in rows.items() if row["log"]} == {id for each, id in tally.failures if each == deployment}
-    return numbers
-
-
-def address_of(server: LocalServer, tenant: Tenant) -> Address:
-    """The server as a new user of a tenant sees it."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
-    user, password = f"{tenant.id}@example.com", "a-long-enough-one"
-    service.create_user(tenant.id, user, password, by=EVERYTHING)
-    return Address(server.url, server.ca, user, password, tenant.tenant_token)
 
 
 def test_books_agree_through_failures_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
