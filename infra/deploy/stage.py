@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from infra.deploy.functions import LOGS
 from infra.deploy.record import Installation, Record
 from infra.scripts.package import ROOT
 
@@ -142,17 +143,20 @@ class Deployed:
                 return dict(known.get("Environment", {}).get("Variables", {}))
         return {}
 
-    def tell_public_url(self, url: str) -> list[str]:
-        """Let the functions know where they are reached; those that had to be told."""
+    def settle(self, url: str) -> list[str]:
+        """Let the functions know where they are reached, and log as ``LOGS`` says; those that had to be changed."""
         service = boto3.client("lambda")
         told = []
         for function in self.functions:
             known = service.get_function_configuration(FunctionName=function)
             variables = known.get("Environment", {}).get("Variables", {})
+            changes: dict[str, Any] = {}
             if variables.get(PUBLIC_URL) != url:
-                service.update_function_configuration(
-                    FunctionName=function, Environment={"Variables": variables | {PUBLIC_URL: url}}
-                )
+                changes["Environment"] = {"Variables": variables | {PUBLIC_URL: url}}
+            if not LOGS.items() <= known.get("LoggingConfig", {}).items():
+                changes["LoggingConfig"] = LOGS
+            if changes:
+                service.update_function_configuration(FunctionName=function, **changes)
                 service.get_waiter("function_updated_v2").wait(FunctionName=function)
                 told.append(function)
         return told

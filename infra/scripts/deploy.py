@@ -96,7 +96,7 @@ def deploy(
         renew()
         target = Deployed(stage, project)
         url = target.public_url(public_url)
-        target.tell_public_url(url)
+        target.settle(url)
         say("release")
         number = _release(target, config["api_gateway_stage"], steps=() if at_once else _steps(stage))
     last = project / LAST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.deploy.functions import ALIAS, FUNCTIONS, STAGES, deployed_name
+from infra.deploy.functions import ALIAS, FUNCTIONS, LOGS, STAGES, deployed_name
 
 BUCKET = "LAMPLIGHTER_BUCKET"
 
@@ -20,6 +20,7 @@ def as_deployed(template: dict[str, Any], stage: str) -> dict[str, Any]:
             case "AWS::Serverless::Function":
                 about["FunctionName"] = names[logical_id.lower()]
                 about["AutoPublishAlias"] = ALIAS
+                about["LoggingConfig"] = dict(LOGS)
                 variables = about["Environment"]["Variables"]
                 variables[BUCKET] = bucket.named(variables[BUCKET])
             case "AWS::Logs::LogGroup":

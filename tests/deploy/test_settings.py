@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from infra.deploy.functions import LOGS
 from infra.deploy.stage import SECRETS, Deployed, SecretError
 from infra.local import environment
 from infra.local.engine.process import ROOT, Engine
@@ -122,3 +123,16 @@ def test_the_url_is_the_one_that_was_given_last(project: Path) -> None:
     configure(project, **URL)
     assert Deployed(STAGE, project).public_url() == URL["LAMPLIGHTER_PUBLIC_URL"]
     assert Deployed(STAGE, project).public_url("https://other.example.com") == "https://other.example.com"
+
+
+def test_f22_functions_log_as_json_without_the_lines_of_each_call(project: Path) -> None:
+    """And are changed once: a function that stays the same gets no new version."""
+    running(project, "logging", LAMPLIGHTER_STAGE=STAGE)
+    target = Deployed(STAGE, project)
+
+    assert target.settle("https://host") == ["logging"]
+    assert target.settle("https://host") == []
+
+    known = boto3.client("lambda").get_function_configuration(FunctionName="logging")
+    assert LOGS.items() <= known["LoggingConfig"].items()
+    assert known["Environment"]["Variables"] == {"LAMPLIGHTER_STAGE": STAGE, "LAMPLIGHTER_PUBLIC_URL": "https://host"}
