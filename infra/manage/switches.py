@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from chalicelib.fleet.switches import Switch
 from infra.manage.cli import Result, command, manage
 
-_NAME = click.argument("name", type=click.Choice([str(each) for each in Switch]))
+NAMES = ("deployments", "remote-access", "uploads", "webhooks")
+"""Those of ``chalicelib.fleet.switches``, which must not be imported before the stage is known."""
+_NAME = click.argument("name", type=click.Choice(NAMES))
 
 
 @manage.group()
@@ -21,8 +22,8 @@ def list_all() -> Result:
     from chalicelib.fleet import switches
 
     off = switches.off(fresh=True)
-    document = [{"switch": str(each), "on": each not in off, "reason": off.get(each, "")} for each in Switch]
-    lines = [f"{each}  {'off: ' + off[each] if each in off else 'on'}" for each in Switch]
+    document = [{"switch": each, "on": each not in off, "reason": off.get(each, "")} for each in NAMES]
+    lines = [f"{each}  {'off: ' + off[each] if each in off else 'on'}" for each in NAMES]
     return Result("\n".join(lines), document)
 
 
@@ -36,7 +37,7 @@ def off(name: str, reason: str) -> Result:
     """
     from chalicelib.fleet import switches
 
-    switches.turn_off(Switch(name), reason)
+    switches.turn_off(switches.Switch(name), reason)
     return Result(f"{name} is off", {"switch": name, "on": False, "reason": reason})
 
 
@@ -46,5 +47,5 @@ def on(name: str) -> Result:
     """Start NAME again."""
     from chalicelib.fleet import switches
 
-    switches.turn_on(Switch(name))
+    switches.turn_on(switches.Switch(name))
     return Result(f"{name} is on", {"switch": name, "on": True, "reason": ""})

@@ -60,6 +60,10 @@ class Stage:
         """What ``make undeploy`` does; what it said."""
         return self._make("undeploy")
 
+    def rollback(self, *more: str) -> str:
+        """What ``make rollback`` does; what it said."""
+        return self._make("rollback", *more)
+
     def chalice(self, command: str) -> str:
         """Run a command of Chalice that has to succeed; what it said."""
         program = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]

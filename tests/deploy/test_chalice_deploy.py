@@ -357,6 +357,23 @@ def test_functions_alone_can_be_deployed_and_keep_their_secrets(stage: Stage) ->
         assert variables["LAMPLIGHTER_PUBLIC_URL"] == stage.url
 
 
+def test_a_rollback_lets_the_release_before_be_called(stage: Stage, http: httpx2.Client) -> None:
+    service = stage.client("lambda")
+
+    def secrets() -> set[str | None]:
+        """The edge's secret of the versions that are called."""
+        called = [service.get_function_configuration(FunctionName=name, Qualifier="live") for name in FUNCTIONS]
+        return {each["Environment"]["Variables"].get("LAMPLIGHTER_EDGE_SECRET") for each in called}
+
+    assert secrets() == {"between-us" * 4}
+    assert "release 1 of" in stage.rollback()
+    assert secrets() == {None}
+    assert http.get("/api/management/v1/useradm/users").status_code == 401, "the release before does not answer"
+    assert "release 2 of" in stage.rollback("--to", "2")
+    assert secrets() == {"between-us" * 4}
+    service.close()
+
+
 def test_the_schedule_fires(stage: Stage) -> None:
     """By itself, once a minute; a function that failed would say so. Late in the file: the others fill the minute."""
     group = f"/aws/lambda/lamplighter-{STAGE}-tick"

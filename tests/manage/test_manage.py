@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.local.engine.process import ROOT
 from tests.conftest import PASSWORD
 from tests.manage.conftest import Manage, run
 from tests.useradm.conftest import LOGIN, ME, bearer
@@ -205,6 +208,26 @@ def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.Monke
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }
+
+
+def test_no_command_reads_the_settings_before_the_stage_is_known():
+    """Whoever imports a table or a queue of the app does: the command would then work on the local server's."""
+    code = (
+        "import sys; from unittest.mock import patch; import infra.manage.cli as cli\n"
+        "with patch.object(cli, 'manage'), patch.object(sys, 'exit'): cli.main()\n"
+        "from chalicelib.settings import current\n"
+        "print(current.cache_info().currsize, sys.modules.keys() & {'pynamodb'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.stdout.strip() == "0 set()", done.stderr
+
+
+def test_the_switches_of_the_command_are_those_of_the_server():
+    from chalicelib.fleet.switches import Switch
+    from infra.manage.switches import NAMES
+
+    assert [str(each) for each in Switch] == list(NAMES)
 
 
 class TestAuditLogs:
