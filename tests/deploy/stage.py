@@ -8,13 +8,15 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from infra.deploy.functions import FUNCTIONS, STAGES
+from infra.deploy.policies import policy
 from infra.local.engine.process import REGION, ROOT, Engine
 from tests.support.aws import client_of
 
@@ -43,6 +45,11 @@ def copy_project(target: Path, **settings: str) -> None:
     config["stages"][STAGE]["lambda_architecture"] = "arm64" if arm else "x86_64"
     config["stages"][STAGE]["environment_variables"] |= settings
     path.write_text(json.dumps(config))
+    # As `make docs` does it for settings in the table of stages: what mails may be sent as follows the sender.
+    [stage] = [replace(each, settings=settings) for each in STAGES if each.name == STAGE]
+    for function in FUNCTIONS:
+        role = config["stages"][STAGE]["lambda_functions"][function.name]["iam_policy_file"]
+        (target / ".chalice" / role).write_text(json.dumps(policy(function, stage)))
 
 
 @dataclass

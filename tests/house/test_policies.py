@@ -41,7 +41,7 @@ def allowed(stage: str, function: str) -> dict[str, set[str]]:
 
 
 NAMED_BY_OTHERS = {"arn:aws:execute-api:*:*:*/api/*/@connections/*"}
-"""An API's id is AWS's choice: ``make deploy`` puts it in."""
+"""An API's id is AWS's choice, so no policy here can know it."""
 
 
 def test_the_configuration_is_what_the_table_of_functions_says() -> None:

@@ -34,6 +34,7 @@ def apply() -> None:
     _lambdas_have_keys_of_their_own()
     _versions_are_read_in_ranges()
     _mails_are_sent_in_a_senders_name()
+    _parameters_are_allowed_one_by_one()
 
 
 def _import_rest_apis() -> None:
@@ -179,3 +180,27 @@ def _mails_are_sent_in_a_senders_name() -> None:
         return f"arn:aws:ses:{region}:{account_id}:identity/{address}"
 
     iam_actions._ses_v2_resource_arn = resource
+
+
+def _parameters_are_allowed_one_by_one() -> None:
+    """Policies allow ``ssm:GetParameters`` for each parameter, as AWS asks; the engine asks for all of them."""
+    from ministack.core import iam_actions, iam_evaluator
+
+    resource_of, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
+
+    @functools.wraps(resource_of)
+    def resources(service: str, method: str, path: str, headers: dict[str, str], body: bytes, *more: Any) -> str:
+        if service == "ssm" and headers.get("x-amz-target") == "AmazonSSM.GetParameters":
+            # As the engine has it for one name. No name holds a space, so one text can be all of them.
+            names = [json.dumps({"Name": name}).encode() for name in json.loads(body)["Names"]]
+            return " ".join(resource_of(service, method, path, headers, each, *more) for each in names)
+        asked: str = resource_of(service, method, path, headers, body, *more)
+        return asked
+
+    @functools.wraps(enforce)
+    def each(*arguments: Any, resource_arn: str = "*", **named: Any) -> Any:
+        refusals = (enforce(*arguments, resource_arn=arn, **named) for arn in resource_arn.split(" "))
+        return next(filter(None, refusals), None)
+
+    iam_actions.extract_resource_arn = resources
+    iam_evaluator.enforce = each
