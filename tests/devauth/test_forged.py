@@ -123,6 +123,5 @@ def test_devices_and_users_do_not_pass_for_each_other(api, http, device):
 
 def test_a_call_without_a_token(http):
     answer = http.put("/api/devices/v1/inventory/device/attributes", json=[])
-    assert answer.status_code == 401
-    assert answer.json()["error"] == "Authorization not present in header"
+    assert (answer.status_code, answer.content) == (401, b"")
     assert answer.headers["www-authenticate"].startswith("Bearer")

@@ -134,7 +134,7 @@ CONFIG = {
     "app_name": "tiny",
     "automatic_layer": True,
     "lambda_architecture": "x86_64" if ARM else "arm64",
-    "stages": {"dev": {}},
+    "stages": {"dev": {"environment_variables": {"LAMPLIGHTER_BUCKET": "lamplighter-dev-artifacts"}}},
 }
 WRONG = hashlib.sha256(b"another file").hexdigest()
 
