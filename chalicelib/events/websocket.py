@@ -13,8 +13,8 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 
 from chalicelib.errors import DomainError
 from chalicelib.http import content
+from chalicelib.http.headers import standard_headers
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import standard_headers
 from chalicelib.observability import count_refusal, observed
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_plus
 
 from chalicelib.http import content
+from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.paths import below, plain
-from chalicelib.http.request import REQUEST_ID, request_id, standard_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,7 +89,7 @@ def _answer(call: Event, found: Match | None, handler: Handler, *, path_is_as_se
 
 
 def _changes_by_name(found: Match, verb: str) -> bool:
-    spec: EndpointSpec | None = getattr(found.views[verb].view_function, "endpoint_spec", None)
+    spec: EndpointSpec | None = getattr(getattr(found.views[verb], "view_function", None), "endpoint_spec", None)
     return spec is not None and spec.changes_by_name
 
 

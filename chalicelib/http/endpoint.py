@@ -32,8 +32,9 @@ from chalicelib.errors import (
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.http import content, signin
+from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import REQUEST_ID, Query, Reply, Request, request_id, standard_headers
+from chalicelib.http.request import Query, Reply, Request
 from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from chalice.local import LocalChalice
 
+from chalicelib.http.headers import REQUEST_ID, request_id
 from chalicelib.http.paths import below, plain
-from chalicelib.http.request import REQUEST_ID, request_id
 from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply

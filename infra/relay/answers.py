@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib.http.request import NO_SNIFFING, REQUEST_ID, request_id
+from chalicelib.http.headers import NO_SNIFFING, REQUEST_ID, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

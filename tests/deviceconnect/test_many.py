@@ -51,16 +51,16 @@ async def echo(device: ClientConnection) -> None:
 
 
 async def ask(user: ClientConnection, name: str) -> list[str]:
-    """What comes back of a user's messages, all sent before any is read."""
+    """The lines that come back of a user's messages, all sent before any is read. The relay may join messages."""
     for number in range(MESSAGES):
-        body = f"{name} {number}".encode()
+        body = f"{name} {number}\n".encode()
         await user.send(envelope.encode(Message(Proto.SHELL, "shell", props={"status": 1}, body=body)))
-    answers = []
-    for _ in range(MESSAGES):
+    heard = ""
+    while heard.count("\n") < MESSAGES:
         data = await asyncio.wait_for(user.recv(), 60)
         assert isinstance(data, bytes)
-        answers.append(envelope.decode(data).body.decode())
-    return answers
+        heard += envelope.decode(data).body.decode()
+    return heard.splitlines()
 
 
 async def sessions(front: str, devices: dict[str, str], token: str) -> dict[str, list[str]]:

@@ -152,7 +152,10 @@ def test_the_app_answers_alike_by_every_door(server: LocalServer, api: httpx2.Cl
 
     wanted = joined(call(sent.rest(table)))
     assert wanted[0] < 500
-    for event in (sent.http_api(), sent.balancer(), sent.balancer(several=False)):
+    doors_of = [sent.balancer(), sent.balancer(several=False)]
+    if not route.spec.changes_by_name:  # which an HTTP API may have changed on the way: 400, whoever asks
+        doors_of.append(sent.http_api())
+    for event in doors_of:
         if event.get("queryStringParameters") and "multiValueQueryStringParameters" not in event:
             continue  # of a parameter that is there twice this form has only one
         assert joined(doors.serve(event, table, call)) == wanted

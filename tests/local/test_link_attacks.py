@@ -16,6 +16,8 @@ from infra.local.signatures import ALGORITHM, Key
 from tests.local.attacking import BUCKET, FORM, REFUSED, SECRET, changed, is_refused, sign
 from tests.support.raw import raw
 
+pytestmark = pytest.mark.refused_by_aws
+
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 

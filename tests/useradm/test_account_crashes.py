@@ -95,10 +95,10 @@ def test_a_login_that_makes_a_user(api, browser: Browser, sign_on, provider: Pro
     def run() -> None:
         answer = browser.http.get(f"{BASE}/oidc/{identity}/start")
         if answer.status_code == 302:
-            browser.come_back(identity, provider.log_in(answer.headers["location"], email=email))
+            browser.come_back(identity, provider.log_in(answer.headers["location"], email, email=email))
 
     for _ in each_crash(run):
-        assert token_of(sign_on(identity, email=email))
+        assert token_of(sign_on(identity, subject=email, email=email))
         [user] = api.get(USERS, params={"email": email}).json()
         assert len(user["sso"]) == 1
         email = new_email()

@@ -26,7 +26,9 @@ def plain(**arguments) -> Draft:
 
 
 def test_what_the_error_is_for_the_api():
-    with pytest.raises(ArtifactError, match=r"^reading artifact error: unexpected end of file$") as caught:
+    with pytest.raises(
+        ArtifactError, match=r"^reading artifact error: expected 'version', found the end of the file$"
+    ) as caught:
         parse_bytes(b"")
     assert isinstance(caught.value, BadRequest)
     assert (caught.value.status, ArtifactTooLargeError.status) == (400, 413)

@@ -98,7 +98,7 @@ class Checker:
         version = f"application/x-amz-json-{known.metadata['jsonVersion']}"
         if request.headers.get("Content-Type") != version:
             self._complaint(service, operation)(f"{request.headers.get('Content-Type')}, not {version}", Rule.HTTP)
-        self.call(service, operation, msgspec.json.decode(request.data))
+        self.call(service, operation, msgspec.json.decode(request.data or b"{}"))
 
     def link(self, request: Any, life: int) -> None:
         """Check a link to S3 that is about to be signed."""
