@@ -89,7 +89,7 @@ def _answer(call: Event, found: Match | None, handler: Handler, *, path_is_as_se
 
 
 def _changes_by_name(found: Match, verb: str) -> bool:
-    spec: EndpointSpec | None = getattr(getattr(found.views[verb], "view_function", None), "endpoint_spec", None)
+    spec: EndpointSpec | None = getattr(found.views[verb].view_function, "endpoint_spec", None)
     return spec is not None and spec.changes_by_name
 
 

@@ -101,9 +101,8 @@ def _check_data() -> None:
         click.echo(f"manage: migrations of the stored data are due ({count}); `manage migrate` runs them", err=True)
 
 
-def main() -> NoReturn:
-    """Run, and leave with the exit code that the outcome has."""
-    # Imported for their effect: they add their commands to the group.
+def load() -> click.Group:
+    """The program with all its commands, which their modules add when they are imported."""
     from infra.manage import (  # noqa: F401
         audit,
         backups,
@@ -119,6 +118,12 @@ def main() -> NoReturn:
         vault,
     )
 
+    return manage
+
+
+def main() -> NoReturn:
+    """Run, and leave with the exit code that the outcome has."""
+    load()
     try:
         sys.exit(manage(standalone_mode=False))
     except click.exceptions.Abort:

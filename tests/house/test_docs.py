@@ -13,21 +13,7 @@ import pytest
 
 from chalicelib.settings import Settings
 from infra.local.engine.process import ROOT
-from infra.manage import (  # noqa: F401
-    audit,
-    backups,
-    downloads,
-    leaving,
-    migrating,
-    private_settings,
-    queues,
-    server,
-    switches,
-    tenants,
-    users,
-    vault,
-)
-from infra.manage.cli import manage
+from infra.manage.cli import load
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -134,7 +120,7 @@ def parse(words: list[str]) -> None:
     Raises:
         click.ClickException: it is not understood.
     """
-    command: click.Command = manage
+    command: click.Command = load()
     context = click.Context(command)
     _, rest, _ = command.make_parser(context).parse_args(list(words))
     while isinstance(command, click.Group) and rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 UNRESERVED = "abcXYZ019-_~"
 GROUPS = "/api/management/v1/inventory/groups"
-VIEWS: Any = {"GET": None}
+VIEWS: Any = {"GET": SimpleNamespace(view_function=None)}
 ROUTES = RouteTable(
     dict.fromkeys(
         ["/devices", "/devices/{id}", "/devices/{id}/config", "/groups/{name}", "/groups/{name}/devices"], VIEWS
