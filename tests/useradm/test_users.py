@@ -64,6 +64,7 @@ def test_a_new_user_can_log_in(api: httpx2.Client, http: httpx2.Client):
         ({"password": ""}, 422, "password: must be minimum 8 characters long"),
         ({"password": "x" * 257}, 422, "password: must be maximum 256 characters long"),
         ({"password": "Someone@Example"}, 422, "password is too similar to the email"),
+        ({"password": None}, 422, "password: must be minimum 8 characters long"),
         ({"password": 1}, 400, None),
         ({"email": 1}, 400, None),
     ],
