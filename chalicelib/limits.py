@@ -38,9 +38,7 @@ PENDING_LOST = 172_800  # own: seconds without such a note after which a pending
 SIGNUPS = 5  # own: sign-ups from one network in an hour
 SIGNUPS_IN_ALL = 200  # own: sign-ups from all networks in an hour
 MAILS_PER_ADDRESS = 5  # own: account mails that one network has sent to one address in MAILS_WINDOW seconds
-MAILS_TO_ADDRESS = (
-    20  # own: account mails of one kind to one address, whoever asks; the last of so many links is good for a while
-)
+MAILS_TO_ADDRESS = 20  # own: account mails of one kind to one address in MAILS_WINDOW seconds, whoever asks
 MAILS_WINDOW = 3_600  # own
 MAILS_PER_NETWORK = 200  # own: account mails to any addresses that one network has sent in an hour
 LOGIN_FAILURES_PER_NETWORK = 1000  # own: failed logins of any addresses from one network in an hour
@@ -96,9 +94,7 @@ UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may w
 
 # Deployments
 DEPLOYMENT_NAME = 256  # Mender
-DEPLOYMENT_DEVICES = (
-    20_000  # own: devices that a new deployment lists; for more there are groups, filters and all devices
-)
+DEPLOYMENT_DEVICES = 20_000  # own: devices that a new deployment lists; groups, filters and all devices have no bound
 OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
 HEAD_DEPLOYMENT_TARGETS = 5  # own: up to here a deployment waits on the devices' own head items
 HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)

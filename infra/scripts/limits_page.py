@@ -17,7 +17,11 @@ of the server whose API this is, "AWS" one of the platform, "own" one of ours.
 
 
 def page() -> str:
-    """The page's text."""
+    """The page's text.
+
+    Raises:
+        ValueError: a limit stands there without its source and reason.
+    """
     lines = [HEAD]
     for line in SOURCE.read_text().splitlines():
         if line.startswith("# "):
@@ -27,6 +31,8 @@ def page() -> str:
             if name in UNITS:
                 continue
             reason = line.partition("#")[2].strip()
+            if not reason:
+                raise ValueError(f"{name} has no reason behind it on its own line")
             lines.append(f"| `{name}` | {getattr(limits, name):,} | {reason} |")
     return "\n".join(lines) + "\n"
 

@@ -43,7 +43,7 @@ def make(tenant: TenantId, now: datetime) -> None:
     pending = sum(number for (status, _), number in tables.counts(tenant).items() if status is Status.PENDING)
     if pending >= limit(tenant) and not _drop_one(tenant, now):
         count(Metric.STRANGERS_REFUSED)
-        raise Unauthorized("dev auth: too many devices are pending")
+        raise Unauthorized("dev auth: too many devices are pending; accept or reject some, or raise pending_devices")
 
 
 def _drop_one(tenant: TenantId, now: datetime) -> bool:
