@@ -66,6 +66,15 @@ def test_s6_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, que
     assert observed[0] == observed[1]
 
 
+def test_s6_a_condition_on_an_attribute_that_only_hidden_devices_have_looks_at_nothing(looked_at):
+    query = Query((Predicate("system", "created_ts", "$eq", "Hall"),)).within(frozenset())
+    snapshots = [opened({"a": device("a", "hall")}), opened({})]
+    looked_at.clear()
+    for snapshot in snapshots:
+        assert finding.find(snapshot, {}, query, 0, 9) == ([], 0)
+    assert looked_at == []
+
+
 def device(name: str, group: str, **values: str) -> Device:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     shown = {key: [value] for key, value in values.items()}

@@ -126,7 +126,7 @@ class Column:
             wanted = wanted if isinstance(wanted, datetime) else parse_time(wanted)
         elif isinstance(wanted, list | datetime):
             wanted = None
-        if wanted is None:
+        if wanted is None or not codes:
             return 1, 1
         key = (_TIME_KIND, (wanted - _EPOCH) // _MILLISECOND, ()) if self.times else rank(wanted)
         low, high = _BOUNDS[operator]
