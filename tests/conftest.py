@@ -5,8 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+import argon2
+import httpcore2
 import httpx2
 import hypothesis
 import pytest
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
 
+# A client reads all of the machine's certificates when it is made, 25 ms of work even for plain HTTP, and a test makes
+# several: they share what the first one read.
+httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
+
 PASSWORD = "a-long-enough-one"
 """The password of every user that fixtures make."""
 
@@ -42,10 +49,16 @@ class SignIn(Protocol):
 
 @contextmanager
 def serving() -> Iterator[LocalServer]:
-    """A server with a signing key and nobody on it."""
-    with LocalServer(tls=False) as running:
-        from chalicelib.aws import signing_keys
+    """A server with a signing key and nobody on it.
 
+    Its password hashes are cheap to make: those of a deployed server cost 24 ms each, which is half of a sign-in.
+    """
+    with LocalServer(tls=False) as running, pytest.MonkeyPatch.context() as patch:
+        from chalicelib.aws import signing_keys
+        from chalicelib.useradm.service import passwords
+
+        hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", lambda: hasher)
         signing_keys.ensure_signing_key()
         migrations.store().version()
         yield running

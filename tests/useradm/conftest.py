@@ -13,6 +13,7 @@ import pytest
 import time_machine
 
 from chalicelib.storage.keys import TenantId
+from chalicelib.useradm.service import passwords
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import SENDER, Mailbox, listening, use
@@ -29,6 +30,15 @@ LOGIN = "/api/management/v1/useradm/auth/login"
 ME = "/api/management/v1/useradm/users/me"
 USERS = "/api/management/v1/useradm/users"
 METADATA = f"{BASE}/sso/idp/metadata"
+
+HASHER = passwords._hasher
+"""As it is on a deployed server: tests are collected before a server of theirs starts and is given a cheaper one."""
+
+
+@pytest.fixture
+def deployed_hashes(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Password hashes cost what they cost on a deployed server."""
+    monkeypatch.setattr(passwords, "_hasher", HASHER)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ def test_an_unknown_user_and_a_wrong_password_look_the_same(http: httpx2.Client,
     assert known.headers.keys() == unknown.headers.keys()
 
 
+@pytest.mark.usefixtures("deployed_hashes")
 def test_what_an_unknown_user_is_verified_against_costs_as_much_as_a_real_hash():
     from chalicelib.useradm.service import passwords
 

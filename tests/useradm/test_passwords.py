@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import httpx2
 
 
+pytestmark = pytest.mark.usefixtures("deployed_hashes")
+
+
 def imported(password: str) -> str:
     """A hash as another server's export holds it; cheaper than a real one, which changes nothing else."""
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=b"2a")).decode()
