@@ -13,7 +13,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage test cover bench cost check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage ui test cover bench cost check lint types imports spelling docs-check \
         licences audit lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
@@ -25,14 +25,18 @@ PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
 AUDIT := .venv-audit/.ready
+NODE := .venv-ui/.ready
+CONSOLE := $(PY) -m infra.scripts.console
 PIP := bin/python -m pip install --require-hashes --quiet --disable-pip-version-check --no-input
 
 ##@ Use it
 
 run: $(READY) $(ENGINE) ## Serve everything on this machine, data kept across restarts
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m infra.local.run $(ARGS)
 
 demo: $(READY) $(ENGINE) ## Watch simulated devices take an update (PHASES=10,30: 200 devices, in three phases)
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m tests.simulator.demo $(if $(PHASES),--devices 200 --phases $(PHASES)) $(ARGS)
 
 reset: $(READY) ## Throw the one-machine server's data away (keys are kept; it must be running)
@@ -43,10 +47,15 @@ manage: $(READY) ## Tenants, users, limits, signing keys (ARGS='tenant list')
 
 ##@ Work on it
 
+ui: $(READY) ## Build the console from ui/, unless that has not changed (run, test, package and deploy do so too)
+	@$(CONSOLE)
+
 test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m pytest $(if $(WORKERS),-n $(WORKERS)) $(T) $(ARGS)
 
 cover: $(READY) $(ENGINE) ## The test suite with branch coverage
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(T) $(ARGS)
 
 cost: $(READY) ## What a fleet costs on AWS (ARGS='--devices 10000 --poll 1800')
@@ -103,9 +112,11 @@ docs: $(READY) ## Write again what is generated: pages, and the configuration in
 ##@ Ship it
 
 package: $(READY) ## Build what CloudFormation deploys (STAGE=prod) into build/STAGE
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m infra.scripts.package --stage $(STAGE) --out build/$(STAGE) $(ARGS)
 
 deploy: $(READY) $(ENGINE) ## Deploy a stage with its storage and check it (STAGE=dev; local-aws: on this machine)
+	@$(CONSOLE) --or-go-on
 	@$(PY) -m infra.scripts.deploy deploy --stage $(STAGE) $(ARGS)
 
 rollback: $(READY) ## Call the release before the live one again (STAGE=prod, ARGS='--to NUMBER')
@@ -129,12 +140,12 @@ env: $(READY) $(ENGINE) ## Only build the environments
 
 clean: ## Remove what builds and checks leave behind
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
-	       .coverage .coverage.* .chalice/deployments .chalice/venv
-	@find . \( -name .git -o -name .venv -o -name .venv-engine -o -name .venv-audit -o -name .local \) -prune \
+	       .coverage .coverage.* .chalice/deployments .chalice/venv chalicelib/console/built
+	@find . \( -name .git -o -name '.venv*' -o -name .local -o -name node_modules \) -prune \
 	       -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean ## ... and the environments
-	rm -rf .venv .venv-engine .venv-audit
+	rm -rf .venv .venv-engine .venv-audit .venv-ui ui/node_modules
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## "; print "make COMMAND" } \
@@ -173,3 +184,6 @@ $(ENGINE): requirements-engine.txt
 
 $(AUDIT): requirements-audit.txt
 	$(call make-venv,.venv-audit,requirements-audit.txt)
+
+$(NODE): requirements-ui.txt
+	$(call make-venv,.venv-ui,requirements-ui.txt)

@@ -45,11 +45,18 @@ MODULES: Final = {
     "/management/v2/tenantadm": ("metrics.management_v2", "tenantadm.management_v2"),
     "/management/v2/useradm": ("roles.management_v2", "useradm.management_v2"),
     "/management/v2alpha1/inventory": ("inventory.management_v2alpha1",),
+    "/ui": ("console.pages",),
 }
-"""Audience, version and service of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
+"""What paths begin with, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 
 _PARTS: Final = 4
 """Of a path split at its slashes, up to the service."""
+
+
+def prefix_of(path: str) -> str:
+    """Audience, version and service of a path; of the console's files the first segment."""
+    parts = path.split("/", _PARTS)
+    return "/ui" if parts[1:2] == ["ui"] else "/".join(parts[:_PARTS])
 
 
 class App(Chalice):
@@ -87,7 +94,6 @@ class App(Chalice):
 
     def _load(self, path: str) -> None:
         """Import the routes that a path may belong to."""
-        prefix = "/".join(path.split("/")[:_PARTS])
-        for name in self._waiting.pop(prefix, ()):
+        for name in self._waiting.pop(prefix_of(path), ()):
             self._table = None
             self.register_blueprint(import_module(f"chalicelib.{name}").bp)

@@ -106,6 +106,12 @@ def _base() -> str:
     return f"https://{address}"
 
 
+def origin() -> str:
+    """Where links that are not through CloudFront lead: scheme and host, as a browser's policies name it."""
+    parts = urlsplit(_base())
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 # --- CloudFront ------------------------------------------------------------------------------------------------------
 
 

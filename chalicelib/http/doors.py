@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus
 
 from chalicelib.http import content
 from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
-from chalicelib.http.paths import below, plain
+from chalicelib.http.paths import below, is_console, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ def path_of(event: Event) -> str:
     undone, so :func:`serve` refuses calls through it that change something by a free name.
     """
     path = quote(str(event.get("path") or ""), safe=_AS_SENT, errors="replace")
-    return below(path, STAGE.strip("/"))
+    return path if is_console(path) else below(path, STAGE.strip("/"))
 
 
 def serve(event: Event, table: RouteTable, handler: Handler) -> Event:

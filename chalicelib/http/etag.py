@@ -14,6 +14,12 @@ from chalicelib.errors import BadRequest
 _TAG = re.compile(r'\s*(?:W/)?"([^"]*)"|([^,]+)')
 
 
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Whether a caller has what this tag, in its quotes, is of: ``If-None-Match`` names it (RFC 9110, 13.1.2)."""
+    given = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    return tag in given or given == ["*"]
+
+
 def if_match(header: str | None) -> frozenset[str] | None:
     """The versions of which a request insists on one; None if it takes any.
 

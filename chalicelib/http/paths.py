@@ -38,6 +38,11 @@ def below(path: str, stage: str) -> str:
     return ""
 
 
+def is_console(path: str) -> bool:
+    """Whether a path, as it was sent, is of the console, which is also reached without the stage of the API."""
+    return f"{plain(path)}/".startswith("/ui/")
+
+
 def segments_of(path: str) -> list[str]:
     """The segments of a path in their usual spelling; the empty ones among them are kept."""
     segments = path.removesuffix("/").split("/")[1:]

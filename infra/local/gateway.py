@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from chalice.local import LocalChalice
 
 from chalicelib.http.headers import REQUEST_ID, request_id
-from chalicelib.http.paths import below, plain
+from chalicelib.http.paths import below, is_console, plain
 from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
@@ -145,7 +145,7 @@ class Gateway:
             await self._rest(request, named, receive, send)
 
     async def _rest(self, request: Head, request_id: str, receive: Receive, send: Send) -> None:
-        path = below(request.path, rest_event.STAGE)
+        path = request.path if is_console(request.path) else below(request.path, rest_event.STAGE)
         found = self._routes.find(path) if path else None
         if found is None:
             await send_reply(send, rules.error(404, "not found", request_id))

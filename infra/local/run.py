@@ -33,10 +33,11 @@ log = logging.getLogger("local")
 WELCOME = """
 Lamplighter serves {url}
 
+  console   {console}
   user      {user}
   password  {password}
 
-Log in and ask something:
+Or log in and ask something at the command line:
   TOKEN=$(curl -s --cacert {ca} -X POST -u '{user}:{secret}' {url}/api/management/v1/useradm/auth/login)
   curl -s --cacert {ca} -H "Authorization: Bearer $TOKEN" {url}/api/management/v2/devauth/devices
 
@@ -142,8 +143,12 @@ def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool
     """Say what to do next. The password is shown once; later only where it is kept."""
     shown = first.password if is_new else f"as before, in {data / 'first_tenant.json'}"
     secret = first.password if is_new else "PASSWORD"
+    # Imported here: the app reads its settings once, after they were put in place.
+    from chalicelib.console import files
+
     text = WELCOME.format(
         url=url,
+        console=f"{url}/ui/" if files.page() else "not built: `make ui` builds it, also while the server runs",
         user=first.user,
         password=shown,
         secret=secret,

@@ -11,7 +11,15 @@ from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, output
 
 ROUTES = frozenset(
-    {"devices_v1", "devices_v2", "management_v1", "management_v1alpha1", "management_v2", "management_v2alpha1"}
+    {
+        "devices_v1",
+        "devices_v2",
+        "management_v1",
+        "management_v1alpha1",
+        "management_v2",
+        "management_v2alpha1",
+        "pages",
+    }
 )
 PURE = frozenset({"rules", "shapes"})
 ROOMS = ROUTES | PURE | {"service", "tables"}

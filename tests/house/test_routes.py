@@ -8,7 +8,7 @@ from importlib import import_module
 
 from app import app
 from chalicelib.http.endpoint import EndpointSpec
-from chalicelib.routes import MODULES
+from chalicelib.routes import MODULES, prefix_of
 from infra.scripts.doors import ROUTES
 from infra.scripts.package import ROOT
 
@@ -55,8 +55,7 @@ def test_a_module_declares_only_paths_below_its_prefix() -> None:
     for path, views in app.routes.items():
         for method, entry in views.items():
             spec: EndpointSpec = entry.view_function.endpoint_spec  # type: ignore[attr-defined]
-            prefix = "/".join(path.split("/")[:4])
-            here = [import_module(f"chalicelib.{name}").__name__ for name in MODULES.get(prefix, ())]
+            here = [import_module(f"chalicelib.{name}").__name__ for name in MODULES.get(prefix_of(path), ())]
             if entry.view_function.__module__ not in here:
                 wrong.append(f"{method} {spec.path}")
     assert wrong == []

@@ -163,12 +163,12 @@ def main() -> int:
     try:
         if options.server is not None:
             address = _running(options)
-            console.print(f"Using the server at [bold]{address.url}[/]")
+            console.print(f"Using the server at [bold]{address.url}[/]; its console: {address.url}/ui/")
             return asyncio.run(_rollout(console, options, address))
         with ServerProcess() as process:
             began = time.monotonic()
             address = process.start()
-            console.print(f"Started a server at [bold]{address.url}[/] in {time.monotonic() - began:.1f} s")
+            console.print(f"Started a server in {time.monotonic() - began:.1f} s. {address.invitation}")
             status = asyncio.run(_rollout(console, options, address))
             if options.keep:
                 console.print("Ctrl-C stops the server and forgets everything.")

@@ -48,6 +48,11 @@ class Address:
             tenant_token=document["tenant_token"],
         )
 
+    @property
+    def invitation(self) -> str:
+        """Where a person can watch, and as whom."""
+        return f"Watch in a browser: {self.url}/ui/ (user {self.user}, password {self.password})"
+
 
 class ServerProcess:
     """The parent's side. Usable as a context manager."""

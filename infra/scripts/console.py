@@ -1,0 +1,119 @@
+"""``make ui``: builds the console from ``ui/`` into ``chalicelib/console/built``, unless it is built already.
+
+Node comes from the Python package index, into ``.venv-ui``, and the libraries by ``ui/package-lock.json``, whose hashes
+npm checks. No package's own install script is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from infra.scripts.package import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SOURCES: Final = ROOT / "ui"
+BUILT: Final = ROOT / "chalicelib" / "console" / "built"
+STAMP: Final = ".stamp"
+"""A file beside what was built, which says from what."""
+NODE: Final = ROOT / ".venv-ui"
+
+
+class CannotBuildError(Exception):
+    """The console was not built; the message says why."""
+
+
+def build(sources: Path = SOURCES, built: Path = BUILT) -> bool:
+    """Build the console; False if what is built is of these sources already.
+
+    Raises:
+        CannotBuildError: there are no sources, Node or a library can't be fetched, or the sources have an error.
+    """
+    wanted = of_sources(sources)
+    stamp = built / STAMP
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return False
+    print("Building the console", flush=True)
+    stamp.unlink(missing_ok=True)
+    _run([os.environ.get("MAKE", "make"), str((NODE / ".ready").relative_to(ROOT))], ROOT)
+    _install(sources)
+    _run([str(NODE / "bin" / "node"), "build.mjs"], sources)
+    stamp.write_text(wanted)
+    return True
+
+
+def of_sources(sources: Path) -> str:
+    """A hash of all that a build is made of.
+
+    Raises:
+        CannotBuildError: there is nothing to build.
+    """
+    if not (sources / "build.mjs").is_file():
+        raise CannotBuildError(f"{sources} has no build.mjs")
+    return _hash([ROOT / "requirements-ui.txt", *_files(sources)], ROOT)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Everything below a folder that is a source: no libraries, nothing hidden."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "node_modules":
+            continue
+        found += _files(path) if path.is_dir() else [path]
+    return found
+
+
+def _hash(paths: Iterable[Path], root: Path) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(f"{os.path.relpath(path, root)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _install(sources: Path) -> None:
+    """Fetch the libraries, unless those that the lock file names are there."""
+    locked = _hash([ROOT / "requirements-ui.txt", sources / "package-lock.json"], ROOT)
+    stamp = sources / "node_modules" / STAMP
+    if not stamp.is_file() or stamp.read_text() != locked:
+        _run([str(NODE / "bin" / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], sources)
+        stamp.write_text(locked)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    path = f"{NODE / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise CannotBuildError(f"{command[0]}: {error.strerror}") from error
+    if done.returncode:
+        raise CannotBuildError(f"{' '.join(command)}\n{(done.stdout + done.stderr).strip()}")
+
+
+def main() -> int:
+    """Build, and say what happened."""
+    parser = argparse.ArgumentParser(description="Build the console.")
+    parser.add_argument("--or-go-on", action="store_true", help="where it can't be built, say so and succeed")
+    given = parser.parse_args()
+    try:
+        if build():
+            print(f"The console is built: {os.path.relpath(BUILT, ROOT)}")
+    except CannotBuildError as error:
+        if given.or_go_on:
+            print("The console is not built, so /ui/ shows no page; everything else works. `make ui` says why.")
+            return 0
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
