@@ -1,9 +1,9 @@
-"""Which plan or add-on brings which feature: the one table that gates them.
+"""Which plan or add-on includes which feature.
 
-Source: behaviour notes J, D10 and F to I, and what the API's description says of each operation.
+Source: ``docs/behaviour.md#tenants-and-plans``, and the description of each operation in the OpenAPI files.
 
-A route names the feature it belongs to (``@endpoint(feature=...)``) and answers 403 where the tenant has not got it.
-Plans and add-ons are data of the tenant; new tenants have everything.
+A route names its feature (``@endpoint(feature=...)``) and answers 403 if the tenant's plan and add-ons do not include
+it. Plans and add-ons are data of the tenant; a new tenant has all of them.
 """
 
 from __future__ import annotations

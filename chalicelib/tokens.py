@@ -1,8 +1,9 @@
 """Lamplighter's own tokens: RS256 JWTs with a ``kid``, signed and verified offline.
 
-Claims are those of Mender's tokens (behaviour notes B2 and G), since UIs and scripts read them: ``jti`` (auth set
-or session), ``sub`` (device or user), ``iss``, ``iat``, ``exp``, ``mender.tenant``, ``mender.plan``,
-``mender.addons``. ``lamplighter.gen`` counts a device's revocations: a token of an older generation is dead.
+The claims are those of Mender's tokens, because UIs and scripts read them (``docs/behaviour.md#device-tokens``,
+``docs/behaviour.md#user-tokens``): ``jti`` (auth set or session), ``sub`` (device or user), ``iss``, ``iat``, ``exp``,
+``mender.tenant``, ``mender.plan``, ``mender.addons``. ``lamplighter.gen`` counts the revocations of a device: a token
+of an older generation is invalid.
 """
 
 from __future__ import annotations

@@ -161,10 +161,10 @@ def _requirements(candidate: Candidate) -> dict[str, tuple[str, ...]]:
 def conflict(existing: Iterable[Candidate], new: Candidate) -> dict[str, Any] | None:
     """The first combination of name and dependencies that ``new`` shares with one of ``existing``; None if none.
 
-    An artifact stands for every combination that taking one value of each of its dependencies gives, and no two
-    artifacts may stand for the same one (behaviour notes: uniqueness of artifacts). Two of them share one if and
-    only if they depend on the same keys and share a value of each, so no combination has to be written out. The work
-    grows with the number of values of all artifacts together, not with the product of two lists.
+    An artifact stands for every combination of one value per dependency, and no two artifacts may stand for the same
+    combination (``docs/behaviour.md#uniqueness-of-artifacts``). Two artifacts share a combination if and only if they
+    depend on the same keys and share a value of each, so the combinations are never enumerated: the work grows with
+    the total number of values, not with the product of the lists.
     """
     wanted = _requirements(new)
     for other in existing:

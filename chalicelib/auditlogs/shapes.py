@@ -1,4 +1,4 @@
-"""What an audit entry says (behaviour notes H; reference, "AuditLog")."""
+"""The wire format of audit entries (``docs/behaviour.md#audit-entries``; API reference, "AuditLog")."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What deployments say on the wire (reference: Deployments; real shapes in the behaviour notes).
+"""The wire format of deployments (API reference, "Deployments"; ``docs/behaviour.md#deployments``).
 
-Requests forbid unknown members, so that the strict pass refuses them and the lenient one looks at their names: a
-member in other letters is taken, any other is ignored (``http.content``).
+Request structs forbid unknown members. On an unknown member the decoder tries again leniently: it matches names in any
+letter case and drops the rest (``http.content``).
 """
 
 from __future__ import annotations

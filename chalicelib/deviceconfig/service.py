@@ -1,7 +1,6 @@
-"""Use cases of device configuration (behaviour notes E).
+"""Device configuration: read, set, report, deploy (``docs/behaviour.md#configurations``).
 
-A device's configuration is there as soon as the device is accepted, as an empty one; its item appears with the first
-write.
+An accepted device without a stored configuration has an empty one. The item is created by the first write.
 """
 
 from __future__ import annotations

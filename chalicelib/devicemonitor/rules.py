@@ -1,8 +1,9 @@
-"""What alerts mean: the level of each subject, what has changed, where an alert is kept (behaviour notes I).
+"""Alerts: the level of each subject, whether it has changed, and where an alert is stored.
 
-A subject is what an alert's name and its subject's name say together. Its level is that of its newest alert by the
-alerts' own time: a device that was offline sends old ones late. A device has so many slots for alerts, used in turn;
-the newest of each subject keeps its slot until there is a newer one, however much others send.
+Source: ``docs/behaviour.md#alerts``. A subject is identified by the name of the alert together with the name of the
+alert's subject. Its level is that of its newest alert by the alerts' own timestamps, because a device that was offline
+sends old alerts late. The alerts of a device are stored in a fixed number of slots, which are used in turn. The newest
+alert of each subject keeps its slot until a newer one arrives, however many alerts other subjects send.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages: ``page`` and ``per_page``, the ``Link`` header, ``X-Total-Count`` (behaviour notes: common rules, paging)."""
+"""Paging: ``page`` and ``per_page``, the ``Link`` header, ``X-Total-Count`` (``docs/behaviour.md#paging``)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Rate limits: so many calls a minute, then 429 until there is room again (behaviour notes: common rules).
+"""Rate limits: calls per minute, and 429 beyond that (``docs/behaviour.md#rate-limits``).
 
-They keep one caller's storm from being everybody's. They are counted in the memory of this process and cost no call of
-DynamoDB, so they are approximate: each warm function of Lambda counts for itself, and a new one counts from nothing.
-Exact limits (devices, storage) are elsewhere.
+They keep one busy caller from slowing down all others. Each process counts in its own memory, without a call to
+DynamoDB, so the limits are approximate: several warm Lambda environments count separately, and a new one starts at
+zero. Exact limits (devices, storage) are enforced elsewhere.
 """
 
 from __future__ import annotations

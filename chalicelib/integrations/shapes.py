@@ -1,7 +1,7 @@
-"""What travels on the wire in integrations (behaviour notes K).
+"""The wire format of integrations (``docs/behaviour.md#webhooks``).
 
-Shapes of requests forbid unknown members only to have the decoder look again: it then drops them, and finds members
-whose names are written in another case.
+Request structs forbid unknown members. On an unknown member the decoder tries again leniently: it matches names in any
+letter case and drops the rest.
 """
 
 from __future__ import annotations

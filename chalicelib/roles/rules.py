@@ -1,6 +1,6 @@
-"""What roles and permission sets may be, which are built in, and the rights that they give. Pure.
+"""Roles and permission sets: which are valid, which are built in, and the rights that they give. Pure functions.
 
-Source: behaviour notes G, and the API's description (roles, permission sets). ``docs/roles.md`` is made of the tables.
+Source: ``docs/behaviour.md#roles`` and the OpenAPI files. ``docs/roles.md`` is generated from the tables here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user, a password, a token and a settings document may be. Pure. Source: behaviour notes G."""
+"""Rules for users, passwords, tokens and settings documents (``docs/behaviour.md#users``). Pure functions."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from chalicelib import __version__
 from infra.manage.connect import LOCAL, NoServerError, Place, connect
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Exit(IntEnum):
     show_default=True,
     help="Folder in which the local server keeps its data.",
 )
+@click.version_option(__version__, prog_name="lamplighter")
 @click.pass_context
 def manage(context: click.Context, stage: str, data: Path) -> None:
     """Manage the tenants, users and keys of a Lamplighter server."""

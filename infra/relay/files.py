@@ -1,4 +1,4 @@
-"""Files to and from devices over HTTP: the relay plays the user of a session (behaviour notes F2)."""
+"""File transfers over HTTP: the relay plays the user of a session (``docs/behaviour.md#file-transfers``)."""
 
 from __future__ import annotations
 

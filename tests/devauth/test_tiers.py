@@ -1,4 +1,4 @@
-"""Tiers of devices, limits of each, test devices, and what a user can vouch for (behaviour notes B5, OpenAPI)."""
+"""Device tiers and their limits, test devices (``docs/behaviour.md#device-limits``)."""
 
 from __future__ import annotations
 

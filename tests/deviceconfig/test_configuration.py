@@ -1,4 +1,4 @@
-"""What operators want of a device, and what it reports (behaviour notes E)."""
+"""Configured and reported configurations (``docs/behaviour.md#configurations``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration deployments: made in one step, waiting on the device alone, fetched by a link (behaviour notes D8)."""
+"""Deploying a configuration (``docs/behaviour.md#configuration-deployments``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link that a configuration's artifact is fetched with, and the fetching (behaviour notes D8)."""
+"""The signed link to a configuration's artifact, and the download (``docs/behaviour.md#configuration-links``)."""
 
 from __future__ import annotations
 

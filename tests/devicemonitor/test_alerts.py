@@ -1,4 +1,4 @@
-"""Alerts: taken once, listed by their time, counted in the inventory, bounded (behaviour notes I)."""
+"""Alerts: stored once, listed by time, counted in the inventory, bounded (``docs/behaviour.md#alerts``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What devices watch, and who is told of alerts (behaviour notes I)."""
+"""Checks that devices report, and who is mailed about alerts (``docs/behaviour.md#alerts``)."""
 
 from __future__ import annotations
 

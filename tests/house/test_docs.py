@@ -65,6 +65,13 @@ def test_files_that_are_named_are_there(page: Path) -> None:
 
 
 @pages
+def test_what_is_named_in_a_file_is_there(page: Path) -> None:
+    """As "`NAME` in `some/file.py`"."""
+    for word, name in re.findall(r"`(\w+)`\s+in\s+`([\w/.]+\.(?:py|yaml))`", page.read_text()):
+        assert re.search(rf"\b{word}\b", (ROOT / name).read_text()), f"{word} in {name}"
+
+
+@pages
 def test_commands_of_make_are_there(page: Path) -> None:
     text = page.read_text()
     lines = [line for block in FENCE.findall(text) for line in block.splitlines()]

@@ -1,4 +1,4 @@
-"""What integrations are told of devices: all events of a life, in order, signed (behaviour notes K)."""
+"""Events of a device: all of them, in order, signed (``docs/behaviour.md#webhook-events``)."""
 
 from __future__ import annotations
 

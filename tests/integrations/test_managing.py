@@ -1,4 +1,4 @@
-"""Webhooks are made, changed and removed; what is stored and shown of them (behaviour notes K)."""
+"""Webhooks: created, changed, deleted, stored and shown (``docs/behaviour.md#webhooks``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Service providers and their children: the OpenAPI description of tenantadm, promise T2 of the reliability list."""
+"""Service providers and their child tenants (OpenAPI, tenantadm)."""
 
 from __future__ import annotations
 

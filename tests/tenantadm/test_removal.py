@@ -1,6 +1,6 @@
 """How a tenant ends: locked out at once, erased by a worker that may die anywhere, and nothing left that anyone finds.
 
-Promises F1 and F2 of the reliability list, for the removal of a tenant.
+For the removal of a tenant.
 """
 
 from __future__ import annotations

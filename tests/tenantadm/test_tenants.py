@@ -1,4 +1,4 @@
-"""Tenants: creation, tokens, limits, suspension: behaviour notes J, promise T2 of the reliability list."""
+"""Tenants: creation, tokens, limits, suspension (``docs/behaviour.md#tenants-and-plans``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal access tokens: behaviour notes G, promise T10 of the reliability list."""
+"""Personal access tokens (``docs/behaviour.md#personal-access-tokens``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging in and out: behaviour notes G, and promises T9 and T10 of the reliability list."""
+"""Logging in and out (``docs/behaviour.md#logins``)."""
 
 from __future__ import annotations
 

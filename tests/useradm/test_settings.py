@@ -1,4 +1,4 @@
-"""Settings documents: behaviour notes G."""
+"""Settings documents (``docs/behaviour.md#settings``)."""
 
 from __future__ import annotations
 

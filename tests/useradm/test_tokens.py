@@ -1,4 +1,4 @@
-"""Which tokens are taken: promise T6 of the reliability list, and what a check costs."""
+"""Which tokens are accepted, and what checking one costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creating, reading, changing and deleting users: behaviour notes G, promise T5 of the reliability list."""
+"""Creating, reading, changing and deleting users (``docs/behaviour.md#accounts``)."""
 
 from __future__ import annotations
 

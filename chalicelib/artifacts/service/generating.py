@@ -1,4 +1,7 @@
-"""Artifacts that the server makes of a file: for the update module ``single-file`` (behaviour notes D1)."""
+"""Artifacts that the server generates from a file, for the update module ``single-file``.
+
+Source: ``docs/behaviour.md#generated-artifacts``.
+"""
 
 from __future__ import annotations
 

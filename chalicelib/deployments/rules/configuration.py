@@ -1,4 +1,7 @@
-"""Configuration deployments: what lists show of them, what their links say, what their artifact is (notes D8)."""
+"""Configuration deployments: how lists show them, their signed links, and their artifacts.
+
+Sources: ``docs/behaviour.md#configuration-deployments`` and ``docs/behaviour.md#configuration-links``.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Update control maps: where an update waits for its user (behaviour notes D10; the shape is that of the client 3.5).
+"""Update control maps: at which steps an update pauses (``docs/behaviour.md#update-control-maps``).
 
-The client refuses a map with a member that it does not know, and so does the server.
+The shape is that of client 3.5. The client refuses a map with an unknown member, and so does the server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Phases of a rollout: from when on how many devices may begin (behaviour notes D10).
+"""Phases of a rollout: how many devices may begin, from which time (``docs/behaviour.md#phases``).
 
-A phase opens by time alone. Devices are served first come, first served; what earlier phases left unused is open to
-later ones, and the last phase takes all the rest. So all that a poll needs to know of a phase is ``upto``: how many
-devices may have begun in it and all phases before it.
+Only time opens a phase. Devices are served in the order in which they poll. Capacity that earlier phases did not use is
+available to later ones, and the last phase takes all remaining devices. A poll therefore needs only ``upto``: the
+number of devices that may have begun in this phase and all phases before it.
 """
 
 from __future__ import annotations

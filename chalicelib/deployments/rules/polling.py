@@ -1,4 +1,4 @@
-"""What a poll looks at, in which order (behaviour notes D4)."""
+"""Which deployments a poll considers, and in which order (``docs/behaviour.md#polling``)."""
 
 from __future__ import annotations
 

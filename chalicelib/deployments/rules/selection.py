@@ -1,4 +1,4 @@
-"""Which artifact a device gets (behaviour notes D4)."""
+"""Which artifact a device gets (``docs/behaviour.md#artifact-selection``)."""
 
 from __future__ import annotations
 

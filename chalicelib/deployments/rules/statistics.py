@@ -1,4 +1,4 @@
-"""From counters to what is shown: statistics and a deployment's status (behaviour notes D3, D6)."""
+"""Statistics and the status of a deployment, from its counters (``docs/behaviour.md#statuses-of-deployments``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Statuses of a device in a deployment (behaviour notes D5). Names are wire names and stored: they may not change."""
+"""Statuses of a device in a deployment (``docs/behaviour.md#device-statuses``).
+
+Their values are wire format and stored data, so they must not change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Configuration deployments: one device, an artifact that is made while it is fetched (behaviour notes D8)."""
+"""Configuration deployments: one device each, with an artifact that is made when the device fetches it.
+
+Source: ``docs/behaviour.md#configuration-deployments``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Creating and ending deployments: a fixed number of writes for any number of devices (behaviour notes D3, D6)."""
+"""Creates and aborts deployments, with a fixed number of writes for any number of devices.
+
+Sources: ``docs/behaviour.md#creating-deployments`` and ``docs/behaviour.md#aborting-deployments``.
+"""
 
 from __future__ import annotations
 

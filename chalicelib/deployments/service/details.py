@@ -1,4 +1,4 @@
-"""One deployment, its devices, and one device's deployments (behaviour notes D3, D7)."""
+"""One deployment, its devices, and the deployments of one device (``docs/behaviour.md#devices-of-a-deployment``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One device's part in deployments: withdraw it, forget its history (behaviour notes D6)."""
+"""Removes one device from deployments, or hides its history (``docs/behaviour.md#aborting-deployments``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of deployments (behaviour notes D9)."""
+"""Lists of deployments (``docs/behaviour.md#lists-of-deployments``)."""
 
 from __future__ import annotations
 

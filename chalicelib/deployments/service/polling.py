@@ -1,4 +1,7 @@
-"""``next``: what a device gets (behaviour notes D4). The call that decides the bill: one read when idle."""
+"""``deployments/next``: which update a device gets (``docs/behaviour.md#polling``).
+
+Devices make this call far more often than any other, so it decides what a fleet costs: an idle poll is one read.
+"""
 
 from __future__ import annotations
 

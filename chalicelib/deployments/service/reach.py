@@ -1,7 +1,8 @@
-"""Which deployments are within a user's scopes (behaviour notes G).
+"""Which deployments are within a user's scopes (``docs/behaviour.md#roles``).
 
-One that was made for groups is, if the scope has one of them; any other if all its targets are in the scope's groups
-now. Its release must have one of the scope's tags; configurations are of no release.
+A deployment to groups is within a scope that contains one of its groups. Any other deployment is if all its targets are
+in the scope's groups now. Its release must also have one of the scope's tags; a configuration deployment has no
+release.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What devices say of a deployment: status, log (behaviour notes D5, D7)."""
+"""Status reports and logs that devices send for a deployment.
+
+Sources: ``docs/behaviour.md#device-statuses`` and ``docs/behaviour.md#deployment-logs``.
+"""
 
 from __future__ import annotations
 

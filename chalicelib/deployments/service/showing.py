@@ -1,4 +1,7 @@
-"""From what is stored of deployments and rows to what the API shows (behaviour notes D3, D7)."""
+"""Converts stored deployments and device rows to the wire format.
+
+Sources: ``docs/behaviour.md#statuses-of-deployments`` and ``docs/behaviour.md#devices-of-a-deployment``.
+"""
 
 from __future__ import annotations
 

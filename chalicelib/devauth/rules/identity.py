@@ -1,9 +1,8 @@
-"""Identity data: many ways to write the same JSON object are one device.
+"""Identity data: the same JSON object is the same device, however it is written.
 
-The identity of a device is the SHA-256 of its normalised data. The normal form is the compact JSON that Go's
-encoder writes, which Mender's servers hash: keys sorted, every number a float64, ``<``, ``>`` and ``&`` escaped
-(behaviour notes B1.3, vector in M). Hashes of an exported fleet therefore stay valid here. A key given twice
-counts with its last value; text that is no Unicode becomes U+FFFD.
+The identity of a device is the SHA-256 of its normalised data (``docs/behaviour.md#device-identity``, with a test
+vector). The normal form is the compact JSON that Go's encoder writes, which Mender's server hashes, so the hashes of an
+exported fleet stay valid here. If a key occurs twice, its last value counts. Invalid Unicode becomes U+FFFD.
 """
 
 from __future__ import annotations

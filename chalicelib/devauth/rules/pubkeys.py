@@ -1,4 +1,4 @@
-"""Public keys of devices and the signatures made with them (behaviour notes B1.2).
+"""Public keys of devices and the signatures made with them (``docs/behaviour.md#device-signatures``).
 
 | key | signature over the raw body |
 |---|---|

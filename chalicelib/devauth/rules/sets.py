@@ -1,8 +1,8 @@
-"""Auth sets: each key that claims a device's identity, and what was decided about it (behaviour notes B3, B4).
+"""Auth sets: the keys that claim a device's identity, and their statuses (``docs/behaviour.md#auth-sets``).
 
-A device's status follows from its sets: the strongest counts, accepted > preauthorized > pending > rejected, and
-without any it is ``noauth``. At most one set is accepted. ``generation`` counts how often the accepted set was
-lost or revoked; tokens carry it, so those of before are dead even if the same set is accepted again.
+The strongest set determines the status of a device: accepted > preauthorized > pending > rejected, or ``noauth``
+without any set. At most one set is accepted. ``generation`` counts how often the accepted set was lost or revoked.
+Tokens carry it, so older tokens stay invalid even if the same set is accepted again.
 """
 
 from __future__ import annotations

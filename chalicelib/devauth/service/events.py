@@ -1,4 +1,4 @@
-"""What a change of a device means to others: the events that integrations are told (behaviour notes K)."""
+"""Events that integrations receive when a device changes (``docs/behaviour.md#webhook-events``)."""
 
 from __future__ import annotations
 

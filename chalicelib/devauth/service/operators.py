@@ -1,4 +1,8 @@
-"""What operators do with devices: look, decide, preauthorise, revoke (behaviour notes B3 to B5)."""
+"""Devices as operators manage them: list, accept, reject, preauthorize, revoke.
+
+Sources: ``docs/behaviour.md#auth-sets``, ``docs/behaviour.md#preauthorization`` and
+``docs/behaviour.md#lists-of-devices``.
+"""
 
 from __future__ import annotations
 

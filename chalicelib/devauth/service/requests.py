@@ -1,4 +1,7 @@
-"""Devices asking for a token. An accepted device costs one read; everyone else a 401 (behaviour notes B1)."""
+"""Authentication requests of devices (``docs/behaviour.md#authentication-requests``).
+
+The request of an accepted device costs one read. Every other device gets a 401.
+"""
 
 from __future__ import annotations
 

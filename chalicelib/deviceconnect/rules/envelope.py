@@ -1,6 +1,6 @@
-"""The envelope of remote access: MessagePack, ``{hdr: {proto, typ, sid, props}, body}`` (behaviour notes F).
+"""The message format of remote access: MessagePack envelopes (``docs/behaviour.md#envelopes``).
 
-Empty members are left out, as clients do. Whole numbers in ``props`` are written as int64 (0xd3) whatever their size:
+Empty members are left out, as clients do. Integers in ``props`` are always written as int64 (0xd3):
 ``mender-connect`` refuses an ``offset`` of another width, and ``mender-cli`` overlooks a ``status`` of another.
 """
 

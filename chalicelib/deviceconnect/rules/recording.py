@@ -1,4 +1,4 @@
-"""What is kept of a terminal session, and how it is played back (behaviour notes F)."""
+"""Recordings of terminal sessions, and their playback (``docs/behaviour.md#recordings``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Files to and from a device, without a transport: generators that say what to do next (behaviour notes F2).
+"""File transfers to and from a device, as generators that are independent of the transport.
 
-The driver (the relay, the local gateway) obeys each step and sends back its outcome:
+The protocol is described in ``docs/behaviour.md#file-transfers``. A generator yields the next step; its driver (the
+relay or the local gateway) carries it out and sends the outcome back:
 
 | step | outcome |
 |---|---|

@@ -1,4 +1,7 @@
-"""Websockets come and go: a device's newest wins, a user's is one session with one device (behaviour notes F)."""
+"""Websockets of devices and users, opened and closed (``docs/behaviour.md#websockets``).
+
+A device's newest websocket replaces older ones. A user's websocket is one session with one device.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the audit log says of sessions (behaviour notes H): terminals, forwarded ports, files, opened and closed."""
+"""Audit entries of remote sessions: terminals, forwarded ports and files, opened and closed.
+
+Source of their form: ``docs/behaviour.md#audit-entries``.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What devices report, and what operators see of it (behaviour notes I).
+"""Alerts and checks: what devices report, and what operators read (``docs/behaviour.md#alerts``).
 
-A report of alerts is one transaction: the alerts, what is known of the device, and its attributes in the inventory
-where the number of critical subjects is another. What it costs depends on the report alone, not on what came before.
+A report is one transaction: the alerts, the state of the device's subjects, and the inventory attributes if the number
+of critical subjects has changed. Its cost depends on the report alone, not on earlier reports.
 """
 
 from __future__ import annotations

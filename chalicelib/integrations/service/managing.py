@@ -1,4 +1,4 @@
-"""What users do with integrations: make and remove them, and look at what they were told (behaviour notes K)."""
+"""Integrations as users manage them: create, change, delete, list events (``docs/behaviour.md#webhooks``)."""
 
 from __future__ import annotations
 

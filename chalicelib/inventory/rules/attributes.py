@@ -1,6 +1,6 @@
-"""Attributes: what is allowed, how writes merge, when nothing has changed (behaviour notes C).
+"""Attributes: which are valid, how writes merge, and when nothing has changed (``docs/behaviour.md#attributes``).
 
-Stored, an attribute is ``[value]``, ``[value, description]`` or ``[value, description, timestamp]`` under its
+An attribute is stored as ``[value]``, ``[value, description]`` or ``[value, description, timestamp]`` under its
 scope and name.
 """
 

@@ -1,4 +1,4 @@
-"""Names of static groups (behaviour notes A, "Names"; C, "Groups")."""
+"""Names of static groups (``docs/behaviour.md#groups``)."""
 
 from __future__ import annotations
 

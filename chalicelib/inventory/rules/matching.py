@@ -1,7 +1,7 @@
-"""Which devices a query finds, and in which order (behaviour notes C, "Matching semantics").
+"""Which devices a query finds, and in which order (``docs/behaviour.md#matching``).
 
-Comparisons are by type: ``"4"`` is not ``4``, and nothing is below or above something of another type. An attribute
-that is a list matches when any of its items does. ``$ne`` and ``$nin`` also match devices without the attribute.
+Comparisons are by type: ``"4"`` is not ``4``, and no value is less or greater than a value of another type. A list
+matches if any of its items does. ``$ne``, ``$nin`` and ``$ltne`` also match devices without the attribute.
 """
 
 from __future__ import annotations

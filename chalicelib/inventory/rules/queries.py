@@ -1,4 +1,4 @@
-"""From what clients ask for to a :class:`~chalicelib.inventory.rules.matching.Query` (behaviour notes C)."""
+"""Parses searches into a :class:`~chalicelib.inventory.rules.matching.Query` (``docs/behaviour.md#searches``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How devices are shown (behaviour notes C; endpoint notes, InvDevice)."""
+"""Devices as the inventory API returns them (``docs/behaviour.md#inventory-devices``)."""
 
 from __future__ import annotations
 

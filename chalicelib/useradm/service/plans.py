@@ -1,4 +1,4 @@
-"""What a plan and its add-ons include, as UIs ask for it (behaviour notes J: which plans gate what)."""
+"""What a plan and its add-ons include, in the form that UIs read (``docs/behaviour.md#tenants-and-plans``)."""
 
 from __future__ import annotations
 

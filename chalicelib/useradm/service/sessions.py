@@ -213,9 +213,9 @@ def _new_token(name: str | None, now: datetime, life: timedelta | None) -> Token
 
 
 def _jwt(user: User, token: Token) -> str:
-    """The JWT of a row. Claims: behaviour notes G, and those of a tenant as device tokens carry them (B2).
+    """The JWT of a session or personal access token (``docs/behaviour.md#user-tokens``).
 
-    ``lamplighter.home`` is the user's own tenant, in tokens for another one.
+    ``lamplighter.home`` is the user's own tenant; only tokens for another tenant have it.
     """
     tenant_id = TenantId(token.tenant or user.tenant)
     tenant = control.get(tenant_id)
