@@ -13,13 +13,14 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply
 
 if TYPE_CHECKING:
+    from chalicelib.artifacts import shapes
     from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts", auth=Auth.DEVICE, permission=None)
-def list_artifacts(request: Request) -> Reply:
+def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     """The artifacts of a release for a type of device; there are at most 100 in a release."""
     release, device_type = (request.query.get(name) or "" for name in ("release_name", "device_type"))
     if not release or not device_type:
@@ -28,12 +29,12 @@ def list_artifacts(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}", auth=Auth.DEVICE, permission=None)
-def show_artifact(request: Request, id: str) -> Reply:
+def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
     """One artifact."""
     return Reply(200, service.show(request.tenant, id))
 
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}/download", auth=Auth.DEVICE, permission=None)
-def download_artifact(request: Request, id: str) -> Reply:
+def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
     """A link to an artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))

@@ -13,11 +13,11 @@ from chalicelib.errors import BadRequest, Conflict
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.request import Reply, accepted, created, no_content
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
     permission=Permission.ARTIFACTS_UPLOAD,
     stream_limit=limits.ARTIFACT_UPLOAD,
 )
-def upload(request: Request) -> Reply:
+def upload_artifact(request: Request) -> Created:
     """Store an artifact that comes as the last part of a form."""
     # Imported here: only uploads pay for it.
     from chalicelib.http import multipart
@@ -43,14 +43,14 @@ def upload(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v1/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_all(request: Request) -> Reply:
+def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     """All artifacts that match, sorted by name."""
     artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort(), tags=request.release_tags)
     return Reply(200, artifacts)
 
 
 @endpoint(bp, "GET /management/v1/deployments/artifacts/list", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_page(request: Request) -> Reply:
+def list_artifacts_page(request: Request) -> Reply[list[shapes.Artifact]]:
     """A page of the artifacts that match."""
     page = paging.read_page(request, lenient=True)
     sort = rules.read_sort(request.query.get("sort"))
@@ -74,7 +74,7 @@ def _test(request: Request) -> service.Test | None:
     permission=Permission.RELEASES_READ,
     artifact="id",
 )
-def show(request: Request, id: str) -> Reply:
+def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
     """One artifact."""
     return Reply(200, service.show(request.tenant, id))
 
@@ -87,7 +87,7 @@ def show(request: Request, id: str) -> Reply:
     artifact="id",
     body=shapes.ArtifactUpdate,
 )
-def describe(request: Request, id: str) -> Reply:
+def describe_artifact(request: Request, id: str) -> NoContent:
     """Change an artifact's description, as long as no deployment has used it."""
     service.describe(request.tenant, id, request.body.description)
     return no_content()
@@ -100,7 +100,7 @@ def describe(request: Request, id: str) -> Reply:
     permission=Permission.RELEASES_MANAGE,
     artifact="id",
 )
-def delete(request: Request, id: str) -> Reply:
+def delete_artifact(request: Request, id: str) -> NoContent:
     """Delete an artifact that no unfinished deployment uses."""
     service.delete(request.tenant, id)
     return no_content()
@@ -113,7 +113,7 @@ def delete(request: Request, id: str) -> Reply:
     permission=Permission.RELEASES_READ,
     artifact="id",
 )
-def download(request: Request, id: str) -> Reply:
+def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
     """A link to the artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))
 
@@ -125,7 +125,7 @@ def download(request: Request, id: str) -> Reply:
     permission=Permission.ARTIFACTS_UPLOAD,
     body=bytes,
 )
-def request_upload(request: Request) -> Reply:
+def request_upload(request: Request) -> Reply[shapes.UploadLink]:
     """A link to upload an artifact by, past the API. Beyond Mender's, a body may bring the fields of an upload form."""
     about = content.decode(request.raw, shapes.Announcement) if request.raw.strip() else shapes.Announcement()
     return Reply(200, service.request_link(request.tenant, msgspec.structs.asdict(about)))
@@ -137,7 +137,7 @@ def request_upload(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.ARTIFACTS_UPLOAD,
 )
-def show_upload(request: Request, id: str) -> Reply:
+def show_upload(request: Request, id: str) -> Reply[shapes.Verdict]:
     """What became of a direct upload; beyond Mender's."""
     return Reply(200, service.verdict(request.tenant, id))
 
@@ -149,16 +149,16 @@ def show_upload(request: Request, id: str) -> Reply:
     permission=Permission.ARTIFACTS_UPLOAD,
     body=bytes,
 )
-def complete_upload(request: Request, id: str) -> Reply:
+def complete_upload(request: Request, id: str) -> Accepted:
     """Have a direct upload verified. What the body says of the file is not needed: it is read itself."""
     service.complete(request.tenant, id)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(bp, "GET /management/v1/deployments/config", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def show_config(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+def show_config(request: Request) -> Reply[shapes.Configuration]:  # noqa: ARG001  # the same for everyone
     """How deltas between artifacts are made: not at all."""
-    return Reply(200, {"delta": {"enabled": False}})
+    return Reply(200, shapes.Configuration(shapes.DeltaConfiguration(enabled=False)))
 
 
 @endpoint(
@@ -169,7 +169,7 @@ def show_config(request: Request) -> Reply:  # noqa: ARG001  # the same for ever
     body=shapes.DeltaOptions,
     everywhere=True,  # it would hold for every release
 )
-def configure_deltas(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+def configure_deltas(request: Request) -> NoContent:  # noqa: ARG001  # the same for everyone
     """Set how deltas are made: there is nothing to set."""
     raise Conflict("delta generation is disabled")
 
@@ -181,7 +181,7 @@ def configure_deltas(request: Request) -> Reply:  # noqa: ARG001  # the same for
     permission=Permission.ARTIFACTS_UPLOAD,
     stream_limit=limits.GENERATED_FILE,
 )
-def generate(request: Request) -> Reply:
+def generate_artifact(request: Request) -> Created:
     """Make an artifact of a file that comes as the last part of a form."""
     from chalicelib.artifacts.service import generating  # imported here: it brings the parser and the writer
     from chalicelib.http import multipart
@@ -195,7 +195,7 @@ def generate(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v1/deployments/limits/{name}", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def limit(request: Request, name: str) -> Reply:
+def show_storage_limit(request: Request, name: str) -> Reply[shapes.StorageLimit]:
     """How much the tenant may store, and does."""
     return Reply(200, service.storage(request.tenant, name))
 
@@ -203,7 +203,7 @@ def limit(request: Request, name: str) -> Reply:
 @endpoint(
     bp, "GET /management/v1/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
 )
-def list_releases(request: Request) -> Reply:
+def list_releases(request: Request) -> Reply[list[shapes.ReleaseV1]]:
     """The first 20 releases that match, sorted by name."""
     releases, _ = service.listed_releases(
         request.tenant, _release_filter(request), rules.Sort(), start=0, stop=limits.PER_PAGE_DEFAULT
@@ -217,7 +217,7 @@ def list_releases(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.RELEASES_READ,
 )
-def list_releases_page(request: Request) -> Reply:
+def list_releases_page(request: Request) -> Reply[list[shapes.ReleaseV1]]:
     """A page of the releases that match."""
     page = paging.read_page(request, lenient=True)
     releases, total = service.listed_releases(

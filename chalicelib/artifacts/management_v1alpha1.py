@@ -15,6 +15,7 @@ from chalicelib.http.request import Reply
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
+    from chalicelib.artifacts import shapes
     from chalicelib.http.request import Query, Request
 
 bp = Blueprint(__name__)
@@ -24,7 +25,7 @@ _SORTS = ("name", "modified", "tags")
 
 
 @endpoint(bp, "GET /management/v1alpha1/deployments/software", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_software(request: Request) -> Reply:
+def list_software(request: Request) -> Reply[list[shapes.Software]]:
     """A page of the software that matches."""
     page = paging.read_page(request)
     query = request.query
@@ -46,7 +47,7 @@ def list_software(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_tags(request: Request) -> Reply:
+def list_software_tags(request: Request) -> Reply[list[str]]:
     """The tags of all software."""
     if _kind(request.query) == "manifest":
         return Reply(200, [])

@@ -15,13 +15,13 @@ from chalicelib.http.request import Reply, no_content
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v2/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_artifacts(request: Request) -> Reply:
+def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     """A page of the artifacts with these names, or whose names begin so."""
     page = paging.read_page(request)
     query = request.query
@@ -41,7 +41,7 @@ def list_artifacts(request: Request) -> Reply:
 @endpoint(
     bp, "GET /management/v2/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
 )
-def list_releases(request: Request) -> Reply:
+def list_releases(request: Request) -> Reply[list[shapes.Release]]:
     """A page of the releases that match."""
     page = paging.read_page(request, lenient=True)
     query = request.query
@@ -62,7 +62,7 @@ def list_releases(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.RELEASES_MANAGE,
 )
-def delete_releases(request: Request) -> Reply:
+def delete_releases(request: Request) -> NoContent:
     """Delete releases, with all their artifacts, that no unfinished deployment uses."""
     service.delete_releases(
         request.tenant,
@@ -79,7 +79,7 @@ def delete_releases(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.RELEASES_READ,
 )
-def list_delta_jobs(request: Request) -> Reply:
+def list_delta_jobs(request: Request) -> Reply[list[shapes.DeltaJob]]:
     """Deltas that are being made: none, since this server makes none."""
     page = paging.read_page(request)
     return Reply(200, [], paging.headers(request, page, total=0))
@@ -91,7 +91,7 @@ def list_delta_jobs(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.RELEASES_READ,
 )
-def show_delta_job(request: Request, id: str) -> Reply:  # noqa: ARG001  # there is none of any id
+def show_delta_job(request: Request, id: str) -> Reply[shapes.DeltaJob]:  # noqa: ARG001  # there is none of any id
     """How the making of a delta goes: there is none."""
     rules.check_id(id)
     raise NotFound("Resource not found")
@@ -104,7 +104,7 @@ def show_delta_job(request: Request, id: str) -> Reply:  # noqa: ARG001  # there
     permission=Permission.RELEASES_READ,
     release="name",
 )
-def show_release(request: Request, name: str) -> Reply:
+def show_release(request: Request, name: str) -> Reply[shapes.Release]:
     """One release."""
     return Reply(200, service.show_release(request.tenant, name))
 
@@ -117,7 +117,7 @@ def show_release(request: Request, name: str) -> Reply:
     release="name",
     body=shapes.ReleaseUpdate,
 )
-def change_release(request: Request, name: str) -> Reply:
+def change_release(request: Request, name: str) -> NoContent:
     """Change a release's notes."""
     service.set_notes(request.tenant, name, request.body.notes)
     return no_content()
@@ -131,19 +131,19 @@ def change_release(request: Request, name: str) -> Reply:
     release="name",
     body=list[str],
 )
-def set_tags(request: Request, name: str) -> Reply:
+def set_release_tags(request: Request, name: str) -> NoContent:
     """Replace a release's tags."""
     service.set_tags(request.tenant, name, request.body, request.release_tags)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v2/deployments/releases/all/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_tags(request: Request) -> Reply:
+def list_release_tags(request: Request) -> Reply[list[str]]:
     """All tags of releases."""
     return Reply(200, service.all_tags(request.tenant, request.release_tags))
 
 
 @endpoint(bp, "GET /management/v2/deployments/releases/all/types", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_types(request: Request) -> Reply:
+def list_update_types(request: Request) -> Reply[list[str]]:
     """All payload types that were ever uploaded."""
     return Reply(200, service.all_types(request.tenant, request.release_tags))

@@ -173,6 +173,24 @@ class DeltaOptions(msgspec.Struct):
     timeout: int = 0
 
 
+class DeltaConfiguration(msgspec.Struct):
+    """Whether the server makes deltas between artifacts. This one does not."""
+
+    enabled: bool
+
+
+class Configuration(msgspec.Struct):
+    """Answer of ``GET config``."""
+
+    delta: DeltaConfiguration
+
+
+class DeltaJob(msgspec.Struct):
+    """The making of a delta. There is none, so no answer has one."""
+
+    id: str
+
+
 class GenerateArguments(msgspec.Struct):
     """``args`` of ``POST artifacts/generate``: where on the device the file belongs, and how it counts as software."""
 

@@ -18,6 +18,7 @@ from chalicelib.http.request import Reply
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
+    from chalicelib.auditlogs.shapes import AuditLog
     from chalicelib.http.request import Query, Request
 
 bp = Blueprint(__name__)
@@ -33,7 +34,7 @@ _DIGITS = 11
     permission=Permission.AUDIT_READ,
     feature=Feature.AUDIT_LOGS,
 )
-def list_logs(request: Request) -> Reply:
+def list_logs(request: Request) -> Reply[list[AuditLog]]:
     """A page of the log."""
     page = paging.read_page(request, default=limits.AUDIT_PER_PAGE)
     newest_first = queries.newest_first(request.query)
@@ -50,7 +51,7 @@ def list_logs(request: Request) -> Reply:
     permission=Permission.AUDIT_READ,
     feature=Feature.AUDIT_LOGS,
 )
-def export_logs(request: Request) -> Reply:
+def export_logs(request: Request) -> Reply[str]:
     """The log as a CSV file. ``X-Truncated`` says that only its first entries fit into the answer."""
     query = request.query
     table, complete = reading.exported(

@@ -37,7 +37,7 @@ _NOT_BUILT: Final = """\
 
 
 @endpoint(bp, "GET /ui", auth=Auth.NONE, permission=None)
-def show(request: Request) -> Reply:
+def show(request: Request) -> Reply[str]:
     """The page. API Gateway takes ``/ui`` and ``/ui/`` for the same; the page's own links only work from the latter."""
     if not request.path.endswith("/"):
         return Reply(308, headers={**policies.headers(request.server), "Location": "ui/", "Cache-Control": _ASK_AGAIN})
@@ -45,7 +45,7 @@ def show(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /ui/{file}", auth=Auth.NONE, permission=None)
-def show_file(request: Request, file: str) -> Reply:
+def show_file(request: Request, file: str) -> Reply[str]:
     """A file beside the page, or the page by its name."""
     if file == "index.html":
         return _page(request)
@@ -53,12 +53,12 @@ def show_file(request: Request, file: str) -> Reply:
 
 
 @endpoint(bp, "GET /ui/assets/{file}", auth=Auth.NONE, permission=None)
-def show_asset(request: Request, file: str) -> Reply:
+def show_asset(request: Request, file: str) -> Reply[str]:
     """A script, a style sheet or a picture. Its name changes with its content, so browsers keep it."""
     return _reply(request, _found(files.asset(file)), _FOREVER)
 
 
-def _page(request: Request) -> Reply:
+def _page(request: Request) -> Reply[str]:
     page = files.page()
     if page is None:
         headers = {**policies.headers(request.server), "Cache-Control": "no-store"}
@@ -72,7 +72,7 @@ def _found(file: File | None) -> File:
     return file
 
 
-def _reply(request: Request, file: File, caching: str) -> Reply:
+def _reply(request: Request, file: File, caching: str) -> Reply[str]:
     headers = {**policies.headers(request.server), "Cache-Control": caching, "ETag": file.etag}
     if etag.is_known(request.headers.get("if-none-match"), file.etag):
         return Reply(304, headers=headers)

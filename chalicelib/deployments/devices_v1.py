@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
@@ -15,12 +15,15 @@ from chalicelib.deployments.shapes import Log, StatusReport
 from chalicelib.http import ranges
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, Request, no_content
+from chalicelib.http.request import NoContent, Reply, Request, no_content
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.shapes import Instructions
 
 bp = Blueprint(__name__)
 
 
-def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = False) -> Reply:
+def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = False) -> Reply[Instructions] | NoContent:
     """The one answer to all three forms of ``next``."""
     instructions = service.next_update(
         request.tenant,
@@ -33,7 +36,7 @@ def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = Fal
 
 
 @endpoint(bp, "GET /devices/v1/deployments/device/deployments/next", auth=Auth.DEVICE, permission=None)
-def next_by_query(request: Request) -> Reply:
+def next_by_query(request: Request) -> Reply[Instructions] | NoContent:
     """The oldest form, of clients before 2.0 and of the C++ client behind an old server."""
     said = {name: request.query.get(name) or "" for name in ("artifact_name", "device_type")}
     return answer_next(request, said)
@@ -46,7 +49,7 @@ def next_by_query(request: Request) -> Reply:
     permission=None,
     body=dict[str, Any],
 )
-def next_by_body(request: Request) -> Reply:
+def next_by_body(request: Request) -> Reply[Instructions] | NoContent:
     """A flat body: every member is something that the device provides."""
     return answer_next(request, request.body)
 
@@ -58,7 +61,7 @@ def next_by_body(request: Request) -> Reply:
     permission=None,
     body=StatusReport,
 )
-def report_status(request: Request, id: str) -> Reply:
+def report_status(request: Request, id: str) -> NoContent:
     """Record a status. The client takes 204 only for success."""
     service.report(request.tenant, request.identity.device, id, request.body)
     return no_content()
@@ -70,7 +73,7 @@ def report_status(request: Request, id: str) -> Reply:
     auth=Auth.NONE,
     permission=None,
 )
-def download_configuration(request: Request, deployment_id: str, device_type: str, device_id: str) -> Reply:
+def download_configuration(request: Request, deployment_id: str, device_type: str, device_id: str) -> Reply[str]:
     """The artifact of a configuration deployment. The link's signature is the only credential, and names the tenant."""
     names = {"expire": EXPIRE, "signature": SIGNATURE, "tenant": TENANT}
     signed = LinkParameters(**{part: request.query.get(name) or "" for part, name in names.items()})
@@ -87,7 +90,7 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     body_limit=limits.DEPLOYMENT_LOG,
     repair=service.complete_log,
 )
-def store_log(request: Request, id: str) -> Reply:
+def store_log(request: Request, id: str) -> NoContent:
     """Keep the log of a failed deployment."""
     service.store_log(request.tenant, request.identity.subject, id, request.body.messages)
     return no_content()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Blueprint
 
 from chalicelib.deployments import service
 from chalicelib.deployments.devices_v1 import answer_next
-from chalicelib.deployments.shapes import NextV2
+from chalicelib.deployments.shapes import ControlMap, NextV2
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, Request
+from chalicelib.http.request import NoContent, Reply, Request
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.shapes import Instructions
 
 bp = Blueprint(__name__)
 
@@ -21,7 +26,7 @@ bp = Blueprint(__name__)
     permission=None,
     body=NextV2,
 )
-def next_update(request: Request) -> Reply:
+def next_update(request: Request) -> Reply[Instructions] | NoContent:
     """What the device provides is a member of its own."""
     return answer_next(request, request.body.device_provides, takes_map=request.body.update_control_map)
 
@@ -32,6 +37,6 @@ def next_update(request: Request) -> Reply:
     auth=Auth.DEVICE,
     permission=None,
 )
-def get_control_map(request: Request, id: str) -> Reply:
+def get_control_map(request: Request, id: str) -> Reply[ControlMap]:
     """Where the update that the device is at work on shall wait. 404 makes the client give the update up."""
-    return Reply(200, {"update_control_map": service.control_map(request.tenant, request.identity.device, id)})
+    return Reply(200, ControlMap(service.control_map(request.tenant, request.identity.device, id)))

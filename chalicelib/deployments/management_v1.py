@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 from msgspec.structs import replace
@@ -16,8 +17,11 @@ from chalicelib.features import Feature
 from chalicelib.http import paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, Request, created, no_content
+from chalicelib.http.request import Created, NoContent, Reply, Request, created, no_content
 from chalicelib.rights import Permission
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeploymentStatistics, DeviceHistory
 
 bp = Blueprint(__name__)
 
@@ -44,13 +48,13 @@ def read_id(text: str) -> str:
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
 )
-def list_deployments(request: Request) -> Reply:
+def list_deployments(request: Request) -> Reply[list[Deployment]]:
     """A page of deployments by age."""
     search = request.query.get("search")
     return show_list(request, replace(read_wanted(request), search=(search,) if search else ()))
 
 
-def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply:
+def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply[list[Deployment]]:
     """The page that a request asks for of the deployments that it wants."""
     page = paging.read_page(request)
     rows, total = service.list_deployments(
@@ -88,7 +92,7 @@ def read_wanted(request: Request) -> service.Wanted:
     body=NewDeployment,
     body_error="Validating request body: ",
 )
-def create(request: Request) -> Reply:
+def create_deployment(request: Request) -> Created:
     """Deploy to listed devices or to all."""
     return created(PLACE + service.create(request.tenant, request.body, request.scopes))
 
@@ -101,7 +105,7 @@ def create(request: Request) -> Reply:
     body=NewDeployment,
     body_error="Validating request body: ",
 )
-def create_for_group(request: Request, name: str) -> Reply:
+def create_deployment_for_group(request: Request, name: str) -> Created:
     """Deploy to a static group."""
     return created(PLACE + service.create_for_group(request.tenant, name, request.body, request.scopes))
 
@@ -113,14 +117,15 @@ def create_for_group(request: Request, name: str) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     body=DeploymentIds | list[str],
 )
-def statistics_of_many(request: Request) -> Reply:
+def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatistics]] | Reply[dict[str, int]]:
     """Statistics of up to 100 deployments; an object with their ids, or the bare list that the reference shows."""
     wanted = request.body if isinstance(request.body, list) else request.body.deployment_ids
     ids = [read_id(each) for each in wanted]
     if len(ids) > limits.STATISTICS_LIST:
         raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
     if not ids:
-        return Reply(200, {})
+        nothing: dict[str, int] = {}
+        return Reply(200, nothing)
     found = service.numbers_of_many(request.tenant, ids, request.scopes)
     if not found:
         raise NotFound("Deployment not found")
@@ -134,7 +139,7 @@ def statistics_of_many(request: Request) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     deployment="id",
 )
-def show(request: Request, id: str) -> Reply:
+def show_deployment(request: Request, id: str) -> Reply[Deployment]:
     """One deployment."""
     return Reply(200, service.show(request.tenant, read_id(id)))
 
@@ -148,7 +153,7 @@ def show(request: Request, id: str) -> Reply:
     feature=Feature.UPDATE_CONTROL,
     deployment="id",
 )
-def change_control_map(request: Request, id: str) -> Reply:
+def change_control_map(request: Request, id: str) -> NoContent:
     """Replace the update control map of a deployment that has one."""
     service.change_control_map(request.tenant, read_id(id), request.body.update_control_map)
     return no_content()
@@ -162,7 +167,7 @@ def change_control_map(request: Request, id: str) -> Reply:
     deployment="id",
     body=SetStatus,
 )
-def set_status(request: Request, id: str) -> Reply:
+def set_deployment_status(request: Request, id: str) -> NoContent:
     """Abort: the only status that an operator may set."""
     deployment = read_id(id)
     if request.body.status != Status.ABORTED:
@@ -178,7 +183,7 @@ def set_status(request: Request, id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     deployment="id",
 )
-def statistics(request: Request, id: str) -> Reply:
+def show_deployment_statistics(request: Request, id: str) -> Reply[dict[str, int]]:
     """How many devices are in each status."""
     return Reply(200, service.numbers(request.tenant, read_id(id)))
 
@@ -190,7 +195,7 @@ def statistics(request: Request, id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     deployment="id",
 )
-def list_devices(request: Request, id: str) -> Reply:
+def list_deployment_devices(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
     """All devices that have asked so far."""
     return Reply(200, service.devices(request.tenant, read_id(id), request.groups))
 
@@ -202,7 +207,7 @@ def list_devices(request: Request, id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     deployment="id",
 )
-def list_devices_page(request: Request, id: str) -> Reply:
+def list_deployment_devices_page(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
     """A page of the devices that have asked so far."""
     page = paging.read_page(request)
     rows, total = service.devices_page(
@@ -228,7 +233,7 @@ def _statuses(request: Request) -> frozenset[Status] | None:
     permission=Permission.DEPLOYMENTS_READ,
     deployment="id",
 )
-def list_targets(request: Request, id: str) -> Reply:
+def list_deployment_targets(request: Request, id: str) -> Reply[list[str]]:
     """Ids of the devices that the deployment is for."""
     return Reply(200, service.targets(request.tenant, read_id(id), request.groups))
 
@@ -241,7 +246,7 @@ def list_targets(request: Request, id: str) -> Reply:
     deployment="id",
     device="device_id",
 )
-def show_log(request: Request, id: str, device_id: str) -> Reply:
+def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
     """A device's log, as text."""
     return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
 
@@ -253,7 +258,7 @@ def show_log(request: Request, id: str, device_id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_MANAGE,
     device="id",
 )
-def abort_device(request: Request, id: str) -> Reply:
+def abort_device_deployments(request: Request, id: str) -> NoContent:
     """Take a device out of all its active and pending deployments."""
     service.abort_device(request.tenant, id, request.scopes)
     return no_content()
@@ -266,7 +271,7 @@ def abort_device(request: Request, id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_READ,
     device="id",
 )
-def list_history(request: Request, id: str) -> Reply:
+def list_device_deployments(request: Request, id: str) -> Reply[list[DeviceHistory]]:
     """A device's deployments, newest first."""
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
     rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
@@ -280,7 +285,7 @@ def list_history(request: Request, id: str) -> Reply:
     permission=Permission.DEPLOYMENTS_MANAGE,
     device="id",
 )
-def forget_history(request: Request, id: str) -> Reply:
+def forget_device_deployments(request: Request, id: str) -> NoContent:
     """Mark a device's finished deployments deleted; it may get unfinished ones again."""
     service.forget_history(request.tenant, id, request.scopes)
     return no_content()
@@ -294,6 +299,6 @@ def forget_history(request: Request, id: str) -> Reply:
     deployment="id",
     device="device_id",
 )
-def show_delta_status(request: Request, id: str, device_id: str) -> Reply:  # noqa: ARG001  # the same for all
+def show_delta_status(request: Request, id: str, device_id: str) -> Reply[None]:  # noqa: ARG001  # the same for all
     """How the making of a delta for a device goes: this server makes none."""
     raise NotFound("no delta is generated for this device")

@@ -28,7 +28,7 @@ bp = Blueprint(__name__)
     deployment="id",
     device="device_id",
 )
-def show_log(request: Request, id: str, device_id: str) -> Reply:
+def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
     """A device's log, as it sent it; nothing can be made unreadable in it."""
     form = request.query.get("format") or "text"
     if form != "text":
@@ -44,7 +44,7 @@ def show_log(request: Request, id: str, device_id: str) -> Reply:
     deployment="id",
     device="device_id",
 )
-def explain_log(request: Request, id: str, device_id: str) -> Reply:
+def explain_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
     """What went wrong, in words: there is nothing here that could tell."""
     service.read_log(request.tenant, read_id(id), device_id)
     raise NotFound("this server explains no logs: read the log itself")

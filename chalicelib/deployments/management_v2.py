@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
@@ -12,8 +14,11 @@ from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, Request, created
+from chalicelib.http.request import Created, Reply, Request, created
 from chalicelib.rights import Permission
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.shapes import Deployment
 
 bp = Blueprint(__name__)
 
@@ -26,7 +31,7 @@ _SCOPES = {"identity", "inventory", "tags"}
     auth=Auth.USER,
     permission=Permission.DEPLOYMENTS_READ,
 )
-def list_deployments(request: Request) -> Reply:
+def list_deployments(request: Request) -> Reply[list[Deployment]]:
     """A page of deployments by age; ``name`` is searched for, and may also name a device."""
     query = request.query
     names = tuple(filter(None, query.all("name")))
@@ -48,6 +53,6 @@ def list_deployments(request: Request) -> Reply:
     body_error="Validating request body: ",
     feature=Feature.DYNAMIC_GROUPS,
 )
-def create(request: Request) -> Reply:
+def create_deployment(request: Request) -> Created:
     """Deploy to the devices that a saved filter takes when they ask."""
     return created(PLACE + service.create_for_filter(request.tenant, request.body, request.scopes))

@@ -111,6 +111,19 @@ class Log(msgspec.Struct, forbid_unknown_fields=True):
     messages: Annotated[list[LogMessage], msgspec.Meta(min_length=1)]
 
 
+class ControlMap(msgspec.Struct):
+    """Answer of v2 ``GET .../update_control_map``."""
+
+    update_control_map: dict[str, Any]
+
+
+class DeploymentStatistics(msgspec.Struct):
+    """A deployment's statistics in the answer for several: the number of devices by status."""
+
+    id: str
+    stats: dict[str, int]
+
+
 class Statistics(msgspec.Struct):
     """Statistics inside a deployment."""
 

@@ -13,13 +13,13 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import jwt
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Reply, Request
+    from chalicelib.http.request import Jwt, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "POST /devices/v1/authentication/auth_requests", auth=Auth.NONE, permission=None, body=bytes)
-def authenticate(request: Request) -> Reply:
+def authenticate(request: Request) -> Jwt:
     """A token for an accepted device; 401 for every other, which is noted and waits for an operator."""
     body, signature = read_signed(request)
     # Clients send "Bearer <tenant token>", or a bare "Bearer" when they have none.

@@ -23,13 +23,13 @@ from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from chalicelib.devauth.rules.device import Device
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v2/devauth/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def list_devices(request: Request) -> Reply:
+def list_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
     """Devices by status, then id; only those of ``status`` and ``id`` where given."""
     statuses = request.query.all("status")
     if not set(statuses) <= set(Status):
@@ -45,7 +45,7 @@ def list_devices(request: Request) -> Reply:
     permission=Permission.DEVICES_READ,
     body=bytes,
 )
-def search_devices(request: Request) -> Reply:
+def search_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
     """As the list, with the filter in the body: JSON or a form. Statuses that do not exist match nothing."""
     # Exactly these two types; parameters after them are refused as well (B5).
     kind = request.headers.get("content-type", "")
@@ -65,7 +65,7 @@ def _many(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply:
+def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply[list[shapes.DeviceShape]]:
     if len(ids) > DEVICE_IDS:
         raise BadRequest(f"id: too many ids (max: {DEVICE_IDS}); ask for fewer at a time")
     page = paging.read_page(request)
@@ -123,7 +123,7 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
     body_error="failed to decode preauth request: ",
     everywhere=True,  # a new device is in no group
 )
-def preauthorise(request: Request) -> Reply:
+def preauthorise_device(request: Request) -> Created | Reply[shapes.DeviceShape]:
     """Expect a device. 409 with the device itself where the identity is known, unless forced."""
     body: shapes.PreAuthSet = request.body
     done, device = service.preauthorise(
@@ -135,13 +135,13 @@ def preauthorise(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v2/devauth/devices/count", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def count_devices(request: Request) -> Reply:
+def count_devices(request: Request) -> Reply[shapes.Count]:
     """How many devices there are, of one ``status`` or of all."""
     status = request.query.get("status") or None
     if status is not None and status not in set(Status):
         text = "status must be one of: pending, accepted, rejected, preauthorized, noauth"
         raise BadRequest(text)
-    return Reply(200, {"count": service.count(request.tenant, status, request.groups)})
+    return Reply(200, shapes.Count(service.count(request.tenant, status, request.groups)))
 
 
 @endpoint(
@@ -151,7 +151,7 @@ def count_devices(request: Request) -> Reply:
     permission=Permission.DEVICES_READ,
     device="id",
 )
-def get_device(request: Request, id: str) -> Reply:
+def get_device(request: Request, id: str) -> Reply[shapes.DeviceShape]:
     """One device with its auth sets."""
     return Reply(200, _shape(service.get(request.tenant, id)))
 
@@ -163,7 +163,7 @@ def get_device(request: Request, id: str) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     device="id",
 )
-def decommission_device(request: Request, id: str) -> Reply:
+def decommission_device(request: Request, id: str) -> NoContent | Reply[None]:
     """Lock a device out and have it removed from every feature."""
     return no_content() if service.decommission(request.tenant, id) else Reply(404)
 
@@ -176,7 +176,7 @@ def decommission_device(request: Request, id: str) -> Reply:
     device="id",
     auth_set="aid",
 )
-def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG001  # B3: the device is not checked
+def remove_auth_set(request: Request, id: str, aid: str) -> NoContent | Reply[None]:  # noqa: ARG001  # B3: the device is not checked
     """Forget an auth set."""
     return no_content() if service.remove_set(request.tenant, aid) else Reply(404)
 
@@ -190,7 +190,7 @@ def remove_auth_set(request: Request, id: str, aid: str) -> Reply:  # noqa: ARG0
     auth_set="aid",
     body=shapes.NewStatus,
 )
-def decide(request: Request, id: str, aid: str) -> Reply:
+def decide_auth_set(request: Request, id: str, aid: str) -> NoContent:
     """Accept or reject an auth set, or make it pending again."""
     service.decide(request.tenant, id, aid, request.body.status)
     return no_content()
@@ -204,9 +204,9 @@ def decide(request: Request, id: str, aid: str) -> Reply:
     device="id",
     auth_set="aid",
 )
-def get_status(request: Request, id: str, aid: str) -> Reply:
+def get_auth_set_status(request: Request, id: str, aid: str) -> Reply[shapes.AuthSetStatus]:
     """What was decided about an auth set."""
-    return Reply(200, {"status": service.set_status(request.tenant, id, aid)})
+    return Reply(200, shapes.AuthSetStatus(service.set_status(request.tenant, id, aid)))
 
 
 @endpoint(
@@ -217,7 +217,7 @@ def get_status(request: Request, id: str, aid: str) -> Reply:
     device="id",
     body=shapes.Flags,
 )
-def set_flags(request: Request, id: str) -> Reply:
+def set_device_flags(request: Request, id: str) -> NoContent:
     """Mark a device as a test device, or no longer."""
     wanted = request.body.test_device
     if wanted is None:
@@ -234,7 +234,7 @@ def set_flags(request: Request, id: str) -> Reply:
     body=bytes,
     everywhere=True,  # a new device is in no group
 )
-def accept_automatically(request: Request) -> Reply:
+def accept_automatically(request: Request) -> Reply[str]:
     """Accept the device whose signed request a user passes on; its token, as a JSON text."""
     content.require_json(request.headers.get("content-type"), request.raw)
     body, signature = read_signed(request)
@@ -249,7 +249,7 @@ def accept_automatically(request: Request) -> Reply:
     permission=Permission.DEVICES_READ,
     everywhere=True,
 )
-def show_license(request: Request) -> Reply:
+def show_license(request: Request) -> Reply[str]:
     """How many devices of each tier are accepted, and how many may be; CSV."""
     accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
@@ -257,7 +257,7 @@ def show_license(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v2/devauth/limits/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def get_limits(request: Request) -> Reply:
+def get_device_limits(request: Request) -> Reply[dict[str, int]]:
     """How many devices of each tier, and how many test devices, there may be; -1: any number."""
     limits = service.device_limits(request.tenant)
     return Reply(200, {str(tier): limits.of(tier) for tier in Tier} | {"test": TEST_DEVICES})
@@ -270,12 +270,12 @@ def get_limits(request: Request) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     auth_set="id",
 )
-def revoke_token(request: Request, id: str) -> Reply:
+def revoke_device_token(request: Request, id: str) -> NoContent | Reply[None]:
     """Kill a device's tokens by their ``jti``; the device has to ask for a new one."""
     return no_content() if service.revoke_token(request.tenant, id) else Reply(404)
 
 
 @endpoint(bp, "GET /management/v2/devauth/limits/{name}", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def get_limit(request: Request, name: str) -> Reply:
+def get_tenant_limit(request: Request, name: str) -> Reply[shapes.Limit]:
     """A limit of the tenant; -1 is none."""
-    return Reply(200, {"limit": service.limit(request.tenant, name)})
+    return Reply(200, shapes.Limit(service.limit(request.tenant, name)))

@@ -48,6 +48,24 @@ class Flags(msgspec.Struct, forbid_unknown_fields=True):
     test_device: bool | None = None
 
 
+class Count(msgspec.Struct):
+    """A number of devices."""
+
+    count: int
+
+
+class AuthSetStatus(msgspec.Struct):
+    """What was decided about an auth set."""
+
+    status: str
+
+
+class Limit(msgspec.Struct):
+    """A limit of the tenant; -1: none."""
+
+    limit: int
+
+
 class AuthSetShape(msgspec.Struct):
     """An auth set as it is shown. ``pubkey`` is PEM, ``ts`` RFC 3339."""
 

@@ -13,13 +13,13 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, no_content
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /devices/v1/deviceconfig/configuration", auth=Auth.DEVICE, permission=None)
-def get_configuration(request: Request) -> Reply:
+def get_configuration(request: Request) -> Reply[dict[str, str]]:
     """What the device shall be set to."""
     return Reply(200, service.wanted(request.tenant, request.identity.subject))
 
@@ -32,7 +32,7 @@ def get_configuration(request: Request) -> Reply:
     body=Configuration,
     body_error="invalid request body: ",
 )
-def report_configuration(request: Request) -> Reply:
+def report_configuration(request: Request) -> NoContent:
     """What the device is set to: all of it."""
     service.reported(request.tenant, request.identity.subject, request.body)
     return no_content()

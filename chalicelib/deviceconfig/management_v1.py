@@ -15,7 +15,8 @@ from chalicelib.http.request import Reply, no_content
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.deviceconfig.shapes import DeviceConfiguration
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -28,7 +29,7 @@ bp = Blueprint(__name__)
     feature=Feature.CONFIGURATION,
     device="id",
 )
-def get_configuration(request: Request, id: str) -> Reply:
+def get_configuration(request: Request, id: str) -> Reply[DeviceConfiguration]:
     """What a device shall be set to, and what it reported."""
     return Reply(200, service.get(request.tenant, id))
 
@@ -43,7 +44,7 @@ def get_configuration(request: Request, id: str) -> Reply:
     feature=Feature.CONFIGURATION,
     device="id",
 )
-def set_configuration(request: Request, id: str) -> Reply:
+def set_configuration(request: Request, id: str) -> NoContent:
     """Replace what a device shall be set to."""
     service.configure(request.tenant, id, request.body)
     return no_content()
@@ -59,6 +60,6 @@ def set_configuration(request: Request, id: str) -> Reply:
     feature=Feature.CONFIGURATION,
     device="id",
 )
-def deploy_configuration(request: Request, id: str) -> Reply:
+def deploy_configuration(request: Request, id: str) -> Reply[DeploymentMade]:
     """Bring what a device shall be set to to the device."""
     return Reply(200, DeploymentMade(service.deploy(request.tenant, id, request.body)))

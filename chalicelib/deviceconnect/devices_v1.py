@@ -18,6 +18,6 @@ bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /devices/v1/deviceconnect/connect", auth=Auth.DEVICE, permission=None)
-def connect(request: Request) -> Reply:  # noqa: ARG001  # whoever it is
+def connect(request: Request) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """Websockets of this path end at the relay, or at the local gateway; a plain request is no handshake."""
     raise BadRequest(NO_HANDSHAKE)

@@ -6,7 +6,7 @@ the session's websocket; the functions here refuse what reaches them without one
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from chalice.app import Blueprint
 
@@ -19,6 +19,9 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, Request
 from chalicelib.rights import Permission
 
+if TYPE_CHECKING:
+    from chalicelib.deviceconnect.shapes import Device, Recording
+
 bp = Blueprint(__name__)
 
 
@@ -30,7 +33,7 @@ bp = Blueprint(__name__)
     feature=Feature.TERMINAL,
     device="id",
 )
-def show(request: Request, id: str) -> Reply:
+def show_connection(request: Request, id: str) -> Reply[Device]:
     """Whether a device is connected."""
     return Reply(body=service.device(request.tenant, id))
 
@@ -43,7 +46,7 @@ def show(request: Request, id: str) -> Reply:
     feature=Feature.TERMINAL,
     device="id",
 )
-def check_update(request: Request, id: str) -> Reply:
+def check_update(request: Request, id: str) -> Reply[str]:
     """Make the device ask for an update."""
     service.check_update(request.tenant, id)
     return Reply(202, "null")
@@ -57,7 +60,7 @@ def check_update(request: Request, id: str) -> Reply:
     feature=Feature.TERMINAL,
     device="id",
 )
-def send_inventory(request: Request, id: str) -> Reply:
+def send_inventory(request: Request, id: str) -> Reply[str]:
     """Make the device report its inventory."""
     service.send_inventory(request.tenant, id)
     return Reply(202, "null")
@@ -71,7 +74,7 @@ def send_inventory(request: Request, id: str) -> Reply:
     feature=Feature.TERMINAL,
     device="id",
 )
-def connect(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
+def connect_to_device(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """A session with a device, for whoever comes without a websocket."""
     raise BadRequest(NO_HANDSHAKE)
 
@@ -84,7 +87,7 @@ def connect(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it i
     feature=Feature.FILE_TRANSFER,
     device="id",
 )
-def download(request: Request, id: str) -> Reply:
+def download_file(request: Request, id: str) -> Reply[str]:
     """A file of the device, where no relay serves this path."""
     _no_files(request, id)
 
@@ -97,7 +100,7 @@ def download(request: Request, id: str) -> Reply:
     feature=Feature.FILE_TRANSFER,
     device="id",
 )
-def upload(request: Request, id: str) -> Reply:
+def upload_file(request: Request, id: str) -> Reply[None]:
     """A file to the device, where no relay serves this path."""
     _no_files(request, id)
 
@@ -109,7 +112,7 @@ def upload(request: Request, id: str) -> Reply:
     permission=Permission.DEVICES_CONNECT,
     feature=Feature.PLAYBACK,
 )
-def playback(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it is
+def play_session(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """A recorded session, for whoever comes without a websocket."""
     raise BadRequest(NO_HANDSHAKE)
 
@@ -121,7 +124,7 @@ def playback(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever it 
     permission=Permission.DEVICES_CONNECT,
     feature=Feature.PLAYBACK,
 )
-def recording(request: Request, id: str) -> Reply:
+def show_recording(request: Request, id: str) -> Reply[Recording]:
     """A link to a recorded session as a file; beyond Mender, and where playback takes it from."""
     return Reply(body=service.recording(request.tenant, id, groups=request.groups))
 

@@ -14,7 +14,7 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import no_content
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Reply, Request
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -27,7 +27,7 @@ bp = Blueprint(__name__)
     body=NewAlerts,
     feature=Feature.MONITORING,
 )
-def report_alerts(request: Request) -> Reply:
+def report_alerts(request: Request) -> NoContent:
     """Alerts: something is critical, or well again."""
     service.report(request.tenant, request.identity.subject, request.body)
     return no_content()
@@ -41,7 +41,7 @@ def report_alerts(request: Request) -> Reply:
     body=Checks,
     feature=Feature.MONITORING,
 )
-def report_checks(request: Request) -> Reply:
+def report_checks(request: Request) -> NoContent:
     """What the device watches: all of it."""
     service.report_checks(request.tenant, request.identity.subject, request.body)
     return no_content()

@@ -18,7 +18,8 @@ from chalicelib.http.request import Reply, no_content
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.devicemonitor.shapes import Alert, Check
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -39,7 +40,7 @@ def _window(request: Request) -> Window:
     feature=Feature.MONITORING,
     device="id",
 )
-def list_alerts(request: Request, id: str) -> Reply:
+def list_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     """A page of a device's alerts, newest first unless asked otherwise."""
     page, ascending = paging.read_page(request), request.query.flag("sort_ascending")
     if request.query.get("sort_ascending") and ascending is None:
@@ -58,7 +59,7 @@ def list_alerts(request: Request, id: str) -> Reply:
     feature=Feature.MONITORING,
     device="id",
 )
-def list_latest(request: Request, id: str) -> Reply:
+def list_latest_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     """The newest alert of each subject, oldest first; only what is critical unless asked otherwise."""
     page, wanted = paging.read_page(request), request.query.get("level_from") or Level.CRITICAL
     if wanted not in set(Level):
@@ -75,7 +76,7 @@ def list_latest(request: Request, id: str) -> Reply:
     feature=Feature.MONITORING,
     device="id",
 )
-def list_checks(request: Request, id: str) -> Reply:
+def list_checks(request: Request, id: str) -> Reply[list[Check]]:
     """What a device watches."""
     return Reply(200, service.checks(request.tenant, id))
 
@@ -88,7 +89,7 @@ def list_checks(request: Request, id: str) -> Reply:
     body=ChannelStatus,
     feature=Feature.MONITORING,
 )
-def set_channel(request: Request, name: str) -> Reply:
+def set_alert_channel(request: Request, name: str) -> NoContent:
     """Turn mails about alerts on or off, for all users."""
     service.set_channel(request.tenant, name, enabled=request.body.enabled)
     return no_content()

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from chalice.app import Request as Call
 
 
-View = Callable[..., Reply]
+View = Callable[..., Reply[Any]]
 Repair = Callable[[bytes], bytes | None]
 _bound: list[Chalice] = []
 _EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
@@ -197,7 +197,7 @@ def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
         return _response(reply, request)
 
 
-def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply:
+def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply[Any]:
     # API Gateway leaves path variables encoded.
     values = {name: unquote(value) for name, value in uri.items()}
     try:
@@ -341,7 +341,7 @@ def _decoded(spec: EndpointSpec, raw: bytes) -> Any:
     return content.decode(repaired, spec.body, prefix=spec.body_error)
 
 
-def _refusal(error: DomainError, request: Request) -> Reply:
+def _refusal(error: DomainError, request: Request) -> Reply[Any]:
     body = error.body
     if body is None:
         body = {"error": error.text, "request_id": request.request_id, **error.extra}
@@ -352,7 +352,7 @@ def _refusal(error: DomainError, request: Request) -> Reply:
     return Reply(error.status, body, headers)
 
 
-def _response(reply: Reply, request: Request) -> Response:
+def _response(reply: Reply[Any], request: Request) -> Response:
     headers: dict[str, str | list[str]] = {**standard_headers(request.request_id), **reply.headers}
     body = reply.body
     if body is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _RANGE = re.compile(r"bytes=([0-9]{1,15})?-([0-9]{1,15})?")
 
 
-def reply(request: Request, data: bytes, *, content_type: str, filename: str) -> Reply:
+def reply(request: Request, data: bytes, *, content_type: str, filename: str) -> Reply[str]:
     """``data``, or the part that the request's ``Range`` names; 416 for a part beyond its end.
 
     ``data`` must be ASCII. API Gateway hands text on as it is to every client, but bytes only to those whose

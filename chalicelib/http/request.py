@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from chalicelib.rights import Scopes, groups_of, release_tags_of
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
+
+Body = TypeVar("Body")
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -115,25 +117,64 @@ class Request(msgspec.Struct):
         return bodies.open_body(self.gateway_id, self.raw)
 
 
-class Reply(msgspec.Struct):
-    """What a view answers. ``body``: None for no body, ``str`` as it is, anything else becomes JSON."""
+class Reply(msgspec.Struct, Generic[Body]):
+    """What a view answers. ``body``: None for no body, ``str`` as it is, anything else becomes JSON.
+
+    A view's return annotation says which statuses and bodies it answers with, and the API's description is written from
+    it (``infra.scripts.openapi``): ``Reply[Shape]`` is a 200, the types below stand for other statuses.
+    """
 
     status: int = 200
-    body: Any = None
-    headers: dict[str, str | list[str]] = {}
+    body: Body | None = None
+    headers: Mapping[str, str | list[str]] = {}
     content_type: str = "application/json"
 
 
-def created(location: str) -> Reply:
-    """201 with the new thing's place; clients read the id from its last segment."""
-    return Reply(201, headers={"Location": location})
+class Created(Reply[None]):
+    """201 without a body."""
+
+    status: int = 201
 
 
-def no_content() -> Reply:
+class Accepted(Reply[None]):
+    """202 without a body."""
+
+    status: int = 202
+
+
+class NoContent(Reply[None]):
     """204."""
-    return Reply(204)
+
+    status: int = 204
 
 
-def jwt(token: str) -> Reply:
+class Redirect(Reply[None]):
+    """302."""
+
+    status: int = 302
+
+
+class Jwt(Reply[str]):
+    """200 with a bare token."""
+
+    content_type: str = "application/jwt"
+
+
+def created(location: str | None = None) -> Created:
+    """201, usually with the new thing's place; clients read the id from its last segment."""
+    return Created(headers={"Location": location} if location else {})
+
+
+def accepted(location: str | None = None) -> Accepted:
+    """202: done, or begun; with the place of a new thing where there is one."""
+    return Accepted(headers={"Location": location} if location else {})
+
+
+def no_content(headers: Mapping[str, str | list[str]] | None = None) -> NoContent:
+    """204."""
+    return NoContent(headers=headers or {})
+
+
+def jwt(token: str) -> Jwt:
     """200 with a bare token: no newline, no quotes. Clients put the body into a header as it is."""
-    return Reply(200, token, content_type="application/jwt")
+    return Jwt(body=token)

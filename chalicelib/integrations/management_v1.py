@@ -20,7 +20,9 @@ from chalicelib.integrations.service import managing
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from typing import Any
+
+    from chalicelib.http.request import Created, NoContent, Request
     from chalicelib.integrations.tables.events import StoredEvent
     from chalicelib.integrations.tables.integrations import Integration
 
@@ -28,7 +30,7 @@ bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v1/iot-manager/integrations", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
-def list_integrations(request: Request) -> Reply:
+def list_integrations(request: Request) -> Reply[list[shapes.IntegrationShape]]:
     """The tenant's integrations, without their secrets."""
     page = paging.read_page(request)
     found = managing.listed(request.tenant)
@@ -58,7 +60,7 @@ def _integration(integration: Integration) -> shapes.IntegrationShape:
     permission=Permission.INTEGRATIONS_MANAGE,
     body=shapes.NewIntegration,
 )
-def create_integration(request: Request) -> Reply:
+def create_integration(request: Request) -> Created:
     """Have a webhook told of what happens."""
     integration = managing.create(request.tenant, request.body)
     return created(f"/api/management/v1/iot-manager/integrations/{integration}")
@@ -67,7 +69,7 @@ def create_integration(request: Request) -> Reply:
 @endpoint(
     bp, "DELETE /management/v1/iot-manager/integrations/{id}", auth=Auth.USER, permission=Permission.INTEGRATIONS_MANAGE
 )
-def delete_integration(request: Request, id: str) -> Reply:
+def delete_integration(request: Request, id: str) -> NoContent:
     """Tell a webhook nothing any more."""
     managing.delete(request.tenant, id)
     return no_content()
@@ -80,14 +82,14 @@ def delete_integration(request: Request, id: str) -> Reply:
     permission=Permission.INTEGRATIONS_MANAGE,
     body=shapes.Credentials,
 )
-def set_credentials(request: Request, id: str) -> Reply:
+def set_integration_credentials(request: Request, id: str) -> NoContent:
     """Post elsewhere, or sign with another secret."""
     managing.set_credentials(request.tenant, id, request.body)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/iot-manager/events", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
-def list_events(request: Request) -> Reply:
+def list_events(request: Request) -> Reply[list[shapes.EventShape]]:
     """The events of the last week, newest first, of all integrations or of ``integration_id``."""
     page = paging.read_page(request)
     integration = request.query.get("integration_id") or None
@@ -118,7 +120,7 @@ def _event(event: StoredEvent) -> shapes.EventShape:
     permission=Permission.INTEGRATIONS_READ,
     device="deviceId",
 )
-def get_states(request: Request, deviceId: str) -> Reply:  # noqa: N803  # API Gateway's name of it
+def get_device_states(request: Request, deviceId: str) -> Reply[dict[str, Any]]:  # noqa: N803  # API Gateway's name of it
     """A device's state by integration: empty, since webhooks hold no state."""
     _require_device(request, deviceId)
     return Reply(200, {})
@@ -131,7 +133,7 @@ def get_states(request: Request, deviceId: str) -> Reply:  # noqa: N803  # API G
     permission=Permission.INTEGRATIONS_READ,
     device="deviceId",
 )
-def get_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # noqa: N803
+def get_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
     """A device's state in an integration: there is none."""
     raise _no_state(request, deviceId, integrationId)
 
@@ -144,7 +146,7 @@ def get_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # 
     body=bytes,
     device="deviceId",
 )
-def set_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # noqa: N803
+def set_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
     """Set a device's state in an integration: there is none to set."""
     raise _no_state(request, deviceId, integrationId)
 
@@ -156,7 +158,7 @@ def set_state(request: Request, deviceId: str, integrationId: str) -> Reply:  # 
     permission=Permission.INTEGRATIONS_MANAGE,
     device="deviceId",
 )
-def forget_device(request: Request, deviceId: str) -> Reply:  # noqa: N803
+def forget_device(request: Request, deviceId: str) -> NoContent:  # noqa: N803
     """Take a device out of all integrations: done, it is in none."""
     _require_device(request, deviceId)
     return no_content()

@@ -25,7 +25,7 @@ bp = Blueprint(__name__)
     permission=None,
     body=list[AttributeInput],
 )
-def replace_attributes(request: Request) -> Reply:
+def replace_attributes(request: Request) -> Reply[None]:
     """Report all attributes; those that are not listed go."""
     service.report(request.tenant, request.identity.device, request.body, replace=True)
     return Reply(200)
@@ -38,7 +38,7 @@ def replace_attributes(request: Request) -> Reply:
     permission=None,
     body=list[AttributeInput],
 )
-def change_attributes(request: Request) -> Reply:
+def change_attributes(request: Request) -> Reply[None]:
     """Report some attributes; all others stay."""
     service.report(request.tenant, request.identity.device, request.body, replace=False)
     return Reply(200)

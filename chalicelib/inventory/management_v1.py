@@ -16,13 +16,14 @@ from chalicelib.inventory.shapes import AttributeInput, Group
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import NoContent, Request
+    from chalicelib.inventory.shapes import DeviceShape, Moved
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v1/inventory/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def list_devices(request: Request) -> Reply:
+def list_device_inventories(request: Request) -> Reply[list[DeviceShape]]:
     """Devices, filtered by ``scope/name=value``, ``group`` and ``has_group``, sorted by one attribute or by id."""
     page = paging.read_page(request)
     query = queries.of_list(request.query.multi)
@@ -41,7 +42,7 @@ def list_devices(request: Request) -> Reply:
     permission=Permission.DEVICES_READ,
     device="id",
 )
-def get_device(request: Request, id: str) -> Reply:
+def get_device_inventory(request: Request, id: str) -> Reply[DeviceShape]:
     """One device; ``ETag`` is the version of its tags."""
     device = service.get(request.tenant, id)
     headers: dict[str, str | list[str]] = {"ETag": device.tags_etag} if device.tags_etag else {}
@@ -55,7 +56,7 @@ def get_device(request: Request, id: str) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     device="id",
 )
-def clear_device(request: Request, id: str) -> Reply:
+def clear_device_inventory(request: Request, id: str) -> NoContent:
     """Forget what a device reported; the device itself stays, and unknown ones are fine."""
     service.clear(request.tenant, id)
     return no_content()
@@ -69,7 +70,7 @@ def clear_device(request: Request, id: str) -> Reply:
     device="id",
     body=list[AttributeInput],
 )
-def replace_tags(request: Request, id: str) -> Reply:
+def replace_device_tags(request: Request, id: str) -> Reply[None]:
     """Set all tags of a device; ``If-Match`` insists on a version."""
     versions = etag.if_match(request.headers.get("if-match"))
     service.tag(request.tenant, id, request.body, replace=True, versions=versions)
@@ -84,7 +85,7 @@ def replace_tags(request: Request, id: str) -> Reply:
     device="id",
     body=list[AttributeInput],
 )
-def change_tags(request: Request, id: str) -> Reply:
+def change_device_tags(request: Request, id: str) -> Reply[None]:
     """Set some tags of a device; ``If-Match`` insists on a version."""
     versions = etag.if_match(request.headers.get("if-match"))
     service.tag(request.tenant, id, request.body, replace=False, versions=versions)
@@ -98,7 +99,7 @@ def change_tags(request: Request, id: str) -> Reply:
     permission=Permission.DEVICES_READ,
     device="id",
 )
-def get_group(request: Request, id: str) -> Reply:
+def get_device_group(request: Request, id: str) -> Reply[Group]:
     """The group of a device, or null."""
     return Reply(200, Group(service.get(request.tenant, id).group))
 
@@ -111,7 +112,7 @@ def get_group(request: Request, id: str) -> Reply:
     device="id",
     body=Group,
 )
-def set_group(request: Request, id: str) -> Reply:
+def set_device_group(request: Request, id: str) -> NoContent:
     """Put a device into a group."""
     service.put(request.tenant, id, request.body.group, request.groups)
     return no_content()
@@ -124,14 +125,14 @@ def set_group(request: Request, id: str) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     device="id",
 )
-def leave_group(request: Request, id: str, name: str) -> Reply:
+def leave_group(request: Request, id: str, name: str) -> NoContent:
     """Take a device out of its group, which must be this one."""
     service.leave(request.tenant, id, name)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/inventory/groups", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def list_groups(request: Request) -> Reply:
+def list_groups(request: Request) -> Reply[list[str]]:
     """The names of all groups, or of those that have a device of ``status``."""
     return Reply(200, service.names(request.tenant, request.query.get("status"), request.groups))
 
@@ -142,7 +143,7 @@ def list_groups(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_MANAGE,
 )
-def dissolve_group(request: Request, name: str) -> Reply:
+def dissolve_group(request: Request, name: str) -> Reply[Moved]:
     """Take all devices out of a group; ``{}`` if there is none."""
     return Reply(200, service.dissolve(request.tenant, name, request.groups))
 
@@ -153,7 +154,7 @@ def dissolve_group(request: Request, name: str) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
 )
-def list_group(request: Request, name: str) -> Reply:
+def list_group_devices(request: Request, name: str) -> Reply[list[str]]:
     """Ids of a group's devices."""
     page = paging.read_page(request)
     ids, total = service.members(request.tenant, name, page.start, page.stop, request.groups)
@@ -168,7 +169,7 @@ def list_group(request: Request, name: str) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     body=list[str],
 )
-def add_to_group(request: Request, name: str) -> Reply:
+def add_to_group(request: Request, name: str) -> Reply[Moved]:
     """Put the devices with these ids into a group."""
     return Reply(200, service.put_many(request.tenant, name, request.body, request.groups))
 
@@ -180,6 +181,6 @@ def add_to_group(request: Request, name: str) -> Reply:
     permission=Permission.DEVICES_MANAGE,
     body=list[str],
 )
-def remove_from_group(request: Request, name: str) -> Reply:
+def remove_from_group(request: Request, name: str) -> Reply[Moved]:
     """Take the devices with these ids out of a group."""
     return Reply(200, service.take_out(request.tenant, name, request.body, request.groups))

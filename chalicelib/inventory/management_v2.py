@@ -13,11 +13,12 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, created, no_content
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
-from chalicelib.inventory.shapes import FilterDefinition, Search
+from chalicelib.inventory.shapes import FilterDefinition, Search, Statistics
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Created, NoContent, Request
+    from chalicelib.inventory.shapes import AttributeCount, DeviceShape, SavedFilter
 
 bp = Blueprint(__name__)
 
@@ -29,7 +30,7 @@ bp = Blueprint(__name__)
     permission=Permission.DEVICES_READ,
     body=Search,
 )
-def search(request: Request) -> Reply:
+def search_inventory(request: Request) -> Reply[list[DeviceShape]]:
     """Devices that meet all conditions; ``X-Total-Count`` says how many there are, ``Link`` is not sent."""
     body: Search = request.body
     page = paging.page_of(body.page, body.per_page)
@@ -45,7 +46,7 @@ def search(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
 )
-def list_attributes(request: Request) -> Reply:
+def list_attributes(request: Request) -> Reply[list[AttributeCount]]:
     """Which attributes devices have, the most frequent first."""
     return Reply(200, service.attribute_counts(request.tenant, request.groups))
 
@@ -56,9 +57,9 @@ def list_attributes(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.DEVICES_READ,
 )
-def get_statistics(request: Request) -> Reply:
+def get_device_statistics(request: Request) -> Reply[Statistics]:
     """How many devices are accepted and pending, by tier."""
-    return Reply(200, {"devices_by_status": service.statistics(request.tenant, request.groups)})
+    return Reply(200, Statistics(service.statistics(request.tenant, request.groups)))
 
 
 @endpoint(
@@ -68,7 +69,7 @@ def get_statistics(request: Request) -> Reply:
     permission=Permission.DEVICES_READ,
     feature=Feature.DYNAMIC_GROUPS,
 )
-def list_filters(request: Request) -> Reply:
+def list_filters(request: Request) -> Reply[list[SavedFilter]]:
     """The saved filters, by name; none for whose rights end at groups, since filters may name what is outside."""
     page = paging.read_page(request)
     if request.groups is not None:
@@ -86,7 +87,7 @@ def list_filters(request: Request) -> Reply:
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def create_filter(request: Request) -> Reply:
+def create_filter(request: Request) -> Created:
     """Save a filter. ``Location`` is relative, and its last segment the id."""
     return created(f"filters/{service.create_filter(request.tenant, request.body)}")
 
@@ -99,7 +100,7 @@ def create_filter(request: Request) -> Reply:
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # a filter may name what is outside of their groups
 )
-def get_filter(request: Request, id: str) -> Reply:
+def get_filter(request: Request, id: str) -> Reply[SavedFilter]:
     """A saved filter."""
     return Reply(200, service.get_filter(request.tenant, id))
 
@@ -113,7 +114,7 @@ def get_filter(request: Request, id: str) -> Reply:
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def change_filter(request: Request, id: str) -> Reply:
+def change_filter(request: Request, id: str) -> NoContent:
     """Replace name and terms of a saved filter."""
     service.change_filter(request.tenant, id, request.body)
     return no_content()
@@ -127,7 +128,7 @@ def change_filter(request: Request, id: str) -> Reply:
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def delete_filter(request: Request, id: str) -> Reply:
+def delete_filter(request: Request, id: str) -> NoContent:
     """Remove a saved filter; unknown ones are fine."""
     service.delete_filter(request.tenant, id)
     return no_content()
@@ -141,7 +142,7 @@ def delete_filter(request: Request, id: str) -> Reply:
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # a filter may name what is outside of their groups
 )
-def search_filter(request: Request, id: str) -> Reply:
+def search_by_filter(request: Request, id: str) -> Reply[list[DeviceShape]]:
     """The devices that a saved filter takes now, by id."""
     page = paging.read_page(request)
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")

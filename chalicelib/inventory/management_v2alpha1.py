@@ -17,7 +17,10 @@ from chalicelib.inventory.shapes import IdentitySearch
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from chalicelib.http.request import Request
+    from chalicelib.inventory.shapes import DeviceShape
 
 bp = Blueprint(__name__)
 
@@ -29,7 +32,7 @@ bp = Blueprint(__name__)
     permission=Permission.DEVICES_READ,
     body=IdentitySearch,
 )
-def search(request: Request) -> Reply:
+def search_identities(request: Request) -> Reply[list[DeviceShape]]:
     """Devices whose id, identity or tag begins with a text, by id."""
     body: IdentitySearch = request.body
     page = paging.page_of(body.page, body.per_page)
@@ -48,7 +51,7 @@ def search(request: Request) -> Reply:
     feature=Feature.SYSTEMS,
     device="id",
 )
-def get_components(request: Request, id: str) -> Reply:
+def get_device_components(request: Request, id: str) -> Reply[dict[str, Any]]:
     """The components of a system device by their ids; no device reports any yet."""
     service.get(request.tenant, id)
     return Reply(200, {})

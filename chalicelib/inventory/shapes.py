@@ -113,6 +113,12 @@ class AttributeCount(msgspec.Struct):
     count: int
 
 
+class Statistics(msgspec.Struct):
+    """Devices by status, then by tier."""
+
+    devices_by_status: dict[str, dict[str, int]]
+
+
 class Moved(msgspec.Struct, omit_defaults=True):
     """What a change of many devices' group did; zeros are left out."""
 

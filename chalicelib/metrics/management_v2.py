@@ -15,12 +15,13 @@ from chalicelib.rights import EVERYWHERE, Permission
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
+    from chalicelib.metrics.shapes import Numbers
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/metrics", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def show_numbers(request: Request) -> Reply:
+def show_metrics(request: Request) -> Reply[Numbers] | Reply[str]:
     """The tenant's numbers, each for who may count all of its things; with ``Accept: text/plain`` for Prometheus."""
     # Imported here: it brings most features, which other calls of this service do without.
     from chalicelib.metrics import rules, service

@@ -10,13 +10,13 @@ from chalice.app import Blueprint
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.request import Reply, accepted, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -28,7 +28,7 @@ bp = Blueprint(__name__)
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def list_roles(request: Request) -> Reply:
+def list_roles(request: Request) -> Reply[list[shapes.Role]]:
     """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
     return Reply(200, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
@@ -42,7 +42,7 @@ def list_roles(request: Request) -> Reply:
     body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def create_role(request: Request) -> Reply:
+def create_role(request: Request) -> Created:
     """A new role, of no more rights than one's own."""
     name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
     return created(f"/api/management/v1/useradm/roles/{quote(name, safe='')}")
@@ -55,7 +55,7 @@ def create_role(request: Request) -> Reply:
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def show_role(request: Request, id: str) -> Reply:
+def show_role(request: Request, id: str) -> Reply[shapes.Role]:
     """One of the roles that the list shows."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
@@ -70,10 +70,10 @@ def show_role(request: Request, id: str) -> Reply:
     body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def update_role(request: Request, id: str) -> Reply:
+def update_role(request: Request, id: str) -> Accepted:
     """Change a role for all who have it."""
     service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -85,7 +85,7 @@ def update_role(request: Request, id: str) -> Reply:
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_role(request: Request, id: str) -> Reply:
+def delete_role(request: Request, id: str) -> NoContent:
     """Delete a role that nobody has."""
     service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()

@@ -17,7 +17,7 @@ from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def list_roles(request: Request) -> Reply:
+def list_roles(request: Request) -> Reply[list[shapes.Role]]:
     """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
     return _page(request, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
@@ -43,7 +43,7 @@ def list_roles(request: Request) -> Reply:
     body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def create_role(request: Request) -> Reply:
+def create_role(request: Request) -> Created:
     """A new role, of no more rights than one's own."""
     name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
     return created(f"/api/management/v2/useradm/roles/{quote(name, safe='')}")
@@ -56,7 +56,7 @@ def create_role(request: Request) -> Reply:
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def show_role(request: Request, id: str) -> Reply:
+def show_role(request: Request, id: str) -> Reply[shapes.Role]:
     """One of the roles that the list shows."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
@@ -71,7 +71,7 @@ def show_role(request: Request, id: str) -> Reply:
     body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def update_role(request: Request, id: str) -> Reply:
+def update_role(request: Request, id: str) -> Reply[None]:
     """Change a role for all who have it."""
     service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
     return Reply(200)
@@ -86,7 +86,7 @@ def update_role(request: Request, id: str) -> Reply:
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_role(request: Request, id: str) -> Reply:
+def delete_role(request: Request, id: str) -> NoContent:
     """Delete a role that nobody has."""
     service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()
@@ -99,7 +99,7 @@ def delete_role(request: Request, id: str) -> Reply:
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def list_sets(request: Request) -> Reply:
+def list_permission_sets(request: Request) -> Reply[list[shapes.PermissionSet]]:
     """The built-in permission sets and the tenant's own; who doesn't manage users sees those of their own roles."""
     return _page(request, service.visible(request.tenant, service.SET, request.identity.rights))
 
@@ -113,7 +113,7 @@ def list_sets(request: Request) -> Reply:
     body=shapes.PermissionSet,
     sign_in=SignIn.SESSION,
 )
-def create_set(request: Request) -> Reply:
+def create_permission_set(request: Request) -> Created:
     """A new permission set, of no more rights than one's own."""
     name = service.create(request.tenant, service.SET, request.body, request.identity.rights)
     return created(f"/api/management/v2/useradm/permission_sets/{quote(name, safe='')}")
@@ -126,7 +126,7 @@ def create_set(request: Request) -> Reply:
     permission=Permission.BASIC,
     feature=Feature.RBAC,
 )
-def show_set(request: Request, id: str) -> Reply:
+def show_permission_set(request: Request, id: str) -> Reply[shapes.PermissionSet]:
     """One of the permission sets that the list shows."""
     return Reply(200, service.get_visible(request.tenant, service.SET, id, request.identity.rights))
 
@@ -141,7 +141,7 @@ def show_set(request: Request, id: str) -> Reply:
     body=shapes.PermissionSet,
     sign_in=SignIn.SESSION,
 )
-def update_set(request: Request, id: str) -> Reply:
+def update_permission_set(request: Request, id: str) -> Reply[None]:
     """Change a permission set for all roles that have it."""
     service.update(request.tenant, service.SET, id, request.body, request.identity.rights)
     return Reply(200)
@@ -156,12 +156,12 @@ def update_set(request: Request, id: str) -> Reply:
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_set(request: Request, id: str) -> Reply:
+def delete_permission_set(request: Request, id: str) -> NoContent:
     """Delete a permission set that no role has."""
     service.delete(request.tenant, service.SET, id, request.identity.rights)
     return no_content()
 
 
-def _page(request: Request, found: list[Any]) -> Reply:
+def _page(request: Request, found: list[Any]) -> Reply[list[Any]]:
     page = paging.read_page(request)
     return Reply(200, found[page.start : page.stop], paging.headers(request, page, more=page.stop < len(found)))

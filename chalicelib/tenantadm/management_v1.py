@@ -14,12 +14,13 @@ from chalicelib.tenantadm import service
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Request
+    from chalicelib.tenantadm.shapes import Tenant
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v1/tenantadm/user/tenant", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant(request: Request) -> Reply:
+def show_tenant(request: Request) -> Reply[Tenant]:
     """The tenant; with its token, which devices are set up with, for who manages devices of whatever group."""
     tiers = bool(request.query.flag("tiers"))
     user = request.identity

@@ -12,14 +12,14 @@ from chalicelib.errors import MethodNotAllowed, UnsupportedMediaType
 from chalicelib.http import content, etag, paging, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
+from chalicelib.http.request import Reply, accepted, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import rules, service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -27,7 +27,7 @@ _TENANTS = "/api/management/v2/tenantadm/tenants"
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant(request: Request) -> Reply:
+def show_tenant(request: Request) -> Reply[shapes.Tenant]:
     """The tenant, without its token."""
     tiers = bool(request.query.flag("tiers"))
     seen = request.identity.groups(Permission.DEVICES_READ)
@@ -35,7 +35,7 @@ def show_tenant(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants", auth=Auth.USER, permission=Permission.TENANTS_READ)
-def list_children(request: Request) -> Reply:
+def list_children(request: Request) -> Reply[list[shapes.Tenant]]:
     """The children of the user's tenant, oldest first."""
     page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
     tiers = bool(request.query.flag("tiers"))
@@ -52,7 +52,7 @@ def list_children(request: Request) -> Reply:
     body=shapes.NewTenant,
     sign_in=SignIn.SESSION,
 )
-def create_child(request: Request) -> Reply:
+def create_child(request: Request) -> Accepted:
     """Create a child with its first user."""
     body: shapes.NewTenant = request.body
     rules.check_wishes(body)
@@ -64,22 +64,22 @@ def create_child(request: Request) -> Reply:
         devices=shapes.device_limits(body),
         send_reset=body.admin.send_reset_password,
     )
-    return Reply(202, headers={"Location": f"{_TENANTS}/{made.id}"})
+    return accepted(f"{_TENANTS}/{made.id}")
 
 
 @endpoint(bp, "POST /management/v2/tenantadm/tenants/signup", auth=Auth.NONE, permission=None, body=bytes)
-def sign_up(request: Request) -> Reply:
+def sign_up(request: Request) -> Accepted:
     """A stranger makes a tenant on trial, where the server allows it."""
     return _sign_up(request)
 
 
 @endpoint(bp, "POST /management/v2/tenantadm/tenants/trial", auth=Auth.NONE, permission=None, body=bytes)
-def begin_trial(request: Request) -> Reply:
+def begin_trial(request: Request) -> Accepted:
     """The same, as other clients call it."""
     return _sign_up(request)
 
 
-def _sign_up(request: Request) -> Reply:
+def _sign_up(request: Request) -> Accepted:
     service.require_signup()
     kind = content.media(request.headers.get("content-type"))
     if kind == "application/x-www-form-urlencoded":
@@ -92,7 +92,7 @@ def _sign_up(request: Request) -> Reply:
     else:
         raise UnsupportedMediaType("unsupported media type")
     service.sign_up(wanted, request.source_ip)
-    return Reply(202, headers={"Location": settings.current().public_url or "/"})
+    return accepted(settings.current().public_url or "/")
 
 
 @endpoint(
@@ -102,7 +102,7 @@ def _sign_up(request: Request) -> Reply:
     permission=Permission.TENANTS_MANAGE,
     body=shapes.ChildUpdate,
 )
-def update_child(request: Request, id: str) -> Reply:
+def update_child(request: Request, id: str) -> NoContent:
     """Change the name or the limits of a child."""
     body: shapes.ChildUpdate = request.body
     service.update_child(request.tenant, TenantId(id), body.name, shapes.device_limits(body))
@@ -116,10 +116,10 @@ def update_child(request: Request, id: str) -> Reply:
     permission=Permission.TENANTS_MANAGE,
     body=shapes.NewStatus,
 )
-def set_child_status(request: Request, id: str) -> Reply:
+def set_child_status(request: Request, id: str) -> Accepted:
     """Suspend or activate a child."""
     service.set_child_status(request.tenant, TenantId(id), request.body.status)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -130,13 +130,13 @@ def set_child_status(request: Request, id: str) -> Reply:
     body=shapes.Cancellation,
     sign_in=SignIn.RECENT,
 )
-def cancel(request: Request, id: str) -> Reply:
+def cancel_tenant(request: Request, id: str) -> Accepted:
     """End a child or, for administrators with their password, the own tenant: locked out now, erased later."""
     if id == request.tenant:
         request.identity.require_everything("end the tenant")
         signin.require_shown(request)
     service.cancel(request.tenant, TenantId(id), request.body.reason)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -146,12 +146,12 @@ def cancel(request: Request, id: str) -> Reply:
     permission=Permission.TENANTS_MANAGE,
     body=shapes.PlanRequest,
 )
-def request_plan(request: Request, id: str) -> Reply:
+def request_plan(request: Request, id: str) -> Accepted:
     """Note which plan is wished for, by administrators or for a child. The server's admin decides."""
     if id == request.tenant:
         request.identity.require_everything("ask for another plan")
     service.request_plan(request.tenant, TenantId(id), request.identity.subject, request.body)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -161,10 +161,10 @@ def request_plan(request: Request, id: str) -> Reply:
     permission=Permission.TENANTS_MANAGE,
     sign_in=SignIn.RECENT,
 )
-def start_removal(request: Request, id: str) -> Reply:
+def start_child_removal(request: Request, id: str) -> Accepted:
     """Lock a child out for good and have its data erased."""
     service.remove_child(request.tenant, TenantId(id), inactive_only=False)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -174,7 +174,7 @@ def start_removal(request: Request, id: str) -> Reply:
     permission=Permission.TENANTS_MANAGE,
     sign_in=SignIn.RECENT,
 )
-def remove(request: Request, id: str) -> Reply:
+def remove_child(request: Request, id: str) -> NoContent:
     """Have the data of a child erased that is not active."""
     if not service.remove_child(request.tenant, TenantId(id), inactive_only=True):
         raise MethodNotAllowed("only an inactive tenant can be removed")
@@ -182,7 +182,7 @@ def remove(request: Request, id: str) -> Reply:
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.BASIC)
-def show_settings(request: Request) -> Reply:
+def show_tenant_settings(request: Request) -> Reply[dict[str, Any]]:
     """How the tenant wants the server to behave, with an ``ETag``. Beyond Mender's API."""
     document, version = service.settings(request.tenant)
     return Reply(200, document, {"ETag": version})
@@ -195,8 +195,8 @@ def show_settings(request: Request) -> Reply:
     permission=Permission.SETTINGS_MANAGE,
     body=dict[str, Any],
 )
-def save_settings(request: Request) -> Reply:
+def save_tenant_settings(request: Request) -> NoContent:
     """Replace how the tenant wants the server to behave; what is left out is as at first. Beyond Mender's API."""
     replacing = etag.if_match(request.headers.get("if-match"))
     version = service.save_settings(request.tenant, request.body, replacing=replacing, by=request.identity.rights)
-    return Reply(204, headers={"ETag": version})
+    return no_content({"ETag": version})

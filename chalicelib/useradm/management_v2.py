@@ -8,13 +8,13 @@ from chalice.app import Blueprint
 
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
+from chalicelib.http.request import no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -27,7 +27,7 @@ bp = Blueprint(__name__)
     body=shapes.PasswordUpdate,
     sign_in=SignIn.SESSION,
 )
-def update_me(request: Request) -> Reply:
+def update_me(request: Request) -> NoContent:
     """Change the password of the user who asks; unlike in v1 an address is not looked at."""
     service.update_user(
         request.tenant,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
 from chalicelib.deployments.service import plans, showing
 from chalicelib.deployments.service.reach import ALL, Reach, devices_within
-from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeviceHistory
+from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeploymentStatistics, DeviceHistory
 from chalicelib.errors import NotFound
 from chalicelib.storage.settled import settled
 
@@ -51,12 +51,13 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
     return showing.numbers(item, tables.read_counts([item]).get(deployment, showing.NONE))
 
 
-def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes = ALL) -> list[dict[str, Any]]:
-    """Statistics of those that exist, and are within the scopes, as ``{"id", "stats"}``."""
+def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes = ALL) -> list[DeploymentStatistics]:
+    """Statistics of those that exist and are within the scopes."""
     items = _within(tenant, deployments, Reach(tenant, scopes))
     counts = tables.read_counts(items.values())
     return [
-        {"id": each, "stats": showing.numbers(item, counts.get(each, showing.NONE))} for each, item in items.items()
+        DeploymentStatistics(each, showing.numbers(item, counts.get(each, showing.NONE)))
+        for each, item in items.items()
     ]
 
 

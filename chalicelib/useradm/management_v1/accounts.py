@@ -9,14 +9,14 @@ from chalice.app import Blueprint
 from chalicelib.clock import rfc3339
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
+from chalicelib.http.request import Reply, accepted, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 from chalicelib.useradm.rules import Purpose
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -28,10 +28,10 @@ bp = Blueprint(__name__)
     permission=None,
     body=shapes.Address,
 )
-def start_reset(request: Request) -> Reply:
+def start_password_reset(request: Request) -> Accepted:
     """Mail a link that sets a new password. The answer is the same whether there is such a user."""
     service.start(Purpose.PASSWORD_RESET, request.body.email)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -41,10 +41,10 @@ def start_reset(request: Request) -> Reply:
     permission=None,
     body=shapes.NewPassword,
 )
-def complete_reset(request: Request) -> Reply:
+def complete_password_reset(request: Request) -> Accepted:
     """Set a new password by a mailed secret; all tokens of the user die."""
     service.complete_reset(request.body.secret_hash, request.body.password)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -54,10 +54,10 @@ def complete_reset(request: Request) -> Reply:
     permission=None,
     body=shapes.Address,
 )
-def start_verification(request: Request) -> Reply:
+def start_email_verification(request: Request) -> Accepted:
     """Mail a link that proves an address. The answer is the same whether there is such a user."""
     service.start(Purpose.VERIFY_EMAIL, request.body.email)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -67,7 +67,7 @@ def start_verification(request: Request) -> Reply:
     permission=None,
     body=shapes.Secret,
 )
-def complete_verification(request: Request) -> Reply:
+def complete_email_verification(request: Request) -> NoContent:
     """Prove an address by a mailed secret."""
     service.complete_verification(request.body.secret_hash)
     return no_content()
@@ -79,7 +79,7 @@ def complete_verification(request: Request) -> Reply:
     auth=Auth.USER,
     permission=Permission.BASIC,
 )
-def pending_change(request: Request) -> Reply:
+def show_pending_email_change(request: Request) -> Reply[shapes.PendingEmailChange] | NoContent:
     """The change of one's address that waits for its mail to be answered; 204: none."""
     found = service.pending_change(request.tenant, request.identity.subject)
     if found is None:
@@ -95,11 +95,11 @@ def pending_change(request: Request) -> Reply:
     body=shapes.EmailChange,
     sign_in=SignIn.SESSION,
 )
-def start_change(request: Request) -> Reply:
+def start_email_change(request: Request) -> Accepted:
     """Begin to change one's address: a secret is mailed to the new one."""
     wanted: shapes.EmailChange = request.body
     service.start_change(request.tenant, request.identity.subject, wanted.email, wanted.current_password)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -109,7 +109,7 @@ def start_change(request: Request) -> Reply:
     permission=None,
     body=shapes.Secret,
 )
-def complete_change(request: Request) -> Reply:
+def complete_email_change(request: Request) -> NoContent:
     """Change an address by a mailed secret; all tokens of the user die."""
     service.complete_change(request.body.secret_hash)
     return no_content()
@@ -122,7 +122,7 @@ def complete_change(request: Request) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.SESSION,
 )
-def cancel_change(request: Request) -> Reply:
+def cancel_email_change(request: Request) -> NoContent:
     """Withdraw the change of one's address."""
     service.cancel_change(request.tenant, request.identity.subject)
     return no_content()

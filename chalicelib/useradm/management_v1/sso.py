@@ -14,14 +14,14 @@ from chalicelib.features import Feature
 from chalicelib.http import content
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.request import Redirect, Reply, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, shapes
 from chalicelib.useradm.service import letters, sso
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -39,7 +39,7 @@ _NEVER = "9999-12-31T23:59:59Z"
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
 )
-def list_providers(request: Request) -> Reply:
+def list_providers(request: Request) -> Reply[list[shapes.ProviderEntry]]:
     """The tenant's identity providers."""
     return Reply(body=[shapes.ProviderEntry(each.id, each.issuer, _NEVER) for each in sso.listed(request.tenant)])
 
@@ -53,7 +53,7 @@ def list_providers(request: Request) -> Reply:
     body=bytes,
     sign_in=SignIn.RECENT,
 )
-def create_provider(request: Request) -> Reply:
+def create_provider(request: Request) -> Created:
     """Let users log in at an identity provider."""
     request.identity.require_everything(_SETTING_UP)
     made = sso.create(request.tenant, _wanted(request), by=request.identity.rights)
@@ -67,7 +67,7 @@ def create_provider(request: Request) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
 )
-def show_provider(request: Request, id: str) -> Reply:
+def show_provider(request: Request, id: str) -> Reply[shapes.Provider]:
     """What is set of an identity provider; never its secret."""
     found = sso.get(request.tenant, id)
     return Reply(
@@ -94,7 +94,7 @@ def show_provider(request: Request, id: str) -> Reply:
     body=bytes,
     sign_in=SignIn.RECENT,
 )
-def update_provider(request: Request, id: str) -> Reply:
+def update_provider(request: Request, id: str) -> NoContent:
     """Replace what is set of an identity provider."""
     request.identity.require_everything(_SETTING_UP)
     sso.get(request.tenant, id)
@@ -110,7 +110,7 @@ def update_provider(request: Request, id: str) -> Reply:
     feature=Feature.SSO,
     sign_in=SignIn.RECENT,
 )
-def delete_provider(request: Request, id: str) -> Reply:
+def delete_provider(request: Request, id: str) -> NoContent:
     """End logins at an identity provider."""
     request.identity.require_everything(_SETTING_UP)
     sso.delete(request.tenant, id)
@@ -124,25 +124,25 @@ def delete_provider(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     feature=Feature.SSO,
 )
-def show_places(request: Request, id: str) -> Reply:
+def show_provider_places(request: Request, id: str) -> Reply[dict[str, str]]:
     """What the identity provider must be told of this server: where logins begin, and where they come back to."""
     return Reply(body=sso.places(sso.get(request.tenant, id).id))
 
 
 @endpoint(bp, "GET /management/v1/useradm/auth/sso/{id}/login", auth=Auth.NONE, permission=None)
-def begin_login(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever asks
+def begin_sso_login(request: Request, id: str) -> Redirect:  # noqa: ARG001  # whoever asks
     """Send the browser to the identity provider."""
     return _begin(id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/start", auth=Auth.NONE, permission=None)
-def begin_oidc_login(request: Request, id: str) -> Reply:  # noqa: ARG001  # whoever asks
+def begin_oidc_login(request: Request, id: str) -> Redirect:  # noqa: ARG001  # whoever asks
     """Send the browser to the identity provider."""
     return _begin(id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/callback", auth=Auth.NONE, permission=None)
-def complete_login(request: Request, id: str) -> Reply:
+def complete_oidc_login(request: Request, id: str) -> Redirect:
     """Take who comes back from the identity provider to the web UI, signed in."""
     answer = {name: request.query.get(name) or "" for name in ("state", "code") if request.query.get(name)}
     issuer = request.query.get("iss")
@@ -156,15 +156,19 @@ def complete_login(request: Request, id: str) -> Reply:
         f"JWT={token}; Path={path}; SameSite=Strict{_secure()}",
         f"{_COOKIE}=; Path={_PATH}; Max-Age=0; HttpOnly; SameSite=Lax{_secure()}",
     ]
-    return Reply(302, headers={"Location": f"{ui}/", "Set-Cookie": cookies, "Cache-Control": "no-store"})
+    return _redirect(f"{ui}/", cookies)
 
 
-def _begin(provider_id: str) -> Reply:
+def _begin(provider_id: str) -> Redirect:
     begun = sso.start(provider_id)
     cookie = (
         f"{_COOKIE}={begun.verifier}; Path={_PATH}; Max-Age={limits.SSO_LOGIN_LIFE}; HttpOnly; SameSite=Lax{_secure()}"
     )
-    return Reply(302, headers={"Location": begun.location, "Set-Cookie": cookie, "Cache-Control": "no-store"})
+    return _redirect(begun.location, [cookie])
+
+
+def _redirect(location: str, cookies: list[str]) -> Redirect:
+    return Redirect(headers={"Location": location, "Set-Cookie": cookies, "Cache-Control": "no-store"})
 
 
 def _secure() -> str:

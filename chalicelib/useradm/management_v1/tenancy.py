@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, jwt
+from chalicelib.http.request import Reply, accepted, jwt
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
@@ -17,29 +17,29 @@ from chalicelib.useradm import service, shapes
 from chalicelib.useradm.service import plans, sessions
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, Jwt, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/plan-verify", auth=Auth.USER, permission=Permission.BASIC)
-def verify_plan(request: Request) -> Reply:
+def verify_plan(request: Request) -> Accepted:
     """Whether the tenant has at least a plan, and an add-on; a header that is not sent asks for nothing."""
     plan = request.headers.get("x-mender-required-minimal-plan", "")
     addon = request.headers.get("x-mender-required-addon", "")
     if not plans.has(request.tenant, plan, addon):
         raise Forbidden("the tenant has not the plan or the add-on that is required")
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(bp, "GET /management/v1/useradm/limits", auth=Auth.USER, permission=Permission.BASIC)
-def show_limits(request: Request) -> Reply:
+def show_user_limits(request: Request) -> Reply[shapes.Limits]:
     """How many users the tenant has, and may have; -1: as many as it likes."""
     return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
 
 
 @endpoint(bp, "GET /management/v1/useradm/users/exists", auth=Auth.USER, permission=Permission.TENANTS_MANAGE)
-def user_exists(request: Request) -> Reply:
+def user_exists(request: Request) -> Reply[shapes.Exists]:
     """Whether an address is a user's of this tenant or of one of its children; others are not told of."""
     address = request.query.get("email")
     if not address:
@@ -55,7 +55,7 @@ def user_exists(request: Request) -> Reply:
     body=shapes.TenantIds,
     sign_in=SignIn.SESSION,
 )
-def assign(request: Request, id: str) -> Reply:
+def assign_tenants(request: Request, id: str) -> Reply[None]:
     """Let a user, by id or address, work in tenants of this service provider; an empty list ends it for all."""
     who, wanted = request.identity, request.body
     service.assign(request.tenant, id, wanted.tenant_ids, wanted.role, by=who.rights, own=who.subject)
@@ -69,7 +69,7 @@ def assign(request: Request, id: str) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.SESSION,
 )
-def switch_tenant(request: Request, id: str) -> Reply:
+def switch_tenant(request: Request, id: str) -> Jwt:
     """A session in another tenant that the user may work in, or back in the user's own."""
     who = request.identity
     return jwt(sessions.switch(who.home, who.subject, who.token_id, TenantId(id)))

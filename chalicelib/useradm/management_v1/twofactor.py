@@ -9,19 +9,19 @@ from chalice.app import Blueprint
 from chalicelib.errors import Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.request import Reply, accepted
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Accepted, Request
 
 bp = Blueprint(__name__)
 
 
 @endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
-def show_qr(request: Request) -> Reply:
+def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
     """The new secret as a QR code for an authenticator app, until the app was shown to have it."""
     return Reply(
         body=shapes.QrCode(service.tfa_qr(request.tenant, request.identity.subject)),
@@ -37,10 +37,10 @@ def show_qr(request: Request) -> Reply:
     body=shapes.TfaToken,
     sign_in=SignIn.RECENT,
 )
-def verify(request: Request) -> Reply:
+def verify_two_factor(request: Request) -> Accepted:
     """Show that one's app has the secret: from now on logins need its codes."""
     service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(
@@ -50,7 +50,7 @@ def verify(request: Request) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.RECENT,
 )
-def enable_mine(request: Request) -> Reply:
+def enable_my_two_factor(request: Request) -> Reply[None]:
     """Begin with a new secret."""
     return _enable(request)
 
@@ -62,7 +62,7 @@ def enable_mine(request: Request) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.FACTOR,
 )
-def disable_mine(request: Request) -> Reply:
+def disable_my_two_factor(request: Request) -> Reply[None]:
     """Log in by the password alone again."""
     return _disable(request)
 
@@ -74,7 +74,7 @@ def disable_mine(request: Request) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.RECENT,
 )
-def enable(request: Request, id: str) -> Reply:
+def enable_two_factor(request: Request, id: str) -> Reply[None]:
     """Begin with a new secret; one's own only."""
     _require_self(request, id)
     return _enable(request)
@@ -87,18 +87,18 @@ def enable(request: Request, id: str) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.FACTOR,
 )
-def disable(request: Request, id: str) -> Reply:
+def disable_two_factor(request: Request, id: str) -> Reply[None]:
     """Log in by the password alone again; one's own only."""
     _require_self(request, id)
     return _disable(request)
 
 
-def _enable(request: Request) -> Reply:
+def _enable(request: Request) -> Reply[None]:
     service.enable_tfa(request.tenant, request.identity.subject)
     return Reply()
 
 
-def _disable(request: Request) -> Reply:
+def _disable(request: Request) -> Reply[None]:
     service.disable_tfa(request.tenant, request.identity.subject)
     return Reply()
 

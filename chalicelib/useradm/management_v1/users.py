@@ -11,14 +11,16 @@ from chalicelib.clock import rfc3339
 from chalicelib.http import content, etag, queries, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth, basic
-from chalicelib.http.request import Reply, created, jwt, no_content
+from chalicelib.http.request import Reply, accepted, created, jwt, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 from chalicelib.useradm.service import plans, preferences, sessions, sso
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Query, Request
+    from typing import Any
+
+    from chalicelib.http.request import Accepted, Created, Jwt, NoContent, Query, Request
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.tokens import Token
 
@@ -26,7 +28,7 @@ bp = Blueprint(__name__)
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/login", auth=Auth.NONE, permission=None, body=bytes)
-def login(request: Request) -> Reply:
+def login(request: Request) -> Jwt | Reply[shapes.SsoLogin]:
     """Basic credentials in, a session's JWT out. The body may be empty whatever its type is said to be."""
     options = shapes.LoginOptions()
     if request.raw.strip():
@@ -41,14 +43,14 @@ def login(request: Request) -> Reply:
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
-def logout(request: Request) -> Reply:
+def logout(request: Request) -> Accepted:
     """End the session that asks."""
     sessions.logout(request.identity.home, request.identity.subject, request.identity.token_id)
-    return Reply(202)
+    return accepted()
 
 
 @endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_READ)
-def list_users(request: Request) -> Reply:
+def list_users(request: Request) -> Reply[list[shapes.User]]:
     """All users of the tenant, or those that the filters take; not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
     return Reply(body=[_shown(user) for user in users])
@@ -62,7 +64,7 @@ def list_users(request: Request) -> Reply:
     body=shapes.NewUser,
     sign_in=SignIn.SESSION,
 )
-def create_user(request: Request) -> Reply:
+def create_user(request: Request) -> Created:
     """Create a user in the tenant."""
     wanted: shapes.NewUser = request.body
     mailed = wanted.send_reset_password
@@ -78,7 +80,7 @@ def create_user(request: Request) -> Reply:
 
 
 @endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_me(request: Request) -> Reply:
+def show_me(request: Request) -> Reply[shapes.User]:
     """The user who asks, with the tenant."""
     user = service.get_user(request.identity.home, request.identity.subject)
     shown = _shown(user)
@@ -96,7 +98,7 @@ def show_me(request: Request) -> Reply:
     body=shapes.UserUpdate,
     sign_in=SignIn.SESSION,
 )
-def update_me(request: Request) -> Reply:
+def update_me(request: Request) -> NoContent:
     """Change the address or password of the user who asks."""
     return _update(request, request.identity.subject)
 
@@ -108,7 +110,7 @@ def update_me(request: Request) -> Reply:
     permission=Permission.USERS_READ,
     own="id",
 )
-def show_user(request: Request, id: str) -> Reply:
+def show_user(request: Request, id: str) -> Reply[shapes.User]:
     """One user."""
     return Reply(body=_shown(service.get_user(request.tenant, id)))
 
@@ -122,7 +124,7 @@ def show_user(request: Request, id: str) -> Reply:
     body=shapes.UserUpdate,
     sign_in=SignIn.SESSION,
 )
-def update_user(request: Request, id: str) -> Reply:
+def update_user(request: Request, id: str) -> NoContent:
     """Change one user; a password only of the user who asks, who needs no right for that."""
     return _update(request, id)
 
@@ -134,14 +136,14 @@ def update_user(request: Request, id: str) -> Reply:
     permission=Permission.USERS_MANAGE,
     sign_in=SignIn.SESSION,
 )
-def delete_user(request: Request, id: str) -> Reply:
+def delete_user(request: Request, id: str) -> NoContent:
     """Delete a user; the tokens of that user die."""
     service.delete_user(request.tenant, id, by=request.identity.rights)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings", auth=Auth.USER, permission=Permission.BASIC)
-def show_settings(request: Request) -> Reply:
+def show_shared_settings(request: Request) -> Reply[dict[str, Any]]:
     """The settings that the tenant's users share."""
     return _settings(request, None)
 
@@ -154,13 +156,13 @@ def show_settings(request: Request) -> Reply:
     body=shapes.Settings,
     body_limit=limits.SETTINGS_DOCUMENT,
 )
-def save_settings(request: Request) -> Reply:
+def save_shared_settings(request: Request) -> Created:
     """Replace the settings that the tenant's users share."""
     return _save_settings(request, None)
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_my_settings(request: Request) -> Reply:
+def show_my_settings(request: Request) -> Reply[dict[str, Any]]:
     """The settings of the user who asks."""
     return _settings(request, request.identity.subject)
 
@@ -173,13 +175,13 @@ def show_my_settings(request: Request) -> Reply:
     body=shapes.Settings,
     body_limit=limits.SETTINGS_DOCUMENT,
 )
-def save_my_settings(request: Request) -> Reply:
+def save_my_settings(request: Request) -> Created:
     """Replace the settings of the user who asks."""
     return _save_settings(request, request.identity.subject)
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings/tokens", auth=Auth.USER, permission=Permission.BASIC)
-def list_tokens(request: Request) -> Reply:
+def list_tokens(request: Request) -> Reply[list[shapes.Token]]:
     """The personal access tokens of the user who asks."""
     tokens = sessions.list_tokens(request.tenant, request.identity.subject)
     return Reply(body=[_shown_token(token) for token in tokens])
@@ -193,7 +195,7 @@ def list_tokens(request: Request) -> Reply:
     body=shapes.NewToken,
     sign_in=SignIn.RECENT,
 )
-def create_token(request: Request) -> Reply:
+def create_token(request: Request) -> Jwt:
     """A new personal access token, shown this once."""
     wanted: shapes.NewToken = request.body
     return jwt(sessions.create_token(request.tenant, request.identity.subject, wanted.name, wanted.expires_in))
@@ -206,25 +208,25 @@ def create_token(request: Request) -> Reply:
     permission=Permission.BASIC,
     sign_in=SignIn.SESSION,
 )
-def revoke_token(request: Request, id: str) -> Reply:
+def revoke_token(request: Request, id: str) -> NoContent:
     """Revoke a personal access token of the user who asks."""
     sessions.revoke_token(request.tenant, request.identity.subject, id)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/useradm/plans", auth=Auth.USER, permission=Permission.BASIC)
-def list_plans(request: Request) -> Reply:  # noqa: ARG001  # the same for everyone
+def list_plans(request: Request) -> Reply[list[shapes.Plan]]:  # noqa: ARG001  # the same for everyone
     """The plans that a tenant can have."""
     return Reply(body=plans.all_plans())
 
 
 @endpoint(bp, "GET /management/v1/useradm/plan_binding", auth=Auth.USER, permission=Permission.BASIC)
-def show_plan(request: Request) -> Reply:
+def show_plan_binding(request: Request) -> Reply[shapes.PlanBinding]:
     """The plan and the limits of the tenant."""
     return Reply(body=plans.binding(request.tenant))
 
 
-def _update(request: Request, user_id: str) -> Reply:
+def _update(request: Request, user_id: str) -> NoContent:
     own = user_id == request.identity.subject
     if request.body.email and not own:
         # Whoever gets the mails of an account can set its password.
@@ -240,15 +242,15 @@ def _update(request: Request, user_id: str) -> Reply:
     return no_content()
 
 
-def _settings(request: Request, user_id: str | None) -> Reply:
+def _settings(request: Request, user_id: str | None) -> Reply[dict[str, Any]]:
     document, version = preferences.read(_owner(request, user_id), user_id)
     return Reply(body=document, headers={"ETag": version} if version else {})
 
 
-def _save_settings(request: Request, user_id: str | None) -> Reply:
+def _save_settings(request: Request, user_id: str | None) -> Created:
     wanted = etag.if_match(request.headers.get("if-match"))
     preferences.write(_owner(request, user_id), user_id, request.body, replacing=wanted)
-    return Reply(201)
+    return created()
 
 
 def _owner(request: Request, user_id: str | None) -> TenantId:
