@@ -1,0 +1,114 @@
+"""One server, one fleet and one browser for all tests of the console; a window of its own for each."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
+
+from chalicelib.console import files
+from tests.console.browser import fleet as fleets
+from tests.console.browser.watching import WIDE, Console
+
+if TYPE_CHECKING:
+    from infra.local.testing import LocalServer
+    from tests.console.browser.fleet import Fleet
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+Window = Callable[[str], BrowserContext]
+"""Opens a window; ``user`` is the address of whoever is signed in there, "" for nobody."""
+
+expect.set_options(timeout=15_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, and say why once, where the console cannot be shown."""
+    reason = "no chromium here" if CHROMIUM is None else "" if files.page() else "the console is not built: make ui"
+    for item in items if reason else ():
+        if "tests/console/browser/" in item.nodeid:
+            item.add_marker(pytest.mark.skip(reason=f"tests in the browser: {reason}"))
+
+
+@pytest.fixture(scope="package")
+def fleet(server: LocalServer) -> Iterator[Fleet]:
+    """What the console shows. Read it; change only what your test made itself."""
+    with fleets.furnished(server) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def browser(fleet: Fleet) -> Iterator[Browser]:
+    """The browser. It starts after the fleet is made and ends with these tests, as it occupies this thread's loop."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="package")
+def signed_in(browser: Browser, server: LocalServer) -> Callable[[str], StorageState]:
+    """Signs a user in, once; what their browser then keeps."""
+    known: dict[str, StorageState] = {}
+
+    def state(email: str) -> StorageState:
+        if email not in known:
+            secret = base64.b64encode(f"{email}:{fleets.PASSWORD}".encode()).decode()
+            context = browser.new_context()
+            answer = context.request.post(
+                f"{server.url}/api/management/v1/useradm/auth/login",
+                headers={"Authorization": f"Basic {secret}", "X-Session": "cookie"},
+            )
+            assert answer.status == 204, answer.text()
+            known[email] = context.storage_state()
+            context.close()
+        return known[email]
+
+    return state
+
+
+@pytest.fixture
+def window(browser: Browser, signed_in: Callable[[str], StorageState]) -> Iterator[Window]:
+    """Opens windows that share nothing with each other."""
+    opened: list[BrowserContext] = []
+
+    def make(user: str = "") -> BrowserContext:
+        context = browser.new_context(
+            viewport={"width": WIDE, "height": 800},
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="Europe/Oslo",
+            storage_state=signed_in(user) if user else None,
+        )
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def console_of(window: Window, server: LocalServer, fleet: Fleet) -> Iterator[Callable[[str], Console]]:
+    """The console as a user sees it whose address is given; nobody is signed in for ""."""
+    made: list[Console] = []
+
+    def make(user: str) -> Console:
+        page = window(user).new_page()
+        page.clock.install()
+        made.append(Console(page, f"{server.url}/ui/", fleet))
+        return made[-1]
+
+    yield make
+    wrong = [each for console in made for each in console.wrong]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def console(console_of: Callable[[str], Console], fleet: Fleet) -> Console:
+    """The console of the fleet's administrator, who is signed in."""
+    return console_of(fleet.email)

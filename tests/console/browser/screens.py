@@ -1,0 +1,16 @@
+"""Every screen of the console, by the path at which the fleet shows it: for the tests of all, and for pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.console.browser.fleet import Fleet
+
+SCREENS: dict[str, Callable[[Fleet], str]] = {
+    "overview": lambda _: "/",
+    "audit-log": lambda _: "/auditlogs",
+}
+"""Paths by the names of their pictures."""

@@ -1,0 +1,22 @@
+"""What holds for every screen: few calls, one to stay fresh, nothing wrong in the browser, usable by everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.console.browser.screens import SCREENS
+
+if TYPE_CHECKING:
+    from tests.console.browser.watching import Console
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_screen_is_light_and_accessible(console: Console, name: str) -> None:
+    console.show(SCREENS[name](console.fleet)).audit()
+    console.refresh()
+
+
+def test_every_part_is_accessible(console: Console) -> None:
+    console.show("/parts", busy=True).audit()
