@@ -123,7 +123,7 @@ def current() -> Settings:
             continue
         if get_origin(field.type) is Literal and raw not in get_args(field.type):
             known = ", ".join(get_args(field.type))
-            raise ValueError(f"LAMPLIGHTER_{field.name.upper()} is {raw!r}; it has to be one of {known}")
+            raise ValueError(f"LAMPLIGHTER_{field.name.upper()} is {raw!r}; it must be one of {known}")
         values[field.name] = converters.get(field.type, str)(raw)
     return Settings(**values)  # type: ignore[arg-type]  # each value was converted by its field's type
 

@@ -193,7 +193,9 @@ def check_release_takes(existing: Iterable[Candidate]) -> None:
         Unprocessable: it has as many as one item holds.
     """
     if len(list(existing)) >= limits.ARTIFACTS_PER_RELEASE:
-        raise Unprocessable(f"too many artifacts of this name (max: {limits.ARTIFACTS_PER_RELEASE})")
+        raise Unprocessable(
+            f"the release has too many artifacts (max: {limits.ARTIFACTS_PER_RELEASE}); delete some or use another name"
+        )
 
 
 def remembered_types(known: set[str], types: Iterable[str]) -> set[str]:
@@ -209,9 +211,9 @@ def check_notes(text: str) -> str:
         BadRequest: more than 1,024 characters, or some that can't be printed.
     """
     if len(text) > limits.RELEASE_NOTES:
-        raise BadRequest(f"release notes too long (max: {limits.RELEASE_NOTES})")
+        raise BadRequest(f"notes: must be at most {limits.RELEASE_NOTES} characters long")
     if not all(character.isprintable() or character in _ALSO_PRINTED for character in text):
-        raise BadRequest("release notes contain characters that can't be printed")
+        raise BadRequest("notes: must contain printable characters only")
     return text
 
 
@@ -223,7 +225,7 @@ def read_tags(tags: Iterable[str]) -> list[str]:
     """
     read = list(dict.fromkeys(tag.lower() for tag in tags))
     if len(read) > limits.RELEASE_TAGS:
-        raise BadRequest(f"too many tags (max: {limits.RELEASE_TAGS})")
+        raise BadRequest(f"tags: at most {limits.RELEASE_TAGS} are allowed")
     for tag in read:
         if len(tag) > limits.RELEASE_TAG or not _TAG.fullmatch(tag):
             raise BadRequest(f"tags take letters, digits, '_', '.' and '-', up to {limits.RELEASE_TAG} of them")
@@ -265,7 +267,7 @@ def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
     """
     patterns = tuple(read_pattern(name) for name in dict.fromkeys(names) if name)
     if len(patterns) > limits.ARTIFACT_NAMES_QUERY:
-        raise BadRequest(f"invalid filter: more than {limits.ARTIFACT_NAMES_QUERY} names")
+        raise BadRequest(f"invalid filter: at most {limits.ARTIFACT_NAMES_QUERY} names are allowed")
     if len(patterns) > 1 and any(pattern.prefix for pattern in patterns):
         raise BadRequest("invalid filter: a prefix can't be combined with other names")
     return patterns

@@ -61,7 +61,7 @@ def send(mail: Mail) -> bool:
     """
     _compose(mail)  # what can't be sent fails where it is asked for, not later in the worker
     if not configured():
-        logger.warning("no mail is sent: LAMPLIGHTER_MAIL_FROM names no sender", extra={"subject": mail.subject})
+        logger.warning("mail not sent: LAMPLIGHTER_MAIL_FROM is not set", extra={"subject": mail.subject})
         return False
     queues.send(queues.Queue.MAILS, mail)
     return True
@@ -76,7 +76,7 @@ def deliver(mail: Mail) -> None:
         ValueError: it is no address of an SMTP server.
     """
     if not configured():
-        logger.warning("a mail is dropped: LAMPLIGHTER_MAIL_FROM names no sender any more")
+        logger.warning("mail dropped: LAMPLIGHTER_MAIL_FROM is no longer set")
         return
     try:
         if server := private_settings.mail_server():
@@ -150,7 +150,7 @@ def _by_smtp(mail: Mail, url: str) -> None:
             # Not the error itself: its text has the address, and ends in a log.
             raise NotTakenError(f"the mail server answered {replies}") from None
         count(Metric.MAIL_FAILURES)
-        logger.warning("the mail server refuses an address for good", extra={"replies": replies})
+        logger.warning("the mail server permanently rejected an address", extra={"replies": replies})
 
 
 def _connected(where: SplitResult) -> smtplib.SMTP:

@@ -88,9 +88,13 @@ def check(name: Private, value: str) -> None:
         BadRequest: it is none.
     """
     if name is Private.EDGE_SECRET and not _EDGE.fullmatch(value):
-        raise BadRequest("edge-secret: 32 letters, digits, - and _ or more, as the edge's stack demands")
+        raise BadRequest(
+            "edge-secret: must have at least 32 characters (letters, digits, - and _), as the edge's stack requires"
+        )
     if name is Private.MAIL_SERVER and not _is_mail_server(value):
-        raise BadRequest("mail-server: smtp://, smtps:// or smtp+plain://[user:password@]host[:port]")
+        raise BadRequest(
+            "mail-server: must be smtp://, smtps:// or smtp+plain://, followed by [user:password@]host[:port]"
+        )
 
 
 def _is_mail_server(value: str) -> bool:

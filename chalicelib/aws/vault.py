@@ -117,7 +117,7 @@ def rotate() -> str:
     """
     stored = _parameter.read()
     if stored is not None and len(stored.keys) > 1:
-        raise Conflict("an older key is still there; run: manage vault-key retire")
+        raise Conflict("an older key has not been retired yet; run: manage vault-key retire")
     new = _with_new_key(stored.keys if stored else {})
     _write(new, overwrite=stored is not None)
     return new.active
@@ -130,7 +130,7 @@ def check_settled() -> None:
         Conflict: some may not.
     """
     if (wait := settings.current().key_cache + _CALL - _parameter.age()) > 0:
-        raise Conflict(f"running processes may still use the key before; try again in {math.ceil(wait)} s")
+        raise Conflict(f"running processes may still use the previous key; try again in {math.ceil(wait)} s")
 
 
 def retire() -> list[str]:

@@ -194,7 +194,9 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
         Unprocessable: the tenant has as many as the control item takes.
     """
     if len(get(tenant, fresh=True).open) >= limits.OPEN_DEPLOYMENTS:
-        raise Unprocessable(f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS})")
+        raise Unprocessable(
+            f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
+        )
     tx.update(ref(tenant), [ControlItem.open[deployment].set(sequence)], ControlItem.pk.exists(), label="control")
 
 

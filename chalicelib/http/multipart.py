@@ -91,7 +91,7 @@ def _read(stream: BinaryIO) -> Callable[[int], bytes]:
             return stream.read(size)
         except OSError as error:
             # The client went away, or whoever receives the body has had enough of it.
-            raise BadRequest("the request's body ended early") from error
+            raise BadRequest("the request body ended before the form was complete") from error
 
     return read
 

@@ -40,5 +40,5 @@ def newest_first(query: Query) -> bool:
     """
     order = query.get("sort") or "desc"
     if order not in {"asc", "desc"}:
-        raise BadRequest(f"sort: must be asc or desc, is {order[:32]}")
+        raise BadRequest(f"sort: must be asc or desc, not {order[:32]}")
     return order == "desc"

@@ -79,7 +79,7 @@ def request(
         raise Failed(f"the connection failed: {error.strerror or 'closed'}") from error
     # ValueError: sizes of chunks that are no sizes, and headers of ours that are none.
     except (http.client.HTTPException, ValueError) as error:
-        raise Failed("the answer is no valid HTTP") from error
+        raise Failed("the answer is not valid HTTP") from error
 
 
 @cache
@@ -116,7 +116,7 @@ def _checked(target: Target, deadline: float) -> list[Address]:
     try:
         addresses = [ip_address(text) for text in found]
     except ValueError as error:
-        raise Failed("the host's name was not resolved") from error
+        raise Failed("the host name could not be resolved") from error
     if not addresses:
         raise Failed("the host has no address")
     networks = _networks()
@@ -140,9 +140,9 @@ def _resolved(target: Target, deadline: float) -> list[str]:
     thread.start()
     thread.join(_left(deadline))
     if thread.is_alive():
-        raise Failed("the host's name was not resolved in time")
+        raise Failed("the host name could not be resolved in time")
     if failed:
-        raise Failed("the host's name was not resolved") from failed[0]
+        raise Failed("the host name could not be resolved") from failed[0]
     return found
 
 

@@ -91,7 +91,7 @@ def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[
         Refused: it is no such URL, or one that is never called.
     """
     if len(url) > _URL_MAX or not _URL_TEXT.fullmatch(url):
-        raise Refused("the URL is too long or holds characters that URLs have to escape")
+        raise Refused("the URL is too long or contains characters that must be escaped")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -100,7 +100,7 @@ def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[
     if parts.scheme not in _PORTS:
         raise Refused("the URL must begin with http:// or https://")
     if "@" in parts.netloc:
-        raise Refused("the URL must not hold a user or a password")
+        raise Refused("the URL must not contain a user name or password")
     _check_host(host, networks, is_bracketed=parts.netloc.startswith("["))
     target = Target(
         parts.scheme,
@@ -119,10 +119,10 @@ def _check_host(host: str, networks: Collection[Network], *, is_bracketed: bool)
         try:
             address = IPv6Address(host) if is_bracketed else IPv4Address(host)
         except ValueError as error:
-            raise Refused("the host is a malformed address") from error
+            raise Refused("the host is not a valid IP address") from error
         check(address, networks)
     elif not _NAME.fullmatch(host):
-        raise Refused("the URL has no valid host")
+        raise Refused("the host name in the URL is not valid")
 
 
 def check(address: Address, networks: Collection[Network] = ()) -> None:
@@ -135,4 +135,4 @@ def check(address: Address, networks: Collection[Network] = ()) -> None:
         return
     scoped = isinstance(address, IPv6Address) and (address.scope_id is not None or address not in _GLOBAL_V6)
     if scoped or any(address.version == network.version and address in network for network in _NOT_PUBLIC):
-        raise Refused("the host has an address that is not public")
+        raise Refused("the host has an address that is not public, which this server does not call")

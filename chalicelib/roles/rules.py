@@ -187,7 +187,7 @@ def check_role(role: Role, sets: Mapping[str, PermissionSet]) -> Role:
     scoped = role.permission_sets_with_scope or []
     permissions = role.permissions or []
     if len(scoped) + len(permissions) > limits.ROLE_PARTS:
-        raise BadRequest(f"at most {limits.ROLE_PARTS} permissions and permission sets")
+        raise BadRequest(f"a role may have at most {limits.ROLE_PARTS} permissions and permission sets")
     for permission in permissions:
         _check_permission(permission, {"any", "http", *_OLD})
     return Role(role.name, role.description, permissions, [_checked(each, sets) for each in scoped])
@@ -220,12 +220,12 @@ def check_set(wanted: PermissionSet, _sets: Mapping[str, PermissionSet]) -> Perm
     if wanted.permissions is None:
         raise BadRequest("permissions: cannot be blank")
     if len(wanted.permissions) > limits.ROLE_PARTS:
-        raise BadRequest(f"permissions: at most {limits.ROLE_PARTS}")
+        raise BadRequest(f"permissions: at most {limits.ROLE_PARTS} are allowed")
     for permission in wanted.permissions:
         _check_permission(permission, {"any", "http"})
     kinds = list(dict.fromkeys(wanted.supported_scope_types or ()))
     if not set(kinds) <= set(SCOPES):
-        raise BadRequest(f"supported_scope_types: must be of {', '.join(SCOPES)}")
+        raise BadRequest(f"supported_scope_types: must be among {', '.join(SCOPES)}")
     return PermissionSet(
         wanted.name, wanted.action, wanted.object, wanted.description, wanted.permissions, supported_scope_types=kinds
     )
@@ -246,13 +246,13 @@ def _check_permission(permission: shapes.Permission, actions: Iterable[str]) -> 
         if _method(kind) not in _METHODS:
             raise BadRequest(f"permissions: object.type must be an HTTP method or any, not '{kind[:64]}'")
         if len(value) > limits.ROLE_PATH or not _PATH.fullmatch(_path(value).replace(_ANY_PATH, "")):
-            raise BadRequest("permissions: a path is literal text, in which .* stands for any text")
+            raise BadRequest("permissions: a path must be literal text; the only wildcard is .*")
         if not _can_match(_path(value)):
             raise BadRequest(f"permissions: no path of the API matches '{value[:64]}': they all begin with {_API}")
     elif permission.action == "any" and (kind, value) != ("any", "any"):
-        raise BadRequest("permissions: the action any goes with an object of type any and value any")
+        raise BadRequest("permissions: the action any needs an object of type any with the value any")
     elif permission.action in _OLD and kind not in {"any", "DEVICE_GROUP"}:
-        raise BadRequest(f"permissions: {permission.action} is for DEVICE_GROUP or any")
+        raise BadRequest(f"permissions: {permission.action} needs an object of type DEVICE_GROUP or any")
     elif permission.action in _OLD and kind == "DEVICE_GROUP" and not 0 < len(value) <= limits.GROUP_NAME:
         raise BadRequest("permissions: DEVICE_GROUP needs the name of a group")
 

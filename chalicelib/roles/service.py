@@ -70,7 +70,7 @@ def check_names(tenant: TenantId, names: Iterable[str]) -> list[str]:
     """
     wanted = list(dict.fromkeys(names))
     if len(wanted) > limits.ROLES_PER_USER:
-        raise Unprocessable(f"roles: at most {limits.ROLES_PER_USER}")
+        raise Unprocessable(f"roles: a user can have at most {limits.ROLES_PER_USER}")
     own = None if rules.ROLES.keys() >= set(wanted) else tables.read(tenant)
     for name in wanted:
         if name not in rules.ROLES and (own is None or name not in own.roles):
@@ -187,7 +187,7 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
         if before is None:
             raise NotFound(f"{kind.what} not found")
         if wanted.name not in {"", name}:
-            raise BadRequest(f"name: a {kind.what} keeps its name")
+            raise BadRequest(f"name: a {kind.what}'s name cannot be changed")
         _require(kind, before, stored, by)
         new = _checked(kind, msgspec.structs.replace(wanted, name=name), stored, by)
         tx = Transaction()
@@ -221,7 +221,7 @@ def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
 
 def _changeable(kind: Kind, name: str, stored: Stored) -> Any:
     if name in kind.built_in:
-        raise Forbidden(f"a built-in {kind.what} can't be changed")
+        raise Forbidden(f"a built-in {kind.what} cannot be changed")
     return kind.own(stored).get(name)
 
 
@@ -235,7 +235,7 @@ def _checked(kind: Kind, wanted: Document, stored: Stored, by: Rights) -> Any:
 
 def _require(kind: Kind, document: Document, stored: Stored, by: Rights) -> None:
     if not by.covers(Rights(kind.grants(document, stored))):
-        raise Forbidden(f"the {kind.what} has rights that you have not")
+        raise Forbidden(f"the {kind.what} has permissions that you do not have")
     if kind.key == tables.SET:
         for role in stored.roles.values():
             if document.name in _sets_of(role):

@@ -40,7 +40,7 @@ def addons(enabled: tuple[str, ...] | list[str]) -> list[dict[str, Any]]:
     """
     unknown = set(enabled) - set(features.ADDONS)
     if unknown:
-        raise BadRequest(f"addons: there is no {min(unknown)}; known are {', '.join(features.ADDONS)}")
+        raise BadRequest(f"addons: {min(unknown)} does not exist; there are {', '.join(features.ADDONS)}")
     return [{"name": name, "enabled": name in enabled} for name in features.ADDONS]
 
 
@@ -172,10 +172,14 @@ def check_wishes(body: NewTenant) -> None:
         Unprocessable: the body asks for what this server does not do for children.
     """
     if body.users:
-        raise Unprocessable("users: assign them to the new tenant once it is there (useradm/users/{id}/assign)")
+        raise Unprocessable(
+            "users: not possible here; create the tenant first, then assign them (useradm/users/{id}/assign)"
+        )
     if body.sso or body.admin.login:
-        raise Unprocessable("sso: the new tenant sets its own single sign-on up; give its admin a password")
+        raise Unprocessable(
+            "sso: not possible here; the tenant sets up single sign-on itself. Give its admin a password"
+        )
     if body.binary_delta:
-        raise Unprocessable("binary_delta: binary deltas are not generated")
+        raise Unprocessable("binary_delta: this server does not generate binary deltas")
     if not body.admin.password and not body.admin.send_reset_password:
-        raise Unprocessable("admin: give a password, or have a mail sent to set one")
+        raise Unprocessable("admin: give a password, or send_reset_password to have a mail sent")

@@ -132,15 +132,15 @@ def check_provider(wanted: ProviderSettings) -> None:
         BadRequest: a value is missing, too long or no domain; or whoever has an account there would become a user.
     """
     if not wanted.well_known or not wanted.client_id:
-        raise BadRequest("well-known and client_id: are required")
+        raise BadRequest("well-known and client_id: both are required")
     if max(map(len, (wanted.well_known, wanted.client_id, wanted.client_secret))) > limits.SSO_TEXT:
         raise BadRequest(f"well-known, client_id and client_secret: at most {limits.SSO_TEXT} characters")
     if len(wanted.domains) > limits.SSO_DOMAINS:
-        raise BadRequest(f"allowed_domains: at most {limits.SSO_DOMAINS}")
+        raise BadRequest(f"allowed_domains: at most {limits.SSO_DOMAINS} are allowed")
     for domain in wanted.domains:
         email(f"x@{domain}")
     if wanted.auto_provision and not wanted.domains:
-        raise BadRequest("auto_provision: goes with allowed_domains only")
+        raise BadRequest("auto_provision: needs allowed_domains")
 
 
 def check_token(name: str, expires_in: int) -> None:
@@ -162,7 +162,7 @@ def check_settings(document: dict[str, Any]) -> None:
         BadRequest: too many members, or a name or a text that is too long.
     """
     if len(document) > limits.SETTINGS_MEMBERS:
-        raise BadRequest(f"settings: at most {limits.SETTINGS_MEMBERS} members")
+        raise BadRequest(f"settings: at most {limits.SETTINGS_MEMBERS} members are allowed")
     for name, value in document.items():
         if len(name) > limits.SETTINGS_KEY:
             raise BadRequest(f"settings: a name is longer than {limits.SETTINGS_KEY} characters")

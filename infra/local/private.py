@@ -45,7 +45,9 @@ def folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = path.stat()
     if about.st_uid != os.geteuid():
-        raise OpenFolderError(f"{path} belongs to another user, who could read what is kept there: name another folder")
+        raise OpenFolderError(
+            f"{path} belongs to another user, who could read what is stored there; choose another folder"
+        )
     if not about.st_mode & OTHERS:
         return
     names = {entry.name for entry in path.iterdir()}

@@ -82,7 +82,7 @@ def main() -> None:
     except (EngineError, PortBusyError, private.OpenFolderError, migrations.NewerDataError) as error:
         sys.exit(f"lamplighter: {error}")
     except KeyboardInterrupt:
-        log.info("stopped; everything is kept in %s", options.data)
+        log.info("stopped; all data is kept in %s", options.data)
 
 
 def _options() -> Options:
@@ -94,10 +94,10 @@ def _options() -> Options:
         action="append",
         default=[],
         metavar="HOST",
-        help="name or address by which devices reach this machine, for links and the certificate; the first "
+        help="name or address at which devices reach this machine, for links and the certificate; the first "
         "one becomes part of the server's URL (localhost). May be repeated",
     )
-    parser.add_argument("--data", type=Path, default=Path(".local"), help="folder to keep everything in")
+    parser.add_argument("--data", type=Path, default=Path(".local"), help="folder for all data")
     parser.add_argument("--threads", type=int, default=16, help="requests handled at once (%(default)s)")
     given = parser.parse_args()
     return Options(given.host, given.port, given.name, given.data.resolve(), given.threads)

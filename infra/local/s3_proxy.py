@@ -184,7 +184,7 @@ async def _incoming(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ConnectionResetError("the client went away in the middle of its upload")
+            raise ConnectionResetError("the client disconnected during its upload")
         if chunk := message.get("body", b""):
             yield chunk
         if not message.get("more_body"):

@@ -93,7 +93,7 @@ async def _pump(receive: Receive, stream: BodyStream) -> None:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            gone = ConnectionResetError("the client went away in the middle of its upload")
+            gone = ConnectionResetError("the client disconnected during its upload")
             stream.fail(gone)
             raise gone
         await stream.feed(message.get("body", b""))

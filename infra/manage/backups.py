@@ -37,7 +37,9 @@ _PREFIX = click.argument("prefix")
 
 @command(backup, "restore", any_data=True)
 @_PREFIX
-@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), help="UTC; without it, the latest that is possible.")
+@click.option(
+    "--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), help="UTC; default: the latest time that can be restored."
+)
 def restore(prefix: str, at: datetime | None) -> Result:
     """Restore every table, as it was at a time, into a new one whose name begins with PREFIX instead.
 
@@ -48,7 +50,7 @@ def restore(prefix: str, at: datetime | None) -> Result:
 
     own = settings.current().table_prefix
     if prefix == own or not prefix.startswith("lamplighter-"):
-        raise click.UsageError("PREFIX must begin with lamplighter-, and be another one than the server's own")
+        raise click.UsageError("PREFIX must begin with lamplighter- and differ from the server's own prefix")
     dynamodb = boto3.client("dynamodb")
     # What a person types knows no zone, and boto3 would take it for the machine's.
     when = at.replace(tzinfo=UTC) if at else _latest(dynamodb, own)
@@ -70,8 +72,8 @@ def restore(prefix: str, at: datetime | None) -> Result:
 
 @command(backup, "copy", any_data=True)
 @_PREFIX
-@click.option("--replace", is_flag=True, help="Throw away what is in the server's tables first.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--replace", is_flag=True, help="Delete everything in the server's tables first.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def copy(prefix: str, *, replace: bool, yes: bool) -> Result:
     """Copy all items of the tables whose names begin with PREFIX into the server's own, which must be empty.
 
@@ -83,10 +85,12 @@ def copy(prefix: str, *, replace: bool, yes: bool) -> Result:
     dynamodb = boto3.client("dynamodb")
     names = _tables(dynamodb, prefix)
     if not names or prefix == own:
-        raise click.UsageError(f"no tables to copy from begin with {prefix}")
+        raise click.UsageError(f"there are no tables whose names begin with {prefix}")
     filled = [name for name in names if dynamodb.scan(TableName=own + name, Limit=1)["Items"]]
     if filled and not replace:
-        raise click.UsageError(f"not empty: {', '.join(own + name for name in filled)}; --replace throws that away")
+        raise click.UsageError(
+            f"not empty: {', '.join(own + name for name in filled)}; --replace deletes their contents first"
+        )
     if filled and not yes:
         click.confirm(f"Throw away all items of {len(filled)} tables {own}*?", abort=True, err=True)
     counts = {}

@@ -100,7 +100,7 @@ def _check_data() -> None:
     from infra import migrations
 
     if count := migrations.due():
-        click.echo(f"manage: migrations of the stored data are due ({count}); `manage migrate` runs them", err=True)
+        click.echo(f"manage: pending migrations of the stored data: {count}; run `manage migrate`", err=True)
 
 
 def load() -> click.Group:

@@ -94,7 +94,7 @@ def _on_aws(stage: str) -> dict[str, str]:
     stages = json.loads(_STAGES.read_text())["stages"]
     if stage not in stages:
         known = ", ".join([LOCAL, *stages])
-        raise NoServerError(f"there is no stage {stage}. Known are: {known}")
+        raise NoServerError(f"there is no stage {stage}; there are: {known}")
     try:
         region()
     except PlaceError as error:

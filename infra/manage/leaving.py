@@ -16,7 +16,7 @@ _PRIVATE = 0o600
 
 @command(tenant, "remove")
 @click.argument("id")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(id: str, *, yes: bool) -> Result:
     """Lock the tenant ID out for good and have the server erase everything of it. Nothing brings it back.
 

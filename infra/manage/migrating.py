@@ -8,7 +8,7 @@ from infra.manage.cli import Exit, Result, command, manage
 
 
 @command(manage, "migrate", any_data=True)
-@click.option("--check", is_flag=True, help="Only say what is due; exit code 4 if anything is.")
+@click.option("--check", is_flag=True, help="Only show pending migrations; exit code 4 if there are any.")
 def migrate(*, check: bool) -> Result:
     """Bring the stored data to the version of this code, tenant by tenant, while the server serves.
 

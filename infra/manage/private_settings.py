@@ -32,7 +32,7 @@ def store(name: str) -> Result:
     asked = sys.stdin.isatty()
     value = click.prompt(name, hide_input=True) if asked else sys.stdin.read()
     private_settings.write(Private(name), value.strip())
-    return Result(f"{name} is stored", {"name": name})
+    return Result(f"stored {name}", {"name": name})
 
 
 @command(secret, "list")
@@ -54,4 +54,4 @@ def remove(name: str) -> Result:
     from chalicelib.aws.private_settings import Private
 
     there = private_settings.remove(Private(name))
-    return Result(f"{name} is removed" if there else f"there is no {name}", {"name": name, "removed": there})
+    return Result(f"removed {name}" if there else f"there is no {name}", {"name": name, "removed": there})

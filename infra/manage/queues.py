@@ -77,7 +77,7 @@ def redrive(name: str) -> Result:
         sqs.send_message(QueueUrl=back, MessageBody=message["Body"])
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         count += 1
-    return Result(f"given back: {count}", {"queue": name, "redriven": count})
+    return Result(f"sent back to their queue: {count}", {"queue": name, "redriven": count})
 
 
 @command(queue, "drop")
@@ -126,7 +126,7 @@ def _names() -> list[str]:
 
 def _check(name: str) -> None:
     if name not in _names():
-        raise click.UsageError(f"there is no queue {name}. Known are: {', '.join(_names())}")
+        raise click.UsageError(f"there is no queue {name}; there are: {', '.join(_names())}")
 
 
 def _url(name: str) -> str:

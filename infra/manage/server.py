@@ -28,7 +28,7 @@ def signing_key() -> None:
 @click.option(
     "--withdraw-old",
     is_flag=True,
-    help="For a leaked key: kill every token of older keys. Users log in again, devices do so by themselves.",
+    help="For a leaked key: invalidate all tokens signed with older keys. Users must log in again; devices need not.",
 )
 def rotate(*, withdraw_old: bool) -> Result:
     """Sign with a new key from now on and print its name.
@@ -52,7 +52,7 @@ def ensure() -> Result:
 
 
 @command(manage, "reset", any_data=True)
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(*, yes: bool) -> Result:
     """Throw everything on the local server away: tables, files, messages.
 

@@ -29,7 +29,7 @@ def list_all() -> Result:
 
 @command(switch, "off")
 @_NAME
-@click.option("--reason", required=True, help="What callers are told, such as 'we are looking into a fault'.")
+@click.option("--reason", required=True, help="The reason that callers are given, such as 'maintenance until noon'.")
 def off(name: str, reason: str) -> Result:
     """Stop NAME for every tenant. Running functions notice within seconds (LAMPLIGHTER_CONTROL_CACHE).
 

@@ -36,10 +36,8 @@ def _limit_options(run: Callable[..., Result]) -> Callable[..., Result]:
 
 @command(tenant, "create")
 @click.argument("name")
-@click.option(
-    "--plan", type=click.Choice(_PLANS), default="enterprise", show_default=True, help="What the tenant may use."
-)
-@click.option("--service-provider", is_flag=True, help="It may have child tenants.")
+@click.option("--plan", type=click.Choice(_PLANS), default="enterprise", show_default=True, help="The tenant's plan.")
+@click.option("--service-provider", is_flag=True, help="The tenant may have child tenants.")
 @_limit_options
 def create(name: str, plan: str, *, service_provider: bool, **limits: int | None) -> Result:
     """Create a tenant called NAME and print its id. Limits that are not given are none."""
@@ -78,7 +76,7 @@ def show(id: str) -> Result:
 
 
 @command(tenant, "list")
-@click.option("--requests", is_flag=True, help="Only tenants that asked for another plan, with what they asked.")
+@click.option("--requests", is_flag=True, help="Only tenants that have requested another plan, with their requests.")
 def list_all(*, requests: bool) -> Result:
     """List all tenants, oldest first: id, status, plan, name."""
     from chalicelib.tenantadm import service
@@ -170,7 +168,7 @@ def addons(id: str, addons: tuple[str, ...]) -> Result:
 
 @command(tenant, "service-provider")
 @click.argument("id")
-@click.option("--off", is_flag=True, help="It may have no children any more.")
+@click.option("--off", is_flag=True, help="The tenant may no longer have child tenants.")
 def service_provider(id: str, *, off: bool) -> Result:
     """Let the tenant ID have child tenants."""
     from chalicelib.tenantadm import service
@@ -186,7 +184,7 @@ def service_provider(id: str, *, off: bool) -> Result:
     type=click.IntRange(0, 31_536_000),
     default=0,
     show_default=True,
-    help="Seconds for which the old token still leads new devices to the tenant.",
+    help="Seconds for which new devices may still use the old token.",
 )
 def rotate_token(id: str, grace: int) -> Result:
     """Give the tenant ID a new tenant token and print it. Devices that are accepted stay so.

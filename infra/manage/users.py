@@ -22,8 +22,10 @@ def user() -> None:
 
 
 def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
-    generate = click.option("--generate", is_flag=True, help="Make a password up and show it.")
-    given = click.option("--password", help="The password; '-' reads it from standard input. Without it you are asked.")
+    generate = click.option("--generate", is_flag=True, help="Generate a password and show it.")
+    given = click.option(
+        "--password", help="The password; '-' reads it from standard input. Without it, you are prompted."
+    )
     return given(generate(run))
 
 
@@ -32,7 +34,13 @@ def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
 @click.option("--tenant", "tenant_id", required=True, help="Id of the tenant.")
 @_password_options
 @click.option("--password-hash", help="An argon2id or bcrypt hash from another server, instead of a password.")
-@click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; may be repeated. Without: every right.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE",
+    help="A role; may be repeated. Without it, the user is an administrator.",
+)
 def create(  # the command's options
     email: str,
     tenant_id: str,
@@ -51,7 +59,7 @@ def create(  # the command's options
     tenant = tenantadm.get_tenant(TenantId(tenant_id)).id
     if password_hash is not None:
         if password is not None or generate:
-            raise click.UsageError("--password-hash goes with no other password")
+            raise click.UsageError("--password-hash cannot be combined with another password option")
         made = service.create_user(tenant, email, "", password_hash=password_hash, roles=roles, by=EVERYTHING)
         return Result(made.id, _document(made))
     chosen = _password(password, generate=generate)
@@ -147,14 +155,14 @@ def _find(email: str) -> User:
 def _password(given: str | None, *, generate: bool) -> str:
     if generate:
         if given is not None:
-            raise click.UsageError("either --password or --generate")
+            raise click.UsageError("use either --password or --generate")
         return secrets.token_urlsafe(15)
     if given == "-":
         return sys.stdin.readline().rstrip("\r\n")
     if given is not None:
         return given
     if not sys.stdin.isatty():
-        raise click.UsageError("give --password, --password - or --generate: there is no one to ask")
+        raise click.UsageError("there is no terminal to prompt on: use --password, --password - or --generate")
     chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return chosen
 

@@ -22,7 +22,7 @@ def rotate() -> Result:
 
     name = vault.rotate()
     sealed = _seal_anew()
-    click.echo(f"sealed anew: {sealed}", err=True)
+    click.echo(f"encrypted again: {sealed}", err=True)
     return Result(name, {"key": name, "sealed_anew": sealed})
 
 

@@ -94,7 +94,7 @@ async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaita
         except TransferError as error:
             failure = error
         except (OSError, RuntimeError, asyncio.CancelledError) as error:
-            failure = TransferError(499, f"the client has gone: {error}")
+            failure = TransferError(499, f"the client disconnected: {error}")
 
 
 async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str, path: str) -> None:
@@ -107,7 +107,7 @@ async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, 
     async def outcome(step: Any) -> None:
         nonlocal begun
         if gone.done():
-            raise TransferError(499, "the client has gone")
+            raise TransferError(499, "the client disconnected")
         if isinstance(step, FileInfo):
             await answers.begin(200, _headers(step))
             begun = True
@@ -213,7 +213,7 @@ def _checked(path: str) -> str:
     if not path.startswith("/"):
         raise TransferError(400, "path: must be an absolute path")
     if text.without_surrogates(path) != path or "\0" in path:
-        raise TransferError(400, "path: must be UTF-8 without NUL; a file with another name can't be transferred")
+        raise TransferError(400, "path: must be UTF-8 without NUL; files with other names cannot be transferred")
     if len(path.encode()) > limits.FILE_PATH:
         raise TransferError(400, f"path: too long (max: {limits.FILE_PATH} bytes)")
     return path

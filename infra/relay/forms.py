@@ -113,7 +113,7 @@ async def _events(
         while not parser.closed:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise FormError(400, "the request's body ended early")
+                raise FormError(400, "the request body ended before the form was complete")
             body = message.get("body", b"")
             most -= len(body)
             if most < 0:

@@ -150,7 +150,7 @@ async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
             return GOING_AWAY
         except (MalformedError, GapError):
             return TRY_AGAIN
-        except (RuntimeError, OSError):  # the client has gone in the middle of it
+        except (RuntimeError, OSError):  # the client disconnected in the middle of it
             return None
 
 

@@ -57,7 +57,7 @@ _SECONDS = 60
 _MOST = limits.LAMBDA_PAYLOAD
 _PASSED = ("allow", "cache-control", "content-type", "link", "retry-after", "www-authenticate", "x-total-count")
 _FIELDS = frozenset({"artifact_id", "description", "size"})
-_SHORT = "reading artifact error: the file is shorter than its size says"
+_SHORT = "reading artifact error: the file is shorter than the given size"
 
 
 class Answered(Exception):  # named for what happened
@@ -99,7 +99,7 @@ class Api:
         # What a token claims can't be written in two ways, as what is around it can. Cookies are all counted as one.
         caller = "".join(headers.get("Authorization", "").split(".")[1:2])
         if self._callers[caller] >= EACH:
-            raise FormError(429, "too many uploads at once")
+            raise FormError(429, "too many uploads at the same time; try again later")
         self._callers[caller] += 1
         try:
             yield

@@ -223,7 +223,7 @@ def test_a_body_that_breaks_off_leaves_nothing(shelf: Shelf) -> None:
             yield next(chunks)
         assert shelf.unfinished() == 1, "it was on its way"
         assert shelf.rows() == ["UPLOAD"], "and announced"
-        raise BadRequest("the request's body ended early")
+        raise BadRequest("the request body ended before the form was complete")
 
     with pytest.raises(BadRequest):
         service.upload(shelf.tenant, {}, body())

@@ -85,7 +85,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     assert api.get(USERS).status_code == 200
     waiting = manage("migrate", "--check")
     assert (waiting.returncode, "2: users hold" in waiting.stdout) == (4, True)
-    assert "migrations of the stored data are due (1)" in manage("tenant", "show", tenant.id).stderr
+    assert "pending migrations of the stored data: 1" in manage("tenant", "show", tenant.id).stderr
 
     assert document("migrate")["changed"][tenant.id] == 2
 

@@ -98,7 +98,7 @@ def test_settings(document, done, manage: Manage, tenant):
     assert document("tenant", "show", tenant.id)["settings"]["device_timeout"] == 3600
 
     for words, code, text in (
-        (("nothing=1",), 4, "there is no setting nothing; known are"),
+        (("nothing=1",), 4, "setting nothing does not exist; there are"),
         (("device_timeout=-1",), 4, "device_timeout"),
         (("device_timeout",), 2, "NAME=VALUE"),
     ):

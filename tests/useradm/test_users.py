@@ -351,5 +351,8 @@ class TestDelete:
         answer = api.delete(f"{USERS}/{api.get(ME).json()['id']}")
 
         assert answer.status_code == 409
-        assert answer.json()["error"] == "a tenant keeps at least one administrator"
+        assert (
+            answer.json()["error"]
+            == "this is the tenant's last administrator; make another user an administrator first"
+        )
         assert api.get(ME).status_code == 200

@@ -126,5 +126,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise ValueError(f"member {quoted(key)} is there twice")
+            raise ValueError(f"member {quoted(key)} occurs twice")
         seen.add(key)

@@ -209,5 +209,5 @@ def _check_name(name: str, name_max: int, seen: set[str]) -> None:
     if not all(_COMPONENT.fullmatch(part) and part not in {".", ".."} for part in path.split("/")):
         raise malformed(f"forbidden name {quoted(name)}")
     if path in seen:
-        raise malformed(f"{quoted(name)} is there twice")
+        raise malformed(f"{quoted(name)} occurs twice")
     seen.add(path)

@@ -182,7 +182,7 @@ def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[st
     for _ in range(RACES):
         item = _found(release_table.find(tenant, name))
         if within is not None and not set(wanted) ^ set(item.tags) <= set(within):
-            raise Forbidden("tags outside of yours can't be given or taken")
+            raise Forbidden("your permission is limited to some release tags; you cannot add or remove other tags")
         known = usage_table.tags(tenant)
         counts = rules.recount_tags(known.counts, item.tags, wanted)
         if len(counts) > RELEASE_TAGS_TOTAL and not counts.keys() <= known.counts.keys():

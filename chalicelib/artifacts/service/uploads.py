@@ -124,7 +124,7 @@ def _exactly(file: Iterable[bytes], size: int) -> Iterator[bytes]:
         left -= len(chunk)
         if left <= 0:
             return
-    raise BadRequest("reading artifact error: the file is shorter than its size says")
+    raise BadRequest("reading artifact error: the file is shorter than the given size")
 
 
 def _publish(
@@ -145,7 +145,7 @@ def _publish(
         version=ref.version,
     )
     if not artifact_table.fits(item.content):
-        raise BadRequest("Metadata invalid: too large")
+        raise BadRequest("Metadata invalid: the artifact's metadata is too large")
     new = records.candidate(artifact_id, parsed, ref)
     for _ in range(RACES):
         try:
@@ -154,7 +154,7 @@ def _publish(
             if usage_table.LABEL in error.failed:
                 raise TooLarge(_TOO_LARGE) from error
             if upload_table.LABEL in error.failed:
-                raise Conflict("the upload took too long") from error
+                raise Conflict("the upload took too long; start it again") from error
             if artifact_table.LABEL in error.failed:
                 raise Conflict(_TAKEN) from error
         else:
@@ -174,7 +174,7 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     rules.check_release_takes(existing)
     stored = release_table.packed((*existing, new))
     if not artifact_table.fits(stored):
-        raise BadRequest("Metadata invalid: too many dependencies for one release")
+        raise BadRequest("Metadata invalid: the artifacts of this release have too many dependencies")
     now = clock.now()
     item.modified = now
     tx = Transaction()

@@ -76,13 +76,13 @@ def read_provides(said: Mapping[str, object]) -> dict[str, str]:
         BadRequest: device type or artifact name are missing, or a value is no text of a sensible length.
     """
     if len(said) > limits.PROVIDES:
-        raise BadRequest(f"too many provides (max: {limits.PROVIDES})")
+        raise BadRequest(f"too many attributes provided (max: {limits.PROVIDES})")
     provides: dict[str, str] = {}
     for name, value in said.items():
         if value is None:  # absent, as in every body
             continue
         if not isinstance(value, str) or len(value) > limits.ARTIFACT_NAME or len(name) > limits.ARTIFACT_NAME:
-            raise BadRequest(f"{name[:64]}: must be a text of at most {limits.ARTIFACT_NAME} characters")
+            raise BadRequest(f"{name[:64]}: must be a string of at most {limits.ARTIFACT_NAME} characters")
         provides[name] = value
     for name in ("artifact_name", "device_type"):
         if not provides.get(name):

@@ -73,7 +73,10 @@ def deploy_configuration(
     targets = Targets.of([device_id])
     waiters = drafts.find_waiters(tenant, targets)
     if waiters is None:
-        raise Unprocessable(f"too many deployments wait for this device already (max: {limits.HEAD_QUEUE})")
+        raise Unprocessable(
+            f"the device already has too many unfinished deployments (max: {limits.HEAD_QUEUE}); "
+            "abort some or let them finish"
+        )
     if not waiters or waiters[0].decommissioning:
         raise NotFound("device does not exist")
     name = rules.artifact_name(deployment)

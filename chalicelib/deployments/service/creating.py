@@ -73,7 +73,10 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
         Unprocessable: as :func:`create`.
     """
     if wanted.all_devices or wanted.devices:
-        raise BadRequest("Validating request body: Invalid deployments definition: the group chooses the devices")
+        raise BadRequest(
+            "Validating request body: Invalid deployments definition: "
+            "devices and all_devices are not allowed together with a group"
+        )
     require_reach(tenant, scopes, wanted.artifact_name, group=group)
     members = list(membership.group_members(tenant, group, status=ACCEPTED))
     return _create(tenant, wanted, members, [_term("system", "group", "$eq", group)], [group])
@@ -96,7 +99,7 @@ def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Sc
     try:
         found = inventory.get_filter(tenant, wanted.filter_id)
     except NotFound as error:
-        raise Unprocessable("No filter for the deployment") from error
+        raise Unprocessable("No filter for the deployment: filter_id does not name a saved filter") from error
     initial = inventory.count_accepted(tenant, found.terms)
     draft = _draft(
         tenant,
@@ -197,7 +200,7 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     if item is None:
         raise NotFound("Deployment not found")
     if item.control_map is None:
-        raise Conflict("the deployment has no update control map")
+        raise Conflict("the deployment was created without an update control map, so it has none to change")
     found = control_maps.read(given, deployment)
     tx = Transaction()
     tx.update(

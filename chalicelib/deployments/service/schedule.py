@@ -58,7 +58,7 @@ def tick(now: datetime) -> None:
         except ConditionFailed:
             continue  # it has changed since: another tick was faster, or the deployment ended
         except Exception:  # noqa: BLE001  # one deployment's trouble is nobody else's
-            logger.exception("a deployment could not be worked off")
+            logger.exception("the schedule failed on a deployment")
             _postpone(item, now)
 
 

@@ -52,4 +52,6 @@ def _set(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
             raise OvertakenError from failed
         if "changes" in failed.failed:
             raise TooManyRequests(retry_after=int((midnight - now).total_seconds()) + 1) from failed
-        raise Unprocessable(f"maximum number of test devices reached ({limits.TEST_DEVICES})") from failed
+        raise Unprocessable(
+            f"maximum number of test devices reached ({limits.TEST_DEVICES}); unmark another device first"
+        ) from failed

@@ -93,7 +93,7 @@ def accept_automatically(tenant: TenantId, request: AuthRequest, raw: bytes, sig
     except Unauthorized as error:
         raise BadRequest(error.text) from error
     if request.tenant_token and tenantadm.tenant_by_token(request.tenant_token) != tenant:
-        raise BadRequest("invalid auth request: the tenant token is not this tenant's")
+        raise BadRequest("invalid auth request: the tenant token belongs to another tenant")
     now = clock.now()
     device = decided(partial(_recorded, tenant, claim, now))
     held = device.standing.by_key(claim.pubkey, claim.tier)

@@ -61,5 +61,5 @@ def _drop_one(tenant: TenantId, now: datetime) -> bool:
         # An operator may have given it a configuration.
         queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, oldest.id))
     except Unavailable:
-        logger.warning("a pending device is dropped but not cleared out", extra={"device": oldest.id})
+        logger.warning("a pending device was dropped but not all of its data were deleted", extra={"device": oldest.id})
     return True

@@ -63,7 +63,7 @@ def order(tenant: TenantId, device_id: str, changes: list[NewAlert]) -> None:
     try:
         queues.send(queues.Queue.MAILS, Notice(tenant, device_id, [_told(alert) for alert in changes]))
     except (DomainError, client.AwsError):
-        logger.exception("no mail about alerts is ordered", extra={"device": device_id})
+        logger.exception("mail about alerts not queued", extra={"device": device_id})
 
 
 def _told(alert: NewAlert) -> Told:
@@ -155,7 +155,7 @@ def _tell(tenant: TenantId, device: _Known, subject: str, text: str) -> None:
         try:
             mail.send(mail.Mail(user.email, subject, text))
         except ValueError:
-            logger.warning("an address takes no mail", extra={"user": user.id})
+            logger.warning("an address does not accept mail", extra={"user": user.id})
 
 
 def _digest_letter(mails: Mails, device_id: str, device: str) -> tuple[str, str]:

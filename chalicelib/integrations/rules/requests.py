@@ -27,13 +27,11 @@ def check_new(wanted: NewIntegration) -> None:
     if wanted.credentials.type != _CREDENTIALS[wanted.provider]:
         raise BadRequest(f"credentials: type must be {_CREDENTIALS[wanted.provider]} for provider {wanted.provider}")
     if wanted.provider != WEBHOOK:
-        raise BadRequest(
-            f"provider: {wanted.provider} is not served: this server keeps no device twins in other clouds"
-        )
+        raise BadRequest(f"provider: {wanted.provider} is not supported: this server delivers events to webhooks only")
     if len(wanted.description) > limits.INTEGRATION_DESCRIPTION:
         raise BadRequest(f"description: the length must be no more than {limits.INTEGRATION_DESCRIPTION}")
     if _named(wanted) - set(Scope):
-        raise BadRequest(f"scopes: must be of: {', '.join(sorted(Scope))}")
+        raise BadRequest(f"scopes: must be among: {', '.join(sorted(Scope))}")
 
 
 def _named(wanted: NewIntegration) -> set[str]:

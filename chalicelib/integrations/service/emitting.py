@@ -61,4 +61,7 @@ class Wake(msgspec.Struct, frozen=True):
         try:
             queues.send(queues.Queue.DELIVERIES, queues.Delivery(self.tenant, self.integration))
         except (Unavailable, client.AwsError):
-            logger.warning("no message for a delivery", extra={"integration": self.integration})
+            logger.warning(
+                "no queue message sent for a delivery; the schedule will deliver it",
+                extra={"integration": self.integration},
+            )

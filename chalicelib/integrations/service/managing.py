@@ -88,7 +88,7 @@ def create(tenant: TenantId, wanted: NewIntegration) -> str:
 
 def _with(integration: str, scopes: list[str], known: dict[str, list[str]]) -> dict[str, list[str]]:
     if len(known) >= limits.INTEGRATIONS:
-        raise Unprocessable(f"too many integrations (max: {limits.INTEGRATIONS})")
+        raise Unprocessable(f"too many integrations (max: {limits.INTEGRATIONS}); delete one first")
     return known | {integration: scopes}
 
 

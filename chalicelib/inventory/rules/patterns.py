@@ -119,7 +119,7 @@ def of_filter(text: str) -> Pattern:
     try:
         return _Compiler(source, fold="i" in flags).compiled(anchored=full is None)
     except _MalformedError as error:
-        raise BadRequest(f"filter $regex: this is no regular expression: {error}") from error
+        raise BadRequest(f"filter $regex: not a valid regular expression: {error}") from error
 
 
 _Part = tuple[int, int]
@@ -141,7 +141,7 @@ class _Compiler:
             self._fold, self._at = True, len("(?i)")
         begin, end = self._either(0)
         if self._at < len(self._source):
-            raise _MalformedError("a ) closes no group")
+            raise _MalformedError("unmatched )")
         self._pattern.anchored, self._pattern.start, self._pattern.accept = anchored, begin, end
         return self._pattern
 
@@ -157,7 +157,7 @@ class _Compiler:
 
     def _next(self) -> str:
         if self._at >= len(self._source):
-            raise _MalformedError("it ends too early")
+            raise _MalformedError("unexpected end of the pattern")
         self._at += 1
         return self._source[self._at - 1]
 
@@ -224,7 +224,7 @@ class _Compiler:
             most = least if counted[2] is None else int(counted[3] or -1)
             found = (least, None if most < 0 else most)
             if 0 <= most < least:
-                raise _MalformedError("{m,n} needs m to be at most n")
+                raise _MalformedError("in {m,n}, m must not be greater than n")
         if self._ahead() == "?":
             self._at += 1
         if self._ahead() in {"*", "+"}:
@@ -236,7 +236,7 @@ class _Compiler:
         if char == "(":
             return self._group(depth)
         if char in "*+?":
-            raise _MalformedError("there is nothing to repeat")
+            raise _MalformedError("nothing to repeat")
         if char in "^$":
             begin, end = self._state(), self._state()
             self._go(begin, end, char)
@@ -252,7 +252,7 @@ class _Compiler:
             self._at += 2
         part = self._either(depth + 1)
         if self._next() != ")":
-            raise _MalformedError("a group is not closed")
+            raise _MalformedError("missing ) of a group")
         return part
 
     def _chars(self, char: str) -> _Chars:
@@ -282,13 +282,13 @@ class _Compiler:
             first = False
             low, opposite = self._escape() if char == "\\" else (((char, char),), False)
             if opposite:
-                raise BadRequest("filter $regex: opposite classes inside brackets are not supported")
+                raise BadRequest("filter $regex: negated classes inside brackets are not supported")
             if self._ahead() == "-" and self._source[self._at + 1 : self._at + 2] not in {"]", ""}:
                 self._at += 1
                 char = self._next()
                 high, _ = self._escape() if char == "\\" else (((char, char),), False)
                 if len(low) > 1 or len(high) > 1 or low[0][0] > high[0][1]:
-                    raise _MalformedError("a range in brackets goes from a single character to a later one")
+                    raise _MalformedError("a range in brackets must go from one character to a later one")
                 low = ((low[0][0], high[0][1]),)
             ranges += low
         return _Chars(tuple(ranges), negated, self._fold)

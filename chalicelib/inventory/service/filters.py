@@ -138,7 +138,7 @@ def _commit(change: Callable[[Transaction], None]) -> None:
 def _refused(error: ConditionFailed) -> Exception:
     if filters.NAME in error.failed:
         return Conflict("a filter with the same name already exists")
-    return Unprocessable(f"there are too many saved filters (max: {limits.FILTERS})")
+    return Unprocessable(f"too many saved filters (max: {limits.FILTERS}); delete one first")
 
 
 def _about(saved: SavedFilter) -> Object:

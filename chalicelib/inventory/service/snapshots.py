@@ -60,7 +60,7 @@ def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dic
         snapshots.ask(tx, tenant)
         tx.commit()
         if len(rows) > limits.SNAPSHOT_STEP:
-            raise Unavailable("the search is being prepared, try again in a minute", retry_after=60)
+            raise Unavailable("the search is being prepared; try again in a minute", retry_after=60)
     known = _take(tenant)
     changed, settled = look(tenant, rows, known.changed)
     opened = _opened(pointer, known)

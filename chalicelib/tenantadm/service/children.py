@@ -54,7 +54,7 @@ def create_child(
 
     Raises:
         BadRequest: a value breaks its rule.
-        Forbidden: the tenant is no service provider.
+        Forbidden: the tenant is not a service provider and cannot have child tenants.
         Conflict: the address is taken.
         Unprocessable: the provider has not that many devices left, or as many children as it may, or the password
             breaks a rule, or no mail can be sent from this server.
@@ -64,7 +64,7 @@ def create_child(
     from chalicelib.useradm import service as useradm
 
     if send_reset and not mail.configured():
-        raise Unprocessable("no mail can be sent from this server: give the admin a password")
+        raise Unprocessable("this server cannot send mails; give the admin a password")
 
     draft = tenants.draft(name)
     person = useradm.draft_user(draft.id, email, password, roles=(roles.PERMIT_ALL,))
@@ -73,9 +73,9 @@ def create_child(
     def attempt(tx: Transaction) -> tuple[TenantId, ...]:
         own = changes.get_tenant(provider)
         if not own.service_provider:
-            raise Forbidden("the tenant is no service provider")
+            raise Forbidden("the tenant is not a service provider and cannot have child tenants")
         if own.children >= limits.TENANT_CHILDREN:
-            raise Unprocessable(f"too many tenants (max: {limits.TENANT_CHILDREN})")
+            raise Unprocessable(f"the service provider has too many child tenants (max: {limits.TENANT_CHILDREN})")
         # What is not said is no limit if the provider has none, else nothing.
         default = PerTier(*(-1 if own.devices.of(tier) < 0 else 0 for tier in Tier))
         wanted = rules.with_limits(default, devices)

@@ -138,7 +138,7 @@ def _removing(before: Tenant) -> Tenant:
 
 def _without_children(tenant: Tenant) -> None:
     if tenant.children:
-        raise Conflict(f"the tenant has {tenant.children} children; remove them first")
+        raise Conflict(f"the tenant has {tenant.children} child tenants; remove them first")
 
 
 def _due_at_removal(tx: Transaction, _before: Tenant, after: Tenant) -> None:

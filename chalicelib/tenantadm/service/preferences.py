@@ -54,7 +54,7 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
         if replacing is not None and _version(before) not in replacing:
             break
         if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
-            raise Forbidden("only a user with every right may keep the audit log for a shorter time")
+            raise Forbidden("only an administrator may shorten the time for which the audit log is kept")
         if _replaced(tenant, before, wanted):
             return _version(wanted)
     raise PreconditionFailed("ETag does not match")
@@ -85,7 +85,7 @@ def parsed(document: dict[str, Any]) -> TenantSettings:
     known = {field.name for field in msgspec.structs.fields(TenantSettings)}
     unknown = sorted(set(document) - known)
     if unknown:
-        raise BadRequest(f"there is no setting {unknown[0][:64]}; known are {', '.join(sorted(known))}")
+        raise BadRequest(f"setting {unknown[0][:64]} does not exist; there are {', '.join(sorted(known))}")
     try:
         # Null is absent, as in every body (``http.content``).
         return msgspec.convert({name: value for name, value in document.items() if value is not None}, TenantSettings)

@@ -263,9 +263,9 @@ def set_service_provider(tenant: TenantId, *, enabled: bool) -> None:
 
     def decide(before: Tenant) -> Tenant:
         if enabled and before.parent is not None:
-            raise Conflict("a child of a service provider can't have children itself")
+            raise Conflict("a child tenant of a service provider cannot have child tenants itself")
         if not enabled and before.children:
-            raise Conflict(f"the tenant has {before.children} children; remove them first")
+            raise Conflict(f"the tenant has {before.children} child tenants; remove them first")
         return replace(before, service_provider=enabled)
 
     changes.changed(tenant, decide)

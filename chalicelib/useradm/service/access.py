@@ -92,7 +92,7 @@ def roles_to_have(tenant: TenantId, names: Collection[str], by: Rights) -> tuple
     if roles.PERMIT_ALL not in wanted and not control.get(tenant).includes(Feature.RBAC):
         raise Forbidden("the plan of this tenant does not include roles")
     if not by.covers(_rights(tenant, wanted)):
-        raise Forbidden("the roles have rights that you have not")
+        raise Forbidden("the roles have permissions that you do not have")
     return tuple(wanted)
 
 
@@ -118,9 +118,11 @@ def require_cover(user: User, by: Rights) -> None:
     """
     elsewhere = [_rights(TenantId(each), names) for each, names in user.assigned.items()]
     if elsewhere and not by.scopes(Permission.TENANTS_MANAGE):
-        raise Forbidden("the user works in other tenants, whose users only who manages tenants may change")
+        raise Forbidden(
+            "the user also works in other tenants; only a user who may manage tenants can change their account"
+        )
     if not by.covers(rights_of(user)) or not all(by.unconfined.covers(each) for each in elsewhere):
-        raise Forbidden("the user has rights that you have not")
+        raise Forbidden("the user has permissions that you do not have")
 
 
 def swap_roles(tx: Transaction, user: User, after: Collection[str]) -> None:
@@ -138,5 +140,5 @@ def swap_roles(tx: Transaction, user: User, after: Collection[str]) -> None:
     others = (each for each in users.of_tenant(user.tenant) if each.id != user.id)
     other = next((each for each in others if roles.PERMIT_ALL in each.roles), None)
     if other is None:
-        raise Conflict("a tenant keeps at least one administrator")
+        raise Conflict("this is the tenant's last administrator; make another user an administrator first")
     users.hold_admin(tx, other)

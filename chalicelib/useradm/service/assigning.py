@@ -55,7 +55,7 @@ def assign(provider: TenantId, who: str, tenants: Collection[str], role: str, *,
             access.require_cover(user, by)
         assigned: dict[str, list[str]] = {**user.assigned, **given} if given else {}
         if len(assigned) > limits.ASSIGNED_TENANTS:
-            raise BadRequest(f"tenant_ids: at most {limits.ASSIGNED_TENANTS}")
+            raise BadRequest(f"tenant_ids: a user can be assigned to at most {limits.ASSIGNED_TENANTS} tenants")
         tx = Transaction()
         users.set_assigned(tx, user, clock.now(), assigned)
         change = f"{user.email} works in: {', '.join(assigned) or 'no other tenant'}"

@@ -105,11 +105,11 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
     """
     asking = rows.find(home, user_id, token_id)
     if asking is None or asking.name is not None:
-        raise Forbidden("a personal access token is for its tenant only")
+        raise Forbidden("a personal access token cannot be exchanged for a token of another tenant")
     for _ in range(RACES):
         user = service.get_user(home, user_id)
         if (tenant != home and tenant not in user.assigned) or not control.get(tenant).active:
-            raise BadRequest("tenant: you are not assigned to it")
+            raise BadRequest("tenant: you are not assigned to this tenant")
         now = clock.now()
         tx = Transaction()
         users.touch(tx, user)

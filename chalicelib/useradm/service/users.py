@@ -58,7 +58,7 @@ def create_user(
         tx.commit()
     except ConditionFailed as failed:
         if role_service.GONE in failed.failed:
-            raise Unprocessable("roles: a role was deleted meanwhile") from failed
+            raise Unprocessable("roles: one of the roles has just been deleted") from failed
         raise Unprocessable(TAKEN) from failed
     return user
 

@@ -112,7 +112,7 @@ def _order(order: Order) -> None:
     if mail.configured():
         queues.send(queues.Queue.MAILS, order)
     else:
-        logger.warning("no mail is sent: LAMPLIGHTER_MAIL_FROM names no sender", extra={"purpose": order.purpose})
+        logger.warning("mail not sent: LAMPLIGHTER_MAIL_FROM is not set", extra={"purpose": order.purpose})
 
 
 def write_letter(order: Order) -> None:
@@ -254,7 +254,7 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
     user = get_user(tenant, user_id)
     guesses.check_password(user, current_password)
     if address == user.email:
-        raise BadRequest("email: is the user's address already")
+        raise BadRequest("email: this is already the user's address")
     _count(address, user_id)
     now = clock.now()
     tx = Transaction()
@@ -327,4 +327,4 @@ def _tell(what: str, address: str) -> None:
     try:
         mail.send(letters.changed(what, address))
     except Unavailable:
-        logger.warning("the user could not be told about a change of their account")
+        logger.warning("mail about a change of the account could not be sent")

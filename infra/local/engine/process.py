@@ -206,7 +206,7 @@ class Engine:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise EngineError(f"the AWS engine ended at its start:\n{self._log_end()}")
+                raise EngineError(f"the embedded AWS engine stopped while starting:\n{self._log_end()}")
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.5)
             try:
                 connection.request("GET", READY)
@@ -216,7 +216,7 @@ class Engine:
                 continue
             finally:
                 connection.close()
-        raise EngineError(f"the AWS engine did not answer in {START_LIMIT:.0f} s:\n{self._log_end()}")
+        raise EngineError(f"the embedded AWS engine did not answer within {START_LIMIT:.0f} s:\n{self._log_end()}")
 
     def _log_end(self) -> str:
         return self.log.read_text(errors="replace")[-2000:].strip()
@@ -245,5 +245,5 @@ def _listen(port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise EngineError(f"the AWS engine can't have port {port}: {error.strerror}") from error
+        raise EngineError(f"the embedded AWS engine cannot listen on port {port}: {error.strerror}") from error
     return listener

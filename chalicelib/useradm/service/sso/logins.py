@@ -67,7 +67,7 @@ def start(provider_id: str) -> Begun:
     """
     provider = _usable(provider_id)
     if not settings.current().public_url:
-        raise Unprocessable("LAMPLIGHTER_PUBLIC_URL is not set: the provider can't send anybody back")
+        raise Unprocessable("single sign-on needs the server's public address; set LAMPLIGHTER_PUBLIC_URL")
     strangers.admit(
         strangers.Kind.SSO_LOGINS,
         limits.SSO_LOGINS_PER_NETWORK,
@@ -136,9 +136,9 @@ def _redeemed(provider: Provider, code: str, verifier: str, nonce: str) -> Claim
         raise _unavailable(provider, error) from error
     except NotTrusted as error:
         logger.warning("a login was refused", extra={"provider": provider.id, "reason": str(error)})
-        raise Forbidden("the identity provider's token was refused") from error
+        raise Forbidden("the identity provider's token is not valid") from error
     if not claims.verified:
-        raise Forbidden("the identity provider does not say that the email address is verified")
+        raise Forbidden("the identity provider has not verified the email address")
     return claims
 
 
@@ -182,14 +182,14 @@ def _account(provider: Provider, claims: Claims) -> User | None:
         _require_untied(provider, claims.subject)
         return _tied(user, provider, claims.subject)
     if tied != claims.subject:
-        raise Forbidden("the account is tied to another identity of this provider")
+        raise Forbidden("the account is linked to another identity at this provider")
     return user
 
 
 def _require_untied(provider: Provider, subject: str) -> None:
     """Refuse who has an account already. It reads all users of the tenant: only first logins come here."""
     if any(user.sso.get(provider.id) == subject for user in users.of_tenant(provider.tenant)):
-        raise Forbidden("this identity of the provider is tied to another account")
+        raise Forbidden("this identity is linked to another account")
 
 
 def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
@@ -230,7 +230,7 @@ def _client(provider: Provider) -> Client:
 
 def _unavailable(provider: Provider, error: ProviderError) -> Unavailable:
     logger.warning("an identity provider failed", extra={"provider": provider.id, "reason": str(error)})
-    return Unavailable("the identity provider does not answer as it should")
+    return Unavailable("the identity provider gave no valid answer; try again later")
 
 
 def _hash(text: str) -> str:

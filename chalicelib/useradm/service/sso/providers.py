@@ -56,7 +56,7 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> P
     if not wanted.client_secret:
         raise BadRequest("client_secret: is required")
     if len(listed(tenant)) >= limits.SSO_PROVIDERS:
-        raise Conflict(f"too many identity providers (max: {limits.SSO_PROVIDERS})")
+        raise Conflict(f"too many identity providers (max: {limits.SSO_PROVIDERS}); delete one first")
     provider = _described(tenant, str(uuid.uuid4()), wanted, b"", by)
     tx = Transaction()
     providers.put_new(tx, provider)
@@ -114,7 +114,7 @@ def _keep_administrator(tx: Transaction, provider: Provider) -> None:
     if found is not None:
         users.hold_admin(tx, found)
     elif admins:
-        raise Conflict("no administrator could log in without this provider: give one a password first")
+        raise Conflict("without this provider no administrator could sign in; set a password for one first")
 
 
 def places(provider_id: str) -> dict[str, str]:
@@ -132,10 +132,10 @@ def _described(
         relying_party.check_url(wanted.well_known)
         document = relying_party.discover(wanted.well_known, fresh=True)
     except ProviderError as error:
-        raise BadRequest(f"the identity provider can't be used: {error}") from error
+        raise BadRequest(f"the identity provider cannot be used: {error}") from error
     # OpenID Connect Discovery, section 4.3. Providers differ in whether their name ends with a slash.
     if not document.issuer or (wanted.issuer and document.issuer.rstrip("/") != wanted.issuer.rstrip("/")):
-        raise BadRequest(f"issuer: the provider calls itself {document.issuer[: limits.SSO_TEXT]!r}")
+        raise BadRequest(f"issuer: the provider states another issuer, {document.issuer[: limits.SSO_TEXT]!r}")
     sealed = vault.seal(wanted.client_secret, tenant, provider_id) if wanted.client_secret else secret
     return Provider(
         id=provider_id,

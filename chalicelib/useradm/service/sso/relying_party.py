@@ -180,7 +180,7 @@ def redeem(client: Client, code: str, *, redirect_uri: str, verifier: str, nonce
 def _own(client: Client) -> _Document:
     document = discover(client.well_known)
     if document.issuer != client.issuer:
-        raise ProviderError("the provider calls itself by another name than when it was set up")
+        raise ProviderError("the provider states another issuer than when it was set up")
     return document
 
 
