@@ -1,8 +1,7 @@
-"""Who is acting: the verified caller of the request that runs, else the server itself.
+"""Who is acting: the verified caller of the current request, or the server itself.
 
-Set by ``@endpoint`` for the time of a request, so that a service deep inside can say in an audit entry who wanted
-the change without every function on the way handing it on. It says who, never what they may do: rights are judged
-from the request's identity alone.
+``@endpoint`` sets it for the duration of a request, so that audit entries can name the caller without passing it
+through every function. It is never used to decide what is permitted: that follows from the request's identity alone.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """``kind``: ``user``, ``device`` or ``system``; ``id``: of the user or device; what is unknown is empty."""
+    """``kind`` is ``user``, ``device`` or ``system``; ``id`` that of the user or device. Unknown members are empty."""
 
     kind: str
     id: str
     source_ip: str = ""
     email: str = ""
-    """A user's."""
+    """Only of users."""
 
 
 SYSTEM: Final = Actor("system", "system")
-"""Schedules, queue workers, and the admin's command."""
+"""The schedule, queue workers, and the admin's command."""
 
 _current: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 
 
 def current() -> Actor:
-    """Who is acting now."""
+    """The current actor."""
     return _current.get()
 
 

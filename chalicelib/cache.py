@@ -1,4 +1,4 @@
-"""What a warm process knows from before, and believes for a while."""
+"""Values that a warm process remembers for a limited time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ V = TypeVar("V")
 
 
 _PATIENCE: Final = 2.0
-"""Seconds that a new reading may take where an older value would do."""
+"""Seconds that a new read may take if an older value can be used instead."""
 _PAUSE: Final = 5.0
-"""Seconds, at least, before a reading that failed is tried again."""
+"""Minimum seconds before a failed read is tried again."""
 
 
 class _Entry(Generic[V]):
-    """A value. ``look_again``: on the monotonic clock, not before when a reading is tried again that failed."""
+    """A value. ``look_again`` is the monotonic time before which a failed read is not tried again."""
 
     __slots__ = ("look_again", "read_at", "value")
 
@@ -33,26 +33,26 @@ class _Entry(Generic[V]):
 
 
 class Cache(Generic[K, V]):
-    """Values by key, each from one read; the ``most`` newest ones."""
+    """Values by key, each from one read. It keeps the ``most`` newest ones."""
 
     def __init__(self, most: int = 10_000, *, stale: Callable[[], float] | None = None) -> None:
-        """An empty one. ``stale``: how many seconds longer a value holds while it can't be read; None: none."""
+        """An empty cache. ``stale``: extra seconds for which a value is used while it cannot be read."""
         self._most = most
         self._stale = stale
         self._entries: dict[K, _Entry[V]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
-        """How many values it holds, those that are too old included."""
+        """The number of values, including those that are too old."""
         return len(self._entries)
 
     def get(self, key: K, read: Callable[[], V], *, life: float | None = None, stale: bool = True) -> V:
-        """The value, read anew unless it is younger than ``life`` seconds; None: ``settings.control_cache``.
+        """The value; it is read again unless it is younger than ``life`` seconds (None: ``settings.control_cache``).
 
-        ``stale``: whether an older one will do while it can't be read.
+        ``stale``: whether an older value may be used while it cannot be read.
 
         Raises:
-            Unavailable: it could not be read, and what is known is too old. With a life of 0 everything is.
+            Unavailable: it could not be read, and the known value is too old. With a life of 0 every value is.
         """
         if life is None:
             life = settings.current().control_cache
@@ -67,7 +67,7 @@ class Cache(Generic[K, V]):
                 with call.at_most(_PATIENCE if will_do else float("inf")):
                     return self._read(key, read)
             except Unavailable:
-                # Processes that were refused together must not come back together.
+                # Processes that failed at the same time must not try again at the same time.
                 entry.look_again = time.monotonic() + random.uniform(_PAUSE, 2 * _PAUSE)  # noqa: S311  # jitter
                 if not will_do:
                     raise
@@ -82,11 +82,11 @@ class Cache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Take in what was read just now."""
+        """Store a value that was read just now."""
         self._put(key, _Entry(time.monotonic(), value))
 
     def age(self, key: K) -> float:
-        """Seconds since the value was read; infinitely many if there is none."""
+        """Seconds since the value was read; infinite if there is none."""
         entry = self._entries.get(key)
         return time.monotonic() - entry.read_at if entry is not None else float("inf")
 
@@ -98,7 +98,7 @@ class Cache(Generic[K, V]):
                 del self._entries[next(iter(self._entries))]
 
     def forget(self, key: K) -> None:
-        """Drop a value; whoever changed what it was read from calls this after the commit."""
+        """Drop a value. Code that changed the underlying data calls this after the commit."""
         with self._lock:
             self._entries.pop(key, None)
 

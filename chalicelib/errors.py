@@ -1,20 +1,20 @@
-"""Every expected refusal, as one tree, by the HTTP status it becomes.
+"""Expected errors, one class for each HTTP status that they become.
 
     DomainError
     ├── BadRequest            400  the request is malformed or breaks a rule of its own
     ├── Unauthorized          401  no valid token, or the device or user behind it is gone
     ├── Forbidden             403  a valid token without the right to do this
-    ├── NotFound              404  nothing of that name in the caller's tenant
-    ├── MethodNotAllowed      405  the operation is switched off, or the state of the thing has no room for it
-    ├── Conflict              409  the state of the thing forbids it
-    ├── Gone                  410  it was there, and its time is over
+    ├── NotFound              404  there is no such thing in the caller's tenant
+    ├── MethodNotAllowed      405  the operation is disabled, or not possible in the present state
+    ├── Conflict              409  the change is not possible in the present state
+    ├── Gone                  410  it existed and has expired
     ├── PreconditionFailed    412  If-Match named another version
-    ├── TooLarge              413  a bound on size was passed
-    ├── UnsupportedMediaType  415  the body is of a kind this operation does not read
-    ├── Unprocessable         422  well formed, but it can't be done
-    ├── TooManyRequests       429  come back after `retry_after` seconds
-    └── Unavailable           503  a store did not answer in time; come back later
-        └── SwitchedOff       503  the server's operator has switched it off for now
+    ├── TooLarge              413  the request exceeds a limit of size
+    ├── UnsupportedMediaType  415  the operation does not read bodies of this type
+    ├── Unprocessable         422  well formed, but it cannot be done
+    ├── TooManyRequests       429  try again after `retry_after` seconds
+    └── Unavailable           503  a store did not answer in time; try again later
+        └── SwitchedOff       503  an admin of the server has switched it off for now
 
 Services and rules raise these; ``http.endpoint``, and for websockets ``events.websocket``, turns them into responses.
 A 401 makes a device ask for a new token and a browser UI log out, so a missing right is always 403, never 401.
@@ -26,10 +26,10 @@ from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """An expected refusal. ``text`` is shown to the caller: no secret, no identity of another tenant.
+    """An expected error. The caller sees ``text``, so it must contain no secret and nothing of another tenant.
 
-    ``extra`` are further members of the body (``{"metadata": ...}``); ``body``, where given, replaces the
-    whole error body (preauthorisation answers a conflict with the device itself); ``headers`` are added.
+    ``extra`` adds members to the body (``{"metadata": ...}``). ``body`` replaces the whole body, as where a
+    preauthorization conflicts with a known device. ``headers`` are added to the answer.
     """
 
     status: ClassVar[int] = 500
@@ -50,43 +50,43 @@ class DomainError(Exception):
 
 
 class BadRequest(DomainError):
-    """The request is malformed or breaks a rule of its own."""
+    """The request is malformed or not valid in itself."""
 
     status = 400
 
 
 class Unauthorized(DomainError):
-    """There is no valid token, or what it stands for is gone."""
+    """There is no valid token, or its device or user no longer exists."""
 
     status = 401
 
 
 class Forbidden(DomainError):
-    """The caller is known and may not do this."""
+    """The caller is known but lacks the permission."""
 
     status = 403
 
 
 class NotFound(DomainError):
-    """Nothing of that name exists in the caller's tenant."""
+    """There is no such thing in the caller's tenant."""
 
     status = 404
 
 
 class MethodNotAllowed(DomainError):
-    """The operation is switched off, or the state of the thing has no room for it (Mender's choice of status)."""
+    """The operation is disabled, or not possible in the present state (the status that Mender uses)."""
 
     status = 405
 
 
 class Conflict(DomainError):
-    """The state of the thing forbids the change."""
+    """The change is not possible in the present state."""
 
     status = 409
 
 
 class Gone(DomainError):
-    """What was asked for has expired."""
+    """The requested thing has expired."""
 
     status = 410
 
@@ -98,19 +98,19 @@ class PreconditionFailed(DomainError):
 
 
 class TooLarge(DomainError):
-    """A bound on size was passed."""
+    """The request exceeds a limit of size."""
 
     status = 413
 
 
 class UnsupportedMediaType(DomainError):
-    """The body is of a kind that this operation does not read."""
+    """The operation does not read bodies of this type."""
 
     status = 415
 
 
 class Unprocessable(DomainError):
-    """Well formed, but it can't be done."""
+    """The request is well formed, but cannot be carried out."""
 
     status = 422
 
@@ -125,9 +125,9 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """A store did not answer in time, or conflicting writers did not let us through.
+    """A store did not answer in time, or a change lost too many races against other writers.
 
-    Without ``retry_after``, the seconds to come back after are drawn for each answer.
+    Without ``retry_after``, each answer gets a random number of seconds.
     """
 
     status = 503
@@ -137,7 +137,7 @@ class Unavailable(DomainError):
 
 
 class SwitchedOff(Unavailable):
-    """The server's operator has switched this off (``fleet.switches``). Counted as no outage: it is on purpose."""
+    """An admin has switched this off on purpose (``fleet.switches``), so it does not count as an outage."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, retry_after=300)

@@ -1,4 +1,7 @@
-"""What a user may do, and where: permissions, the scopes that they end at, and how those of several roles add up.
+"""Permissions, the scopes that limit them, and how the rights of several roles add up.
+
+Pure functions and values. ``useradm`` knows which user has which rights; a route names a :class:`Permission`, which
+``@endpoint`` checks.
 
 Pure. Who has which rights is ``useradm``'s to say; routes ask for a :class:`Permission`, and ``@endpoint`` judges.
 """
@@ -13,9 +16,9 @@ import msgspec
 
 
 class Permission(StrEnum):
-    """A right that a management route asks for. ``BASIC`` is every signed-in user's (own data, own session).
+    """A permission that a management route requires. Every signed-in user has ``BASIC`` (own data, own session).
 
-    One name a right, ``<area>:<action>``; keep the list alphabetical.
+    Values are ``<area>:<action>``. Keep the list alphabetical.
     """
 
     ARTIFACTS_UPLOAD = "artifacts:upload"
@@ -43,7 +46,7 @@ Names = frozenset[str]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Where a right holds: devices of these static groups, releases with one of these tags. None: all of them."""
+    """Where a permission holds: devices of these static groups, releases with one of these tags. None means all."""
 
     groups: Names | None = None
     release_tags: Names | None = None
@@ -65,23 +68,23 @@ BY_GROUP = frozenset(
         P.DEVICES_READ,
     }
 )
-"""The rights that can end at device groups. No grant that ends there gives any other."""
+"""Permissions that can be limited to device groups. A grant with such a limit gives no other permission."""
 BY_TAG = frozenset({P.DEPLOYMENTS_MANAGE, P.DEPLOYMENTS_READ, P.RELEASES_MANAGE, P.RELEASES_READ})
-"""The rights that can end at release tags."""
+"""Permissions that can be limited to release tags."""
 Scopes = tuple[Scope, ...]
-"""Where a right of several roles holds: in each of these. Empty: nowhere.
+"""The scopes of one permission from several roles: it holds in each of them. Empty: nowhere.
 
-They do not add up to one scope: groups of one role with tags of another are a place where no role holds.
+Scopes cannot be merged into one: the groups of one role with the tags of another would be a scope that no role gives.
 """
 
 
 def groups_of(scopes: Scopes) -> Names | None:
-    """The static groups whose devices are in any of the scopes; None: all devices."""
+    """The static groups whose devices are within any of the scopes; None means all devices."""
     return _all([scope.groups for scope in scopes])
 
 
 def release_tags_of(scopes: Scopes) -> Names | None:
-    """The tags whose releases are in any of the scopes; None: all releases."""
+    """The tags whose releases are within any of the scopes; None means all releases."""
     return _all([scope.release_tags for scope in scopes])
 
 
@@ -91,16 +94,16 @@ def _all(names: list[Names | None]) -> Names | None:
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """A right to call by method and public path, as the API's own permissions say it: ``GET`` and ``/api/.*``.
+    """A permission by method and public path, as roles of the API may state it: ``GET`` and ``/api/.*``.
 
-    ``method`` ``any`` is every method. In ``path`` the text ``.*`` stands for any text, all else for itself.
+    The method ``any`` stands for every method. In ``path``, ``.*`` stands for any text; everything else is literal.
     """
 
     method: str
     path: str
 
     def match(self, method: str, path: str) -> bool:
-        """Whether a call is meant."""
+        """Whether the call matches."""
         if self.method not in {"any", method}:
             return False
         first, *others = self.path.split(".*")
@@ -123,14 +126,14 @@ Call = tuple[str, str]
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Rights within a scope: permissions of ours, and calls by path."""
+    """Permissions within a scope: named ones, and calls by method and path."""
 
     permissions: frozenset[Permission] = frozenset()
     calls: tuple[Calls, ...] = ()
     scope: Scope = EVERYWHERE
 
     def gives(self, permission: Permission, call: Call | None = None) -> bool:
-        """Whether it has the right, or allows ``call``, which asks for that right."""
+        """Whether the grant contains the permission, or allows ``call``, which requires that permission."""
         return (
             (self.scope.groups is None or permission in BY_GROUP)
             and (self.scope.release_tags is None or permission in BY_TAG)
@@ -139,44 +142,44 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Rights(msgspec.Struct, frozen=True):
-    """What a user may do: the union of what their ``roles`` grant. What no grant gives is denied."""
+    """What a user may do: the union of the grants of their roles. Everything else is denied."""
 
     grants: tuple[Grant, ...]
     roles: tuple[str, ...] = ()
 
     def scopes(self, permission: Permission, call: Call | None = None) -> Scopes:
-        """Where the user has this right, or may make this call; empty: nowhere.
+        """The scopes in which the user has this permission, or may make this call; empty: nowhere.
 
-        Without a call, rights to call by path don't count: they open routes, and are no right to anything else.
+        Without ``call``, grants by path do not count: they open routes and imply no permission anywhere else.
         """
         found = [grant.scope for grant in self.grants if grant.gives(permission, call)]
         return (EVERYWHERE,) if EVERYWHERE in found else tuple(dict.fromkeys(found))
 
     @property
     def has_everything(self) -> bool:
-        """Whether the user has every right, everywhere."""
+        """Whether the user is an administrator: every permission, without a scope."""
         return all(EVERYWHERE in self.scopes(permission) for permission in Permission)
 
     @property
     def unconfined(self) -> Rights:
-        """Those that end nowhere: names of groups and tags mean something in the user's tenant only."""
+        """The grants without a scope, because names of groups and tags are meaningful in the user's own tenant only."""
         return Rights(tuple(grant for grant in self.grants if grant.scope == EVERYWHERE), self.roles)
 
     def covers(self, other: Rights) -> bool:
-        """Whether the user has all of ``other``'s rights, so that they may hand them on."""
+        """Whether the user has all of ``other``'s rights, and may therefore give them to others."""
         return self.has_everything or all(self._covers(grant) for grant in other.grants)
 
     def _covers(self, grant: Grant) -> bool:
-        # Who can't do everything hands on calls only as they were given.
+        # Users who are not administrators can give grants by path to others only exactly as they have them.
         called = (tuple(each.scope for each in self.grants if calls in each.calls) for calls in grant.calls)
         named = (self.scopes(permission) for permission in grant.permissions if grant.gives(permission))
         return all(_covered(grant.scope, own) for own in chain(called, named))
 
 
 def _covered(scope: Scope, own: Scopes) -> bool:
-    """Whether some of ``own`` hold wherever ``scope`` does: for each of its groups, those of ``own`` have all its tags.
+    """Whether ``own`` covers ``scope``: for each of its groups, the matching ones of ``own`` have all its tags.
 
-    Groups for which the same ones of ``own`` hold are judged once: groups times tags may be millions.
+    Groups that match the same ones of ``own`` are checked once, because groups times tags may be millions.
     """
     groups: Iterable[str | None] = (None,) if scope.groups is None else scope.groups
     holding = {tuple(each for each in own if each.groups is None or group in each.groups) for group in groups}
@@ -185,4 +188,4 @@ def _covered(scope: Scope, own: Scopes) -> bool:
 
 NOTHING = Rights(())
 EVERYTHING = Rights((Grant(frozenset(Permission)),))
-"""Every right: that of administrators, and of the server's own admin at the command line."""
+"""Every permission: administrators, and the admin at the command line."""

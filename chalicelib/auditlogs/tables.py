@@ -1,4 +1,4 @@
-"""The tables ``auditlogs`` and ``auditchains``. Key forms are stored: changing one is a migration.
+"""The tables ``auditlogs`` and ``auditchains``. The forms of its keys are stored data: changing one needs a migration.
 
 | table | pk | sk | item |
 |---|---|---|---|

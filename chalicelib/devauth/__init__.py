@@ -1,1 +1,1 @@
-"""Device authentication: who may call as a device, and the keys by which each device proves that it is itself."""
+"""Device authentication: devices, their keys, and the tokens that they call with."""

@@ -12,7 +12,7 @@ import msgspec
 
 
 class AuthRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a device sends to get a token. Members that only other servers know are ignored."""
+    """A device's request for a token. Members that only other servers know are ignored."""
 
     id_data: str | None = None
     pubkey: str | None = None
@@ -21,7 +21,7 @@ class AuthRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PreAuthSet(msgspec.Struct, forbid_unknown_fields=True):
-    """A device that an operator expects."""
+    """A device to preauthorize."""
 
     identity_data: Any = None
     pubkey: str | None = None
@@ -30,20 +30,20 @@ class PreAuthSet(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewStatus(msgspec.Struct, forbid_unknown_fields=True):
-    """What an operator decides about an auth set."""
+    """The new status of an auth set."""
 
     status: str = ""
 
 
 class Search(msgspec.Struct, forbid_unknown_fields=True):
-    """A search for devices; both members take one value or many."""
+    """A search for devices; each member takes one value or a list."""
 
     status: str | list[str] | None = None
     id: str | list[str] | None = None
 
 
 class Flags(msgspec.Struct, forbid_unknown_fields=True):
-    """What an operator marks a device with."""
+    """Flags of a device."""
 
     test_device: bool | None = None
 
@@ -67,7 +67,7 @@ class Limit(msgspec.Struct):
 
 
 class AuthSetShape(msgspec.Struct):
-    """An auth set as it is shown. ``pubkey`` is PEM, ``ts`` RFC 3339."""
+    """An auth set in answers. ``pubkey`` is PEM, ``ts`` RFC 3339."""
 
     id: str
     identity_data: msgspec.Raw
@@ -79,7 +79,7 @@ class AuthSetShape(msgspec.Struct):
 
 
 class DeviceShape(msgspec.Struct, omit_defaults=True):
-    """A device as it is shown."""
+    """A device in answers."""
 
     id: str
     identity_data: msgspec.Raw

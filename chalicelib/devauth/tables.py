@@ -1,4 +1,4 @@
-"""The table ``devauth``. Key forms are stored: changing one is a migration.
+"""The table ``devauth``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -67,7 +67,7 @@ class DeviceItem(DevauthItem):
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
     seen = TimeAttribute(null=True)
-    """When it was last noted that it asks again while it is pending."""
+    """When it was last recorded that the pending device asked again."""
     decommissioning = BooleanAttribute(null=True)
     test_device = BooleanAttribute(null=True)
     version = NumberAttribute(default=1)
@@ -77,26 +77,26 @@ class DeviceItem(DevauthItem):
 
 
 class SetItem(DevauthItem):
-    """Where the device of an auth set is."""
+    """Links an auth set to its device."""
 
     identity_hash = UnicodeAttribute()
 
 
 class FlagsItem(DevauthItem):
-    """How many flags there are, or were changed."""
+    """Counts test devices, or changes of flags on a day."""
 
     n = NumberAttribute(default=0)
     expires_at = NumberAttribute(null=True)
 
 
 class CountItem(DevauthItem):
-    """How many devices have each status."""
+    """Counts devices by status."""
 
     n = NumberAttribute(null=True)
     noauth = NumberAttribute(null=True)
     pending = NumberAttribute(null=True)
     pending_micro = NumberAttribute(null=True)
-    """Those among ``pending`` that are of tier micro."""
+    """Those of ``pending`` with tier micro."""
     pending_system = NumberAttribute(null=True)
     preauthorized = NumberAttribute(null=True)
     rejected = NumberAttribute(null=True)
@@ -128,13 +128,13 @@ def _set_ref(tenant: TenantId, set_id: str) -> SetItem:
 
 
 def find(tenant: TenantId, identity_hash: str) -> Device | None:
-    """The device of that identity, as it is now."""
+    """The device with this identity (strongly consistent)."""
     item = _device_ref(tenant, identity_hash).fetch()
     return _device(item) if item is not None else None
 
 
 def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
-    """The devices that exist, in no order; 100 a round trip."""
+    """The devices that exist, in no order; 100 per round trip."""
     wanted = [(keys.partition(tenant, "I", value), _DEVICE) for value in dict.fromkeys(identity_hashes)]
     return [_device(item) for item in DeviceItem.batch_get(wanted, consistent_read=True)]
 
@@ -148,8 +148,8 @@ def identity_of_set(tenant: TenantId, set_id: str) -> str | None:
 def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by status, then id; of these statuses, or of all.
 
-    Rows before ``start`` are read and thrown away: DynamoDB knows no offset. Several statuses take several queries,
-    which are read again if a device changes its status meanwhile.
+    Rows before ``start`` are read and skipped, because DynamoDB has no offset. Several statuses take several queries,
+    which are repeated if a device changes its status meanwhile.
     """
     wanted = sorted(set(statuses))
 
@@ -163,7 +163,7 @@ def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> 
 
 
 def some_of_status(tenant: TenantId, status: str, begin: str, most: int) -> list[Device]:
-    """Up to ``most`` devices of a status: those whose ids follow ``begin``, and then the first ones. 1 or 2 queries."""
+    """Up to ``most`` devices of a status from after id ``begin``, then from the first id: 1 or 2 queries."""
     prefix = f"{status}#"
     partition = keys.partition(tenant)
     after = DeviceItem.list_sk.between(keys.sort(status, begin), f"{prefix}\uffff")
@@ -181,7 +181,7 @@ def _walk(tenant: TenantId, statuses: Iterable[str], stop: int) -> Iterator[Devi
 
 
 def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
-    """Write the device as a whole; fails with label ``device`` if it has changed since ``device.version``."""
+    """Write the whole device; fails with label ``device`` if it has changed since ``device.version``."""
     item = _device_ref(tenant, device.identity_hash)
     item.device_id = device.id
     item.identity = device.identity
@@ -210,19 +210,19 @@ def _unchanged(device: Device) -> Any:
 
 
 def checked_in(tx: Transaction, tenant: TenantId, device: Device, now: datetime) -> None:
-    """Note that the device was here; fails with label ``device`` if it has changed."""
+    """Record a check-in; fails with label ``device`` if the device has changed."""
     actions = [DeviceItem.check_in.set(now), DeviceItem.version.set(device.version + 1)]
     tx.update(_device_ref(tenant, device.identity_hash), actions, _unchanged(device), label="device")
 
 
 def seen_again(tenant: TenantId, device: Device, now: datetime) -> None:
-    """Note that a pending device asked again, unless it has changed meanwhile."""
+    """Record that a pending device asked again, unless it has changed meanwhile."""
     actions = [DeviceItem.seen.set(now), DeviceItem.version.set(device.version + 1)]
     _device_ref(tenant, device.identity_hash).update_if(actions, _unchanged(device))
 
 
 def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: Device | None) -> None:
-    """Make the sets of ``after`` findable by id, and those that it no longer has not."""
+    """Add links by id for the new sets of ``after``, and delete those of removed sets."""
     old, new = ({item.id for item in (device.standing.sets if device else ())} for device in (before, after))
     for set_id in sorted(old ^ new):
         item = _set_ref(tenant, set_id)
@@ -234,9 +234,10 @@ def link_sets(tx: Transaction, tenant: TenantId, before: Device | None, after: D
 
 
 def erase(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
-    """Erase the devices of a tenant that is removed; how many items there were.
+    """Erase the devices of a removed tenant; returns the number of items.
 
-    ``heads_gone`` erases the heads of some devices. A device goes after its sets and its head: they are found by it.
+    ``heads_gone`` erases the heads of some devices. A device is erased after its sets and its head, because they are
+    found through it.
     """
     count = 0
     found = DeviceItem.by_status.query(keys.partition(tenant))
@@ -262,7 +263,7 @@ def _accepted_ref(tenant: TenantId, tier: Tier) -> CountItem:
 
 
 def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Place, int], limits: PerTier) -> None:
-    """Change the counts by ``change``; fails with label ``limit`` if more than ``limits`` (-1: any) get accepted."""
+    """Change the counts by ``change``; fails with label ``limit`` if more than ``limits`` (-1: none) are accepted."""
     others: Counter[str] = Counter()
     for (status, tier), by in change.items():
         if status is Status.ACCEPTED:
@@ -280,20 +281,20 @@ def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Place,
 
 
 def require_accepted_at_most(tx: Transaction, tenant: TenantId, tier: Tier, most: int) -> None:
-    """Let a transaction through only while no more devices of a tier are accepted; fails with label ``limit``."""
+    """Make a transaction fail with label ``limit`` if more than ``most`` devices of a tier are accepted."""
     tx.check(_accepted_ref(tenant, tier), _at_most(most), label="limit")
 
 
 def _at_most(most: int) -> Any:
     few = CountItem.n <= most
-    # No row yet counts as 0.
+    # A missing row counts as 0.
     return CountItem.n.does_not_exist() | few if most >= 0 else few
 
 
 def counts(tenant: TenantId) -> dict[Place, int]:
-    """How many devices have each status and tier: one query of at most 11 rows, as they are now.
+    """The numbers of devices by status and tier, strongly consistent: one query of at most 11 rows.
 
-    Tiers are told apart only of accepted and of pending ones; all others are counted as standard.
+    Tiers are counted separately for accepted and pending devices only; all others count as standard.
     """
     totals: Counter[Place] = Counter()
     for row in CountItem.query(keys.partition(tenant, "COUNTS"), consistent_read=True):
@@ -315,7 +316,7 @@ def counts(tenant: TenantId) -> dict[Place, int]:
 
 
 def count_test_device(tx: Transaction, tenant: TenantId, by: int, most: int) -> None:
-    """Count one test device more or less; fails with label ``test devices`` if there are ``most`` already."""
+    """Add or remove one test device; fails with label ``test devices`` if there are ``most`` already."""
     room = FlagsItem.n.does_not_exist() | (FlagsItem.n < most) if by > 0 else None
     tx.update(FlagsItem(keys.partition(tenant, "FLAGS"), "TEST"), [FlagsItem.n.add(by)], room, label="test devices")
 
@@ -328,5 +329,5 @@ def count_flag_change(tx: Transaction, tenant: TenantId, day: str, expires: int,
 
 
 def ids(tenant: TenantId) -> Iterator[str]:
-    """The ids of the tenant's devices; of one that appeared a moment ago not surely."""
+    """The ids of the tenant's devices. One that appeared a moment ago may be missing."""
     return (item.device_id for item in DeviceItem.by_status.query(keys.partition(tenant)))

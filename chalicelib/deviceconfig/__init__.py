@@ -1,1 +1,1 @@
-"""Device configuration: what operators want a device to be set to, and what it reports."""
+"""Device configuration: what operators set, and what devices report."""

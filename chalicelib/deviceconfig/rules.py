@@ -1,4 +1,4 @@
-"""What a configuration may be."""
+"""Limits of a configuration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chalicelib.errors import BadRequest
 
 
 def check_size(configuration: Mapping[str, str]) -> None:
-    """Check that a configuration fits into its item, and into the artifact that brings it to the device.
+    """Check that a configuration fits into its item and into the artifact of its deployment.
 
     Raises:
-        BadRequest: it does not.
+        BadRequest: it is too large.
     """
     if len(msgspec.json.encode(configuration)) > limits.CONFIGURATION:
         raise BadRequest(f"invalid request body: the configuration is too large (max: {limits.CONFIGURATION} bytes)")

@@ -32,7 +32,7 @@ _NO_DEVICE = "device does not exist"
 
 
 def get(tenant: TenantId, device_id: str) -> DeviceConfiguration:
-    """A device's configuration as operators see it.
+    """A device's configuration, set and reported.
 
     Raises:
         NotFound: there is no such device, or it has never been accepted or configured.
@@ -51,8 +51,8 @@ def get(tenant: TenantId, device_id: str) -> DeviceConfiguration:
 
 
 def _begun(tenant: TenantId, device_id: str) -> str | None:
-    """Since when a device has had the empty configuration: since it is known. None if it is not (any more)."""
-    # Imported here: a device's calls don't need it.
+    """When the empty configuration of a device began; None if the device is not known or was never accepted."""
+    # Imported here because calls of devices do not need it.
     from chalicelib.inventory import service as inventory
 
     try:
@@ -66,7 +66,7 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _known(tenant: TenantId, device_id: str) -> tables.ConfigurationItem | None:
-    """The item of a device that has a configuration; None where that is still empty."""
+    """The item of a device's configuration; None if it is still empty."""
     item = tables.find(tenant, device_id)
     if item is None:
         head = heads.find(tenant, device_id)
@@ -76,9 +76,9 @@ def _known(tenant: TenantId, device_id: str) -> tables.ConfigurationItem | None:
 
 
 def configure(tenant: TenantId, device_id: str, configuration: Mapping[str, str]) -> None:
-    """Replace what a device shall be set to. It learns of it by a deployment.
+    """Replace the configuration of a device. A deployment brings it to the device.
 
-    The device need not be there (yet): reference and clients configure any id.
+    The device need not exist yet: the reference and clients configure any id.
 
     Raises:
         BadRequest: the configuration is too large.
@@ -92,7 +92,7 @@ def configure(tenant: TenantId, device_id: str, configuration: Mapping[str, str]
 
 
 def reported(tenant: TenantId, device_id: str, configuration: Mapping[str, str]) -> None:
-    """A device says what it is set to.
+    """Store the configuration that a device reports.
 
     Raises:
         BadRequest: the configuration is too large.
@@ -105,7 +105,7 @@ def reported(tenant: TenantId, device_id: str, configuration: Mapping[str, str])
 
 
 def _commit_unless_leaving(tx: Transaction, tenant: TenantId, device_id: str) -> None:
-    # What is written after the device was cleared out would stay for ever.
+    # Written after the device was cleared out, it would never be deleted.
     heads.require_staying(tx, tenant, device_id)
     try:
         tx.commit()
@@ -114,20 +114,20 @@ def _commit_unless_leaving(tx: Transaction, tenant: TenantId, device_id: str) ->
 
 
 def wanted(tenant: TenantId, device_id: str) -> dict[str, str]:
-    """What a device shall be set to, as the device itself asks."""
+    """The configuration of a device, for the device itself."""
     item = tables.find(tenant, device_id)
     configured: dict[str, str] = {} if item is None else item.configured
     return configured
 
 
 def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) -> str:
-    """Deploy what a device shall be set to, even if nothing has changed. Returns the new deployment's id.
+    """Deploy a device's configuration, even if nothing has changed. Returns the new deployment's id.
 
     Raises:
-        BadRequest: clients would not take the update control map.
-        Forbidden: the tenant's plan has no retries, or no update control maps, and some are asked for.
+        BadRequest: clients would refuse the update control map.
+        Forbidden: retries or an update control map are given, and the tenant's plan does not include them.
         NotFound: there is no such device, or it has never been accepted or configured.
-        Unprocessable: as many deployments wait for the device as may.
+        Unprocessable: the device has reached its limit of waiting deployments.
     """
     from chalicelib.deployments import service as deployments
 
@@ -160,10 +160,10 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
 
 
 def _wake(tenant: TenantId, device_id: str) -> None:
-    """Have a connected device ask for its update now. Without a connection it asks at its next poll."""
+    """Make a connected device poll now. Otherwise it gets the deployment at its next poll."""
     from chalicelib.deviceconnect import service as deviceconnect
 
-    # The deployment stands, whatever becomes of this.
+    # The deployment exists, whether this succeeds or not.
     with suppress(NotFound, Unavailable, AwsError):
         deviceconnect.check_update(tenant, device_id)
 
@@ -174,10 +174,10 @@ def _audit(tx: Transaction, tenant: TenantId, device_id: str, action: Action, co
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:
-    """Forget a decommissioned device. May be run again."""
+    """Delete the data of a decommissioned device. Can be run again."""
     tables.delete(tenant, device_id)
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     return tables.erase(tenant)

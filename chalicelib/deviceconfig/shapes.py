@@ -1,4 +1,4 @@
-"""What device configuration says on the wire (reference: Device configure).
+"""The wire format of device configuration (API reference, "Device configure").
 
 Requests forbid unknown members for the reason in ``deployments.shapes``.
 """
@@ -14,7 +14,7 @@ from chalicelib import limits
 Text = Annotated[str, msgspec.Meta(max_length=limits.CONFIGURATION_TEXT)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.CONFIGURATION_TEXT)]
 Configuration = Annotated[dict[Key, Text], msgspec.Meta(max_length=limits.CONFIGURATION_KEYS)]
-"""All values are texts: a device's scripts read them so."""
+"""All values are strings, because scripts on devices read them."""
 
 
 class NewConfigurationDeployment(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class DeploymentMade(msgspec.Struct):
 
 
 class DeviceConfiguration(msgspec.Struct, omit_defaults=True):
-    """A device's configuration as operators see it. ``deployment_id``: of the newest configuration deployment."""
+    """A device's configuration. ``deployment_id`` is that of the newest configuration deployment."""
 
     id: str
     configured: dict[str, str]

@@ -1,4 +1,4 @@
-"""The table ``deviceconfig``. Key forms are stored: changing one is a migration.
+"""The table ``deviceconfig``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -28,7 +28,7 @@ _SORT = "CONFIGURATION"
 
 
 class ConfigurationItem(Item):
-    """A device's configuration. There is none before somebody has written one."""
+    """A device's configuration. It is created by the first write."""
 
     class Meta:
         """The table."""
@@ -43,7 +43,7 @@ class ConfigurationItem(Item):
     """When ``configured`` was written."""
     reported_at = TimeAttribute(null=True)
     version = NumberAttribute(default=0)
-    """Counts writes of ``configured``: a deployment holds on to what it read."""
+    """Counts writes of ``configured``, so that a deployment can make sure that it has not changed."""
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
     by_tenant = KeyListIndex["ConfigurationItem"]()
@@ -61,7 +61,7 @@ def find(tenant: TenantId, device_id: str) -> ConfigurationItem | None:
 def configure(
     tx: Transaction, tenant: TenantId, device_id: str, configuration: Mapping[str, str], now: datetime
 ) -> None:
-    """Replace what is wanted of a device."""
+    """Replace what is configured."""
     actions = [
         ConfigurationItem.configured.set(configuration),
         ConfigurationItem.updated.set(now),
@@ -72,7 +72,7 @@ def configure(
 
 
 def report(tx: Transaction, tenant: TenantId, device_id: str, configuration: Mapping[str, str], now: datetime) -> None:
-    """Replace what a device reported."""
+    """Replace what the device reported."""
     actions = [
         ConfigurationItem.reported.set(configuration),
         ConfigurationItem.reported_at.set(now),
@@ -84,9 +84,9 @@ def report(tx: Transaction, tenant: TenantId, device_id: str, configuration: Map
 def deployed(
     tx: Transaction, tenant: TenantId, device_id: str, deployment: str, before: ConfigurationItem | None
 ) -> None:
-    """Note a deployment; fails with label ``configuration`` if something else than in ``before`` is wanted by now."""
+    """Store a deployment; fails with label ``configuration`` if ``configured`` has changed since ``before``."""
     version = 0 if before is None else int(before.version)
-    # An item that a device's report made has no version yet.
+    # An item that was created by a device's report has no version yet.
     unchanged = ConfigurationItem.version == version
     condition = unchanged if version else ConfigurationItem.version.does_not_exist() | unchanged
     actions = [ConfigurationItem.deployment.set(deployment), *_listed(tenant, device_id)]
@@ -98,10 +98,10 @@ def _listed(tenant: TenantId, device_id: str) -> tuple[Action, Action]:
 
 
 def delete(tenant: TenantId, device_id: str) -> None:
-    """Forget a device's configuration; nothing there is fine."""
+    """Delete a device's configuration, if there is one."""
     _ref(tenant, device_id).delete()
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the configurations of a tenant that is removed; how many there were."""
+    """Erase the configurations of a removed tenant; returns their number."""
     return erasing.rows(ConfigurationItem, erasing.listed(ConfigurationItem.by_tenant, keys.partition(tenant)))

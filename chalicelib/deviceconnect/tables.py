@@ -1,4 +1,4 @@
-"""The table ``deviceconnect``. Key forms are stored: changing one is a migration.
+"""The table ``deviceconnect``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -310,7 +310,7 @@ def part_of(item: PartItem) -> Part:
 
 
 def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:
-    """Erase states, connections and sessions of a tenant that is removed; how many items there were.
+    """Erase states, connections and sessions of a removed tenant; returns the number of items.
 
     What leads to the rest goes last: a session is found by its device while it runs, by its tenant afterwards.
     """

@@ -1,1 +1,1 @@
-"""Device monitor: alerts that devices send, what they watch, and mails about what changes."""
+"""Device monitor: alerts and checks that devices report, and mails about alerts."""

@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_DIGITS = 11
 _MAILS_WINDOW = timedelta(hours=1)
 _REPORTS = 16
-"""Reports that are recognised when they come again."""
+"""The number of last reports that are recognised when they are repeated."""
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
@@ -35,10 +35,10 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a device. Stored, so the names stay."""
+    """The alert state of a device. Stored, so the names must not change."""
 
     taken: int = 0
-    """Alerts that it ever sent."""
+    """The number of alerts that it has ever sent."""
     slot: int = -1
     """The slot that was used last."""
     subjects: dict[str, Known] = {}
@@ -53,7 +53,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """An alert and its place. ``changes``: the subject's level is another by it."""
+    """An alert and its slot. ``changes``: it changes the level of its subject."""
 
     alert: NewAlert
     number: int
@@ -63,12 +63,12 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def subject_of(alert: NewAlert) -> str:
-    """What identifies an alert's subject, in few bytes."""
+    """A short key of an alert's subject."""
     return _hash([alert.name, alert.subject.name])
 
 
 def report_id(alerts: Iterable[NewAlert]) -> str:
-    """What a report is recognised by when it comes again: a device that got no answer sends it again."""
+    """The key by which a repeated report is recognised: a device that got no answer sends it again."""
     return _hash(list(alerts))
 
 
@@ -77,10 +77,10 @@ def _hash(document: object) -> str:
 
 
 def issued(text: str) -> int:
-    """A time (RFC 3339) in milliseconds since 1970; one before counts as 0.
+    """A time (RFC 3339) in milliseconds since 1970; an earlier one counts as 0.
 
     Raises:
-        BadRequest: it is none.
+        BadRequest: it is not a time.
     """
     try:
         return max(0, (times.read(text) - _EPOCH) // timedelta(milliseconds=1))
@@ -89,10 +89,10 @@ def issued(text: str) -> int:
 
 
 def check(alert: NewAlert) -> None:
-    """Check that an alert fits into its item and has a time.
+    """Check that an alert fits into its item and has a valid time.
 
     Raises:
-        BadRequest: it does not, or has not.
+        BadRequest: it is too large, or its time is not valid.
     """
     issued(alert.timestamp)
     if len(msgspec.json.encode(alert)) > limits.ALERT:
@@ -100,7 +100,7 @@ def check(alert: NewAlert) -> None:
 
 
 def take(standing: Standing, alerts: Iterable[NewAlert], now: datetime) -> tuple[Standing, list[Taken]]:
-    """What is known after a report, and the alerts with their places; none for a report that came before."""
+    """The state after a report, and the alerts with their slots; no alerts if the report is a repeated one."""
     alerts = list(alerts)
     report = report_id(alerts)
     if report in standing.reports:
@@ -116,7 +116,7 @@ def take(standing: Standing, alerts: Iterable[NewAlert], now: datetime) -> tuple
         key = subject_of(alert)
         before = subjects.get(key)
         changes = False
-        # A clock that ran ahead must not make all that follows look old.
+        # A clock that was fast must not make all later alerts look old.
         counts = min(said, present)
         if before is None or counts >= before.issued:
             changes = alert.level is not (before.level if before else Level.OK)
@@ -139,7 +139,7 @@ def _free(slot: int, held: set[int]) -> int:
 
 
 def _bound(subjects: dict[str, Known], newest: str) -> Known | None:
-    """Forget a subject if there are too many, and return it: the oldest, rather one that is well."""
+    """Drop a subject if there are too many, and return it: the oldest, preferably one that is not critical."""
     if len(subjects) <= limits.ALERT_SUBJECTS:
         return None
     others = (key for key in subjects if key != newest)
@@ -147,7 +147,7 @@ def _bound(subjects: dict[str, Known], newest: str) -> Known | None:
 
 
 class Told(msgspec.Struct, frozen=True):
-    """An alert as far as a mail tells it. Stored while it waits, so the names stay."""
+    """The parts of an alert that a mail shows. Stored while it waits, so the names must not change."""
 
     name: str
     level: Level
@@ -159,9 +159,9 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Mails(msgspec.Struct, frozen=True):
-    """The mails about a device: how many were sent until an hour ends, and what waits for that end.
+    """The mails about a device: the number sent in the current hour, and the alerts that wait for its end.
 
-    ``left_out`` counts alerts that waited and gave way to newer ones.
+    ``left_out`` counts waiting alerts that were replaced by newer ones.
     """
 
     sent: int = 0
@@ -171,7 +171,7 @@ class Mails(msgspec.Struct, frozen=True):
 
 
 def mail(before: Mails, alerts: Iterable[Told], now: datetime) -> tuple[Mails, bool]:
-    """What is known after a mail was ordered, and whether it is sent now; otherwise its alerts wait for the digest."""
+    """The state after alerts to mail, and whether the mail is sent now; otherwise the alerts wait for the digest."""
     if before.until <= now and not before.waiting:
         return Mails(sent=1, until=now + _MAILS_WINDOW), True
     if before.sent < limits.ALERT_MAILS and not before.waiting:
@@ -182,7 +182,7 @@ def mail(before: Mails, alerts: Iterable[Told], now: datetime) -> tuple[Mails, b
 
 
 def digested(now: datetime) -> Mails:
-    """What is known after the digest, the first mail of another hour."""
+    """The state after the digest, which is the first mail of a new hour."""
     return Mails(sent=1, until=now + _MAILS_WINDOW)
 
 
@@ -214,7 +214,7 @@ def read_time(text: str, name: str) -> int:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """A span of time in milliseconds, both ends within; None: open."""
+    """A span of time in milliseconds, both ends included; None: open."""
 
     after: int | None = None
     before: int | None = None
@@ -225,7 +225,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def latest(standing: Standing, *, at_least: Level, window: Window) -> list[Known]:
-    """The newest alert of each subject that is as bad as that and within the window, oldest first."""
+    """The newest alert of each subject at or above a level and within the window, oldest first."""
     found = [
         known
         for known in standing.subjects.values()

@@ -1,4 +1,4 @@
-"""What the device monitor says on the wire (reference: Device monitor).
+"""The wire format of the device monitor (API reference, "Device monitor").
 
 Requests forbid unknown members for the reason in ``deployments.shapes``.
 """
@@ -14,7 +14,7 @@ from chalicelib import limits
 
 
 class Level(StrEnum):
-    """How bad it is. The values are the API's."""
+    """The level of an alert. The values are the API's."""
 
     OK = "OK"
     CRITICAL = "CRITICAL"
@@ -35,7 +35,7 @@ Lines = Annotated[list[Line], msgspec.Meta(max_length=limits.ALERT_LINES)]
 
 
 class Details(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What the device knows beyond that."""
+    """Details of a subject."""
 
     description: str | None = None
     lines_before: Lines | None = None
@@ -78,7 +78,7 @@ NewAlerts = Annotated[list[NewAlert], msgspec.Meta(min_length=1, max_length=limi
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Something that a device watches. What belongs to its type stands in the member of that name."""
+    """A check of a device. The members of its type are in the member named after it."""
 
     name: Name
     type: Text

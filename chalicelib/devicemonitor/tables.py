@@ -1,4 +1,4 @@
-"""The table ``devicemonitor``. Key forms are stored: changing one is a migration.
+"""The table ``devicemonitor``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -49,7 +49,7 @@ class MonitorItem(Item):
 
 
 class ChannelsItem(MonitorItem):
-    """Ways to tell users that a tenant has shut."""
+    """Channels that a tenant has disabled."""
 
     shut = BlobAttribute(default=list)
 
@@ -69,7 +69,7 @@ class AlertItem(Indexed):
 
 
 class StandingItem(Indexed):
-    """What is known of a device."""
+    """The alert state of a device."""
 
     standing = BlobAttribute(default=dict)
     version = NumberAttribute(default=0)
@@ -101,7 +101,7 @@ def _slot(slot: int) -> str:
 
 
 def read_standing(tenant: TenantId, device_id: str) -> tuple[Standing, int]:
-    """What is known of a device, and the version of that."""
+    """The alert state of a device, and its version."""
     item = StandingItem.find(_device(tenant, device_id), "STANDING")
     if item is None:
         return Standing(), 0
@@ -109,7 +109,7 @@ def read_standing(tenant: TenantId, device_id: str) -> tuple[Standing, int]:
 
 
 def save_standing(tx: Transaction, tenant: TenantId, device_id: str, standing: Standing, before: int) -> None:
-    """Replace what is known of a device; fails with label ``standing`` if it is no longer of version ``before``."""
+    """Replace the alert state of a device; fails with label ``standing`` if its version is not ``before``."""
     item = StandingItem(_device(tenant, device_id), "STANDING")
     item.standing, item.version = standing, before + 1
     item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device_id, "STANDING")
@@ -118,7 +118,7 @@ def save_standing(tx: Transaction, tenant: TenantId, device_id: str, standing: S
 
 
 def put_alert(tx: Transaction, tenant: TenantId, taken: Taken, alert: Alert) -> None:
-    """Keep an alert in its slot, in place of an older one."""
+    """Store an alert in its slot, in place of an older one."""
     partition = _device(tenant, alert.device_id)
     item = AlertItem(partition, _slot(taken.slot))
     item.alert = alert
@@ -127,7 +127,7 @@ def put_alert(tx: Transaction, tenant: TenantId, taken: Taken, alert: Alert) -> 
 
 
 def slots_by_time(tenant: TenantId, device_id: str, window: Window, *, oldest_first: bool) -> list[str]:
-    """Where a device's alerts of that time are, in order: all of them, which are at most ``limits.ALERTS_KEPT``."""
+    """The slots of a device's alerts in that window, in order; at most ``limits.ALERTS_KEPT``."""
     first, last = window.after or 0, _LAST if window.before is None else window.before
     if first > last:
         return []
@@ -139,7 +139,7 @@ def slots_by_time(tenant: TenantId, device_id: str, window: Window, *, oldest_fi
 
 
 def alerts_in(tenant: TenantId, device_id: str, slots: Collection[str]) -> list[Alert]:
-    """The alerts in these slots, in their order; 100 a round trip."""
+    """The alerts in these slots, in their order; 100 per round trip."""
     partition = _device(tenant, device_id)
     found = {
         str(item.sk): msgspec.convert(item.alert, Alert)
@@ -155,7 +155,7 @@ def slot_keys(slots: Iterable[int]) -> list[str]:
 
 
 def save_checks(tx: Transaction, tenant: TenantId, device_id: str, checks: list[Check]) -> None:
-    """Replace what a device watches."""
+    """Replace the checks of a device."""
     item = ChecksItem(_device(tenant, device_id), "CHECKS")
     item.checks = checks
     item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device_id, "CHECKS")
@@ -172,14 +172,14 @@ def read_checks(tenant: TenantId, device_id: str) -> list[Any]:
 
 
 def save_shut(tx: Transaction, tenant: TenantId, channels: Iterable[str]) -> None:
-    """Replace the list of channels that are shut."""
+    """Replace the list of disabled channels."""
     item = ChannelsItem(keys.partition(tenant), "CHANNELS")
     item.shut = sorted(channels)
     tx.put(item, label="channels")
 
 
 def read_shut(tenant: TenantId) -> frozenset[str]:
-    """The channels that are shut."""
+    """The disabled channels."""
     item = ChannelsItem.find(keys.partition(tenant), "CHANNELS")
     if item is None:
         return frozenset()
@@ -187,13 +187,13 @@ def read_shut(tenant: TenantId) -> frozenset[str]:
 
 
 def read_mails(tenant: TenantId, device_id: str) -> tuple[Mails, int]:
-    """What is known of the mails about a device, and the version of that."""
+    """The state of the mails about a device, and its version."""
     item = MailsItem(_device(tenant, device_id), _MAILS).fetch()
     return (msgspec.convert(item.mails, Mails), int(item.version)) if item is not None else (Mails(), 0)
 
 
 def save_mails(tenant: TenantId, device_id: str, mails: Mails, before: int) -> bool:
-    """Replace what is known of the mails about a device; False if it is no longer of version ``before``."""
+    """Replace the state of the mails about a device; False if its version is not ``before``."""
     item = MailsItem(_device(tenant, device_id), _MAILS)
     item.mails, item.version = mails, before + 1
     if mails.waiting:
@@ -202,24 +202,24 @@ def save_mails(tenant: TenantId, device_id: str, mails: Mails, before: int) -> b
 
 
 def due_digests(now: datetime, *, limit: int) -> list[tuple[TenantId, str]]:
-    """Devices of which alerts wait that are to be told by now, at most ``limit``, the longest due first."""
+    """Devices whose digest is due, at most ``limit``, the longest overdue first."""
     rows = MailsItem.by_time.query(_DIGESTS, MailsItem.list_sk < keys.sort(keys.time(now) + "~"), limit=limit)
     return [(keys.tenant_of(row.pk), keys.last_part(row.pk)) for row in islice(rows, limit)]
 
 
 def digest_ordered(tenant: TenantId, device_id: str) -> None:
-    """Look at the waiting alerts of a device no more, until others join them."""
+    """Do not consider the waiting alerts of a device again until others join them."""
     item = MailsItem(_device(tenant, device_id), _MAILS)
     item.update_if([MailsItem.list_pk.remove(), MailsItem.list_sk.remove()], MailsItem.pk.exists())
 
 
 def delete(tenant: TenantId, device_id: str) -> None:
-    """Forget a device: everything in its partition, which is bounded."""
+    """Delete a device's whole partition, whose size is bounded."""
     erasing.partition(MonitorItem, _device(tenant, device_id))
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     listed = erasing.listed(StandingItem.by_tenant, keys.partition(tenant))
     devices = sum(erasing.partition(MonitorItem, pk, last=sk) for pk, sk in listed)
     return devices + erasing.partition(MonitorItem, keys.partition(tenant))

@@ -72,7 +72,7 @@ _cache: Cache[TenantId, Control] = Cache(stale=lambda: settings.current().contro
 
 
 def ref(tenant: TenantId) -> ControlItem:
-    """A control item to address updates with."""
+    """A control item as the key of an update."""
     return ControlItem(keys.partition(tenant), _SORT)
 
 

@@ -23,7 +23,7 @@ def key(tenant: TenantId, device_id: str) -> tuple[str, str]:
 
 
 def ref(tenant: TenantId, device_id: str) -> DeviceHead:
-    """A head to address updates with; it holds nothing but its key."""
+    """A head as the key of an update; it holds nothing but its key."""
     pk, sk = key(tenant, device_id)
     return DeviceHead(pk, sk)
 
@@ -43,7 +43,7 @@ def find(tenant: TenantId, device_id: str) -> DeviceHead | None:
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHead]:
-    """The heads that exist, by device id; 100 a round trip, as they are now."""
+    """The heads that exist, by device id; 100 per round trip, as they are now."""
     wanted = [key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
     return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
 

@@ -160,7 +160,7 @@ def accepted_devices(tenant: TenantId) -> Iterator[str]:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase roster and groups of a tenant that is removed; how many items there were."""
+    """Erase roster and groups of a removed tenant; returns the number of items."""
     count = sum(erasing.partition(RosterItem, keys.partition(tenant, "R", f"{part:x}")) for part in range(_SHARDS))
     groups = keys.partition(tenant, "GROUPS")
     for row in GroupItem.query(groups, consistent_read=True):

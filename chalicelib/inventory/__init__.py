@@ -1,1 +1,1 @@
-"""Inventory: what devices say about themselves, what users say about them, and finding them by it."""
+"""Inventory: attributes that devices report and users set, groups, and searches."""

@@ -12,7 +12,7 @@ import msgspec
 
 
 class AttributeInput(msgspec.Struct, forbid_unknown_fields=True):
-    """An attribute as it is sent. Scope and timestamp are the server's, whatever a sender says."""
+    """An attribute in requests. The server sets scope and timestamp, whatever was sent."""
 
     name: str | None = None
     value: Any = None
@@ -20,7 +20,7 @@ class AttributeInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AttributeShape(msgspec.Struct, omit_defaults=True):
-    """An attribute as it is shown."""
+    """An attribute in answers."""
 
     name: str
     value: Any
@@ -30,7 +30,7 @@ class AttributeShape(msgspec.Struct, omit_defaults=True):
 
 
 class DeviceShape(msgspec.Struct):
-    """A device as it is shown."""
+    """A device in answers."""
 
     id: str
     attributes: list[AttributeShape]
@@ -68,7 +68,7 @@ class Selected(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Search(msgspec.Struct, forbid_unknown_fields=True):
-    """A search. Go's clients send null for an empty list."""
+    """A search. Go clients send null for an empty list."""
 
     page: int = 1
     per_page: int = 20
@@ -91,14 +91,14 @@ class IdentitySearch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FilterDefinition(msgspec.Struct, forbid_unknown_fields=True):
-    """What a filter shall be. Go's clients send null for an empty list."""
+    """The definition of a filter. Go clients send null for an empty list."""
 
     name: str = ""
     terms: list[Term] | None = None
 
 
 class SavedFilter(msgspec.Struct):
-    """A filter that is kept under a name: all of ``terms`` hold."""
+    """A saved filter: all of ``terms`` must hold."""
 
     id: str
     name: str
@@ -120,7 +120,7 @@ class Statistics(msgspec.Struct):
 
 
 class Moved(msgspec.Struct, omit_defaults=True):
-    """What a change of many devices' group did; zeros are left out."""
+    """The result of changing the group of many devices; zeros are left out."""
 
     matched_count: int = 0
     updated_count: int = 0

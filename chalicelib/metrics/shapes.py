@@ -1,4 +1,4 @@
-"""What travels on the wire. A part that the caller may not see is left out."""
+"""The wire format. A part that the caller may not see is left out."""
 
 from __future__ import annotations
 

@@ -151,8 +151,8 @@ def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
     Raises:
         BadRequest: it breaks a rule.
         Forbidden: it has rights that ``by`` has not.
-        Conflict: there is one of this name.
-        Unprocessable: the tenant has as many as it may.
+        Conflict: there is one with this name already.
+        Unprocessable: the tenant has reached its limit.
     """
     for _ in range(RACES):
         stored = tables.read(tenant)
@@ -179,7 +179,7 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
     Raises:
         BadRequest: it breaks a rule, or is to get another name.
         Forbidden: it is built in, or has rights that ``by`` has not.
-        NotFound: there is none of this name.
+        NotFound: there is none with this name.
     """
     for _ in range(RACES):
         stored = tables.read(tenant)
@@ -263,5 +263,5 @@ def _sets_of(document: Document | None) -> set[str]:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     return tables.erase(tenant)

@@ -1,4 +1,4 @@
-"""The table ``roles``. Key forms are stored: changing one is a migration.
+"""The table ``roles``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -73,7 +73,7 @@ def read(tenant: TenantId) -> Stored:
 
 
 def put_new(tx: Transaction, tenant: TenantId, kind: str, document: Document) -> None:
-    """Add a role or a set; fails with label ``name`` if there is one of this name."""
+    """Add a role or a set; fails with label ``name`` if there is one with this name already."""
     item = _ref(tenant, kind, document.name)
     item.document = document
     tx.put(item, RolesItem.pk.does_not_exist(), label="name")
@@ -103,5 +103,5 @@ def is_used(tenant: TenantId, kind: str, name: str) -> bool:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the roles and sets of a tenant that is removed; how many items there were."""
+    """Erase the roles and sets of a removed tenant; returns the number of items."""
     return erasing.partition(RolesItem, keys.partition(tenant))

@@ -1,4 +1,4 @@
-"""What travels on the wire. Unknown members are ignored on the way in."""
+"""The wire format. Unknown members are ignored on the way in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table ``tenantadm``. Key forms are stored: changing one is a migration.
+"""The table ``tenantadm``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|
@@ -214,7 +214,7 @@ def find(tenant: TenantId) -> Tenant | None:
 
 
 def find_many(tenants: Iterable[TenantId]) -> Iterator[Tenant]:
-    """The tenants that exist, in no order; 100 a round trip."""
+    """The tenants that exist, in no order; 100 per round trip."""
     wanted = [(keys.partition(each), _SORT) for each in dict.fromkeys(tenants)]
     return map(_tenant, TenantItem.batch_get(wanted, consistent_read=True))
 

@@ -1,4 +1,4 @@
-"""What travels on the wire. Unknown members are ignored on the way in, so nothing but these can be set."""
+"""The wire format. Unknown members are ignored on the way in, so nothing but these can be set."""
 
 from __future__ import annotations
 

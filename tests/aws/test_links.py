@@ -109,7 +109,7 @@ def test_a_form_that_does_not_exist_is_refused_with_those_that_do(monkeypatch: p
     monkeypatch.setenv("LAMPLIGHTER_S3_LINKS", "elsewhere")
     settings.current.cache_clear()
     try:
-        with pytest.raises(ValueError, match="has to be one of " + ", ".join(links.ADDRESSES)):
+        with pytest.raises(ValueError, match="must be one of " + ", ".join(links.ADDRESSES)):
             settings.current()
     finally:
         monkeypatch.undo()

@@ -183,7 +183,7 @@ def test_the_vaults_key_is_rotated_by_command(site: Site, account: Account):
 
     early = run(site.environment() | {"LAMPLIGHTER_KEY_CACHE": "300"}, "vault-key", "retire")
 
-    assert (early.returncode, "may still use the key before" in early.stderr) == (4, True)
+    assert (early.returncode, "may still use the previous key" in early.stderr) == (4, True)
     again = run(site.environment(), "vault-key", "rotate")
     assert (again.returncode, "vault-key retire" in again.stderr) == (4, True)
     # Processes that keep no copy: nothing has to be waited for.

@@ -90,4 +90,4 @@ def test_only_the_servers_own_names_are_taken(site: Site):
         refused = run(site.environment(), "backup", "restore", prefix)
         assert (refused.returncode, "PREFIX must begin" in refused.stderr) == (2, True)
     nothing = run(site.environment(), "backup", "copy", "lamplighter-nothing-")
-    assert (nothing.returncode, "no tables to copy from" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "there are no tables whose names begin" in nothing.stderr) == (2, True)

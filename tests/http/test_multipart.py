@@ -110,7 +110,7 @@ def test_a_sender_that_goes_away_is_a_bad_request() -> None:
     form = read_form(Broken(body(("artifact", b"x" * 10))[:-30]), TYPE, fields=FIELDS, file="artifact")
 
     assert form.file is not None
-    with pytest.raises(BadRequest, match="ended early"):
+    with pytest.raises(BadRequest, match="ended before the form was complete"):
         b"".join(form.file)
 
 

@@ -185,7 +185,7 @@ def test_two_engines_on_one_folder_are_refused(tmp_path: Path) -> None:
 def test_a_wanted_port_is_used_and_a_busy_one_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(EngineError, match=f"can't have port {port}"):
+        with pytest.raises(EngineError, match=f"cannot listen on port {port}"):
             Engine(tmp_path, port=port).start()
     with Engine(tmp_path, port=port) as engine:
         assert engine.endpoint == f"http://127.0.0.1:{port}"

@@ -170,7 +170,7 @@ class TestRefusals:
         email = new_email()
         done("user", "create", "--tenant", tenant.id, email, "--generate")
         self.check(manage("user", "roles", email, "Nobody's"), 4, "Nobody's")
-        self.check(manage("user", "roles", email, "RBAC_ROLE_CI"), 4, "at least one administrator")
+        self.check(manage("user", "roles", email, "RBAC_ROLE_CI"), 4, "last administrator")
 
     def test_refused(self, manage: Manage, tenant):
         self.check(manage("tenant", "create", ""), 4, "name: must be between")

@@ -44,13 +44,13 @@ def show(tenant: TenantId, artifact_id: str) -> shapes.Artifact:
 
     Raises:
         BadRequest: the id is no UUID.
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
     """
     return records.artifact(_found(artifact_table.find(tenant, rules.check_id(artifact_id))))
 
 
 def release_of(tenant: TenantId, artifact_id: str) -> str | None:
-    """The name of the release that an artifact belongs to; None if there is none of this id."""
+    """The name of the release that an artifact belongs to; None if there is none with this id."""
     item = artifact_table.find(tenant, artifact_id.lower())
     return item.name if item else None
 
@@ -169,7 +169,7 @@ def describe(tenant: TenantId, artifact_id: str, description: str) -> None:
 
     Raises:
         BadRequest: the id is no UUID, or the description is too long.
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
         Unprocessable: a deployment has used it.
     """
     rules.check_description(description)
@@ -194,7 +194,7 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
 
     Raises:
         BadRequest: the id is no UUID.
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
         Conflict: an unfinished deployment uses its release.
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
@@ -257,7 +257,7 @@ def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:
 
     Raises:
         BadRequest: the id is no UUID.
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
     life = settings.current().download_link_life

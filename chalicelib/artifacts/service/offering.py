@@ -88,6 +88,6 @@ def made(
 
 
 def shown(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, shapes.Artifact]:
-    """Those of the artifacts that exist, by id, as the API shows them; 100 a round trip."""
+    """Those of the artifacts that exist, by id, as the API shows them; 100 per round trip."""
     found = artifact_table.find_many(tenant, artifact_ids)
     return {artifact_id: records.artifact(item) for artifact_id, item in found.items()}

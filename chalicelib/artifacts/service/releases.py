@@ -67,7 +67,7 @@ def show(tenant: TenantId, name: str) -> shapes.Release:
     """A release with its artifacts.
 
     Raises:
-        NotFound: there is none of this name.
+        NotFound: there is none with this name.
     """
     item = _found(release_table.find(tenant, name))
     return records.release(item, artifact_table.find_many(tenant, item.artifacts))

@@ -89,7 +89,7 @@ def find(tenant: TenantId, artifact_id: str) -> ArtifactItem | None:
 
 
 def find_many(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, ArtifactItem]:
-    """The artifacts that exist, by id, as they are now; 100 a round trip."""
+    """The artifacts that exist, by id, as they are now; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, artifact_id) for artifact_id in dict.fromkeys(artifact_ids))]
     return {item.artifact_id: item for item in ArtifactItem.batch_get(wanted, consistent_read=True)}
 
@@ -123,5 +123,5 @@ def between(tenant: TenantId, first: str, last: str) -> dict[str, ArtifactItem]:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the artifacts of a tenant that is removed; how many items there were."""
+    """Erase the artifacts of a removed tenant; returns the number of items."""
     return erasing.rows(ArtifactItem, erasing.listed(ArtifactItem.by_name, keys.partition(tenant, "ARTIFACTS")))

@@ -81,7 +81,7 @@ def find(tenant: TenantId, name: str) -> ReleaseItem | None:
 
 
 def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:
-    """The releases that exist, sorted by name, as they are now; 100 a round trip."""
+    """The releases that exist, sorted by name, as they are now; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, name) for name in dict.fromkeys(names))]
     return sorted(ReleaseItem.batch_get(wanted, consistent_read=True), key=lambda item: item.name)
 
@@ -110,7 +110,7 @@ def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[
 
 
 def put_new(tx: Transaction, tenant: TenantId, name: str, artifacts: Mapping[str, Any], now: datetime) -> None:
-    """Add a release; fails with :data:`LABEL` if there is one of this name."""
+    """Add a release; fails with :data:`LABEL` if there is one with this name already."""
     item = _ref(tenant, name)
     item.list_pk, item.list_sk = keys.partition(tenant, "RELEASES"), keys.sort(name)
     item.name, item.artifacts, item.modified = name, dict(artifacts), now
@@ -172,5 +172,5 @@ def let_go(tx: Transaction, tenant: TenantId, name: str) -> None:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the releases of a tenant that is removed; how many items there were."""
+    """Erase the releases of a removed tenant; returns the number of items."""
     return erasing.rows(ReleaseItem, erasing.listed(ReleaseItem.by_name, keys.partition(tenant, "RELEASES")))

@@ -95,7 +95,7 @@ def find(tenant: TenantId, upload_id: str) -> UploadItem | None:
 
 
 def find_many(tenant: TenantId, upload_ids: Iterable[str]) -> list[UploadItem]:
-    """Those of the uploads that exist, as they are now; 100 a round trip."""
+    """Those of the uploads that exist, as they are now; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, upload_id) for upload_id in upload_ids)]
     return list(UploadItem.batch_get(wanted, consistent_read=True))
 
@@ -188,7 +188,7 @@ def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the uploads of a tenant that is removed; how many items there were.
+    """Erase the uploads of a removed tenant; returns the number of items.
 
     They are found among the uploads of all tenants that something has to be done about: those of the last day.
     """

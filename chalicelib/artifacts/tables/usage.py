@@ -99,5 +99,5 @@ def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the totals of a tenant that is removed; how many items there were."""
+    """Erase the totals of a removed tenant; returns the number of items."""
     return erasing.partition(UsageItem, keys.partition(tenant))

@@ -1,4 +1,4 @@
-"""The table ``deployments``. Key forms are stored: changing one is a migration.
+"""The table ``deployments``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|

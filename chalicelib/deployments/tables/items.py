@@ -246,22 +246,22 @@ def deployment_pk(tenant: TenantId, deployment: str) -> str:
 
 
 def deployment_ref(tenant: TenantId, deployment: str) -> DeploymentItem:
-    """A deployment to address updates with."""
+    """A deployment as the key of an update."""
     return DeploymentItem(deployment_pk(tenant, deployment), "DEPLOYMENT")
 
 
 def counter_ref(tenant: TenantId, deployment: str, shard: int) -> CounterItem:
-    """A counter to address updates with."""
+    """A counter as the key of an update."""
     return CounterItem(deployment_pk(tenant, deployment), keys.sort("COUNTER", f"{shard:02d}"))
 
 
 def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
-    """What bounds a deployment, to address updates with."""
+    """What bounds a deployment, as the key of an update."""
     return RoomItem(deployment_pk(tenant, deployment), "ROOM")
 
 
 def row_ref(tenant: TenantId, deployment: str, device_id: str) -> RowItem:
-    """A row to address updates with."""
+    """A row as the key of an update."""
     return RowItem(deployment_pk(tenant, deployment), keys.sort("ROW", device_id))
 
 
@@ -281,7 +281,7 @@ def active_ref(tenant: TenantId, lock: str) -> ActiveItem:
 
 
 def counts_ref(tenant: TenantId) -> CountsItem:
-    """The tenant's totals, to address updates with."""
+    """The tenant's totals, as the key of an update."""
     return CountsItem(keys.partition(tenant), "COUNTS")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the deployments of a tenant that is removed; how many items there were."""
+    """Erase the deployments of a removed tenant; returns the number of items."""
     count = 0
     for item in DeploymentItem.history.query(tenant_history(tenant)):
         place = active_ref(tenant, item.lock)

@@ -71,7 +71,7 @@ def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | No
 
 
 def read_configurations(deployments: Iterable[DeploymentItem]) -> dict[str, dict[str, str]]:
-    """What the configuration deployments among these bring, by id; 100 a round trip, none without such."""
+    """What the configuration deployments among these bring, by id; 100 per round trip, none without such."""
     wanted = [(each.pk, "CONFIGURATION") for each in deployments if each.kind == CONFIGURATION]
     found = ConfigurationItem.batch_get(wanted, consistent_read=True) if wanted else ()
     return {keys.last_part(item.pk): item.configuration for item in found}

@@ -1,1 +1,1 @@
-"""Decisions of device authentication, by topic: identity data, public keys, auth sets."""
+"""The rules of device authentication, by topic: identity data, public keys, auth sets."""

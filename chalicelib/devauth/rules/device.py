@@ -1,4 +1,4 @@
-"""A device as device authentication knows it, and what a change of it means for the counts."""
+"""A device as device authentication sees it, and how a change of it affects the counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.tiers import Tier
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A device. ``version`` is 0 until it is stored; every change adds 1 and is conditional on it."""
+    """A device. ``version`` is 0 until it is stored; every change adds 1 and is conditional on the version it read."""
 
     id: str
     identity_hash: str
@@ -26,18 +26,18 @@ class Device(msgspec.Struct, frozen=True):
     check_in: datetime | None = None
     decommissioning: bool = False
     test_device: bool = False
-    """Whether somebody marked it as one to try things with."""
+    """Whether a user has marked it as a test device."""
     seen: datetime | None = None
-    """When it was last noted that the device asks again, while it is pending."""
+    """When it was last recorded that the pending device asked again."""
     version: int = 0
 
     def moved_to(self, standing: Standing, now: datetime) -> Device:
-        """The device standing elsewhere from ``now`` on."""
+        """The device with new auth sets, changed at ``now``."""
         return replace(self, standing=standing, updated=now)
 
 
 def is_seen_anew(device: Device, now: datetime) -> bool:
-    """Whether it is to be noted that a pending device asked again: some time after it appeared, then once a day."""
+    """Whether to record that a pending device asked again: once some time after it appeared, then once a day."""
     if device.standing.status is not Status.PENDING:
         return False
     if device.seen is None:
@@ -46,10 +46,10 @@ def is_seen_anew(device: Device, now: datetime) -> bool:
 
 
 def to_drop(devices: Iterable[Device], now: datetime) -> Device | None:
-    """The device that makes room for a new one; None if all of these stay.
+    """The device to delete so that a new one can be stored; None if all of these must stay.
 
-    That is the one of which nothing was heard for the longest, among those that were never accepted and either never
-    asked again after they appeared, or have not asked for days. A real device asks every few minutes.
+    It is the device that has been silent for the longest time, among those that were never accepted and either never
+    asked again after they appeared or have not asked for days. A real device asks every few minutes.
     """
     silent = [device for device in devices if _is_silent(device, now)]
     return min(silent, key=_last_heard, default=None)
@@ -67,11 +67,11 @@ def _is_silent(device: Device, now: datetime) -> bool:
 
 
 Place = tuple[Status, Tier]
-"""What a device counts as."""
+"""How a device is counted."""
 
 
 def count_changes(before: Device | None, after: Device | None) -> dict[Place, int]:
-    """How the numbers of devices by status and tier change; None is a device that is not there."""
+    """How the numbers of devices by status and tier change; None stands for a device that does not exist."""
     old = (before.standing.status, before.standing.tier) if before else None
     new = (after.standing.status, after.standing.tier) if after else None
     if old == new:

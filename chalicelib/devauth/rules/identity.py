@@ -29,16 +29,16 @@ class Identity(msgspec.Struct, frozen=True):
 
     @property
     def members(self) -> dict[str, Any]:
-        """The data as a dict; whole numbers as ``int``, as Go shows them."""
+        """The data as a dict, with whole numbers as ``int``, as Go prints them."""
         document: dict[str, Any] = json.loads(self.text)
         return document
 
 
 def normalise(text: str) -> Identity:
-    """The identity that ``text``, a JSON object, describes.
+    """The identity described by ``text``, a JSON object.
 
     Raises:
-        BadRequest: ``text`` is too long, no JSON, no object, nested too deeply, or has a number beyond float64.
+        BadRequest: ``text`` is too long, not a JSON object, nested too deeply, or has a number beyond float64.
     """
     if len(text.encode(errors="replace")) > limits.ID_DATA:
         raise BadRequest(f"identity data is too large (max: {limits.ID_DATA} bytes)")
@@ -67,7 +67,7 @@ def _emit(value: Any, depth: int) -> str:
     if depth == 0:
         raise BadRequest("failed to parse identity data: nested too deeply")
     if isinstance(value, dict):
-        # Lone surrogates are replaced before sorting: two keys may become one, and then the last one counts.
+        # Lone surrogates are replaced before sorting, because two keys may become equal. Then the last one counts.
         members = {without_surrogates(key): item for key, item in value.items()}
         return "{" + ",".join(f"{_quote(k)}:{_emit(members[k], depth - 1)}" for k in sorted(members)) + "}"
     if isinstance(value, list):

@@ -4,7 +4,7 @@
 |---|---|
 | RSA, 1024 bits or more | PKCS#1 v1.5 with SHA-256 |
 | ECDSA P-224, P-256, P-384, P-521 | ASN.1 ``SEQUENCE(R, S)`` over SHA-256 |
-| Ed25519 | the body itself, no hash before |
+| Ed25519 | the body itself, not hashed before |
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def parse(pem: str) -> PublicKey:
     """The key in ``pem``: its first block, which must be a ``PUBLIC KEY`` (SubjectPublicKeyInfo).
 
     Raises:
-        BadRequest: there is none, or it is of a kind that devices may not use.
+        BadRequest: there is none, or it is of a type that devices may not use.
     """
-    # The size is bounded before anything is parsed: it also bounds what a signature check may cost.
+    # The size is limited before anything is parsed, which also limits the cost of verifying a signature.
     block = _BLOCK.search(pem) if len(pem) <= limits.PUBKEY else None
     if block is None or block.group(1) != "PUBLIC KEY":
         raise BadRequest("cannot decode public key")
@@ -49,7 +49,7 @@ def parse(pem: str) -> PublicKey:
 
 
 def canonical(key: PublicKey) -> str:
-    """The key as it is stored, shown and compared: PEM in lines of 64 columns, with a newline at the end."""
+    """The key as it is stored, shown and compared: PEM with lines of 64 characters and a final newline."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 

@@ -19,7 +19,7 @@ from chalicelib.tiers import Tier
 
 
 class Status(StrEnum):
-    """Of a device; of a set all but ``NOAUTH``."""
+    """The status of a device. An auth set can have each of them except ``NOAUTH``."""
 
     ACCEPTED = "accepted"
     NOAUTH = "noauth"
@@ -29,13 +29,13 @@ class Status(StrEnum):
 
 
 SETTABLE = frozenset({Status.ACCEPTED, Status.PENDING, Status.REJECTED})
-"""What an operator may make of a set; preauthorized is how a set begins, and a device's own request ends it."""
+"""Statuses that an operator may set. A set is created as preauthorized, and only the device's own request ends that."""
 
 _STRENGTH = (Status.ACCEPTED, Status.PREAUTHORIZED, Status.PENDING, Status.REJECTED)
 
 
 class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One key of a device, for one tier. ``pubkey`` is canonical PEM, ``ts`` when the key first appeared."""
+    """One key of a device, for one tier. ``pubkey`` is canonical PEM; ``ts`` is when the key first appeared."""
 
     id: str
     pubkey: str
@@ -45,7 +45,7 @@ class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a device stands: its sets, oldest first, and what follows from them."""
+    """The auth sets of a device, oldest first, and what follows from them."""
 
     status: Status
     sets: tuple[AuthSet, ...]
@@ -58,25 +58,25 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def was_accepted(self) -> bool:
-        """Whether the device is accepted, or was at any time: the generation counts how often that ended."""
+        """Whether the device is accepted or has ever been: the generation counts how often that ended."""
         return self.accepted is not None or self.generation > 0
 
     @property
     def tier(self) -> Tier:
-        """What the device counts as: the tier of its accepted set, else of the newest of those that decide."""
+        """The tier that the device counts for: of the accepted set, or else of the newest one that decides."""
         return next((item.tier for item in reversed(self.sets) if item.status is self.status), Tier.STANDARD)
 
     def by_key(self, pubkey: str, tier: Tier) -> AuthSet | None:
-        """The set of that key for that tier."""
+        """The set with this key and tier."""
         return next((item for item in self.sets if item.pubkey == pubkey and item.tier is tier), None)
 
     def by_id(self, set_id: str) -> AuthSet | None:
-        """The set of that id."""
+        """The set with this id."""
         return next((item for item in self.sets if item.id == set_id), None)
 
 
 def tier(text: str | None) -> Tier:
-    """The tier that a request names; standard if it names none.
+    """The tier that a request names; ``standard`` if it names none.
 
     Raises:
         BadRequest: there is no such tier.
@@ -89,7 +89,7 @@ def tier(text: str | None) -> Tier:
 
 
 NOBODY = Standing(Status.NOAUTH, (), 0)
-"""Where a device stands that nobody has heard of."""
+"""The auth sets of a device that does not exist yet: none."""
 
 
 def strongest(sets: tuple[AuthSet, ...]) -> Status:
@@ -110,15 +110,16 @@ def _replace(sets: tuple[AuthSet, ...], set_id: str, status: Status) -> tuple[Au
 
 
 def settle(before: Standing) -> Standing:
-    """The standing with the status that its sets give it.
+    """The same sets, with the status that follows from them.
 
-    A forced preauthorisation leaves the status as it was (B4); the device's own next request settles it (B1.5).
+    A forced preauthorization keeps the status; the device's own next request updates it
+    (``docs/behaviour.md#preauthorization``).
     """
     return _with_sets(before, before.sets)
 
 
 def accept(before: Standing, set_id: str) -> Standing:
-    """One set becomes the accepted one. Only *accepted* siblings become rejected; all others stay."""
+    """Accept one set. Siblings that were accepted become rejected; all others stay as they are."""
     sets = tuple(
         replace(item, status=Status.REJECTED) if item.status is Status.ACCEPTED and item.id != set_id else item
         for item in before.sets
@@ -127,15 +128,15 @@ def accept(before: Standing, set_id: str) -> Standing:
 
 
 def revoke(before: Standing) -> Standing:
-    """The same standing, with all tokens up to now dead."""
+    """The same sets, with all earlier tokens revoked."""
     return replace(before, generation=before.generation + 1)
 
 
 def decide(before: Standing, set_id: str, wanted: Status) -> Standing:
-    """An operator makes ``wanted`` of a set that the device has; the same again changes nothing.
+    """Set the status of a set to ``wanted``; the same status again changes nothing.
 
     Raises:
-        BadRequest: the set is preauthorized: only the device's own request ends that.
+        BadRequest: the set is preauthorized, which only the device's own request ends.
     """
     current = before.by_id(set_id)
     if current is None or current.status is Status.PREAUTHORIZED:
@@ -148,7 +149,7 @@ def decide(before: Standing, set_id: str, wanted: Status) -> Standing:
 
 
 def remove(before: Standing, set_id: str) -> Standing | None:
-    """The standing without that set; None if the device goes with it: its last set was preauthorized."""
+    """The sets without that one; None if the device is deleted with it, because its last set was preauthorized."""
     kept = tuple(item for item in before.sets if item.id != set_id)
     gone = before.by_id(set_id)
     if not kept and gone is not None and gone.status is Status.PREAUTHORIZED:
@@ -157,14 +158,15 @@ def remove(before: Standing, set_id: str) -> Standing | None:
 
 
 def appear(before: Standing, new: AuthSet) -> Standing:
-    """A key claims the identity for the first time and waits, pending, for a decision."""
+    """A new key claims the identity: its set waits, pending, for a decision."""
     return _with_sets(before, (*_with_room(before.sets), new))
 
 
 def preauthorise(before: Standing, new: AuthSet) -> Standing:
-    """``new`` (or the set that has its key and tier already) becomes preauthorized.
+    """Preauthorize ``new``, or the set that has its key and tier already.
 
-    A device that exists keeps its status, whatever its sets now say, until the device itself calls (B4).
+    A device that exists keeps its status until its next request, whatever its sets are
+    (``docs/behaviour.md#preauthorization``).
     """
     status = before.status if before.sets else None
     known = before.by_key(new.pubkey, new.tier)
@@ -174,11 +176,11 @@ def preauthorise(before: Standing, new: AuthSet) -> Standing:
 
 
 def _with_room(sets: tuple[AuthSet, ...]) -> tuple[AuthSet, ...]:
-    """``sets`` with room for one more.
+    """``sets``, shortened so that one more fits.
 
-    When there are too many, the oldest pending one goes: its device brings it back by asking again, while a
-    forgotten rejection would let a key back in front of an operator who had already said no. Rejected ones go
-    only when no pending one is left; what was accepted or preauthorized never does.
+    If there are too many, the oldest pending one is dropped, because its device adds it again with its next request. A
+    forgotten rejection would bring a key back that an operator has already refused. Rejected sets are therefore dropped
+    only if there is no pending one; accepted and preauthorized sets never are.
     """
     if len(sets) < limits.AUTH_SETS_PER_DEVICE:
         return sets

@@ -1,4 +1,4 @@
-"""Use cases of device authentication, by topic; other features import them from here."""
+"""Device authentication for other features: everything that they may import."""
 
 from chalicelib.devauth.service.flags import set_test_device
 from chalicelib.devauth.service.leaving import clear_out, decommission, erase

@@ -1,7 +1,7 @@
-"""How a device goes from one state to the next: one transaction over everything that knows about it.
+"""Stores a change of a device in one transaction over everything that depends on it.
 
-That is the device, the links to its auth sets, its head, the counts, roster and group (``fleet.membership``) and
-the inventory. Whoever decides reads, decides, and calls :func:`save`; when that was overtaken, it decides again.
+These are the device, the links to its auth sets, its head, the counts, roster and group (``fleet.membership``) and the
+inventory. Callers read, decide, and call :func:`save`; if another change came first, they read and decide again.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DECISIONS = 20
-"""How often a decision is made anew before the caller is asked to come back."""
+"""How often a decision is repeated before the caller is asked to try again later."""
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a user does to a device, for the audit log."""
+    """A user's change of a device, for the audit log."""
 
     action: auditlogs.Action
     change: str
 
 
 class LimitReachedError(Unprocessable):
-    """The tenant has as many accepted devices as it may."""
+    """The tenant has reached its limit of accepted devices."""
 
     def __init__(self) -> None:
         super().__init__("maximum number of accepted devices reached")
 
 
 class OvertakenError(Exception):
-    """Someone else changed the device between reading and writing: read and decide again."""
+    """The device was changed between reading and writing: read and decide again."""
 
 
 def decided(attempt: Callable[[], T]) -> T:
-    """What ``attempt`` returns; it reads, decides and saves, and is called again when it was overtaken.
+    """The result of ``attempt``, which reads, decides and saves. It is called again if another change came first.
 
     Raises:
-        Unavailable: it was overtaken again and again.
+        Unavailable: other changes came first too often.
     """
     for _ in range(_DECISIONS):
         try:
@@ -67,17 +67,17 @@ def decided(attempt: Callable[[], T]) -> T:
 
 
 def save(tenant: TenantId, before: Device, after: Device | None, note: Note | None = None) -> None:
-    """Store the change from ``before`` to ``after`` (None: the device is removed).
+    """Store the change from ``before`` to ``after`` (None: the device is deleted).
 
     Args:
-        tenant: whose device.
+        tenant: the device's tenant.
         before: as it was read.
-        after: as it shall be.
-        note: what a user did; None where it is the device or the server that does.
+        after: as it is to be stored.
+        note: the user's change for the audit log; None for a change by the device or the server.
 
     Raises:
-        LimitReachedError: the device would be accepted, and the tenant may have no more.
-        OvertakenError: the device or its group is no longer what was read. Nothing was written.
+        LimitReachedError: the device would become accepted, and the tenant's limit is reached.
+        OvertakenError: the device or its group has changed since it was read. Nothing was written.
     """
     tx = Transaction()
     if after is not None:
@@ -106,10 +106,10 @@ def _record(tx: Transaction, tenant: TenantId, device: Device, note: Note | None
 
 
 def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = None) -> None:
-    """Store a device that is not there yet; ``note`` as for :func:`save`.
+    """Store a new device; ``note`` as for :func:`save`.
 
     Raises:
-        OvertakenError: it is. Nothing was written.
+        OvertakenError: the device exists already. Nothing was written.
     """
     tx = Transaction()
     tables.put(tx, tenant, device)
@@ -130,7 +130,7 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
 def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Place, int]) -> None:
     limits = UNLIMITED
     if any(status is Status.ACCEPTED and by > 0 for (status, _), by in changes.items()):
-        # Read anew: a limit lowered a moment ago must hold, and acceptances are rare.
+        # Read again, because a limit that was lowered a moment ago must hold; acceptances are rare.
         limits = control.get(tenant, fresh=True).devices
         if limits != UNLIMITED:
             control.require_limits(tx, tenant, limits)
@@ -141,14 +141,14 @@ def _commit(tx: Transaction) -> None:
     try:
         tx.commit()
     except ConditionFailed as error:
-        # Overtaken goes first: what took the last place may have been this very device.
+        # Checked first: the change that reached the limit may have been of this very device.
         if error.failed.keys() == {"limit"}:
             raise LimitReachedError from error
         raise OvertakenError from error
 
 
 def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Device | None) -> None:
-    # The group is only known to the head; the condition holds it still until the transaction is through.
+    # Only the head knows the group; the condition makes sure that it stays the same until the commit.
     now = heads.find(tenant, before.id)
     if now is None:
         raise OvertakenError
@@ -179,7 +179,8 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
 
 
 def _as_fleets_count(device: Device) -> Status:
-    # A leaving device is no target any more: a deployment made before the worker is through would wait for it.
+    # A device that is being decommissioned is no longer a target: a deployment created before the worker is done would
+    # wait for it.
     return Status.NOAUTH if device.decommissioning else device.standing.status
 
 

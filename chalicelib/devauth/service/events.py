@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def emit_new(tx: Transaction, tenant: TenantId, device: Device) -> None:
     """Add the event of a new pending device to its transaction.
 
-    A preauthorized device causes its first event when it asks for a token.
+    A preauthorized device has its first event when it asks for a token.
     """
     if device.standing.status is Status.PENDING:
         _tell_status(tx, tenant, device)
@@ -28,8 +28,8 @@ def emit_new(tx: Transaction, tenant: TenantId, device: Device) -> None:
 def emit(tx: Transaction, tenant: TenantId, before: Device, after: Device | None) -> None:
     """Add the events of a change to its transaction.
 
-    A device is reported as decommissioned once: when it is marked as leaving, or, where it is removed without that
-    (a pending device that makes room for another), when it is removed.
+    A device is reported as decommissioned once: when it is marked for decommissioning, or when it is deleted without
+    that (a pending device that is replaced by a new one).
     """
     if before.decommissioning:
         return

@@ -1,4 +1,4 @@
-"""Flags: devices that an operator marks as ones to try things with (OpenAPI: ``devices/{id}/flags``)."""
+"""Flags: devices that users mark as test devices (OpenAPI: ``devices/{id}/flags``)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def set_test_device(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
-    """Mark a device as a test device, or no longer. The same again changes nothing.
+    """Mark a device as a test device, or remove the mark. Repeating it changes nothing.
 
     Raises:
         NotFound: there is no such device.
-        TooManyRequests: the tenant changed as many flags today as it may.
-        Unprocessable: the tenant has as many test devices as it may.
+        TooManyRequests: the tenant has reached today's limit of changed flags.
+        Unprocessable: the tenant has reached its limit of test devices.
     """
     decided(partial(_set, tenant, device_id, wanted=wanted))
 

@@ -1,9 +1,8 @@
-"""Decommissioning: the device loses its rights at once, and a worker clears it out of every feature.
+"""Decommissioning: tokens end at once, and a worker deletes the device's data in every feature.
 
-The flag comes first. From then on every call of the device is refused, whatever happens to the message: if the
-queue did not take it, the operator's next ``DELETE`` sends another. The worker may run any number of times and
-die at any point; what is read to find the rest, the head, goes last, with everything else of device
-authentication in one transaction.
+The flag is written first. From then on every call of the device is refused, even if the message to the worker was lost:
+the operator's next ``DELETE`` sends another one. The worker can be interrupted at any point and run again. The head, by
+which all other data are found, is deleted last, in one transaction with the rest of device authentication.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def decommission(tenant: TenantId, device_id: str) -> bool:
-    """Start to remove a device; whether there is one. Asking again sends the worker again.
+    """Start decommissioning a device; returns whether it exists. Calling it again sends the worker again.
 
     Raises:
-        Unavailable: the queue did not take the message. The device is locked out all the same.
+        Unavailable: the queue did not accept the message. The device's tokens have ended nevertheless.
     """
     if not decided(partial(_mark, tenant, device_id)):
         return False
@@ -48,7 +47,7 @@ def _mark(tenant: TenantId, device_id: str) -> bool:
 
 
 def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
-    """Flag the device as leaving, on itself and on its head; one that is flagged already stays as it is.
+    """Mark the device and its head as being decommissioned; no change if it is marked already.
 
     Raises:
         OvertakenError: the device was changed meanwhile.
@@ -58,8 +57,11 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
 
 
 def clear_out(tenant: TenantId, device_id: str) -> None:
-    """Remove a device from every feature; what is left there of one that is gone, too. One that stays is left alone."""
-    # Imported here: a device that asks for a token does not pay for it.
+    """Delete the data of a decommissioned device in every feature, also what an earlier run left behind.
+
+    A device that is not marked for decommissioning is left alone.
+    """
+    # Imported here so that authentication requests do not load it.
     from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconfig import service as deviceconfig
     from chalicelib.deviceconnect import service as deviceconnect
@@ -87,5 +89,5 @@ def _find(tenant: TenantId, device_id: str) -> Device | None:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase all devices of a tenant that is removed, with their heads; how many items there were."""
+    """Erase all devices of a removed tenant, with their heads; returns the number of items."""
     return tables.erase(tenant, partial(heads.erase, tenant))

@@ -40,7 +40,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
     """The device.
 
     Raises:
-        NotFound: there is none of that id.
+        NotFound: there is none with this id.
     """
     head = heads.find(tenant, device_id)
     device = tables.find(tenant, head.identity_hash) if head else None
@@ -52,7 +52,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
 def listed(
     tenant: TenantId, statuses: Collection[str], start: int, stop: int, groups: Collection[str] | None = None
 ) -> list[Device]:
-    """Rows ``start`` to ``stop`` of all devices, or those of the given statuses, by status, then id.
+    """Rows ``start`` to ``stop`` of the devices, all or with one of these statuses, by status, then id.
 
     With ``groups``, of the devices that are in one of them.
     """
@@ -80,12 +80,12 @@ def selected(  # which devices, and which of them
 
 
 def ids(tenant: TenantId) -> Iterator[str]:
-    """The ids of all devices, of any status; for what has to do something about each."""
+    """The ids of all devices, whatever their status."""
     return tables.ids(tenant)
 
 
 def count(tenant: TenantId, status: str | None = None, groups: Collection[str] | None = None) -> int:
-    """How many devices have a status, or all; exact. With ``groups``, of the devices that are in one of them."""
+    """The exact number of devices, all or with a status; with ``groups``, only of those groups."""
     if groups is not None:
         members = membership.statuses_of_members(tenant, groups).values()
         return sum(status is None or member == status for member in members)
@@ -99,12 +99,12 @@ def device_of_set(tenant: TenantId, set_id: str) -> str | None:
 
 
 def accepted_by_tier(tenant: TenantId) -> PerTier:
-    """How many devices are accepted, by tier; exact."""
+    """The exact numbers of accepted devices, by tier."""
     return by_tier(tenant)[Status.ACCEPTED]
 
 
 def by_tier(tenant: TenantId) -> dict[str, PerTier]:
-    """How many devices are accepted, and how many pending, by tier; exact."""
+    """The exact numbers of accepted and of pending devices, by tier."""
     numbers = tables.counts(tenant)
     return {
         str(status): PerTier(**{str(tier): numbers.get((status, tier), 0) for tier in Tier})
@@ -113,9 +113,9 @@ def by_tier(tenant: TenantId) -> dict[str, PerTier]:
 
 
 def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier, tiers: Collection[Tier]) -> None:
-    """Let a transaction through only while no more devices of these tiers are accepted; fails with label ``limit``.
+    """Make a transaction fail with label ``limit`` if more than ``most`` devices of a tier are accepted.
 
-    ``most`` -1: any number.
+    -1 means no limit.
     """
     for tier in tiers:
         if most.of(tier) >= 0:
@@ -123,7 +123,7 @@ def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier, t
 
 
 def limit(tenant: TenantId, name: str) -> int:
-    """The tenant's limit of that name; -1 is none.
+    """The tenant's limit of this name; -1 means no limit.
 
     Raises:
         BadRequest: there is no such limit.
@@ -136,7 +136,7 @@ def limit(tenant: TenantId, name: str) -> int:
 
 
 def device_limits(tenant: TenantId) -> PerTier:
-    """How many devices of each tier the tenant may accept; -1: any number."""
+    """How many devices of each tier the tenant may accept; -1 means no limit."""
     return control.get(tenant, fresh=True).devices
 
 
@@ -153,11 +153,11 @@ def set_status(tenant: TenantId, device_id: str, set_id: str) -> Status:
 
 
 def decide(tenant: TenantId, device_id: str, set_id: str, status: str) -> None:
-    """Accept, reject or put back an auth set. Tokens of a set that is no longer accepted die at once.
+    """Accept or reject an auth set, or make it pending. Tokens of a set that is no longer accepted end at once.
 
     Raises:
-        BadRequest: no such status, or the set is preauthorized or another device's.
-        NotFound: no such set, or its device is leaving.
+        BadRequest: no such status, or the set is preauthorized or belongs to another device.
+        NotFound: no such set, or its device is being decommissioned.
         LimitReachedError: the tenant has as many accepted devices as it may.
     """
     if status not in sets.SETTABLE:
@@ -182,7 +182,7 @@ def _decide(tenant: TenantId, device_id: str, set_id: str, wanted: Status) -> No
 
 
 def remove_set(tenant: TenantId, set_id: str) -> bool:
-    """Forget an auth set; whether there was one. A device whose last set was preauthorized goes with it."""
+    """Delete an auth set; returns whether it existed. A device whose last set was preauthorized is deleted too."""
     return decided(partial(_remove_set, tenant, set_id))
 
 
@@ -202,7 +202,7 @@ def _remove_set(tenant: TenantId, set_id: str) -> bool:
 
 
 def revoke_token(tenant: TenantId, token_id: str) -> bool:
-    """Kill all tokens of an accepted auth set (``token_id`` is its id: the ``jti``); whether it is one."""
+    """Revoke all tokens of an accepted auth set (``token_id``: its id, the ``jti``); returns whether there is one."""
     return decided(partial(_revoke, tenant, token_id))
 
 
@@ -218,13 +218,13 @@ def _revoke(tenant: TenantId, token_id: str) -> bool:
 def preauthorise(
     tenant: TenantId, identity_data: Any, pubkey: str | None, *, force: bool, tier: str | None = None
 ) -> tuple[bool, Device]:
-    """Expect a device: its first request with this key will be accepted without anyone being asked.
+    """Preauthorize a device: its first request with this key is accepted without a further decision.
 
     Returns:
-        Whether it was done, and the device: as it now is, or the one that has this identity already.
+        Whether it was done, and the device: the changed one, or the one that has this identity already.
 
     Raises:
-        BadRequest: the identity is no object with members, the key is unusable, or there is no such tier.
+        BadRequest: the identity is not an object with members, the key is not usable, or there is no such tier.
     """
     prefix = "failed to decode preauth request: "
     if not isinstance(identity_data, dict) or not identity_data:

@@ -39,7 +39,7 @@ _REFUSED = "dev auth: unauthorized"
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A device that proved to own ``pubkey`` (canonical PEM) and says to be ``identity``, of a tier."""
+    """A device that has proved to own ``pubkey`` (canonical PEM) and claims an identity and a tier."""
 
     identity: identities.Identity
     pubkey: str
@@ -49,20 +49,20 @@ class Claim(msgspec.Struct, frozen=True):
 def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) -> str:
     """A token for the device that signed ``raw``, the body that ``request`` was decoded from.
 
-    A device or key seen for the first time is recorded for an operator to decide on, and refused like all
+    A device or key that is seen for the first time is recorded for an operator to decide on. It is refused like all
     others that are not accepted.
 
     Args:
         request: the decoded body.
         raw: the bytes that the device signed.
         signature: base64, from the header; empty if there was none.
-        bearer: a tenant token from the ``Authorization`` header, for a body without one; may be empty.
+        bearer: a tenant token from the ``Authorization`` header, used if the body has none; may be empty.
 
     Raises:
         BadRequest: a part is missing or unusable.
-        TooManyRequests: the device is new, and enough new ones came from its network in this hour.
-        Unauthorized: the signature is wrong, the tenant unknown or suspended, or the device not accepted; or it is new
-            and its tenant has as many pending devices as it may.
+        TooManyRequests: the device is new, and its network has reached this hour's limit of new devices.
+        Unauthorized: the signature is wrong, the tenant unknown or suspended, or the device not accepted; or the
+            device is new and its tenant has reached its limit of pending devices.
     """
     claim = _verified(request, raw, signature)
     tenant = _tenant(request.tenant_token or bearer)
@@ -81,11 +81,11 @@ def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) 
 
 
 def accept_automatically(tenant: TenantId, request: AuthRequest, raw: bytes, signature: str) -> str:
-    """A token for a device that a user vouches for by sending the device's own request: it is accepted at once.
+    """A token for a device whose signed request a user passes on: the device is accepted at once.
 
     Raises:
         BadRequest: a part is missing or unusable, the signature is wrong, the tenant token is another tenant's, or
-            the device is leaving. A 401 would tell the user's client that the user is not signed in.
+            the device is being decommissioned. A 401 would tell the user's client that the user is not signed in.
         LimitReachedError: the tenant has as many accepted devices as it may.
     """
     try:
@@ -132,9 +132,9 @@ def _tenant(token: str) -> TenantId:
 
 
 def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool = False) -> Device:
-    """The device with the claiming key among its sets, after what the request itself changes.
+    """The device with the claimed key among its sets, after the changes that the request itself makes.
 
-    ``stranger``: nobody with an account vouches for it, so a new device needs room.
+    ``stranger``: the request did not come through a user, so a new device counts against the limits of pending devices.
     """
     before = tables.find(tenant, claim.identity.hash)
     if before is None:
@@ -184,7 +184,7 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
     tables.checked_in(tx, tenant, device, now)
     tx.update(heads.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
-    # If someone changed the device meanwhile, the note can wait: its token stands or falls by the head.
+    # If the device has changed meanwhile, the check-in can wait: the head decides whether its token is valid.
     tx.try_commit()
 
 

@@ -1,8 +1,9 @@
-"""Room for devices that appear by themselves: whoever has a tenant token can send any number of them.
+"""Limits of new and pending devices: anybody with a tenant token can send any number of requests.
 
-So many come from one network in an hour, and so many of a tenant's may be pending. When there are too many, the oldest
-that nobody hears of any more goes, and the new one takes its place; devices that keep asking stay. The number is read
-before the new device is written, so devices that appear at the same moment may exceed it by as many as they are.
+The number of new devices is limited for each network and hour, and the number of pending devices for each tenant. If
+there are too many, the oldest one that has fallen silent is deleted in favour of the new one; devices that keep asking
+stay. The number is read before the new device is written, so devices that appear at the same moment may exceed the
+limit by their number.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
 
 
 def limit(tenant: TenantId) -> int:
-    """How many devices of the tenant may be pending."""
+    """The tenant's limit of pending devices."""
     return control.get(tenant).settings.pending_devices or settings.current().pending_devices
 
 
 def make(tenant: TenantId, now: datetime) -> None:
-    """Let a new device in, in place of another if there are too many.
+    """Allow one more pending device; if there are too many, replace a silent one.
 
     Raises:
-        TooManyRequests: enough new ones came from its network in this hour.
-        Unauthorized: there are too many, and all of them may still be there. The device asks again as every device does
-            that is not accepted.
+        TooManyRequests: the network has reached this hour's limit of new devices.
+        Unauthorized: there are too many, and none of them is known to be silent. The device asks again, as every
+            device does that is not accepted.
     """
     strangers.admit(strangers.Kind.DEVICES, settings.current().new_devices, tenant=tenant)
     pending = sum(number for (status, _), number in tables.counts(tenant).items() if status is Status.PENDING)
@@ -47,7 +48,7 @@ def make(tenant: TenantId, now: datetime) -> None:
 
 
 def _drop_one(tenant: TenantId, now: datetime) -> bool:
-    """Drop the oldest silent one of some pending devices, which begin anywhere; whether there was one."""
+    """Delete the oldest silent one of some pending devices, chosen at random; returns whether there was one."""
     some = tables.some_of_status(tenant, Status.PENDING, str(uuid.uuid4()), limits.PENDING_LOOKED_AT)
     oldest = to_drop(some, now)
     if oldest is None:
@@ -58,7 +59,7 @@ def _drop_one(tenant: TenantId, now: datetime) -> bool:
         return False  # it has just asked again, or somebody decided about it
     count(Metric.PENDING_DEVICES_DROPPED)
     try:
-        # An operator may have given it a configuration.
+        # An operator may have configured it already.
         queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, oldest.id))
     except Unavailable:
         logger.warning("a pending device was dropped but not all of its data were deleted", extra={"device": oldest.id})

@@ -1,4 +1,4 @@
-"""Use cases of remote access, by topic; other features import them from here."""
+"""Use cases of remote access, by topic; other features import only this."""
 
 from chalicelib.deviceconnect.service.admitting import require_reach
 from chalicelib.deviceconnect.service.commands import check_update, send_inventory

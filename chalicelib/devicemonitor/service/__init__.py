@@ -1,4 +1,4 @@
-"""Use cases of the device monitor, by topic; other features import them from here."""
+"""The device monitor for other features: everything that they may import."""
 
 from chalicelib.devicemonitor.service.notices import Digest, Notice, tick, write_digest, write_notice
 from chalicelib.devicemonitor.service.reporting import (

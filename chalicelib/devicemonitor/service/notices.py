@@ -1,4 +1,4 @@
-"""Mails about alerts: ordered by the report that changes a level, written and addressed by the worker of mails."""
+"""Mails about alerts: queued by the report that changes a level, written and sent by the mail worker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.devicemonitor.shapes import NewAlert
 
 EMAIL: Final = "email"
-"""The one way to tell users."""
+"""The only channel."""
 _DIGESTS_AT_ONCE: Final = 100
 _SUBJECT: Final = 120
 _TEXT: Final = """\
@@ -57,7 +57,7 @@ class Digest(msgspec.Struct, frozen=True, tag="digest"):
 
 
 def order(tenant: TenantId, device_id: str, changes: list[NewAlert]) -> None:
-    """Have users told of changed levels: at most once. The alerts are there, whether the order is taken or not."""
+    """Queue a mail about changed levels, at most once. If queueing fails, the alerts are stored nevertheless."""
     if not changes or not mail.configured():
         return
     try:
@@ -83,9 +83,9 @@ def _told(alert: NewAlert) -> Told:
 
 
 def write_notice(notice: Notice) -> None:
-    """Mail every user who may see the device, unless the tenant has shut the channel.
+    """Mail every user who may see the device, unless the tenant has disabled the channel.
 
-    After some mails about a device in an hour, further alerts wait for its end (``rules.mail``).
+    After a number of mails about a device in an hour, further alerts wait for its end (``rules.mail``).
     """
     tenant = TenantId(notice.tenant)
     known = _known(tenant, notice.device_id)
@@ -103,7 +103,7 @@ def _is_sent_now(tenant: TenantId, notice: Notice) -> bool:
 
 
 def tick(now: datetime) -> None:
-    """Order the digests that are due."""
+    """Queue the digests that are due."""
     due.work_off(tables.due_digests(now, limit=_DIGESTS_AT_ONCE), _order_digest)
 
 
@@ -113,11 +113,11 @@ def _order_digest(device: tuple[TenantId, str]) -> None:
 
 
 def write_digest(digest: Digest) -> None:
-    """Tell of the alerts that wait: at most once."""
+    """Mail the waiting alerts, at most once."""
     tenant = TenantId(digest.tenant)
     mails, version = tables.read_mails(tenant, digest.device_id)
     known = _known(tenant, digest.device_id)
-    # Alerts that came meanwhile have changed the version, and are told with these by the next message.
+    # Alerts that arrived meanwhile have changed the version; the next message mails them together with these.
     if not mails.waiting or not tables.save_mails(tenant, digest.device_id, rules.digested(clock.now()), version):
         return
     if known is not None:
@@ -125,7 +125,7 @@ def write_digest(digest: Digest) -> None:
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A device that users may be told of: how it is called in a mail, and its group."""
+    """A device that mails are about: its name in a mail, and its group."""
 
     name: str
     group: str | None
@@ -173,7 +173,7 @@ def _letter(notice: Notice, device: str) -> tuple[str, str]:
     first = notice.alerts[0]
     several = len(notice.alerts) > 1
     about = f"{len(notice.alerts)} alerts" if several else f"{first.level}: {first.name}"
-    # What devices send may hold line breaks, which no subject may.
+    # Text from devices may contain line breaks, which a subject must not.
     subject = " ".join(f"{about} on {notice.device_id}".split())
     if len(subject) > _SUBJECT:
         subject = subject[: _SUBJECT - 3] + "..."

@@ -31,10 +31,10 @@ _NO_DEVICE = "device does not exist"
 
 
 def report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
-    """A device sends alerts. The same report again is taken once.
+    """Store the alerts of a device. A repeated report is stored once.
 
     Raises:
-        BadRequest: an alert is too large, or its time is none.
+        BadRequest: an alert is too large, or its time is not valid.
         NotFound: the device is being removed.
     """
     for alert in given:
@@ -83,7 +83,7 @@ def _kept(device_id: str, taken: Taken) -> Alert:
 def alerts(
     tenant: TenantId, device_id: str, window: Window, start: int, stop: int, *, oldest_first: bool
 ) -> tuple[list[Alert], int]:
-    """Rows ``start`` to ``stop`` of a device's alerts by their time, and how many there are in that window."""
+    """Rows ``start`` to ``stop`` of a device's alerts by time, and the number of all in that window."""
     slots = tables.slots_by_time(tenant, device_id, window, oldest_first=oldest_first)
     return tables.alerts_in(tenant, device_id, slots[start:stop]), len(slots)
 
@@ -91,7 +91,7 @@ def alerts(
 def latest(
     tenant: TenantId, device_id: str, window: Window, start: int, stop: int, *, at_least: Level
 ) -> tuple[list[Alert], int]:
-    """Rows ``start`` to ``stop`` of the newest alerts of each subject that are as bad as that, and how many there are.
+    """Rows ``start`` to ``stop`` of the newest alert of each subject at or above a level, and their number.
 
     The oldest comes first.
     """
@@ -102,10 +102,10 @@ def latest(
 
 
 def report_checks(tenant: TenantId, device_id: str, given: list[Check]) -> None:
-    """A device says what it watches: all of it.
+    """Replace the checks of a device.
 
     Raises:
-        BadRequest: it is too much.
+        BadRequest: the checks are too large.
         NotFound: the device is being removed.
     """
     if len(msgspec.json.encode(given)) > limits.CHECKS_SIZE:
@@ -120,15 +120,15 @@ def report_checks(tenant: TenantId, device_id: str, given: list[Check]) -> None:
 
 
 def checks(tenant: TenantId, device_id: str) -> list[Any]:
-    """What a device watches, as it said."""
+    """The checks that a device reported."""
     return tables.read_checks(tenant, device_id)
 
 
 def set_channel(tenant: TenantId, name: str, *, enabled: bool) -> None:
-    """Open or shut a way to tell users of alerts, for all users.
+    """Enable or disable a channel of mails about alerts, for all users.
 
     Raises:
-        BadRequest: there is no such way.
+        BadRequest: there is no such channel.
     """
     if name != notices.EMAIL:
         raise BadRequest(f"unknown alert channel {name[:32]}")
@@ -140,10 +140,10 @@ def set_channel(tenant: TenantId, name: str, *, enabled: bool) -> None:
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:
-    """Forget a decommissioned device. May be run again."""
+    """Delete the data of a decommissioned device. Can be run again."""
     tables.delete(tenant, device_id)
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     return tables.erase(tenant)

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     return tables.erase(tenant)

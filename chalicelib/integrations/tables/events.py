@@ -98,7 +98,7 @@ def listed(tenant: TenantId, start: int, stop: int) -> list[StoredEvent]:
 
 
 def find_many(tenant: TenantId, places: Iterable[Place]) -> dict[Place, StoredEvent]:
-    """The events that are still kept, by their places; 100 a round trip."""
+    """The events that are still kept, by their places; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, place) for place in places)]
     found = map(_event, EventItem.batch_get(wanted, consistent_read=True))
     return {event.place: event for event in found}

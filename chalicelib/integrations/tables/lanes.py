@@ -221,7 +221,7 @@ def open_again(lane: Lane) -> None:
 
 
 def failing(lanes: Iterable[Lane]) -> int:
-    """How many of these have a receiver that was down when it was last tried; 100 a round trip, as of a moment ago."""
+    """How many have a receiver that was down at the last attempt; 100 per round trip, eventually consistent."""
     wanted = [(lane.partition, _LANE) for lane in lanes]
     return sum(int(item.failures) > 0 for item in LaneItem.batch_get(wanted)) if wanted else 0
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the integrations of a tenant that is removed; how many there were. Outboxes go before owners."""
+    """Erase the integrations of a removed tenant; returns their number. Outboxes go before owners."""
     count = 0
     integrations = keys.partition(tenant, "INTEGRATIONS")
     for item in IntegrationsItem.query(integrations, consistent_read=True, attributes_to_get=["pk", "sk"]):

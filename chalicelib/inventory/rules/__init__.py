@@ -1,1 +1,1 @@
-"""Decisions of the inventory, by topic: attributes, devices, matching, queries."""
+"""The rules of the inventory, by topic: attributes, devices, matching, queries."""

@@ -30,7 +30,7 @@ _EXACT_INTEGERS = 2.0**53
 
 
 def value_of(value: Any) -> Any:
-    """``value`` as it is stored: text, a number, or a list of either; whole numbers as ``int``.
+    """``value`` as it is stored: a string, a number, or a list of either; whole numbers as ``int``.
 
     Raises:
         BadRequest: it is something else, or too large.
@@ -54,7 +54,7 @@ def _scalar(value: Any) -> str | int | float:
         raise BadRequest(_BAD_TYPE)
     if math.isinf(as_searched(value)):
         raise BadRequest("a number is out of range")
-    # 42.0 and 42 are the same number to every client, and must be the same to the hash.
+    # Clients take 42.0 and 42 for the same number, so their hashes must be the same.
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INTEGERS:
         return int(value)
     return value
@@ -68,14 +68,14 @@ def merged(
     most: int,
     timestamp: str | None = None,
 ) -> Scope:
-    """A scope after a write.
+    """The attributes of a scope after a write.
 
     Args:
         current: the scope before.
-        given: what was sent; of a name given twice the last one counts.
-        replace: whether names that were not sent go (PUT) or stay (PATCH).
+        given: the attributes sent; if a name occurs twice, the last one counts.
+        replace: whether attributes that were not sent are removed (PUT) or kept (PATCH).
         most: how many attributes the scope may have.
-        timestamp: noted with each attribute sent; None notes none.
+        timestamp: stored with each attribute sent; None stores none.
 
     Raises:
         BadRequest: a name or value is not allowed, or there are too many.
@@ -98,7 +98,7 @@ def _name(item: AttributeInput) -> str:
 def _stored(item: AttributeInput, current: Scope, timestamp: str | None) -> Stored:
     description = item.description
     if description is None:
-        # A write without a description leaves the one that is there.
+        # A write without a description keeps the present one.
         before = current.get(item.name or "", [])
         description = before[1] if len(before) > 1 else None
     if timestamp is not None:
@@ -107,7 +107,7 @@ def _stored(item: AttributeInput, current: Scope, timestamp: str | None) -> Stor
 
 
 def differences(before: Scope, after: Scope) -> str:
-    """For people, in which values two states of a scope differ; empty if in none."""
+    """The values in which two states of a scope differ, as text for people; empty if there are none."""
 
     def shown(scope: Scope, name: str) -> str:
         return msgspec.json.encode(scope[name][0]).decode() if name in scope else "(none)"
@@ -120,7 +120,8 @@ def differences(before: Scope, after: Scope) -> str:
 def from_identity(members: dict[str, Any]) -> Scope:
     """The identity scope of a new device, by which it can be found.
 
-    Flags are taken beside what reports may have. ``status`` is the server's own; what is no attribute value stays out.
+    Booleans are accepted in addition to what reports may contain. ``status`` belongs to the server, and other types are
+    left out.
     """
     scope: Scope = {}
     for name, value in members.items():
@@ -134,10 +135,10 @@ def from_identity(members: dict[str, Any]) -> Scope:
 
 
 def as_searched(value: Any) -> Any:
-    """``value`` as searches compare it: a number as the float64 that it is to every other reader of JSON.
+    """``value`` as searches compare it: every number as a float64, as all other readers of JSON see it.
 
-    Identity data is kept so, with the digits that Go writes (``devauth.rules.identity``). A device that sent a number
-    of 20 digits could not be found by it if the number in the search kept more of them.
+    Identity data is stored in this form (``devauth.rules.identity``). A device that sent a number of 20 digits could
+    not be found by it if a search kept more digits.
     """
     if isinstance(value, list):
         return [as_searched(item) for item in value]
@@ -160,11 +161,11 @@ def check_size(attributes: dict[str, Scope]) -> None:
 
 
 def fingerprint(method: str, day: str, given: list[AttributeInput]) -> str:
-    """What a write of ``given`` is recognised by when the device sends it again.
+    """The hash by which a repeated write of ``given`` is recognised.
 
-    The order of attributes does not count: clients send them in random order. The day does: the first report of
-    a day is written even if nothing changed, so that ``updated_ts`` tells on which day a device last reported
-    (C, "updated_ts"). The method does: a PUT may remove what a PATCH leaves.
+    The order of attributes makes no difference, because clients send them in random order. The day does: the first
+    report of a day is written even if nothing has changed, so that ``updated_ts`` shows the day of the last report
+    (``docs/behaviour.md#attributes``). So does the method, because a PUT may remove what a PATCH keeps.
     """
     content = sorted((item.name or "", item.description or "", msgspec.json.encode(item.value)) for item in given)
     return hashlib.sha256(msgspec.json.encode((method, day, content))).hexdigest()

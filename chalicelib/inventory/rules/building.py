@@ -1,4 +1,4 @@
-"""Building a snapshot from the one before and the devices that changed since."""
+"""Builds a snapshot from the previous one and the devices that have changed since."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.snapshot import Place, Snapshot
 
 _RARE = 16
-"""An attribute is a column of its own if at least one of so many devices has it."""
+"""An attribute gets a column of its own if at least one device in this number has it."""
 _SHAPES = 20_000
-"""Sets of attributes that are told apart; devices of the least frequent others are not counted."""
+"""The maximum number of different attribute sets; devices with less frequent sets are not counted."""
 
 _Few = dict[int, Any]
-"""Keys by row."""
+"""Keys of values by row."""
 
 
 def build(old: Snapshot | None, changed: Mapping[str, Device | None]) -> tuple[int, bytes]:
-    """The object of a snapshot with ``changed`` devices as they are now (None: gone), and its directory's size.
+    """The object of a snapshot with the ``changed`` devices (None: deleted), and the size of its directory.
 
-    It works on one column at a time, so the memory that it needs is the object's and the widest column's.
+    It builds one column at a time, so it needs memory for the object and the widest column only.
     """
     return _Builder(old, changed).built()
 
@@ -43,11 +43,11 @@ class _Builder:
         order = sorted([*stayed, *((each, -1) for each in fresh)])
         self._ids = [each for each, _ in order]
         self._sources = [source for _, source in order]
-        """For each row the one that it was; -1 for a device that changed."""
+        """For each row its row in the old snapshot; -1 for a changed device."""
         self._moved = {source: row for row, source in enumerate(self._sources) if source >= 0}
         self._fresh: dict[Place, _Few] = {}
         self._shapes: dict[int, list[Place]] = {}
-        """Which attributes the devices in changed rows have."""
+        """The attributes of the devices in changed rows."""
         self._times: set[Place] = set()
         self._blocks: list[bytes] = []
         self._size = 0
@@ -92,10 +92,10 @@ class _Builder:
         return len(head), b"".join([head, *self._blocks])
 
     def _keys(self, place: Place) -> list[Any] | _Few:
-        """The key of each row if the attribute was a column, else the keys that there are."""
+        """The key of each row if the attribute was a column, otherwise the existing keys."""
         fresh = self._fresh.get(place, {})
         if self._old is not None and self._old.is_column(place):
-            # Not kept: a builder looks at every column, but only once.
+            # Not cached: a builder reads every column, but only once.
             column = self._old.read(place)
             known, codes = column.keys(), column.codes
             keys = [known[codes[source]] if source >= 0 else None for source in self._sources]

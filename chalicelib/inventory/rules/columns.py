@@ -1,7 +1,8 @@
-"""Columns: one attribute of many devices, in the form in which a search can look at it without touching each device.
+"""Columns: one attribute of all devices, in a form that a search can read without touching each device.
 
-A column has the different values in order and, for each device, the number of its value. A condition is decided once
-a value, and looked up for each device; sorting compares numbers. All of that runs in C (ADR 6).
+A column holds the distinct values in order and, for each device, the number of its value. A condition is evaluated once
+for each distinct value and looked up for each device; sorting compares numbers. All of that runs in C
+(``docs/adr/0006-inventory-search.md``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Codes: TypeAlias = "bytes | array[int] | range"
 Table: TypeAlias = "bytes | bytearray"
-"""A byte for each code: 1 where something holds."""
+"""One byte for each code: 1 where a condition holds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -35,23 +36,23 @@ _FLIP = bytes([1, 0]) + bytes(254)
 
 
 class Column:
-    """An attribute. ``values`` are in order of rank; code 0 means none, code n the value before place n.
+    """An attribute. ``values`` are in order of rank; code 0 means no value, code n the n-th value.
 
-    Times are kept as milliseconds, and only made ``datetime`` where one is shown.
+    Times are stored as milliseconds and converted to ``datetime`` only where they are shown.
     """
 
     def __init__(self, codes: Codes, document: Callable[[], bytes], *, times: bool = False) -> None:
         self.codes = codes
         self.times = times
         self._document = document
-        """Makes the JSON of the values, which most columns that are only sorted by never need."""
+        """Makes the JSON of the values. Most columns that are only sorted by never need it."""
 
     @cached_property
     def values(self) -> list[Any]:
-        """The different values, in order; times as milliseconds."""
+        """The distinct values in order; times as milliseconds."""
         document = self._document()
         values: list[Any] = msgspec.json.decode(document, type=list)
-        # Snapshots of earlier versions hold numbers as they were sent.
+        # Snapshots of earlier versions contain numbers as they were sent.
         return as_searched(values) if _LONG_NUMBER.search(document) else values
 
     @cached_property
@@ -59,7 +60,7 @@ class Column:
         return [code for code, value in enumerate(self.values, 1) if isinstance(value, list)]
 
     def keys(self) -> list[Any]:
-        """For each code what :func:`key` makes of the value."""
+        """The :func:`key` of the value of each code."""
         return [None, *map(key, self.values)]
 
     def value(self, row: int) -> Any:
@@ -72,10 +73,10 @@ class Column:
         return _EPOCH + value * _MILLISECOND if self.times else value
 
     def mask(self, predicate: Predicate, among: bytes | None = None) -> bytes:
-        """A byte for each row: 1 where the condition holds.
+        """One byte for each row: 1 where the condition holds.
 
-        With ``among``, a byte for each row, only values of the rows that it marks are looked at; what is said of
-        the other rows means nothing.
+        ``among`` has a byte for each row: only values of the marked rows are evaluated, and the result for the other
+        rows is undefined.
         """
         return self.spread(self._decided(predicate.operator, predicate.value, self._occurring(among)))
 
@@ -92,14 +93,14 @@ class Column:
         return bytes(map(table.__getitem__, self.codes))
 
     def _decided(self, operator: str, wanted: Any, codes: Sequence[int]) -> Table:
-        """For each code whether the condition holds; of those that are not in ``codes`` it means nothing."""
+        """Whether the condition holds for each code; undefined for those that are not in ``codes``."""
         if operator in _OPPOSITES:
             return self._decided(_OPPOSITES[operator], wanted, codes).translate(_FLIP)
         test = OPERATORS[operator]
         table = bytearray(len(self.values) + 1)
         table[0] = test(None, wanted)
         spans = self._spans(operator, wanted, codes)
-        # Lists are in order with their least item, but each of their items counts.
+        # A list is sorted by its least item, but each of its items counts.
         rest: Iterable[int] = codes if spans is None else self._lists_among(codes)
         for first, stop in spans or ():
             table[first:stop] = b"\x01" * (stop - first)
@@ -113,7 +114,7 @@ class Column:
         return [code for code in codes if isinstance(self.values[code - 1], list)]
 
     def _spans(self, operator: str, wanted: Any, codes: Sequence[int]) -> list[tuple[int, int]] | None:
-        """Codes (first, and after the last) for which a condition holds, lists left aside; None: try each value."""
+        """Ranges of codes for which a condition holds, lists excluded; None: test each value."""
         if operator == "$exists":
             return [(1, len(self.values) + 1)] if wanted else []
         if operator == "$in":
@@ -134,7 +135,7 @@ class Column:
         return (codes[first], codes[stop - 1] + 1) if first < stop else (1, 1)
 
     def _place(self, key: Rank, side: str, codes: Sequence[int]) -> int:
-        """How many values are before a key, or up to it; or before all values of its kind, or up to their last."""
+        """The number of values before a key, or up to it; or before all values of its type, or up to their last."""
         bisect = bisect_left if side in {"before", "begin"} else bisect_right
         if side in {"before", "after"}:
             return bisect(codes, key, key=self._rank)
@@ -145,12 +146,12 @@ class Column:
         return (_TIME_KIND, value, ()) if self.times else rank(value)
 
     def said(self, words: Iterable[str], among: bytes | None = None) -> dict[str, bytes]:
-        """For those of some words that occur, a byte for each row: 1 where the text of its value has the word.
+        """For each of the words that occurs: one byte for each row, 1 where the text of its value contains the word.
 
         ``among`` as in :meth:`mask`.
         """
         if among is None:
-            # Most columns have none of them; that shows before any value is decoded.
+            # Most columns contain none of them, which is known before any value is decoded.
             document = self._document().decode().lower()
             words = [word for word in words if word in document]
             if not words:
@@ -169,7 +170,7 @@ class Column:
 
 
 def _places(word: str, text: str, ends: list[int]) -> Iterator[int]:
-    """Which of the texts that ``text`` joins have the word; ``ends`` is where each ends, its separator included."""
+    """Which of the texts joined in ``text`` contain the word; ``ends`` are their ends, separators included."""
     for found in re.finditer(re.escape(word), text):
         start, end = found.span()
         if not _INSIDE.match(text, end) and not (start and _INSIDE.match(text, start - 1)):
@@ -197,7 +198,7 @@ def _text(value: Any) -> str:
 
 
 class Stored(msgspec.Struct, array_like=True):
-    """How a column is stored: bytes of its two parts, bytes a code, and whether the values are times."""
+    """The stored form of a column: sizes of its two parts, bytes per code, and whether the values are times."""
 
     codes: int
     values: int
@@ -206,16 +207,16 @@ class Stored(msgspec.Struct, array_like=True):
 
 
 def key(value: Any) -> Any:
-    """A value in the form in which it is stored: hashable, times as milliseconds."""
+    """A value in its stored form: hashable, times as milliseconds."""
     if isinstance(value, datetime):
         return (value - _EPOCH) // _MILLISECOND
     return tuple(value) if isinstance(value, list) else value
 
 
 def pack(keys: Sequence[Any], *, times: bool) -> tuple[Stored, bytes]:
-    """A column in the form in which it is stored, from the key (None: no value) of each row."""
+    """A column in its stored form, from the key of each row (None: no value)."""
     if bool in set(map(type, keys)):
-        # To a dict, true is 1: of an attribute that has both, each would become the one that comes first.
+        # For a dict, True equals 1: if an attribute has both, each would become the one that comes first.
         keys = [(_FLAG, key) if isinstance(key, bool) else key for key in keys]
     ordered = sorted(set(keys) - {None}, key=lambda key: _rank_of_key(_plain(key)))
     different = list(map(_plain, ordered))
@@ -242,7 +243,7 @@ def _rank_of_key(key: Any) -> Rank:
 
 
 def unpack(stored: Stored, data: bytes) -> Column:
-    """The column of a stored form."""
+    """The column with this stored form."""
     codes: Codes = zlib.decompress(data[: stored.codes])
     if stored.width > 1:
         codes = array(_TYPES[stored.width], codes)

@@ -1,4 +1,4 @@
-"""A device as the inventory knows it, and its attributes as they are looked up and shown."""
+"""A device as the inventory sees it, and its attributes as they are searched and shown."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chalicelib.tiers import Tier
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A device. ``attributes`` are by scope and name; what the server itself knows stands beside them.
+    """A device. ``attributes`` are by scope and name; the server's own values are members of their own.
 
-    ``shown`` are the attributes of a device by the names under which clients see them (``identity/status``,
-    ``system/group``, ...), and the only place that knows these names.
+    ``shown`` gives the attributes under the names that clients see (``identity/status``, ``system/group``, ...). No
+    other place knows these names.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Device(msgspec.Struct, frozen=True):
     stamp: str | None = None
     tier: str = Tier.STANDARD
     _own: dict[str, dict[str, Any]] = {}
-    """Made from the others."""
+    """Computed from the others."""
 
     def __post_init__(self) -> None:
         system = {
@@ -48,7 +48,7 @@ class Device(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "_own", own)
 
     def scope(self, name: str) -> Scope:
-        """What clients wrote into a scope."""
+        """The attributes that clients wrote into a scope."""
         return self.attributes.get(name, {})
 
     def value(self, scope: str, name: str) -> Any:
@@ -70,7 +70,7 @@ class Device(msgspec.Struct, frozen=True):
                 yield scope, name, both[name]
 
     def searched(self) -> Iterator[tuple[str, str, Any]]:
-        """Scope, name and value of every attribute as a search sees it; the device's id left aside."""
+        """Scope, name and value of every attribute as searches see it, without the device's id."""
         for scope, name, _ in self.shown():
             if (scope, name) != (IDENTITY, "id"):
                 yield scope, name, self.value(scope, name)

@@ -1,6 +1,6 @@
-"""Finding devices in a snapshot that is some changes behind: what changed is looked at device by device.
+"""Searches a snapshot together with the devices that have changed since it was built.
 
-:func:`find` answers as if every device were looked at as it is now.
+The result of :func:`find` is the same as if each device were read. Changed devices are evaluated one by one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.snapshot import Place, Snapshot
 
 Changed = Mapping[str, "Device | None"]
-"""Devices that changed since the snapshot, as they are now; None: it is gone."""
+"""Devices that have changed since the snapshot, in their present state; None: deleted."""
 
 
 class _Hit(msgspec.Struct, frozen=True):
-    """A device found: its id, the values to sort by, and how many words of the text it has."""
+    """A match: the device's id, the values to sort by, and how many words of the text it contains."""
 
     id: str
     values: tuple[Any, ...]
@@ -38,12 +38,12 @@ class _Hit(msgspec.Struct, frozen=True):
 
 
 def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, stop: int) -> tuple[list[str], int]:
-    """Ids of rows ``start`` to ``stop`` of what a query finds, and how much it finds in all.
+    """Ids of rows ``start`` to ``stop`` of the matches, and the number of all matches.
 
-    Without a snapshot, what changed is all there is.
+    Without a snapshot, ``changed`` holds all devices.
     """
     wanted = words(query.text)
-    # A text is ranked by words; the order asked for no longer counts.
+    # Searches for text are ranked by words; the requested order is ignored.
     sort = () if wanted else query.sort
     hits, total = _among_stored(snapshot, changed, query, sort, wanted, stop) if snapshot else ([], 0)
     fresh = [
@@ -59,7 +59,7 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
 
 def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
     hits.sort(key=lambda hit: hit.id)
-    # From the last key to the first: each sort is stable, so earlier keys weigh more.
+    # From the last key to the first: sorting is stable, so earlier keys take precedence.
     for place in reversed(range(len(sort))):
         hits.sort(key=lambda hit: rank(hit.values[place]), reverse=sort[place].descending)
     hits.sort(key=lambda hit: -hit.score)
@@ -69,7 +69,7 @@ def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
 def _among_stored(
     snapshot: Snapshot, changed: Changed, query: Query, sort: Sequence[SortKey], wanted: set[str], stop: int
 ) -> tuple[list[_Hit], int]:
-    """The first ``stop`` hits among the devices that did not change, and how many there are."""
+    """The first ``stop`` matches among the unchanged devices, and the number of all of these."""
     mask = _remaining(snapshot, changed, query)
     columns = [(snapshot.column(key.scope, key.attribute), key.descending) for key in sort]
     keys: list[tuple[Codes, bool]] = [(column.codes, descending) for column, descending in columns]
@@ -95,7 +95,7 @@ def count(snapshot: Snapshot | None, changed: Changed, query: Query) -> Counter[
 
 
 def _remaining(snapshot: Snapshot, changed: Changed, query: Query) -> bytes:
-    """A byte for each row: 1 where the device did not change and the query's conditions hold; text left aside."""
+    """One byte for each row: 1 if the device is unchanged and meets the query's conditions, without its text."""
     chosen = bytearray(b"\x01" * snapshot.devices)
     if query.ids is not None:
         chosen = bytearray(snapshot.devices)
@@ -107,7 +107,7 @@ def _remaining(snapshot: Snapshot, changed: Changed, query: Query) -> bytes:
     narrowed = query.ids is not None
     for predicate in query.predicates:
         column = snapshot.column(predicate.scope, predicate.attribute)
-        # What an earlier condition ruled out is not looked at: a user's scope is the first of them.
+        # Rows that an earlier condition excluded are not evaluated; a user's scope is the first condition.
         mask = _both(mask, column.mask(predicate, mask if narrowed else None))
         narrowed = True
     return mask
@@ -124,7 +124,7 @@ def _both(one: bytes, other: bytes) -> bytes:
 
 
 def _leading(rows: list[int], keys: Sequence[tuple[Codes, bool]], stop: int) -> list[int]:
-    """The first ``stop`` rows by these keys (and whether each descends), in any order. Only the page is ever sorted."""
+    """The first ``stop`` rows by these keys (and whether each descends), unsorted: only the page is ever sorted."""
     if len(rows) <= stop:
         return rows
     if not keys or not stop:
@@ -144,21 +144,21 @@ def _nth(codes: list[int], place: int, *, descending: bool) -> int:
 
 
 _FEW = 20
-"""A heap finds the first of many faster than a sort if it need not find more than one of so many."""
+"""A heap is faster than a sort if it has to find at most one of this number."""
 _ANY = b"\x00" + b"\x01" * 255
 
 
 def _scores(snapshot: Snapshot, wanted: set[str], among: bytes | None) -> bytes:
-    """How many of the words each row has; a text is too short for more than a byte holds.
+    """How many of the words each row contains; a text is short enough for this to fit into a byte.
 
-    With ``among`` only the rows that it marks are looked at; what is said of the others means nothing.
+    With ``among``, only the marked rows are evaluated; the result for the others is undefined.
     """
     found = [bytes(snapshot.devices)]
     places = [(IDENTITY, "id"), (SYSTEM, "group")]
     places += [place for place in snapshot.places if place[0] in TEXT_SCOPES and place != (IDENTITY, "status")]
     masks: dict[str, bytes] = {}
     for place in places:
-        # Not held: a text is looked for everywhere, and all columns at once are too much to keep.
+        # Not cached: text is searched in all columns, and keeping them all would take too much memory.
         for word, mask in snapshot.read(place).said(wanted, among).items():
             masks[word] = _either(masks[word], mask) if word in masks else mask
     found += masks.values()
@@ -170,5 +170,5 @@ def _either(one: bytes, other: bytes) -> bytes:
 
 
 def is_due(changes: int, devices: int) -> bool:
-    """Whether a snapshot of so many devices is worth building anew."""
+    """Whether to build a new snapshot of this number of devices."""
     return changes >= max(limits.SNAPSHOT_CHANGES, devices // 100)

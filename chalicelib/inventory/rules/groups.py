@@ -11,10 +11,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def check_name(name: str | None) -> str:
-    """``name``, if a group may be called so.
+    """``name``, if it is a valid name of a group.
 
     Raises:
-        BadRequest: it may not.
+        BadRequest: it is not.
     """
     if not name:
         raise BadRequest("group name cannot be blank")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What ``$in`` and ``$nin`` choose from, by type: looking a value up costs the same for any number of them."""
+    """The values of ``$in`` and ``$nin`` by type. A lookup costs the same for any number of values."""
 
     scalars: frozenset[Any]
     flags: frozenset[bool]
@@ -32,7 +32,7 @@ class Options(msgspec.Struct, frozen=True):
     lists: frozenset[tuple[Any, ...]]
 
     def hold(self, stored: Any) -> bool:
-        """Whether a stored value is among them, or an item of it."""
+        """Whether a stored value, or an item of it, is among them."""
         if isinstance(stored, list):
             return tuple(stored) in self.lists or any(item in self.scalars for item in stored)
         if isinstance(stored, bool):
@@ -41,7 +41,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def options(given: list[Any]) -> Options:
-    """``given`` by type; what no attribute can have is left out."""
+    """``given`` by type, without values that no attribute can have."""
     given = as_searched(given)
     moments = (item if isinstance(item, datetime) else parse_time(item) for item in given)
     return Options(
@@ -57,7 +57,7 @@ def _nested(item: Any) -> bool:
 
 
 class Predicate(msgspec.Struct, frozen=True):
-    """One condition. ``value`` is checked by whoever made it.
+    """One condition. The code that creates it has checked ``value``.
 
     For ``$regex`` it is a compiled pattern, for ``$in`` and ``$nin`` :class:`Options`.
     """
@@ -77,7 +77,7 @@ class SortKey(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is looked for: all ``predicates`` hold, the id is in ``ids`` (None: any), a word of ``text`` occurs."""
+    """A search: all ``predicates`` hold, the id is in ``ids`` (None: any), and a word of ``text`` occurs."""
 
     predicates: tuple[Predicate, ...] = ()
     sort: tuple[SortKey, ...] = ()
@@ -85,10 +85,10 @@ class Query(msgspec.Struct, frozen=True):
     text: str = ""
 
     def within(self, groups: frozenset[str] | None) -> Query:
-        """The same, among the devices of these static groups only (None: all devices).
+        """The same query, limited to devices of these static groups (None: no limit).
 
-        The groups are the first condition. Conditions are tested in order and none is tested on a device that an
-        earlier one ruled out, so a user learns nothing of other devices from the time or the work of a search.
+        The groups become the first condition. Conditions are evaluated in order, and none is evaluated for a device
+        that an earlier one excluded, so the time of a search tells nothing about devices outside the user's scope.
         """
         if groups is None:
             return self
@@ -101,7 +101,7 @@ class Query(msgspec.Struct, frozen=True):
 
     @property
     def group(self) -> str | None:
-        """The one group that all results are in, if the query says so."""
+        """The group that all results are in, if the query has such a condition."""
         for predicate in self.predicates:
             if (predicate.scope, predicate.attribute, predicate.operator) == (SYSTEM, "group", "$eq"):
                 return predicate.value if isinstance(predicate.value, str) else None
@@ -127,7 +127,7 @@ def _items(stored: Any) -> list[Any]:
 
 
 def _comparable(stored: Any, wanted: Any) -> tuple[Any, Any] | None:
-    """Both values if they are of one type; a time of the server's own compares with its text."""
+    """Both values if they have the same type; a time of the server is compared with its text."""
     if isinstance(stored, datetime):
         time = wanted if isinstance(wanted, datetime) else parse_time(wanted)
         return None if time is None else (stored, time)
@@ -140,7 +140,7 @@ def _comparable(stored: Any, wanted: Any) -> tuple[Any, Any] | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a number, which a bool is not."""
+    """Whether ``value`` is a number; a bool is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -148,7 +148,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)
 
 
 def parse_time(text: Any) -> datetime | None:
-    """The time that an RFC 3339 text names, to the millisecond; None if it is no such text."""
+    """The time in an RFC 3339 text, to the millisecond; None if the text is not one."""
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         return None
     try:
@@ -190,10 +190,10 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$nin": lambda stored, wanted: not _in(stored, wanted),
     "$regex": _found,
 }
-"""What a predicate may do, on a stored value (None: the device has none) and its own."""
+"""The operators, as functions of a stored value (None: the device has none) and the value of the predicate."""
 
 PREFIX = "$prefix"
-"""Not for clients: they have ``$regex``."""
+"""Internal: clients use ``$regex``."""
 
 OPERATORS[PREFIX] = lambda stored, wanted: any(
     isinstance(item, str) and item.startswith(wanted) for item in _items(stored)
@@ -204,9 +204,9 @@ Rank: TypeAlias = tuple[int, Any, tuple[Any, ...]]
 
 
 def rank(value: Any) -> Rank:
-    """A key under which values of all types have one order: none, numbers, text, flags, times.
+    """A sort key for values of all types: none, numbers, text, booleans, times.
 
-    A list stands where its least item does, behind that item itself; so equal ranks are equal values.
+    A list is sorted by its least item, after that item itself, so values with equal ranks are equal.
     """
     if isinstance(value, list):
         items = tuple(map(rank, value))
@@ -227,12 +227,12 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> set[str]:
-    """The words of a text that a search for text looks at, in lower case."""
+    """The words of a text that searches for text use, in lower case."""
     return set(_WORD.findall(text.lower()))
 
 
 def words_of(device: Device) -> set[str]:
-    """The words of a device that a search for text looks at."""
+    """The words of a device that searches for text use."""
     found = words(f"{device.id} {device.group or ''}")
     for scope, name, value in device.searched():
         if scope in TEXT_SCOPES and (scope, name) != (IDENTITY, "status"):

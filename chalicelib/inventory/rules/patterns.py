@@ -1,12 +1,13 @@
 r"""Regular expressions of searches, matched in time that grows with the text and never explodes.
 
-Python's ``re`` backtracks: ``(a+)+$`` against 40 letters takes years, and a search runs its pattern against a whole
-fleet. Here a pattern becomes a set of states that all advance together (Thompson's construction), remembered as
-they appear. Known are: literals, ``.``, classes, ``\d \w \s`` and their opposites, groups, ``|``, ``* + ? {m,n}``
-(lazy ones mean the same here), ``^`` and ``$``. What can't be had this way (back references, look-around) is refused.
+Python's ``re`` backtracks: ``(a+)+$`` against 40 letters takes years, and a search applies its pattern to a whole
+fleet. Here a pattern becomes a set of states that all advance together (Thompson's construction); transitions are
+remembered as they appear. Supported are literals, ``.``, classes, ``\d \w \s`` and their negations, groups, ``|``, ``*
++ ? {m,n}`` (lazy ones match the same), ``^`` and ``$``. Back references and look-around, which need backtracking, are
+refused (``docs/adr/0009-own-regular-expressions.md``).
 
-By the API's text a pattern is anchored at the beginning, and ``/pattern/flags`` is not. One that is no regular
-expression is refused: by that text it would find nothing, and nobody would learn why.
+A pattern is anchored at the beginning, except in the form ``/pattern/flags`` (OpenAPI). Text that is not a regular
+expression is refused: by the OpenAPI text it would find nothing, and nobody would know why.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ import msgspec
 from chalicelib.errors import BadRequest
 
 _STATES = 500
-"""States of a pattern; counted repeats multiply."""
+"""Maximum states of a pattern; counted repeats multiply them."""
 _TEXT = 1024
-"""Characters of a value that are looked at."""
+"""Characters of a value that are matched."""
 _REMEMBERED = 5_000
-"""Transitions that are remembered."""
+"""Maximum remembered transitions."""
 _DEPTH = 50
 _WORK = 10_000_000
-"""What a pattern may do in one search: a unit is a character that is looked at, or an eighth of a state that is worked
-out. Patterns of a few states stay far below it in a fleet of 100,000 devices."""
+"""Maximum work of one search. A unit is a character that is matched, or an eighth of a computed state. Patterns with
+few states stay far below it in a fleet of 100,000 devices."""
 _STATE = 8
-"""Units of a state that is worked out: it takes about as long as so many characters."""
+"""Units of a computed state: it takes about as long as this many characters."""
 _FLAGS = "imsux"
 
 
 class _MalformedError(ValueError):
-    """The text is no regular expression."""
+    """The text is not a regular expression."""
 
 
 class _Chars(msgspec.Struct, frozen=True):
-    """A set of characters: single ones and ranges, or all but those."""
+    """A set of characters: ranges, or everything except these."""
 
     ranges: tuple[tuple[str, str], ...]
     negated: bool = False
@@ -56,7 +57,7 @@ _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 
 
 class Pattern(msgspec.Struct):
-    """A compiled pattern: states with edges that take a character, and free ones, some only at an end."""
+    """A compiled pattern: states with edges that consume a character and free edges, some of them only at an end."""
 
     anchored: bool = False
     edges: list[list[tuple[_Chars, int]]] = []
@@ -64,14 +65,14 @@ class Pattern(msgspec.Struct):
     start: int = 0
     accept: int = -1
     work: int = 0
-    """What was done with it."""
+    """Work done so far."""
     _known: dict[tuple[frozenset[int], str], frozenset[int]] = {}
 
     def search(self, text: str) -> bool:
-        """Whether the pattern is found in (the first characters of) ``text``.
+        """Whether the pattern matches in the first characters of ``text``.
 
         Raises:
-            BadRequest: in all texts so far there was too much to do.
+            BadRequest: matching took too much work in all texts so far.
         """
         text = text[:_TEXT]
         self.work += len(text)
@@ -109,10 +110,10 @@ class Pattern(msgspec.Struct):
 
 
 def of_filter(text: str) -> Pattern:
-    """The pattern that a filter's value stands for.
+    """The pattern of a filter's value.
 
     Raises:
-        BadRequest: it is no regular expression, too large, or needs what is not to be had in bounded time.
+        BadRequest: it is not a regular expression, too large, or not supported.
     """
     full = re.fullmatch(rf"/(.*)/([{_FLAGS}]*)", text, re.DOTALL)
     source, flags = (full.group(1), full.group(2)) if full else (text, "")
@@ -123,11 +124,11 @@ def of_filter(text: str) -> Pattern:
 
 
 _Part = tuple[int, int]
-"""Two states: where a part of the pattern begins, and where it has been read."""
+"""Two states: the begin and the end of a part of the pattern."""
 
 
 class _Compiler:
-    """Reads a pattern from left to right and adds its states."""
+    """Compiles a pattern from left to right."""
 
     def __init__(self, source: str, *, fold: bool) -> None:
         self._source = source
@@ -136,7 +137,7 @@ class _Compiler:
         self._pattern = Pattern()
 
     def compiled(self, *, anchored: bool) -> Pattern:
-        """The pattern; all of the source must be one."""
+        """The pattern; the whole source must be valid."""
         if self._source.startswith("(?i)"):
             self._fold, self._at = True, len("(?i)")
         begin, end = self._either(0)
@@ -194,7 +195,7 @@ class _Compiler:
         after = self._at
         begin, end = self._state(), self._state()
         at = begin
-        # Each round is a copy: the atom is simply read again from its place in the source.
+        # Each repetition is a copy: the atom is read again from its position in the source.
         for count in range(max(least, 1 if most is None else most)):
             if count:
                 self._at = mark
@@ -210,7 +211,7 @@ class _Compiler:
         return begin, end
 
     def _bounds(self) -> tuple[int, int | None] | None:
-        """What a quantifier at this place asks for; None if there is none."""
+        """The bounds of a quantifier at this position; None if there is none."""
         simple = {"*": (0, None), "+": (1, None), "?": (0, 1)}
         found: tuple[int, int | None] | None = simple.get(self._ahead())
         if found is not None:

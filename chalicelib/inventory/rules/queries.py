@@ -24,10 +24,10 @@ _FLAGS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": F
 
 
 def of_list(params: Mapping[str, list[str]]) -> Query:
-    """The query of the v1 list: any parameter that is not the list's own is ``scope/name=value``.
+    """The query of the v1 list: every parameter that the list does not define is ``scope/name=value``.
 
     Raises:
-        BadRequest: there are too many filters, or a direction or a flag is none.
+        BadRequest: there are too many filters, or a direction or a boolean is not valid.
     """
     predicates = [
         Predicate(*_place(key), "$in", matching.options(_readings(value.removeprefix("eq:"))))
@@ -43,7 +43,7 @@ def of_list(params: Mapping[str, list[str]]) -> Query:
         if flag is None:
             raise BadRequest(f'invalid has_group query: "{text[:32]}"')
         predicates.append(Predicate(SYSTEM, "group", "$exists", flag))
-    # Of several parameters only the first counts.
+    # Of repeated parameters only the first counts.
     keys = ",".join(params.get("sort", [])[:1]).split(",")
     sort = tuple(_sort_key(text) for text in keys[: limits.SEARCH_SORT] if text)
     return Query(tuple(predicates), sort)
@@ -55,7 +55,7 @@ def _place(text: str) -> tuple[str, str]:
 
 
 def _readings(text: str) -> list[Any]:
-    """A value as it may have been meant: text, or the number, the flag or the time that it spells."""
+    """The possible meanings of a value: text, and the number, boolean or time that it spells."""
     readings: list[Any] = [text]
     if _NUMBER.fullmatch(text):
         readings.append(float(text))
@@ -77,7 +77,7 @@ def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, 
     """The query of a v2 search.
 
     Raises:
-        BadRequest: a part is missing, unknown, or of a kind that its operator does not take.
+        BadRequest: a part is missing, unknown, or of a type that its operator does not take.
     """
     if len(text) > limits.SEARCH_TEXT:
         raise BadRequest(f"validation failed: text: too long (max: {limits.SEARCH_TEXT})")
@@ -94,10 +94,10 @@ def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, 
 
 
 def predicates(terms: Sequence[Term]) -> tuple[Predicate, ...]:
-    """The conditions that ``terms`` stand for.
+    """The conditions of ``terms``.
 
     Raises:
-        BadRequest: there are too many, or a part is missing, unknown, or of a kind that its operator does not take.
+        BadRequest: there are too many, or a part is missing, unknown, or of a type that its operator does not take.
     """
     if len(terms) > limits.FILTER_TERMS:
         raise BadRequest(f"validation failed: there are too many filters (max: {limits.FILTER_TERMS})")
@@ -105,10 +105,10 @@ def predicates(terms: Sequence[Term]) -> tuple[Predicate, ...]:
 
 
 def check_definition(given: FilterDefinition) -> None:
-    """Check what a filter shall be.
+    """Check the definition of a filter.
 
     Raises:
-        BadRequest: its name is missing or too long, a term is none, or it is too large.
+        BadRequest: its name is missing or too long, a term is not valid, or it is too large.
     """
     if not given.name.strip():
         raise BadRequest("validation failed: name: cannot be blank")
@@ -120,10 +120,10 @@ def check_definition(given: FilterDefinition) -> None:
 
 
 def of_identity(given: IdentitySearch) -> Query:
-    """The query of a search for the beginning of an identity, by id.
+    """The query for devices whose identity begins with a text, by id.
 
     Raises:
-        BadRequest: scope, name or beginning are missing, or the scope is another.
+        BadRequest: scope, name or text are missing, or the scope is not allowed.
     """
     if given.scope not in {IDENTITY, TAGS}:
         raise BadRequest("validation failed: scope: must be a valid value")
@@ -165,7 +165,7 @@ def _search_key(given: Sort) -> SortKey:
 
 
 def selected(given: list[Selected]) -> frozenset[tuple[str, str]] | None:
-    """The attributes to show, by scope and name; None for all.
+    """The attributes to return, by scope and name; None for all.
 
     Raises:
         BadRequest: one has no name or no known scope.

@@ -1,7 +1,7 @@
-"""Snapshots: the devices of a tenant by columns, one after another in one object (ADR 6).
+"""Snapshots: the devices of a tenant by columns, in one object (``docs/adr/0006-inventory-search.md``).
 
-The object begins with its directory; a search reads that and the columns it needs. An attribute that few devices
-have is no column of its own: all of these share one part. The last part says which attributes each device has.
+The object begins with its directory; a search reads that and the columns it needs. Attributes that few devices have
+share one part instead of having columns. The last part says which attributes each device has.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from chalicelib.inventory.rules.columns import Column, Stored
 Place: TypeAlias = "tuple[str, str]"
 """Scope and name of an attribute."""
 Read: TypeAlias = "Callable[[int, int], bytes]"
-"""Reads the bytes of the object from one place up to another."""
+"""Reads the bytes of the object between two offsets."""
 Rare: TypeAlias = "dict[str, dict[str, tuple[list[int], list[Any]]]]"
 """Rows and values of attributes, by scope and name."""
 
 
 class Entry(msgspec.Struct, array_like=True):
-    """Where a column is."""
+    """The location of a column."""
 
     scope: str
     name: str
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, array_like=True):
 
 
 class Directory(msgspec.Struct, array_like=True):
-    """What an object begins with. Offsets count from its own end; ``shapes`` is a column of lists of places."""
+    """The beginning of an object. Offsets count from its own end; ``shapes`` is a column of lists of places."""
 
     devices: int
     ids: tuple[int, int]
@@ -48,7 +48,7 @@ class Directory(msgspec.Struct, array_like=True):
 
 
 class Snapshot:
-    """A snapshot that is read as far as it is looked at."""
+    """A snapshot whose parts are read when they are used."""
 
     def __init__(self, directory: Directory, read: Read) -> None:
         self.devices = directory.devices
@@ -57,11 +57,11 @@ class Snapshot:
         self._entries = {(entry.scope, entry.name): entry for entry in directory.columns}
         self._columns: dict[Place, Column] = {}
         self.size = 0
-        """Stored bytes of the columns that are held."""
+        """Stored bytes of the cached columns."""
 
     @cached_property
     def ids(self) -> list[str]:
-        """Ids of the devices, in order; the place of an id is its row."""
+        """Ids of the devices, in order; the index of an id is its row."""
         ids: list[str] = self._part(self._directory.ids, list[str])
         return ids
 
@@ -73,7 +73,7 @@ class Snapshot:
 
     @cached_property
     def places(self) -> list[Place]:
-        """All attributes that there are."""
+        """All attributes."""
         places: list[Place] = self._part(self._directory.places, list[tuple[str, str]])
         return places
 
@@ -97,7 +97,7 @@ class Snapshot:
         return known
 
     def read(self, place: Place) -> Column:
-        """The column of an attribute, read anew."""
+        """The column of an attribute, read without the cache."""
         if place == (IDENTITY, "id"):
             column = Column(range(1, self.devices + 1), lambda: msgspec.json.encode(self.ids))
             column.values = self.ids
@@ -123,15 +123,15 @@ class Snapshot:
         return found
 
     def few(self, place: Place) -> tuple[list[int], list[Any]]:
-        """Rows and values of an attribute that is no column of its own."""
+        """Rows and values of an attribute without a column."""
         return self.rare.get(place[0], {}).get(place[1], ([], []))
 
     def is_column(self, place: Place) -> bool:
-        """Whether an attribute is a column of its own."""
+        """Whether an attribute has a column."""
         return place in self._entries
 
     def is_time(self, place: Place) -> bool:
-        """Whether an attribute is a time of the server's own."""
+        """Whether an attribute is a time set by the server."""
         return place in self._entries and self._entries[place].stored.times
 
 

@@ -1,4 +1,4 @@
-"""Use cases of the inventory, by topic; other features import them from here."""
+"""The inventory for other features: everything that they may import."""
 
 from chalicelib.inventory.service.filters import (
     change_filter,

@@ -1,4 +1,4 @@
-"""Building snapshots: who needs one, and the worker's part (ADR 6)."""
+"""Builds snapshots: which tenants need one, and the worker (``docs/adr/0006-inventory-search.md``)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _LEASE = timedelta(minutes=5)
-"""No less than a build may take: the worker's own limit."""
+"""At least as long as a build may take: the worker's timeout."""
 
 
 def tick(_now: datetime) -> None:
-    """Let a worker look at each tenant that may need a new snapshot."""
+    """Send a message to the worker for each tenant that may need a new snapshot."""
     for tenant in snapshots.due():
         queues.send(queues.Queue.SNAPSHOTS, queues.Snapshot(tenant))
 
 
 def rebuild(tenant: TenantId) -> bool:
-    """Build the tenant's next snapshot if enough devices changed; whether there is more to do.
+    """Build the tenant's next snapshot if enough devices have changed; returns whether there is more to do.
 
-    It may run twice, at once, or end anywhere: a snapshot counts when whoever has the lease turns the pointer to it,
-    and changes are removed only after that.
+    It may run twice, concurrently, or be interrupted: a snapshot is valid once the holder of the lease has made the
+    pointer lead to it, and changes are removed only after that.
     """
     snapshots.looked(tenant)
     before = snapshots.find(tenant)

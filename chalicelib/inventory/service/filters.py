@@ -1,4 +1,4 @@
-"""Saved filters, and which devices they take."""
+"""Saved filters, and which devices match them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def get_filter(tenant: TenantId, filter_id: str) -> SavedFilter:
     """The filter.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
     """
     found = filters.find(tenant, filter_id)
     if found is None:
@@ -44,12 +44,12 @@ def get_filter(tenant: TenantId, filter_id: str) -> SavedFilter:
 
 
 def create_filter(tenant: TenantId, given: FilterDefinition) -> str:
-    """Save a filter; its id.
+    """Save a filter; returns its id.
 
     Raises:
         BadRequest: the name or a term is not allowed.
-        Conflict: another has this name.
-        Unprocessable: the tenant has as many as it may.
+        Conflict: the name is taken.
+        Unprocessable: the tenant has reached its limit.
     """
     queries.check_definition(given)
     new = SavedFilter(str(uuid.uuid4()), given.name, given.terms or [])
@@ -82,7 +82,7 @@ def change_filter(tenant: TenantId, filter_id: str, given: FilterDefinition) -> 
 
 
 def delete_filter(tenant: TenantId, filter_id: str) -> None:
-    """Remove a filter; one that is not there is fine. Deployments that began with it keep their copy."""
+    """Remove a filter; a missing one is not an error. Deployments that began with it keep their copy."""
 
     def delete(tx: Transaction) -> None:
         found = filters.find(tenant, filter_id)
@@ -94,13 +94,13 @@ def delete_filter(tenant: TenantId, filter_id: str) -> None:
 
 
 def matches(tenant: TenantId, device_id: str, terms: Sequence[Term]) -> bool:
-    """Whether a filter of these terms takes the device as it is now: one read. An unknown device is never taken."""
+    """Whether the device matches these terms now: one read. An unknown device never matches."""
     (taken,) = matches_each(tenant, device_id, [terms])
     return taken
 
 
 def matches_each(tenant: TenantId, device_id: str, filters_terms: Sequence[Sequence[Term]]) -> list[bool]:
-    """The same for several filters, and still one read."""
+    """The same for several filters, still with one read."""
     device = devices.find(tenant, device_id)
     return [device is not None and _takes(terms, device) for terms in filters_terms]
 
@@ -109,13 +109,13 @@ def _takes(terms: Sequence[Term], device: Device) -> bool:
     try:
         wanted = queries.predicates(terms)
     except BadRequest:
-        # A filter of an earlier version, which kept patterns that are none: it takes nobody.
+        # A filter of an earlier version, which accepted invalid patterns: no device matches it.
         return False
     return matching.matches(device, wanted)
 
 
 def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
-    """How many accepted devices a filter of these terms takes now."""
+    """How many accepted devices match these terms now."""
     accepted = Predicate(IDENTITY, "status", "$eq", "accepted")
     _, total = search(tenant, Query((*queries.predicates(terms), accepted)), 0, 0)
     return total

@@ -1,4 +1,4 @@
-"""Static groups: a device is in at most one, and a group is there as long as a device is in it."""
+"""Static groups. A device is in at most one, and a group exists while a device is in it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
 
 _BATCH = 13
 """Devices in one transaction. Each may take seven of its 100 writes: head, old and new member row, inventory and its
-row of changes, the count of the group it leaves, and its audit entry: who looks for what happened to a device finds it
-by the device's id."""
+row of changes, the size of the old group, and an audit entry of its own, so that the device's id finds it."""
 
 
 Reach = frozenset[str] | None
-"""The groups that the caller may reach; None: all groups, and the devices of none."""
+"""The groups within the caller's scope; None: all groups, and devices without a group."""
 
 
 def names(tenant: TenantId, status: str | None = None, reach: Reach = None) -> list[str]:
-    """The groups that have a device (of that status), sorted."""
+    """The groups that have a device (with that status), sorted."""
     found = [name for name in membership.group_names(tenant) if _is_reached(name, reach)]
     if not status:
         return found
@@ -40,10 +39,10 @@ def names(tenant: TenantId, status: str | None = None, reach: Reach = None) -> l
 
 
 def members(tenant: TenantId, group: str, start: int, stop: int, reach: Reach = None) -> tuple[list[str], int]:
-    """Rows ``start`` to ``stop`` of a group's device ids, and how many it has.
+    """Rows ``start`` to ``stop`` of a group's device ids, and the size of the group.
 
     Raises:
-        NotFound: no device that the caller may reach is in that group.
+        NotFound: no device within the caller's scope is in that group.
     """
     groups.check_name(group)
     total = membership.group_size(tenant, group) if _is_reached(group, reach) else 0
@@ -53,12 +52,13 @@ def members(tenant: TenantId, group: str, start: int, stop: int, reach: Reach = 
 
 
 def put(tenant: TenantId, device_id: str, group: str | None, reach: Reach = None) -> None:
-    """Put a device into a group, out of the one that it was in.
+    """Move a device into a group, out of its present one.
 
-    The caller must reach the device, not the new group: a device that leaves their groups is gone for them.
+    The device must be within the caller's scope; the new group need not be. A device that leaves the scope is then out
+    of reach.
 
     Raises:
-        BadRequest: a group may not be called so.
+        BadRequest: the group name is not valid.
         NotFound: there is no such device.
     """
     if not _move(tenant, [device_id], groups.check_name(group), _any_in(reach)).matched_count:
@@ -76,29 +76,29 @@ def leave(tenant: TenantId, device_id: str, group: str) -> None:
 
 
 def put_many(tenant: TenantId, group: str, device_ids: list[str], reach: Reach = None) -> Moved:
-    """Put devices into a group; ids of no device are passed over, and of those that the caller may not reach.
+    """Move devices into a group. Unknown devices, and those outside the caller's scope, are skipped.
 
     Raises:
-        BadRequest: there is no id, there are too many, or a group may not be called so.
+        BadRequest: there is no id, there are too many, or the group name is not valid.
     """
     return _move(tenant, _some(device_ids), groups.check_name(group), _any_in(reach))
 
 
 def take_out(tenant: TenantId, group: str, device_ids: list[str], reach: Reach = None) -> Moved:
-    """Take devices out of a group; those in another are passed over, and all if the caller may not reach it.
+    """Take devices out of a group. Those in other groups, or outside the caller's scope, are skipped.
 
     Raises:
-        BadRequest: there is no id, there are too many, or a group may not be called so.
+        BadRequest: there is no id, there are too many, or the group name is not valid.
     """
     groups.check_name(group)
     return _move(tenant, _some(device_ids), None, _all_of(group, reach))
 
 
 def dissolve(tenant: TenantId, group: str, reach: Reach = None) -> Moved:
-    """Take all devices out of a group, if the caller may reach it. If it is cut short, calling again goes on.
+    """Take all devices out of a group within the caller's scope. After an interruption it can be called again.
 
     Raises:
-        BadRequest: a group may not be called so.
+        BadRequest: the group name is not valid.
     """
     groups.check_name(group)
     everyone = membership.group_members(tenant, group)
@@ -152,7 +152,7 @@ def _move_batch(
         membership.count_moves(tx, tenant, moving, group)
         if tx.try_commit():
             return len(heads), len(moving)
-        # One of them was moved, decided on or removed meanwhile.
+        # One of them was moved, accepted, rejected or deleted meanwhile.
     raise Unavailable(retry_after=1)
 
 

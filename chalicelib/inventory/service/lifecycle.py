@@ -1,4 +1,4 @@
-"""What device authentication tells the inventory: part of its transactions, no writes of their own."""
+"""Changes of devices that device authentication makes, as parts of its transactions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def device_created(  # what device authentication knows of it
     now: datetime,
     tier: Tier = Tier.STANDARD,
 ) -> None:
-    """A device appeared, with ``identity`` (JSON text) as its identity data."""
+    """A new device, with ``identity`` (JSON text) as its identity data."""
     scope = attributes.from_identity(json.loads(identity))
     devices.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now, tier=tier))
 
@@ -40,15 +40,15 @@ def standing_changed(tx: Transaction, tenant: TenantId, device_id: str, status: 
 
 
 def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime) -> None:
-    """A device was here."""
+    """A device has checked in."""
     devices.set_check_in(tx, tenant, device_id, now)
 
 
 def alerts_changed(tx: Transaction, tenant: TenantId, device_id: str, critical: int) -> None:
-    """Another number of a device's subjects are critical: alerts are attributes that devices can be found by.
+    """The number of a device's critical subjects has changed; it is stored as attributes, so that searches find it.
 
-    Also writes the device's head. The transaction fails with label ``inventory`` if the device's attributes changed
-    meanwhile, with ``head`` if it is being removed.
+    Also writes the device's head. The transaction fails with label ``inventory`` if the device's attributes have
+    changed meanwhile, with ``head`` if it is being decommissioned.
 
     Raises:
         NotFound: there is no such device.
@@ -63,10 +63,10 @@ def alerts_changed(tx: Transaction, tenant: TenantId, device_id: str, critical: 
 
 
 def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:
-    """A device was removed."""
+    """A device was deleted."""
     devices.delete(tx, tenant, device_id)
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     return devices.erase(tenant) + changes.erase(tenant) + filters.erase(tenant)

@@ -1,6 +1,6 @@
-"""Writing attributes: devices report theirs, users tag devices.
+"""Writes attributes: those that devices report, and tags that users set.
 
-The same report again costs what the caller has already read: the head.
+An unchanged report costs only the read of the head, which the caller has done already.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, replace: bool) -> None:
-    """A device reports attributes: all that it has (``replace``), or some that changed.
+    """Store reported attributes: all of the device's (``replace``), or some that changed.
 
     Raises:
         BadRequest: a name or value is not allowed, or there are too many.
-        Unavailable: the device's attributes kept changing under us.
+        Unavailable: the device's attributes changed too often meanwhile.
     """
     now = clock.now()
     seen = attributes.fingerprint("PUT" if replace else "PATCH", now.date().isoformat(), given)
@@ -49,7 +49,7 @@ def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, r
         attributes.check_size(after)
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
-        # The head is written anyway, so the check-in rides along.
+        # The head is written anyway, so the check-in is written with it.
         actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now), heads.facts_changed()]
         tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
         if scope != before:
@@ -68,12 +68,12 @@ def _tell(tx: Transaction, tenant: TenantId, device_id: str, given: list[Attribu
 def tag(
     tenant: TenantId, device_id: str, given: list[AttributeInput], *, replace: bool, versions: frozenset[str] | None
 ) -> None:
-    """A user tags a device; nothing happens if there is none. One of ``versions`` must still be their ETag.
+    """Set tags of a device; an unknown device is ignored. One of ``versions`` must still be their ETag.
 
     Raises:
         BadRequest: a name or value is not allowed, or there are too many.
         PreconditionFailed: the tags have another version.
-        Unavailable: the device's attributes kept changing under us.
+        Unavailable: the device's attributes changed too often meanwhile.
     """
     time = clock.rfc3339(clock.now())
 
@@ -95,7 +95,7 @@ def tag(
 
 
 def clear(tenant: TenantId, device_id: str) -> None:
-    """Forget what a device reported; nothing happens if there is none. Its next report is written again."""
+    """Delete the reported attributes; an unknown device is ignored. The device's next report is written again."""
     _write(tenant, device_id, partial(_cleared, tenant))
 
 
@@ -121,7 +121,8 @@ def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transacti
     for _ in races():
         device = devices.find(tenant, device_id)
         if device is None:
-            # Users may tag what is not there (C); a device whose row is gone is being removed.
+            # Tags of unknown devices are ignored (``docs/behaviour.md#tags``); a device without a row is being
+            # decommissioned.
             return
         if write(device).try_commit():
             return

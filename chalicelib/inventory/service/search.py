@@ -1,4 +1,4 @@
-"""Finding devices. One function answers every question, from the cheapest source that can.
+"""Searches. One function answers every search, from the cheapest source that can.
 
 | query | read |
 |---|---|
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _FEW = 100
-"""Devices that are looked at one by one rather than in a snapshot: what one round trip reads."""
+"""Up to this number, devices are read one by one instead of from a snapshot: one round trip."""
 _HAVING = 20
-"""Devices that are named when one is looked for by what names it."""
+"""Maximum devices returned by a search for the one with a certain name."""
 _TIERS = ("standard", "micro", "system")
-"""A device without a tier is of the first."""
+"""A device without a tier counts for the first."""
 
 
 def search(
     tenant: TenantId, query: Query, start: int, stop: int, groups: frozenset[str] | None = None
 ) -> tuple[list[Device], int]:
-    """Rows ``start`` to ``stop`` of what the query finds, and how much it finds in all.
+    """Rows ``start`` to ``stop`` of the matches, and the number of all matches.
 
     ``groups`` are the static groups whose devices may be found; None: all devices.
     """
@@ -60,14 +60,14 @@ def search(
 
 
 def _view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, Changed]:
-    # Imported here: device calls import this package, and never search.
+    # Imported here because device calls import this package and never search.
     from chalicelib.inventory.service import snapshots
 
     return snapshots.view(tenant, whole=whole)
 
 
 def _few(tenant: TenantId, query: Query) -> Changed | None:
-    """All devices that the query can find, if these are few."""
+    """All devices that the query can find, if there are few."""
     ids = query.ids
     if ids is None and query.group and membership.group_size(tenant, query.group) <= _FEW:
         ids = frozenset(membership.group_members(tenant, query.group))
@@ -80,7 +80,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
     """One device.
 
     Raises:
-        NotFound: there is none of that id.
+        NotFound: there is none with this id.
     """
     device = devices.find(tenant, device_id)
     if device is None:
@@ -89,7 +89,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
 
 
 def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: frozenset[str] | None = None) -> list[str]:
-    """Ids of the devices of which an attribute has this value; with ``groups``, of those in one of these groups.
+    """Ids of the devices whose attribute has this value; with ``groups``, only those in one of these groups.
 
     An id is returned as it is, whether a device has it or not.
     """
@@ -100,12 +100,12 @@ def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: fro
 
 
 def attribute_counts(tenant: TenantId, groups: frozenset[str] | None = None) -> list[AttributeCount]:
-    """Which attributes devices have, and how many have each: the most frequent first."""
+    """The attributes of all devices with the number of devices, the most frequent first."""
     return showing.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
 
 
 def statistics(tenant: TenantId, groups: frozenset[str] | None = None) -> dict[str, dict[str, int]]:
-    """How many accepted and pending devices there are, by tier; with ``groups``, of those that are in one of them."""
+    """The numbers of accepted and pending devices by tier; with ``groups``, only of those in one of them."""
     if groups is None:
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth

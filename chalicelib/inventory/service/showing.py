@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _ALWAYS = (SYSTEM, "updated_ts")
 _GOES_WITHOUT_SAYING = (SYSTEM, "tier", Tier.STANDARD)
-"""Servers without tiers show no such attribute, and clients count what is shown."""
+"""Servers without tiers do not show this attribute, and clients count the attributes shown."""
 _ROWS = 500
-"""Attribute names that are counted out at most."""
+"""Maximum attribute names in the answer."""
 
 
 def shown(found: Device, only: frozenset[tuple[str, str]] | None = None) -> DeviceShape:
-    """A device with all attributes, or with those of ``only`` (and when it last changed)."""
+    """A device with all attributes, or only those of ``only`` (and the time of its last change)."""
     attributes = [
         _attribute(scope, name, stored)
         for scope, name, stored in found.shown()

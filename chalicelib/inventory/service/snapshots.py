@@ -1,4 +1,4 @@
-"""A tenant's devices as searches see them: the snapshot, and what changed since (ADR 6)."""
+"""A tenant's devices as searches see them: the snapshot, and what has changed since."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 Settled = dict[str, tuple[str, Device | None]]
-"""Changed devices (None: it is gone) with the stamp of their rows."""
+"""Changed devices (None: deleted) with the stamps of their rows."""
 
 _HELD = 12 * limits.MIB
-"""Stored bytes of columns that a process holds; decoded they take some five times as much."""
+"""Maximum stored bytes of columns in memory; decoded they take about five times as much."""
 
 
 class _Known(msgspec.Struct):
-    """What this process knows of a tenant: its snapshot, and the devices that changed since."""
+    """The cached data of a tenant: its snapshot, and the devices that have changed since."""
 
     object: ObjectVersion | None = None
     snapshot: Snapshot | None = None
@@ -43,12 +43,12 @@ _lock = Lock()
 
 
 def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dict[str, Device | None]]:
-    """The tenant's snapshot, if there is one yet, and the devices that changed since, as they are now.
+    """The tenant's snapshot, if there is one yet, and the changed devices in their present state.
 
-    ``whole``: every column will be looked at.
+    ``whole``: every column will be read.
 
-    First which devices changed is read, then which snapshot there is: a builder removes a change only when a snapshot
-    that has it is in place, so a change that is not in the one is in the other.
+    The list of changed devices is read before the pointer to the snapshot. A builder removes a change only when a
+    snapshot that contains it is in place, so each change is in one of the two.
 
     Raises:
         Unavailable: too many devices changed since the last snapshot; the next one is being built.
@@ -97,12 +97,12 @@ def _read(key: str, version: str | None, start: int, stop: int) -> bytes:
     try:
         return s3.get(key, version, span=(start, stop))
     except NotFound as error:
-        # It was replaced twice since the pointer was read, or within this one search.
+        # It was replaced twice since the pointer was read, or during this search.
         raise Unavailable(retry_after=1) from error
 
 
 def load(pointer: Pointer) -> Snapshot | None:
-    """The snapshot, its whole object at once."""
+    """The snapshot, with its whole object read at once."""
     if pointer.object is None:
         return None
     data = s3.get(*pointer.object)

@@ -1,9 +1,9 @@
-"""Which devices changed since the tenant's snapshot was built: one row a device, however often it changes.
+"""Devices that have changed since the tenant's snapshot: one row per device, however often it changes.
 
-A row is written in the transaction that changes the device, with a stamp that the device gets too. Read with strong
-consistency, the rows name every device whose change was answered, by whichever process. Reads see the items of a
-transaction one by one, though, so only if row and device bear the same stamp is the device known to be as new as the
-row; until then the row stays.
+A row is written in the transaction that changes the device, with a stamp that is also stored in the device. Strongly
+consistent reads of the rows name every device whose change has been answered, by whichever process. A read can see the
+items of a transaction one by one, so a device is known to be as new as its row only if both have the same stamp; until
+then the row stays.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _SHARDS = 4
-"""Parts of a tenant's rows: a partition of DynamoDB takes 1,000 writes a second, and a row in a transaction is two."""
+"""Partitions of a tenant's rows. DynamoDB takes 1,000 writes a second per partition, and a row in a transaction is two.
+"""
 _EVERY = 256
-"""Changes of a tenant by one process after which it asks for a look at whether a new snapshot is due."""
+"""Number of changes by one process after which it asks for a check whether a new snapshot is due."""
 _TENANTS = 10_000
 _noted: Counter[str] = Counter()
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A device that changed, or is gone."""
+    """A device that has changed or was deleted."""
 
     device_id: str
     stamp: str
@@ -57,7 +58,7 @@ def _ref(tenant: TenantId, device_id: str) -> ChangeItem:
 
 
 def note(tx: Transaction, tenant: TenantId, device_id: str, *, gone: bool = False) -> str:
-    """Add the row of a change to its transaction; the stamp that the device must get with it."""
+    """Add the row of a change to its transaction; returns the stamp to store in the device."""
     item = _ref(tenant, device_id)
     item.stamp, item.gone = uuid.uuid4().hex, gone or None
     tx.put(item, label="change")
@@ -70,7 +71,7 @@ def note(tx: Transaction, tenant: TenantId, device_id: str, *, gone: bool = Fals
 
 
 def read(tenant: TenantId) -> list[Change]:
-    """All devices that changed, as it is now; about 8,000 a round trip."""
+    """All devices that have changed (strongly consistent); about 8,000 per round trip."""
     return [
         Change(keys.last_part(item.sk), item.stamp, bool(item.gone))
         for shard in range(_SHARDS)
@@ -79,7 +80,7 @@ def read(tenant: TenantId) -> list[Change]:
 
 
 def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
-    """Remove rows, but not those of devices that changed again."""
+    """Remove rows, except those of devices that have changed again."""
     rest = list(changes)
     while rest:
         batch, rest = rest[:MAX_ITEMS], rest[MAX_ITEMS:]
@@ -93,5 +94,5 @@ def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the rows of a tenant that is removed; how many there were."""
+    """Erase the rows of a removed tenant; returns their number."""
     return sum(erasing.partition(ChangeItem, _partition(tenant, shard)) for shard in range(_SHARDS))

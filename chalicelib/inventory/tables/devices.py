@@ -31,19 +31,19 @@ class DeviceItem(InventoryItem):
     """A device as it is stored."""
 
     attributes = BlobAttribute(default=dict)
-    """Scope, name, then ``[value, description, timestamp]`` as far as there are any."""
+    """By scope and name: ``[value, description, timestamp]`` as far as there are any."""
     status = UnicodeAttribute()
     group = UnicodeAttribute(null=True)
     created = TimeAttribute()
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
     tier = UnicodeAttribute(null=True)
-    """None for standard: most are."""
+    """None for standard, which most devices are."""
     tags_etag = UnicodeAttribute(null=True)
     version = NumberAttribute(default=1)
     """Counts writes of ``attributes``; each is conditional on it."""
     stamp = UnicodeAttribute(null=True)
-    """New at each write: that of the device's row in ``changes``."""
+    """New at each write; the same as in the device's row in ``changes``."""
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_id = ListIndex["DeviceItem"]()
@@ -76,7 +76,7 @@ def find(tenant: TenantId, device_id: str) -> Device | None:
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
-    """The devices that exist, in no order; 100 a round trip."""
+    """The devices that exist, in no order; 100 per round trip."""
     wanted = [(keys.partition(tenant, "D", device_id), _SORT) for device_id in dict.fromkeys(device_ids)]
     return [_device(item) for item in DeviceItem.batch_get(wanted, consistent_read=True)]
 
@@ -101,24 +101,24 @@ def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
 
 
 def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
-    """Remove a device, or what is left of it."""
+    """Delete a device, or what is left of it."""
     changes.note(tx, tenant, device_id, gone=True)
     tx.delete(_ref(tenant, device_id), label="inventory")
 
 
 def set_standing(tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: str) -> None:
-    """Note a device's status and tier."""
+    """Store a device's status and tier."""
     of_tier = DeviceItem.tier.remove() if tier == Tier.STANDARD else DeviceItem.tier.set(tier)
     _update(tx, tenant, device_id, [DeviceItem.status.set(status), of_tier])
 
 
 def set_check_in(tx: Transaction, tenant: TenantId, device_id: str, time: datetime) -> None:
-    """Note when a device was here."""
+    """Store a device's check-in."""
     _update(tx, tenant, device_id, [DeviceItem.check_in.set(time)])
 
 
 def set_group(tx: Transaction, tenant: TenantId, device_id: str, group: str | None) -> None:
-    """Note a device's group."""
+    """Store a device's group."""
     action = DeviceItem.group.set(group) if group is not None else DeviceItem.group.remove()
     _update(tx, tenant, device_id, [action])
 
@@ -148,7 +148,7 @@ def set_attributes(
 
 
 def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Action], condition: Any = None) -> None:
-    # Without the condition an update of a device that just left would bring half of it back.
+    # Without the condition, an update of a device that was just deleted would recreate a part of it.
     exists = DeviceItem.pk.exists()
     actions.append(DeviceItem.stamp.set(changes.note(tx, tenant, device_id)))
     tx.update(

@@ -1,4 +1,4 @@
-"""Saved filters, the claims on their names, and how many there are."""
+"""Saved filters, their unique names, and their number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 FILTER, NAME, COUNT = "filter", "name", "count"
-"""Labels of conditions: the filter changed or went meanwhile; the name is taken; there are as many as there may be."""
+"""Labels of conditions: the filter was changed or deleted meanwhile; the name is taken; the limit is reached."""
 
 _COUNT_SORT = "FILTERS"
 
@@ -30,7 +30,7 @@ class FilterItem(InventoryItem):
 
 
 class FilterNameItem(InventoryItem):
-    """Which filter has this name."""
+    """Reserves a name for a filter."""
 
     filter = UnicodeAttribute()
 
@@ -66,7 +66,7 @@ def of_tenant(tenant: TenantId) -> list[SavedFilter]:
 
 
 def create(tx: Transaction, tenant: TenantId, new: SavedFilter, *, most: int) -> None:
-    """Add a filter and the claim on its name, unless there are ``most``."""
+    """Add a filter and reserve its name, unless there are ``most`` filters."""
     item = _ref(tenant, new.id)
     item.name, item.terms = new.name, new.terms
     tx.put(item, FilterItem.pk.does_not_exist(), label=FILTER)
@@ -77,7 +77,7 @@ def create(tx: Transaction, tenant: TenantId, new: SavedFilter, *, most: int) ->
 
 
 def change(tx: Transaction, tenant: TenantId, before: SavedFilter, after: SavedFilter) -> None:
-    """Replace a filter as it was read."""
+    """Replace a filter if it is unchanged since it was read."""
     actions = [FilterItem.name.set(after.name), FilterItem.terms.set(after.terms)]
     tx.update(_ref(tenant, before.id), actions, FilterItem.name == before.name, label=FILTER)
     if after.name != before.name:
@@ -86,7 +86,7 @@ def change(tx: Transaction, tenant: TenantId, before: SavedFilter, after: SavedF
 
 
 def delete(tx: Transaction, tenant: TenantId, before: SavedFilter) -> None:
-    """Remove a filter as it was read, with its name."""
+    """Delete a filter and its name if it is unchanged since it was read."""
     tx.delete(_ref(tenant, before.id), FilterItem.name == before.name, label=FILTER)
     tx.delete(_name(tenant, before.name))
     tx.update(FilterCountItem(keys.partition(tenant), _COUNT_SORT), [FilterCountItem.filters.add(-1)])

@@ -1,4 +1,4 @@
-"""Which object is a tenant's snapshot, who builds the next one, and which tenants wait for one."""
+"""The pointer to a tenant's snapshot, the lease for building the next one, and the tenants that wait for one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ ObjectVersion = tuple[str, str | None]
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """A tenant's snapshot: where it is, the size of its directory, how many devices it has.
+    """A tenant's snapshot: its object, the size of its directory, and the number of devices.
 
-    ``building`` is the object that a builder writes, ``garbage`` are objects that nothing points to any more.
+    ``building`` is the object that a builder is writing; ``garbage`` are objects to which nothing points any more.
     """
 
     object: ObjectVersion | None = None
@@ -53,7 +53,7 @@ class SnapshotItem(InventoryItem):
 
 
 class DueItem(InventoryItem):
-    """A tenant whose snapshot someone must look at."""
+    """A tenant whose snapshot the worker has to check."""
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
@@ -79,13 +79,13 @@ def find(tenant: TenantId) -> Pointer:
 
 
 def lease(tenant: TenantId, before: Pointer, key: str, now: datetime, until: datetime) -> bool:
-    """Become the one who builds the next snapshot, as object ``key``; False if there is another until its time ends."""
+    """Take the lease for building the next snapshot as object ``key``; False while another process has it."""
     if before.building is None:
         free: Condition = SnapshotItem.building.does_not_exist()
     else:
         free = (SnapshotItem.building == before.building) & (SnapshotItem.until < now)
     tx = Transaction()
-    # What an earlier builder left behind when it died is garbage from now on.
+    # The object of an interrupted builder is garbage from now on.
     left = [(before.building, None)] if before.building is not None else []
     actions = [
         SnapshotItem.building.set(key),
@@ -97,7 +97,7 @@ def lease(tenant: TenantId, before: Pointer, key: str, now: datetime, until: dat
 
 
 def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool:
-    """Make ``after`` the snapshot; False if the lease of ``key`` is over, which another has or had since."""
+    """Make ``after`` the snapshot; False if another process has taken the lease since."""
     tx = Transaction()
     actions = [
         SnapshotItem.object.set(after.object),
@@ -112,20 +112,20 @@ def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool
 
 
 def ask(tx: Transaction, tenant: TenantId) -> None:
-    """Let someone look at whether the tenant needs a new snapshot."""
+    """Ask the worker to check whether the tenant needs a new snapshot."""
     item = DueItem(keys.partition(tenant), _DUE_SORT)
     item.list_pk, item.list_sk = _DUE, tenant
     tx.put(item, label="due")
 
 
 def looked(tenant: TenantId) -> None:
-    """Note that someone looks."""
+    """Record that the worker is checking."""
     tx = Transaction()
     tx.delete(DueItem(keys.partition(tenant), _DUE_SORT))
     tx.commit()
 
 
 def due() -> Iterator[TenantId]:
-    """The tenants that wait for someone to look."""
+    """The tenants that wait for a check."""
     for item in DueItem.by_tenant.query(_DUE):
         yield TenantId(item.list_sk)

@@ -1,4 +1,4 @@
-"""Use cases of tenants, by topic; other features import them from here."""
+"""Use cases of tenants, by topic; other features import only this."""
 
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service.changes import get_tenant

@@ -26,7 +26,7 @@ def get_tenant(tenant: TenantId) -> Tenant:
     """The tenant.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
     """
     found = tables.find(tenant)
     if found is None:
@@ -123,7 +123,7 @@ def changed(
     The change is in the audit log of ``log``, or in the tenant's own.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
         Unavailable: it changed again and again.
     """
     result: list[Tenant] = []

@@ -113,7 +113,7 @@ def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[st
         groups: the device groups that the user's rights end at: devices of others are not counted. None: all are.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is none with this id.
     """
     return shown(changes.get_tenant(tenant), token=token, tiers=tiers, groups=groups)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed; how many items there were."""
+    """Erase everything of a removed tenant; returns the number of items."""
     # Imported here: tenants are made with their first user.
     from chalicelib.tenantadm import service as tenantadm
 

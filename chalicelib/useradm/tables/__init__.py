@@ -1,4 +1,4 @@
-"""The table ``useradm``. Key forms are stored: changing one is a migration.
+"""The table ``useradm``. The forms of its keys are stored data: changing one needs a migration.
 
 | pk | sk | item |
 |---|---|---|

@@ -145,8 +145,8 @@ def test_metadata_as_deep_as_it_may_be():
     ("at", "name", "text"),
     [
         (0, "scripts/x", "has to begin with 'header-info'"),
-        (1, "header-info", "'header-info' is there twice"),
-        (2, "headers/0000/type-info", "'headers/0000/type-info' is there twice"),
+        (1, "header-info", "'header-info' occurs twice"),
+        (2, "headers/0000/type-info", "'headers/0000/type-info' occurs twice"),
         (2, "headers/0001/type-info", "unexpected 'headers/0001/type-info'"),
         (2, "headers/000/type-info", "unexpected 'headers/000/type-info'"),
         (2, "headers/0000/more", "unexpected 'headers/0000/more'"),
@@ -233,7 +233,7 @@ def test_too_long_a_name():
 def test_the_same_file_twice():
     parts = plain()
     parts.data[0] *= 2
-    refused(parts.build(), "'f' is there twice")
+    refused(parts.build(), "'f' occurs twice")
 
 
 @pytest.mark.parametrize(

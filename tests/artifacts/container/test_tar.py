@@ -126,7 +126,7 @@ def test_forbidden_names(name):
 
 def test_a_folder_and_a_file_of_one_name():
     data = pack([Entry("a", kind=b"5"), Entry("a")])
-    with pytest.raises(ArtifactError, match="'a' is there twice"):
+    with pytest.raises(ArtifactError, match="'a' occurs twice"):
         walk(data, folders=True)
 
 

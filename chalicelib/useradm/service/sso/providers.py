@@ -50,7 +50,7 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> P
 
     Raises:
         BadRequest: a value breaks its rule, or the provider does not describe itself.
-        Conflict: the tenant has as many as it may.
+        Conflict: the tenant has reached its limit.
         Unprocessable: there is no such role.
     """
     if not wanted.client_secret:
