@@ -1,0 +1,129 @@
+/** Signing in: by password and perhaps a code, or at an identity provider. */
+import { useState } from "preact/hooks";
+import { facts, leave, entered, session } from "../app/session";
+import { textOf } from "../app/toasts";
+import { signIn } from "../api/session";
+import { Button, Link } from "../parts/basic";
+import { Banner } from "../parts/feedback";
+import { Checkbox, Form, Input, Password } from "../parts/fields";
+import { Dialog } from "../parts/overlay";
+import { Frame } from "./Frame";
+
+type Step = "password" | "code";
+
+function SignInForm({ email: known }: { email?: string }) {
+  const [email, setEmail] = useState(known ?? "");
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const [remember, setRemember] = useState(false);
+  const [step, setStep] = useState<Step>("password");
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState<"" | "password" | "elsewhere">("");
+
+  const submit = async (elsewhere: boolean): Promise<void> => {
+    if (busy) return;
+    if (!email.includes("@")) return setError("Enter your e-mail address.");
+    if (!elsewhere && !password) return setError("Enter your password.");
+    setBusy(elsewhere ? "elsewhere" : "password");
+    setError("");
+    try {
+      const result = await signIn({ email: email.trim(), password: elsewhere ? "" : password, remember, ...(step === "code" ? { code: code.replace(/\s/g, "") } : {}) });
+      if (result.kind === "done") return await entered();
+      if (result.kind === "elsewhere") return location.assign(result.url);
+      if (result.kind === "code") {
+        setError(result.wrong && step === "code" ? "This code is wrong or no longer valid. Wait for the next one." : "");
+        setStep("code");
+        setCode("");
+      } else setError(elsewhere ? "No single sign-on is set up for this address. Sign in with your password." : "Enter your password.");
+    } catch (failed) {
+      setError(textOf(failed));
+    } finally {
+      setBusy("");
+    }
+  };
+
+  return (
+    <Form onSubmit={() => submit(false)} label="Sign in">
+      {error && <Banner is="danger">{error}</Banner>}
+      {step === "password" ? (
+        <>
+          <Input label="E-mail address" name="email" type="email" autocomplete="username" dir="ltr" value={email} onInput={setEmail} readOnly={known !== undefined} autofocus={known === undefined} />
+          <Password label="Password" name="password" value={password} onInput={setPassword} autofocus={known !== undefined} />
+          <div class="row row--between gap-2">
+            <Checkbox label="Keep me signed in" checked={remember} onChange={setRemember} />
+            {facts.value?.mail && <Link to="/password">Forgotten password?</Link>}
+          </div>
+        </>
+      ) : (
+        <Input
+          key="code"
+          label="Code of your second factor"
+          hint="Six digits that your authenticator app shows."
+          name="code"
+          inputMode="numeric"
+          autocomplete="one-time-code"
+          dir="ltr"
+          class="input--code"
+          value={code}
+          onInput={setCode}
+          autofocus
+        />
+      )}
+      <Button kind="primary" type="submit" busy={busy === "password"} class="button--wide">
+        {step === "code" ? "Check the code" : "Sign in"}
+      </Button>
+      {step === "password" ? (
+        <>
+          <div class="or">or</div>
+          <Button class="button--wide" icon="credentials" busy={busy === "elsewhere"} onClick={() => void submit(true)}>
+            Continue with single sign-on
+          </Button>
+        </>
+      ) : (
+        <Button
+          kind="quiet"
+          class="button--wide"
+          onClick={() => {
+            setStep("password");
+            setError("");
+          }}
+        >
+          Back
+        </Button>
+      )}
+    </Form>
+  );
+}
+
+export function SignIn() {
+  return (
+    <Frame
+      title="Sign in"
+      lead="Updates and care for your devices."
+      foot={
+        facts.value?.signup && (
+          <>
+            New here? <Link to="/signup">Create an account</Link>
+          </>
+        )
+      }
+    >
+      <SignInForm />
+    </Frame>
+  );
+}
+
+/** Over the screen, when the session has ended: nothing that was being done is lost. */
+export function SignInAgain() {
+  return (
+    <Dialog open stay size="s" title="Your session has ended" onClose={() => undefined}>
+      <div class="stack gap-4">
+        <p class="muted">Sign in again and go on where you were.</p>
+        <SignInForm {...(session.value ? { email: session.value.user.email } : {})} />
+        <Button kind="quiet" class="button--wide" onClick={() => leave().catch(() => location.reload())}>
+          Sign in as somebody else
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
