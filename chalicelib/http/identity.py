@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
 _BEARER_PARTS = 2
 _NOWHERE = TenantId("")
+_OWN_SITES = frozenset({"none", "same-origin"})
+"""Values of ``Sec-Fetch-Site``: no page asked but the user, or one of this host did (W3C, Fetch Metadata, 2.4)."""
 
 
 class Auth(StrEnum):
@@ -133,7 +135,7 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The token of a request: ``Authorization: Bearer X`` or the cookie ``JWT=X``.
+    """The token of a request: ``Authorization: Bearer X``, or that of a cookie (``http.cookies``).
 
     Raises:
         Unauthorized: neither is there, the header has another form, or another site makes a browser send the cookie.
@@ -141,16 +143,13 @@ def bearer(headers: Mapping[str, str]) -> str:
     header = headers.get("authorization")
     if header is None:
         # Imported here: devices and scripts send the header.
-        from http.cookies import CookieError, SimpleCookie
+        from chalicelib.http import cookies
 
         _require_own_site(headers)
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get("JWT")
-        except CookieError:
-            cookie = None
-        if cookie is None or not cookie.value:
+        found = cookies.token(headers)
+        if not found:
             raise Unauthorized("Authorization not present in header")
-        return cookie.value
+        return found
     parts = header.split(" ")
     if len(parts) != _BEARER_PARTS:
         raise Unauthorized("malformed Authorization header")
@@ -183,11 +182,14 @@ def basic(headers: Mapping[str, str]) -> tuple[str, str]:
 def _require_own_site(headers: Mapping[str, str]) -> None:
     """Refuse a cookie that a browser sends for a page of somebody else's.
 
-    Browsers name the page's origin in each handshake of a websocket and each request that changes something, and let
-    no page set the headers that say how this server was called. Other clients send no origin.
+    Browsers name the page's origin in each handshake of a websocket and each request that changes something; of other
+    requests they say at least whether the page is of another site (``Sec-Fetch-Site``). They let no page set these
+    headers, nor those that say how this server was called. Other clients send neither.
     """
     origin = headers.get("origin")
     if origin is None:
+        if headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:
+            raise Unauthorized("the cookie is not taken from another site")
         return
     known = settings.current()
     called = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())

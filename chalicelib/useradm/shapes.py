@@ -8,9 +8,13 @@ import msgspec
 
 
 class LoginOptions(msgspec.Struct):
-    """``POST auth/login``. ``token2fa``: a code, of users whose logins need one."""
+    """``POST auth/login``.
+
+    ``token2fa``: a code, of users whose logins need one. ``remember``: a session in a cookie outlives the browser.
+    """
 
     no_expiry: bool = False
+    remember: bool = False
     token2fa: str = ""
 
 

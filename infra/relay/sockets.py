@@ -34,6 +34,7 @@ _CREDENTIALS = {
     b"cookie": "Cookie",
     b"host": "Host",
     b"origin": "Origin",
+    b"sec-fetch-site": "Sec-Fetch-Site",
     b"x-forwarded-host": "X-Forwarded-Host",
     b"x-lamplighter-client": "X-Lamplighter-Client",
     b"x-lamplighter-edge": "X-Lamplighter-Edge",

@@ -30,6 +30,7 @@ A star marks the operations of the published API reference.
 AREAS = {
     "auditlogs": "Audit logs",
     "authentication": "Device authentication",
+    "console": "Console",
     "deployments": "Deployments",
     "devauth": "Device authentication",
     "deviceconfig": "Configuration",

@@ -11,6 +11,8 @@ from tests.contract.description import described, needed
 pytestmark = needed
 
 BEYOND = {
+    Operation("/management/v1/console/public", "GET"): "what the console shows before anybody signs in",
+    Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
     Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",

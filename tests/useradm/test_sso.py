@@ -336,3 +336,46 @@ def test_secrets_are_in_no_table_and_in_no_log(
     for secret in (SECRET, verifier, back["state"], back["code"], token):
         assert secret not in stored
         assert secret not in caplog.text
+
+
+# --- Logins that the console begins
+
+
+def _begun_by_console(browser: Browser, identity: str, ui: str = "console") -> str:
+    return browser.http.get(f"{BASE}/oidc/{identity}/start", params={"ui": ui}).headers["location"]
+
+
+def test_the_console_gets_a_session_that_no_script_reads(browser: Browser, provider, set_up, person, server) -> None:
+    identity = set_up()
+    back = provider.log_in(_begun_by_console(browser, identity), email=person.email)
+
+    answer = browser.come_back(identity, back)
+
+    assert answer.headers["location"] == f"{server.url}/ui/"
+    [cookie] = [each for each in answer.headers.get_list("set-cookie") if each.startswith("JWT=ey")]
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+    session = browser.http.get("/api/management/v1/console/session")
+    assert (session.status_code, session.json()["user"]["id"]) == (200, person.id)
+
+
+def test_the_console_shows_why_a_login_failed(browser: Browser, provider, set_up, server) -> None:
+    identity = set_up()
+    back = provider.log_in(_begun_by_console(browser, identity), email=new_email())
+
+    answer = browser.come_back(identity, back)
+
+    reason = "there%20is%20no%20account%20for%20this%20identity"
+    assert answer.headers["location"] == f"{server.url}/ui/#/?sso_error={reason}"
+    assert browser.http.cookies.get("JWT") is None
+
+
+@pytest.mark.parametrize("ui", ["https://evil.example", "console.x", "", "CONSOLE"])
+def test_a_login_leads_back_to_no_other_page(browser: Browser, provider, set_up, person, server, ui: str) -> None:
+    identity = set_up()
+    back = provider.log_in(_begun_by_console(browser, identity, ui), email=person.email)
+
+    answer = browser.come_back(identity, back)
+
+    assert answer.headers["location"] == f"{server.url}/ui/"
+    assert token_of(answer)
+    assert "; Path=/ui; " in "".join(answer.headers.get_list("set-cookie"))

@@ -208,7 +208,7 @@ def test_a_failed_delivery_is_tried_again_with_a_secret_that_works(server, http,
     server.drain()
 
     [mail] = box.to(person.email)
-    assert "/ui/password/" in mail.get_content()
+    assert "/ui/#/password/" in mail.get_content()
     body = {"secret_hash": box.secret(person.email), "password": NEW_PASSWORD}
     assert http.post(f"{RESET}/complete", json=body).status_code == 202
 
@@ -238,7 +238,8 @@ def test_links_lead_to_the_ui_that_the_setting_names(ask, person: Person, box: M
 
     secret = ask(RESET, person.email)
 
-    assert f"https://ui.example.com/password/{secret}\n" in box.to(person.email)[-1].get_content().replace("\r\n", "\n")
+    text = box.to(person.email)[-1].get_content().replace("\r\n", "\n")
+    assert f"https://ui.example.com/#/password/{secret}\n" in text
 
 
 def test_no_host_of_a_request_gets_into_a_mail(server, http, person: Person, box: Mailbox) -> None:
@@ -338,7 +339,7 @@ def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person
     from chalicelib.useradm import service
 
     link = service.reset_link(person.email)
-    assert link.startswith(f"{server.url}/ui/password/")
+    assert link.startswith(f"{server.url}/ui/#/password/")
     body = {"secret_hash": link.rpartition("/")[2], "password": PASSWORD}
     assert http.post(f"{RESET}/complete", json=body).status_code == 202
     service.verify(person.email)

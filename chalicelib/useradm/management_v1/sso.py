@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from chalice.app import Blueprint
 
-from chalicelib import limits, settings
-from chalicelib.errors import UnsupportedMediaType
+from chalicelib import limits
+from chalicelib.errors import DomainError, UnsupportedMediaType
 from chalicelib.features import Feature
-from chalicelib.http import content
+from chalicelib.http import content, cookies
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Redirect, Reply, created, no_content
@@ -28,6 +27,8 @@ bp = Blueprint(__name__)
 _COOKIE = "oidc_login"
 _PATH = "/api/management/v1/useradm/oidc"
 _SETTING_UP = "set up single sign-on, by which its provider says who logs in, as anybody"
+_CONSOLE = "console"
+"""The ``ui`` of a login that the server's own web page begins: its session is in a cookie that no script reads."""
 _NEVER = "9999-12-31T23:59:59Z"
 """The API gives SAML metadata an end; what a provider says of itself here has none."""
 
@@ -130,57 +131,61 @@ def show_provider_places(request: Request, id: str) -> Reply[dict[str, str]]:
 
 
 @endpoint(bp, "GET /management/v1/useradm/auth/sso/{id}/login", auth=Auth.NONE, permission=None)
-def begin_sso_login(request: Request, id: str) -> Redirect:  # noqa: ARG001  # whoever asks
+def begin_sso_login(request: Request, id: str) -> Redirect:
     """Send the browser to the identity provider."""
-    return _begin(id)
+    return _begin(request, id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/start", auth=Auth.NONE, permission=None)
-def begin_oidc_login(request: Request, id: str) -> Redirect:  # noqa: ARG001  # whoever asks
-    """Send the browser to the identity provider."""
-    return _begin(id)
+def begin_oidc_login(request: Request, id: str) -> Redirect:
+    """Send the browser to the identity provider; ``ui=console`` brings it back to the console."""
+    return _begin(request, id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/callback", auth=Auth.NONE, permission=None)
 def complete_oidc_login(request: Request, id: str) -> Redirect:
-    """Take who comes back from the identity provider to the web UI, signed in."""
+    """Take who comes back from the identity provider to the web UI, signed in: to the one that began the login."""
     answer = {name: request.query.get(name) or "" for name in ("state", "code") if request.query.get(name)}
     issuer = request.query.get("iss")
     if issuer is not None:
         answer["iss"] = issuer
-    token = sso.complete(id, answer, _cookie(request))
+    verifier, _, began = cookies.parse(request.headers.get("cookie", "")).get(_COOKIE, "").partition(".")
+    if began == _CONSOLE:
+        return _to_console(id, answer, verifier)
+    token = sso.complete(id, answer, verifier)
     ui = letters.ui_url()
-    # For the UI's own path, so that no browser sends it along with calls that another site makes it send.
+    # For the UI's own path, so that no browser sends it along with calls that another site makes it send. Mender's UI
+    # reads it by a script.
     path = urlsplit(ui).path or "/"
-    cookies = [
-        f"JWT={token}; Path={path}; SameSite=Strict{_secure()}",
-        f"{_COOKIE}=; Path={_PATH}; Max-Age=0; HttpOnly; SameSite=Lax{_secure()}",
-    ]
-    return _redirect(f"{ui}/", cookies)
-
-
-def _begin(provider_id: str) -> Redirect:
-    begun = sso.start(provider_id)
-    cookie = (
-        f"{_COOKIE}={begun.verifier}; Path={_PATH}; Max-Age={limits.SSO_LOGIN_LIFE}; HttpOnly; SameSite=Lax{_secure()}"
+    return _sent_on(
+        f"{ui}/", f"{cookies.MENDER}={token}; Path={path}; SameSite=Strict{cookies.secure()}", _verifier("")
     )
-    return _redirect(begun.location, [cookie])
 
 
-def _redirect(location: str, cookies: list[str]) -> Redirect:
-    return Redirect(headers={"Location": location, "Set-Cookie": cookies, "Cache-Control": "no-store"})
-
-
-def _secure() -> str:
-    return "" if settings.current().public_url.startswith("http://") else "; Secure"
-
-
-def _cookie(request: Request) -> str:
+def _to_console(provider_id: str, answer: dict[str, str], verifier: str) -> Redirect:
+    """Lead back to the console: signed in, or with the reason why not."""
+    console = letters.console_url()
     try:
-        found = SimpleCookie(request.headers.get("cookie", "")).get(_COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+        token = sso.complete(provider_id, answer, verifier)
+    except DomainError as error:
+        return _sent_on(f"{console}/#/?sso_error={quote(error.text, safe='')}", _verifier(""))
+    return _sent_on(f"{console}/", cookies.begin(token), _verifier(""))
+
+
+def _begin(request: Request, provider_id: str) -> Redirect:
+    begun = sso.start(provider_id)
+    mark = f".{_CONSOLE}" if request.query.get("ui") == _CONSOLE else ""
+    return _sent_on(begun.location, _verifier(begun.verifier + mark))
+
+
+def _verifier(value: str) -> str:
+    """A ``Set-Cookie`` with what shows that a login comes back to the browser that began it; empty: it has."""
+    life = limits.SSO_LOGIN_LIFE if value else 0
+    return f"{_COOKIE}={value}; Path={_PATH}; Max-Age={life}; HttpOnly; SameSite=Lax{cookies.secure()}"
+
+
+def _sent_on(where: str, *set_cookies: str) -> Redirect:
+    return Redirect(headers={"Location": where, "Set-Cookie": list(set_cookies), "Cache-Control": "no-store"})
 
 
 def _wanted(request: Request) -> rules.ProviderSettings:

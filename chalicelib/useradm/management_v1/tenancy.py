@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint
 
 from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.http import cookies
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply, accepted, jwt
@@ -17,7 +18,7 @@ from chalicelib.useradm import service, shapes
 from chalicelib.useradm.service import plans, sessions
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, Jwt, Request
+    from chalicelib.http.request import Accepted, Jwt, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -69,7 +70,11 @@ def assign_tenants(request: Request, id: str) -> Reply[None]:
     permission=Permission.BASIC,
     sign_in=SignIn.SESSION,
 )
-def switch_tenant(request: Request, id: str) -> Jwt:
-    """A session in another tenant that the user may work in, or back in the user's own."""
+def switch_tenant(request: Request, id: str) -> Jwt | NoContent:
+    """A session in another tenant that the user may work in, or back in the user's own.
+
+    Who has a cookie gets one: no script of its page sees a token.
+    """
     who = request.identity
-    return jwt(sessions.switch(who.home, who.subject, who.token_id, TenantId(id)))
+    token = sessions.switch(who.home, who.subject, who.token_id, TenantId(id))
+    return cookies.signed_in(token) if cookies.is_wanted(request) else jwt(token)

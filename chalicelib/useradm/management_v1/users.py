@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
-from chalicelib import limits
+from chalicelib import limits, settings
 from chalicelib.clock import rfc3339
-from chalicelib.http import content, etag, queries, signin
+from chalicelib.http import content, cookies, etag, queries, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth, basic
-from chalicelib.http.request import Reply, accepted, created, jwt, no_content
+from chalicelib.http.request import Accepted, Reply, created, jwt, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
-from chalicelib.useradm.service import plans, preferences, sessions, sso
+from chalicelib.useradm.service import plans, preferences, sessions, showing, sso
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from chalicelib.http.request import Accepted, Created, Jwt, NoContent, Query, Request
+    from chalicelib.http.request import Created, Jwt, NoContent, Query, Request
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.tokens import Token
 
@@ -28,8 +28,11 @@ bp = Blueprint(__name__)
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/login", auth=Auth.NONE, permission=None, body=bytes)
-def login(request: Request) -> Jwt | Reply[shapes.SsoLogin]:
-    """Basic credentials in, a session's JWT out. The body may be empty whatever its type is said to be."""
+def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
+    """Basic credentials in, a session's JWT out, or a cookie for who asks so (``http.cookies``).
+
+    The body may be empty whatever its type is said to be.
+    """
     options = shapes.LoginOptions()
     if request.raw.strip():
         content.require_json(request.headers.get("content-type"), request.raw)
@@ -39,21 +42,29 @@ def login(request: Request) -> Jwt | Reply[shapes.SsoLogin]:
         # Who has no password logs in elsewhere: the UI takes them there.
         return Reply(body=shapes.SsoLogin(provider.id, sso.KIND))
     code = options.token2fa
-    return jwt(sessions.login(address, password, request.source_ip, code=code, no_expiry=options.no_expiry))
+    token = sessions.login(address, password, request.source_ip, code=code, no_expiry=options.no_expiry)
+    if not cookies.is_wanted(request):
+        return jwt(token)
+    life = cookies.FOR_EVER if options.no_expiry else settings.current().user_token_life
+    return cookies.signed_in(token, life=life if options.remember else None)
 
 
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
 def logout(request: Request) -> Accepted:
-    """End the session that asks."""
-    sessions.logout(request.identity.home, request.identity.subject, request.identity.token_id)
-    return accepted()
+    """End the session that asks; with ``everywhere=true`` all sessions of its user."""
+    who = request.identity
+    if request.query.flag("everywhere"):
+        signin.require(SignIn.SESSION, request)
+        sessions.logout_everywhere(who.home, who.subject)
+    sessions.logout(who.home, who.subject, who.token_id)
+    return Accepted(headers={"Set-Cookie": cookies.end()} if cookies.is_session(request) else {})
 
 
 @endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_READ)
 def list_users(request: Request) -> Reply[list[shapes.User]]:
     """All users of the tenant, or those that the filters take; not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
-    return Reply(body=[_shown(user) for user in users])
+    return Reply(body=[showing.shown(user) for user in users])
 
 
 @endpoint(
@@ -82,12 +93,7 @@ def create_user(request: Request) -> Created:
 @endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_me(request: Request) -> Reply[shapes.User]:
     """The user who asks, with the tenant."""
-    user = service.get_user(request.identity.home, request.identity.subject)
-    shown = _shown(user)
-    shown.tenant_id = request.tenant
-    if user.assigned:
-        shown.tenant_ids = [user.tenant, *user.assigned]
-    return Reply(body=shown)
+    return Reply(body=showing.who_asks(request.identity.home, request.identity.subject, request.tenant))
 
 
 @endpoint(
@@ -112,7 +118,7 @@ def update_me(request: Request) -> NoContent:
 )
 def show_user(request: Request, id: str) -> Reply[shapes.User]:
     """One user."""
-    return Reply(body=_shown(service.get_user(request.tenant, id)))
+    return Reply(body=showing.shown(service.get_user(request.tenant, id)))
 
 
 @endpoint(
@@ -256,20 +262,6 @@ def _save_settings(request: Request, user_id: str | None) -> Created:
 def _owner(request: Request, user_id: str | None) -> TenantId:
     """Whose settings: a user's own stay in the own tenant, wherever the user works."""
     return request.tenant if user_id is None else request.identity.home
-
-
-def _shown(user: service.User) -> shapes.User:
-    return shapes.User(
-        id=user.id,
-        email=user.email,
-        created_ts=rfc3339(user.created),
-        updated_ts=rfc3339(user.updated),
-        login_ts=rfc3339(user.login) if user.login else None,
-        verified=user.verified,
-        tfa_status=user.tfa.status,
-        sso=[shapes.SsoLogin(provider, sso.KIND, subject) for provider, subject in user.sso.items()],
-        roles=list(user.roles),
-    )
 
 
 def _shown_token(token: Token) -> shapes.Token:

@@ -49,13 +49,23 @@ def link(purpose: Purpose, secret: str) -> str:
     From the settings alone: what a request says about its host could lead the secret anywhere.
     """
     base = ui_url()
-    return f"{base}/{_PLACES[purpose]}/{secret}" if base else ""
+    return f"{base}/#/{_PLACES[purpose]}/{secret}" if base else ""
 
 
 def ui_url() -> str:
     """Where people reach the web UI; empty if this server does not know."""
-    known = settings.current()
-    return known.ui_url.rstrip("/") or (f"{known.public_url}/ui" if known.public_url else "")
+    return settings.current().ui_url.rstrip("/") or console_url()
+
+
+def console_url() -> str:
+    """Where people reach the server's own web UI; empty if this server does not know.
+
+    A host of API Gateway's own has no paths beside those of the API's stage.
+    """
+    base = settings.current().public_url.rstrip("/")
+    if not base:
+        return ""
+    return f"{base}/api/ui" if ".execute-api." in base else f"{base}/ui"
 
 
 def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:

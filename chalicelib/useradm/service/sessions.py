@@ -144,6 +144,13 @@ def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
     rows.delete(tenant, user_id, token_id)
 
 
+def logout_everywhere(tenant: TenantId, user_id: str) -> None:
+    """End all sessions of a user; personal access tokens stay. One that begins meanwhile stays too."""
+    for row in rows.of_user(tenant, user_id):
+        if row.name is None:
+            rows.delete(tenant, user_id, row.id)
+
+
 def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> str:
     """A personal access token's JWT, which is shown this once.
 

@@ -1,0 +1,134 @@
+"""Attacks on a signed-in browser: by other sites, by hosts of the same domain, by what ends up in the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.console.test_session import LOGIN, LOGOUT, SESSION, WISH, browser, new_user, tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.tenantadm.service import Tenant
+
+__all__ = ["browser", "tls"]
+
+DEVICES = "/api/management/v2/devauth/devices"
+TOKENS = "/api/management/v1/useradm/settings/tokens"
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "a later word"},
+]
+
+
+@pytest.fixture
+def page(browser: Callable[[], httpx2.Client], tenant: Tenant) -> httpx2.Client:
+    """A browser in which somebody has signed in to the console."""
+    found = browser()
+    assert found.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH).status_code == 204
+    return found
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_no_other_site_reads_or_changes_by_the_cookie(page: httpx2.Client, headers: dict[str, str]) -> None:
+    assert page.get(DEVICES, headers=headers).status_code == 401
+    assert page.get(SESSION, headers=headers).status_code == 401
+    assert page.post(TOKENS, json={"name": "theirs"}, headers=headers).status_code == 401
+    assert page.post(LOGOUT, headers=headers).status_code == 401
+    assert page.get(TOKENS).json() == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_no_form_of_an_old_browser_passes_for_a_call(page: httpx2.Client, kind: str) -> None:
+    """One that tells neither where it comes from nor that it does: what it can send is not JSON by its type."""
+    body = b'{"name": "theirs", "x": "="}'
+
+    assert page.post(TOKENS, content=body, headers={"Content-Type": kind}).status_code == 415
+    assert page.get(TOKENS).json() == []
+
+
+def test_nothing_that_a_link_can_do_changes_anything(page: httpx2.Client) -> None:
+    for path in (LOGOUT, f"{LOGOUT}?everywhere=true", TOKENS + "?name=theirs", LOGIN):
+        assert page.get(path).status_code in (200, 405)
+
+    assert page.get(SESSION).status_code == 200
+    assert page.get(TOKENS).json() == []
+
+
+def test_the_own_page_is_let_in(page: httpx2.Client, server) -> None:
+    own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+
+    assert page.post(TOKENS, json={"name": "mine"}, headers=own).status_code == 200
+    assert page.get(SESSION, headers={"Sec-Fetch-Site": "none"}).status_code == 200
+
+
+@pytest.mark.usefixtures("tls")
+def test_a_cookie_that_a_host_of_the_same_domain_planted_signs_nobody_in(http: httpx2.Client, tenant: Tenant) -> None:
+    planted = http.post(LOGIN, auth=(new_user(tenant), PASSWORD)).text
+    mine = http.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH).headers["set-cookie"].partition(";")[0]
+    http.cookies.clear()
+
+    alone = http.get(SESSION, headers={"Cookie": f"JWT={planted}"})
+    before, after = (
+        http.get(SESSION, headers={"Cookie": header}).json()["user"]["id"]
+        for header in (f"JWT={planted}; {mine}", f"{mine}; JWT={planted}")
+    )
+
+    assert alone.status_code == 401
+    assert before == after == http.get(SESSION, headers={"Cookie": mine}).json()["user"]["id"]
+
+
+def test_no_answer_but_the_one_for_scripts_shows_a_token(page: httpx2.Client, tenant: Tenant) -> None:
+    """What runs in the page could only get a token by making one, which takes the password after a while."""
+    token = page.cookies["JWT"]
+    switch = f"/api/management/v1/useradm/users/tenants/{tenant.id}/token"
+    answers = [page.get(path) for path in (SESSION, "/api/management/v1/useradm/users/me", TOKENS)]
+
+    assert [token in answer.text for answer in answers] == [False] * len(answers)
+    for headers in ({}, {"X-Session": "bearer"}, {"Accept": "application/jwt"}):
+        assert page.get(switch, headers=headers).content == b""
+    cookies = [line for answer in answers for line in answer.headers.get_list("set-cookie")]
+    assert cookies == []
+
+
+def test_a_page_of_another_site_cannot_sign_a_browser_in(http: httpx2.Client, tenant: Tenant) -> None:
+    """It can't set the header without asking first, and the server answers no such question."""
+    asked = http.options(
+        LOGIN,
+        headers={
+            "Origin": "https://evil.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization, x-session",
+        },
+    )
+
+    assert not [name for name in asked.headers if name.startswith("access-control-")]
+    assert "set-cookie" not in http.post(LOGIN, auth=(new_user(tenant), PASSWORD)).headers
+
+
+def test_a_new_password_ends_the_sessions_of_other_browsers(browser, tenant: Tenant) -> None:
+    email, mine, stolen = new_user(tenant), browser(), browser()
+    for each in (mine, stolen):
+        each.post(LOGIN, auth=(email, PASSWORD), headers=WISH)
+
+    change = {"password": "another-long-one", "current_password": PASSWORD}
+    assert mine.put("/api/management/v1/useradm/users/me", json=change).status_code == 204
+
+    assert (mine.get(SESSION).status_code, stolen.get(SESSION).status_code) == (200, 401)
+
+
+def test_the_cookie_of_a_suspended_tenant_opens_nothing(page: httpx2.Client, tenant: Tenant) -> None:
+    from chalicelib.tenantadm import service
+
+    service.set_status(tenant.id, service.Status.SUSPENDED)
+
+    assert page.get(SESSION).status_code == 401
