@@ -4,7 +4,8 @@
 # command builds the environments that it needs. Handy variables:
 #   ARGS='...'      handed on to the command (make run ARGS='--port 9443', make test ARGS='-k phases -x')
 #   T=path          the tests to run (make test T=tests/deployments)
-#   WORKERS=2       that many test processes at once, each with an engine of its own
+#   WORKERS=2       that many test processes at once, each with an engine of its own (0: none besides pytest itself);
+#                   without it, one for each core
 #   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
 #   STAGE=prod      the stage to package, to deploy or to remove
 #   URL=https://... the server to check, with EMAIL and PASSWORD of a user (make smoke)
@@ -19,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 STAGE ?= prod
 ARGS ?=
 T ?=
-WORKERS ?=
+WORKERS ?= auto
 PHASES ?=
 PY := .venv/bin/python
 READY := .venv/.ready
@@ -52,7 +53,7 @@ ui: $(READY) ## Build the console from ui/, unless that has not changed (run, te
 
 test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
 	@$(CONSOLE) --or-go-on
-	@$(PY) -m pytest $(if $(WORKERS),-n $(WORKERS)) $(T) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(T) $(ARGS)
 
 cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 	@$(CONSOLE) --or-go-on

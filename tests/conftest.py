@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,18 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 # Examples are judged by what they do, never by how long a busy machine takes for them.
-hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("house")
+hypothesis.settings.register_profile(
+    "explore",
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+# The same examples in each run: whether a change may be merged does not depend on what is drawn.
+hypothesis.settings.register_profile(
+    "ci", parent=hypothesis.settings.get_profile("explore"), derandomize=True, database=None
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "explore")
 
 # A client reads all of the machine's certificates when it is made, 25 ms of work even for plain HTTP, and a test makes
 # several: they share what the first one read.
