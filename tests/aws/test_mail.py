@@ -15,7 +15,7 @@ from chalicelib.aws.client import AwsError
 from chalicelib.aws.mail import Mail
 from infra.local import certs
 from tests.support.aws import sent_mails
-from tests.support.mailbox import SENDER, Mailbox, listening, use
+from tests.support.mailbox import SENDER, Mailbox, listening, of_server, use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,7 @@ LETTER = Mail("pat@example.com", "Größe?", "First line.\n\nhttps://host/ui/pas
 
 @pytest.fixture
 def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    with listening() as opened:
-        use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
+    with of_server(server, monkeypatch) as opened:
         yield opened
 
 

@@ -12,7 +12,7 @@ from chalicelib import settings
 from chalicelib.aws import client, mail, queues
 from chalicelib.aws.queues import Queue
 from chalicelib.storage.keys import TenantId
-from tests.support.mailbox import SENDER, listening, use
+from tests.support.mailbox import of_server
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
@@ -60,8 +60,7 @@ def test_f25_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
 def test_f25_a_letter_leads_to_no_further_message(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]]
 ) -> None:
-    with listening() as box:
-        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+    with of_server(server, monkeypatch) as box:
         mail.send(mail.Mail("pat@example.com", "hello", "text"))
         before = len(sent)
 

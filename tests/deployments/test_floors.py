@@ -185,16 +185,17 @@ def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> 
 
 
 @pytest.mark.slow
-def test_a_deployment_to_a_hundred_thousand_devices_is_one_request(world: World, tenant) -> None:
+def test_a_deployment_to_tens_of_thousands_of_devices_is_one_request(world: World, tenant) -> None:
+    """To more than its counters are made for: there is one for each 2,000 devices, up to 16."""
     from chalicelib.fleet import membership
     from chalicelib.fleet.tables import RosterItem
 
     with RosterItem.batch_write() as batch:
-        for _ in range(100_000):
+        for _ in range(40_000):
             batch.save(membership._roster_item(tenant.id, str(uuid.uuid4())))
     world.upload("release")
     with counted() as cost:
         deployment = world.deploy("release")
-    assert world.show(deployment)["max_devices"] == 100_000
+    assert world.show(deployment)["max_devices"] == 40_000
     assert cost.by_operation["TransactWriteItems"] == 1
     assert cost.write_units <= 2 * (8 + 16)

@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 
 DEVICE = "/api/devices/v1/deviceconnect/connect"
 
+PATIENCE = 60.0
+"""Seconds after which what is waited for will not come any more, also on a machine that is busy with other things."""
+
 
 def opened(url: str, path: str, token: str, **more: Any) -> ClientConnection:
     """A websocket with a bearer token, or without one."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = url.replace("http", "ws", 1) + path
-    return connect(address, additional_headers=headers, compression=None, max_size=None, proxy=None, **more)
+    return connect(
+        address,
+        additional_headers=headers,
+        compression=None,
+        max_size=None,
+        proxy=None,
+        open_timeout=PATIENCE,
+        **more,
+    )
 
 
 def user_path(device_id: str) -> str:
@@ -35,7 +46,7 @@ def say(link: ClientConnection, message: Message) -> None:
     link.send(envelope.encode(message))
 
 
-def hear(link: ClientConnection, timeout: float = 10) -> Message:
+def hear(link: ClientConnection, timeout: float = PATIENCE) -> Message:
     """The next message."""
     data = link.recv(timeout)
     assert isinstance(data, bytes)
@@ -79,10 +90,10 @@ class FakeDevice:
 
     def join(self) -> None:
         """Wait until the server has ended this websocket."""
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
-    def wait_for(self, wanted: Callable[[Message], bool], timeout: float = 10) -> Message:
+    def wait_for(self, wanted: Callable[[Message], bool], timeout: float = PATIENCE) -> Message:
         """The first message that is wanted, as soon as it has come."""
 
         def found() -> Message | None:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
     from tests.deployments.world import World
 
-DEVICES = 200
+DEVICES = 50
+"""More than the gateway has threads for, three times over, with all of a device's messages on their way at once."""
 MESSAGES = 10
+PATIENCE = 240
+"""Seconds that a user waits for the next line: whoever is served last waits for all the others."""
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def dial(front: str, path: str, token: str) -> connect:
         additional_headers={"Authorization": f"Bearer {token}"},
         compression=None,
         proxy=None,
-        open_timeout=60,
+        open_timeout=PATIENCE,
     )
 
 
@@ -57,7 +60,7 @@ async def ask(user: ClientConnection, name: str) -> list[str]:
         await user.send(envelope.encode(Message(Proto.SHELL, "shell", props={"status": 1}, body=body)))
     heard = ""
     while heard.count("\n") < MESSAGES:
-        data = await asyncio.wait_for(user.recv(), 60)
+        data = await asyncio.wait_for(user.recv(), PATIENCE)
         assert isinstance(data, bytes)
         heard += envelope.decode(data).body.decode()
     return heard.splitlines()

@@ -15,7 +15,7 @@ from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import Frame
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
 from tests.devauth.fleet import device_path, set_of
-from tests.deviceconnect.peers import SHELL, FakeDevice, hear, hear_all, opened, say, user_path
+from tests.deviceconnect.peers import PATIENCE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.probe import counted
 from tests.support.waiting import until
 
@@ -119,7 +119,7 @@ def test_no_page_of_another_site_opens_a_session_by_the_cookie(front, device, co
     address = front.replace("http", "ws", 1) + user_path(device.id)
     for origin, status in (("https://evil.example", 401), (front, 101)):
         try:
-            with connect(address, additional_headers=cookie, origin=Origin(origin), proxy=None):
+            with connect(address, additional_headers=cookie, origin=Origin(origin), proxy=None, open_timeout=PATIENCE):
                 answered = 101
         except InvalidStatus as refused:
             answered = refused.response.status_code

@@ -9,7 +9,7 @@ import pytest
 
 from tests.deployments.world import World
 from tests.devicemonitor.watched import Watched
-from tests.support.mailbox import SENDER, Mailbox, listening, use
+from tests.support.mailbox import Mailbox, of_server
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,7 +28,5 @@ def watched(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Watched:
 @pytest.fixture
 def mailbox(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """Where all mails go."""
-    with listening() as box:
-        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+    with of_server(server, monkeypatch) as box:
         yield box
-        server.drain()  # what is left would be sent to the next test

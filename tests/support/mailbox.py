@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from infra.local.testing import LocalServer
+
 SENDER = "Lamplighter <noreply@lamplighter.example>"
 USER, PASSWORD = "post@office", "s3cret:with@signs"
 
@@ -95,6 +97,21 @@ def listening(*, tls: ssl.SSLContext | None = None, login: bool = False) -> Iter
         yield box
     finally:
         controller.stop()
+
+
+@contextmanager
+def of_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mailbox for all mails that a server sends for the time of a test, and for no mail of another test's.
+
+    Tests share the server and its queues, so what earlier ones left there is sent first and forgotten.
+    """
+    with listening() as box:
+        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+        server.drain()
+        box.mails.clear()
+        box.recipients.clear()
+        yield box
+        server.drain()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:

@@ -16,7 +16,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tiers import PerTier
 from tests.conftest import PASSWORD
-from tests.support.mailbox import SENDER, Mailbox, listening, use
+from tests.support.mailbox import Mailbox, of_server
 from tests.tenantadm.test_children import LOGIN, ME, TENANTS
 
 if TYPE_CHECKING:
@@ -44,10 +44,9 @@ def allowed(monkeypatch: pytest.MonkeyPatch, network: str) -> None:
 
 
 @pytest.fixture
-def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """A mail server that this server uses."""
-    with listening() as opened:
-        use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
+    with of_server(server, monkeypatch) as opened:
         yield opened
 
 

@@ -18,7 +18,7 @@ from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.deviceconfig.operator import Configured, fetch
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, opened, say, user_path
 from tests.support.listening import Listener
-from tests.support.mailbox import SENDER, listening, use
+from tests.support.mailbox import of_server, use
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer, new_email
 
 if TYPE_CHECKING:
@@ -212,8 +212,7 @@ def test_attack_phases_that_open_meanwhile(server, world: World, tenant: Tenant)
 def test_attack_a_new_password_meanwhile(server, http, world: World, tenant: Tenant, monkeypatch) -> None:
     email = new_email()
     assert world.api.post(USERS, json={"email": email, "password": PASSWORD}).status_code == 201
-    with listening() as box:
-        use(monkeypatch, mail_from=SENDER, mail_server=box.url)
+    with of_server(server, monkeypatch) as box:
         http.post(f"{BASE}/useradm/auth/password-reset/start", json={"email": email})
         server.drain()
         secret = box.secret(email)

@@ -16,7 +16,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.service import passwords
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
-from tests.support.mailbox import SENDER, Mailbox, listening, use
+from tests.support.mailbox import Mailbox, of_server, use
 from tests.support.provider import CLIENT, SECRET, Provider
 from tests.useradm.browser import BASE, Browser
 
@@ -85,10 +85,8 @@ def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
 @pytest.fixture
 def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """A mail server that this server uses."""
-    with listening() as opened:
-        use(monkeypatch, mail_from=SENDER, mail_server=opened.url)
+    with of_server(server, monkeypatch) as opened:
         yield opened
-        server.drain()  # what is left would be sent to the next test
 
 
 @pytest.fixture

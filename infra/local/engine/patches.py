@@ -22,6 +22,9 @@ LOG_WAIT = 0.005
 TRANSITION = 1.0
 """Seconds that a thread of the engine may take to start."""
 
+EXPRESSIONS = 1024
+"""Expressions of DynamoDB that are remembered. The app sends a few hundred, with placeholders for names and values."""
+
 Reply = tuple[int, dict[str, str], bytes]
 
 
@@ -35,6 +38,7 @@ def apply() -> None:
     _versions_are_read_in_ranges()
     _mails_are_sent_in_a_senders_name()
     _parameters_are_allowed_one_by_one()
+    _expressions_are_parsed_once()
 
 
 def _import_rest_apis() -> None:
@@ -204,3 +208,15 @@ def _parameters_are_allowed_one_by_one() -> None:
 
     iam_actions.extract_resource_arn = resources
     iam_evaluator.enforce = each
+
+
+def _expressions_are_parsed_once() -> None:
+    """An expression is parsed and checked again for each item that a query or a scan looks at."""
+    from ministack.services import dynamodb
+
+    tokenize = functools.lru_cache(EXPRESSIONS)(dynamodb._tokenize)
+    dynamodb._tokenize = lambda expression: list(tokenize(expression))
+    dynamodb._condition_syntax_error = functools.lru_cache(EXPRESSIONS)(dynamodb._condition_syntax_error)
+    for name in ("_check_redundant_parens", "_check_reserved_keyword_usage"):
+        check = functools.lru_cache(EXPRESSIONS)(getattr(dynamodb, name))
+        setattr(dynamodb, name, lambda tokens, *more, check=check: check(tuple(tokens), *more))
