@@ -1,6 +1,6 @@
 /** Tabs, wizards, phases, differences. */
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { format } from "../app/format";
 import { href, place, type QueryChange } from "../app/router";
 import { Button, classes, type Meaning } from "./basic";
@@ -23,8 +23,14 @@ export function Tabs({ label, tabs, value, name = "tab", to }: { label: string; 
     const query: QueryChange = { ...place.value.query, [name]: id === tabs[0]?.id ? "" : id, page: "" };
     return href(place.value.path, query);
   };
+  // Where not all have room, the chosen one is in sight. Only the bar scrolls, never the page.
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const one = bar.current?.querySelector<HTMLElement>("[aria-current]");
+    if (bar.current && one) bar.current.scrollLeft = one.offsetLeft - (bar.current.clientWidth - one.offsetWidth) / 2;
+  }, [value]);
   return (
-    <nav class="tabs" aria-label={label}>
+    <nav ref={bar} class="tabs" aria-label={label}>
       {tabs.map((tab) => (
         <a key={tab.id} class="tabs__one" href={target(tab.id)} {...(tab.id === value ? { "aria-current": "page" as const } : {})}>
           {tab.icon && <Icon name={tab.icon} />}

@@ -9,6 +9,7 @@ export function draw(element: HTMLElement, { times, series, kind, height, show }
   const styles = getComputedStyle(element);
   // A probe resolves `light-dark()`, which a canvas does not understand.
   const probe = document.createElement("i");
+  probe.style.transition = "none";
   element.append(probe);
   const colour = (name: string): string => {
     probe.style.color = `var(--${name})`;
