@@ -76,7 +76,10 @@ class Expressions:
                 self._complain(f"{sorted(more)}, in {self._texts}", unused)
 
     def _used(self, what: str) -> set[str]:
-        return set().union(*(getattr(parsed, what) for parsed in self._parsed.values()))
+        found: set[str] = set()
+        for parsed in self._parsed.values():
+            found |= getattr(parsed, what)
+        return found
 
     def _resolved(self, path: PathParts) -> PathParts:
         return tuple(self._names.get(part, part) if isinstance(part, str) else part for part in path)

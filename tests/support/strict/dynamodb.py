@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -192,7 +191,7 @@ class DynamoDB:
         """What tells two items of a request apart."""
         known = self._tables.get(str(table))
         names = known.keys if known is not None else sorted(item)
-        return json.dumps([table, [item.get(name) for name in names]], default=repr)
+        return repr((table, [item.get(name) for name in names]))
 
     # Queries.
 

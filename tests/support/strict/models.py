@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Protocol
 
 import botocore.session
@@ -102,7 +102,7 @@ class Models:
         self.members += len(members)
 
         def check(value: Any, path: str, complain: Complain) -> None:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):  # the first is much quicker
                 complain(f"{path or 'the request'} is {value!r} and no structure")
                 return
             for name in required:
@@ -139,7 +139,7 @@ class Models:
         bounds = _bounds(shape)
 
         def check(value: Any, path: str, complain: Complain) -> None:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):  # the first is much quicker
                 complain(f"{path[:-1]} is {value!r} and no map")
                 return
             _measure(len(value), bounds, path, "entries", complain)
@@ -170,6 +170,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_LONG = 4096
+"""Of texts of this many characters it is not remembered that they fit."""
+
+
 def _scalar(shape: Any) -> Check:
     bounds, enum = _bounds(shape), frozenset(shape.metadata.get("enum", ()))
     pattern = _pattern(shape.metadata.get("pattern"))
@@ -177,7 +181,17 @@ def _scalar(shape: Any) -> Check:
     if kind == "blob":
         return lambda *_: None
 
+    @lru_cache(maxsize=512)
+    def fits(text: str) -> bool:
+        return (
+            bounds[0] <= len(text) <= bounds[1]
+            and (not enum or text in enum)
+            and (pattern is None or pattern.search(text) is not None)
+        )
+
     def check(value: Any, path: str, complain: Complain) -> None:
+        if kind == "string" and isinstance(value, str) and len(value) < _LONG and fits(value):
+            return
         right: bool = isinstance(value, _TYPES[kind])
         if not right or (kind != "boolean" and isinstance(value, bool)):
             complain(f"{path[:-1]} is {value!r} and no {kind}")

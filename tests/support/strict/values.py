@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any, Final
 
 from tests.support.probe import size
@@ -19,7 +20,7 @@ _KEY_BYTES: Final = (2048, 1024)
 
 def check_value(value: Any, path: str, complain: Complain, depth: int = 1) -> None:
     """Hold a typed value against the rules of its type."""
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if (type(value) is not dict and not isinstance(value, Mapping)) or len(value) != 1:
         complain(f"{path[:-1]} is {value!r:.80}", Rule.VALUE_TYPE)
         return
     ((kind, held),) = value.items()
@@ -110,7 +111,7 @@ class Schema:
     types: dict[str, str]
     indexes: dict[str, Index] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def index_keys(self) -> frozenset[str]:
         """The attributes that are keys of indexes, and not of the table."""
         return frozenset(key for index in self.indexes.values() for key in index.keys) - set(self.keys)
