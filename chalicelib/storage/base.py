@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.constants import ATTR_DEFINITIONS, BINARY, GLOBAL_SECONDARY_INDEXES, NUMBER
-from pynamodb.exceptions import DeleteError, PutError, UpdateError
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.operand import Path, Value
+from pynamodb.expressions.update import RemoveAction, SetAction
 from pynamodb.models import Model
 
 from chalicelib import settings
 from chalicelib.storage import connection
+from chalicelib.storage.transactions import Transaction
 from chalicelib.storage.transport import Refused
 
 if TYPE_CHECKING:
@@ -86,12 +89,30 @@ class Item(Model):
             return found is not None and found.serialize() == self.serialize()
 
     def update_if(self, actions: Sequence[Action], condition: Condition) -> bool:
-        """Change the item, which then has the new values; False, and nothing is written, as with :meth:`save_if`."""
-        return _held_or_not(lambda: self.update(list(actions), condition))
+        """Change the item, which then has the new values; False, and nothing is written, as with :meth:`save_if`.
+
+        If an answer was lost, the condition may fail because of this very update. It counts as done if the item now
+        has what the actions set and lacks what they remove. A count (``ADD``) does not show who added, so that is
+        False, although it may have been added: a limit is then reached one too early, never too late.
+        """
+        try:
+            return _held(lambda: self.update(list(actions), condition))
+        except _UnsureError:
+            found = self.fetch()
+            if found is None or not _shows(found, actions):
+                return False
+            self.deserialize(found.serialize())
+            return True
 
     def delete_if(self, condition: Condition) -> bool:
-        """Delete the item; False if the condition does not hold."""
-        return _held_or_not(lambda: self.delete(condition))
+        """Delete the item; False if the condition does not hold.
+
+        Of several callers exactly one is told that it deleted the item, even if an answer was lost: the delete is a
+        transaction, whose token DynamoDB remembers. It costs twice the write units of a plain one.
+        """
+        tx = Transaction()
+        tx.delete(self, condition)
+        return tx.try_commit()
 
 
 class _UnsureError(Exception):
@@ -101,7 +122,7 @@ class _UnsureError(Exception):
 def _held(write: Callable[[], object]) -> bool:
     try:
         write()
-    except (PutError, UpdateError, DeleteError) as error:
+    except (PutError, UpdateError) as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
         refused = getattr(error.cause, "__cause__", None)
@@ -111,11 +132,16 @@ def _held(write: Callable[[], object]) -> bool:
     return True
 
 
-def _held_or_not(write: Callable[[], object]) -> bool:
-    try:
-        return _held(write)
-    except _UnsureError:
-        return False
+def _shows(item: Item, actions: Sequence[Action]) -> bool:
+    """Whether an item is as these actions leave it. Actions that depend on what was there before never show."""
+    stored = item.serialize()
+    for action in actions:
+        target, *set_to = action.values
+        value = set_to[0].value if set_to and isinstance(set_to[0], Value) else None
+        known = isinstance(action, RemoveAction) or (isinstance(action, SetAction) and value is not None)
+        if not known or not isinstance(target, Path) or len(target.path) != 1 or stored.get(target.path[0]) != value:
+            return False
+    return True
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,9 +14,9 @@ What is kept of its promises, since callers rely on them:
 - Credentials that have expired are looked up again.
 - So a write whose answer was lost may be done twice. A transaction carries a token that makes the second one void. A
   repeated ``PutItem`` or ``DeleteItem`` says the same again; with a condition, it may be refused because of the
-  first, which the refusal says (``Item.save_if`` then looks whether the item is its own). A repeated ``UpdateItem``
-  with ``ADD`` adds twice: use it alone only where a gap is harmless, as in sequence numbers, and in a transaction
-  where counts must be exact.
+  first, which the refusal says. ``Item.save_if`` and ``Item.update_if`` then read the item and see whether the write
+  was their own; ``Item.delete_if`` is a transaction. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone
+  only where a gap is harmless, as in sequence numbers, and in a transaction where counts must be exact.
 - An answer is checked against DynamoDB's CRC32 of it.
 - A clock that is off is corrected by the ``Date`` of the refusal.
 """

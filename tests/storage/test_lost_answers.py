@@ -1,0 +1,107 @@
+"""A write that was done, but whose answer was lost, is sent again: what its condition then tells the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.operand import Path
+
+from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute
+from chalicelib.storage.transactions import Action
+from tests.storage.conftest import TABLE
+from tests.support import faults
+
+pytestmark = pytest.mark.usefixtures("table")
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+
+
+class Lease(Item):
+    """An item that somebody has for a time."""
+
+    class Meta:
+        table_name = TABLE
+
+    owner = UnicodeAttribute(null=True)
+    ends = TimeAttribute(null=True)
+    news = NumberAttribute(null=True)
+    blob = BlobAttribute(null=True)
+    nested: MapAttribute[str, str] = MapAttribute(null=True)
+
+
+def lost(write: Callable[[], bool]) -> bool:
+    """What ``write`` returns if the answer to its first request is lost."""
+    with faults.at(1, faults.FAULTS["lost-answer"]) as so_far:
+        result = write()
+    assert so_far.played == 1
+    return result
+
+
+FREE = Lease.owner.does_not_exist()
+
+
+def test_an_update_that_was_done_is_true_and_shows_the_new_values(pk: str):
+    Lease(pk, "a", news=1).save()
+    item = Lease(pk, "a")
+    actions = [Lease.owner.set("me"), Lease.ends.set(NOW), Lease.blob.set({"a": [1, "ü"]}), Lease.news.remove()]
+
+    assert lost(lambda: item.update_if(actions, FREE)) is True
+
+    assert item.serialize() == Lease(pk, "a", owner="me", ends=NOW, blob={"a": [1, "ü"]}).serialize()
+    assert item.serialize() == Lease.get(pk, "a", consistent_read=True).serialize()
+
+
+@pytest.mark.parametrize(
+    ("stored", "actions"),
+    [
+        ({"owner": "she", "ends": NOW}, [Lease.owner.set("me"), Lease.ends.set(NOW)]),
+        ({"owner": "me"}, [Lease.owner.set("me"), Lease.ends.set(NOW)]),
+        ({"owner": "me", "news": 1}, [Lease.owner.set("me"), Lease.news.remove()]),
+    ],
+    ids=["another's", "a part", "not removed"],
+)
+def test_an_update_that_was_not_done_is_false(pk: str, stored: dict[str, Any], actions: list[Action]):
+    Lease(pk, "a", **stored).save()
+
+    assert lost(lambda: Lease(pk, "a").update_if(actions, FREE)) is False
+
+    assert Lease(pk, "a", **stored).serialize() == Lease.get(pk, "a", consistent_read=True).serialize()
+
+
+def test_an_update_of_an_item_that_is_gone_is_false(pk: str):
+    assert lost(lambda: Lease(pk, "a").update_if([Lease.news.remove()], Lease.pk.exists())) is False
+
+
+def test_a_count_that_was_done_is_not_added_twice_over_its_limit(pk: str):
+    few = Lease.news.does_not_exist() | (Lease.news < 1)
+
+    assert lost(lambda: Lease(pk, "a").update_if([Lease.news.add(1)], few)) is False
+
+    assert Lease.get(pk, "a", consistent_read=True).news == 1
+
+
+def test_a_change_within_a_map_is_false_rather_than_guessed(pk: str):
+    Lease(pk, "a", nested={"x": "1"}).save()
+    x = Path(["nested", "x"])
+
+    assert lost(lambda: Lease(pk, "a").update_if([x.set("2")], x == "1")) is False
+
+
+def test_a_delete_that_was_done_is_true(pk: str):
+    Lease(pk, "a", owner="me").save()
+
+    assert lost(lambda: Lease(pk, "a").delete_if(Lease.owner == "me")) is True
+
+    assert Lease.find(pk, "a") is None
+
+
+def test_a_delete_that_another_did_before_is_false(pk: str):
+    """Exactly one of two callers is told that it took the item, whichever answer is lost."""
+    Lease(pk, "a").save()
+    assert Lease(pk, "a").delete_if(Lease.pk.exists()) is True
+
+    assert lost(lambda: Lease(pk, "a").delete_if(Lease.pk.exists())) is False
