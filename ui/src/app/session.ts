@@ -1,6 +1,6 @@
 /** Who is signed in and what they may do, for every screen. */
 import { computed, signal } from "@preact/signals";
-import { sessionsLost } from "../api/client";
+import { ApiError, sessionsLost } from "../api/client";
 import * as calls from "../api/session";
 import type { Permission, PublicFacts, Scope, Session } from "../api/types";
 import { forgetAll, resume } from "./resource";
@@ -64,7 +64,10 @@ export async function reloadSession(): Promise<void> {
 }
 
 export async function leave(everywhere = false): Promise<void> {
-  await calls.signOut(everywhere);
+  await calls.signOut(everywhere).catch((error: unknown) => {
+    // The session is over already: that is what was wanted.
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+  });
   location.hash = "#/";
   // A new page: nothing of the last user's stays in memory.
   location.reload();
