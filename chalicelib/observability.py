@@ -74,7 +74,7 @@ class _OfItsCall(logging.Filter):
         return True
 
 
-logger = Logger(service="lamplighter", level=settings.current().log_level, utc=True)
+logger = Logger(service="lamplighter", level=settings.current().log_level, utc=True, use_rfc3339=True)
 logging.getLogger("lamplighter").addFilter(_OfItsCall())
 
 

@@ -23,6 +23,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Put before the name of every queue."""
     bucket: str = "lamplighter-local-artifacts"
     """The one bucket: artifacts, uploads, target lists, deployment logs. Keys begin with the tenant."""
+    bucket_owner: str = ""
+    """The AWS account that the bucket has to belong to: S3 refuses every request where it does not. ``make deploy``
+    sets it; empty: any account."""
     public_url: str = ""
     """Where devices reach the server, ``https://host``, for links that the server itself answers."""
     edge_secret: str = ""

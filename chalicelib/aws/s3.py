@@ -75,7 +75,11 @@ def _send(
     *,
     silence: float = _SILENCE,
 ) -> urllib3.BaseHTTPResponse:
-    request = AWSRequest(method, url, data=data, headers=headers or {})
+    # A bucket that was deleted can be made again by anybody: nothing is read from or written into another's.
+    # (``docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html``)
+    owner = settings.current().bucket_owner
+    expected = {"x-amz-expected-bucket-owner": owner} if owner else {}
+    request = AWSRequest(method, url, data=data, headers={**(headers or {}), **expected})
     auth = S3SigV4Auth(client.credentials(), "s3", settings.aws().region)
     writes = method != "GET"  # what is read may look like an error
     answer = client.send(auth, request, silence=silence, failed=_may_pass if writes else None)

@@ -114,6 +114,21 @@ class Client(TypedAWSClient):
         with suppress(ResourceDoesNotExistError):
             super().delete_function(function_name)
 
+    def delete_function_concurrency(self, function_name: str) -> None:
+        """As Chalice's, unless somebody has stopped the function: it stays stopped until that is taken back."""
+        if self._reserved(function_name):
+            super().delete_function_concurrency(function_name)
+
+    def put_function_concurrency(self, function_name: str, reserved_concurrent_executions: int) -> None:
+        """As Chalice's, unless it is so already, or somebody has stopped the function."""
+        if self._reserved(function_name) not in (0, reserved_concurrent_executions):
+            super().put_function_concurrency(function_name, reserved_concurrent_executions)
+
+    def _reserved(self, function_name: str) -> int | None:
+        """The reserved concurrency of a function: 0 where it is stopped, None where nothing is reserved."""
+        found: dict[str, int] = self._client("lambda").get_function_concurrency(FunctionName=function_name)
+        return found.get("ReservedConcurrentExecutions")
+
     # --- Queues
 
     def connect_queue(

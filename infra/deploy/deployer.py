@@ -16,8 +16,10 @@ from chalice.utils import UI, OSUtils
 
 from infra.deploy.client import Client
 from infra.deploy.definition import api_name
+from infra.deploy.gateway import log_groups
 from infra.deploy.place import HOME
 from infra.deploy.plan import Found, Plan, Recording, Swagger, Sweeper
+from infra.deploy.policies import Binding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +52,18 @@ def deploy(project: Path, stage: str, record: Record) -> None:
     """
     installation = record.load()
     config, client = _chalice(project, stage)
-    _adopt(config, client, stage, installation, record)
+    resources = _resources(config, stage)
+    # First of all: the policies of the roles name it, and functions run with those as soon as they are there.
+    websocket_api = _websocket_api(client, resources, installation)
+    _adopt(config, client, stage, resources, installation, record)
     configured = configuration(project, stage)["environment_variables"][BUCKET]
+    binding = Binding(
+        client.partition_name,
+        client.region_name,
+        installation.account,
+        (configured, installation.bucket or configured),
+        websocket_api,
+    )
     known = {each["name"]: each for each in installation.resources}
 
     def note(made: list[Resource]) -> None:
@@ -63,9 +75,7 @@ def deploy(project: Path, stage: str, record: Record) -> None:
         application_builder=ApplicationGraphBuilder(),
         deps_builder=_Graph(),
         build_stage=create_build_stage(OSUtils(), UI(), Swagger(api_name(stage)), config),
-        plan_stage=Plan(
-            _found(config, client, stage), OSUtils(), api_name(stage), (configured, installation.bucket or configured)
-        ),
+        plan_stage=Plan(_found(config, client, stage), OSUtils(), api_name(stage), binding),
         sweeper=Sweeper(),
         executor=Recording(client, UI(), note),
         recorder=NoopResultsRecorder(osutils=OSUtils()),
@@ -82,11 +92,13 @@ def remove(project: Path, stage: str, record: Record) -> None:
     """
     installation = record.load()
     config, client = _chalice(project, stage)
-    _adopt(config, client, stage, installation, record)
+    _adopt(config, client, stage, _resources(config, stage), installation, record)
     plan = models.Plan()
     Sweeper().execute(plan, config)
     Recording(client, UI(), lambda _: None).execute(plan)
-    client.delete_log_group(f"/aws/lambda/lamplighter-{stage}-api_handler")  # plain Chalice's, which nobody logs to
+    # That of plain Chalice, which nobody logs to, and access logs, which Chalice knows nothing of.
+    for name in (f"/aws/lambda/lamplighter-{stage}-api_handler", *log_groups(stage)):
+        client.delete_log_group(name)
     installation.resources, installation.releases, installation.live = [], [], 0
     record.save(installation)
 
@@ -111,10 +123,31 @@ def _found(config: Config, client: Client, stage: str) -> Found:
     return Found(client, config.deployed_resources(stage), api_name(stage))
 
 
-def _adopt(config: Config, client: Client, stage: str, installation: Installation, record: Record) -> None:
+def _resources(config: Config, stage: str) -> list[models.Model]:
+    """All that the app consists of, in the order in which it is made."""
+    return _Graph().build_dependencies(ApplicationGraphBuilder().build(config, stage))
+
+
+def _websocket_api(client: Client, resources: list[models.Model], installation: Installation) -> str:
+    """The id of the WebSocket API, which is made where there is none; it is recorded when it is adopted."""
+    [websockets] = [each for each in resources if isinstance(each, models.WebsocketAPI)]
+    recorded = next((each.get("websocket_api_id") for each in installation.of(websockets.resource_type)), None)
+    found = client.bring_websocket_api(websockets.name, recorded)
+    if recorded != found:  # somebody has deleted the one that is recorded
+        installation.resources = [each for each in installation.resources if each["name"] != websockets.resource_name]
+    return found
+
+
+def _adopt(
+    config: Config,
+    client: Client,
+    stage: str,
+    resources: list[models.Model],
+    installation: Installation,
+    record: Record,
+) -> None:
     """Record what is there and not recorded: what a deployment made that broke off before it could say so."""
     record.save(installation)  # Chalice reads the copy
-    graph = ApplicationGraphBuilder().build(config, stage)
-    adopted = _found(config, client, stage).adopt(_Graph().build_dependencies(graph))
+    adopted = _found(config, client, stage).adopt(resources)
     installation.resources = [*installation.resources, *adopted]
     record.save(installation)

@@ -30,8 +30,17 @@ ALIAS: Final = "live"
 """The alias of each function that everything calls. It leads to a published version: one code with its layer and
 settings."""
 
-LOGS: Final = {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": "INFO"}
-"""How functions log. At this level Lambda writes no START, END and REPORT lines, which cost more than all of ours."""
+
+def logs(level: str) -> dict[str, str]:
+    """How functions log whose setting ``log_level`` is this; empty, as it comes.
+
+    Lambda writes no START, END and REPORT lines at system level WARN, which cost more than all of ours. It drops what
+    is below its application level, so DEBUG has to be said there too. More than INFO is left to the app: Lambda takes
+    lines without a level for INFO, and those are the ones that metrics are made from.
+    """
+    application = "DEBUG" if level.upper() == "DEBUG" else "INFO"
+    return {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": application}
+
 
 CORE: Final = 1769
 """Megabytes of memory that come with one whole processor; less comes with as much less of one."""
@@ -95,6 +104,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttle:
+    """What API Gateway lets through to an API; it answers more with 429."""
+
+    rate: int
+    """Calls a second in the long run."""
+    burst: int
+    """Calls at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage."""
 
@@ -113,6 +132,15 @@ class Stage:
     """AWS's partition: ``aws-cn`` in China, ``aws-us-gov`` in GovCloud."""
     settings: dict[str, str] = field(default_factory=dict)
     """Further variables of the functions: any of ``chalicelib/settings.py``."""
+    throttle: Throttle = Throttle(rate=5_000, burst=5_000)
+    """Of the REST API: half of what an account may have, and three times what three million devices need that poll each
+    half hour (docs/install.md)."""
+    websocket_throttle: Throttle = Throttle(rate=2_000, burst=2_000)
+    """Of the WebSocket API: connections and messages."""
+    access_logs: bool = False
+    """Whether API Gateway logs each call of both APIs. The account needs a role for that (docs/install.md)."""
+    tracing: bool = False
+    """Whether functions and the REST API send traces to AWS X-Ray."""
     reserved: dict[str, int] = field(default_factory=dict)
     """Reserved concurrency by function: what it may use at most, and is kept free for it (docs/install.md)."""
 
@@ -292,3 +320,8 @@ STAGES: Final = (
     # The embedded engine runs functions on this machine's processor and Python; `make deploy` says which those are.
     Stage("local-aws", architecture="x86_64", runtime="", log_days=1),
 )
+
+
+def stage_of(name: str) -> Stage:
+    """The stage of this name; one with nothing but defaults where the table has none."""
+    return next((each for each in STAGES if each.name == name), Stage(name))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from infra.deploy.client import Client
+    from infra.deploy.policies import Binding
     from infra.deploy.record import Resource
 
 Instructions = list[Any]
@@ -107,12 +108,12 @@ def _queue_name(resource: models.SQSEventSource) -> str:
 
 
 class Plan(PlanStage):
-    """What has to be done for each resource. ``renamed`` are buckets in policies: the configured name, the real one."""
+    """What has to be done for each resource. ``binding`` is what the policies of the roles are bound to."""
 
-    def __init__(self, remote_state: Found, osutils: Any, api_name: str, renamed: tuple[str, str]) -> None:
+    def __init__(self, remote_state: Found, osutils: Any, api_name: str, binding: Binding) -> None:
         super().__init__(remote_state, osutils)
         self._api_name = api_name
-        self._renamed = renamed
+        self._binding = binding
 
     def _plan_lambdalayer(self, resource: models.LambdaLayer) -> Instructions:
         filename = str(resource.deployment_package.filename)
@@ -134,7 +135,7 @@ class Plan(PlanStage):
         ]
 
     def _plan_managediamrole(self, resource: models.ManagedIAMRole) -> Instructions:
-        resource.policy.document = _with_bucket(resource.policy.document, *self._renamed)
+        resource.policy.document = self._binding.bind(resource.policy.document)
         plan = list(super()._plan_managediamrole(resource))
         if self._remote_state.resource_exists(resource):
             plan.append(models.APICall("tag_role", {"name": resource.role_name}))
@@ -185,13 +186,6 @@ class Plan(PlanStage):
             for route, function in by_route.items()
             if function is not None
         }
-        try:
-            known = self._remote_state.resource_deployed_values(resource).get("websocket_api_id")
-        except ValueError:
-            known = None
-        api = models.APICall(
-            "bring_websocket_api", {"name": resource.name, "known": known}, output_var="websocket_api_id"
-        )
         routes = models.APICall(
             "bring_websocket_routes",
             {
@@ -207,7 +201,8 @@ class Plan(PlanStage):
         return [
             *self._arn_parse_instructions(next(iter(functions.values()))),
             models.JPSearch("dns_suffix", input_var="parsed_lambda_arn", output_var="dns_suffix"),
-            (api, f"WebSocket API: {resource.name}\n"),
+            # It is there already: the roles name it (see the deployer).
+            models.StoreValue("websocket_api_id", self._binding.websocket_api),
             models.StoreValue("websocket_api_url", url),
             *self._batch_record_resource(
                 "websocket_api",
@@ -226,7 +221,7 @@ class Plan(PlanStage):
                 )
                 for function in functions.values()
             ),
-            routes,
+            (routes, f"WebSocket API: {resource.name}\n"),
         ]
 
     def _plan_restapi(self, resource: models.RestAPI) -> Instructions:
@@ -248,19 +243,6 @@ class Plan(PlanStage):
             ),
             models.APICall("delete_spare_apis", spare),
         ]
-
-
-def _with_bucket(document: Any, configured: str, real: str) -> Any:
-    """A policy whose ARNs name the real bucket."""
-    if isinstance(document, str):
-        bucket, slash, rest = document.partition("/")
-        partition, s3, name = bucket.partition(":s3:::")
-        return f"{partition}{s3}{real}{slash}{rest}" if s3 and name == configured else document
-    if isinstance(document, list):
-        return [_with_bucket(each, configured, real) for each in document]
-    if isinstance(document, dict):
-        return {key: _with_bucket(value, configured, real) for key, value in document.items()}
-    return document
 
 
 class Recording(Executor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,43 @@ Statement = dict[str, Any]
 READ = ("BatchGetItem", "ConditionCheckItem", "GetItem", "Query")
 WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
 SENDER = "LAMPLIGHTER_MAIL_FROM"
+_COLONS = 5
+"""In an ARN, before the name of what it is of: ``arn:partition:service:region:account:``."""
 UNDO = ("BatchWriteItem", "DeleteItem", "UpdateItem")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What no policy can know before it is deployed, and may be put into its ARNs then."""
+
+    partition: str
+    region: str
+    account: str
+    bucket: tuple[str, str]
+    """The name that is configured, and the real one."""
+    websocket_api: str
+    """Its id, which is AWS's choice."""
+
+    def bind(self, document: Any) -> Any:
+        """The same policy, or the same ARN, for this partition, region, account, bucket and WebSocket API alone."""
+        if isinstance(document, list):
+            return [self.bind(each) for each in document]
+        if isinstance(document, dict):
+            return {key: self.bind(value) for key, value in document.items()}
+        if isinstance(document, str) and document.startswith("arn:") and document.count(":") >= _COLONS:
+            return self._bind(document)
+        return document
+
+    def _bind(self, arn: str) -> str:
+        _, _, service, region, account, resource = arn.split(":", _COLONS)
+        if service == "s3":
+            bucket, slash, keys = resource.partition("/")
+            configured, real = self.bucket
+            resource = f"{real if bucket == configured else bucket}{slash}{keys}"
+        if service == "execute-api":
+            resource = f"{self.websocket_api}/{resource.removeprefix('*/')}"
+        place = [self.region if region == "*" else region, self.account if account == "*" else account]
+        return ":".join(["arn", self.partition, service, *place, resource])
 
 
 def policy(function: Function, stage: Stage) -> dict[str, Any]:
@@ -56,12 +93,19 @@ def _statements(function: Function, stage: Stage, bucket: str) -> Iterator[State
         names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage.name}/{key}" for key in function.keys]
         # The first for functions of an earlier version, which run while a stage is updated.
         yield _allow("Keys", ("ssm:GetParameter", "ssm:GetParameters"), names)
+    yield from _reaching_out(function, stage)
+
+
+def _reaching_out(function: Function, stage: Stage) -> Iterator[Statement]:
+    """Mails, messages to websockets, and traces."""
     if function.mails and (identities := _senders(stage.settings.get(SENDER, ""))):
         yield _allow("Mails", ("ses:SendEmail",), [f"arn:aws:ses:*:*:identity/{each}" for each in identities])
     if function.pushes:
-        yield _allow(
-            "Websockets", ("execute-api:ManageConnections",), ["arn:aws:execute-api:*:*:*/api/*/@connections/*"]
-        )
+        sockets = [f"arn:aws:execute-api:*:*:*/api/{method}/@connections/*" for method in ("DELETE", "POST")]
+        yield _allow("Websockets", ("execute-api:ManageConnections",), sockets)
+    if stage.tracing:
+        # X-Ray has no resources that a policy could name (Service Authorization Reference, AWS X-Ray).
+        yield _allow("Traces", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ["*"])
 
 
 def _senders(sender: str) -> list[str]:

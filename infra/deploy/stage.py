@@ -13,15 +13,17 @@ from typing import Any
 
 import boto3
 
-from infra.deploy.functions import LOGS
+from infra.deploy.functions import logs, stage_of
 from infra.deploy.record import Installation, Record
 from infra.scripts.package import ROOT
 
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
+LOG_LEVEL = "LAMPLIGHTER_LOG_LEVEL"
 SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
 """Settings that belong into no file: the environment of one deployment gives them, and later ones keep them."""
 
 
+_LOOPS = "Terminate"
 _EDGE_SECRET = re.compile(r"[A-Za-z0-9_-]{32,}")
 """As the stack of the edge takes it."""
 
@@ -144,8 +146,9 @@ class Deployed:
         return {}
 
     def settle(self, url: str) -> list[str]:
-        """Let the functions know where they are reached, and log as ``LOGS`` says; those that had to be changed."""
+        """Let the functions know where they are reached, and log and trace as they should; those that were changed."""
         service = boto3.client("lambda")
+        tracing = {"Mode": "Active" if stage_of(self.stage).tracing else "PassThrough"}
         told = []
         for function in self.functions:
             known = service.get_function_configuration(FunctionName=function)
@@ -153,10 +156,20 @@ class Deployed:
             changes: dict[str, Any] = {}
             if variables.get(PUBLIC_URL) != url:
                 changes["Environment"] = {"Variables": variables | {PUBLIC_URL: url}}
-            if not LOGS.items() <= known.get("LoggingConfig", {}).items():
-                changes["LoggingConfig"] = LOGS
+            wanted = logs(variables.get(LOG_LEVEL, ""))
+            if not wanted.items() <= known.get("LoggingConfig", {}).items():
+                changes["LoggingConfig"] = wanted
+            if known.get("TracingConfig", {"Mode": "PassThrough"}) != tracing:
+                changes["TracingConfig"] = tracing
             if changes:
                 service.update_function_configuration(FunctionName=function, **changes)
                 service.get_waiter("function_updated_v2").wait(FunctionName=function)
                 told.append(function)
+            self._stop_loops(service, function)
         return told
+
+    @staticmethod
+    def _stop_loops(service: Any, function: str) -> None:
+        """Let Lambda end a chain of calls that comes back to the function for the 16th time, which is its default."""
+        if service.get_function_recursion_config(FunctionName=function)["RecursiveLoop"] != _LOOPS:
+            service.put_function_recursion_config(FunctionName=function, RecursiveLoop=_LOOPS)

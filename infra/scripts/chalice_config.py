@@ -51,6 +51,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "lambda_architecture": stage.architecture,
         "autogen_policy": False,
         "log_retention_in_days": stage.log_days,
+        **({"xray": True} if stage.tracing else {}),
         "environment_variables": {
             "LAMPLIGHTER_STAGE": stage.name,
             "LAMPLIGHTER_TABLE_PREFIX": stage.table_prefix,

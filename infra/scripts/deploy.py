@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import engine, lock, place, program, releases, storage
-from infra.deploy.functions import STAGES
+from infra.deploy import engine, gateway, lock, place, program, releases, storage
+from infra.deploy.functions import stage_of
 from infra.deploy.record import Release
 from infra.deploy.stage import Deployed, NotDeployedError, SecretError
 from infra.local import private
@@ -28,6 +28,7 @@ from infra.migrations import CURRENT
 from infra.scripts import bytecode
 from infra.scripts.package import ROOT
 from infra.scripts.smoke import Smoke
+from infra.scripts.stack import BUCKET, BUCKET_OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 LAST = Path(".local") / "deployed.json"
 """Where a project keeps what was deployed last from it, for ``make smoke``."""
-BUCKET = "LAMPLIGHTER_BUCKET"
 
 
 class DeployError(Exception):
@@ -50,6 +50,7 @@ REASONS = (
     SecretError,
     BotoCoreError,
     ClientError,
+    gateway.NoLogRoleError,
     lock.LockedError,
     place.PlaceError,
     releases.NoWayBackError,
@@ -82,6 +83,7 @@ def deploy(
     config = target.config
     _to_engine(target)
     with _alone(target, break_lock=break_lock) as (where, renew):
+        gateway.refuse_without_role(stage_of(stage))
         installation = target.installation
         installation.account, installation.region = where.account, where.region
         say("storage")
@@ -91,14 +93,19 @@ def deploy(
         say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
         renew()
         say("functions and APIs")
-        variables = {BUCKET: installation.bucket, **target.variables(target.public_url(public_url))}
+        variables = {
+            BUCKET: installation.bucket,
+            BUCKET_OWNER: where.account,
+            **target.variables(target.public_url(public_url)),
+        }
         _chalice(target, "deploy", variables)
         renew()
         target = Deployed(stage, project)
         url = target.public_url(public_url)
         target.settle(url)
+        _settle_apis(target, where.account)
         say("release")
-        number = _release(target, config["api_gateway_stage"], steps=() if at_once else _steps(stage))
+        number = _release(target, config["api_gateway_stage"], steps=() if at_once else stage_of(stage).steps)
     last = project / LAST
     private.folder(last.parent)
     last.write_text(json.dumps({"stage": stage}) + "\n")
@@ -143,10 +150,10 @@ def rollback(stage: str, number: int, *, break_lock: bool = False, project: Path
         installation = target.installation
         stored = _manage(stage, "migrate", "--check", allowed=(0, 4))["stored"]
         back = releases.to_go_back_to(installation, number, stored)
-        functions, _, gateway = _clients(target)
+        functions, _, apis = _clients(target)
         functions.settle(back.versions)
         stage_name = target.config["api_gateway_stage"]
-        releases.serve_deployment(gateway, target.one("rest_api")["rest_api_id"], stage_name, back.gateway)
+        releases.serve_deployment(apis, target.one("rest_api")["rest_api_id"], stage_name, back.gateway)
         installation.live = back.number
         target.record.save(installation)
     say(f"release {back.number} of {back.at} is live")
@@ -175,8 +182,7 @@ def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Place, Calla
 def _stored(target: Deployed, parameters: dict[str, str], *, with_storage: bool) -> str:
     """Bring storage up to date; the name of the bucket."""
     if with_storage:
-        own = next((each.own_bucket for each in STAGES if each.name == target.stage), "")
-        stored = storage.ensure(target.stage, own, parameters)
+        stored = storage.ensure(target.stage, stage_of(target.stage).own_bucket, parameters)
         say(f"  {stored.done}")
         return stored.bucket
     say("  left as it is")
@@ -185,19 +191,27 @@ def _stored(target: Deployed, parameters: dict[str, str], *, with_storage: bool)
     return storage.Stack(f"lamplighter-{target.stage}-storage").output("Bucket")
 
 
-def _steps(stage: str) -> tuple[Step, ...]:
-    return next((each.steps for each in STAGES if each.name == stage), ())
+def _settle_apis(target: Deployed, account: str) -> None:
+    changed = gateway.settle(
+        stage_of(target.stage),
+        name=target.config["api_gateway_stage"],
+        rest_api=target.one("rest_api")["rest_api_id"],
+        websocket_api=target.one("websocket_api")["websocket_api_id"],
+        account=account,
+    )
+    for each in changed:
+        say(f"  {each}")
 
 
 def _clients(target: Deployed) -> tuple[releases.Functions, releases.Alarms, Any]:
-    lambdas, watch, gateway = releases.clients()
-    return releases.Functions(tuple(target.functions), lambdas), releases.Alarms(target.stage, watch), gateway
+    lambdas, watch, apis = releases.clients()
+    return releases.Functions(tuple(target.functions), lambdas), releases.Alarms(target.stage, watch), apis
 
 
 def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> int:
     """Publish the functions and put them into service; the number of the release."""
     installation = target.installation
-    functions, alarms, gateway = _clients(target)
+    functions, alarms, apis = _clients(target)
     api = target.one("rest_api")
     before = installation.release(installation.live)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -206,11 +220,11 @@ def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> i
     number = before.number if before and same else 1 + max((each.number for each in installation.releases), default=0)
     made = Release(number, now, CURRENT, versions, api["deployment_id"], _commit(target.project))
     releases.put_into_service(functions, made, steps=steps, alarms=alarms, say=say)
-    releases.serve_deployment(gateway, api["rest_api_id"], stage_name, made.gateway)
+    releases.serve_deployment(apis, api["rest_api_id"], stage_name, made.gateway)
     installation.releases = [each for each in installation.releases if each.number != number]
     target.record.save(releases.noted(installation, made))
     functions.prune(installation.releases)
-    releases.prune_deployments(gateway, api["rest_api_id"], installation.releases)
+    releases.prune_deployments(apis, api["rest_api_id"], installation.releases)
     return number
 
 
@@ -282,7 +296,7 @@ def _chalice(target: Deployed, command: str, variables: dict[str, str]) -> None:
 
 def _compare_pythons(stage: str) -> None:
     """Say it where the functions' Python is not this one."""
-    wanted = next((each.runtime for each in STAGES if each.name == stage), "") or bytecode.here()
+    wanted = stage_of(stage).runtime or bytecode.here()
     if wanted == bytecode.here():
         return
     say(f"  the functions run on {wanted}, and .venv has {bytecode.here()}: libraries are fetched for {wanted}")

@@ -27,6 +27,9 @@ MB = 1_000_000
 RESOURCES = 300
 """What API Gateway allows in one REST API, unless the quota was raised."""
 
+_AWS, _HIDDEN = "${AWS::", "${AWS//"
+"""How CloudFormation's own variables begin, and the same without the colons that an ARN is split at."""
+
 HEAD = f"""# What is deployed
 
 Written by `make docs` from the package of stage `{STAGE}`; do not edit it. A test compares it with what is built. The
@@ -101,8 +104,9 @@ def _short(arns: list[Any]) -> Iterator[str]:
     for arn in (each if isinstance(each, str) else each["Fn::Sub"] for each in arns):
         if arn.endswith("/index/*"):
             continue
-        _, _, service, _, _, name = arn.split(":", 5)
-        yield f"{service} `{name.replace(f'lamplighter-{STAGE}-', '').removeprefix('table/')}`"
+        _, _, service, _, _, name = arn.replace(_AWS, _HIDDEN).split(":", 5)
+        name = name.replace(_HIDDEN, _AWS).replace(f"lamplighter-{STAGE}-", "").removeprefix("table/")
+        yield f"{service} `{name}`"
 
 
 def _tables(storage: Template) -> Iterator[str]:

@@ -3,43 +3,96 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import ALIAS, FUNCTIONS, LOGS, STAGES, deployed_name
+from infra.deploy.functions import ALIAS, FUNCTIONS, deployed_name, logs, stage_of
+from infra.deploy.gateway import REST_LINE, WEBSOCKET_LINE, log_groups
+from infra.deploy.policies import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.deploy.functions import Stage, Throttle
 
 BUCKET = "LAMPLIGHTER_BUCKET"
+BUCKET_OWNER = "LAMPLIGHTER_BUCKET_OWNER"
+LOG_LEVEL = "LAMPLIGHTER_LOG_LEVEL"
+ACCESS_LOGS = ("RestAccessLogGroup", "WebsocketAccessLogGroup")
+"""Logical ids of the groups that API Gateway logs calls to."""
 
 
 def as_deployed(template: dict[str, Any], stage: str) -> dict[str, Any]:
-    """The template of a stage with the names, aliases, permissions and bucket that ``make deploy`` gives it."""
-    names = {each.name.replace("_", ""): deployed_name(each, stage) for each in FUNCTIONS}
-    bucket = _Bucket(stage)
+    """The template of a stage with the names, aliases, permissions, bucket and limits that ``make deploy`` gives it."""
+    known = stage_of(stage)
+    completed = _Completed(known)
     for logical_id, resource in template["Resources"].items():
-        about = resource["Properties"]
-        match resource["Type"]:
-            case "AWS::Serverless::Function":
-                about["FunctionName"] = names[logical_id.lower()]
-                about["AutoPublishAlias"] = ALIAS
-                about["LoggingConfig"] = dict(LOGS)
-                variables = about["Environment"]["Variables"]
-                variables[BUCKET] = bucket.named(variables[BUCKET])
-            case "AWS::Logs::LogGroup":
-                # Made before the function, which would otherwise make one without an end when it first runs.
-                about["LogGroupName"] = f"/aws/lambda/{names[logical_id.removesuffix('LogGroup').lower()]}"
-            case "AWS::IAM::Role":
-                for policy in about["Policies"]:
-                    for statement in policy["PolicyDocument"]["Statement"]:
-                        statement["Resource"] = [bucket.arn(arn) for arn in statement["Resource"]]
-            case "AWS::Lambda::Permission":
-                about["FunctionName"] = {"Ref": _alias(about["FunctionName"]["Ref"])}
-            case "AWS::ApiGatewayV2::Integration":
-                _, parts = about["IntegrationUri"]["Fn::Sub"]
-                about["IntegrationUri"] = {"Fn::Sub": _uri(parts["WebsocketHandler"]["Ref"])}
-            case "AWS::Serverless::Api":
-                about["Name"] = about["DefinitionBody"]["info"]["title"]
-                text = json.dumps(about["DefinitionBody"])
-                about["DefinitionBody"] = json.loads(text.replace("${APIHandler.Arn}", f"${{{_alias('APIHandler')}}}"))
+        completed(resource["Type"], logical_id, resource["Properties"])
+    if known.access_logs:
+        template["Resources"] |= dict(_access_log_groups(known))
     return template
+
+
+class _Completed:
+    """Completes the properties of each kind of resource in place."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._names = {each.name.replace("_", ""): deployed_name(each, stage.name) for each in FUNCTIONS}
+        own = stage.own_bucket or f"lamplighter-{stage.name}-${{AWS::AccountId}}-${{AWS::Region}}"
+        self._bucket = _filled(own)
+        self._binding = Binding(
+            "${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", (stage.bucket, own), "${WebsocketAPI}"
+        )
+        self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
+            "AWS::ApiGatewayV2::Integration": self._integration,
+            "AWS::ApiGatewayV2::Stage": self._websocket_stage,
+            "AWS::IAM::Role": self._role,
+            "AWS::Lambda::Permission": self._permission,
+            "AWS::Logs::LogGroup": self._log_group,
+            "AWS::Serverless::Api": self._rest_api,
+            "AWS::Serverless::Function": self._function,
+        }
+
+    def __call__(self, kind: str, logical_id: str, about: dict[str, Any]) -> None:
+        if complete := self._kinds.get(kind):
+            complete(logical_id, about)
+
+    def _function(self, logical_id: str, about: dict[str, Any]) -> None:
+        variables = about["Environment"]["Variables"]
+        about["FunctionName"] = self._names[logical_id.lower()]
+        about["AutoPublishAlias"] = ALIAS
+        about["RecursiveLoop"] = "Terminate"
+        about["LoggingConfig"] = logs(variables.get(LOG_LEVEL, ""))
+        variables |= {BUCKET: self._bucket, BUCKET_OWNER: {"Ref": "AWS::AccountId"}}
+
+    def _log_group(self, logical_id: str, about: dict[str, Any]) -> None:
+        # Made before the function, which would otherwise make one without an end when it first runs.
+        about["LogGroupName"] = f"/aws/lambda/{self._names[logical_id.removesuffix('LogGroup').lower()]}"
+
+    def _role(self, _: str, about: dict[str, Any]) -> None:
+        for policy in about["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                statement["Resource"] = [_filled(self._binding.bind(arn)) for arn in statement["Resource"]]
+
+    def _permission(self, _: str, about: dict[str, Any]) -> None:
+        about["FunctionName"] = {"Ref": _alias(about["FunctionName"]["Ref"])}
+
+    def _integration(self, _: str, about: dict[str, Any]) -> None:
+        _, parts = about["IntegrationUri"]["Fn::Sub"]
+        about["IntegrationUri"] = {"Fn::Sub": _uri(parts["WebsocketHandler"]["Ref"])}
+
+    def _websocket_stage(self, _: str, about: dict[str, Any]) -> None:
+        about["DefaultRouteSettings"] = _limits(self._stage.websocket_throttle)
+        if self._stage.access_logs:
+            about["AccessLogSettings"] = _access_log(ACCESS_LOGS[1], WEBSOCKET_LINE)
+
+    def _rest_api(self, _: str, about: dict[str, Any]) -> None:
+        about["Name"] = about["DefinitionBody"]["info"]["title"]
+        text = json.dumps(about["DefinitionBody"])
+        about["DefinitionBody"] = json.loads(text.replace("${APIHandler.Arn}", f"${{{_alias('APIHandler')}}}"))
+        about["MethodSettings"] = [{"ResourcePath": "/*", "HttpMethod": "*", **_limits(self._stage.throttle)}]
+        if self._stage.access_logs:
+            about["AccessLogSetting"] = _access_log(ACCESS_LOGS[0], REST_LINE)
 
 
 def _alias(function: str) -> str:
@@ -54,20 +107,24 @@ def _uri(function: str) -> str:
     )
 
 
-class _Bucket:
-    """The bucket of a stage: the one of its own, or what the storage stack calls it by default."""
+def _filled(text: str) -> str | dict[str, str]:
+    """A text that CloudFormation fills in, where there is anything to fill in."""
+    return {"Fn::Sub": text} if "${" in text else text
 
-    def __init__(self, stage: str) -> None:
-        [found] = [each for each in STAGES if each.name == stage]
-        self._own = found.own_bucket
-        self._configured = found.bucket
-        self._default = f"lamplighter-{stage}-${{AWS::AccountId}}-${{AWS::Region}}"
 
-    def named(self, bucket: str) -> str | dict[str, str]:
-        return bucket if self._own else {"Fn::Sub": self._default}
+def _limits(throttle: Throttle) -> dict[str, int]:
+    return {"ThrottlingRateLimit": throttle.rate, "ThrottlingBurstLimit": throttle.burst}
 
-    def arn(self, arn: str) -> str | dict[str, str]:
-        bucket, slash, keys = arn.removeprefix("arn:aws:s3:::").partition("/")
-        if self._own or not arn.startswith("arn:aws:s3:::") or bucket != self._configured:
-            return arn
-        return {"Fn::Sub": f"arn:aws:s3:::{self._default}{slash}{keys}"}
+
+def _access_log(group: str, line: str) -> dict[str, Any]:
+    return {"DestinationArn": {"Fn::GetAtt": [group, "Arn"]}, "Format": line}
+
+
+def _access_log_groups(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (
+            logical_id,
+            {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, "RetentionInDays": stage.log_days}},
+        )
+        for logical_id, name in zip(ACCESS_LOGS, log_groups(stage.name), strict=True)
+    ]

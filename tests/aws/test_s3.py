@@ -12,6 +12,7 @@ import urllib3
 from chalicelib.aws import client, s3
 from chalicelib.errors import NotFound, Unavailable
 from infra.local.testing import LocalServer
+from tests.support.mailbox import use
 
 ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n\n  <Error><Code>{}</Code><Message>no</Message></Error>'
 Fault = Callable[[Callable[[], Any]], Any]
@@ -123,3 +124,27 @@ def test_an_object_that_looks_like_an_error_is_read(key: str):
     ref = s3.put(key, text, "application/xml")
 
     assert s3.get(key, ref.version) == text
+
+
+def test_f2_every_request_names_the_account_that_the_bucket_has_to_belong_to(key: str, monkeypatch: pytest.MonkeyPatch):
+    """A bucket that was deleted can be made again by a stranger, who would get all uploads."""
+    pool, sent = client.pool(), []
+    real = pool.request
+
+    def request(method: str, url: str, **more: Any) -> Any:
+        sent.append((method, dict(more["headers"])))
+        return real(method, url, **more)
+
+    monkeypatch.setattr(pool, "request", request)
+    use(monkeypatch, bucket_owner="000000000000")
+    made = s3.MultipartWriter(key)
+    made.write(bytes(s3.PART + 1))
+    ref = made.finish()
+    assert b"".join(s3.read(ref)) == bytes(s3.PART + 1)
+    s3.erase(key)
+
+    assert {method for method, _ in sent} == {"DELETE", "GET", "POST", "PUT"}
+    for _, headers in sent:
+        assert headers["x-amz-expected-bucket-owner"] == "000000000000"
+        signed = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+        assert "x-amz-expected-bucket-owner" in signed

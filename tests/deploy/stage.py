@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ BUILT = ("deployed", "deployments", "venv")
 OFFLINE = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError")
 EMAIL = "admin@example.com"
 PASSWORD = "a-long-enough-one"
+LIMIT = 30.0
+"""Seconds that a queue may take to be empty."""
 
 
 def copy_project(target: Path, **settings: str) -> None:
@@ -156,6 +159,14 @@ class Stage:
             client.close()
         return found
 
+    def granted(self, function: str) -> set[str]:
+        """The ARNs in the policy of a function's role."""
+        role = f"lamplighter-{STAGE}-{function.removeprefix(f'lamplighter-{STAGE}').lstrip('-') or 'api_handler'}"
+        iam = self.client("iam")
+        document = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+        iam.close()
+        return {arn for statement in document["Statement"] for arn in statement["Resource"]}
+
     def assumed(self, role: str, service: str) -> Any:
         """A client of an AWS service that may what a role may."""
         sts = self.client("sts")
@@ -183,3 +194,21 @@ class Stage:
             timeout=240,
             check=False,
         )
+
+
+def wait_until_handled(stage: Stage, name: str) -> None:
+    """Return once no message waits and none is in work: a worker that fails keeps its message from being gone."""
+    for queue in (f"lamplighter-{STAGE}-{name}", f"lamplighter-{STAGE}-{name}-dead"):
+        wait_until_empty(stage, queue)
+
+
+def wait_until_empty(stage: Stage, queue: str) -> None:
+    """Return once a queue has no message."""
+    counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    sqs = stage.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    deadline = time.monotonic() + LIMIT
+    while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"].values()):
+        assert time.monotonic() < deadline, f"{queue} still holds messages"
+        time.sleep(0.1)
+    sqs.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +27,7 @@ from infra.local.engine.process import REGION, ROOT, Engine
 from infra.local.provision import STORAGE
 from infra.scripts.bytecode import cache_name
 from infra.scripts.smoke import Smoke
-from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project
+from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project, wait_until_handled
 from tests.devauth.fleet import accept, device_path
 from tests.deviceconnect.peers import opened
 from tests.simulator.device import Device
@@ -40,7 +39,6 @@ pytestmark = pytest.mark.slow
 SIZED = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
 FUNCTIONS = {f"lamplighter-{STAGE}{'' if name == 'api_handler' else f'-{name}'}" for name in SIZED}
 ONLY_IN_THE_LAYER = ("argon2", "aws_lambda_powertools", "jwt", "msgspec", "pynamodb")
-LIMIT = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +102,6 @@ def expected_resources() -> dict[str, set[str]]:
         preflight = {"OPTIONS"} if any(entry.cors for entry in methods.values()) else set()
         tree.setdefault(path, set()).update(methods, preflight)
     return tree
-
-
-def wait_until_handled(stage: Stage, name: str) -> None:
-    """Return once no message waits and none is in work: a worker that fails keeps its message from being gone."""
-    for queue in (f"lamplighter-{STAGE}-{name}", f"lamplighter-{STAGE}-{name}-dead"):
-        wait_until_empty(stage, queue)
-
-
-def wait_until_empty(stage: Stage, queue: str) -> None:
-    """Return once a queue has no message."""
-    counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    sqs = stage.client("sqs")
-    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    deadline = time.monotonic() + LIMIT
-    while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"].values()):
-        assert time.monotonic() < deadline, f"{queue} still holds messages"
-        time.sleep(0.1)
-    sqs.close()
 
 
 def test_the_api_has_the_routes_of_the_app(stage: Stage) -> None:
@@ -315,6 +295,24 @@ def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str
     with pytest.raises(ClientError, match="AccessDenied"):
         getattr(client, operation)(TableName=f"lamplighter-{STAGE}-{table}", Key=key)
     client.close()
+
+
+def test_f24_a_deployed_role_may_reach_this_installation_alone(stage: Stage) -> None:
+    """The one account, region and bucket, and websockets of its own API and no other of the account."""
+    [websocket] = stage.deployed("websocket_api")
+    parts = [arn.split(":", 5) for name in FUNCTIONS for arn in stage.granted(name)]
+
+    assert {(each[3], each[4]) for each in parts} == {(REGION, "000000000000"), ("", "")}
+    assert {each[5].partition("/")[0] for each in parts if each[2] == "execute-api"} == {websocket["websocket_api_id"]}
+
+
+def test_f24_both_apis_are_deployed_with_their_throttles(stage: Stage) -> None:
+    [websocket] = stage.deployed("websocket_api")
+    rest = stage.client("apigateway").get_stage(restApiId=stage.api_id, stageName="api")
+    sockets = stage.client("apigatewayv2").get_stage(ApiId=websocket["websocket_api_id"], StageName="api")
+
+    assert rest["methodSettings"]["*/*"]["throttlingRateLimit"] == 5_000
+    assert sockets["DefaultRouteSettings"]["ThrottlingRateLimit"] == 2_000
 
 
 def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.deploy.functions import LOGS
+from infra.deploy.functions import Stage, logs
 from infra.deploy.stage import SECRETS, Deployed, SecretError
 from infra.local import environment
 from infra.local.engine.process import ROOT, Engine
@@ -134,5 +134,31 @@ def test_f22_functions_log_as_json_without_the_lines_of_each_call(project: Path)
     assert target.settle("https://host") == []
 
     known = boto3.client("lambda").get_function_configuration(FunctionName="logging")
-    assert LOGS.items() <= known["LoggingConfig"].items()
+    assert logs("").items() <= known["LoggingConfig"].items()
     assert known["Environment"]["Variables"] == {"LAMPLIGHTER_STAGE": STAGE, "LAMPLIGHTER_PUBLIC_URL": "https://host"}
+
+
+@pytest.mark.parametrize(("level", "application"), [("DEBUG", "DEBUG"), ("debug", "DEBUG"), ("ERROR", "INFO")])
+def test_f22_lambda_drops_no_line_that_the_app_means_to_write(project: Path, level: str, application: str) -> None:
+    """Lines of metrics have no level: Lambda takes them for INFO, so no level above that may be set there."""
+    running(project, f"at-{level}", LAMPLIGHTER_LOG_LEVEL=level)
+
+    Deployed(STAGE, project).settle("https://host")
+
+    known = boto3.client("lambda").get_function_configuration(FunctionName=f"at-{level}")
+    assert known["LoggingConfig"]["ApplicationLogLevel"] == application
+
+
+def test_f25_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running(project, "looping")
+    service = boto3.client("lambda")
+    service.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
+    target = Deployed(STAGE, project)
+
+    def mode(*, tracing: bool) -> str:
+        monkeypatch.setattr("infra.deploy.functions.STAGES", (Stage(STAGE, tracing=tracing),))
+        target.settle("https://host")
+        return str(service.get_function_configuration(FunctionName="looping")["TracingConfig"]["Mode"])
+
+    assert [mode(tracing=True), mode(tracing=False)] == ["Active", "PassThrough"]
+    assert service.get_function_recursion_config(FunctionName="looping")["RecursiveLoop"] == "Terminate"

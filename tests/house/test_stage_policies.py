@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from infra.deploy.functions import FUNCTIONS, TABLES, Stage
-from infra.deploy.policies import policy
+from infra.deploy.policies import Binding, policy
 from infra.scripts import chalice_config
+from infra.scripts.stack import as_deployed
 
 BY_NAME = {each.name: each for each in FUNCTIONS}
 
@@ -71,3 +72,61 @@ def test_f23_no_table_can_be_undone_in_the_audit_log_of_restored_ones() -> None:
 
     [denied] = [each for each in statements if each["Effect"] == "Deny"]
     assert denied["Resource"] == ["arn:aws:dynamodb:*:*:table/lamplighter-r1-auditlogs"]
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_f24_a_deployed_role_names_one_region_one_account_and_one_websocket_api(partition: str) -> None:
+    stage = Stage("some", partition=partition, settings={"LAMPLIGHTER_MAIL_FROM": "noreply@example.com"})
+    binding = Binding(partition, "eu-west-1", "123456789012", (stage.bucket, "the-real-one"), "abc123")
+    arns = {
+        arn
+        for each in FUNCTIONS
+        for statement in binding.bind(policy(each, stage))["Statement"]
+        for arn in statement["Resource"]
+    }
+    parts = [arn.split(":", 5) for arn in arns]
+
+    assert {(each[1], each[3], each[4]) for each in parts if each[2] != "s3"} == {
+        (partition, "eu-west-1", "123456789012")
+    }
+    assert {each[5].partition("/")[0] for each in parts if each[2] == "s3"} == {"the-real-one"}
+    assert {each[5] for each in parts if each[2] == "execute-api"} == {
+        f"abc123/api/{method}/@connections/*" for method in ("DELETE", "POST")
+    }
+
+
+def test_f24_what_names_a_place_already_stays() -> None:
+    binding = Binding("aws", "eu-west-1", "123456789012", ("configured", "real"), "abc123")
+    own = ["arn:aws:sqs:us-east-1:1:q", "arn:aws:s3:::another/configured/*", "arn:aws:s3:::configured-too", "*", "text"]
+
+    assert binding.bind(own) == own
+    assert binding.bind("arn:aws:s3:::configured") == "arn:aws:s3:::real"
+
+
+def test_f24_a_stack_leaves_partition_region_account_and_api_to_cloudformation(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("some", partition="aws-cn")
+    monkeypatch.setattr("infra.deploy.functions.STAGES", (stage,))
+    document = policy(BY_NAME["api_handler"], stage)
+    role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": document}]}}
+
+    as_deployed({"Resources": {"ApiHandlerRole": role}}, "some")
+
+    arns = [arn["Fn::Sub"] for each in document["Statement"] for arn in each["Resource"]]
+    assert all(arn.startswith("arn:${AWS::Partition}:") for arn in arns)
+    assert "arn:${AWS::Partition}:s3:::lamplighter-some-${AWS::AccountId}-${AWS::Region}/*" in arns
+    assert [arn for arn in arns if "execute-api" in arn] == [
+        "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:"
+        f"${{WebsocketAPI}}/api/{method}/@connections/*"
+        for method in ("DELETE", "POST")
+    ]
+
+
+def test_f24_functions_may_send_traces_where_the_stage_has_them_and_only_there() -> None:
+    traced = Stage("some", tracing=True)
+
+    for function in FUNCTIONS:
+        kept = [each for each in policy(function, traced)["Statement"] if each["Sid"] != "Traces"]
+        assert kept == policy(function, Stage("some"))["Statement"]
+        assert len(kept) < len(policy(function, traced)["Statement"])
+    assert chalice_config._stage(traced)["xray"] is True
+    assert "xray" not in chalice_config._stage(Stage("some"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 from websockets.exceptions import InvalidStatus
 
-from chalicelib import settings
+from chalicelib import observability, settings
 from chalicelib.errors import TooManyRequests, Unavailable
 from chalicelib.observability import Metric
 from infra.local.testing import LocalServer
@@ -225,3 +226,12 @@ def test_no_secret_is_in_any_line(world: World, lines: Lines, hooks: Hooks, serv
     assert [secret for secret in secrets if str(secret) in written] == []
     assert device.identity["mac"] not in written
     assert device.pubkey.splitlines()[1] not in written
+
+
+def test_f22_lines_are_at_a_time_that_lambda_can_read(lines: Lines):
+    """It takes a line whose time is not as RFC 3339 has it for one of level INFO (Log level filtering, AWS Lambda)."""
+    observability.logger.error("something broke")
+
+    [line] = lines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", line["timestamp"])
+    assert line["level"] == "ERROR"

@@ -39,6 +39,7 @@ def apply() -> None:
     _mails_are_sent_in_a_senders_name()
     _parameters_are_allowed_one_by_one()
     _expressions_are_parsed_once()
+    _access_logs_can_be_taken_away()
 
 
 def _import_rest_apis() -> None:
@@ -220,3 +221,23 @@ def _expressions_are_parsed_once() -> None:
     for name in ("_check_redundant_parens", "_check_reserved_keyword_usage"):
         check = functools.lru_cache(EXPRESSIONS)(getattr(dynamodb, name))
         setattr(dynamodb, name, lambda tokens, *more, check=check: check(tuple(tokens), *more))
+
+
+def _access_logs_can_be_taken_away() -> None:
+    """DeleteAccessLogSettings of a WebSocket API's stage deletes the stage."""
+    from ministack.services import apigateway as gateway
+
+    original = gateway.handle_request
+
+    @functools.wraps(original)
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Reply:
+        match method, path.strip("/").split("/"):
+            case "DELETE", ["v2", "apis", api, "stages", stage, "accesslogsettings"]:
+                reply: Reply = gateway._update_stage(api, stage, {"accessLogSettings": {}})
+                return reply if reply[0] >= 400 else (204, {}, b"")  # HTTP
+        answer: Reply = await original(method, path, headers, body, query)
+        return answer
+
+    gateway.handle_request = handle_request
