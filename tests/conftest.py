@@ -23,7 +23,9 @@ from tests.support.strict.plugin import (  # noqa: F401  # hooks of pytest
     pytest_runtest_call,
     pytest_runtest_setup,
     pytest_runtest_teardown,
+    pytest_sessionfinish,
     pytest_terminal_summary,
+    pytest_testnodedown,
 )
 
 if TYPE_CHECKING:

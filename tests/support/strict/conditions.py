@@ -38,6 +38,11 @@ class Expressions:
         self._texts = {kind: text for kind, text in given.items() if isinstance(text, str)}
         self._parsed: dict[str, Parsed] = {kind: parse(kind, text) for kind, text in self._texts.items()}
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The operators that they have, as :mod:`applied` calls them."""
+        return frozenset().union(*(parsed.kinds for parsed in self._parsed.values()))
+
     def check(self, table: Schema | None) -> None:
         """Hold the expressions against the rules that all have in common, and those of updates."""
         if self._values and len(repr(self._values)) > _VALUES and item_size(self._values) > _VALUES:

@@ -11,9 +11,9 @@ from tests.support.strict.rules import Rule
 from tests.support.strict.values import (
     Index,
     Schema,
+    Values,
     check_key,
     check_key_values,
-    check_value,
     item_size,
     schema,
     with_index,
@@ -48,7 +48,9 @@ class DynamoDB:
     """The rules, and what it has seen of tables. Tables of which it saw no creation are held to fewer of them."""
 
     def __init__(self) -> None:
-        self.models = Models({"AttributeValue": check_value})
+        self.seen: set[str] = set()
+        """The parameters, operators and types of values so far."""
+        self.models = Models({"AttributeValue": Values(self.seen).check})
         self._tables: dict[str, Schema] = {}
 
     def check(self, operation: str, request: dict[str, Any], complain: Complain) -> None:
@@ -122,6 +124,8 @@ class DynamoDB:
         if given and (legacy := _LEGACY & request.keys()):
             complain(f"{sorted(legacy)} stand beside {sorted(given)}", Rule.LEGACY)
         expressions = Expressions(request, given, complain)
+        self.seen.update(map("dynamodb.".__add__, request))
+        self.seen.update(expressions.kinds)
         expressions.check(self._table(request))
         return expressions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +67,11 @@ class Parsed:
     """Whether its terms are joined by AND alone."""
     operators: int = 0
     wrong: list[tuple[Rule, str]] = field(default_factory=list)
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Its operators, as :mod:`applied` calls them."""
+        return frozenset(f"operator {term.operator}" for term in self.terms)
 
 
 class _SyntaxError(Exception):

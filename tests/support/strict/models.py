@@ -61,8 +61,8 @@ class Models:
     def __init__(self, special: Mapping[str, Check] | None = None) -> None:
         self._special = special or {}
         self._checks: dict[tuple[str, str], Check] = {}
-        self.members = 0
-        """How many members of shapes the checks know that were needed so far."""
+        self.members: dict[str, int] = {}
+        """How many members the structures have that were needed so far."""
 
     def check(self, service_name: str, name: str, request: Any, complain: Complain) -> None:
         """Hold a request against its operation's model."""
@@ -99,7 +99,7 @@ class Models:
         members = {name: self._of(service_name, member) for name, member in shape.members.items()}
         required = tuple(shape.required_members)
         union = shape.is_tagged_union
-        self.members += len(members)
+        self.members[f"{service_name}:{shape.name}"] = len(members)
 
         def check(value: Any, path: str, complain: Complain) -> None:
             if type(value) is not dict and not isinstance(value, Mapping):  # the first is much quicker

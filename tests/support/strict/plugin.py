@@ -25,7 +25,7 @@ from botocore.handlers import REGISTER_LAST
 
 from chalicelib.aws import client, push
 from chalicelib.storage.transport import Transport
-from tests.support.strict import models, rest
+from tests.support.strict import applied, models, rest
 from tests.support.strict.dynamodb import DynamoDB
 from tests.support.strict.rules import Broken, Found, Rule, found
 from tests.support.strict.services import Services, check_link
@@ -36,21 +36,49 @@ _TARGETS: Final = {"AmazonSQS": "sqs", "AmazonSSM": "ssm", "DynamoDB_20120810": 
 _CONNECTIONS: Final = "/@connections/"
 
 
+class Tally(msgspec.Struct):
+    """What was checked: ``requests`` by operation, ``members`` of models by structure, kinds ``seen`` (``applied``)."""
+
+    requests: dict[str, int] = {}
+    members: dict[str, int] = {}
+    seen: list[str] = []
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        requests = dict(Counter(self.requests) + Counter(other.requests))
+        return Tally(requests, self.members | other.members, sorted({*self.seen, *other.seen}))
+
+    def __str__(self) -> str:
+        idle = applied.idle(set(self.seen))
+        held = (
+            f"AWS's rules: {sum(self.requests.values())} requests of {len(self.requests)} operations held against "
+            f"{len(Rule) - len(idle)} rules and {sum(self.members.values())} members of models"
+        )
+        nothing = ", ".join(rule.name for rule in idle)
+        return f"{held}; no request was of the kind that these judge: {nothing}" if idle else held
+
+
 class Checker:
     """Holds requests against all rules, and counts them."""
 
     def __init__(self, into: Found) -> None:
         self.requests: Counter[str] = Counter()
+        self.elsewhere = Tally()
+        """What other processes checked, which ran tests of the same session."""
         self._into = into
         self._dynamodb = DynamoDB()
         self._models = models.Models()
         self._services = Services()
         self._lock = Lock()
 
-    @property
-    def members(self) -> int:
-        """How many members of AWS's models the requests were held against."""
-        return self._dynamodb.models.members + self._models.members
+    def tally(self) -> Tally:
+        """What was checked so far, here and elsewhere."""
+        here = Tally(
+            dict(self.requests),
+            self._dynamodb.models.members | self._models.members,
+            sorted({*self._dynamodb.seen, *self._services.seen, *self.requests}),
+        )
+        return here + self.elsewhere
 
     def _complaint(self, service: str, operation: str) -> models.Complain:
         def complain(detail: str, rule: Rule = Rule.MODEL) -> None:
@@ -216,10 +244,20 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     _judged(item)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells its controller what it checked."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["strict"] = msgspec.to_builtins(checker.tally())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The controller adds that up."""
+    if (told := getattr(node, "workeroutput", {}).get("strict")) is not None:  # a worker that died told nothing
+        checker.elsewhere += msgspec.convert(told, Tally)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say what was checked."""
-    if amount := sum(checker.requests.values()):
-        terminalreporter.write_line(
-            f"AWS's rules: {amount} requests of {len(checker.requests)} operations held against {len(Rule)} rules "
-            f"and {checker.members} members of models"
-        )
+    if (tally := checker.tally()).requests:
+        terminalreporter.write_line(str(tally))

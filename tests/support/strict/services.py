@@ -41,10 +41,13 @@ class Services:
     """The rules, and the parts of uploads that it has seen."""
 
     def __init__(self) -> None:
+        self.seen: set[str] = set()
+        """The parameters so far."""
         self._uploads: dict[str, dict[int, int]] = {}
 
     def check(self, service: str, operation: str, params: Mapping[str, Any], complain: Complain) -> None:
         """Hold an operation's parameters against the rules of its service."""
+        self.seen.update(map(f"{service}.".__add__, params))
         check = getattr(self, f"_{service}", None)
         if check is not None:
             check(operation, params, complain)

@@ -18,26 +18,52 @@ _DEPTH: Final = 32
 _KEY_BYTES: Final = (2048, 1024)
 
 
-def check_value(value: Any, path: str, complain: Complain, depth: int = 1) -> None:
-    """Hold a typed value against the rules of its type."""
-    if (type(value) is not dict and not isinstance(value, Mapping)) or len(value) != 1:
-        complain(f"{path[:-1]} is {value!r:.80}", Rule.VALUE_TYPE)
-        return
-    ((kind, held),) = value.items()
-    if kind == "S":
-        if not isinstance(held, str):
-            complain(f"{path}S is {held!r:.80}", Rule.VALUE_TYPE)
-    elif kind == "N":
-        _number(held, path, complain)
-    elif kind == "B":
-        if not isinstance(held, bytes | bytearray | memoryview | str):
-            complain(f"{path}B is {held!r:.80}", Rule.VALUE_TYPE)
-    elif kind in {"SS", "NS", "BS"}:
-        _set(kind, held, path, complain, depth)
-    elif kind in {"M", "L"}:
-        _document(kind, held, path, complain, depth)
-    elif not (kind == "BOOL" and isinstance(held, bool)) and not (kind == "NULL" and held is True):
-        complain(f"{path}{kind} is {held!r:.80}", Rule.VALUE_TYPE)
+class Values:
+    """The rules of typed values. ``seen`` gets the types that there were, as :mod:`applied` calls them."""
+
+    def __init__(self, seen: set[str]) -> None:
+        self._seen = seen
+
+    def check(self, value: Any, path: str, complain: Complain, depth: int = 1) -> None:
+        """Hold a typed value against the rules of its type."""
+        if (type(value) is not dict and not isinstance(value, Mapping)) or len(value) != 1:
+            complain(f"{path[:-1]} is {value!r:.80}", Rule.VALUE_TYPE)
+            return
+        ((kind, held),) = value.items()
+        self._seen.add(f"type {kind}")
+        if kind == "S":
+            if not isinstance(held, str):
+                complain(f"{path}S is {held!r:.80}", Rule.VALUE_TYPE)
+        elif kind == "N":
+            _number(held, path, complain)
+        elif kind == "B":
+            if not isinstance(held, bytes | bytearray | memoryview | str):
+                complain(f"{path}B is {held!r:.80}", Rule.VALUE_TYPE)
+        elif kind in {"SS", "NS", "BS"}:
+            self._set(kind, held, path, complain, depth)
+        elif kind in {"M", "L"}:
+            self._document(kind, held, path, complain, depth)
+        elif not (kind == "BOOL" and isinstance(held, bool)) and not (kind == "NULL" and held is True):
+            complain(f"{path}{kind} is {held!r:.80}", Rule.VALUE_TYPE)
+
+    def _set(self, kind: str, held: Any, path: str, complain: Complain, depth: int) -> None:
+        if not isinstance(held, list | tuple | set | frozenset) or not held:
+            complain(f"{path}{kind} is {held!r:.80}", Rule.EMPTY_SET)
+            return
+        for each in held:
+            self.check({kind[0]: each}, f"{path}{kind}.", complain, depth)
+        if len({Decimal(each) if kind == "NS" and _is_number(each) else each for each in held}) != len(held):
+            complain(f"{path}{kind} holds a value twice", Rule.EMPTY_SET)
+
+    def _document(self, kind: str, held: Any, path: str, complain: Complain, depth: int) -> None:
+        if not isinstance(held, Mapping if kind == "M" else list | tuple):
+            complain(f"{path}{kind} is {held!r:.80}", Rule.VALUE_TYPE)
+            return
+        if depth >= _DEPTH and held:
+            complain(f"{path[:-1]} is more than {_DEPTH} deep", Rule.DEPTH)
+            return
+        for name, inner in held.items() if isinstance(held, Mapping) else enumerate(held):
+            self.check(inner, f"{path}{name}.", complain, depth + 1)
 
 
 def _number(held: Any, path: str, complain: Complain) -> None:
@@ -58,32 +84,11 @@ def _number(held: Any, path: str, complain: Complain) -> None:
         complain(f"{path}N is {held!r:.80}", Rule.NUMBER)
 
 
-def _set(kind: str, held: Any, path: str, complain: Complain, depth: int) -> None:
-    if not isinstance(held, list | tuple | set | frozenset) or not held:
-        complain(f"{path}{kind} is {held!r:.80}", Rule.EMPTY_SET)
-        return
-    for each in held:
-        check_value({kind[0]: each}, f"{path}{kind}.", complain, depth)
-    if len({Decimal(each) if kind == "NS" and _is_number(each) else each for each in held}) != len(held):
-        complain(f"{path}{kind} holds a value twice", Rule.EMPTY_SET)
-
-
 def _is_number(text: Any) -> bool:
     try:
         return Decimal(text).is_finite()
     except (InvalidOperation, TypeError):
         return False
-
-
-def _document(kind: str, held: Any, path: str, complain: Complain, depth: int) -> None:
-    if not isinstance(held, Mapping if kind == "M" else list | tuple):
-        complain(f"{path}{kind} is {held!r:.80}", Rule.VALUE_TYPE)
-        return
-    if depth >= _DEPTH and held:
-        complain(f"{path[:-1]} is more than {_DEPTH} deep", Rule.DEPTH)
-        return
-    for name, inner in held.items() if isinstance(held, Mapping) else enumerate(held):
-        check_value(inner, f"{path}{name}.", complain, depth + 1)
 
 
 def item_size(item: Mapping[str, Any]) -> int:
