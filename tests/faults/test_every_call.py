@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.device import Device
-from tests.support import faults
+from tests.support import faults, lag
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
@@ -217,3 +217,21 @@ def test_aws19_a_fault_of_another_service_that_passes_is_noticed_by_nobody(cases
         if not so_far.played:
             return
     pytest.fail("it never came through")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_reads_that_are_behind_are_noticed_by_nobody(cases: Cases, case: str):
+    """What a request writes, it never has to read by an eventually consistent read."""
+    run, check = getattr(cases, case)()
+    with lag.behind():
+        answer = run()
+    check(answer)
+
+
+@pytest.mark.parametrize("case", ["poll", "report", "login", "inventory", "upload", "create"])
+def test_what_was_written_a_moment_ago_counts_though_reads_are_behind(cases: Cases, case: str):
+    with lag.behind() as before:
+        run, check = getattr(cases, case)()
+        answer = run()
+    assert before, "nothing was written"
+    check(answer)

@@ -13,7 +13,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute
 from chalicelib.storage.transactions import Action
 from tests.storage.conftest import TABLE
-from tests.support import faults
+from tests.support import faults, lag
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -105,3 +105,20 @@ def test_a_delete_that_another_did_before_is_false(pk: str):
     assert Lease(pk, "a").delete_if(Lease.pk.exists()) is True
 
     assert lost(lambda: Lease(pk, "a").delete_if(Lease.pk.exists())) is False
+
+
+def test_reads_that_are_behind_are_behind(pk: str):
+    """What :func:`lag.behind` promises to the tests that use it."""
+    Lease(pk, "a", news=1).save()
+    with lag.behind():
+        Lease(pk, "a").update([Lease.news.set(2)])
+        Lease(pk, "b", news=3).save()
+        late = [
+            Lease.get(pk, "a").news,
+            [each.news for each in Lease.query(pk)],
+            len(list(Lease.batch_get([(pk, "b")]))),
+        ]
+        now = [each.news for each in Lease.query(pk, consistent_read=True)]
+
+    assert (late, now) == ([1, [1], 0], [2, 3])
+    assert [each.news for each in Lease.query(pk)] == [2, 3]

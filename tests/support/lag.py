@@ -1,4 +1,4 @@
-"""Indexes of DynamoDB follow their tables after a while: here they do not follow at all for as long as a test wants."""
+"""Indexes and eventually consistent reads follow after a while: here they do not follow for as long as a test wants."""
 
 from __future__ import annotations
 
@@ -31,3 +31,86 @@ def lagging(*, empty: bool = False) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared, "dispatch", dispatch)
         yield
+
+
+Key = tuple[str, str]
+"""The table, and the key as text."""
+
+
+@contextmanager
+def behind() -> Iterator[dict[Key, dict[str, Any] | None]]:
+    """Let eventually consistent reads know nothing of what is written meanwhile, in tables and indexes.
+
+    The result has the items that were written, as they were before. A query that is behind does not find again what
+    was deleted.
+    """
+    shared = connection.shared()
+    real = shared.dispatch
+    before: dict[Key, dict[str, Any] | None] = {}
+
+    def dispatch(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        for table, key in _written(operation, request):
+            about = {"TableName": table, "Key": key, "ConsistentRead": True}
+            before.setdefault(_key(table, key), real("GetItem", about).get("Item"))
+        answer = real(operation, request)
+        if operation in {"GetItem", "Query"} and not request.get("ConsistentRead"):
+            _take_back(request["TableName"], request, answer, before)
+        if operation == "BatchGetItem":
+            for table, about in request["RequestItems"].items():
+                if not about.get("ConsistentRead"):
+                    found = {"Items": answer["Responses"].get(table, [])}
+                    _take_back(table, about, found, before)
+                    answer["Responses"][table] = found["Items"]
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "dispatch", dispatch)
+        yield before
+
+
+def _key(table: str, item: dict[str, Any]) -> Key:
+    return table, json.dumps([item["pk"], item["sk"]])
+
+
+def _written(operation: str, request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Table and key of each item that a request writes."""
+    if operation in {"PutItem", "UpdateItem", "DeleteItem"}:
+        entries = [(request["TableName"], request)]
+    elif operation == "TransactWriteItems":
+        writes = [
+            write for entry in request["TransactItems"] for kind, write in entry.items() if kind != "ConditionCheck"
+        ]
+        entries = [(write["TableName"], write) for write in writes]
+    elif operation == "BatchWriteItem":
+        entries = [
+            (table, write)
+            for table, several in request["RequestItems"].items()
+            for entry in several
+            for write in entry.values()
+        ]
+    else:
+        return
+    for table, write in entries:
+        item = write.get("Key") or write["Item"]
+        yield table, {name: item[name] for name in ("pk", "sk")}
+
+
+def _take_back(
+    table: str, request: dict[str, Any], answer: dict[str, Any], before: dict[Key, dict[str, Any] | None]
+) -> None:
+    """Put what items were before in the place of what they are."""
+
+    def old(item: dict[str, Any]) -> dict[str, Any] | None:
+        found = before.get(_key(table, item), item)
+        if found is None or found is item or "ProjectionExpression" not in request:
+            return copy.deepcopy(found)
+        return {name: value for name, value in found.items() if name in item}
+
+    if "Items" in answer:
+        answer["Items"] = [known for item in answer["Items"] if (known := old(item)) is not None]
+        if "Count" in answer:
+            answer["Count"] = len(answer["Items"])
+    elif (name := _key(table, request["Key"])) in before:
+        answer.pop("Item", None)
+        if (known := before[name]) is not None:
+            answer["Item"] = copy.deepcopy(known)
