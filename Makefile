@@ -15,7 +15,7 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage ui test cover bench cost check lint types imports spelling docs-check \
-        licences audit lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
+        licences audit templates lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -26,6 +26,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
 AUDIT := .venv-audit/.ready
+CHECKOV := .venv-templates/.ready
 NODE := .venv-ui/.ready
 CONSOLE := $(PY) -m infra.scripts.console
 PIP := bin/python -m pip install --require-hashes --quiet --disable-pip-version-check --no-input
@@ -95,6 +96,10 @@ audit: $(READY) ## Known vulnerabilities in what ships (skipped with a line wher
 	@if $(MAKE) $(AUDIT); then $(PY) -m infra.scripts.audit .venv-audit/bin/pip-audit; \
 	else echo "audit SKIPPED, pip-audit cannot be installed here"; fi
 
+templates: $(READY) $(CHECKOV) ## What checkov advises on the templates and on what `make package` built, where we do not
+	@.venv-templates/bin/checkov --config-file infra/checkov.yaml \
+	    --file infra/templates/*.yaml $(wildcard build/$(STAGE)/sam.json)
+
 lock: $(READY) $(AUDIT) ## Write requirements*.txt from requirements*.in (ARGS=--upgrade, ARGS='--upgrade-package NAME')
 	@$(PY) -m infra.scripts.lock .venv-audit/bin/uv $(ARGS)
 
@@ -146,7 +151,7 @@ clean: ## Remove what builds and checks leave behind
 	       -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean ## ... and the environments
-	rm -rf .venv .venv-engine .venv-audit .venv-ui ui/node_modules
+	rm -rf .venv .venv-engine .venv-audit .venv-templates .venv-ui ui/node_modules
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## "; print "make COMMAND" } \
@@ -182,6 +187,9 @@ $(READY): requirements-dev.txt
 
 $(ENGINE): requirements-engine.txt
 	$(call make-venv,.venv-engine,requirements-engine.txt)
+
+$(CHECKOV): requirements-templates.txt
+	$(call make-venv,.venv-templates,requirements-templates.txt)
 
 $(AUDIT): requirements-audit.txt
 	$(call make-venv,.venv-audit,requirements-audit.txt)

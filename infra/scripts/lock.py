@@ -20,6 +20,7 @@ SETS: Final = (
     "infra/relay/requirements",  # after those that are tested
     "requirements-engine",
     "requirements-audit",
+    "requirements-templates",
     "requirements-ui",
 )
 OLDEST_PYTHON: Final = "3.11"
