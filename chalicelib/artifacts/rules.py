@@ -1,4 +1,4 @@
-"""What an artifact and a release may be. Pure: no AWS, clock, random or environment."""
+"""Rules for artifacts and releases. Pure: no AWS, clock, randomness or environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.artifacts.shapes import GenerateArguments
 from chalicelib.errors import BadRequest, TooLarge, Unprocessable
 
 MEDIA_TYPE: Final = "application/vnd.mender-artifact"
-"""Of the file of an artifact."""
+"""The media type of an artifact file."""
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TAG = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -21,11 +21,10 @@ _ALSO_PRINTED = frozenset("\n\r\t")
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """An artifact as a release keeps it: what a deployment needs to choose one.
+    """An artifact as its release stores it: what a deployment needs to choose one.
 
-    ``depends`` are its further dependencies, each with the values of which any will do; ``device_types`` are not
-    in it. ``types`` are its payload types. ``size`` is the file's, in bytes; ``key`` and ``version`` name the
-    object that was verified.
+    ``depends`` are its dependencies other than ``device_types``, each with its accepted values. ``types`` are the
+    payload types. ``size`` is that of the file, in bytes; ``key`` and ``version`` name the verified object.
     """
 
     id: str
@@ -42,7 +41,7 @@ def check_id(text: str) -> str:
     """An artifact's id in lower case.
 
     Raises:
-        BadRequest: it is no UUID.
+        BadRequest: it is not a UUID.
     """
     if not _ID.fullmatch(text):
         raise BadRequest("ID is not a valid UUID")
@@ -53,7 +52,7 @@ def check_description(text: str) -> str:
     """A description.
 
     Raises:
-        BadRequest: it has more than 4,096 characters (Mender's bound).
+        BadRequest: it has more than 4,096 characters (Mender's limit).
     """
     if len(text) > limits.ARTIFACT_DESCRIPTION:
         raise BadRequest(f"description: the length must be no more than {limits.ARTIFACT_DESCRIPTION}")
@@ -61,11 +60,11 @@ def check_description(text: str) -> str:
 
 
 UPLOAD_FIELDS = ("artifact_id", "description", "size")
-"""Fields of an upload form; others mean nothing."""
+"""Fields of an upload form; others are ignored."""
 
 
 class UploadFields(msgspec.Struct, frozen=True):
-    """What an upload form says in front of its file. ``size`` in bytes: exactly that many are read."""
+    """The fields of an upload form before its file. ``size``: exactly this number of bytes is read."""
 
     description: str = ""
     size: int | None = None
@@ -77,7 +76,7 @@ def read_fields(fields: Mapping[str, str]) -> UploadFields:
 
     Raises:
         BadRequest: a value breaks its rule.
-        TooLarge: ``size`` is more than an artifact may have.
+        TooLarge: ``size`` exceeds the limit.
     """
     text = fields.get("size", "").strip()
     if text and not _NUMBER.fullmatch(text):
@@ -93,13 +92,13 @@ def read_fields(fields: Mapping[str, str]) -> UploadFields:
 
 
 GENERATE_FIELDS = ("args", "description", "device_types_compatible", "name", "type")
-"""Fields of the form of which an artifact is generated; others mean nothing."""
+"""Fields of the form for a generated artifact; others are ignored."""
 _PAYLOAD_FILES = frozenset({"dest_dir", "filename", "permissions"})
-"""What the module ``single-file`` finds beside the file that it installs."""
+"""The other files that the update module ``single-file`` reads."""
 
 
 class SingleFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An artifact to be generated, which puts one file into its place."""
+    """An artifact to generate, which installs one file."""
 
     name: str
     description: str
@@ -112,11 +111,11 @@ class SingleFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ARGS: Final = GenerateArguments(filename="file", dest_dir="/")
-"""Where a file goes for which nothing is said: ``args`` is optional in the API reference, which names no default."""
+"""The destination of a file without ``args``, which are optional in the API reference, without a default."""
 
 
 def read_generate(fields: Mapping[str, str]) -> SingleFile:
-    """What a form asks to have generated, by the names of its fields. How a file may be called, the container says.
+    """The artifact that a form describes, by its fields. The container package decides which file names are valid.
 
     Raises:
         BadRequest: a value is missing or breaks its rule.
@@ -175,7 +174,7 @@ def conflict(existing: Iterable[Candidate], new: Candidate) -> dict[str, Any] | 
 
 
 def _shared(wanted: Mapping[str, Iterable[str]], taken: Mapping[str, Iterable[str]]) -> dict[str, str] | None:
-    """The first value of each key that both have; None if a key has no such value. Both have the same keys."""
+    """The first common value of each key; None if a key has none. Both have the same keys."""
     shared = {}
     for key in sorted(wanted):
         values = frozenset(taken[key])
@@ -187,10 +186,10 @@ def _shared(wanted: Mapping[str, Iterable[str]], taken: Mapping[str, Iterable[st
 
 
 def check_release_takes(existing: Iterable[Candidate]) -> None:
-    """One more artifact in a release.
+    """Check that a release can take one more artifact.
 
     Raises:
-        Unprocessable: it has as many as one item holds.
+        Unprocessable: the release has as many artifacts as fit into its item.
     """
     if len(list(existing)) >= limits.ARTIFACTS_PER_RELEASE:
         raise Unprocessable(
@@ -199,7 +198,7 @@ def check_release_takes(existing: Iterable[Candidate]) -> None:
 
 
 def remembered_types(known: set[str], types: Iterable[str]) -> set[str]:
-    """The payload types that are to be added to those a tenant has seen; bounded, as they are never forgotten."""
+    """The payload types to add to those that a tenant has used. Bounded, because they are never removed."""
     new = sorted({kind for kind in types if kind and len(kind.encode()) <= limits.UPDATE_TYPE} - known)
     return set(new[: max(0, limits.UPDATE_TYPES - len(known))])
 
@@ -208,7 +207,7 @@ def check_notes(text: str) -> str:
     """Release notes.
 
     Raises:
-        BadRequest: more than 1,024 characters, or some that can't be printed.
+        BadRequest: it has more than 1,024 characters, or some that are not printable.
     """
     if len(text) > limits.RELEASE_NOTES:
         raise BadRequest(f"notes: must be at most {limits.RELEASE_NOTES} characters long")
@@ -218,10 +217,10 @@ def check_notes(text: str) -> str:
 
 
 def read_tags(tags: Iterable[str]) -> list[str]:
-    """Tags as they are stored: lower case, each once, in the order given.
+    """Tags as they are stored: in lower case, without duplicates, in the given order.
 
     Raises:
-        BadRequest: too many, too long, or with characters that tags have not.
+        BadRequest: there are too many, or one is too long or has invalid characters.
     """
     read = list(dict.fromkeys(tag.lower() for tag in tags))
     if len(read) > limits.RELEASE_TAGS:
@@ -233,7 +232,7 @@ def read_tags(tags: Iterable[str]) -> list[str]:
 
 
 def recount_tags(counts: Mapping[str, int], before: Iterable[str], after: Iterable[str]) -> dict[str, int]:
-    """How many releases carry each tag of the tenant, after one release's tags changed."""
+    """How many releases have each tag, after the tags of one release have changed."""
     changed = dict(counts)
     for tag in before:
         changed[tag] = changed.get(tag, 0) - 1
@@ -243,13 +242,13 @@ def recount_tags(counts: Mapping[str, int], before: Iterable[str], after: Iterab
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """A filter of the v2 lists: ``text`` exactly, or (``prefix``) as the beginning."""
+    """A filter of the v2 lists: ``text`` exactly, or as a prefix."""
 
     text: str
     prefix: bool
 
     def matches(self, value: str) -> bool:
-        """Whether a value is meant."""
+        """Whether a value matches."""
         return value.startswith(self.text) if self.prefix else value == self.text
 
 
@@ -263,7 +262,7 @@ def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
     """The name filter of the v2 list: any number of exact names up to 100, or one prefix.
 
     Raises:
-        BadRequest: more names, or a prefix that is not alone.
+        BadRequest: there are more names, or a prefix together with other names.
     """
     patterns = tuple(read_pattern(name) for name in dict.fromkeys(names) if name)
     if len(patterns) > limits.ARTIFACT_NAMES_QUERY:
@@ -274,19 +273,19 @@ def read_names(names: Iterable[str]) -> tuple[Pattern, ...]:
 
 
 class Sort(msgspec.Struct, frozen=True):
-    """How a list is sorted."""
+    """The order of a list."""
 
     field: str = "name"
     descending: bool = False
 
 
 def read_sort(text: str | None, fields: tuple[str, ...] = ("name", "modified")) -> Sort:
-    """``field:asc`` or ``field:desc``. Anything else is the default, by name, as Mender takes it."""
+    """``field:asc`` or ``field:desc``. Anything else means the default, by name, as in Mender."""
     field, _, direction = (text or "").partition(":")
     return Sort(field, direction == "desc") if field in fields else Sort()
 
 
 def contains(wanted: str) -> Callable[[str], bool]:
-    """A test for texts that contain ``wanted`` in any case."""
+    """A test whether a text contains ``wanted``, in any letter case."""
     folded = wanted.casefold()
     return lambda text: folded in text.casefold()

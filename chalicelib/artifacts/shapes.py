@@ -1,7 +1,7 @@
-"""Artifacts and releases on the wire, as the reference has them.
+"""The wire format of artifacts and releases (API reference).
 
-The command line client decodes strictly: sizes and versions are whole numbers, times RFC 3339 or null, and the
-payloads' objects are in ``metadata``; ``meta_data``, which it takes for a list, is left out.
+``mender-cli`` decodes strictly: sizes and versions are integers, times are RFC 3339 or null, and the payloads' objects
+are in ``metadata``. ``meta_data``, which it reads as a list, is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class UpdateFile(msgspec.Struct):
 
 
 class TypeInfo(msgspec.Struct):
-    """What installs a payload; null for an empty one."""
+    """The update module that installs a payload; null for an empty one."""
 
     type: str | None
 
@@ -42,7 +42,7 @@ class Update(msgspec.Struct):
 
 
 class Content(msgspec.Struct):
-    """What the file itself says: never changes."""
+    """The content of the file, which never changes."""
 
     device_types_compatible: list[str]
     info: FormatInfo
@@ -139,7 +139,7 @@ class Announcement(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct, omit_defaults=True):
-    """What became of a direct upload so far."""
+    """The state of a direct upload."""
 
     id: str
     status: str
@@ -149,7 +149,7 @@ class Verdict(msgspec.Struct, omit_defaults=True):
 
 
 class StorageLimit(msgspec.Struct):
-    """Bytes that the tenant may store (0: no limit) and does."""
+    """The tenant's storage in bytes: its limit (0: none) and its usage."""
 
     limit: int
     usage: int
@@ -174,7 +174,7 @@ class DeltaOptions(msgspec.Struct):
 
 
 class DeltaConfiguration(msgspec.Struct):
-    """Whether the server makes deltas between artifacts. This one does not."""
+    """Whether the server generates deltas between artifacts. This server does not."""
 
     enabled: bool
 
@@ -186,7 +186,7 @@ class Configuration(msgspec.Struct):
 
 
 class DeltaJob(msgspec.Struct):
-    """The making of a delta. There is none, so no answer has one."""
+    """The generation of a delta. There is none, so no answer has one."""
 
     id: str
 

@@ -9,7 +9,7 @@ import msgspec
 
 
 class Action(StrEnum):
-    """What was done; keep the list alphabetical. The values are the API's."""
+    """The actions. Keep the list alphabetical. The values are the API's."""
 
     ABORT = "abort"
     AUTH_METHOD_CHANGE = "auth_method_change"
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class ObjectType(StrEnum):
-    """What it was done to; keep the list alphabetical. The values are the API's."""
+    """The types of objects. Keep the list alphabetical. The values are the API's."""
 
     ARTIFACT = "artifact"
     DEPLOYMENT = "deployment"
@@ -47,7 +47,7 @@ class ObjectType(StrEnum):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """What an entry is about. ``about`` is what the API nests under the type's name: ``{"name": ...}``."""
+    """The object of an entry. ``about`` is what the API nests under the name of the type: ``{"name": ...}``."""
 
     type: ObjectType
     id: str
@@ -55,7 +55,7 @@ class Object(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who did it."""
+    """The actor of an entry."""
 
     id: str
     type: str

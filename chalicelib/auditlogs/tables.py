@@ -6,7 +6,7 @@
 | auditchains | ``T#t`` | ``<shard>`` | where a chain ends |
 
 Index ``list`` of auditlogs: ``T#t``, ``<time>#<shard>#<number>``, which is the order that lists are shown in.
-Policies deny every change and deletion of what is in ``auditlogs``; what changes is therefore in a table of its own.
+IAM policies deny changing or deleting anything in ``auditlogs``; what changes is therefore in a table of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class EntryItem(Item):
-    """An entry: its content in the form that was hashed."""
+    """An entry, with its content in the hashed form."""
 
     class Meta:
         """The table."""
@@ -59,7 +59,7 @@ class HeadItem(Item):
     expires = NumberAttribute()
     first_expires = NumberAttribute()
     expires_at = NumberAttribute(null=True)
-    """Only of a removed tenant's."""
+    """Set only for removed tenants."""
 
 
 def _head(item: HeadItem) -> Head:
@@ -67,19 +67,19 @@ def _head(item: HeadItem) -> Head:
 
 
 def head(tenant: TenantId, shard: int) -> Head:
-    """Where a chain ends now; of a new one, before its first entry."""
+    """The head of a chain; of a new chain, the one before its first entry."""
     item = HeadItem.find(keys.partition(tenant), keys.sort(str(shard)))
     return _head(item) if item is not None else Head()
 
 
 def heads(tenant: TenantId) -> dict[int, Head]:
-    """Where the tenant's chains end, by shard."""
+    """The heads of the tenant's chains, by shard."""
     found = HeadItem.query(keys.partition(tenant), consistent_read=True)
     return {int(keys.last_part(item.sk)): _head(item) for item in found}
 
 
 def move_head(tx: Transaction, tenant: TenantId, shard: int, before: Head, after: Head) -> None:
-    """Let a chain end at ``after``; fails if it does not end at ``before`` any more."""
+    """Replace the head ``before`` by ``after``; fails if it has changed."""
     item = HeadItem(
         keys.partition(tenant),
         keys.sort(str(shard)),
@@ -147,16 +147,16 @@ _LATEST = 10**14
 
 
 def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
-    """What is stored of a chain, by key."""
+    """The stored entries of a chain, by key."""
     for item in EntryItem.query(keys.partition(tenant, str(shard)), consistent_read=True):
         entry = chains.bare(item.content)
-        # All that is beside the content is made from it.
+        # All attributes but the content are computed from it.
         placed = entry is not None and _item(entry, item.content, item.hash).serialize() == item.serialize()
         yield Row(f"chain {shard}: {item.sk}", item.content, item.hash, placed)
 
 
 def expire_heads(tenant: TenantId) -> None:
-    """Let the ends of the tenant's chains expire with the last entries that they lead to."""
+    """Let the heads of the tenant's chains expire with the last entries that they lead to."""
     for item in HeadItem.query(keys.partition(tenant), consistent_read=True):
         if getattr(item, "expires_at", None) is None:
             item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)

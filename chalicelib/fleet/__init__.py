@@ -1,5 +1,5 @@
-"""What a device call needs in one read: device heads and tenants' control items; and who is in the fleet.
+"""Device heads, tenants' control items, roster and groups: what calls of devices read.
 
-The head and control items have many writers: each feature changes its own attributes of them, inside its own
-transactions, and only through the functions here.
+Head and control item have many writers: each feature changes its own attributes, inside its own transactions, and only
+through the functions here.
 """

@@ -1,4 +1,4 @@
-"""Tenant control items: read at every call, so cached for a few seconds by each warm process."""
+"""Tenant control items. Every call needs one, so each warm process caches them for a few seconds."""
 
 from __future__ import annotations
 
@@ -24,37 +24,38 @@ _SORT = "CONTROL"
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a tenant wants the server to behave. Each member is off or as Mender does until the tenant sets it.
+    """The settings of a tenant. Each is off, or as in Mender, until the tenant sets it.
 
-    A member's bounds stand in its type: users set it by ``PUT /management/v2/tenantadm/settings``, which checks them.
+    The limits of a member are in its type. Users set it by ``PUT /management/v2/tenantadm/settings``, which checks
+    them.
     """
 
     audit_days: Annotated[int, Meta(ge=0, le=limits.AUDIT_DAYS_MAX)] = 0
-    """Days that audit entries are kept; 0: ``settings.audit_days``. Entries that there are keep their time, and none
-    goes before the one that was written before it."""
+    """Days for which audit entries are kept; 0: ``settings.audit_days``. Existing entries keep their expiry, and none
+    expires before the previous one."""
     device_timeout: Annotated[int, Meta(ge=0, le=limits.DEVICE_TIMEOUT_MAX)] = 0
-    """Seconds after which a device that reports nothing ends as a failure in its deployment; 0: never."""
+    """Seconds without a report after which a device fails in its deployment; 0: never."""
     pending_devices: Annotated[int, Meta(ge=0, le=limits.PENDING_DEVICES_MAX)] = 0
-    """Most pending devices; 0: ``settings.pending_devices``."""
+    """Maximum number of pending devices; 0: ``settings.pending_devices``."""
 
 
 class Control(msgspec.Struct, frozen=True):
-    """A tenant as calls see it. ``open`` are unfinished deployments ``(sequence, id)``, oldest first."""
+    """A tenant as calls see it. ``open`` are its unfinished deployments as ``(sequence, id)``, oldest first."""
 
     active: bool
     plan: str
     addons: tuple[dict[str, Any], ...]
     trial: bool
     devices: PerTier
-    """Most accepted devices of each tier; -1 no limit, 0 nobody."""
+    """Maximum number of accepted devices by tier; -1 means no limit, 0 means none."""
     storage_limit: int
     open: tuple[tuple[int, str], ...]
     settings: TenantSettings
     subscribers: Mapping[str, frozenset[str]] = {}
-    """Which integrations are told of which kinds of events."""
+    """The integrations by id, with the types of events that they receive."""
 
     def includes(self, feature: Feature) -> bool:
-        """Whether plan and add-ons bring a feature."""
+        """Whether plan and add-ons include a feature."""
         return features.included(feature, self.plan, features.enabled_addons(self.addons))
 
 
@@ -79,11 +80,11 @@ def ref(tenant: TenantId) -> ControlItem:
 def get(tenant: TenantId, *, fresh: bool = False) -> Control:
     """The tenant's control item; an unknown tenant is inactive.
 
-    It is at most ``settings.control_cache`` seconds old, and up to ``settings.control_stale`` more while DynamoDB does
-    not answer. ``fresh``: as it is now.
+    The item is at most ``settings.control_cache`` seconds old, and up to ``settings.control_stale`` more while DynamoDB
+    does not answer. ``fresh``: strongly consistent.
 
     Raises:
-        Unavailable: DynamoDB does not answer, and there is no copy that is young enough.
+        Unavailable: DynamoDB does not answer, and there is no copy that is recent enough.
     """
     return _cache.get(tenant, lambda: _read(tenant), life=0 if fresh else None)
 
@@ -107,28 +108,28 @@ def _read(tenant: TenantId) -> Control:
 
 
 def require(tenant: TenantId, feature: Feature) -> None:
-    """Refuse what the tenant's plan and add-ons do not include.
+    """Raise an error if the tenant's plan and add-ons do not include a feature.
 
     Raises:
-        Forbidden: they don't include the feature.
+        Forbidden: they do not include it.
     """
     if not get(tenant).includes(feature):
         raise Forbidden(f"the plan and add-ons of this tenant do not include {feature.replace('_', ' ')}")
 
 
 def forget(tenant: TenantId) -> None:
-    """Drop this process's copy; whoever changed the item calls this after the commit."""
+    """Drop the cached copy. Code that changed the item calls this after the commit."""
     _cache.forget(tenant)
 
 
 def create(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
-    """Add the control item of a new tenant to its creation."""
+    """Add the control item of a new tenant to its transaction."""
     item.pk, item.sk = keys.partition(tenant), _SORT
     tx.put(item, ControlItem.pk.does_not_exist(), label="control")
 
 
 def change(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
-    """Change what ``tenantadm`` owns of a tenant's control item, in the transaction that changes the tenant."""
+    """Change the attributes that ``tenantadm`` owns, in the transaction that changes the tenant."""
     owned = (
         ControlItem.status,
         ControlItem.plan,
@@ -144,7 +145,7 @@ def change(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
 
 
 def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
-    """Replace how the tenant wants the server to behave; fails with label ``settings`` if it is not as ``before``."""
+    """Replace the settings of a tenant; fails with label ``settings`` if they are no longer ``before``."""
     same = ControlItem.settings == before
     if before == TenantSettings():
         same = same | ControlItem.settings.does_not_exist() | (ControlItem.settings == {})
@@ -153,7 +154,7 @@ def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, aft
 
 
 def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
-    """Let a transaction through only while these are the limits; fails with label ``terms``."""
+    """Make a transaction fail with label ``terms`` if the limits are different from these."""
     same = (
         (ControlItem.max_devices == limits.standard)
         & (ControlItem.max_micro_devices == limits.micro)
@@ -165,9 +166,9 @@ def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
 def change_subscribers(
     tx: Transaction, tenant: TenantId, change: Callable[[dict[str, list[str]]], dict[str, list[str]]]
 ) -> None:
-    """Change which integrations are told of what; fails with label ``subscribers`` if that was changed meanwhile.
+    """Change which integrations receive which events; fails with label ``subscribers`` if that has changed meanwhile.
 
-    Processes that hold a copy of the control item tell the old ones for up to ``settings.control_cache`` seconds.
+    Processes with a cached control item use the old ones for up to ``settings.control_cache`` seconds.
     """
     item = ControlItem.get(keys.partition(tenant), _SORT, consistent_read=True)
     revision = cast("float | None", item.subscribers_revision)
@@ -181,17 +182,17 @@ def change_subscribers(
 
 
 def next_sequence(tenant: TenantId) -> int:
-    """A number above all that were given out before. Gaps are fine, so no transaction is needed."""
+    """A number greater than all earlier ones. Gaps are allowed, so no transaction is needed."""
     item = SequenceItem(keys.partition(tenant), "SEQUENCE")
     item.update([SequenceItem.value.add(1)])
     return int(item.value)
 
 
 def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence: int) -> None:
-    """Add an unfinished deployment to what polls look at.
+    """Add an unfinished deployment to those that polls consider.
 
     Raises:
-        Unprocessable: the tenant has as many as the control item takes.
+        Unprocessable: the control item has no capacity for another one.
     """
     if len(get(tenant, fresh=True).open) >= limits.OPEN_DEPLOYMENTS:
         raise Unprocessable(
@@ -201,12 +202,12 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
 
 
 def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:
-    """Take a deployment out of what polls look at; also if it is not there."""
+    """Remove a deployment from those that polls consider, if it is there."""
     tx.update(ref(tenant), [ControlItem.open[deployment].remove()], ControlItem.pk.exists(), label="control")
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase what calls see of a tenant that is removed, which refuses them all; how many items there were."""
+    """Erase the control item of a removed tenant, which refuses its calls; returns the number of items."""
     try:
         return erasing.partition(ControlItem, keys.partition(tenant))
     finally:

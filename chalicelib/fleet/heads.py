@@ -1,4 +1,4 @@
-"""Device heads: the one item of a device that its calls read."""
+"""Device heads: the one item per device that all its calls read."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ def key(tenant: TenantId, device_id: str) -> tuple[str, str]:
 
 
 def ref(tenant: TenantId, device_id: str) -> DeviceHead:
-    """A head as the key of an update; it holds nothing but its key."""
+    """A head as the key of an update, without other attributes."""
     pk, sk = key(tenant, device_id)
     return DeviceHead(pk, sk)
 
 
 def facts_changed() -> Action:
-    """Goes with every change of a device's attributes, tags or group, into the write of its head.
+    """The action for the head that goes with every change of a device's attributes, tags or group.
 
-    Dynamic deployments keep on the head whether their filters take the device; by this they know when to ask again.
+    Dynamic deployments store in the head whether their filters match the device. This counter tells them when to match
+    again.
     """
     return DeviceHead.facts.add(1)
 
@@ -43,13 +44,13 @@ def find(tenant: TenantId, device_id: str) -> DeviceHead | None:
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHead]:
-    """The heads that exist, by device id; 100 per round trip, as they are now."""
+    """The existing heads by device id (strongly consistent); 100 per round trip."""
     wanted = [key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
     return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
 
 
 def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) -> bool:
-    """Whether there is such a device in one of these static groups; None: any will do, and nothing is read."""
+    """Whether the device exists in one of these static groups. None stands for all groups, and nothing is read."""
     if groups is None:
         return True
     head = find(tenant, device_id)
@@ -57,19 +58,19 @@ def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) 
 
 
 def require_staying(tx: Transaction, tenant: TenantId, device_id: str) -> None:
-    """Let ``tx`` fail with label ``head`` if the device is being removed. Unknown ids are no such devices.
+    """Make ``tx`` fail with label ``head`` if the device is being decommissioned; unknown ids pass.
 
-    For writes about a device that only clearing it out takes away: after that nothing would.
+    For data of a device that only clearing it out deletes: written later, they would never be deleted.
     """
     tx.check(ref(tenant, device_id), DeviceHead.decommissioning.does_not_exist(), label="head")
 
 
 def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object) -> DeviceHead:
-    """The head of a device whose token is still good.
+    """The head of a device, if its token is still valid.
 
     Raises:
-        Unauthorized: the device is gone or leaving, not accepted, accepted by another key, or its tokens of this
-            generation were revoked. 401 makes the client ask for a new token.
+        Unauthorized: the device is unknown or being decommissioned, not accepted, accepted with another key, or its
+            tokens of this generation were revoked. 401 makes the client ask for a new token.
     """
     head = find(tenant, device_id)
     if head is None or not head.is_accepted or head.auth_set != auth_set or int(head.auth_generation) != generation:
@@ -78,5 +79,5 @@ def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object
 
 
 def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:
-    """Erase the heads of these devices; how many there were at most."""
+    """Erase the heads of these devices; returns their number at most."""
     return erasing.rows(DeviceHead, (key(tenant, device_id) for device_id in device_ids))

@@ -1,7 +1,7 @@
-"""Who is in the fleet: the roster of accepted devices and the static groups.
+"""The roster of accepted devices, and the static groups.
 
-Both exist so that a deployment can freeze its targets by reading ids only. They change with the head, in the same
-transaction, so they are never behind it.
+They let a deployment fix its targets by reading ids only. They change with the head, in the same transaction, so they
+are never out of date.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _SHARDS = 16
-"""Parts of the roster: a partition of DynamoDB takes 1,000 writes a second, a fleet's first hour may ask more."""
+"""Partitions of the roster. DynamoDB takes 1,000 writes a second per partition, which a fleet's first hour may exceed.
+"""
 
 
 def shard(device_id: str) -> int:
-    """The part of the roster that a device is in. Stored: it may not change."""
+    """The partition of the roster for a device. Stored data: it must not change."""
     return hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
 
 
@@ -48,9 +49,9 @@ def status_changed(
     before: str | None,
     after: str | None,
 ) -> None:
-    """Add what a change of auth status means for roster and group to its transaction.
+    """Add the changes of roster and group that follow from a change of status to its transaction.
 
-    ``before`` None: a new device; ``after`` None: the device is removed, and leaves its group.
+    ``before`` is None for a new device; ``after`` is None for a deleted one, which leaves its group.
     """
     was, is_now = before == ACCEPTED, after == ACCEPTED
     if is_now and not was:
@@ -69,14 +70,14 @@ def status_changed(
 
 
 def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
-    """Put a device into ``group``, or into none, out of the one that its head names.
+    """Move a device from the group in its head into ``group``, or into none.
 
-    The transaction fails with label ``head`` if the device has moved, gone or changed its status meanwhile. Counts
-    of groups are added by :func:`count_moves`, since a transaction may hold several moves.
+    The transaction fails with label ``head`` if the device was moved, deleted or changed its status meanwhile.
+    :func:`count_moves` adds the changed sizes of groups, because a transaction may move several devices.
     """
     old, device_id = cast("str | None", head.group), head.device_id
     same_group = DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old
-    # The status too: the member row is written with it, and nothing would correct it later.
+    # The condition includes the status, because the member row contains it and would never be corrected later.
     condition = same_group & (DeviceHead.auth_status == head.auth_status)
     action = DeviceHead.group.remove() if group is None else DeviceHead.group.set(group)
     tx.update(DeviceHead(head.pk, head.sk), [action, facts_changed()], condition, label="head")
@@ -89,7 +90,7 @@ def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None)
 
 
 def count_moves(tx: Transaction, tenant: TenantId, heads: list[DeviceHead], group: str | None) -> None:
-    """Add the changes of the groups' sizes for the devices that a transaction moves into ``group``."""
+    """Add the changed sizes of groups for the devices that a transaction moves into ``group``."""
     changes: dict[str, int] = {}
     for head in heads:
         if head.group == group:
@@ -127,7 +128,7 @@ def group_size(tenant: TenantId, group: str) -> int:
 def group_members(
     tenant: TenantId, group: str, *, status: str | None = None, limit: int | None = None
 ) -> Iterator[str]:
-    """Ids of a group's devices, sorted, of all statuses or of one."""
+    """Ids of a group's devices, sorted; all of them, or those with a status."""
     rows = GroupMemberItem.query(
         keys.partition(tenant, "G", group),
         filter_condition=GroupMemberItem.status == status if status else None,
@@ -138,9 +139,9 @@ def group_members(
 
 
 def statuses_of_members(tenant: TenantId, groups: Iterable[str]) -> dict[str, str]:
-    """The status of every device of some groups, by id; a megabyte of rows a round trip.
+    """The status of every device of some groups, by id; a megabyte of rows per round trip.
 
-    Several groups are read again if a device moves between them meanwhile.
+    Several groups are read again if a device moved between them meanwhile.
     """
     wanted = sorted(set(groups))
 

@@ -1,8 +1,8 @@
-"""What callers without an account may cause: so much from one network in an hour, and so much in all.
+"""Limits for what callers without an account can cause, per network and in all.
 
-A caller without an account can make rows appear: a new device, a login that begins, a mail to order. How many of them
-one network makes in an hour is counted in one item a network and hour, which expires. A call that is refused counts no
-further and writes nothing. Windows are whole hours, so two of them may meet: twice the number within minutes.
+A caller without an account can create items: a new device, a started login, a queued mail. Their number is counted in
+one item per network and hour, which expires. A refused call is not counted and writes nothing. Windows are whole hours,
+so twice the number may pass within minutes around the full hour.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chalicelib.storage import keys
 _HOUR: Final = 3600
 _EVERYBODY: Final = "*"
 _PREFIX: Final = {4: 24, 6: 48}
-"""Bits of an address that name its network: what one subscriber or office is given."""
+"""Bits of an address that identify its network, as one subscriber or office gets it."""
 
 
 class Kind(StrEnum):
@@ -30,16 +30,16 @@ class Kind(StrEnum):
     DEVICES = "devices"
     """New devices of a tenant."""
     LOGIN_FAILURES = "logins"
-    """Failed logins, of whatever addresses."""
+    """Failed logins, for any accounts."""
     MAILS = "mails"
-    """Account mails that are asked for, to whatever addresses."""
+    """Requested account mails, to any addresses."""
     SIGNUPS = "signups"
     SSO_LOGINS = "sso"
-    """Logins that begin at an identity provider of a tenant."""
+    """Logins started at an identity provider of a tenant."""
 
 
 def network(address: str) -> str:
-    """The network that an address is in: an IPv4 /24 or an IPv6 /48; what is no address is its own network."""
+    """The network of an address: an IPv4 /24 or an IPv6 /48. Text that is not an address is a network of its own."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -50,18 +50,18 @@ def network(address: str) -> str:
 
 
 def admit(kind: Kind, most: int, *, tenant: str = "", in_all: int = 0) -> None:
-    """Count what the caller's network causes, and let it through while that is not too much.
+    """Count a call for the caller's network, and refuse it if there were too many.
 
     Args:
         kind: what is counted.
-        most: how many one network may cause in an hour; 0: any number.
-        tenant: whose rows they are; tenants are counted apart.
-        in_all: how many all networks together may cause in an hour; 0: any number.
+        most: limit for one network in an hour; 0 means none.
+        tenant: the tenant concerned; tenants are counted separately.
+        in_all: limit for all networks together in an hour; 0 means none.
 
     Raises:
-        TooManyRequests: it is too much in this hour.
+        TooManyRequests: a limit of this hour is reached.
     """
-    # In this order, a network that is refused does not use up what the others may cause.
+    # In this order, a refused network does not use up the shared limit.
     wanted = [(network(actor.current().source_ip), most), (_EVERYBODY, in_all)]
     seconds = int(clock.now().timestamp())
     for source, limit in wanted:

@@ -1,7 +1,7 @@
-"""What the server's operator can switch off for every tenant at once, while something is being investigated.
+"""Parts of the server that an admin can switch off for all tenants, for example during an investigation.
 
-Items of the table ``fleet`` and not a parameter of SSM: a whole fleet of processes reads it every few seconds, and
-Parameter Store answers 40 reads a second. Only calls that a switch is about read it, so polls never do.
+They are items of the table ``fleet``, not parameters: a whole fleet of processes reads them every few seconds, and
+Parameter Store answers 40 reads a second. Only calls that a switch concerns read them, so polls never do.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from chalicelib.storage import keys
 
 
 class Switch(StrEnum):
-    """What can be switched off. The values are stored, and are the names that ``manage switch`` takes."""
+    """The switches. The values are stored, and are the names for ``manage switch``."""
 
     DEPLOYMENTS = "deployments"
-    """Creating deployments. Those that are open go on: abort them one by one."""
+    """Creating deployments. Unfinished ones continue; abort them one by one."""
     REMOTE_ACCESS = "remote-access"
-    """New connections of devices and users, commands to devices, and sessions that are open."""
+    """New connections of devices and users, commands to devices, and open sessions."""
     UPLOADS = "uploads"
-    """New artifacts. An upload that has begun by a link is still verified."""
+    """New artifacts. Uploads that have begun through a link are still verified."""
     WEBHOOKS = "webhooks"
-    """Deliveries. Events wait, up to a day, until they are switched on again."""
+    """Deliveries. Events wait up to a day until it is switched on again."""
 
 
 _PARTITION = keys.shared("SWITCHES")
@@ -33,20 +33,20 @@ _cache: Cache[str, Mapping[str, str]] = Cache(1)
 
 
 def off(*, fresh: bool = False) -> Mapping[str, str]:
-    """Names of what is off, with the text that callers are told; at most ``settings.control_cache`` seconds old."""
+    """The switches that are off, with the reason given to callers; at most ``settings.control_cache`` seconds old."""
     return _cache.get(_PARTITION, _read, life=0 if fresh else None)
 
 
 def is_off(switch: Switch) -> bool:
-    """Whether this is switched off."""
+    """Whether this switch is off."""
     return switch in off()
 
 
 def require(switch: Switch) -> None:
-    """Refuse what is switched off.
+    """Raise an error if this switch is off.
 
     Raises:
-        SwitchedOff: with the operator's text.
+        SwitchedOff: with the admin's reason.
     """
     reason = off().get(switch)
     if reason is not None:
@@ -54,13 +54,13 @@ def require(switch: Switch) -> None:
 
 
 def turn_off(switch: Switch, reason: str) -> None:
-    """Switch something off. Running processes notice within ``settings.control_cache`` seconds."""
+    """Switch a part off. Running processes notice within ``settings.control_cache`` seconds."""
     SwitchItem(_PARTITION, str(switch), reason=reason).save()
     _cache.clear()
 
 
 def turn_on(switch: Switch) -> None:
-    """Switch something on again, or leave it on. Running processes notice as with :func:`turn_off`."""
+    """Switch a part on again. Running processes notice within ``settings.control_cache`` seconds."""
     SwitchItem(_PARTITION, str(switch)).delete()
     _cache.clear()
 

@@ -27,7 +27,7 @@ from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 
 ACCEPTED = "accepted"
-"""The status of devices that may call."""
+"""The status of devices that may call the API."""
 
 
 class FleetItem(Item):
@@ -40,9 +40,9 @@ class FleetItem(Item):
 
 
 class DeviceHead(FleetItem):
-    """What every call of a device needs, and what it changes most.
+    """The item that every call of a device reads, and the most frequently changed data.
 
-    Owners of the attributes:
+    The features that own its attributes:
 
     devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
     ``inventory_hash``, ``facts``; deployments: ``decided``, ``current``, ``queue``, ``revision``, ``verdicts``.
@@ -50,7 +50,7 @@ class DeviceHead(FleetItem):
 
     auth_status = UnicodeAttribute(default="noauth")
     auth_set = UnicodeAttribute(null=True)
-    """Id of the accepted auth set: the ``jti`` that tokens must carry."""
+    """Id of the accepted auth set, which is the ``jti`` of valid tokens."""
     auth_generation = NumberAttribute(default=0)
     """Tokens of an older generation are revoked."""
     identity_hash = UnicodeAttribute()
@@ -59,9 +59,9 @@ class DeviceHead(FleetItem):
     """Last check-in, written at most once per ``settings.check_in_interval``."""
     group = UnicodeAttribute(null=True)
     inventory_hash = UnicodeAttribute(null=True)
-    """Hash of the last inventory that the device sent; equal again means nothing to write."""
+    """Hash of the last reported inventory; if it is the same again, nothing needs to be written."""
     facts = NumberAttribute(default=0)
-    """Counts changes of what a filter may ask of the device (``heads.facts_changed``)."""
+    """Counts changes of everything that filters can match (``heads.facts_changed``)."""
     decided = NumberAttribute(default=0)
     """Sequence of the newest deployment that this device finished: it gets no older one."""
     current = BlobAttribute(null=True)

@@ -1,1 +1,1 @@
-"""Integrations: webhooks that are told of what happens to devices and deployments."""
+"""Integrations: webhooks that receive events of devices and deployments."""

@@ -11,18 +11,18 @@ from typing import Any, Final
 import msgspec
 
 OMITTED: Final = "<omitted>"
-"""Stands for a secret wherever credentials are shown; sent back, it means the secret that is there."""
+"""Shown instead of a secret. Sent back, it means the stored secret."""
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a webhook posts to. ``secret`` is hexadecimal."""
+    """The receiver of a webhook. ``secret`` is hexadecimal."""
 
     url: str = ""
     secret: str | None = None
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """How to talk to a provider. Those of cloud providers are only told apart."""
+    """Credentials of a provider. Those of cloud providers are only told apart."""
 
     type: str = ""
     http: Http | None = None
@@ -31,30 +31,30 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
 
 
 class NewIntegration(msgspec.Struct, forbid_unknown_fields=True):
-    """An integration to make."""
+    """A new integration."""
 
     provider: str = ""
     credentials: Credentials = msgspec.field(default_factory=Credentials)
     description: str = ""
     scopes: list[str] | None = None
     additional_scopes: list[str] | None = None
-    """Those that Mender does not know; they may be among ``scopes`` as well."""
+    """Scopes that Mender does not have; they may be among ``scopes`` as well."""
 
 
 class IntegrationShape(msgspec.Struct):
-    """An integration as it is shown."""
+    """An integration in answers."""
 
     id: str
     provider: str
     credentials: Credentials
     description: str
     scopes: list[str]
-    """Only those that Mender knows: its UI fails on others."""
+    """Only scopes that Mender has: its UI fails on others."""
     additional_scopes: list[str]
 
 
 class DeliveryStatus(msgspec.Struct, omit_defaults=True):
-    """How the last attempt to tell an integration of an event ended. No status yet: none was made."""
+    """The result of the last attempt to deliver an event to an integration; there is none before the first attempt."""
 
     integration_id: str
     success: bool
@@ -72,6 +72,6 @@ class EventBody(msgspec.Struct):
 
 
 class EventShape(EventBody):
-    """An event as it is shown."""
+    """An event in answers."""
 
     delivery_statuses: list[DeliveryStatus]

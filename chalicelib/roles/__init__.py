@@ -1,1 +1,1 @@
-"""Roles and permission sets: what users may do, built in and made by tenants."""
+"""Roles and permission sets, built in and defined by tenants."""

@@ -21,7 +21,7 @@ PERMIT_ALL: Final = "RBAC_ROLE_PERMIT_ALL"
 _NAME = re.compile(r"[^\s/]([^/\x00-\x1f\x7f]*[^\s/])?")
 _METHODS = {"any", "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"}
 _API = "/api/"
-"""What every path of the API begins with."""
+"""The beginning of every path of the API."""
 _ANY_PATH = ".*"
 _PATH = re.compile(r"[A-Za-z0-9/_.~%:@-]*")
 P = Permission
@@ -45,7 +45,7 @@ SETS: Final[Mapping[str, frozenset[Permission]]] = {
     "ReadTenants": frozenset({P.TENANTS_READ}),
     "ManageTenants": frozenset({P.TENANTS_READ, P.TENANTS_MANAGE}),
 }
-"""The built-in permission sets and the rights that each gives."""
+"""The built-in permission sets and their permissions."""
 
 _SHOWN: Final = {
     "SuperUser": ("Any", "Any", "Everything that the tenant can do"),
@@ -70,7 +70,7 @@ SCOPES: Final = {
     GROUPS: frozenset({"ReadDevices", "ManageDevices", "DeployToDevices", "ConfigureDevices", "ConnectToDevices"}),
     TAGS: frozenset({"ReadReleases", "ManageReleases"}),
 }
-"""The built-in sets that a role may end at some device groups, or release tags."""
+"""The built-in sets that a role can limit to device groups or to release tags."""
 
 
 def _role(name: str, description: str, *sets: str) -> Role:
@@ -124,11 +124,11 @@ _OLD: Final = {
     "REMOTE_TERMINAL": "ConnectToDevices",
     "VIEW_DEVICE": "ReadDevices",
 }
-"""The permissions of older roles, each for one ``DEVICE_GROUP`` or ``any``, and the set that each is."""
+"""The permissions of older roles, each for one ``DEVICE_GROUP`` or ``any``, and the equivalent permission set."""
 
 
 def grants_of(role: Role, sets: Mapping[str, PermissionSet]) -> tuple[Grant, ...]:
-    """The rights that a role gives. ``sets`` are the tenant's own permission sets."""
+    """The rights of a role. ``sets`` are the tenant's own permission sets."""
     scoped = role.permission_sets_with_scope or []
     tags = _tags_of(scoped)
     grants: list[Grant] = []
@@ -145,7 +145,7 @@ def grants_of(role: Role, sets: Mapping[str, PermissionSet]) -> tuple[Grant, ...
 
 
 def grants_of_set(own: PermissionSet, scope: Scope = EVERYWHERE) -> tuple[Grant, ...]:
-    """The rights that a permission set of a tenant's own gives."""
+    """The rights of one of the tenant's own permission sets."""
     return tuple(_of_permission(permission, scope) for permission in own.permissions or ())
 
 
@@ -157,9 +157,9 @@ def _scope(each: ScopedSet) -> Scope:
 
 
 def _tags_of(scoped: Iterable[ScopedSet]) -> frozenset[str] | None:
-    """The tags that a role's view of releases ends at: its deployments are of those releases, and no others.
+    """The tags to which a role's view of releases is limited. It can deploy these releases and no others.
 
-    A role that says nothing of releases may deploy any by its name.
+    A role without permissions on releases can deploy any release by name.
     """
     reading = [_scope(each).release_tags for each in scoped if P.RELEASES_READ in SETS.get(each.name, ())]
     tags = [each for each in reading if each is not None]
@@ -178,10 +178,10 @@ def _of_permission(permission: shapes.Permission, scope: Scope) -> Grant:
 
 
 def check_role(role: Role, sets: Mapping[str, PermissionSet]) -> Role:
-    """A role as it is stored. ``sets`` are the tenant's own permission sets.
+    """A role in its stored form. ``sets`` are the tenant's own permission sets.
 
     Raises:
-        BadRequest: a name, a number, a permission, a set or its scope is not what it may be.
+        BadRequest: a name, a number, a permission, a set or its scope is not valid.
     """
     _check_texts(role.name, role.description)
     scoped = role.permission_sets_with_scope or []
@@ -211,10 +211,10 @@ def _checked(each: ScopedSet, sets: Mapping[str, PermissionSet]) -> ScopedSet:
 
 
 def check_set(wanted: PermissionSet, _sets: Mapping[str, PermissionSet]) -> PermissionSet:
-    """A permission set as it is stored.
+    """A permission set in its stored form.
 
     Raises:
-        BadRequest: a name, a number, a permission or a type of scope is not what it may be.
+        BadRequest: a name, a number, a permission or a type of scope is not valid.
     """
     _check_texts(wanted.name, wanted.description, wanted.action, wanted.object)
     if wanted.permissions is None:
@@ -262,11 +262,11 @@ def _method(kind: str) -> str:
 
 
 def _path(value: str) -> str:
-    """A path of the API's own permissions, which may say where it begins and ends; it is whole in any case."""
+    """A path in a permission. It may begin and end with anchors; it always matches as a whole."""
     return _ANY_PATH if value == "any" else value.removeprefix("^").removesuffix("$")
 
 
 def _can_match(path: str) -> bool:
-    """Whether some path of the API may be meant: a permission that gives nothing is a mistake in its role."""
+    """Whether a path of the API can match: a permission that never matches is a mistake."""
     literal, wildcard, _ = path.partition(_ANY_PATH)
     return literal.startswith(_API) or (bool(wildcard) and _API.startswith(literal))

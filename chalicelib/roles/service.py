@@ -1,7 +1,7 @@
-"""Roles and permission sets: what a tenant made of them, and the rights that names of roles stand for.
+"""Roles and permission sets of a tenant, and the rights that role names stand for.
 
-What users may do is asked at each of their calls, so a warm process keeps the tenant's own roles for
-``settings.control_cache`` seconds; a change by this process holds at once. Built-in ones cost no read.
+Every call of a user needs its rights, so a warm process caches the tenant's own roles for ``settings.control_cache``
+seconds; its own changes take effect at once. Built-in roles need no read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _cache: Cache[TenantId, Stored] = Cache(1_000)
 
 
 def rights(tenant: TenantId, names: Collection[str]) -> Rights:
-    """What users who have these roles may do. Every user may use the own account; names of no role give nothing."""
+    """The rights of users with these roles. Every user may manage their own account. Unknown roles give nothing."""
     own = None if rules.ROLES.keys() >= set(names) else _own(tenant)
     grants = [_BASIC]
     for name in names:
@@ -58,15 +58,15 @@ def rights(tenant: TenantId, names: Collection[str]) -> Rights:
 
 
 def _own(tenant: TenantId) -> Stored:
-    """What the tenant made, at most ``settings.control_cache`` seconds old."""
+    """The tenant's own roles and sets, at most ``settings.control_cache`` seconds old."""
     return _cache.get(tenant, lambda: tables.read(tenant))
 
 
 def check_names(tenant: TenantId, names: Iterable[str]) -> list[str]:
-    """The roles that a user is to have, each once.
+    """The roles for a user, without duplicates.
 
     Raises:
-        Unprocessable: too many, or one that there is not.
+        Unprocessable: there are too many, or one does not exist.
     """
     wanted = list(dict.fromkeys(names))
     if len(wanted) > limits.ROLES_PER_USER:
@@ -79,7 +79,7 @@ def check_names(tenant: TenantId, names: Iterable[str]) -> list[str]:
 
 
 def note_use(tx: Transaction, tenant: TenantId, before: Collection[str], after: Collection[str]) -> None:
-    """Count roles that a user gets or loses, in the transaction that changes the user.
+    """Count the roles that a user gains or loses, in the transaction that changes the user.
 
     It fails with label :data:`GONE` if one of them was deleted meanwhile.
     """
@@ -97,7 +97,7 @@ def _grants_of_set(own_set: Any, _own: Stored) -> tuple[Grant, ...]:
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What roles and permission sets differ in: they are kept in the same way."""
+    """The differences between roles and permission sets, which are otherwise stored alike."""
 
     key: str
     what: str
@@ -107,7 +107,7 @@ class Kind(msgspec.Struct, frozen=True):
     grants: Callable[[Any, Stored], tuple[Grant, ...]]
 
     def own(self, stored: Stored) -> Mapping[str, Any]:
-        """Those of the tenant."""
+        """The tenant's own ones."""
         return stored.roles if self.key == tables.ROLE else stored.sets
 
 
@@ -116,9 +116,9 @@ SET: Final = Kind(tables.SET, "permission set", rules.BUILT_IN, limits.PERMISSIO
 
 
 def visible(tenant: TenantId, kind: Kind, by: Rights) -> list[Any]:
-    """Those that a user sees, by name: all if the user manages users, else the built-in ones and the user's own.
+    """The visible ones by name: all if the user manages users, otherwise the built-in ones and the user's own.
 
-    The tenant's other roles and sets would tell the names of groups and tags that the user has no right to.
+    Other roles and sets would reveal names of groups and tags outside the user's scope.
     """
     stored = tables.read(tenant)
     own = kind.own(stored)
@@ -127,17 +127,17 @@ def visible(tenant: TenantId, kind: Kind, by: Rights) -> list[Any]:
 
 
 def _names_of(kind: Kind, stored: Stored, by: Rights) -> set[str]:
-    """The user's own roles, or the sets that these are made of."""
+    """The user's own roles, or the sets in them."""
     if kind.key == tables.ROLE:
         return set(by.roles)
     return {name for role in by.roles if role in stored.roles for name in _sets_of(stored.roles[role])}
 
 
 def get_visible(tenant: TenantId, kind: Kind, name: str, by: Rights) -> Any:
-    """One of those that the user sees.
+    """One of the visible ones.
 
     Raises:
-        NotFound: it is none of them.
+        NotFound: it is not one of them.
     """
     for each in visible(tenant, kind, by):
         if each.name == name:
@@ -146,11 +146,11 @@ def get_visible(tenant: TenantId, kind: Kind, name: str, by: Rights) -> Any:
 
 
 def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
-    """A new one, of no more rights than ``by``: those of the user who makes it. Returns its name.
+    """Create one with at most the rights of ``by``, which are the user's. Returns its name.
 
     Raises:
-        BadRequest: it breaks a rule.
-        Forbidden: it has rights that ``by`` has not.
+        BadRequest: it is not valid.
+        Forbidden: it has rights that ``by`` does not cover.
         Conflict: there is one with this name already.
         Unprocessable: the tenant has reached its limit.
     """
@@ -170,15 +170,15 @@ def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
 
 
 def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights) -> None:
-    """Change one for all who have it; ``by`` must have its rights, those of before and of after.
+    """Change one for all who have it. ``by`` must cover its rights, before and after the change.
 
-    Who changes a permission set must also have the rights of each role that it is part of: the set changes that role.
+    For a permission set, ``by`` must also cover every role that contains it, because the change changes these roles.
 
-    A role that ends a set at a scope which the set no longer supports keeps its end.
+    If a role limits a set to a type of scope that the set no longer supports, the limit stays.
 
     Raises:
         BadRequest: it breaks a rule, or is to get another name.
-        Forbidden: it is built in, or has rights that ``by`` has not.
+        Forbidden: it is built in, or has rights that ``by`` does not cover.
         NotFound: there is none with this name.
     """
     for _ in range(RACES):
@@ -198,10 +198,10 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
 
 
 def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
-    """Delete one; also if there is none. ``by`` must have its rights.
+    """Delete one, if it exists. ``by`` must cover its rights.
 
     Raises:
-        Forbidden: it is built in, or has rights that ``by`` has not.
+        Forbidden: it is built in, or has rights that ``by`` does not cover.
         Conflict: users have the role, or roles the set.
     """
     for _ in range(RACES):
@@ -243,7 +243,7 @@ def _require(kind: Kind, document: Document, stored: Stored, by: Rights) -> None
 
 
 def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document | None, after: Document | None) -> bool:
-    """Whether it was written; not if something changed since it was read."""
+    """Commit; returns False if something has changed since it was read."""
     old, new = _sets_of(before), _sets_of(after)
     for name in sorted(old ^ new):
         tables.use(tx, tenant, tables.SET, name, 1 if name in new else -1)

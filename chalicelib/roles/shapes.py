@@ -1,4 +1,4 @@
-"""The wire format. Unknown members are ignored on the way in, so nothing but these can be set."""
+"""The wire format of roles and permission sets. Unknown members of requests are ignored."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import msgspec
 
 
 class Target(msgspec.Struct):
-    """What a permission is for: ``DEVICE_GROUP`` and its name, an HTTP method and a path, or ``any``."""
+    """The object of a permission: ``DEVICE_GROUP`` and a name, an HTTP method and a path, or ``any``."""
 
     type: str = ""
     value: str = ""
 
 
 class Permission(msgspec.Struct):
-    """A permission in the API's own words: ``http``, ``CREATE_DEPLOYMENT``, ..."""
+    """A permission as the API names it: ``http``, ``CREATE_DEPLOYMENT``, ..."""
 
     action: str
     object: Target
 
 
 class Scope(msgspec.Struct):
-    """Where a permission set of a role holds: ``DeviceGroups`` or ``ReleaseTags``, and their names."""
+    """The scope of a permission set in a role: ``DeviceGroups`` or ``ReleaseTags``, and their names."""
 
     type: str = ""
     value: list[str] = []
@@ -34,7 +34,7 @@ class ScopedSet(msgspec.Struct, omit_defaults=True):
 
 
 class Role(msgspec.Struct):
-    """A role. A name that is left out of a change is the path's."""
+    """A role. A change without a name keeps the one in the path."""
 
     name: str = ""
     description: str = ""
@@ -43,7 +43,7 @@ class Role(msgspec.Struct):
 
 
 class PermissionSet(msgspec.Struct):
-    """A permission set. ``action`` and ``object`` are for people."""
+    """A permission set. ``action`` and ``object`` are descriptions for people."""
 
     name: str = ""
     action: str = ""

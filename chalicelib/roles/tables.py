@@ -5,8 +5,8 @@
 | ``T#t`` | ``ROLE#<name>`` | a role of the tenant's own |
 | ``T#t`` | ``SET#<name>`` | a permission set of the tenant's own |
 
-All of a tenant are read in one query. ``uses`` counts the users who have a role, and the roles that have a set: it
-changes in the transaction that changes those, so nothing that is in use can go.
+All of a tenant are read in one query. ``uses`` counts the users who have a role, and the roles that contain a set. It
+changes in the transactions that change those, so nothing in use can be deleted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROLE: Final = "ROLE"
 SET: Final = "SET"
 GONE: Final = "gone"
-"""Label of a condition: the role or set that is to be used is not there."""
+"""Label of a condition: the role or set does not exist."""
 Document = Role | PermissionSet
 _SHAPES: Final[dict[str, type[Document]]] = {ROLE: Role, SET: PermissionSet}
 
@@ -41,13 +41,13 @@ class RolesItem(Item):
         table_name = table("roles")
 
     document = BlobAttribute()
-    """As the API shows it."""
+    """In the wire format."""
     version = NumberAttribute(default=1)
     uses = NumberAttribute(default=0)
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What a tenant has of its own, by name, and the version of each."""
+    """A tenant's own roles or sets by name, with their versions."""
 
     roles: dict[str, Role] = {}
     sets: dict[str, PermissionSet] = {}
@@ -59,7 +59,7 @@ def _ref(tenant: TenantId, kind: str, name: str) -> RolesItem:
 
 
 def read(tenant: TenantId) -> Stored:
-    """All roles and permission sets of a tenant's own, as they are now."""
+    """All of a tenant's own roles and permission sets (strongly consistent)."""
     found = Stored()
     for item in RolesItem.query(keys.partition(tenant), consistent_read=True):
         kind = item.sk.split("#", 1)[0]
@@ -73,26 +73,26 @@ def read(tenant: TenantId) -> Stored:
 
 
 def put_new(tx: Transaction, tenant: TenantId, kind: str, document: Document) -> None:
-    """Add a role or a set; fails with label ``name`` if there is one with this name already."""
+    """Add a role or a set; fails with label ``name`` if the name is taken."""
     item = _ref(tenant, kind, document.name)
     item.document = document
     tx.put(item, RolesItem.pk.does_not_exist(), label="name")
 
 
 def replace(tx: Transaction, tenant: TenantId, kind: str, document: Document, version: int) -> None:
-    """Change a role or a set that was read in this version; fails with label ``version`` if it changed meanwhile."""
+    """Change a role or a set; fails with label ``version`` if it has changed since this version."""
     actions = [RolesItem.document.set(document), RolesItem.version.set(version + 1)]
     tx.update(_ref(tenant, kind, document.name), actions, RolesItem.version == version, label="version")
 
 
 def delete(tx: Transaction, tenant: TenantId, kind: str, name: str, version: int) -> None:
-    """Delete a role or a set that was read in this version and that nobody uses; label ``version`` otherwise."""
+    """Delete a role or a set; fails with label ``version`` if it has changed since this version or is in use."""
     condition = (RolesItem.version == version) & (RolesItem.uses == 0)
     tx.delete(_ref(tenant, kind, name), condition, label="version")
 
 
 def use(tx: Transaction, tenant: TenantId, kind: str, name: str, change: int) -> None:
-    """Count a use in or out; fails with label :data:`GONE` if there is no such role or set."""
+    """Count a use more or less; fails with label :data:`GONE` if the role or set does not exist."""
     tx.update(_ref(tenant, kind, name), [RolesItem.uses.add(change)], RolesItem.pk.exists(), label=GONE)
 
 

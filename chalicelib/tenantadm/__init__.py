@@ -1,1 +1,1 @@
-"""Tenants: who shares this server, on which plan, with which limits; and the token that devices find theirs by."""
+"""Tenants: their plans, limits, tenant tokens and child tenants."""

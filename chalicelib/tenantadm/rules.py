@@ -1,4 +1,4 @@
-"""What a tenant may be, and what a service provider may give to its children. Pure."""
+"""Rules for tenants, and for the limits of a service provider's child tenants. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """Whether a tenant may be used. ``REMOVING`` is for good: its data is being erased."""
+    """The status of a tenant. ``REMOVING`` is final: its data are being erased."""
 
     ACTIVE = "active"
     REMOVING = "removing"
@@ -23,17 +23,17 @@ class Status(StrEnum):
 
     @property
     def shown(self) -> str:
-        """As the API knows it."""
+        """The status in the API."""
         return Status.ACTIVE if self is Status.ACTIVE else Status.SUSPENDED
 
 
 def default_addons() -> list[dict[str, Any]]:
-    """The add-ons of a new tenant: all there are, enabled."""
+    """The add-ons of a new tenant: all of them, enabled."""
     return addons(features.ADDONS)
 
 
 def addons(enabled: tuple[str, ...] | list[str]) -> list[dict[str, Any]]:
-    """All add-ons, of which these are enabled, as tokens and tenants show them.
+    """All add-ons with these enabled, in the form of tokens and tenants.
 
     Raises:
         BadRequest: there is no such add-on.
@@ -45,27 +45,27 @@ def addons(enabled: tuple[str, ...] | list[str]) -> list[dict[str, Any]]:
 
 
 def check_name(name: str) -> None:
-    """Judge what a tenant is to be called.
+    """Check the name of a tenant.
 
     Raises:
-        BadRequest: no name, or one that is too long.
+        BadRequest: it is missing or too long.
     """
     if not name.strip() or len(name) > limits.TENANT_NAME:
         raise BadRequest(f"name: must be between 1 and {limits.TENANT_NAME} characters long")
 
 
 def check_organization(name: str) -> None:
-    """Judge what somebody who signs up calls the organization.
+    """Check the name of an organization at sign-up.
 
     Raises:
-        BadRequest: no name, one that is too long, or one with letters beyond ASCII.
+        BadRequest: it is missing, too long, or not ASCII.
     """
     if not name.strip() or len(name) > limits.ORGANIZATION or not (name.isascii() and name.isprintable()):
         raise BadRequest(f"organization: must be between 1 and {limits.ORGANIZATION} ASCII characters long")
 
 
 def check_plan(plan: str) -> None:
-    """Judge a plan.
+    """Check a plan.
 
     Raises:
         BadRequest: it does not exist.
@@ -75,10 +75,10 @@ def check_plan(plan: str) -> None:
 
 
 def check_limits(devices: PerTier, storage_limit: int) -> None:
-    """Judge limits.
+    """Check limits.
 
     Raises:
-        BadRequest: a limit is below what has a meaning (-1 devices: no limit; 0 bytes: no limit), or beyond all sense.
+        BadRequest: a limit is too small (-1 devices and 0 bytes mean no limit) or too large.
     """
     for name, tier in LIMITS.items():
         if not -1 <= devices.of(tier) <= limits.DEVICES_LIMIT_MAX:
@@ -88,16 +88,16 @@ def check_limits(devices: PerTier, storage_limit: int) -> None:
 
 
 def with_limits(devices: PerTier, changes: Mapping[str, int | None]) -> PerTier:
-    """``devices`` with some limits, by their names in the API, changed; None leaves one as it is."""
+    """``devices`` with some limits changed, by their names in the API; None keeps a limit."""
     numbers = {tier: devices.of(tier) for tier in Tier}
     numbers |= {LIMITS[name]: value for name, value in changes.items() if value is not None}
     return PerTier(**{str(tier): value for tier, value in numbers.items()})
 
 
 def after_grant(given: PerTier, before: PerTier, after: PerTier) -> PerTier:
-    """What a service provider has given away once a child's limits go from ``before`` to ``after``.
+    """The limits that a service provider has assigned, after a child's limits change from ``before`` to ``after``.
 
-    A child without a limit counts for nothing: only a provider that has none itself can have such children.
+    A child without a limit is not counted: only a provider without a limit can have one.
     """
     return PerTier(
         **{str(tier): given.of(tier) - max(0, before.of(tier)) + max(0, after.of(tier)) for tier in Tier},
@@ -105,17 +105,17 @@ def after_grant(given: PerTier, before: PerTier, after: PerTier) -> PerTier:
 
 
 def grows(before: PerTier, after: PerTier) -> tuple[Tier, ...]:
-    """The tiers of which a child would have more. What comes back is always taken, however much the provider lacks."""
+    """The tiers of which a child would get more. Reductions are always accepted."""
     return tuple(tier for tier in Tier if before.of(tier) >= 0 and not 0 <= after.of(tier) <= before.of(tier))
 
 
 def check_grant(own: PerTier, given: PerTier, accepted: PerTier, before: PerTier, child: PerTier) -> None:
-    """Judge whether a provider with the limits ``own`` may have ``given`` this much, ``child`` to the child at hand.
+    """Check that a provider with the limits ``own`` may assign ``given`` in all, and ``child`` to one child.
 
-    ``before`` is what the child had: only what grows is judged.
+    ``before`` are the child's present limits: only increases are checked.
 
     Raises:
-        Unprocessable: it is more than the provider has, or a child of a limited provider would have no limit.
+        Unprocessable: it exceeds the provider's limits, or a child of a limited provider would have no limit.
     """
     for name, tier in LIMITS.items():
         if own.of(tier) < 0 or tier not in grows(before, child):
@@ -126,17 +126,17 @@ def check_grant(own: PerTier, given: PerTier, accepted: PerTier, before: PerTier
 
 
 def remaining(own: PerTier, given: PerTier) -> PerTier:
-    """The limits that a tenant's own devices are held to: its limits without what its children have of them."""
+    """The limits for a tenant's own devices: its limits minus those assigned to its children."""
     numbers = {str(tier): -1 if own.of(tier) < 0 else max(0, own.of(tier) - given.of(tier)) for tier in Tier}
     return PerTier(**numbers)
 
 
 def check_new_status(before: Status, wanted: str) -> Status:
-    """The status that a tenant shall have.
+    """Check the new status of a tenant.
 
     Raises:
-        BadRequest: it is none that can be given.
-        Conflict: the tenant is being removed, which nothing stops.
+        BadRequest: it is not a status that can be set.
+        Conflict: the tenant is being removed, which cannot be stopped.
     """
     if wanted not in {Status.ACTIVE, Status.SUSPENDED}:
         raise BadRequest("status: must be one of active, suspended")
@@ -146,7 +146,7 @@ def check_new_status(before: Status, wanted: str) -> Status:
 
 
 def difference(before: Mapping[str, object], after: Mapping[str, object]) -> str:
-    """What differs, a line each, for people; a name that is on one side only counts as nothing on the other."""
+    """The differences, one line each, as text for people. A name on one side only counts as empty on the other."""
     names = [*before, *(name for name in after if name not in before)]
     return "\n".join(
         f"{name}: {before.get(name, 'none')} -> {after.get(name, 'none')}"
@@ -156,20 +156,20 @@ def difference(before: Mapping[str, object], after: Mapping[str, object]) -> str
 
 
 def check_reason(reason: str) -> None:
-    """Judge why a tenant is to be cancelled.
+    """Check the reason for cancelling a tenant.
 
     Raises:
-        BadRequest: nothing, or too much, is said.
+        BadRequest: it is missing or too long.
     """
     if not reason.strip() or len(reason) > limits.TENANT_TEXT:
         raise BadRequest(f"reason: must be between 1 and {limits.TENANT_TEXT} characters long")
 
 
 def check_wishes(body: NewTenant) -> None:
-    """Refuse what is asked for a new child and would silently not happen.
+    """Refuse members of a new child tenant that would otherwise be ignored silently.
 
     Raises:
-        Unprocessable: the body asks for what this server does not do for children.
+        Unprocessable: the body has a member that this server does not support for child tenants.
     """
     if body.users:
         raise Unprocessable(

@@ -1,1 +1,1 @@
-"""Users: who they are, their sessions and personal access tokens, their settings."""
+"""Users: accounts, sessions, personal access tokens, settings, second factors and single sign-on."""

@@ -14,7 +14,7 @@ from chalicelib import limits
 from chalicelib.errors import BadRequest, Unprocessable
 
 _EMAIL = re.compile(
-    # The HTML standard's form of an address: ASCII, and no colon, which ends the name in Basic credentials.
+    # The form of an address in the HTML standard: ASCII, and no colon, which ends the name in Basic credentials.
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
@@ -22,20 +22,20 @@ _IPV6_NETWORK = 64
 
 
 def account(text: str) -> str:
-    """An address, whatever its form, as accounts are told apart by it: in lower case.
+    """An address in the form that identifies an account: in lower case, whether it is valid or not.
 
-    Only ASCII text is changed: other letters can become ASCII in lower case (the Kelvin sign becomes ``k``), and the
-    owner of such an address is not the owner of the ASCII one.
+    Only ASCII text is changed. Other letters can become ASCII in lower case (the Kelvin sign becomes ``k``), and such
+    an address does not belong to the owner of the ASCII one.
     """
     text = text.strip()
     return text.lower() if text.isascii() else text
 
 
 def email(text: str) -> str:
-    """An e-mail address as :func:`account`.
+    """A valid e-mail address in the form of :func:`account`.
 
     Raises:
-        BadRequest: it is none, or longer than ``limits.EMAIL``.
+        BadRequest: it is not valid, or longer than ``limits.EMAIL``.
     """
     lowered = account(text)
     if len(lowered) > limits.EMAIL or not _EMAIL.fullmatch(lowered):
@@ -44,10 +44,10 @@ def email(text: str) -> str:
 
 
 def check_password(password: str, address: str) -> None:
-    """Judge a new password of the user with this (lower-case) address.
+    """Check a new password of the user with this (lower-case) address.
 
     Raises:
-        Unprocessable: too short, too long, or a part of the address.
+        Unprocessable: it is too short, too long, or a part of the address.
     """
     if len(password) < limits.PASSWORD_MIN:
         raise Unprocessable(f"password: must be minimum {limits.PASSWORD_MIN} characters long")
@@ -58,7 +58,7 @@ def check_password(password: str, address: str) -> None:
 
 
 class Change(msgspec.Struct, frozen=True):
-    """An update of a user: None leaves as it is. ``own``: who asks is the user."""
+    """An update of a user. None keeps the present value. ``own``: the user is the caller."""
 
     email: str | None
     password: str | None
@@ -67,15 +67,15 @@ class Change(msgspec.Struct, frozen=True):
 
     @property
     def needs_password(self) -> bool:
-        """Whether who asks must know the present password."""
+        """Whether the caller must give the present password."""
         return self.own and (self.email is not None or self.password is not None)
 
 
 def change(given_email: str, given_password: str, *, own: bool, roles: list[str] | None = None) -> Change:
-    """What an update asks for; empty text is no change, and so are ``roles`` that are left out.
+    """The change that an update asks for. Empty strings, and ``roles`` that are left out, change nothing.
 
     Raises:
-        BadRequest: nothing, or a bad address.
+        BadRequest: there is no change, or the address is not valid.
     """
     if not given_email and not given_password and roles is None:
         raise BadRequest("no update information provided")
@@ -84,20 +84,20 @@ def change(given_email: str, given_password: str, *, own: bool, roles: list[str]
 
 
 LEAST_ROLE = "RBAC_ROLE_OBSERVER"
-"""The role of users whom an identity provider or another tenant brings, unless it is said otherwise."""
+"""The default role of users from an identity provider or another tenant."""
 
 
 class TfaStatus(StrEnum):
-    """How far a user is with two-factor authentication. The values are the API's."""
+    """The state of a user's two-factor authentication. The values are the API's."""
 
     DISABLED = "disabled"
     UNVERIFIED = "unverified"
-    """There is a secret; that the user's app has it is not shown yet. Logins need no code."""
+    """There is a secret, but the user has not shown a code yet. Logins need no code."""
     ENABLED = "enabled"
 
 
 class Purpose(StrEnum):
-    """What a mailed secret is for. The values are stored."""
+    """The purpose of a mailed secret. The values are stored."""
 
     PASSWORD_RESET = "password-reset"  # noqa: S105  # the name of a purpose
     VERIFY_EMAIL = "verify-email"
@@ -105,15 +105,15 @@ class Purpose(StrEnum):
 
     @property
     def life(self) -> timedelta:
-        """How long the secret is good."""
+        """How long the secret is valid."""
         short = self is Purpose.PASSWORD_RESET
         return timedelta(seconds=limits.RESET_LIFE if short else limits.VERIFICATION_LIFE)
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):
-    """What is set of an identity provider. ``domains`` are in lower case; none: addresses of any.
+    """The settings of an identity provider. ``domains`` are in lower case; without any, all addresses are accepted.
 
-    ``issuer`` is the name that the provider must have; empty: the one in its description.
+    ``issuer`` is the issuer that the provider must state; empty: the one in its description.
     """
 
     issuer: str
@@ -126,10 +126,11 @@ class ProviderSettings(msgspec.Struct, frozen=True):
 
 
 def check_provider(wanted: ProviderSettings) -> None:
-    """Judge what is set of an identity provider.
+    """Check the settings of an identity provider.
 
     Raises:
-        BadRequest: a value is missing, too long or no domain; or whoever has an account there would become a user.
+        BadRequest: a value is missing, too long or not a domain; or everybody with an account at the provider would
+            become a user.
     """
     if not wanted.well_known or not wanted.client_id:
         raise BadRequest("well-known and client_id: both are required")
@@ -144,10 +145,10 @@ def check_provider(wanted: ProviderSettings) -> None:
 
 
 def check_token(name: str, expires_in: int) -> None:
-    """Judge a new personal access token; ``expires_in`` in seconds, 0 never.
+    """Check a new personal access token; ``expires_in`` in seconds, 0 means never.
 
     Raises:
-        BadRequest: no name, or a name or a life that is out of bounds.
+        BadRequest: the name is missing, or a value exceeds its limit.
     """
     if not name or len(name) > limits.TOKEN_NAME:
         raise BadRequest(f"name: must be between 1 and {limits.TOKEN_NAME} characters long")
@@ -156,10 +157,10 @@ def check_token(name: str, expires_in: int) -> None:
 
 
 def check_settings(document: dict[str, Any]) -> None:
-    """Judge a settings document.
+    """Check a settings document.
 
     Raises:
-        BadRequest: too many members, or a name or a text that is too long.
+        BadRequest: there are too many members, or a name or a value is too long.
     """
     if len(document) > limits.SETTINGS_MEMBERS:
         raise BadRequest(f"settings: at most {limits.SETTINGS_MEMBERS} members are allowed")
@@ -171,7 +172,7 @@ def check_settings(document: dict[str, Any]) -> None:
 
 
 def network(address: str) -> str:
-    """What failed logins from ``address`` count against: itself, or its /64, all of which one host may use."""
+    """The network that failed logins from ``address`` count for: itself, or its /64, which one host may use."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -184,7 +185,7 @@ def network(address: str) -> str:
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """Which users a list holds: any of these ids and addresses, and between these times (exclusive)."""
+    """The filter of a list of users: ids and addresses (any of them), and times (exclusive)."""
 
     ids: frozenset[str] = frozenset()
     emails: frozenset[str] = frozenset()
@@ -194,7 +195,7 @@ class UserFilter(msgspec.Struct, frozen=True):
     updated_before: datetime | None = None
 
     def takes(self, user_id: str, address: str, created: datetime, updated: datetime) -> bool:
-        """Whether a user is in the list."""
+        """Whether a user matches."""
         return (
             (not self.ids or user_id in self.ids)
             and (not self.emails or address in self.emails)

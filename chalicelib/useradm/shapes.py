@@ -1,4 +1,4 @@
-"""The wire format. Unknown members are ignored on the way in, so nothing but these can be set."""
+"""The wire format of users. Unknown members of requests are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 class LoginOptions(msgspec.Struct):
     """``POST auth/login``.
 
-    ``token2fa``: a code, of users whose logins need one. ``remember``: a session in a cookie outlives the browser.
+    ``token2fa`` is the code of users with a second factor. ``remember``: the cookie of the session outlives the browser.
     """
 
     no_expiry: bool = False
@@ -19,7 +19,7 @@ class LoginOptions(msgspec.Struct):
 
 
 class NewUser(msgspec.Struct):
-    """``POST users``. Without roles: every right."""
+    """``POST users``. Without roles, the user is an administrator."""
 
     email: str = ""
     password: str = ""
@@ -28,7 +28,7 @@ class NewUser(msgspec.Struct):
 
 
 class UserUpdate(msgspec.Struct):
-    """``PUT users/{id}``; empty members are no change, but an empty list of roles, which is every right."""
+    """``PUT users/{id}``. Empty members change nothing, except an empty list of roles, which makes an administrator."""
 
     email: str = ""
     password: str = ""
@@ -97,7 +97,7 @@ class SsoLogin(msgspec.Struct):
 
 
 class User(msgspec.Struct, omit_defaults=True):
-    """A user as lists and reads show it. Times are RFC 3339."""
+    """A user in answers. Times are RFC 3339."""
 
     id: str
     email: str
@@ -113,7 +113,7 @@ class User(msgspec.Struct, omit_defaults=True):
 
 
 class NewToken(msgspec.Struct):
-    """``POST settings/tokens``. ``expires_in`` in seconds; 0: never."""
+    """``POST settings/tokens``. ``expires_in`` in seconds; 0 means never."""
 
     name: str = ""
     expires_in: int = 0
@@ -136,7 +136,7 @@ Settings = dict[str, Any]
 class NewProvider(msgspec.Struct):
     """``POST sso/idp/metadata``, ``PUT sso/idp/metadata/{id}``, as JSON: OpenID Connect.
 
-    ``well-known`` is where the provider describes itself; with ``issuer`` instead, where the standard puts that.
+    ``well-known`` is the URL of the provider's description; with ``issuer`` instead, it follows from that.
     """
 
     well_known: str = msgspec.field(default="", name="well-known")
@@ -185,7 +185,7 @@ class Exists(msgspec.Struct):
 
 
 class Limit(msgspec.Struct):
-    """How many there are, and may be; ``max`` -1: no limit."""
+    """The present number and the limit; ``max`` -1 means no limit."""
 
     count: int
     max: int
@@ -206,7 +206,7 @@ class Plan(msgspec.Struct):
 
 
 class PlanBinding(msgspec.Struct):
-    """``GET plan_binding``. ``limits`` holds those that the tenant has."""
+    """``GET plan_binding``. ``limits`` has those that the tenant has."""
 
     plan: Plan
     limits: dict[str, int]

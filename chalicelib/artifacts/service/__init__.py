@@ -1,4 +1,4 @@
-"""Artifacts and releases: what the other features and the routes may use."""
+"""Artifacts and releases for other features and the routes: everything that they may import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts as operators see them: one, all, a page of them; describe, delete, download."""
+"""Artifacts as operators manage them: show, list, describe, delete, download."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def show(tenant: TenantId, artifact_id: str) -> shapes.Artifact:
     """An artifact.
 
     Raises:
-        BadRequest: the id is no UUID.
+        BadRequest: the id is not a UUID.
         NotFound: there is none with this id.
     """
     return records.artifact(_found(artifact_table.find(tenant, rules.check_id(artifact_id))))
@@ -56,7 +56,7 @@ def release_of(tenant: TenantId, artifact_id: str) -> str | None:
 
 
 def of_release(tenant: TenantId, name: str, device_type: str) -> list[shapes.Artifact]:
-    """The artifacts of a release that are for a type of device.
+    """The artifacts of a release for a device type.
 
     Raises:
         NotFound: there is no such release.
@@ -70,7 +70,7 @@ def of_release(tenant: TenantId, name: str, device_type: str) -> list[shapes.Art
 
 
 def matching(*, name: str | None = None, description: str | None = None, device_type: str | None = None) -> Test | None:
-    """The filter of the v1 lists: each text is contained, in any case; None if nothing is asked for."""
+    """The filter of the v1 lists: each text must be contained, in any letter case; None without a filter."""
     tests: list[Test] = []
     if name:
         in_name = rules.contains(name)
@@ -97,7 +97,8 @@ def listed(
 
     With ``tags``, of those whose release has one of them.
 
-    Without a test, by name: two round trips. Otherwise all artifacts are read, a megabyte a round trip.
+    Without a test and sorted by name it takes two round trips. Otherwise all artifacts are read, a megabyte per round
+    trip.
     """
     if tags is not None:
         test = _of_releases(tenant, tags, test)
@@ -144,7 +145,7 @@ def find_by_pattern(
     if names and not names[0].prefix:
         rows = _named(tenant, [name.text for name in names])
     else:
-        # Read no further than the page, unless something else than the name decides.
+        # Read no further than the page, unless anything but the name has to be tested.
         limit = None if description or device_type or inside else stop + 1
         rows = artifact_table.by_name(tenant, prefix=names[0].text if names else "", limit=limit)
     page = list(islice(filter(matches, rows), start, stop + 1))
@@ -158,7 +159,7 @@ def _of_releases(tenant: TenantId, tags: Collection[str], test: Test | None) -> 
 
 
 def _named(tenant: TenantId, names: list[str]) -> list[ArtifactItem]:
-    """The artifacts of these names, as they are now: their releases know them."""
+    """The artifacts with these names, found through their releases (strongly consistent)."""
     releases = release_table.find_many(tenant, names)
     items = artifact_table.find_many(tenant, [artifact for release in releases for artifact in release.artifacts])
     return sorted(items.values(), key=lambda item: (item.name, item.artifact_id))
@@ -168,7 +169,7 @@ def describe(tenant: TenantId, artifact_id: str, description: str) -> None:
     """Change an artifact's description.
 
     Raises:
-        BadRequest: the id is no UUID, or the description is too long.
+        BadRequest: the id is not a UUID, or the description is too long.
         NotFound: there is none with this id.
         Unprocessable: a deployment has used it.
     """
@@ -193,7 +194,7 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
     """Delete an artifact, and its release with the last one.
 
     Raises:
-        BadRequest: the id is no UUID.
+        BadRequest: the id is not a UUID.
         NotFound: there is none with this id.
         Conflict: an unfinished deployment uses its release.
     """
@@ -212,19 +213,19 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
 def remove(
     tenant: TenantId, release: ReleaseItem, artifact_ids: list[str], what: auditlogs.Object, *, change: str = ""
 ) -> bool:
-    """Delete artifacts of one release, and the release with the last of them; False if it changed meanwhile.
+    """Delete artifacts of one release, and the release with its last one; False if it has changed meanwhile.
 
     Args:
-        tenant: whose release.
+        tenant: the release's tenant.
         release: as it was read.
-        artifact_ids: at most 40: a transaction takes 100 writes, an artifact needs two.
+        artifact_ids: at most 40, because a transaction takes 100 writes and an artifact needs two.
         what: what the user deletes, for the audit log.
         change: a text for it.
     """
     now = clock.now()
     gone = {one.id: one for one in release.candidates if one.id in artifact_ids}
     left = {artifact: stored for artifact, stored in release.artifacts.items() if artifact not in gone}
-    # While an object can still be written by a link, the schedule has to look again after its deletion.
+    # While an upload link is valid, the object can be written again, so the schedule has to check after the deletion.
     links = {upload.upload_id: upload.link_ends for upload in upload_table.find_many(tenant, gone)}
     tx = Transaction()
     if left:
@@ -256,7 +257,7 @@ def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:
     """A link by which an operator reads the artifact's file, for ``settings.download_link_life``.
 
     Raises:
-        BadRequest: the id is no UUID.
+        BadRequest: the id is not a UUID.
         NotFound: there is none with this id.
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
@@ -267,10 +268,10 @@ def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:
 
 
 def storage(tenant: TenantId, name: str) -> shapes.StorageLimit:
-    """The tenant's storage: how much it may use and does.
+    """The tenant's storage: its limit and usage.
 
     Raises:
-        BadRequest: there is no other limit than ``storage``.
+        BadRequest: the limit is not ``storage``.
     """
     if name != "storage":
         raise BadRequest(f"unsupported limit {name[:64]}")
@@ -278,6 +279,6 @@ def storage(tenant: TenantId, name: str) -> shapes.StorageLimit:
 
 
 def totals(tenant: TenantId) -> tuple[int, int, int]:
-    """How many artifacts and releases a tenant has, and how many bytes the artifacts are."""
+    """The numbers of a tenant's artifacts and releases, and the artifacts' total size in bytes."""
     item = usage_table.find(tenant)
     return int(item.artifact_count), int(item.release_count), int(item.stored)

@@ -34,12 +34,13 @@ _PIECE: Final = 256 * limits.KIB
 
 
 def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -> str:
-    """Make an artifact that puts one file into its place on devices, and store it.
+    """Generate an artifact that installs one file, and store it.
 
-    Its sum stands in front of the file, so the file is put down first: in memory, or beyond 4 MiB on the disk.
+    The checksum comes before the file in the artifact, so the file is stored temporarily: in memory, or on disk beyond
+    4 MiB.
 
     Args:
-        tenant: whose it becomes.
+        tenant: the artifact's tenant.
         fields: of the form, by lower-case name.
         file: the file in pieces of any size; read once.
 
@@ -47,15 +48,15 @@ def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes])
         The new artifact's id.
 
     Raises:
-        BadRequest: a field breaks its rule, or the file does not arrive whole.
-        SwitchedOff: the server takes no uploads for now.
-        TooLarge: the tenant has no room for it.
+        BadRequest: a field is not valid, or the file does not arrive completely.
+        SwitchedOff: an admin has switched uploads off.
+        TooLarge: the tenant's storage limit would be exceeded.
         Unprocessable: an artifact with its name and device types exists.
     """
     switches.require(Switch.UPLOADS)  # before the file is read
     wanted = rules.read_generate(fields)
     if not reader.is_file_name(wanted.filename):
-        # The artifact's reader would refuse it, after the whole file has come.
+        # The reader of artifacts would refuse it too, but only after the whole file has arrived.
         raise BadRequest(f"args: filename may only have {reader.FILE_NAMES}")
     artifact_id = str(uuid.uuid4())
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
@@ -85,7 +86,7 @@ def _again(kept: BinaryIO) -> Iterator[bytes]:
 
 
 def _artifact(wanted: SingleFile, content: SourceFile) -> ModuleArtifact:
-    """What the module needs: where the file goes, how it is called, its mode, and the file itself."""
+    """The artifact with what the module needs: the file, its name, destination and mode."""
     software = f"{wanted.software_filesystem}.{wanted.software_name}"
     return ModuleArtifact(
         name=wanted.name,

@@ -1,4 +1,4 @@
-"""A tenant leaves: what is left of its artifacts and releases."""
+"""Erasure of a tenant's artifacts and releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What deployments need of artifacts: which there are of a name, that they stay, links to them, or one made at once."""
+"""Artifacts for deployments: candidates of a release, holds, links, and artifacts that are made on demand."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ _cache: Cache[tuple[TenantId, str], tuple[Candidate, ...]] = Cache()
 
 
 def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> tuple[Candidate, ...]:
-    """The artifacts of a name, oldest first; none if there is no such release.
+    """The artifacts of a release, oldest first; none if there is no such release.
 
-    At most ``settings.control_cache`` seconds old, without a read if this process has asked before; ``fresh``
-    reads in any case.
+    Cached for up to ``settings.control_cache`` seconds; ``fresh`` always reads.
     """
 
     def read() -> tuple[Candidate, ...]:
@@ -38,25 +37,25 @@ def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> t
 
 
 def forget(tenant: TenantId, release_name: str) -> None:
-    """Drop this process's copy; whoever changed a release's artifacts calls this after the commit."""
+    """Drop the cached copy. Code that changed a release's artifacts calls this after the commit."""
     _cache.forget((tenant, release_name))
 
 
 def hold(tx: Transaction, tenant: TenantId, release_name: str) -> None:
-    """Keep a release's artifacts while a deployment is unfinished: part of the deployment's creation.
+    """Keep a release's artifacts while a deployment is unfinished: a part of the deployment's creation.
 
-    The transaction fails with label ``release`` if there is no such release, which is to say no such artifact.
+    The transaction fails with label ``release`` if there is no such release, and therefore no artifact.
     """
     release_table.hold(tx, tenant, release_name)
 
 
 def let_go(tx: Transaction, tenant: TenantId, release_name: str) -> None:
-    """Undo :func:`hold`: part of what finishes the deployment, exactly once."""
+    """Undo :func:`hold`: a part of finishing the deployment, exactly once."""
     release_table.let_go(tx, tenant, release_name)
 
 
 def device_link(tenant: TenantId, candidate: Candidate) -> links.Link:
-    """A link by which a device reads the artifact: the bytes that were verified, for ``device_link_life``."""
+    """A link for a device to download the verified bytes, valid for ``device_link_life``."""
     if not candidate.key.startswith(s3.key(tenant, "artifacts", "")):
         raise RuntimeError(f"artifact {candidate.id} is not this tenant's")
     life = settings.current().device_link_life
@@ -72,8 +71,8 @@ def made(
     clears_provides: list[str],
     metadata: dict[str, Any],
 ) -> bytes:
-    """A module artifact without files, which nobody uploads and nothing stores: the same bytes every time."""
-    # Imported here: few calls make one.
+    """A module artifact without files, which is made on demand and never stored: the same bytes every time."""
+    # Imported here because few calls need it.
     from chalicelib.artifacts.container.writer import ModuleArtifact
 
     artifact = ModuleArtifact(
@@ -88,6 +87,6 @@ def made(
 
 
 def shown(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, shapes.Artifact]:
-    """Those of the artifacts that exist, by id, as the API shows them; 100 per round trip."""
+    """The existing ones of these artifacts, by id, as the API shows them; 100 per round trip."""
     found = artifact_table.find_many(tenant, artifact_ids)
     return {artifact_id: records.artifact(item) for artifact_id, item in found.items()}

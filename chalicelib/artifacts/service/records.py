@@ -1,4 +1,4 @@
-"""From a parsed file to what is stored of it, and from there to what is shown."""
+"""Converts a parsed artifact to its stored form, and that to the wire format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def content(parsed: Artifact) -> shapes.Content:
-    """What the file says of itself, in the form that is stored and shown."""
+    """The content of the file, in the form that is stored and shown."""
     return shapes.Content(
         device_types_compatible=list(parsed.device_types),
         info=shapes.FormatInfo("mender", parsed.format_version),
@@ -29,7 +29,7 @@ def content(parsed: Artifact) -> shapes.Content:
         updates=[_update(payload) for payload in parsed.payloads],
         artifact_provides=parsed.provides,
         artifact_depends={
-            # One value stays a text, several a list: as in the file.
+            # A single value stays a string, several stay a list, as in the file.
             key: value if isinstance(value, str) else list(value)
             for key, value in {**parsed.depends, "device_type": parsed.device_types}.items()
         },
@@ -46,7 +46,7 @@ def _update(payload: Payload) -> shapes.Update:
 
 
 def candidate(artifact_id: str, parsed: Artifact, ref: ObjectRef) -> Candidate:
-    """What the release keeps of the artifact whose file is the object ``ref``."""
+    """The candidate of the artifact whose file is the object ``ref``."""
     depends = {
         key: (value,) if isinstance(value, str) else tuple(value)
         for key, value in parsed.depends.items()
@@ -57,7 +57,7 @@ def candidate(artifact_id: str, parsed: Artifact, ref: ObjectRef) -> Candidate:
 
 
 def artifact(item: ArtifactItem) -> shapes.Artifact:
-    """A stored artifact as it is shown."""
+    """A stored artifact in the wire format."""
     return msgspec.convert(
         {
             **item.content,

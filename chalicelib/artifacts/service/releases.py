@@ -1,4 +1,4 @@
-"""Releases as operators see them: one, a page, tags, notes; delete several with all their artifacts."""
+"""Releases as operators manage them: show, list, tag, describe, delete with all artifacts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 SORTS = ("name", "modified", "artifacts_count", "tags")
-"""What v2 lists sort by; v1 knows the first two."""
+"""The sort keys of v2 lists; v1 has the first two."""
 _AT_ONCE = 40
 _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
     "modified": lambda item: item.modified,
@@ -38,10 +38,11 @@ _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
 
 
 class ReleaseFilter(msgspec.Struct, frozen=True):
-    """What a list of releases is narrowed to.
+    """The filter of a list of releases.
 
-    ``name`` and ``description`` (of an artifact) are contained in any case; ``device_type`` and ``update_type``
-    (of an artifact) are exact; a release has to have one of ``tags``, and one of ``within`` if that is given.
+    ``name`` and ``description`` (of an artifact) must be contained, in any letter case; ``device_type`` and
+    ``update_type`` (of an artifact) are exact. A release must have one of ``tags``, and one of ``within`` if that is
+    given.
     """
 
     name: str = ""
@@ -52,7 +53,7 @@ class ReleaseFilter(msgspec.Struct, frozen=True):
     within: frozenset[str] | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is asked for."""
+        """Whether there is any condition."""
         asked = (self.name, self.description, self.device_type, self.update_type, self.tags)
         return any(asked) or self.within is not None
 
@@ -74,7 +75,7 @@ def show(tenant: TenantId, name: str) -> shapes.Release:
 
 
 def is_tagged(tenant: TenantId, name: str, tags: Collection[str]) -> bool:
-    """Whether there is a release of this name that has one of ``tags``."""
+    """Whether there is a release with this name that has one of ``tags``."""
     item = release_table.find(tenant, name)
     return item is not None and item.has_any(tags)
 
@@ -84,8 +85,8 @@ def listed(
 ) -> tuple[list[shapes.Release], int]:
     """Rows ``start`` to ``stop`` of the releases that match, and how many match in all.
 
-    Without a filter, by name: two round trips (three in descending order). Otherwise all releases are read, a
-    megabyte a round trip.
+    Without a filter and sorted by name it takes two round trips (three in descending order). Otherwise all releases are
+    read, a megabyte per round trip.
     """
     if wanted or sort.field != "name":
         items = _matching(tenant, wanted, sort)
@@ -102,8 +103,8 @@ def listed(
 def _neighbours(tenant: TenantId, shown: list[ReleaseItem]) -> dict[str, ArtifactItem]:
     """The artifacts of releases that are neighbours by name, by id.
 
-    They lie side by side in the index: one query costs a fraction of reading each. What it does not find (keys of
-    very long names are in another order) is read by id.
+    They are neighbours in the index, so one query is much cheaper than reading each. What it does not find (keys of
+    very long names have another order) is read by id.
     """
     if not shown:
         return {}
@@ -137,16 +138,16 @@ def _matching(tenant: TenantId, wanted: ReleaseFilter, sort: Sort) -> list[Relea
 
 
 def _described(tenant: TenantId, text: str) -> set[str]:
-    """Names of the artifacts whose description contains a text: releases don't hold descriptions."""
+    """Names of the artifacts whose description contains a text, because releases do not store descriptions."""
     contains = rules.contains(text)
     return {item.name for item in artifact_table.by_name(tenant) if contains(item.description)}
 
 
 def set_notes(tenant: TenantId, name: str, notes: str | None) -> None:
-    """Change a release's notes; None leaves them.
+    """Change a release's notes; None keeps them.
 
     Raises:
-        BadRequest: they are too long or can't be printed.
+        BadRequest: they are too long or not printable.
         NotFound: there is no such release.
     """
     if notes is None:
@@ -169,12 +170,13 @@ def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
 def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[str] | None = None) -> None:
     """Replace a release's tags.
 
-    ``within``: the tags that the caller's right ends at, which may come and go; None: all. A tag is what lets others
-    deploy a release, so whoever manages candidates must not make one a production release.
+    ``within``: the tags to which the caller's permission is limited, which alone may be added or removed; None: all. A
+    tag is what permits others to deploy a release, so a user who manages candidates must not be able to make one a
+    production release.
 
     Raises:
-        BadRequest: they break a rule of tags.
-        Forbidden: others than those ``within`` would come or go.
+        BadRequest: a tag is not valid.
+        Forbidden: tags other than those ``within`` would be added or removed.
         NotFound: there is no such release.
         Conflict: the tenant would have more than 100 distinct tags.
     """
@@ -218,13 +220,13 @@ def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
 def delete(
     tenant: TenantId, names: list[str], *, tags: frozenset[str] | None = None, seen: Scopes = (EVERYWHERE,)
 ) -> None:
-    """Delete releases with all their artifacts; names that are none are fine. What is out of reach stays.
+    """Delete releases with all their artifacts. Unknown names are ignored, and releases outside the scope are kept.
 
     Args:
-        tenant: whose releases.
+        tenant: the releases' tenant.
         names: their names.
-        tags: only releases with one of these go; None: any release.
-        seen: where deployments may be told of.
+        tags: only releases with one of these are deleted; None: any release.
+        seen: the scopes in which the caller may see deployments.
 
     Raises:
         BadRequest: no name is given.
@@ -258,7 +260,7 @@ def _delete_one(tenant: TenantId, name: str, tags: frozenset[str] | None, seen: 
 def _check_idle(tenant: TenantId, items: list[ReleaseItem], seen: Scopes) -> None:
     used = [item.name for item in items if item.open_deployments > 0]
     if used:
-        # Imported here: the two features know each other, and only this case needs it.
+        # Imported here because the two features depend on each other, and only this case needs it.
         from chalicelib.deployments.service import managing as deployments
 
         ids = deployments.open_by_release(tenant, used, seen)

@@ -1,4 +1,4 @@
-"""Releases as software: what they share with other kinds of it (v1alpha1)."""
+"""Releases as software, the common form of releases and manifests (v1alpha1)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class SoftwareFilter(msgspec.Struct, frozen=True):
-    """What a list of software is narrowed to; what is empty takes everything.
+    """The filter of a list of software; empty members match everything.
 
-    ``names`` are exact; a release has to have one of ``tags``, and one of ``within`` (the tags that the caller's
-    right ends at; None: it ends nowhere). ``nothing``: a kind is asked for of which there is none.
+    ``names`` are exact. A release must have one of ``tags``, and one of ``within`` (the tags to which the caller's
+    permission is limited; None: no limit). ``nothing``: a kind is requested of which there is none.
     """
 
     names: frozenset[str] = frozenset()
@@ -53,9 +53,9 @@ _SORT_KEYS: dict[str, Callable[[ReleaseItem], Any]] = {
 def listed(
     tenant: TenantId, wanted: SoftwareFilter, sort: Sort, *, start: int, stop: int
 ) -> tuple[list[shapes.Software], int]:
-    """Rows ``start`` to ``stop`` of the software that is wanted, and how much there is in all.
+    """Rows ``start`` to ``stop`` of the matching software, and the number of all matches.
 
-    All releases are read, a megabyte a round trip, or the named ones.
+    All releases are read, a megabyte per round trip, or only the named ones.
     """
     if wanted.nothing:
         return [], 0

@@ -1,7 +1,7 @@
-"""How a file becomes an artifact: through the API, or by a link and a worker.
+"""Uploads: how a file becomes an artifact, through the API, or by a link and a worker.
 
-Whoever brings a file announces it first (``tables.uploads``), so that what a crash leaves behind is found by the
-schedule. What makes the artifact is one transaction: artifact, release, totals, and the end of the announcement.
+Every upload is announced first (``tables.uploads``), so that the schedule finds what a crash leaves behind. One
+transaction creates the artifact: artifact, release, totals, and the end of the announcement.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _TOO_LARGE = "Artifact file too large"
 _TAKEN = "an artifact with this ID already exists"
 _TIDIED = 50
-"""Uploads of each part that one run of the schedule tidies; the others wait for the next."""
+"""Uploads of each partition of the index that one run of the schedule cleans up; the others wait for the next run."""
 _MARGIN = timedelta(seconds=limits.UPLOAD_MARGIN)
 
 
@@ -46,7 +46,7 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
     """Store an artifact while it arrives. Nothing is left of one that is refused.
 
     Args:
-        tenant: whose it becomes.
+        tenant: the artifact's tenant.
         fields: of the upload form, by lower-case name (``rules.read_fields``).
         file: the file in pieces of any size; read once.
 
@@ -54,11 +54,11 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
         The new artifact's id.
 
     Raises:
-        BadRequest: a field breaks its rule, or the file is no artifact (``container.ArtifactError``).
+        BadRequest: a field is not valid, or the file is not an artifact (``container.ArtifactError``).
         Conflict: an artifact with its name and dependencies exists, or one with the id that was asked for.
-        TooLarge: it is larger than artifacts may be, or than the tenant has room for.
-        SwitchedOff: the server takes no uploads for now.
-        Unprocessable: it does not fit into a release or a record.
+        TooLarge: it exceeds the limit of artifacts, or the tenant's storage limit.
+        SwitchedOff: an admin has switched uploads off.
+        Unprocessable: the release or its item has no capacity for it.
     """
     switches.require(Switch.UPLOADS)
     about = rules.read_fields(fields)
@@ -78,7 +78,7 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
                 _quietly(lambda: s3.delete(key))
             raise
     except DomainError as error:
-        # Unavailable, like any other exception, leaves open what was written: that is for the schedule to see.
+        # Unavailable, like any other exception, does not tell what was written; the schedule finds out.
         if not isinstance(error, Unavailable):
             _quietly(lambda: _forget(tenant, artifact_id))
         raise
@@ -86,8 +86,8 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
 
 
 def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) -> tuple[Artifact, s3.ObjectRef]:
-    """Write the file to the bucket and parse it in the same pass; after an error there is no object."""
-    # Imported here: only uploads pay for the parser.
+    """Write the file to the bucket and parse it in the same pass. After an error there is no object."""
+    # Imported here because only uploads need the parser.
     from chalicelib.artifacts.container import ChunkReader
 
     writer = s3.MultipartWriter(key, rules.MEDIA_TYPE)
@@ -135,7 +135,7 @@ def _publish(
     description: str = "",
     link_ends: datetime | None = None,
 ) -> None:
-    """Make the artifact of a stored and verified object."""
+    """Create the artifact of a stored and verified object."""
     item = ArtifactItem(
         name=parsed.name,
         description=description,
@@ -164,7 +164,7 @@ def _publish(
 
 
 def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, link_ends: datetime | None) -> Transaction:
-    """What creates an artifact in the release as it is now."""
+    """The transaction that creates an artifact in the release in its present state."""
     release = release_table.find(tenant, new.name)
     existing = release.candidates if release else ()
     if found := rules.conflict(existing, new):
@@ -202,14 +202,14 @@ def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLi
     """Announce a direct upload: a link that writes the object of the artifact with the answer's id.
 
     Args:
-        tenant: whose the artifact will be.
+        tenant: the artifact's tenant.
         fields: of the upload form, where there was one (``rules.read_fields``).
 
     Raises:
-        BadRequest: a field breaks its rule.
+        BadRequest: a field is not valid.
         Conflict: there is an artifact with the id that was asked for.
-        SwitchedOff: the server takes no uploads for now.
-        TooLarge: the file is to be larger than artifacts may be.
+        SwitchedOff: an admin has switched uploads off.
+        TooLarge: the given size exceeds the limit of artifacts.
     """
     switches.require(Switch.UPLOADS)
     about = rules.read_fields(fields)
@@ -224,7 +224,7 @@ def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLi
 
 
 def complete(tenant: TenantId, upload_id: str) -> None:
-    """Have a direct upload verified; its artifact appears when that is done. Again is fine.
+    """Have a direct upload verified, which creates its artifact. Can be repeated.
 
     Raises:
         NotFound: no direct upload of this id is pending.
@@ -242,7 +242,7 @@ def complete(tenant: TenantId, upload_id: str) -> None:
 
 
 def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
-    """What became of a direct upload so far. It is forgotten a while after its link has ended, its artifact is not.
+    """The state of a direct upload. It is deleted some time after its link has expired; its artifact is not.
 
     Raises:
         NotFound: no direct upload of this id is known.
@@ -254,16 +254,16 @@ def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
             raise NotFound("upload not found")
         return shapes.Verdict(upload_id, "accepted")
     if item.status == Status.FAILED:
-        # One that nobody completed in time has no more than a reason.
+        # One that was not completed in time has only a reason.
         refusal = item.refusal or {"status": Conflict.status, "error": item.reason}
         return shapes.Verdict(upload_id, "refused", refusal)
     return shapes.Verdict(upload_id, "accepted" if item.status == Status.DONE else item.status)
 
 
 def verify(tenant: TenantId, upload_id: str) -> None:
-    """Make an artifact of a direct upload, or note why it can't be one. Any number of runs are as good as one.
+    """Create the artifact of a direct upload, or record why it was refused. Can be run any number of times.
 
-    Exactly one version of the object is read and becomes the artifact: what is written over it later does not.
+    Exactly one version of the object is read and becomes the artifact; later writes do not.
     """
     item = upload_table.find(tenant, upload_id)
     if item is None or item.status not in WAITING:
@@ -287,9 +287,9 @@ def verify(tenant: TenantId, upload_id: str) -> None:
 
 
 def tick(now: datetime) -> None:
-    """Tidy up what is due: uploads that never became artifacts, and what deleted artifacts left behind."""
+    """Clean up what is due: uploads that never became artifacts, and objects of deleted artifacts."""
     for item in upload_table.due_uploads(now, limit=_TIDIED):
-        # One that can't be tidied up now must not keep the others from it.
+        # A failure of one must not keep the others from being cleaned up.
         _quietly(partial(_tidy, item))
 
 
@@ -304,9 +304,10 @@ def _tidy(item: UploadItem) -> None:
 
 
 def _restore(item: UploadItem) -> None:
-    """Make the verified version the newest again, now that the upload's link is dead.
+    """Make the verified version the newest again, once the upload's link has expired.
 
-    Links name the version, so devices never saw another. But the bucket expires versions that were replaced.
+    Links name the version, so devices have never seen another one. But the bucket deletes replaced versions after a
+    while.
     """
     with suppress(NotFound):
         while item.version and (newest := s3.head(item.key)).version != item.version:
@@ -320,7 +321,7 @@ def _forget(tenant: TenantId, upload_id: str) -> None:
 
 
 def _quietly(tidy: Callable[[], object]) -> None:
-    """Clean up after a failure, which is what has to be told; what can't be done now, the schedule does."""
+    """Clean up after a failure without hiding it; what fails now is left to the schedule."""
     try:
         tidy()
     except Exception:  # noqa: BLE001  # it is logged, and comes second

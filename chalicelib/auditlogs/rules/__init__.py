@@ -1,1 +1,1 @@
-"""What an entry is, how entries hang together, and how they become a table. Pure."""
+"""Audit entries, their hash chains, and their export. Pure functions."""

@@ -1,9 +1,9 @@
-"""Chains of entries: how the next one is linked, and whether what is stored is what was written.
+"""Hash chains of audit entries: how the next entry is linked, and whether the stored entries are unaltered.
 
-A chain's head says how many entries were ever added, and the hash of the last. It is kept apart from the entries, and
-each entry holds the hash of the one before: who alters, removes or reorders one would have to rewrite all that
-follow, and the head. Entries expire from the beginning on, so the first ones may be gone; each entry says when the
-one before it expires, and only then may that one be missing.
+A chain's head holds the number of entries ever added and the hash of the last one. It is stored apart from the entries,
+and each entry contains the hash of the previous one: to alter, delete or reorder an entry, all later entries and the
+head would have to be rewritten. Entries expire from the beginning, so the first ones may be missing. Each entry says
+when the previous one expires, and only after that may it be missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where a chain ends: number, hash, time (ms) and expiry (s) of its last entry, and the expiry of its first."""
+    """The end of a chain: number, hash, time (ms) and expiry (s) of its last entry, and the expiry of its first."""
 
     number: int = 0
     hash: str = ""
@@ -29,15 +29,15 @@ class Head(msgspec.Struct, frozen=True):
     first_expires: int = 0
 
     def after(self, entry: Entry, entry_hash: str) -> Head:
-        """The head when ``entry`` was added."""
+        """The head after ``entry`` is added."""
         return Head(entry.number, entry_hash, entry.time, entry.expires, self.first_expires or entry.expires)
 
 
 class Row(msgspec.Struct, frozen=True):
-    """An entry as the table has it. ``placed``: its key, index and expiry are the ones that its content asks for."""
+    """A stored entry. ``placed``: its key, index and expiry agree with its content."""
 
     name: str
-    """How to find it in the table."""
+    """Its key in the table, for messages."""
     content: bytes
     hash: str
     placed: bool
@@ -46,15 +46,15 @@ class Row(msgspec.Struct, frozen=True):
 def check(
     tenant: str, shard: int, rows: Iterable[Row], head: Head, now: int, *, latest: Callable[[], Head]
 ) -> Iterator[str]:
-    """What is wrong with a chain, a line each; nothing if it is whole.
+    """The faults of a chain, one line each; none if it is intact.
 
     Args:
-        tenant: whose chain.
+        tenant: the chain's tenant.
         shard: which of the tenant's chains.
-        rows: what is stored, by key.
-        head: as it was before the rows were read.
+        rows: the stored entries, by key.
+        head: the head before the rows were read.
         now: in seconds, when the rows were read.
-        latest: the head as it is when this is called: for rows that came while others were read.
+        latest: reads the head again, for rows that were added while others were read.
     """
     last: Entry | None = None
     last_hash = ""
@@ -86,7 +86,7 @@ def _whole(row: Row, entry: Entry | None, tenant: str, shard: int) -> bool:
 
 
 def _break(row: Row, entry: Entry, before: int, before_hash: str, now: int) -> str | None:
-    """What is wrong between an entry and number ``before``, the one in front of it."""
+    """The fault between an entry and number ``before``, the previous one."""
     if entry.number > before + 1:
         return _missing(entry.shard, before + 1, entry.number - 1) if entry.before_expires > now else None
     if entry.before != before_hash:
@@ -100,7 +100,7 @@ def _missing(shard: int, first: int, last: int) -> str:
 
 
 def bare(content: bytes) -> Entry | None:
-    """The entry that stored content says it is; None if it is none."""
+    """The entry in stored content; None if it is not one."""
     try:
         return entries.decoded(content)
     except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""An audit entry as it is stored and hashed, and which entries a list takes."""
+"""Audit entries in their stored and hashed form, and filters of lists."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import msgspec
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What happened, and where in its chain it stands: all that its hash covers.
+    """An entry and its position in the chain: everything that its hash covers.
 
-    Stored and hashed in the order in which the fields stand here, those at their default left out. New fields go to
-    the end and have a default; nothing else may change, or old chains no longer verify.
+    Stored and hashed in the order of the fields, without those that have their default. New fields are added at the
+    end, with a default. Any other change would make existing chains invalid.
     """
 
     tenant: str
     shard: int
     number: int
-    """From 1, without gaps, in its chain."""
+    """The number in its chain: from 1, without gaps."""
     time: int
-    """Milliseconds since 1970; never less than that of the entry before."""
+    """Milliseconds since 1970; never less than that of the previous entry."""
     expires: int
-    """Seconds since 1970; never less than that of the entry before, so a chain expires from its beginning on."""
+    """Seconds since 1970; never less than that of the previous entry, so a chain expires from its beginning."""
     before: str
-    """The hash of the entry before; empty for the first."""
+    """The hash of the previous entry; empty for the first."""
     before_expires: int
-    """When the entry before expires, which is what excuses its absence."""
+    """When the previous entry expires; only after that may it be missing."""
     action: str
     actor_type: str
     actor_id: str
@@ -40,15 +40,15 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def encoded(entry: Entry) -> bytes:
-    """The one form of an entry that is stored and hashed."""
+    """The form of an entry that is stored and hashed."""
     return msgspec.json.encode(entry, order="deterministic")
 
 
 def decoded(content: bytes) -> Entry:
-    """Back from :func:`encoded`.
+    """Reverses :func:`encoded`.
 
     Raises:
-        msgspec.MsgspecError: somebody changed it into what is no entry.
+        msgspec.MsgspecError: the stored content was altered and is not an entry.
     """
     return msgspec.json.decode(content, type=Entry)
 
@@ -59,9 +59,10 @@ def hash_of(content: bytes) -> str:
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which entries a list takes: those that match all that is given.
+    """The filter of a list: entries that match all given members.
 
-    Times are in seconds since 1970, and inclusive: what was recorded within the second ``created_before`` is not taken.
+    Times are in seconds since 1970 and inclusive; entries recorded within the second ``created_before`` are not
+    included.
     """
 
     actor_id: str | None = None
@@ -75,23 +76,23 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @property
     def times(self) -> tuple[int | None, int | None]:
-        """First and last millisecond that are taken."""
+        """The first and the last millisecond."""
         after, before = self.created_after, self.created_before
         return None if after is None else after * 1000, None if before is None else before * 1000
 
     @property
     def nothing(self) -> bool:
-        """Whether the end lies before the beginning."""
+        """Whether the end is before the beginning."""
         after, before = self.created_after, self.created_before
         return after is not None and before is not None and after > before
 
     @property
     def only_by_time(self) -> bool:
-        """Whether nothing but the time decides."""
+        """Whether the filter has no condition but the time."""
         return self == Wanted(created_after=self.created_after, created_before=self.created_before)
 
     def takes(self, entry: Entry) -> bool:
-        """Whether an entry of the wanted time is in the list."""
+        """Whether an entry within the time matches."""
         asked = (
             (self.actor_id, entry.actor_id),
             (self.actor_type, entry.actor_type),

@@ -1,4 +1,4 @@
-"""Entries as a table: one column for each member, named by its path."""
+"""The CSV export: one column for each member, named by its path."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ COLUMNS: Final = (
     ("object", "artifact", "name"),
     ("change",),
 )
-"""The columns that every export has, in this order. Others follow where an entry has such a member."""
+"""The columns of every export, in this order. Others follow if an entry has such a member."""
 
 Path = tuple[str, ...]
 
 
 def export(rows: Iterable[Mapping[str, Any]], separator: str, ignored: Collection[str], size: int) -> tuple[str, bool]:
-    """A CSV file of entries as the API shows them, and whether all fit into it; else the first ones are there.
+    """A CSV file of entries as the API shows them, and whether all fit; otherwise it contains the first ones.
 
     Args:
         rows: the entries.
@@ -43,7 +43,7 @@ def export(rows: Iterable[Mapping[str, Any]], separator: str, ignored: Collectio
     left, complete = size, True
     for row in rows:
         cells = dict(_flattened(row, ()))
-        # Quotes may double what is in a cell; an empty one costs its comma.
+        # Quoting may double the size of a cell; an empty cell costs its comma.
         left -= sum(len(cell.encode()) + cell.count('"') + 3 for cell in cells.values()) + len(COLUMNS)
         if left < 0:
             complete = False

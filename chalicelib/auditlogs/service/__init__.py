@@ -1,4 +1,4 @@
-"""Use cases of the audit log: what every feature calls. What users read of it is in ``reading``."""
+"""The audit log for other features: recording entries. ``reading`` has what users read."""
 
 from chalicelib.auditlogs.service.recording import ends, erase, record, verify
 from chalicelib.auditlogs.shapes import Action, Object, ObjectType

@@ -1,9 +1,9 @@
-"""Reading the log: a page of it, or a file.
+"""Reads the log: a page, or an exported file.
 
-| asked for | read |
+| filter | what is read |
 |---|---|
-| nothing, or a time | the rows up to the page, from the index; totals from the chains' ends and a row at each edge |
-| anything else | every entry of the time that is asked for, a megabyte a round trip |
+| none, or times | the rows up to the page, from the index; totals from the chains' ends and a row at each edge |
+| anything else | every entry of the given time, a megabyte per round trip |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def listed(
     tenant: TenantId, wanted: Wanted, start: int, stop: int, *, newest_first: bool
 ) -> tuple[list[AuditLog], int]:
-    """Rows ``start`` to ``stop`` of the entries that are wanted, and how many there are in all."""
+    """Rows ``start`` to ``stop`` of the matching entries, and the number of all matches."""
     if wanted.nothing:
         return [], 0
     if wanted.only_by_time:
@@ -54,7 +54,7 @@ def exported(
     separator: str,
     ignored: Collection[str],
 ) -> tuple[str, bool]:
-    """The entries that are wanted, or the first ``most``, as a CSV file; and whether all fit into one answer."""
+    """The matching entries, or the first ``most``, as a CSV file, and whether all fit into one answer."""
     found = islice(_matching(tenant, wanted, newest_first=newest_first), most)
     rows = (msgspec.to_builtins(_shown(entry)) for entry in found)
     return flat.export(rows, separator, ignored, limits.AUDIT_EXPORT)
@@ -67,7 +67,7 @@ def _matching(tenant: TenantId, wanted: Wanted, *, newest_first: bool) -> Iterat
 
 
 def _count(tenant: TenantId, after: int | None, before: int | None) -> int:
-    """How many entries there are between two milliseconds: numbers in a chain have no gaps."""
+    """The number of entries between two milliseconds, computed from the numbers in the chains, which have no gaps."""
     now = int(clock.now().timestamp())
     return sum(_in_chain(tenant, shard, head, after, before, now) for shard, head in tables.heads(tenant).items())
 

@@ -1,8 +1,8 @@
-"""Audit entries: each change writes its own in the transaction that makes it.
+"""Records audit entries in the transaction of the change.
 
-A tenant has several chains of entries (``rules.chains``), so that changes at the same moment seldom meet; an entry
-goes to any of them. Who loses the race for a chain's end all the same tries another: the change itself notices
-nothing.
+A tenant has several chains (``rules.chains``), so that simultaneous changes seldom meet; an entry may go to any of
+them. If another entry was added to the chain first, this one goes to another chain, and the change itself is not
+affected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _SHARDS = 64
-"""Chains of a tenant: of 16 changes at once, most find one for themselves. More are fine at any time, fewer never."""
+"""Chains of a tenant: of 16 simultaneous changes, most find a chain of their own. The number may grow, but never
+shrink."""
 _DAY = 86_400
 
 
@@ -42,17 +43,17 @@ def record(
     change: str | None = None,
     meta: Mapping[str, list[str]] | None = None,
 ) -> None:
-    """Add the entry of a change to its transaction. Who acts is ``actor.current()``.
+    """Add the entry of a change to its transaction. The actor is ``actor.current()``.
 
-    It costs a read and two writes, and one more write for each further entry of the same transaction.
+    It costs a read and two writes, and another write for each further entry of the same transaction.
 
     Args:
-        tx: the change; its failure leaves no entry, its success always one.
-        tenant: whose log.
+        tx: the change; there is an entry if and only if it is committed.
+        tenant: the log's tenant.
         action: what is done.
-        what: what it is done to.
-        change: for people: what was before and what is now.
-        meta: further facts, each a list of texts.
+        what: the object of the action.
+        change: the values before and after, as text for people.
+        meta: further details, each a list of strings.
     """
     for waiting in tx.latecomers:
         if isinstance(waiting, _Entries) and waiting.tenant == tenant:
@@ -68,7 +69,7 @@ def record(
 
 
 class _Draft(msgspec.Struct, frozen=True):
-    """An entry that has no place in a chain yet."""
+    """An entry without a position in a chain yet."""
 
     actor: Actor
     action: Action
@@ -78,16 +79,16 @@ class _Draft(msgspec.Struct, frozen=True):
 
 
 class _Entries(msgspec.Struct):
-    """The entries of one transaction: at each attempt to commit they go to the end of some chain."""
+    """The entries of one transaction. Each attempt to commit adds them to the end of some chain."""
 
     tenant: TenantId
     drafts: list[_Draft] = []
 
     def __call__(self, tx: Transaction) -> None:
-        """Add the entries, and the move of the chain's head."""
+        """Add the entries and the update of the chain's head."""
         shard = random.randrange(_SHARDS)  # noqa: S311  # spreads writers; no secret
         before = head = tables.head(self.tenant, shard)
-        # No clock may set a chain back: its order is that of its times.
+        # A slow clock must not set a chain back, because it is in the order of its times.
         time = max(int(clock.now().timestamp() * 1000), head.time)
         expires = max(time // 1000 + _days_kept(self.tenant) * _DAY, head.expires)
         for draft in self.drafts:
@@ -122,7 +123,7 @@ def _days_kept(tenant: TenantId) -> int:
 
 
 def verify(tenant: TenantId) -> Iterator[str]:
-    """What is wrong with the tenant's log, a line each; nothing if no entry was altered, removed or reordered."""
+    """The faults of the tenant's log, one line each; none if no entry was altered, deleted or reordered."""
     heads = tables.heads(tenant)
     for shard in sorted({*range(_SHARDS), *heads}):
         head = heads.get(shard, chains.Head())
@@ -132,17 +133,17 @@ def verify(tenant: TenantId) -> Iterator[str]:
 
 
 def ends(tenant: TenantId) -> dict[int, tuple[int, str]]:
-    """Number and hash of the last entry of each of the tenant's chains.
+    """The number and hash of the last entry of each of the tenant's chains.
 
-    Whoever keeps them elsewhere can tell later that not even the server's owner wrote the log anew.
+    Kept elsewhere, they prove later that not even the owner of the server has rewritten the log.
     """
     return {shard: (head.number, head.hash) for shard, head in sorted(tables.heads(tenant).items())}
 
 
 def erase(tenant: TenantId) -> int:
-    """Let the log of a tenant that is removed end with its retention; 0: nothing is erased.
+    """Let the log of a removed tenant end with its retention; returns 0, because nothing is erased.
 
-    No part of the app may delete an entry. Who removed a tenant can be shown until its last entry expires.
+    No part of the app may delete an entry, so it remains known who removed a tenant until its last entry expires.
     """
     tables.expire_heads(tenant)
     return 0

@@ -1,1 +1,1 @@
-"""Pure decisions of integrations."""
+"""The rules of integrations. Pure functions."""

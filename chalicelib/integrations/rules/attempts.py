@@ -1,4 +1,4 @@
-"""When to try again, and when to give up."""
+"""When to retry a delivery, and when to give up."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ _RECEIVER_IS_DOWN: Final = frozenset({429, 502, 503, 504})
 
 
 def succeeded(status: int) -> bool:
-    """Whether the receiver took the event. A redirect is not followed, so nobody took it."""
+    """Whether the receiver accepted the event. Redirects are not followed, so they count as failures."""
     return 200 <= status < 300
 
 
 def receiver_is_down(status: int) -> bool:
-    """Whether the receiver takes no event at the moment, rather than not this one."""
+    """Whether the receiver accepts no events at present, as opposed to refusing this one."""
     return status in _RECEIVER_IS_DOWN
 
 
 def wait(failures: int, chance: float) -> timedelta:
-    """How long to wait after that many failures in a row: twice as long each time, up to an hour.
+    """How long to wait after this number of failures in a row: twice as long each time, up to an hour.
 
-    ``chance``, 0 to 1, spreads it over the second half, so that what failed together does not come again together.
+    ``chance``, 0 to 1, spreads the wait over its second half, so that deliveries that failed together are not retried
+    together.
     """
     doublings = min(failures - 1, 10)
     return min(_LONGEST, _FIRST * 2.0**doublings) * (0.5 + chance / 2)
 
 
 def is_over(happened: datetime, now: datetime) -> bool:
-    """Whether an event that was not taken yet is given up."""
+    """Whether to give up an event that has not been delivered."""
     return now - happened >= _LIFE

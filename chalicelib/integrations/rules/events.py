@@ -1,4 +1,4 @@
-"""What happens, and who is told of it."""
+"""Events, and which integrations receive them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from chalicelib.integrations.shapes import EventBody
 
 
 class Scope(StrEnum):
-    """The kinds of events that an integration may ask for."""
+    """The scopes of events that an integration can subscribe to."""
 
     DEPLOYMENTS = "deployments"
-    """Beyond Mender."""
+    """Not part of Mender's API."""
     DEVICEAUTH = "deviceauth"
     INVENTORY = "inventory"
 
 
 MENDERS: Final = frozenset({Scope.DEVICEAUTH, Scope.INVENTORY})
-"""The scopes that Mender has too."""
+"""The scopes of Mender's API."""
 DEFAULT_SCOPES: Final = (Scope.DEVICEAUTH,)
-"""Of an integration that names none, as in Mender."""
+"""The scopes of an integration that names none, as in Mender."""
 
 
 class Kind(StrEnum):
-    """The types of events; keep the list alphabetical. Those of devices are Mender's."""
+    """The types of events. Keep the list alphabetical. Those of devices are Mender's."""
 
     DEPLOYMENT_ABORTED = "deployment-aborted"
     DEPLOYMENT_CREATED = "deployment-created"
@@ -42,14 +42,14 @@ class Kind(StrEnum):
 
     @property
     def scope(self) -> Scope:
-        """The scope that it belongs to."""
+        """The scope of the type."""
         if self is Kind.DEVICE_INVENTORY_CHANGED:
             return Scope.INVENTORY
         return Scope.DEPLOYMENTS if self.startswith("deployment-") else Scope.DEVICEAUTH
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened. Events of one ``subject``, a device or a deployment, are told in their order."""
+    """An event. Events with the same ``subject``, a device or a deployment, are delivered in order."""
 
     kind: Kind
     subject: str
@@ -57,17 +57,17 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def listeners(subscribers: Mapping[str, frozenset[str]], kind: Kind) -> list[str]:
-    """The integrations that want to know of such an event."""
+    """The integrations that subscribe to this type of event."""
     return sorted(integration for integration, scopes in subscribers.items() if kind.scope in scopes)
 
 
 def body(event_id: str, kind: str, data: dict[str, Any], time: str) -> bytes:
-    """What is posted."""
+    """The body of the POST."""
     return msgspec.json.encode(EventBody(event_id, kind, data, time))
 
 
 def headers(body: bytes, secret: str | None, request_id: str = "") -> dict[str, str]:
-    """The headers of a post; ``secret`` is hexadecimal, ``request_id`` that of the call that caused the event."""
+    """The headers of the POST. ``secret`` is hexadecimal; ``request_id`` is that of the call that caused the event."""
     common = {"Content-Type": "application/json"}
     if request_id:
         common["X-MEN-RequestID"] = request_id

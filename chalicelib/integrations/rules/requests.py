@@ -1,4 +1,4 @@
-"""What an integration may be."""
+"""Rules for new and changed integrations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegr
 
 WEBHOOK: Final = "webhook"
 _CREDENTIALS: Final = {WEBHOOK: "http", "iot-core": "aws", "iot-hub": "sas"}
-"""Which type of credentials each provider has."""
+"""The type of credentials of each provider."""
 _HEX: Final = re.compile(r"([0-9a-fA-F]{2})+")
 
 
 def check_new(wanted: NewIntegration) -> None:
-    """Refuse what can't be an integration here, its URL apart.
+    """Check a new integration, except for its URL.
 
     Raises:
         BadRequest: it is incomplete or contradicts itself, or its provider is none that this server tells.
@@ -39,12 +39,12 @@ def _named(wanted: NewIntegration) -> set[str]:
 
 
 def scopes(wanted: NewIntegration) -> list[str]:
-    """The scopes of a new integration, sorted; in the request, they may be in either of its members."""
+    """The scopes of a new integration, sorted. The request may have them in either of its members."""
     return sorted(_named(wanted) or DEFAULT_SCOPES)
 
 
 def http(credentials: Credentials, *, keeps_secret: bool = False) -> Http:
-    """A webhook's credentials; an empty secret is none.
+    """The credentials of a webhook; an empty secret means none.
 
     Args:
         credentials: as they were sent.

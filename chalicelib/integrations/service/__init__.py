@@ -1,6 +1,6 @@
-"""Use cases of integrations. What other features call, :func:`emit`, is here; a device call loads nothing else.
+"""Integrations for other features: :func:`emit`. A device's call loads nothing else.
 
-What users do is in ``managing``, what the worker and the schedule do in ``delivering``.
+``managing`` has the operations of users, ``delivering`` those of the worker and the schedule.
 """
 
 from __future__ import annotations

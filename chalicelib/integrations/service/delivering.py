@@ -1,11 +1,11 @@
-"""Events go to their receivers: in order, again until they are taken or a day old.
+"""Delivers events to their receivers, in order, and retries for a day.
 
-One worker at a time has an integration's lane, so a receiver that is slow or down holds up nobody else's events. In a
-lane the events of one device or deployment go one after the other, those of others beside them. An event that is
-refused is tried again later, and holds back only later ones of its own device. A receiver that is down is left alone,
-lane and all, for longer each time.
+One worker at a time works on an integration's outbox, so a slow or unavailable receiver delays nobody else's events.
+Events of one device or deployment are delivered one after the other, those of different ones in parallel. A refused
+event is retried later and delays only later events of its own device. An unavailable receiver gets no events for a
+while, longer each time.
 
-An event may be delivered twice (a worker that dies after the post has noted nothing); its ``id`` tells.
+An event may be delivered twice, if a worker is interrupted after the POST. Receivers can recognise it by its ``id``.
 """
 
 from __future__ import annotations
@@ -43,29 +43,30 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _RUN: Final = 20.0
-"""Seconds in which a run begins posts. The rest of a long lane goes to the end of the queue: others have their turn."""
+"""Seconds in which a run begins new POSTs. The rest of a long outbox goes to the end of the queue, so that others have
+their turn."""
 _LEASE: Final = timedelta(seconds=80)
-"""Longer than a run with its last post, shorter than the worker's life."""
+"""Longer than a run with its last POST, shorter than the worker's timeout."""
 _SUSPENDED: Final = timedelta(minutes=10)
-"""Until it is seen again whether a tenant is still suspended: until then its webhooks are told nothing."""
+"""Time until a suspended tenant is checked again; meanwhile it receives no events."""
 _AT_ONCE: Final = 8
 _PAGE: Final = 100
 _HOPELESS: Final = 10
-"""A receiver that refuses so many events in a row takes none."""
+"""A receiver that refuses this number of events in a row counts as unavailable."""
 _DUE: Final = 200
-"""Items of each part of the index that one run of the schedule looks at; the others wait for the next."""
+"""Items of each partition of the index that one run of the schedule reads; the others wait for the next run."""
 
 
 def tick(now: datetime) -> None:
-    """Send workers to lanes whose time has come, and to events whose message was lost."""
+    """Send workers to outboxes that are due, and to events whose message was lost."""
     for lane in sorted(lanes.due_lanes(now, limit=_DUE), key=lambda lane: lane.partition):
         Wake(lane.tenant, lane.integration)()
 
 
 def deliver(tenant: TenantId, integration: str) -> None:
-    """Tell an integration of the events that wait for it; nothing to do if another worker is at it.
+    """Deliver an integration's waiting events; does nothing if another worker is doing so.
 
-    While webhooks are switched off, events stay where they are, and the schedule sends the next worker.
+    While webhooks are switched off, events stay in the outbox, and the schedule sends a worker later.
     """
     if switches.is_off(Switch.WEBHOOKS):
         return
@@ -93,44 +94,45 @@ def deliver(tenant: TenantId, integration: str) -> None:
 
 
 def _clear(lane: Lane, lease: str) -> None:
-    # Should this die or be too slow, the lane comes due when the lease ends.
+    # If this worker is interrupted or too slow, the outbox is due again when the lease ends.
     for row in lanes.waiting(lane):
         lanes.drop(row)
     lanes.remove(lane, lease)
 
 
 class _Run(msgspec.Struct):
-    """One worker's work on a lane."""
+    """One worker's run over an outbox."""
 
     lane: Lane
     url: str
     secret: str | None
     failures: int
-    """How often in a row the receiver was down."""
+    """How often in a row the receiver was unavailable."""
     closed_until: datetime | None
     _ends: float = msgspec.field(default_factory=lambda: time.monotonic() + _RUN)
     _next: datetime | None = None
     _held: set[str] = msgspec.field(default_factory=set)
-    """Subjects with an event that has to go before others."""
+    """Subjects with an undelivered event, which must be delivered before others."""
     _refused: int = 0
     _lock: Lock = msgspec.field(default_factory=Lock)
 
     def is_late(self) -> bool:
-        """Whether others should have their turn."""
+        """Whether the run should end, so that others have their turn."""
         return time.monotonic() >= self._ends
 
     def due(self) -> datetime | None:
-        """When the lane has something to do; None if it has nothing."""
+        """When the outbox is due next; None if it is empty."""
         return clock.now() if self.is_late() else self._next
 
     def work(self) -> None:
-        """Go once through what waits, as far as the receiver and the time allow."""
+        """Deliver the waiting events once, as far as the receiver and the time permit."""
         self._next = self.closed_until
         self._held.clear()
         if self.closed_until is None:
             self._through()
         if self.closed_until is not None:
-            # What came since the last time is at the end; the lane stands for all of it now.
+            # Events that arrived since the last run are at the end; from now on, the outbox is in the index instead of
+            # them.
             for row in lanes.newest_in_index(self.lane):
                 if self.is_late():
                     return
@@ -144,18 +146,18 @@ class _Run(msgspec.Struct):
             for row in rows:
                 by_subject.setdefault(row.subject, []).append(row)
             found = event_table.find_many(self.lane.tenant, [row.place for row in rows])
-            # Whether a receiver is up again is asked once, not by eight at once.
+            # One event, not eight at once, tests whether a receiver is available again.
             with ThreadPoolExecutor(1 if self.failures else _AT_ONCE) as pool:
-                # Each thread has a context of its own, in which it belongs to this call.
+                # Each thread runs in a copy of this call's context.
                 jobs = [pool.submit(copy_context().run, self._in_order, found, own) for own in by_subject.values()]
             for job in jobs:
                 job.result()
-            # Of a receiver that is down only those are looked at that are to be given up: the oldest.
+            # Of an unavailable receiver only the oldest events are considered, which may have to be given up.
             if self.closed_until is not None and not attempts.is_over(rows[-1].time, clock.now()):
                 return
 
     def _in_order(self, found: dict[Place, StoredEvent], rows: list[WaitingItem]) -> None:
-        """Deliver events of one subject, up to the first that can't be."""
+        """Deliver events of one subject, up to the first that fails."""
         subject = rows[0].subject
         for row in rows:
             if self.is_late():
@@ -169,7 +171,7 @@ class _Run(msgspec.Struct):
                 self._held.add(subject)
 
     def _settled(self, row: WaitingItem, event: StoredEvent) -> bool:
-        """Try to deliver an event, if it is time to; whether it needs nothing any more."""
+        """Try to deliver an event if it is due; returns whether it is finished."""
         now = clock.now()
         over = attempts.is_over(row.time, now)
         not_before = self.closed_until or row.next_attempt
@@ -191,12 +193,12 @@ class _Run(msgspec.Struct):
             retry_at = now + attempts.wait(int(row.attempts) + 1, random.random())  # noqa: S311  # jitter
             lanes.tried(tx, row, None if is_down else retry_at)
             self._come_back(self.closed_until or retry_at)
-        # A failure means that the event is gone, or that another worker has the lane by now.
+        # A failed condition means that the event was deleted, or that another worker has taken the lease.
         tx.try_commit()
         return settled
 
     def _post(self, event: StoredEvent) -> tuple[DeliveryStatus, bool]:
-        """How a post went, and whether the receiver is down."""
+        """The result of a POST, and whether the receiver is unavailable."""
         body = rules.body(event.place.event, event.kind, event.data, clock.rfc3339(event.time))
         try:
             answer = outbound.request("POST", self.url, rules.headers(body, self.secret, event.request_id), body)

@@ -1,8 +1,8 @@
-"""Events leave with the change that they tell of: written in its transaction, or not at all.
+"""Writes events in the transaction of the change that they report.
 
-Who is told stands in the tenant's control item, which every call has at hand: where nobody wants to know, nothing is
-read or written. A process that has not noticed a new integration yet (``settings.control_cache``, some seconds) does
-not tell it; a removed one may be told for as long.
+The tenant's control item, which every call has read, lists the integrations and their events. If no integration wants
+an event, nothing is read or written. A process learns of a new or removed integration within ``settings.control_cache``
+seconds.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
-    """Tell the integrations that want to know, if the transaction comes through.
+    """Send an event to the integrations that want it, if the transaction is committed.
 
-    Events of one transaction are told in the order of these calls. Each costs a write, and one more for each
+    Events of one transaction are delivered in the order of these calls. Each costs one write, and one more for each
     integration.
     """
     subscribers = control.get(tenant).subscribers
@@ -37,7 +37,7 @@ def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
     integrations = rules.listeners(subscribers, event.kind)
     if not integrations:
         return
-    # Imported here: most calls end above.
+    # Imported here because most calls return above.
     from chalicelib.integrations.tables import events, lanes
     from chalicelib.integrations.tables.events import Place
     from chalicelib.integrations.tables.lanes import Lane
@@ -51,7 +51,7 @@ def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
 
 
 class Wake(msgspec.Struct, frozen=True):
-    """Sends the worker to an integration's lane. A message that is lost is made up for by the schedule."""
+    """Sends the worker to an integration's outbox. If the message is lost, the schedule sends another."""
 
     tenant: TenantId
     integration: str

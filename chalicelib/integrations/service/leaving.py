@@ -1,4 +1,4 @@
-"""A tenant leaves."""
+"""Erasure of a tenant's integrations."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def listed(tenant: TenantId) -> list[Integration]:
 
 
 def totals(tenant: TenantId) -> tuple[int, int]:
-    """How many integrations a tenant has, and how many of them have a receiver that was down at the last attempt."""
+    """The number of a tenant's integrations, and of those whose receiver was unavailable at the last attempt."""
     known = control.get(tenant).subscribers
     return len(known), lanes.failing(Lane(tenant, integration) for integration in known)
 
@@ -45,7 +45,7 @@ def get(tenant: TenantId, integration: str) -> Integration:
     """The integration.
 
     Raises:
-        NotFound: the tenant has none of this id.
+        NotFound: the tenant has none with this id.
     """
     found = table.find(tenant, integration)
     if found is None:
@@ -54,12 +54,12 @@ def get(tenant: TenantId, integration: str) -> Integration:
 
 
 def create(tenant: TenantId, wanted: NewIntegration) -> str:
-    """Have a webhook told of what happens from now on. Returns the integration's id.
+    """Create a webhook that receives events from now on. Returns the integration's id.
 
     Raises:
-        BadRequest: it is malformed, of a provider that is not served, or its URL is never called.
-        Forbidden: the tenant's plan has not got one of its scopes.
-        Conflict: an integration has the URL.
+        BadRequest: it is malformed, its provider is not supported, or its URL is not allowed.
+        Forbidden: the tenant's plan does not include one of its scopes.
+        Conflict: another integration has the URL.
         Unprocessable: the tenant has as many integrations as it may.
     """
     requests.check_new(wanted)
@@ -113,10 +113,10 @@ def _object(integration: Integration) -> Object:
 
 
 def set_credentials(tenant: TenantId, integration: str, credentials: Credentials) -> None:
-    """Post elsewhere, or sign with another secret: what waits is tried at once, unless it was refused for itself.
+    """Change URL or secret. Waiting events are tried at once, except those that were refused individually.
 
     Raises:
-        BadRequest: they are malformed, or the URL is never called.
+        BadRequest: they are malformed, or the URL is not allowed.
         NotFound: there is no such integration.
         Conflict: another integration has the URL.
     """
@@ -141,7 +141,7 @@ def set_credentials(tenant: TenantId, integration: str, credentials: Credentials
 
 
 def delete(tenant: TenantId, integration: str) -> None:
-    """Tell a webhook nothing any more; what it was not told of yet is dropped.
+    """Delete a webhook; its undelivered events are dropped.
 
     Raises:
         NotFound: there is no such integration.
@@ -164,7 +164,7 @@ def _without(integration: str, known: dict[str, list[str]]) -> dict[str, list[st
 
 
 def events(tenant: TenantId, integration: str | None, start: int, stop: int) -> list[StoredEvent]:
-    """Rows ``start`` to ``stop`` of the tenant's events of the last week, or those of an integration; newest first."""
+    """Rows ``start`` to ``stop`` of the last week's events, of the tenant or of an integration; newest first."""
     if integration is None:
         return event_table.listed(tenant, start, stop)
     places = lanes.places(Lane(tenant, integration), start, stop)

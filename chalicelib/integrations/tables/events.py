@@ -25,25 +25,25 @@ KEPT = timedelta(seconds=limits.EVENT_LIFE)
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where an event is among those of its tenant: ``order`` sorts as text, the oldest first."""
+    """The position of an event among those of its tenant: ``order`` sorts as text, oldest first."""
 
     order: str
     event: str
 
     @classmethod
     def new(cls, event: str, time: datetime, number: int) -> Place:
-        """The place of an event that happens now, as the ``number``-th write of its transaction."""
+        """The position of a new event, as the ``number``-th write of its transaction."""
         return cls(f"{keys.time(time)}.{number:03d}", event)
 
     @classmethod
     def of(cls, sort_key: str) -> Place:
-        """The place that a sort key ends with."""
+        """The position at the end of a sort key."""
         order, event = sort_key.split("#")[-2:]
         return cls(order, event)
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
-    """An event, and how the attempts to tell of it ended so far."""
+    """An event, and the results of its deliveries so far."""
 
     place: Place
     kind: str
@@ -85,7 +85,7 @@ def put_new(tx: Transaction, tenant: TenantId, place: Place, kind: str, data: di
 
 
 def note(tx: Transaction, tenant: TenantId, place: Place, status: DeliveryStatus) -> None:
-    """Note how an attempt to tell of an event ended; fails with label ``event`` if it is no more."""
+    """Store the result of an attempt to deliver an event; fails with label ``event`` if the event was deleted."""
     text = msgspec.json.encode(status).decode()
     actions = [EventItem.statuses[status.integration_id].set(text)]
     tx.update(_ref(tenant, place), actions, EventItem.pk.exists(), label="event")
@@ -98,7 +98,7 @@ def listed(tenant: TenantId, start: int, stop: int) -> list[StoredEvent]:
 
 
 def find_many(tenant: TenantId, places: Iterable[Place]) -> dict[Place, StoredEvent]:
-    """The events that are still kept, by their places; 100 per round trip."""
+    """The events that still exist, by their positions; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, place) for place in places)]
     found = map(_event, EventItem.batch_get(wanted, consistent_read=True))
     return {event.place: event for event in found}

@@ -1,4 +1,4 @@
-"""Integrations of a tenant: a few."""
+"""The integrations of a tenant."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 INTEGRATION, URL = "integration", "url"
-"""Labels of writes of the integration, and of the claim to its URL."""
+"""Labels of conditions on the integration, and on the reservation of its URL."""
 
 
 class Integration(msgspec.Struct, frozen=True):
-    """A webhook. ``secret`` is sealed (``aws.vault``); None: posts are not signed."""
+    """A webhook. ``secret`` is encrypted (``aws.vault``); None: events are not signed."""
 
     id: str
     provider: str
@@ -42,7 +42,7 @@ class IntegrationItem(IntegrationsItem):
 
 
 class UrlItem(IntegrationsItem):
-    """A claim to a URL."""
+    """Reserves a URL for an integration."""
 
     integration = UnicodeAttribute()
 
@@ -66,7 +66,7 @@ def find(tenant: TenantId, integration: str) -> Integration | None:
 
 
 def of_tenant(tenant: TenantId) -> list[Integration]:
-    """All of a tenant, by id."""
+    """All integrations of a tenant, by id."""
     partition = keys.partition(tenant, "INTEGRATIONS")
     return [_integration(item) for item in IntegrationItem.query(partition, consistent_read=True)]
 
@@ -87,15 +87,16 @@ def _claim_url(tx: Transaction, tenant: TenantId, integration: str, url: str) ->
 
 
 def change(tx: Transaction, tenant: TenantId, before: Integration, url: str, secret: bytes | None) -> None:
-    """Give an integration other credentials.
+    """Change the credentials of an integration.
 
-    Fails with :data:`INTEGRATION` if it has gone or got others meanwhile, with :data:`URL` if another has the URL.
+    Fails with :data:`INTEGRATION` if it was changed or deleted meanwhile, with :data:`URL` if another one has the URL.
     """
     actions = [
         IntegrationItem.url.set(url),
         IntegrationItem.secret.remove() if secret is None else IntegrationItem.secret.set(secret),
     ]
-    # The secret too: it may be written back as it was read, and must not be one that was sealed anew meanwhile.
+    # The condition includes the secret: it may be written back as it was read, and may have been encrypted with another
+    # key meanwhile.
     same = IntegrationItem.secret.does_not_exist() if before.secret is None else IntegrationItem.secret == before.secret
     tx.update(_ref(tenant, before.id), actions, (IntegrationItem.url == before.url) & same, label=INTEGRATION)
     if url != before.url:
@@ -104,12 +105,12 @@ def change(tx: Transaction, tenant: TenantId, before: Integration, url: str, sec
 
 
 def set_secret(tx: Transaction, tenant: TenantId, before: Integration, secret: bytes) -> None:
-    """Seal an integration's secret anew; fails with :data:`INTEGRATION` if it has gone or got another one meanwhile."""
+    """Replace the encrypted secret; fails with :data:`INTEGRATION` if it was changed or deleted meanwhile."""
     same = IntegrationItem.secret == before.secret
     tx.update(_ref(tenant, before.id), [IntegrationItem.secret.set(secret)], same, label=INTEGRATION)
 
 
 def delete(tx: Transaction, tenant: TenantId, gone: Integration) -> None:
-    """Remove an integration; fails with :data:`INTEGRATION` if it has gone or got another URL meanwhile."""
+    """Delete an integration; fails with :data:`INTEGRATION` if it was deleted or its URL changed meanwhile."""
     tx.delete(_ref(tenant, gone.id), IntegrationItem.url == gone.url, label=INTEGRATION)
     tx.delete(_claim(tenant, gone.url), label="old url")

@@ -1,8 +1,8 @@
-"""Lanes: each integration's events on their way out, in order, in the hands of one worker at a time.
+"""Outboxes (lanes): an integration's undelivered events, in order, with a lease for one worker at a time.
 
-A waiting event is in the index ``due`` from the moment it is written, so that it is found if nobody was told of it.
-Once a worker has looked at it, it may leave the index (:func:`park`): the lane itself is in the index then, with the
-time of the next attempt. A backlog of any size so comes due as one item.
+A waiting event is in the index ``due`` from the moment it is written, so that it is found if its message is lost. Once
+a worker has seen it, it may leave the index (:func:`park`): then the outbox itself is in the index, with the time of
+the next attempt. A backlog of any size is therefore a single item there.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 WAITING = "waiting"
-"""Label of writes of a waiting event."""
+"""Label of conditions on a waiting event."""
 _LANE, _WAITS, _DONE = "LANE", "W", "D"
 _GRACE = timedelta(seconds=60)
-"""How long a new event's message may take before the schedule sends another."""
+"""How long a new event's message may take before the schedule sends another one."""
 _PAGE = 100
 
 
 class DueItem(IntegrationsItem):
-    """What can be in the index."""
+    """Items that can be in the index."""
 
     due = DueIndex()
 
@@ -46,19 +46,19 @@ class DueItem(IntegrationsItem):
 
 
 class LaneItem(DueItem):
-    """The state of an integration's lane; there is none before its first event."""
+    """The state of an integration's outbox; it is created with the first event."""
 
     lease = UnicodeAttribute(null=True)
-    """Of the worker that has the lane."""
+    """The lease of the worker that works on the outbox."""
     lease_ends = TimeAttribute(null=True)
     again = BooleanAttribute(null=True)
-    """There was news while a worker had the lane."""
+    """Events arrived while a worker had the lease."""
     failures = NumberAttribute(default=0)
-    """How often in a row the receiver was down."""
+    """How often in a row the receiver was unavailable."""
     closed_until = TimeAttribute(null=True)
 
     def is_closed(self, now: datetime) -> bool:
-        """Whether the receiver was down a moment ago, and is left alone for now."""
+        """Whether the receiver was recently unavailable, so that it gets no events for now."""
         closed_until = cast("datetime | None", self.closed_until)
         return closed_until is not None and now < closed_until
 
@@ -73,23 +73,23 @@ class WaitingItem(DueItem):
 
     @property
     def place(self) -> Place:
-        """Where the event is."""
+        """The position of the event."""
         return Place.of(self.sk)
 
     @property
     def next_attempt(self) -> datetime | None:
-        """Not before then; None: at once."""
+        """The earliest time of the next attempt; None: now."""
         return cast("datetime | None", self.retry_at)
 
 
 class DoneItem(IntegrationsItem):
-    """An event that needs nothing any more."""
+    """An event that was delivered or given up."""
 
     expires_at = NumberAttribute()
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """Whose lane."""
+    """Identifies an outbox."""
 
     tenant: TenantId
     integration: str
@@ -108,26 +108,26 @@ def put_new(tx: Transaction, lane: Lane, place: Place, subject: str, time: datet
 
 
 def waiting(lane: Lane) -> Iterator[WaitingItem]:
-    """The events that wait, the oldest first, as they are now."""
+    """The waiting events, oldest first (strongly consistent)."""
     prefix = WaitingItem.sk.startswith(f"{_WAITS}#")
     return iter(WaitingItem.query(lane.partition, prefix, consistent_read=True, page_size=_PAGE))
 
 
 def newest_in_index(lane: Lane) -> Iterator[WaitingItem]:
-    """The newest events that wait, up to the first that is not in the index any more; the newest first."""
+    """The newest waiting events, back to the first that is no longer in the index; newest first."""
     prefix = WaitingItem.sk.startswith(f"{_WAITS}#")
     rows = WaitingItem.query(lane.partition, prefix, consistent_read=True, scan_index_forward=False, page_size=_PAGE)
     return takewhile(lambda row: row.due_pk is not None, rows)
 
 
 def park(item: WaitingItem) -> None:
-    """Take a waiting event out of the index, if it is in there: its lane stands for it."""
+    """Take a waiting event out of the index, if it is in there; its outbox is in the index instead."""
     if item.due_pk is not None:
         item.update_if(due.never(), WaitingItem.pk.exists())
 
 
 def tried(tx: Transaction, item: WaitingItem, retry_at: datetime | None) -> None:
-    """Count an attempt, with the time before which there is no other; out of the index, as by :func:`park`."""
+    """Count an attempt and store the earliest time of the next one; out of the index, as by :func:`park`."""
     actions = [WaitingItem.attempts.add(1), *due.never()]
     if retry_at is not None:
         actions.append(WaitingItem.retry_at.set(retry_at))
@@ -135,7 +135,7 @@ def tried(tx: Transaction, item: WaitingItem, retry_at: datetime | None) -> None
 
 
 def done(tx: Transaction, item: WaitingItem) -> None:
-    """An event waits no more; it stays listed."""
+    """An event is finished; it stays in the list."""
     tx.delete(WaitingItem(item.pk, item.sk), WaitingItem.pk.exists(), label=WAITING)
     place = item.place
     expires = int((item.time + KEPT).timestamp())
@@ -143,14 +143,15 @@ def done(tx: Transaction, item: WaitingItem) -> None:
 
 
 def drop(item: WaitingItem) -> None:
-    """Forget that an event waits: there is nobody, or nothing, to tell."""
+    """Drop a waiting event, because its integration or the event itself no longer exists."""
     item.delete()
 
 
 def places(lane: Lane, start: int, stop: int) -> list[Place]:
-    """Rows ``start`` to ``stop`` of the integration's events, the newest first, waiting or done.
+    """Rows ``start`` to ``stop`` of the integration's events, newest first, waiting or finished.
 
-    What waits is read first: an event that is done meanwhile is then found twice, which shows, and never missed.
+    Waiting events are read first: one that is finished meanwhile is then found twice, which is detected, and never
+    missed.
     """
     found = {
         Place.of(item.sk): None
@@ -170,9 +171,9 @@ def places(lane: Lane, start: int, stop: int) -> list[Place]:
 
 
 def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | None:
-    """Have the lane for yourself for ``life``; None if another worker has it, who then looks once more.
+    """Take the lease for ``life``; None if another worker has it, which then looks for new events once more.
 
-    Should the worker die, the lane comes due when its lease ends.
+    If the worker is interrupted, the outbox is due when its lease ends.
     """
     item = LaneItem(lane.partition, _LANE)
     free = LaneItem.lease.does_not_exist() | (LaneItem.lease_ends <= now)
@@ -182,7 +183,7 @@ def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | N
         *due.at(lane.integration, now + life),
         LaneItem.again.remove(),
     ]
-    # Twice: the lane may be given back between the two writes.
+    # Twice, because the lease may be returned between the two writes.
     for _ in range(2):
         if item.update_if(actions, free):
             return item
@@ -192,15 +193,15 @@ def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | N
 
 
 def look_again(lane: Lane, lease: str) -> bool:
-    """Whether there was news since the lane was taken, or since the last time that this was asked."""
+    """Whether events arrived since the lease was taken, or since the last call of this."""
     item = LaneItem(lane.partition, _LANE)
     return item.update_if([LaneItem.again.remove()], (LaneItem.lease == lease) & LaneItem.again.exists())
 
 
 def give_back(lane: Lane, lease: str, wanted: datetime | None, *, failures: int, closed_until: datetime | None) -> bool:
-    """Let others have the lane, which has something to do at ``wanted``, if at all. False if there was news meanwhile.
+    """Return the lease; the outbox is due at ``wanted``, if at all. False if events arrived meanwhile.
 
-    Does nothing if the lease is over and another worker has the lane.
+    Does nothing if the lease has ended and another worker has taken it.
     """
     item = LaneItem(lane.partition, _LANE)
     actions: list[Action] = [
@@ -215,23 +216,23 @@ def give_back(lane: Lane, lease: str, wanted: datetime | None, *, failures: int,
 
 
 def open_again(lane: Lane) -> None:
-    """Forget that the receiver was down, unless a worker is finding that out."""
+    """Treat the receiver as available again, unless a worker is trying it right now."""
     actions = [LaneItem.closed_until.remove(), LaneItem.failures.set(0)]
     LaneItem(lane.partition, _LANE).update_if(actions, LaneItem.closed_until.exists() & LaneItem.lease.does_not_exist())
 
 
 def failing(lanes: Iterable[Lane]) -> int:
-    """How many have a receiver that was down at the last attempt; 100 per round trip, eventually consistent."""
+    """How many have a receiver that was unavailable at the last attempt; 100 per round trip, eventually consistent."""
     wanted = [(lane.partition, _LANE) for lane in lanes]
     return sum(int(item.failures) > 0 for item in LaneItem.batch_get(wanted)) if wanted else 0
 
 
 def remove(lane: Lane, lease: str) -> None:
-    """Drop the lane of an integration that is gone."""
+    """Delete the outbox of a deleted integration."""
     LaneItem(lane.partition, _LANE).delete_if((LaneItem.lease == lease) & LaneItem.again.does_not_exist())
 
 
 def due_lanes(now: datetime, *, limit: int) -> set[Lane]:
-    """The lanes in which something is due, found by at most ``limit`` items of each part of the index."""
+    """The outboxes that are due, found through at most ``limit`` items of each partition of the index."""
     found = due.found(DueItem.due, now, limit=limit)
     return {Lane(keys.tenant_of(pk), keys.last_part(pk)) for pk, _ in found}

@@ -1,4 +1,4 @@
-"""A tenant leaves: its integrations, their outboxes, and its events."""
+"""Erasure of a tenant's integrations, their outboxes, and its events."""
 
 from __future__ import annotations
 

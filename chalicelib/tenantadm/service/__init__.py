@@ -1,4 +1,4 @@
-"""Use cases of tenants, by topic; other features import only this."""
+"""Tenants for other features: everything that they may import."""
 
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service.changes import get_tenant

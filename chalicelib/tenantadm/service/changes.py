@@ -1,4 +1,4 @@
-"""How a tenant changes: the tenant and its control item in one transaction, held to the tenant as it was read."""
+"""Changes a tenant and its control item in one transaction, conditional on the tenant as it was read."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def get_tenant(tenant: TenantId) -> Tenant:
 
 
 def save(tx: Transaction, before: Tenant, after: Tenant) -> None:
-    """Add a change of a tenant, and of what calls see of it, to a transaction."""
+    """Add a change of a tenant and of its control item to a transaction."""
     tables.put(tx, replace(after, updated=clock.now()))
     seen, sees = _control(before), _control(after)
     if seen.serialize() != sees.serialize():
-        # The settings are left out: they have an owner of their own in this package.
+        # Without the settings, which another module of this package changes.
         control.change(tx, after.id, sees)
 
 
@@ -66,12 +66,12 @@ def record(tx: Transaction, log: TenantId, action: Action, tenant: Tenant, chang
 
 
 def told(before: Tenant, after: Tenant) -> str:
-    """What an audit entry says of a change."""
+    """The text of a change in an audit entry."""
     return rules.difference(_told(before), _told(after))
 
 
 def _told(tenant: Tenant) -> dict[str, object]:
-    """What an audit log tells of a tenant; of its token only whether it is another one."""
+    """A tenant as audit entries show it; of its token only whether it has changed."""
     return {
         "name": tenant.name,
         "status": str(tenant.status),
@@ -86,13 +86,13 @@ def _told(tenant: Tenant) -> dict[str, object]:
 
 
 def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
-    """Let ``attempt`` read, decide and fill a transaction; again when a tenant that it read has changed.
+    """Run ``attempt``, which reads, decides and fills a transaction; again if a tenant that it read has changed.
 
     Args:
-        attempt: returns the tenants whose copies this process has to drop.
+        attempt: returns the tenants whose cached copies must be dropped.
 
     Raises:
-        Unavailable: the tenants changed again and again.
+        Unavailable: the tenants changed too often meanwhile.
     """
     for _ in range(RACES):
         tx = Transaction()
@@ -118,13 +118,13 @@ def changed(
     log: TenantId | None = None,
     action: Action = Action.UPDATE,
 ) -> Tenant:
-    """Make ``decide(tenant)`` of the tenant, with what ``also`` adds; the tenant as it then is.
+    """Replace the tenant by ``decide(tenant)``, with what ``also`` adds; returns the new tenant.
 
-    The change is in the audit log of ``log``, or in the tenant's own.
+    The change is recorded in the audit log of ``log``, or in the tenant's own.
 
     Raises:
         NotFound: there is none with this id.
-        Unavailable: it changed again and again.
+        Unavailable: it changed too often meanwhile.
     """
     result: list[Tenant] = []
 

@@ -1,4 +1,4 @@
-"""What a service provider does with its children. A tenant that is not one of them does not exist for it."""
+"""Child tenants, as their service provider manages them. For it, other tenants do not exist."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def listed(provider: TenantId, start: int, stop: int) -> tuple[list[Tenant], int]:
-    """Rows ``start`` to ``stop`` of a tenant's children, oldest first, and how many there are."""
+    """Rows ``start`` to ``stop`` of a tenant's children, oldest first, and their number."""
     own = changes.get_tenant(provider)
     return (tables.children(provider, start, stop) if own.children else []), own.children
 
 
 def child(provider: TenantId, tenant: TenantId) -> Tenant:
-    """A child.
+    """A child tenant.
 
     Raises:
-        NotFound: there is no such tenant, or it is no child of this provider.
+        NotFound: there is no such tenant, or it is not a child of this provider.
     """
     found = tables.find(tenant)
     if found is None or found.parent != provider:
@@ -48,16 +48,16 @@ def create_child(
     devices: Mapping[str, int | None],
     send_reset: bool = False,
 ) -> Tenant:
-    """A new tenant with its first user, who may do everything there. It gets the provider's plan and add-ons.
+    """Create a child tenant with an administrator. It gets the provider's plan and add-ons.
 
-    Without a ``password`` the user has none yet; ``send_reset``: a mail goes there by which one can be set.
+    Without a ``password`` the user has none yet; ``send_reset`` mails a link for setting one.
 
     Raises:
-        BadRequest: a value breaks its rule.
+        BadRequest: a value is not valid.
         Forbidden: the tenant is not a service provider and cannot have child tenants.
         Conflict: the address is taken.
-        Unprocessable: the provider has not that many devices left, or as many children as it may, or the password
-            breaks a rule, or no mail can be sent from this server.
+        Unprocessable: the provider's limit of devices or children is exceeded, the password is not valid, or this
+            server cannot send mails.
     """
     from chalicelib.aws import mail
     from chalicelib.roles import service as roles
@@ -76,7 +76,7 @@ def create_child(
             raise Forbidden("the tenant is not a service provider and cannot have child tenants")
         if own.children >= limits.TENANT_CHILDREN:
             raise Unprocessable(f"the service provider has too many child tenants (max: {limits.TENANT_CHILDREN})")
-        # What is not said is no limit if the provider has none, else nothing.
+        # A missing limit means no limit if the provider has none, otherwise 0.
         default = PerTier(*(-1 if own.devices.of(tier) < 0 else 0 for tier in Tier))
         wanted = rules.with_limits(default, devices)
         rules.check_limits(wanted, 0)
@@ -99,25 +99,25 @@ def create_child(
 
 
 def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *, children: int = 0) -> None:
-    """Add to a transaction that a child's limits go from ``before`` to ``after``."""
+    """Add the change of a child's limits from ``before`` to ``after`` to a transaction."""
     from chalicelib.devauth import service as devauth
 
     given = rules.after_grant(provider.given, before, after)
     more = rules.grows(before, after)
     if more:
         rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), before, after)
-        # What the provider accepts meanwhile is not left either.
+        # Devices that the provider accepts meanwhile must not exceed its remaining limits either.
         devauth.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given), more)
     changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
 
 
 def update_child(provider: TenantId, tenant: TenantId, name: str | None, devices: Mapping[str, int | None]) -> None:
-    """Change a child's name or limits; None leaves as it is.
+    """Change a child's name or limits; None keeps the present value.
 
     Raises:
-        BadRequest: a value breaks its rule.
-        NotFound: it is no child of this provider.
-        Unprocessable: the provider has not that many devices left.
+        BadRequest: a value is not valid.
+        NotFound: it is not a child of this provider.
+        Unprocessable: the provider's limit of devices is exceeded.
     """
     if name is not None:
         rules.check_name(name)
@@ -140,7 +140,7 @@ def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:
 
     Raises:
         BadRequest: there is no such status.
-        NotFound: it is no child of this provider.
+        NotFound: it is not a child of this provider.
         Conflict: it is being removed.
     """
     child(provider, tenant)
@@ -148,7 +148,7 @@ def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:
 
 
 def child_is_gone(tx: Transaction, tenant: Tenant) -> None:
-    """Add to a removal that the tenant's service provider has what it had given to it."""
+    """Return a removed tenant's limits to its service provider, in the transaction of the removal."""
     provider = tables.find(tenant.parent) if tenant.parent else None
     if provider is not None:
         tables.delete_child(tx, provider.id, tenant)

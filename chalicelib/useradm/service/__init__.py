@@ -1,6 +1,6 @@
-"""Use cases of users. Other features import only this; each topic has a module of its own.
+"""Users for other features: everything that they may import. Each topic has a module of its own.
 
-Beside what is shown here, routes use ``sessions`` (logins and tokens), ``preferences``, ``plans`` and ``sso``.
+Routes also use ``sessions`` (logins and tokens), ``preferences``, ``plans`` and ``sso``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every call of a user asks: is this token still good, and what may its user do? And who may give which roles."""
+"""Access: whether a token is valid, what its user may do, and who may give which roles."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ _RECENT = timedelta(seconds=limits.RECENT_SIGN_IN)
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Who calls by a token: the address and the rights of its user, as they are now."""
+    """The user of a token: address and rights, as they are now."""
 
     email: str
     rights: Rights
     is_personal: bool
-    """Whether the token is a personal access token: whoever found it may not be its user."""
+    """Whether the token is a personal access token, which may have been found by somebody else."""
     is_recent: bool
-    """Whether the user signed in, or showed password or code, a short while ago."""
+    """Whether the user has recently signed in, or given the password or a code."""
     used_factor: bool
-    """Whether that was with a code, or the user has no second factor."""
+    """Whether that included a code, or the user has no second factor."""
 
 
 def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> Session:
-    """Let a verified token for ``tenant`` pass only while its row is there, in the user's own tenant ``home``.
+    """Check that the row of a verified token for ``tenant`` still exists in the user's own tenant ``home``.
 
-    One round trip for the row and the user, so a revocation and other roles hold at the next call. What the
-    tenant's own roles give is at most ``settings.control_cache`` seconds old.
+    Row and user are read in one round trip, so that revocations and changed roles take effect at the next call. The
+    tenant's own roles are cached for up to ``settings.control_cache`` seconds.
 
-    The row of a session is gone after a logout, that of a personal access token after its revocation, and all
-    of a user's after a deletion or a new password. The use of a personal access token is noted every five minutes.
+    The row of a session is deleted by a logout, that of a personal access token by its revocation, and all rows of a
+    user with the user or by a new password. The use of a personal access token is recorded every five minutes.
 
     Raises:
-        Unauthorized: the row is gone, or the user may not work in that tenant any more.
+        Unauthorized: the row was deleted, or the user may no longer work in that tenant.
     """
     access = tokens.access(home, user_id, token_id, tenant)
     if access is None:
@@ -70,22 +70,22 @@ def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantI
 
 
 def rights_of(user: User) -> Rights:
-    """What a user may do."""
+    """The rights of a user."""
     return _rights(user.tenant, user.roles)
 
 
 def _rights(tenant: TenantId, names: Collection[str]) -> Rights:
-    """What users with these roles may do, also where the plan has no roles any more: a smaller plan gives no rights."""
+    """The rights of these roles, also if the plan no longer includes roles: a smaller plan gives no rights."""
     if roles.PERMIT_ALL in names:
         return EVERYTHING
     return roles.rights(tenant, names)
 
 
 def roles_to_have(tenant: TenantId, names: Collection[str], by: Rights) -> tuple[str, ...]:
-    """The roles that a user is to have; without any, the one of every right.
+    """The roles for a user; without any, that of administrators.
 
     Raises:
-        Forbidden: they give more than ``by`` has, or the tenant has no roles.
+        Forbidden: they give more rights than ``by``, or the tenant's plan does not include roles.
         Unprocessable: there is no such role.
     """
     wanted = roles.check_names(tenant, names) if names else (roles.PERMIT_ALL,)
@@ -97,7 +97,7 @@ def roles_to_have(tenant: TenantId, names: Collection[str], by: Rights) -> tuple
 
 
 def changed_roles(user: User, change: rules.Change, by: Rights) -> tuple[str, ...] | None:
-    """The roles that a change gives to a user; None if they stay.
+    """The new roles in a change of a user; None if they stay.
 
     Raises:
         Forbidden: ``by`` may not change roles, or as :func:`roles_to_have`.
@@ -111,10 +111,10 @@ def changed_roles(user: User, change: rules.Change, by: Rights) -> tuple[str, ..
 
 
 def require_cover(user: User, by: Rights) -> None:
-    """Keep users off those who may do more, here or in the other tenants that they work in.
+    """Check that the caller's rights cover those of the user, here and in the other tenants that they work in.
 
     Raises:
-        Forbidden: the user has rights that ``by`` has not.
+        Forbidden: the user has rights that ``by`` does not cover.
     """
     elsewhere = [_rights(TenantId(each), names) for each, names in user.assigned.items()]
     if elsewhere and not by.scopes(Permission.TENANTS_MANAGE):
@@ -126,10 +126,10 @@ def require_cover(user: User, by: Rights) -> None:
 
 
 def swap_roles(tx: Transaction, user: User, after: Collection[str]) -> None:
-    """Count what it means for roles that a user gets ``after`` instead, or, with none, goes: in that transaction.
+    """Count the roles that a user gains and loses by a change (``after``) or deletion (None), in that transaction.
 
-    It fails with label ``roles.GONE`` if a role was deleted meanwhile. A change that makes a user no administrator
-    holds on to another one who is, and stays.
+    It fails with label ``roles.GONE`` if a role was deleted meanwhile. If the user ceases to be an administrator, the
+    transaction is conditional on another user who remains one.
 
     Raises:
         Conflict: there is no other administrator.

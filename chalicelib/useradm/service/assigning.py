@@ -1,7 +1,7 @@
-"""Users of a service provider who work in its tenants, too: by a token for the tenant, with roles there.
+"""Assigns users of a service provider to its tenants, with roles there.
 
-Such a user stays one of the own tenant: password, tokens and account are changed there only, and end with it. The
-rights in the other tenant stand with the user, so each call finds both in the one round trip that it makes anyway.
+Such a user remains in their own tenant: password, tokens and account are managed only there. The roles in other tenants
+are stored with the user, so each call reads both in its usual round trip.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 def assign(provider: TenantId, who: str, tenants: Collection[str], role: str, *, by: Rights, own: str) -> None:
-    """Let a user of a service provider work in these of its tenants as well, with a role there; none: in no other.
+    """Assign a user of a service provider to these of its tenants, with a role; without any, end all assignments.
 
     Args:
-        provider: whose user, and whose tenants.
+        provider: the service provider.
         who: the user's id or address.
-        tenants: ids; where the user is assigned already, the role is another one from now on.
-        role: empty: to look only.
-        by: the rights of who asks, in the provider: those that end at groups or tags count for nothing elsewhere.
-        own: the id of who asks.
+        tenants: their ids; for existing assignments the role is replaced.
+        role: the role; empty: read-only.
+        by: the caller's rights in the provider. Those limited to groups or tags do not count in other tenants.
+        own: the caller's id.
 
     Raises:
-        BadRequest: too many tenants.
-        Forbidden: a tenant has no roles; or the role, or the user, has rights that ``by`` has not.
-        NotFound: there is no such user, or a tenant is none of this provider.
+        BadRequest: there are too many tenants.
+        Forbidden: a tenant's plan does not include roles, or ``by`` does not cover the role or the user.
+        NotFound: there is no such user, or a tenant does not belong to the provider.
         Unprocessable: a tenant has no such role.
     """
     # Imported here: tenants are made with their first user.

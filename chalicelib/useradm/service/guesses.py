@@ -1,4 +1,4 @@
-"""Guesses at what only a user knows: counted, and refused for a while when there were too many."""
+"""Failed attempts at passwords and codes: counted, and refused for a while if there are too many."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 Guard = tuple[str, str]
-"""What guesses are counted by."""
+"""The key by which attempts are counted."""
 
 
 def of_user(user: User, what: str) -> Guard:
-    """Counts for the user, whatever network guesses come from."""
+    """A key that counts for the user, whatever network attempts come from."""
     return hashlib.sha256(user.id.encode()).hexdigest(), what
 
 
 def refuse_after_failures(guard: Guard, now: datetime) -> None:
-    """Go on only if there were not too many.
+    """Raise an error if there were too many failed attempts.
 
     Raises:
         TooManyRequests: there were ``settings.login_attempts`` in ``settings.login_window`` seconds.
@@ -39,10 +39,10 @@ def refuse_after_failures(guard: Guard, now: datetime) -> None:
 
 
 def note_failure(guard: Guard, now: datetime) -> None:
-    """Count a wrong guess.
+    """Count a failed attempt.
 
     Raises:
-        TooManyRequests: the caller's network made too many, at whatever accounts; this one is counted no further.
+        TooManyRequests: the caller's network had too many for any accounts; this one is not counted.
     """
     strangers.admit(strangers.Kind.LOGIN_FAILURES, limits.LOGIN_FAILURES_PER_NETWORK)
     attempts.count(*guard, now, timedelta(seconds=settings.current().login_window))
@@ -50,15 +50,16 @@ def note_failure(guard: Guard, now: datetime) -> None:
 
 
 def check_password(user: User, given: str) -> None:
-    """Go on only for who knows the user's password: a token that was found on a device is not enough.
+    """Check the user's password, because a token that was found on a device must not be enough.
 
-    Guesses are counted by user and network, as logins are: who guesses does not keep the user from it elsewhere.
+    Attempts are counted by user and network, as for logins, so that an attacker cannot lock the user out elsewhere.
+    Each attempt is counted before it is checked, so that none of several simultaneous ones is missed.
 
     Each guess is counted before it is looked at, so that of many at once none slips through.
 
     Raises:
-        TooManyRequests: enough wrong ones were tried.
-        Unprocessable: it is another.
+        TooManyRequests: there were too many failed attempts.
+        Unprocessable: the password is wrong.
     """
     known, now, guard = settings.current(), clock.now(), _own(user)
     made, until = attempts.count(*guard, now, timedelta(seconds=known.login_window))

@@ -1,4 +1,4 @@
-"""A tenant leaves: its users, and the assignments of its service provider's users to it."""
+"""Erasure of a tenant's users, and of assignments of its service provider's users to it."""
 
 from __future__ import annotations
 

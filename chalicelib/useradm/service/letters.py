@@ -1,4 +1,4 @@
-"""The texts of mails about accounts, and where the links in them lead."""
+"""The texts of account mails, and the links in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PLACES = {
     Purpose.VERIFY_EMAIL: "activate",
     Purpose.EMAIL_CHANGE: "email-change",
 }
-"""Pages of the web UI, which take the secret as the next part of their path."""
+"""Pages of the web UI, whose path continues with the secret."""
 
 _SUBJECTS = {
     Purpose.PASSWORD_RESET: "Reset your password",
@@ -44,23 +44,23 @@ The {what} of the account {account} was changed. If it was not you, tell the adm
 
 
 def link(purpose: Purpose, secret: str) -> str:
-    """Where a person takes a secret to; empty if this server does not know where it is reached.
+    """The link with a secret; empty if the server does not know its public address.
 
-    From the settings alone: what a request says about its host could lead the secret anywhere.
+    It depends on the settings alone, because a request's own host could lead the secret anywhere.
     """
     base = ui_url()
     return f"{base}/#/{_PLACES[purpose]}/{secret}" if base else ""
 
 
 def ui_url() -> str:
-    """Where people reach the web UI; empty if this server does not know."""
+    """The address of the web UI; empty if the server does not know it."""
     return settings.current().ui_url.rstrip("/") or console_url()
 
 
 def console_url() -> str:
-    """Where people reach the server's own web UI; empty if this server does not know.
+    """The address of the server's own web UI; empty if the server does not know it.
 
-    A host of API Gateway's own has no paths beside those of the API's stage.
+    On an API Gateway host, all paths begin with the API's stage.
     """
     base = settings.current().public_url.rstrip("/")
     if not base:
@@ -69,7 +69,7 @@ def console_url() -> str:
 
 
 def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
-    """The mail that carries a secret to the address that it proves."""
+    """The mail with a secret for the address that it verifies."""
     where = link(purpose, secret)
     hours = int(purpose.life.total_seconds()) // 3600
     text = _TEXT.format(
@@ -83,5 +83,5 @@ def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
 
 
 def changed(what: str, account: str) -> Mail:
-    """The mail to an account's address when something that it is protected by is another now."""
+    """The mail to an account's address after its credentials have changed."""
     return Mail(account, f"Your {what} was changed", _CHANGED.format(what=what, account=account))

@@ -1,8 +1,8 @@
-"""Password hashes: argon2id, and bcrypt hashes that came with an import.
+"""Password hashes: argon2id, and bcrypt for imported users.
 
-The only module that loads the hashing libraries, and only when a password is looked at: a call with a token never
-is. Parameters are OWASP's minimum for argon2id (19 MiB, 2 passes, 1 lane: 24 ms); more memory would not fit a small
-Lambda under many logins.
+Only this module loads the hashing libraries, and only when a password is checked, which a call with a token never
+needs. The parameters are OWASP's minimum for argon2id (19 MiB, 2 passes, 1 lane: 24 ms); a small Lambda function has no
+memory for more under many logins.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _BCRYPT = ("$2a$", "$2b$", "$2y$")
 _BCRYPT_BYTES = 72
-"""bcrypt reads no further; Mender's older servers cut longer passwords here."""
+"""bcrypt ignores further bytes; older Mender servers cut longer passwords here."""
 
 DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$OYGkGTfXThli95qvgsCbdA$E5pg4qSo21YVZJamLvyeAbfdDUIlh1CnTLTXVHUhv3g"
-"""The hash of a random password that nobody kept: what a user who does not exist is verified against, so that the
-answer takes the same time. Written down, not made: a fresh process must not be slower for the unknown."""
+"""The hash of an unknown random password. Logins of unknown users are verified against it, so that the answer takes the
+same time. It is a constant, because computing it would make a new process slower for unknown users."""
 
 
 @cache
@@ -40,7 +40,7 @@ def is_known_form(hashed: str) -> bool:
 
 
 def verify(hashed: str, password: str) -> bool:
-    """Whether ``password`` is the one that was hashed. None is the one of :data:`DUMMY`, which is in the source."""
+    """Whether ``password`` has this hash. None stands for :data:`DUMMY`."""
     if hashed.startswith(_BCRYPT):
         import bcrypt
 
@@ -58,5 +58,5 @@ def verify(hashed: str, password: str) -> bool:
 
 
 def is_outdated(hashed: str) -> bool:
-    """Whether a hash was made by another algorithm or with other parameters than today's."""
+    """Whether a hash was made with another algorithm or with other parameters than the present ones."""
     return hashed.startswith(_BCRYPT) or _hasher().check_needs_rehash(hashed)

@@ -23,16 +23,16 @@ _SHOWN = (
     Feature.MONITORING,
     Feature.REPORTING,
 )
-"""What the API's description names of a plan, in its order."""
+"""The features of a plan in the OpenAPI files, in their order."""
 
 
 def all_plans() -> list[Plan]:
-    """The plans, with what they include when every add-on is enabled."""
+    """The plans, with what they include if every add-on is enabled."""
     return [_plan(name, frozenset(features.ADDONS)) for name in features.PLANS]
 
 
 def binding(tenant: TenantId) -> PlanBinding:
-    """The tenant's plan with its add-ons, and the limits it has."""
+    """The tenant's plan with its add-ons, and its limits."""
     item = control.get(tenant)
     limits = {"devices": item.devices.standard} if item.devices.standard >= 0 else {}
     if item.includes(Feature.AUDIT_LOGS):
@@ -41,7 +41,7 @@ def binding(tenant: TenantId) -> PlanBinding:
 
 
 def has(tenant: TenantId, plan: str, addon: str) -> bool:
-    """Whether the tenant has at least this plan and this add-on; empty text asks for nothing."""
+    """Whether the tenant has at least this plan and this add-on; an empty string requires nothing."""
     item = control.get(tenant)
     if plan and not (plan in features.PLANS and features.at_least(item.plan, plan)):
         return False

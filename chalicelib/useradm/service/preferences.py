@@ -1,4 +1,4 @@
-"""Settings: one free-form object a user and one a tenant, which UIs keep their state in."""
+"""Settings: a free-form object per user and per tenant, in which UIs store their state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read(tenant: TenantId, user_id: str | None) -> tuple[dict[str, Any], str | None]:
-    """The settings of a user or (None) of the tenant, with their version; ``{}`` without one at first."""
+    """The settings of a user or (None) of the tenant, with their version; ``{}`` without a version at first."""
     return rows.find(tenant, user_id) or ({}, None)
 
 
@@ -24,20 +24,20 @@ def write(tenant: TenantId, user_id: str | None, document: dict[str, Any], *, re
     """Replace the settings of a user or (None) of the tenant.
 
     Args:
-        tenant: whose settings.
+        tenant: the settings' tenant.
         user_id: the user, or None.
-        document: what they shall be.
-        replacing: the versions of which they must have one now; None: any.
+        document: the new settings.
+        replacing: the versions, one of which must be stored now; None: any.
 
     Raises:
-        BadRequest: a bound is passed.
+        BadRequest: a limit is exceeded.
         PreconditionFailed: they have another version, or none yet.
     """
     rules.check_settings(document)
     tx = Transaction()
     rows.save(tx, tenant, user_id, document, str(uuid.uuid4()), replacing=replacing)
     if user_id is None:
-        # A user's own are the state of a UI: nobody else sees them, and they change with every click.
+        # A user's own settings are the state of a UI: nobody else sees them, and they change with every click.
         _record(tx, tenant, document)
     try:
         tx.commit()
@@ -49,6 +49,6 @@ def _record(tx: Transaction, tenant: TenantId, document: dict[str, Any]) -> None
     before, _ = read(tenant, None)
     changed = sorted(name for name in before.keys() | document.keys() if before.get(name) != document.get(name))
     if changed:
-        # Names only: what clients keep in there may be a secret.
+        # Names only, because the values may be secrets.
         what = auditlogs.Object(auditlogs.ObjectType.SETTINGS, tenant)
         auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=f"Changed: {', '.join(changed)}")

@@ -1,6 +1,6 @@
-"""Whether the user of a session is there: who found a token knows neither the password nor a code.
+"""Checks that a session's user is present: a stolen token comes with neither the password nor a code.
 
-What changes credentials asks for this (``chalicelib.http.signin``).
+Routes that change credentials require it (``chalicelib.http.signin``).
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ NOT_SHOWN: Final = (
 
 
 def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code: str, recent: bool) -> None:
-    """Go on only for the user: by the password, or by a code of the second factor. The session counts as recent then.
+    """Check the password, or a code of the second factor. The session then counts as recently signed in.
 
     Args:
         tenant: the user's own.
-        user_id: who the session says it is.
+        user_id: the session's user.
         token_id: the session.
-        password: empty: not given.
-        code: the same; it says nothing while the user has no second factor.
-        recent: whether the user has signed in a short while ago, which must do for those who have neither.
+        password: the password; may be empty.
+        code: a code; may be empty. It is ignored if the user has no second factor.
+        recent: whether the user has signed in recently, which is enough for users who have neither.
 
     Raises:
         Forbidden: neither is given.
         NotFound: the user is gone.
-        TooManyRequests: enough wrong ones were tried.
-        Unprocessable: what is given is wrong.
+        TooManyRequests: there were too many failed attempts.
+        Unprocessable: the password or code is wrong.
     """
     for _ in range(RACES):
         user = get_user(tenant, user_id)
@@ -63,7 +63,7 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
 
 
 def _note(user: User, token_id: str, code: str, now: datetime) -> bool:
-    """Note the proof with the session; False if the session, or the last code that was taken, changed meanwhile."""
+    """Store the proof in the session; False if the session, or the last accepted code, has changed meanwhile."""
     tx = Transaction()
     if code:
         users.note_code(tx, user, twofactor.step_of_proof(user, code, now))

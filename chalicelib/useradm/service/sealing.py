@@ -1,4 +1,4 @@
-"""Secrets of second factors and identity providers come under a new key."""
+"""Encrypts the secrets of second factors and identity providers with a new key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def seal_anew(tenant: TenantId) -> int:
-    """Seal what older keys sealed by the key that seals now; how many secrets. May be run again at any time.
+    """Encrypt with the current key what older keys encrypted; returns the number of secrets. Can be run again.
 
-    Who changes a secret at the same moment has sealed it by a key of now: it is left to them.
+    A secret that is changed at the same time is encrypted with the current key already, and is skipped.
     """
     count = 0
     for user in users.of_tenant(tenant):

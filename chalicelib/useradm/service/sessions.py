@@ -1,7 +1,7 @@
-"""Logins and tokens: sessions of people, personal access tokens of scripts.
+"""Logins and tokens: sessions for people, personal access tokens for programs.
 
-A token is a JWT that is verified offline, and a row that must be there (``service.require_session``). The row
-holds the token's id only: what a caller must know to use it is never stored.
+A token is a JWT that is verified offline, and a row that must exist (``service.require_session``). The row contains the
+token's id only, so what is stored cannot be used to call the API.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _NOBODY = TenantId("-")
 
 
 def login(address: str, password: str, source_ip: str, *, code: str = "", no_expiry: bool = False) -> str:
-    """A new session's JWT for the right address and password, and the right ``code`` of users with a second factor.
+    """A new session's JWT, for address, password and, with a second factor, ``code``.
 
-    At most ten sessions of a user stay, the oldest go (logins at the same moment may leave more until the next).
-    Whether the address or the password is wrong shows neither in the answer nor in its time.
+    A user keeps ten sessions; older ones are deleted (simultaneous logins may leave more until the next). Neither the
+    answer nor its time shows whether the address or the password is wrong.
 
     Raises:
-        Unauthorized: wrong credentials; or right ones of a suspended tenant, or without the code that they need.
+        Unauthorized: the credentials are wrong, a required code is missing, or the tenant is suspended.
         TooManyRequests: ``settings.login_attempts`` failures of this address from this network in
             ``settings.login_window`` seconds.
     """
     address = rules.account(address)
-    # The counter's key: an address that is no account may be a password, typed into the wrong field.
+    # The key of the counter: text that is not an account may be a password, typed into the wrong field.
     guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
     now = clock.now()
     guesses.refuse_after_failures(guard, now)
@@ -65,7 +65,7 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
 
 
 def _check(address: str, password: str) -> User | None:
-    """The user whose address and password these are. For an unknown address it does the same work."""
+    """The user with this address and password. For an unknown address it does the same work."""
     tenant, user_id = users.find_email(address) or (_NOBODY, "-")
     user = users.find(tenant, user_id)
     right = passwords.verify(user.password if user else passwords.DUMMY, password)
@@ -75,7 +75,7 @@ def _check(address: str, password: str) -> User | None:
 def _begin(  # what it takes to let a user in
     user: User, password: str, guard: guesses.Guard, now: datetime, *, step: int | None, no_expiry: bool
 ) -> Token | None:
-    """Store a new session; None if the user or the count of failures changed meanwhile."""
+    """Store a new session; None if the user or the count of failures has changed meanwhile."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
     proof = Proof(now, by_code=step is not None)
     tx = Transaction()
@@ -87,7 +87,7 @@ def _begin(  # what it takes to let a user in
 
 
 def admit(user: User) -> str | None:
-    """A new session's JWT for a user whom somebody else has identified; None if the user changed meanwhile."""
+    """A new session's JWT for a user identified elsewhere; None if the user has changed meanwhile."""
     now = clock.now()
     tx = Transaction()
     users.note_login(tx, user, now, rehashed=None, step=None)
@@ -96,11 +96,11 @@ def admit(user: User) -> str | None:
 
 
 def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str:
-    """A new session's JWT for a signed-in user in another tenant that they may work in, or back in their own.
+    """A new session's JWT for a signed-in user in another tenant that they work in, or back in their own.
 
     Raises:
-        BadRequest: they may not, or there is no such tenant; which of these it is stays unsaid.
-        Forbidden: a personal access token asks, which would live on as a session.
+        BadRequest: the tenant does not exist or the user may not work there; the answer does not tell which.
+        Forbidden: the caller uses a personal access token, which would continue as a session.
         NotFound: the user is gone.
     """
     asking = rows.find(home, user_id, token_id)
@@ -113,7 +113,7 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
         now = clock.now()
         tx = Transaction()
         users.touch(tx, user)
-        # No sign-in: the new session's user was last there when the old one's was.
+        # This is not a sign-in: the new session keeps the time of the old one's.
         token = _store(tx, user, now, asking.proof, no_expiry=False, tenant=tenant if tenant != home else None)
         if token is not None:
             return _jwt(user, token)
@@ -129,7 +129,7 @@ def _store(
     no_expiry: bool,
     tenant: TenantId | None = None,
 ) -> Token | None:
-    """Commit a login with its session, in place of the oldest ones; None if a condition did not hold."""
+    """Commit a login with its session, in place of the oldest ones; None if a condition failed."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
     token = replace(_new_token(None, now, life), tenant=tenant, proof=proof)
     sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
@@ -140,7 +140,7 @@ def _store(
 
 
 def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
-    """End the session, or revoke the personal access token, that asks."""
+    """End the calling session, or revoke the calling personal access token."""
     rows.delete(tenant, user_id, token_id)
 
 
@@ -152,18 +152,18 @@ def logout_everywhere(tenant: TenantId, user_id: str) -> None:
 
 
 def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> str:
-    """A personal access token's JWT, which is shown this once.
+    """Create a personal access token; returns its JWT, which is shown only once.
 
     Args:
         tenant: the user's tenant.
-        user_id: whose token.
+        user_id: the token's user.
         name: unique among the user's tokens.
-        expires_in: seconds; 0: never.
+        expires_in: seconds; 0 means never.
 
     Raises:
-        BadRequest: the name or the life is out of bounds.
-        Conflict: the user has a token of this name.
-        Unprocessable: the user has as many as allowed.
+        BadRequest: the name or the lifetime is not valid.
+        Conflict: the user has a token with this name.
+        Unprocessable: the user has reached the limit.
         NotFound: the user is gone.
     """
     rules.check_token(name, expires_in)
@@ -193,7 +193,7 @@ def list_tokens(tenant: TenantId, user_id: str) -> list[Token]:
 
 
 def revoke_token(tenant: TenantId, user_id: str, token_id: str) -> None:
-    """Revoke a personal access token of the user; also if there is none. It is refused at its next call."""
+    """Revoke a personal access token of the user, if it exists. It is refused at its next call."""
     row = rows.find(tenant, user_id, token_id)
     if row is None or row.name is None:
         return
@@ -208,7 +208,7 @@ def _about(token: Token) -> auditlogs.Object:
 
 
 def _personal(tenant: TenantId, user_id: str, now: datetime) -> tuple[list[Token], list[Token]]:
-    """Personal access tokens that are good, and those that expired and were not cleaned up yet."""
+    """The valid personal access tokens, and the expired ones that were not deleted yet."""
     named = [row for row in rows.of_user(tenant, user_id) if row.name is not None]
     good = [row for row in named if row.expires is None or row.expires > now]
     return good, [row for row in named if row not in good]

@@ -1,4 +1,4 @@
-"""One-time passwords from a shared secret and the time: RFC 6238 with what every authenticator app knows. Pure."""
+"""Time-based one-time passwords (RFC 6238), with the parameters that every authenticator app supports. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 DIGITS = 6
 STEP = 30
-"""Seconds that a code is shown."""
+"""Seconds for which a code is shown."""
 DRIFT = 1
-"""Steps that the clock of a phone may be ahead or behind."""
+"""Steps by which a phone's clock may be fast or slow."""
 _ISSUER = "Lamplighter"
 
 
@@ -25,22 +25,22 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 def matching_step(secret: str, given: str, now: datetime, *, after: int | None) -> int | None:
-    """The step whose code this is; None for a wrong code, and for one of ``after`` or before: each is good once.
+    """The step of a code; None if it is wrong, or of step ``after`` or earlier, because each works once.
 
-    ``secret``: in base32, as apps take it.
+    ``secret`` is in base32, as apps use it.
     """
     key = base64.b32decode(secret)
     current = int(now.timestamp()) // STEP
     typed = given.replace(" ", "").encode("utf-8", "surrogatepass")
     found = None
     for step in range(current - DRIFT, current + DRIFT + 1):
-        # Every one is compared, so that the time says nothing about which was near.
+        # All are compared, so that the time does not reveal which one was close.
         if hmac.compare_digest(code(key, step).encode(), typed) and (after is None or step > after):
             found = step
     return found
 
 
 def uri(secret: str, account: str) -> str:
-    """What the QR code says to an authenticator app."""
+    """The content of the QR code for an authenticator app."""
     query = urlencode({"secret": secret, "issuer": _ISSUER, "digits": DIGITS, "period": STEP})
     return f"otpauth://totp/{quote(_ISSUER)}:{quote(account)}?{query}"

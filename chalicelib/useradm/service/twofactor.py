@@ -1,7 +1,7 @@
-"""Two-factor authentication: a login needs a code of the user's authenticator app besides the password.
+"""Two-factor authentication: logins need a code of the user's authenticator app besides the password.
 
-The secret is sealed in the vault for its user. A code is good once, and guesses are counted for the user whatever
-network they come from: who knows the password must not get the code by trying.
+The secret is encrypted by the vault for its user. A code works once. Failed attempts are counted for the user, whatever
+network they come from, because an attacker who knows the password must not find a code by trying.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 _SECRET_BYTES = 20
-"""As RFC 4226 recommends."""
+"""The length that RFC 4226 recommends."""
 
 
 def enable(tenant: TenantId, user_id: str) -> None:
-    """Make a secret, which the user's app is to be shown to have (:func:`verify`) before logins need codes.
+    """Create a secret. Logins need codes only after the user has confirmed one (:func:`verify`).
 
     Raises:
         Forbidden: the user's address is not verified.
@@ -55,7 +55,7 @@ def enable(tenant: TenantId, user_id: str) -> None:
 
 
 def disable(tenant: TenantId, user_id: str) -> None:
-    """Let the user log in by the password alone.
+    """Disable the second factor: logins need the password alone.
 
     Raises:
         BadRequest: it is not enabled.
@@ -71,11 +71,11 @@ def disable(tenant: TenantId, user_id: str) -> None:
 
 
 def verify(tenant: TenantId, user_id: str, given: str) -> None:
-    """Show that the user's app has the secret; from now on logins need its codes.
+    """Confirm with a code that the user's app has the secret; from then on logins need codes.
 
     Raises:
-        BadRequest: no secret waits for this, or the code is wrong.
-        TooManyRequests: enough wrong ones were tried.
+        BadRequest: no secret waits for confirmation, or the code is wrong.
+        TooManyRequests: there were too many failed attempts.
         NotFound: the user is gone.
     """
 
@@ -94,7 +94,7 @@ def qr(tenant: TenantId, user_id: str) -> str:
     """The secret as a QR code for the user's app: a PNG in base64.
 
     Raises:
-        BadRequest: no secret waits to be shown; an enabled one is never shown again.
+        BadRequest: no secret waits for confirmation; an enabled one is never shown again.
         NotFound: the user is gone.
     """
     import segno
@@ -108,7 +108,7 @@ def qr(tenant: TenantId, user_id: str) -> str:
 
 
 def reset(email: str) -> User:
-    """Take the second factor from a user who lost it; for the server's admin only.
+    """Remove the second factor of a user who has lost it; for the admin only.
 
     Raises:
         NotFound: nobody has this address.
@@ -122,11 +122,11 @@ def reset(email: str) -> User:
 
 
 def step_of_login(user: User, given: str, now: datetime) -> int | None:
-    """The step of the code with which a user logs in, which the login must note; None: no code is needed.
+    """The step of the code of a login, which the login must store; None: no code is needed.
 
     Raises:
         Unauthorized: it is missing or wrong.
-        TooManyRequests: enough wrong ones were tried.
+        TooManyRequests: there were too many failed attempts.
     """
     if user.tfa.status is not TfaStatus.ENABLED:
         return None
@@ -139,11 +139,11 @@ def step_of_login(user: User, given: str, now: datetime) -> int | None:
 
 
 def step_of_proof(user: User, given: str, now: datetime) -> int:
-    """The step of the code by which a signed-in user with a second factor shows to be there, which must be noted.
+    """The step of the code by which a signed-in user proves to be present, which must be stored.
 
     Raises:
         Unprocessable: it is wrong.
-        TooManyRequests: enough wrong ones were tried.
+        TooManyRequests: there were too many failed attempts.
     """
     step = _step(user, given, now)
     if step is None:
@@ -152,7 +152,7 @@ def step_of_proof(user: User, given: str, now: datetime) -> int:
 
 
 def forgive(tx: Transaction, user: User, now: datetime) -> None:
-    """Forget wrong codes with a right one, which counts only if there were not too many."""
+    """Reset the count of failed attempts after a correct code, if there were not too many."""
     attempts.clear(tx, *_guard(user), now, settings.current().login_attempts)
 
 

@@ -38,16 +38,16 @@ def create_user(
     """A new user of an existing tenant.
 
     Args:
-        tenant: whose user.
-        email: taken in lower case; one account an address, over all tenants.
-        password: in clear; not looked at when there is a hash; None: there is none until the user resets it.
+        tenant: the user's tenant.
+        email: the address, stored in lower case and unique over all tenants.
+        password: in plain text; ignored if there is a hash; None: none until the user resets it.
         password_hash: instead of a password, an argon2id or bcrypt hash from another server's export.
-        roles: names of roles; none: every right.
-        by: the rights of the user who makes this one; the server's admin has all.
+        roles: names of roles; without any, the user is an administrator.
+        by: the rights of the caller; the admin has all.
 
     Raises:
-        BadRequest: the address is none, or the hash is of no known form.
-        Forbidden: the roles give more than ``by`` has, or the tenant has no roles.
+        BadRequest: the address is not valid, or the form of the hash is not known.
+        Forbidden: the roles give more rights than ``by``, or the tenant's plan does not include roles.
         Unprocessable: the address is taken, the password breaks a rule, or there is no such role.
     """
     wanted = access.roles_to_have(tenant, roles, by)
@@ -71,11 +71,11 @@ def draft_user(
     password_hash: str | None = None,
     roles: tuple[str, ...],
 ) -> User:
-    """A user that is not stored yet; arguments and refusals are those of :func:`create_user`.
+    """A user that is not stored yet; arguments and errors are those of :func:`create_user`.
 
     Raises:
-        BadRequest: the address is none, or the hash is of no known form.
-        Unprocessable: the password breaks a rule.
+        BadRequest: the address is not valid, or the form of the hash is not known.
+        Unprocessable: the password is not valid.
     """
     address = rules.email(email)
     if password_hash is None:
@@ -101,16 +101,16 @@ def _first_password(password: str | None, address: str) -> str:
 
 
 def find_user(email: str) -> User | None:
-    """The user of any tenant who has this address; for the server's admin only."""
+    """The user with this address, in any tenant; for the admin only."""
     found = users.find_email(rules.email(email))
     return users.find(*found) if found else None
 
 
 def is_known(tenant: TenantId, email: str) -> bool:
-    """Whether an address is a user's of this tenant, or of one of its children; of others nobody is told.
+    """Whether an address belongs to a user of this tenant or its child tenants; others are not revealed.
 
     Raises:
-        BadRequest: it is no address.
+        BadRequest: it is not an address.
     """
     # Imported here: tenants are made with their first user.
     from chalicelib.tenantadm import service as tenantadm
@@ -129,7 +129,7 @@ def get_user(tenant: TenantId, user_id: str) -> User:
     """The user.
 
     Raises:
-        NotFound: the tenant has none of this id.
+        NotFound: the tenant has none with this id.
     """
     user = users.find(tenant, user_id)
     if user is None:
@@ -138,7 +138,7 @@ def get_user(tenant: TenantId, user_id: str) -> User:
 
 
 def list_users(tenant: TenantId, wanted: rules.UserFilter | None = None) -> list[User]:
-    """The tenant's users that a filter takes, by id."""
+    """The tenant's users that match a filter, by id."""
     return [
         user
         for user in users.of_tenant(tenant)
@@ -147,7 +147,7 @@ def list_users(tenant: TenantId, wanted: rules.UserFilter | None = None) -> list
 
 
 def count_users(tenant: TenantId) -> int:
-    """How many users the tenant has."""
+    """The number of the tenant's users."""
     return users.count(tenant)
 
 
@@ -162,17 +162,16 @@ def update_user(
 ) -> None:
     """Change address, password or roles.
 
-    With a new address or password all tokens of the user die but ``keep_token``, the one that asks; with new roles
-    they go on with the new rights. ``by`` are the rights of who asks: they cover those of a user who is somebody
-    else, before and after.
+    A new address or password ends all tokens of the user except ``keep_token``, the caller's. New roles change the
+    rights of existing tokens. ``by`` are the caller's rights, which must cover those of another user, before and after.
 
     Raises:
-        Conflict: the user is the last administrator, and would be none any more.
-        Forbidden: somebody has rights, or is to have, that ``by`` has not.
+        Conflict: the user is the last administrator and would cease to be one.
+        Forbidden: the present or new rights of a user are not covered by ``by``.
         NotFound: the tenant has no such user.
-        TooManyRequests: enough wrong ``current_password`` were tried.
-        Unprocessable: the address is taken, the password is somebody else's or breaks a rule, ``current_password`` is
-            not it, or there is no such role.
+        TooManyRequests: there were too many wrong ``current_password``.
+        Unprocessable: the address is taken, the password is another user's or not valid, ``current_password`` is
+            wrong, or there is no such role.
     """
     for _ in range(RACES):
         user = get_user(tenant, user_id)
@@ -191,11 +190,11 @@ def update_user(
 
 
 def set_password(tenant: TenantId, user_id: str, password: str) -> None:
-    """Give a user a new password without asking for the old one: for the server's admin only.
+    """Set a user's password without the old one; for the admin only.
 
     Raises:
         NotFound: the tenant has no such user.
-        Unprocessable: the password breaks a rule.
+        Unprocessable: the password is not valid.
     """
     for _ in range(RACES):
         user = get_user(tenant, user_id)
@@ -206,11 +205,11 @@ def set_password(tenant: TenantId, user_id: str, password: str) -> None:
 
 
 def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
-    """Give a user these roles instead of the present ones, none for every right: for the server's admin only.
+    """Replace a user's roles; without any, the user becomes an administrator. For the admin only.
 
     Raises:
-        Conflict: the user is the last administrator, and would be none any more.
-        Forbidden: the tenant has no roles.
+        Conflict: the user is the last administrator and would cease to be one.
+        Forbidden: the tenant's plan does not include roles.
         NotFound: the tenant has no such user.
         Unprocessable: there is no such role.
     """
@@ -221,13 +220,13 @@ def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
 
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
-    """Act as a user who has shown to be this one, though without a token yet."""
+    """Act as a user who has been identified, though without a token yet."""
     with actor.acting(actor.Actor("user", user.id, actor.current().source_ip, user.email)):
         yield
 
 
 def about(user: User) -> Object:
-    """What an audit entry says of a user."""
+    """The user in an audit entry."""
     return Object(ObjectType.USER, user.id, {"email": user.email})
 
 
@@ -239,13 +238,13 @@ def commit_change(
     roles: tuple[str, ...] | None = None,
     used: Request | None = None,
 ) -> bool:
-    """Write a change of a user as it was read; False if the user, a role or the request changed meanwhile.
+    """Write a change of a user; False if the user, a role or the request has changed since it was read.
 
-    ``used``: the request that the change completes. With a new address or password all tokens of the user die but
+    ``used``: the request that the change completes. A new address or password ends all tokens of the user except
     ``keep_token``.
 
     Raises:
-        Conflict: the user is the last administrator, and would be none any more.
+        Conflict: the user is the last administrator and would cease to be one.
         Unprocessable: the new address is taken.
     """
     hashed = passwords.hash_password(change.password) if change.password is not None else None
@@ -266,7 +265,7 @@ def commit_change(
     try:
         tx.commit()
     except ConditionFailed as failed:
-        # A taken address may be taken by a change of this very user: whoever reads again knows.
+        # The address may have been taken by a change of this very user: the caller reads again to find out.
         if failed.failed.keys() != {users.EMAIL}:
             return False
         raise Unprocessable(TAKEN) from failed
@@ -274,7 +273,7 @@ def commit_change(
 
 
 def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> str | None:
-    """What an audit entry tells people of a change; not a password."""
+    """The text of a change in an audit entry, without passwords."""
     lines = []
     if change.email:
         lines.append(f"e-mail address {user.email} -> {change.email}")
@@ -284,12 +283,12 @@ def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> st
 
 
 def delete_user(tenant: TenantId, user_id: str, *, by: Rights) -> None:
-    """Delete a user with address, settings and tokens; also if there is none (any more).
+    """Delete a user with address, settings and tokens, if the user exists.
 
     Raises:
         Conflict: the user is the last administrator.
-        Forbidden: the user has rights that ``by`` has not.
-        Unavailable: the user kept changing.
+        Forbidden: the user has rights that ``by`` does not cover.
+        Unavailable: the user changed too often meanwhile.
     """
     for _ in range(RACES):
         user = users.find(tenant, user_id)

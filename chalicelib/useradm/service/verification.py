@@ -1,8 +1,8 @@
-"""What a mailed secret proves: a forgotten password is reset, an address is verified, an address is changed.
+"""Mailed secrets: reset a password, verify an address, change an address.
 
-Who starts one of these without being signed in learns nothing: the call checks the form of the address, counts it
-and leaves a message in a queue, for every address alike. The worker looks whether there is an account, makes the
-secret and mails it, so the secret is in no queue and no answer.
+A caller who is not signed in learns nothing: the call checks the form of the address, counts it and queues a message,
+for every address alike. The worker looks for an account, creates the secret and mails it, so no queue and no answer
+contains a secret.
 """
 
 from __future__ import annotations
@@ -48,47 +48,47 @@ _EXPIRED = "the link or code has expired"
 
 
 class Order(msgspec.Struct, frozen=True, tag="account"):
-    """A message to the worker of mails: write to this address, if there is a reason to."""
+    """A message to the mail worker: write to this address, if there is a reason."""
 
     purpose: Purpose
     email: str
     user: str = ""
-    """Who changes to this address; empty: whoever has it."""
+    """The user who changes to this address; empty: the user who has it."""
     tenant: str = ""
 
 
 def ask_to_verify(email: str) -> None:
-    """Mail a new user a link that proves the address, if mail is configured."""
+    """Mail a new user a link that verifies the address, if mail is configured."""
     if mail.configured():
         _order_for_all(Purpose.VERIFY_EMAIL, rules.email(email))
 
 
 def ask_to_reset(email: str) -> None:
-    """Mail a new user a link by which a first password can be set."""
+    """Mail a new user a link for setting a first password."""
     _order_for_all(Purpose.PASSWORD_RESET, rules.email(email))
 
 
 def start(purpose: Purpose, email: str) -> None:
-    """Have a secret mailed to an address, if it is an account's. Takes the same steps whether it is.
+    """Mail a secret to an address, if it belongs to an account. The call does the same either way.
 
-    What strangers ask for must not keep the owner from a mail: mails are counted by address and network. Should many
-    networks ask for one address, no more mails go there for a while, and the answer stays the same: the owner has the
-    last of many links, which is good for longer than this lasts.
+    Requests of strangers must not keep the owner from getting a mail, so mails are counted by address and network. If
+    many networks ask for one address, no more mails are sent there for a while and the answer stays the same: the owner
+    has the last of many links, which remains valid for longer than that.
 
     Raises:
-        BadRequest: it is no address.
-        TooManyRequests: this network had enough mails sent there, or anywhere.
+        BadRequest: it is not an address.
+        TooManyRequests: this network has reached the limit of mails to this address, or to all.
     """
     admit_mail(email)
     _order_for_all(purpose, rules.email(email))
 
 
 def admit_mail(email: str) -> None:
-    """Count a mail that the caller wants to have sent to an address.
+    """Count a mail that the caller requests for an address.
 
     Raises:
-        BadRequest: it is no address.
-        TooManyRequests: this network had enough mails sent there, or anywhere.
+        BadRequest: it is not an address.
+        TooManyRequests: this network has reached the limit of mails to this address, or to all.
     """
     _count(rules.email(email), rules.network(actor.current().source_ip))
     strangers.admit(strangers.Kind.MAILS, limits.MAILS_PER_NETWORK)
@@ -102,7 +102,7 @@ def _count(address: str, asking: str) -> None:
 
 
 def _order_for_all(purpose: Purpose, address: str) -> None:
-    """Order a mail, unless enough of this kind went to the address, whoever asked for them."""
+    """Queue a mail, unless the limit of such mails to the address is reached, whoever requested them."""
     sent, _ = attempts.count(_hash(address), f"mails {purpose}", clock.now(), _WINDOW)
     if sent <= limits.MAILS_TO_ADDRESS:
         _order(Order(purpose, address))
@@ -116,7 +116,7 @@ def _order(order: Order) -> None:
 
 
 def write_letter(order: Order) -> None:
-    """Mail a new secret, if there is an account for it. Run again it mails another, and only that one is good."""
+    """Mail a new secret, if there is an account for it. Run again, it mails another, the only valid one."""
     user = _addressee(order)
     if user is None or not control.get(user.tenant).active:
         return
@@ -128,7 +128,7 @@ def write_letter(order: Order) -> None:
 def _addressee(order: Order) -> User | None:
     found = users.find_email(order.email)
     if order.purpose is Purpose.EMAIL_CHANGE:
-        # Nothing is written to an address that is somebody's: it can't be changed to.
+        # Nobody is mailed at an address that belongs to another account: it cannot be changed to.
         return None if found else users.find(TenantId(order.tenant), order.user)
     user = users.find(*found) if found else None
     if user is None or (user.verified if order.purpose is Purpose.VERIFY_EMAIL else _logs_in_elsewhere(user)):
@@ -137,12 +137,12 @@ def _addressee(order: Order) -> User | None:
 
 
 def _logs_in_elsewhere(user: User) -> bool:
-    """Whether the user has single sign-on and no password: one of their own would outlive the identity there."""
+    """Whether the user signs in at a provider and has no password: a password would outlive the identity there."""
     return bool(user.sso) and user.password == passwords.DUMMY
 
 
 def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
-    """Make the secret of a request and store its hash; None if a change of address was withdrawn meanwhile."""
+    """Create the secret of a request and store its hash; None if a change of address was cancelled meanwhile."""
     secret = secrets.token_urlsafe(32)
     tx = Transaction()
     if purpose is Purpose.EMAIL_CHANGE:
@@ -157,12 +157,12 @@ def _new_secret(user: User, purpose: Purpose, address: str) -> str | None:
 
 
 def _hash(secret: str) -> str:
-    # Secrets are long and random: a plain hash can't be turned back, and finds them.
+    # Secrets are long and random, so a plain hash is safe and can be looked up.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def reset_link(email: str) -> str:
-    """A link that sets a new password, or where the server does not know its address the bare code; for its admin.
+    """A link for setting a new password; the bare secret if the server's address is not known. For the admin.
 
     Raises:
         NotFound: nobody has this address.
@@ -175,10 +175,10 @@ def reset_link(email: str) -> str:
 
 
 def complete_reset(secret: str, password: str) -> None:
-    """Set the password of whoever the secret was mailed to. All tokens of that user die.
+    """Set the password of the user to whom the secret was mailed. All tokens of that user end.
 
     Raises:
-        BadRequest: the secret is not good (any more), or the password breaks a rule.
+        BadRequest: the secret or the password is not valid.
     """
     for _ in range(RACES):
         user, request = _redeem(secret, Purpose.PASSWORD_RESET, BadRequest)
@@ -195,10 +195,10 @@ def complete_reset(secret: str, password: str) -> None:
 
 
 def complete_verification(secret: str) -> None:
-    """Note that an address is the user's who has it.
+    """Mark the address of a user as verified.
 
     Raises:
-        BadRequest: the secret is not good (any more).
+        BadRequest: the secret is not valid (any more).
         Gone: it has expired.
     """
     for _ in range(RACES):
@@ -211,7 +211,7 @@ def complete_verification(secret: str) -> None:
 
 
 def verify(email: str) -> User:
-    """Take an address for its user's without a mail; for the server's admin only.
+    """Mark an address as verified without a mail; for the admin only.
 
     Raises:
         NotFound: nobody has this address.
@@ -235,20 +235,20 @@ def _verify(user: User, request: Request | None) -> bool:
 
 
 def pending_change(tenant: TenantId, user_id: str) -> Request | None:
-    """The change of the user's address that waits for its mail to be answered."""
+    """The pending change of the user's address."""
     found = requests.find(tenant, user_id, Purpose.EMAIL_CHANGE)
     return found if found is not None and found.until > clock.now() else None
 
 
 def start_change(tenant: TenantId, user_id: str, email: str, current_password: str) -> None:
-    """Begin to change the user's address: a secret is mailed to the new one, unless it is somebody's already.
+    """Start changing the user's address: a secret is mailed to the new one, unless it is taken.
 
     Raises:
-        BadRequest: it is no address, or the one that the user has.
+        BadRequest: it is not an address, or the user has it already.
         NotFound: the user is gone.
         Unprocessable: ``current_password`` is not the user's.
         Conflict: another change is pending.
-        TooManyRequests: the user had enough mails sent to the new address, or enough wrong passwords were tried.
+        TooManyRequests: the limit of mails to the new address, or of wrong passwords, is reached.
     """
     address = rules.email(email)
     user = get_user(tenant, user_id)
@@ -269,11 +269,11 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
 
 
 def complete_change(secret: str) -> None:
-    """Give the user the address that the secret was mailed to, as a verified one. All tokens of that user die.
+    """Give the user the address to which the secret was mailed, as verified. All tokens of that user end.
 
     Raises:
-        BadRequest: the secret is not good (any more).
-        Conflict: the address became somebody else's meanwhile.
+        BadRequest: the secret is not valid (any more).
+        Conflict: the address was taken meanwhile.
     """
     for _ in range(RACES):
         user, request = _redeem(secret, Purpose.EMAIL_CHANGE, BadRequest)
@@ -289,7 +289,7 @@ def complete_change(secret: str) -> None:
 
 
 def cancel_change(tenant: TenantId, user_id: str) -> None:
-    """Withdraw a change of the user's address; also if there is none."""
+    """Cancel a pending change of the user's address, if there is one."""
     if pending_change(tenant, user_id) is None:
         return
     tx = Transaction()
@@ -299,11 +299,11 @@ def cancel_change(tenant: TenantId, user_id: str) -> None:
 
 
 def _redeem(secret: str, purpose: Purpose, expired: type[DomainError]) -> tuple[User, Request]:
-    """The user and the request that a secret was made for.
+    """The user and the request of a secret.
 
     Raises:
-        BadRequest: it is not good: unknown, used, replaced by a newer one, or the account is another now.
-        DomainError: it was, and has ``expired``.
+        BadRequest: it is not valid: unknown, used, replaced by a newer one, or the account has changed.
+        DomainError: it has ``expired``.
     """
     hashed = _hash(secret)
     found = requests.find_secret(hashed, purpose)

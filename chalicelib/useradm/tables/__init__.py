@@ -16,8 +16,8 @@
 | ``LOGIN#<sha256 of the address>#mails`` | ``LOGIN`` | account mails to an address; expires |
 | ``LOGIN#<sha256 of the user's id>#2fa`` | ``LOGIN`` | wrong codes of a user's second factor; expires |
 
-A user's ``revision`` counts changes of the user and of their tokens. Who acts on all tokens (a new password, a
-deletion) is held to the revision that was read, so no token that is issued at the same moment escapes.
+A user's ``revision`` counts changes of the user and of their tokens. Changes that end all tokens (a new password, a
+deletion) are conditional on the revision that was read, so no token issued at the same time survives.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 PERMIT_ALL = "RBAC_ROLE_PERMIT_ALL"
-"""The role of a user who was stored before there were roles."""
+"""The role of users stored before roles existed."""
 
 
 class UseradmItem(Item):
@@ -45,7 +45,7 @@ class UseradmItem(Item):
 
 
 def own(tenant: TenantId, user: str) -> str:
-    """The partition of what belongs to one user."""
+    """The partition of a user's own items."""
     return keys.partition(tenant, "U", user)
 
 

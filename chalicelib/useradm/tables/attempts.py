@@ -1,4 +1,4 @@
-"""Failed logins, counted by address and network; and what else is counted against misuse."""
+"""Counts failed logins by address and network, and other attempts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RACES = 3
 
 
 class AttemptsItem(UseradmItem):
-    """Failed logins since the first of them; void when ``until`` has passed, deleted some time after."""
+    """Failed logins in a window, which ends at ``until``; deleted some time after."""
 
     failed = NumberAttribute()
     until = TimeAttribute()
@@ -33,13 +33,13 @@ def _ref(email_hash: str, network: str) -> AttemptsItem:
 
 
 def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
-    """How many logins failed, and when they are forgotten."""
+    """The number of failed logins, and the end of their window."""
     item = _ref(email_hash, network).fetch()
     return (int(item.failed), item.until) if item is not None else None
 
 
 def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
-    """Count a failure; the first one begins a window. How many there are now, and when they are forgotten."""
+    """Count a failure; the first one begins a window. Returns the number, and the end of the window."""
     for _ in range(_RACES):
         item = _ref(email_hash, network)
         if item.update_if([AttemptsItem.failed.add(1)], AttemptsItem.until > now):
@@ -57,10 +57,10 @@ def forget(email_hash: str, network: str) -> None:
 
 
 def clear(tx: Transaction, email_hash: str, network: str, now: datetime, limit: int) -> None:
-    """Forget failures with a login, which happens only if there are fewer than ``limit``.
+    """Reset the count in the transaction of a login, which fails if there are ``limit`` or more.
 
-    Part of the login's transaction: of many guesses at once, a right one can't slip past the failures of the
-    others.
+    As a part of the login's transaction, a correct attempt among many simultaneous ones cannot bypass the failures of
+    the others.
     """
     few = AttemptsItem.pk.does_not_exist() | (AttemptsItem.failed < limit) | (AttemptsItem.until <= now)
     tx.delete(_ref(email_hash, network), few, label=ATTEMPTS)

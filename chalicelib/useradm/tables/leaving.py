@@ -1,4 +1,4 @@
-"""A tenant leaves: its users and identity providers, with all that is found by them."""
+"""Erasure of a tenant's users and identity providers, with all links to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def erase(tenant: TenantId) -> int:
     """Erase users and identity providers of a tenant that is removed, with all that leads to them; how many items.
 
-    A user goes last: the rest is found by it. So does a provider.
+    A user is deleted after everything that is found through it. So is a provider.
     """
     count = 0
     for user in users.of_tenant(tenant):
@@ -32,7 +32,7 @@ def erase(tenant: TenantId) -> int:
 
 
 def _looked_up(user: User) -> Iterator[erasing.Key]:
-    """What leads to a user before a tenant is known. A secret that a later one replaced expires by itself."""
+    """The items by which a user is found without a tenant. A replaced secret expires by itself."""
     yield keys.shared("EMAIL", user.email), "EMAIL"
     for purpose in Purpose:
         pending = requests.find(user.tenant, user.id, purpose)

@@ -1,4 +1,4 @@
-"""Identity providers of tenants, and logins that browsers have begun at them."""
+"""Identity providers of tenants, and logins that browsers have started at them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 PROVIDER = "provider"
-"""Label of a condition: the provider changed meanwhile, or is gone."""
+"""Label of a condition: the provider was changed or deleted meanwhile."""
 _OWN, _SHARED, _STATE = "SSO", "PROVIDER", "STATE"
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An identity provider. ``secret`` is sealed; ``version`` counts its changes."""
+    """An identity provider. ``secret`` is encrypted; ``version`` counts its changes."""
 
     id: str
     tenant: TenantId
@@ -41,7 +41,7 @@ class Provider:
 
 
 class Login(msgspec.Struct, frozen=True):
-    """A login that a browser has begun. ``challenge``: the hash of what only that browser has."""
+    """A login that a browser has started. ``challenge`` is the hash of what only that browser has."""
 
     tenant: TenantId
     provider: str
@@ -65,13 +65,13 @@ class ProviderItem(UseradmItem):
 
 
 class ProviderTenantItem(UseradmItem):
-    """Which tenant's a provider is: logins begin without a token."""
+    """The tenant of a provider, because logins begin without a token."""
 
     tenant = UnicodeAttribute()
 
 
 class LoginItem(UseradmItem):
-    """A login that was begun."""
+    """A started login."""
 
     tenant = UnicodeAttribute()
     provider = UnicodeAttribute()
@@ -88,7 +88,7 @@ def partition(tenant: TenantId) -> str:
 
 
 def lookup_key(provider: str) -> tuple[str, str]:
-    """The key of what says whose a provider is."""
+    """The key of the item with a provider's tenant."""
     return keys.shared(_SHARED, provider), _SHARED
 
 
@@ -99,7 +99,7 @@ def find(tenant: TenantId, provider: str) -> Provider | None:
 
 
 def tenant_of(provider: str) -> TenantId | None:
-    """Whose a provider is."""
+    """The tenant of a provider."""
     item = ProviderTenantItem.find(*lookup_key(provider))
     return TenantId(item.tenant) if item is not None else None
 
@@ -117,28 +117,28 @@ def put_new(tx: Transaction, provider: Provider) -> None:
 
 
 def replace(tx: Transaction, before: Provider, after: Provider) -> None:
-    """Change a provider as it was read."""
+    """Change a provider if it is unchanged since it was read."""
     item = _item(after)
     item.version = before.version + 1
     tx.put(item, ProviderItem.version == before.version, label=PROVIDER)
 
 
 def set_sealed(tx: Transaction, before: Provider, secret: bytes) -> None:
-    """Seal a provider's secret anew; fails with :data:`PROVIDER` if it is gone or has another one meanwhile."""
+    """Replace the encrypted secret; fails with :data:`PROVIDER` if it was changed or deleted meanwhile."""
     ref = ProviderItem(partition(before.tenant), keys.sort(before.id))
-    # A new version: who has read the provider may be about to write the secret back as it was.
+    # A new version, because another process may be about to write the old secret back.
     actions = [ProviderItem.secret.set(secret), ProviderItem.version.add(1)]
     tx.update(ref, actions, ProviderItem.secret == before.secret, label=PROVIDER)
 
 
 def delete(tx: Transaction, provider: Provider) -> None:
-    """Delete a provider as it was read."""
+    """Delete a provider if it is unchanged since it was read."""
     tx.delete(_item(provider), ProviderItem.version == provider.version, label=PROVIDER)
     tx.delete(ProviderTenantItem(*lookup_key(provider.id)))
 
 
 def put_login(state: str, login: Login) -> None:
-    """Note that a browser has begun a login; ``state`` is a hash."""
+    """Store a login that a browser has started; ``state`` is a hash."""
     LoginItem(
         keys.shared(_STATE, state),
         _STATE,
@@ -153,7 +153,7 @@ def put_login(state: str, login: Login) -> None:
 
 
 def take_login(state: str) -> Login | None:
-    """The login of a state, which is gone with this: once only."""
+    """The login with a state; it is deleted, so it can be used only once."""
     item = LoginItem.find(keys.shared(_STATE, state), _STATE)
     if item is None or not item.delete_if(LoginItem.pk.exists()):
         return None

@@ -1,7 +1,7 @@
-"""What users asked for that a mailed secret completes: one request a user and purpose.
+"""Requests that a mailed secret completes: one per user and purpose.
 
-Only the hash of a secret is stored. It leads to the request (``SecretItem``), which must name the same hash: a newer
-request of the same kind kills the secret of the one before, and a completed one is gone.
+Only the hash of a secret is stored. It leads to the request (``SecretItem``), which must have the same hash: a newer
+request with the same purpose makes the earlier secret invalid, and a completed request is deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SECRET_SORT = "SECRET"  # noqa: S105  # the name of a key
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request. ``email``: the address that it is about; ``secret``: a hash, None until the mail is written."""
+    """A request. ``email`` is the address concerned; ``secret`` is a hash, None until the mail is written."""
 
     purpose: Purpose
     email: str
@@ -49,7 +49,7 @@ class RequestItem(UseradmItem):
 
 
 class SecretItem(UseradmItem):
-    """Whose request a secret belongs to."""
+    """The request of a secret."""
 
     tenant = UnicodeAttribute()
     user = UnicodeAttribute()
@@ -58,7 +58,7 @@ class SecretItem(UseradmItem):
 
 
 def find(tenant: TenantId, user: str, purpose: Purpose) -> Request | None:
-    """The user's request, also one that has expired and is not cleaned up yet."""
+    """The user's request, also an expired one that was not deleted yet."""
     item = RequestItem.find(own(tenant, user), keys.sort(_SORT, purpose))
     return Request(purpose, item.email, item.created, item.until, item.secret) if item is not None else None
 
@@ -75,13 +75,13 @@ def secret_key(secret: str) -> tuple[str, str]:
 
 
 def put(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
-    """Add a request with its secret, in place of one of the same kind."""
+    """Store a request with its secret, in place of one with the same purpose."""
     tx.put(_item(tenant, user, request))
     _lead(tx, tenant, user, request)
 
 
 def complete(tx: Transaction, tenant: TenantId, user: str, pending: Request, secret: str) -> None:
-    """Give a request, as it was read, a secret with this hash, in place of one that it had."""
+    """Store the hash of a new secret in a request, if that is unchanged since it was read."""
     request = replace(pending, secret=secret)
     tx.put(_item(tenant, user, request), RequestItem.created == pending.created, label=REQUEST)
     _lead(tx, tenant, user, request)
@@ -100,24 +100,24 @@ def _lead(tx: Transaction, tenant: TenantId, user: str, request: Request) -> Non
 
 
 def put_first(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
-    """Add a request unless one of the same kind is pending."""
+    """Store a request unless one with the same purpose is pending."""
     free = RequestItem.pk.does_not_exist() | (RequestItem.until <= request.created)
     tx.put(_item(tenant, user, request), free, label=REQUEST)
 
 
 def use(tx: Transaction, tenant: TenantId, user: str, request: Request) -> None:
-    """Complete a request as it was read: once only."""
+    """Complete a request if it is unchanged since it was read: only once."""
     ref = RequestItem(own(tenant, user), keys.sort(_SORT, request.purpose))
     tx.delete(ref, RequestItem.secret == request.secret, label=REQUEST)
 
 
 def delete(tx: Transaction, tenant: TenantId, user: str, purpose: Purpose) -> None:
-    """Forget a request; also if there is none. Its secret is good for nothing then."""
+    """Delete a request, if there is one. Its secret is then invalid."""
     tx.delete(RequestItem(own(tenant, user), keys.sort(_SORT, purpose)))
 
 
 def delete_all(tx: Transaction, tenant: TenantId, user: str) -> None:
-    """Forget the requests of a user who goes."""
+    """Delete the requests of a deleted user."""
     for purpose in Purpose:
         delete(tx, tenant, user, purpose)
 
@@ -135,5 +135,5 @@ def _item(tenant: TenantId, user: str, request: Request) -> RequestItem:
 
 
 def _expiry(request: Request) -> int:
-    # A day longer than it is good: who comes late is told so.
+    # A day longer than it is valid, so that a late user is told that it has expired.
     return int(request.until.timestamp()) + 86_400

@@ -1,4 +1,4 @@
-"""Settings documents, of tenants and of users."""
+"""Settings documents of tenants and users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SettingsItem(UseradmItem):
 
 
 def find(tenant: TenantId, user: str | None) -> tuple[dict[str, Any], str] | None:
-    """Settings and their etag, of a user or (None) of the tenant."""
+    """Settings and their ETag, of a user or (None) of the tenant."""
     item = SettingsItem.find(_key(tenant, user), _SORT)
     return (item.document, item.etag) if item is not None else None
 
@@ -39,7 +39,7 @@ def save(
     *,
     replacing: frozenset[str] | None,
 ) -> None:
-    """Store settings; fails if the stored version is none of ``replacing``. None takes any."""
+    """Store settings; fails if the stored version is not one of ``replacing``. None accepts any."""
     item = SettingsItem(_key(tenant, user), _SORT, document=document, etag=etag)
     tx.put(item, None if replacing is None else SettingsItem.etag.is_in(*replacing), label="settings")
 

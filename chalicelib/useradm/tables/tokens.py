@@ -25,14 +25,14 @@ _IN_TRANSACTION = 80
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """When a session's user last showed to be there, by a sign-in or a password, and whether by a code as well."""
+    """When a session's user last signed in or gave the password or a code, and whether it was a code."""
 
     at: datetime
     by_code: bool = False
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A row behind a JWT: a session, or a personal access token, which has a ``name``. No ``expires``: never."""
+    """The row of a JWT: a session, or a personal access token, which has a ``name``. No ``expires`` means never."""
 
     id: str
     name: str | None
@@ -40,9 +40,9 @@ class Token(msgspec.Struct, frozen=True):
     used: datetime | None
     expires: datetime | None
     tenant: str | None = None
-    """The other tenant that a session is for; None: the user's own."""
+    """The other tenant of a session; None: the user's own."""
     proof: Proof | None = None
-    """A session's; None: of a personal access token, or a session that began before there were any."""
+    """Only of sessions; None for personal access tokens and for sessions from before proofs existed."""
 
 
 class TokenItem(UseradmItem):
@@ -59,13 +59,13 @@ class TokenItem(UseradmItem):
 
 
 def find(tenant: TenantId, user: str, token: str) -> Token | None:
-    """A token's row as it is now."""
+    """A token's row (strongly consistent)."""
     item = TokenItem.find(own(tenant, user), keys.sort(_TOKEN, token))
     return _token(item) if item is not None else None
 
 
 class AccessItem(UseradmItem):
-    """What a call of a user needs of the token's row and of the user's."""
+    """The attributes of token and user that a call needs."""
 
     name = UnicodeAttribute(null=True)
     used = TimeAttribute(null=True)
@@ -79,7 +79,7 @@ class AccessItem(UseradmItem):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """A token as its use finds it, with its user: a personal access token has a ``name``."""
+    """A token with its user, as a call needs them. A personal access token has a ``name``."""
 
     name: str | None
     used: datetime | None
@@ -91,9 +91,9 @@ class Access(msgspec.Struct, frozen=True):
 
 
 def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | None:
-    """A token and its user as they are now, in one round trip; None unless both are there, for this tenant.
+    """A token and its user in one strongly consistent round trip; None unless both exist, for this tenant.
 
-    ``home`` is the user's own tenant, ``tenant`` the one that the token is for.
+    ``home`` is the user's own tenant, ``tenant`` that of the token.
     """
     session = (own(home, user), keys.sort(_TOKEN, token))
     found = {item.pk: item for item in AccessItem.batch_get([session, user_key(home, user)], consistent_read=True)}
@@ -114,7 +114,7 @@ def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | 
 
 
 def of_user(tenant: TenantId, user: str) -> list[Token]:
-    """All tokens of a user, expired ones that are not cleaned up yet among them."""
+    """All tokens of a user, including expired ones that were not deleted yet."""
     prefix = TokenItem.sk.startswith(keys.sort(_TOKEN, ""))
     return [_token(item) for item in TokenItem.query(own(tenant, user), prefix, consistent_read=True)]
 
@@ -136,10 +136,10 @@ def put_new(tx: Transaction, user: User, token: Token) -> None:
 
 
 def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
-    """Delete tokens with whatever else happens.
+    """Delete tokens as a part of a transaction.
 
-    There are a few of them. Should many logins at once have left more than a transaction takes, the rest is deleted
-    before it.
+    There are few of them. If simultaneous logins have left more than a transaction takes, the rest is deleted before
+    it.
     """
     for token in gone[_IN_TRANSACTION:]:
         delete(user.tenant, user.id, token.id)
@@ -148,23 +148,23 @@ def delete_all(tx: Transaction, user: User, gone: Sequence[Token]) -> None:
 
 
 def delete_present(tx: Transaction, tenant: TenantId, user: str, token: str) -> None:
-    """Delete one token, which must be there."""
+    """Delete one token, which must exist."""
     tx.delete(TokenItem(own(tenant, user), keys.sort(_TOKEN, token)), TokenItem.pk.exists(), label="token")
 
 
 def delete(tenant: TenantId, user: str, token: str) -> None:
-    """Delete one token; also if it is not there."""
+    """Delete one token, if it exists."""
     TokenItem(own(tenant, user), keys.sort(_TOKEN, token)).delete()
 
 
 def note_use(tenant: TenantId, user: str, token: str, now: datetime) -> bool:
-    """Note when a token was last used. False if it was deleted meanwhile: a note must not bring it back."""
+    """Record the use of a token. False if it was deleted meanwhile, because the record must not recreate it."""
     item = TokenItem(own(tenant, user), keys.sort(_TOKEN, token))
     return item.update_if([TokenItem.used.set(now)], TokenItem.pk.exists())
 
 
 def note_proof(tx: Transaction, tenant: TenantId, user: str, token: str, proof: Proof) -> None:
-    """Note that a session's user showed to be there; fails with label ``token`` if the session ended meanwhile."""
+    """Store the proof of a session; fails with label ``token`` if the session has ended meanwhile."""
     actions = [TokenItem.proved.set(proof.at), TokenItem.by_code.set(proof.by_code)]
     tx.update(TokenItem(own(tenant, user), keys.sort(_TOKEN, token)), actions, TokenItem.pk.exists(), label="token")
 

@@ -1,4 +1,4 @@
-"""Users and the claims on their addresses."""
+"""Users, and the reservations of their addresses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Action, Transaction
 
 USER, EMAIL, ADMIN = "user", "email", "admin"
-"""Labels of conditions: the user changed meanwhile; the address is taken; the other administrator is none any more."""
+"""Labels of conditions: the user has changed meanwhile; the address is taken; the other user is no longer an
+administrator."""
 
 
 @dataclass(frozen=True, slots=True)
 class TwoFactor:
-    """A user's second factor. ``secret`` is sealed; ``step`` is that of the last code that was taken."""
+    """A user's second factor. ``secret`` is encrypted; ``step`` is that of the last accepted code."""
 
     status: TfaStatus = TfaStatus.DISABLED
     secret: bytes | None = field(default=None, repr=False)
@@ -49,11 +50,11 @@ class User:
     verified: bool = False
     tfa: TwoFactor = TwoFactor()
     roles: tuple[str, ...] = (PERMIT_ALL,)
-    """Names of roles; who was made before there were any has every right."""
+    """Names of roles. Users from before roles existed are administrators."""
     sso: Mapping[str, str] = field(default_factory=dict)
-    """Identity providers where the user logged in, with who the user is there."""
+    """Identity providers at which the user has signed in, with the user's identity there."""
     assigned: Mapping[str, list[str]] = field(default_factory=dict)
-    """Other tenants that the user may work in, with the names of roles there."""
+    """Other tenants in which the user may work, with the names of roles there."""
 
 
 class UserItem(UseradmItem):
@@ -77,7 +78,7 @@ class UserItem(UseradmItem):
 
 
 class EmailItem(UseradmItem):
-    """Whose address this is."""
+    """The user with an address."""
 
     tenant = UnicodeAttribute()
     user = UnicodeAttribute()
@@ -90,7 +91,7 @@ def find(tenant: TenantId, user: str) -> User | None:
 
 
 def find_email(email: str) -> tuple[TenantId, str] | None:
-    """Tenant and id of the user who has this lower-case address."""
+    """Tenant and id of the user with this lower-case address."""
     item = EmailItem.find(keys.shared("EMAIL", email), "EMAIL")
     return (TenantId(item.tenant), item.user) if item is not None else None
 
@@ -102,12 +103,12 @@ def of_tenant(tenant: TenantId) -> Iterator[User]:
 
 
 def count(tenant: TenantId) -> int:
-    """How many users a tenant has."""
+    """The number of a tenant's users."""
     return UserItem.count(keys.partition(tenant, "USERS"), consistent_read=True)
 
 
 def put_new(tx: Transaction, user: User) -> None:
-    """Add a user and the claim on their address."""
+    """Add a user and reserve the address."""
     tx.put(
         UserItem(
             *_user_key(user),
@@ -135,10 +136,10 @@ def change(
     roles: Collection[str] | None = None,
     proved: bool = False,
 ) -> None:
-    """Change a user as it was read; ``password`` is a hash, ``proved``: the new address is known to be the user's."""
+    """Change a user if unchanged since it was read. ``password`` is a hash; ``proved``: the new address is verified."""
     actions: list[Action] = [UserItem.updated.set(now)]
     if email is not None and email != before.email:
-        # A second factor is tied to the address under which the user's app knows it.
+        # A second factor belongs to the address under which the user's app shows it.
         actions += [UserItem.email.set(email), UserItem.verified.set(proved), *_two_factor(TwoFactor())]
         _claim(tx, before, email)
         tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
@@ -150,18 +151,18 @@ def change(
 
 
 def set_verified(tx: Transaction, before: User, now: datetime) -> None:
-    """Note that the address of a user as it was read is theirs."""
+    """Mark the address of a user as verified, if the user is unchanged since it was read."""
     _update(tx, before, [UserItem.updated.set(now), UserItem.verified.set(True)])
 
 
 def set_two_factor(tx: Transaction, before: User, now: datetime, after: TwoFactor) -> None:
-    """Change the second factor of a user as it was read."""
+    """Change the second factor of a user, if the user is unchanged since it was read."""
     _update(tx, before, [UserItem.updated.set(now), *_two_factor(after)])
 
 
 def set_sealed(tx: Transaction, before: User, secret: bytes) -> None:
-    """Seal the secret of a user's second factor anew; fails with :data:`USER` if it is another one meanwhile."""
-    # A new revision: who has read the user may be about to write the secret back as it was.
+    """Replace the encrypted secret of a second factor; fails with :data:`USER` if it has changed meanwhile."""
+    # A new revision, because another process may be about to write the old secret back.
     actions = [UserItem.tfa_secret.set(secret), UserItem.revision.add(1)]
     tx.update(UserItem(*_user_key(before)), actions, UserItem.tfa_secret == before.tfa.secret, label=USER)
 
@@ -175,37 +176,37 @@ def _two_factor(after: TwoFactor) -> list[Action]:
 
 
 def hold_admin(tx: Transaction, admin: User) -> None:
-    """Let a transaction fail with label :data:`ADMIN` unless this user, who has every right, still is and has."""
+    """Make a transaction fail with label :data:`ADMIN` unless this user still exists as an administrator."""
     same = UserItem.roles.does_not_exist() | (UserItem.roles == list(admin.roles))
     tx.check(UserItem(*_user_key(admin)), UserItem.pk.exists() & same, label=ADMIN)
 
 
 def set_sso(tx: Transaction, before: User, now: datetime, sso: Mapping[str, str]) -> None:
-    """Tie a user as it was read to identities of providers."""
+    """Link a user to identities of providers, if the user is unchanged since it was read."""
     _update(tx, before, [UserItem.updated.set(now), UserItem.sso.set(dict(sso))])
 
 
 def set_assigned(tx: Transaction, before: User, now: datetime, assigned: Mapping[str, list[str]]) -> None:
-    """Let a user as it was read work in other tenants."""
+    """Assign a user to other tenants, if the user is unchanged since it was read."""
     _update(tx, before, [UserItem.updated.set(now), UserItem.assigned.set(dict(assigned))])
 
 
 def touch(tx: Transaction, before: User) -> None:
-    """Hold a change of the user's tokens to the user as it was read."""
+    """Make a change of the user's tokens conditional on the user as it was read."""
     _update(tx, before, [])
 
 
 def note_code(tx: Transaction, before: User, step: int) -> None:
-    """Note the step of a code, which must be newer than the one that was read: no code is good twice."""
+    """Store the step of a code, which must be newer than the one that was read, because a code works once."""
     same = UserItem.tfa_step == before.tfa.step
     tx.update(UserItem(*_user_key(before)), [UserItem.tfa_step.set(step)], same, label=USER)
 
 
 def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None, step: int | None) -> None:
-    """Note a login by the password that was read; ``rehashed`` replaces its hash, ``step`` is that of its code.
+    """Store a login; ``rehashed`` replaces the hash of the password, ``step`` is that of the code.
 
-    Only the password and the last code must still be the same: logins of one user at the same time don't hinder each
-    other, and no two take the same code.
+    The condition covers the password and the last code only, so simultaneous logins of a user do not hinder each other,
+    and no two use the same code.
     """
     same = UserItem.password == before.password
     actions = [UserItem.login.set(now), UserItem.revision.add(1)]
@@ -218,7 +219,7 @@ def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | 
 
 
 def delete(tx: Transaction, before: User) -> None:
-    """Delete a user as it was read, with address and settings. Tokens: ``tables.tokens.delete_all``."""
+    """Delete a user unchanged since it was read, with address and settings. Tokens: ``tables.tokens.delete_all``."""
     tx.delete(UserItem(*_user_key(before)), UserItem.revision == before.revision, label=USER)
     tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
     delete_own_settings(tx, before.tenant, before.id)
@@ -226,7 +227,7 @@ def delete(tx: Transaction, before: User) -> None:
 
 
 def _update(tx: Transaction, before: User, actions: list[Action]) -> None:
-    """Change a user; fails with label :data:`USER` if it is no longer as it was read."""
+    """Change a user; fails with label :data:`USER` if it has changed since it was read."""
     same = UserItem.revision == before.revision
     tx.update(UserItem(*_user_key(before)), [UserItem.revision.add(1), *actions], same, label=USER)
 

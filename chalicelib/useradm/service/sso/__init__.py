@@ -1,9 +1,9 @@
 """Single sign-on by OpenID Connect: the authorization code flow with PKCE, for each tenant with its own providers.
 
-A provider belongs to one tenant, and whatever a login ends in is looked up in that tenant: its id alone opens
-nothing. The browser that begins a login holds the PKCE verifier in a cookie; only the verifier's hash is stored, with
-the state that the provider sends back. So a login that somebody else began does not end in this browser, a stolen
-code is worth nothing, and what is stored is no secret.
+A provider belongs to one tenant, and all results of a login are looked up in that tenant. The browser that begins a
+login holds the PKCE verifier in a cookie; only its hash is stored, with the state that the provider returns. A login
+that somebody else began therefore cannot end in this browser, a stolen code is useless, and the stored data are no
+secret.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Logins at identity providers: a browser is sent there, and comes back as somebody."""
+"""Logins at identity providers: sends the browser there, and handles its return."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _NOT_GOOD = "the login has expired, was completed already, or was begun in anoth
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """A login that begins: where the browser goes, and what it must bring back."""
+    """A started login: where the browser goes, and what it must bring back."""
 
     location: str
     verifier: str
 
 
 def of_user(email: str) -> Provider | None:
-    """The provider where the user with this address logs in; None where that is by a password."""
+    """The provider where the user with this address signs in; None for users with a password."""
     found = users.find_email(rules.account(email))
     user = users.find(*found) if found else None
     if user is None or user.password != passwords.DUMMY:
@@ -60,10 +60,10 @@ def start(provider_id: str) -> Begun:
     """Begin a login at a provider.
 
     Raises:
-        NotFound: there is no such provider, or its tenant can't use it now.
-        TooManyRequests: enough logins began at the tenant's providers in this hour.
-        Unprocessable: this server does not know its own URL.
-        Unavailable: the provider does not describe itself.
+        NotFound: there is no such provider, or its tenant cannot use it now.
+        TooManyRequests: the limit of logins at the tenant's providers in this hour is reached.
+        Unprocessable: this server does not know its own public URL.
+        Unavailable: the provider's description cannot be read.
     """
     provider = _usable(provider_id)
     if not settings.current().public_url:
@@ -92,24 +92,24 @@ def start(provider_id: str) -> Begun:
 
 
 def complete(provider_id: str, answer: dict[str, str], verifier: str) -> str:
-    """The JWT of a new session for who comes back from a provider. A login can be completed once.
+    """The JWT of a new session for a browser that returns from a provider. A login can be completed once.
 
     Args:
-        provider_id: whose callback was called.
-        answer: what the provider sent by the browser: ``state`` with ``code``, or with ``error``.
-        verifier: what the browser got when the login began.
+        provider_id: the provider whose callback was called.
+        answer: the provider's parameters: ``state`` with ``code``, or with ``error``.
+        verifier: the value that the browser received when the login began.
 
     Raises:
-        BadRequest: no login of this browser at this provider waits for it.
-        Forbidden: the provider refused, or there is no account for who logged in.
-        Unavailable: the provider does not answer as it should.
+        BadRequest: no login of this browser at this provider is waiting.
+        Forbidden: the provider refused the login, or there is no account for the identity.
+        Unavailable: the provider gave no valid answer.
     """
     login = providers.take_login(_hash(answer.get("state", "")))
     own = login is not None and hmac.compare_digest(login.challenge, _challenge(verifier))
     if login is None or not own or login.provider != provider_id or login.until <= clock.now():
         raise BadRequest(_NOT_GOOD)
     provider = _usable(provider_id)
-    # Another issuer may have been set up since the login began: the code is not for that one.
+    # The issuer may have been changed since the login began, and the code is not for the new one.
     if (provider.tenant, provider.issuer) != (login.tenant, login.issuer) or not _says_issuer(provider, answer):
         raise BadRequest(_NOT_GOOD)
     if not answer.get("code"):
@@ -119,7 +119,7 @@ def complete(provider_id: str, answer: dict[str, str], verifier: str) -> str:
 
 
 def _says_issuer(provider: Provider, answer: dict[str, str]) -> bool:
-    """Whether an answer names the provider's issuer, or need not name any (RFC 9207, section 2.4)."""
+    """Whether an answer states the provider's issuer, or need not state any (RFC 9207, section 2.4)."""
     if "iss" in answer:
         return answer["iss"] == provider.issuer
     try:
@@ -154,13 +154,13 @@ def _session(provider: Provider, claims: Claims) -> str:
 
 
 def _account(provider: Provider, claims: Claims) -> User | None:
-    """The account of a verified address, in the provider's tenant; None if it changed meanwhile.
+    """The account of a verified address in the provider's tenant; None if it has changed meanwhile.
 
-    The first login ties it to who logged in. Should the provider give the address to somebody else later, that one
-    does not inherit the account. And who gets another address at the provider does not get another account by it.
+    The first login links the account to the identity. If the provider gives the address to another person later, that
+    person does not inherit the account. An identity whose address changes does not get another account.
 
     Raises:
-        Forbidden: there is none, and none is made; or it is tied to somebody else, or who logged in to another one.
+        Forbidden: there is none and none is created, or account or identity are linked to another one.
     """
     if claims.email != claims.email.strip():
         raise Forbidden(_NO_ACCOUNT)
@@ -187,13 +187,13 @@ def _account(provider: Provider, claims: Claims) -> User | None:
 
 
 def _require_untied(provider: Provider, subject: str) -> None:
-    """Refuse who has an account already. It reads all users of the tenant: only first logins come here."""
+    """Refuse an identity that is linked to another account. Reads all users of the tenant, at first logins only."""
     if any(user.sso.get(provider.id) == subject for user in users.of_tenant(provider.tenant)):
         raise Forbidden("this identity is linked to another account")
 
 
 def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
-    # Whether they may be given was judged when an administrator set the provider up.
+    # The rights to give them were checked when an administrator set the provider up.
     roles = access.roles_to_have(provider.tenant, provider.roles or (rules.LEAST_ROLE,), EVERYTHING)
     draft = draft_user(provider.tenant, address, None, roles=roles)
     user = replace(draft, verified=True, sso={provider.id: subject})

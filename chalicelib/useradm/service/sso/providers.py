@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 KIND = "sso/oidc"
-"""What the API calls a provider of this protocol."""
+"""The API's name for providers of this protocol."""
 
 
 def listed(tenant: TenantId) -> list[Provider]:
@@ -37,7 +37,7 @@ def get(tenant: TenantId, provider_id: str) -> Provider:
     """A provider of the tenant.
 
     Raises:
-        NotFound: it has none of this id.
+        NotFound: it has none with this id.
     """
     found = providers.find(tenant, provider_id)
     if found is None:
@@ -46,10 +46,10 @@ def get(tenant: TenantId, provider_id: str) -> Provider:
 
 
 def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> Provider:
-    """Let the tenant's users log in at a provider, which must describe itself where ``wanted`` says.
+    """Add a provider at which the tenant's users can sign in. Its description must be readable.
 
     Raises:
-        BadRequest: a value breaks its rule, or the provider does not describe itself.
+        BadRequest: a value is not valid, or the provider's description cannot be read.
         Conflict: the tenant has reached its limit.
         Unprocessable: there is no such role.
     """
@@ -66,11 +66,11 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> P
 
 
 def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, *, by: Rights) -> None:
-    """Replace what is set of a provider; without a secret it keeps the one it has.
+    """Replace the settings of a provider; without a secret it keeps the present one.
 
     Raises:
-        BadRequest: a value breaks its rule, the provider does not describe itself, or it is another one and there is
-            no secret: the old one is not for it.
+        BadRequest: a value is not valid, the provider's description cannot be read, or the issuer is a new one and
+            there is no new secret.
         NotFound: the tenant has no such provider.
         Unprocessable: there is no such role.
     """
@@ -88,10 +88,10 @@ def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, *
 
 
 def delete(tenant: TenantId, provider_id: str) -> None:
-    """End logins at a provider. Users stay, with their sessions.
+    """Delete a provider. Its users and their sessions stay.
 
     Raises:
-        Conflict: no administrator could log in any more.
+        Conflict: no administrator could sign in any more.
         NotFound: the tenant has no such provider.
     """
     for _ in range(RACES):
@@ -106,7 +106,7 @@ def delete(tenant: TenantId, provider_id: str) -> None:
 
 
 def _keep_administrator(tx: Transaction, provider: Provider) -> None:
-    """Hold on to an administrator who does not need the provider to log in."""
+    """Make the transaction conditional on an administrator who can sign in without the provider."""
     others = {each.id for each in listed(provider.tenant)} - {provider.id}
     admins = [user for user in users.of_tenant(provider.tenant) if role_service.PERMIT_ALL in user.roles]
     able = (user for user in admins if user.password != passwords.DUMMY or user.sso.keys() & others)
@@ -118,7 +118,7 @@ def _keep_administrator(tx: Transaction, provider: Provider) -> None:
 
 
 def places(provider_id: str) -> dict[str, str]:
-    """Where logins begin, and where the provider must send browsers back to."""
+    """The URLs where logins begin and to which the provider must return browsers."""
     base = settings.current().public_url + f"/api/management/v1/useradm/oidc/{provider_id}"
     return {"start_url": f"{base}/start", "redirect_uri": f"{base}/callback"}
 
@@ -133,7 +133,7 @@ def _described(
         document = relying_party.discover(wanted.well_known, fresh=True)
     except ProviderError as error:
         raise BadRequest(f"the identity provider cannot be used: {error}") from error
-    # OpenID Connect Discovery, section 4.3. Providers differ in whether their name ends with a slash.
+    # OpenID Connect Discovery, section 4.3. Providers differ in whether their issuer ends with a slash.
     if not document.issuer or (wanted.issuer and document.issuer.rstrip("/") != wanted.issuer.rstrip("/")):
         raise BadRequest(f"issuer: the provider states another issuer, {document.issuer[: limits.SSO_TEXT]!r}")
     sealed = vault.seal(wanted.client_secret, tenant, provider_id) if wanted.client_secret else secret

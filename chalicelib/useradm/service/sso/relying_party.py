@@ -1,8 +1,8 @@
-"""The part of an OpenID Connect client that talks to a provider: where things are, a code for a token, whose it is.
+"""The OpenID Connect client: reads a provider's description, redeems codes, and verifies tokens.
 
-Everything goes through ``outbound``: a tenant names the provider, and its documents name further URLs. A token is
-taken only if a key that the provider publishes signed it with a public-key algorithm that fits the key, for this
-client, for this login, now.
+All requests go through ``outbound``, because a tenant names the provider, whose documents name further URLs. A token is
+accepted only if a published key of the provider signed it with a public-key algorithm that fits the key, for this
+client and this login, and it is valid now.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _KEY_TYPES = {
     "ES512": "EC",
     "EdDSA": "OKP",
 }
-"""The algorithms that are taken, with the kind of key that each needs. None with a shared secret, and not "none"."""
+"""The accepted algorithms with the key type that each needs. None with a shared secret, and not "none"."""
 _RSA_BITS = 2048
-"""The shortest RSA key that is taken (RFC 7518, section 3.3)."""
+"""The shortest accepted RSA key (RFC 7518, section 3.3)."""
 _SKEW = 60
 """Seconds by which a provider's clock may differ."""
 _DOCUMENT_LIFE, _KEYS_LIFE = 3600.0, 300.0
 _LOOK_AGAIN = 10.0
-"""Seconds until a key that is not there is looked for again: a provider that rotates waits no longer."""
+"""Seconds until a missing key is looked up again, for providers that have just rotated their keys."""
 _cache: Cache[str, Any] = Cache(1_000)
 
 
 class ProviderError(Exception):
-    """The provider did not answer as OpenID Connect says. ``str()`` may be shown to who set it up."""
+    """The provider's answer does not follow OpenID Connect. The text may be shown to the user who set it up."""
 
 
 class NotTrusted(Exception):
-    """The provider's token says nothing that this server relies on."""
+    """The provider's token is not valid for this login."""
 
 
 class _Document(msgspec.Struct):
-    """What is read of a provider's description of itself."""
+    """The members used of a provider's description."""
 
     issuer: str
     authorization_endpoint: str
@@ -67,7 +67,7 @@ class _Keys(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    """What is read of a token's claims, beyond what the library judges."""
+    """The claims used of a token, beyond those that the library checks."""
 
     sub: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.SSO_SUBJECT)]
     nonce: str
@@ -75,11 +75,11 @@ class _Said(msgspec.Struct):
     azp: str | None = None
     email: str = ""
     email_verified: bool | str = False
-    """Some providers send the text "true"."""
+    """Some providers send the string "true"."""
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Who this server is for a provider."""
+    """This server's registration at a provider."""
 
     issuer: str
     well_known: str
@@ -88,7 +88,7 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says of a person, as far as it matters here."""
+    """The claims about a person that matter here."""
 
     subject: str
     email: str
@@ -110,7 +110,7 @@ def discover(well_known: str, *, fresh: bool = False) -> _Document:
 
 
 def check_url(url: str) -> None:
-    """Refuse URLs without TLS, unless the admin lets this server call networks of its own.
+    """Refuse URLs without TLS, unless the admin has permitted calls to private networks.
 
     Raises:
         ProviderError: it is no URL that this server calls.
@@ -124,7 +124,7 @@ def check_url(url: str) -> None:
 
 
 def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
-    """Where the browser goes to log in.
+    """The URL at which the browser signs in.
 
     Raises:
         ProviderError: the provider does not describe itself, or as somebody else.
@@ -144,7 +144,7 @@ def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, chal
 
 
 def names_itself(client: Client) -> bool:
-    """Whether the provider names itself in what it sends by the browser (RFC 9207).
+    """Whether the provider states its issuer in what it sends through the browser (RFC 9207).
 
     Raises:
         ProviderError: as for :func:`login_url`.
@@ -153,7 +153,7 @@ def names_itself(client: Client) -> bool:
 
 
 def redeem(client: Client, code: str, *, redirect_uri: str, verifier: str, nonce: str) -> Claims:
-    """Who logged in, by the code that the browser brought.
+    """The claims of the person who signed in, for the code that the browser brought.
 
     Raises:
         ProviderError: the provider did not take the code, or did not answer as it should.
@@ -203,7 +203,7 @@ def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
         )
         said = msgspec.convert(decoded, _Said)
         said.sub.encode()  # JSON can hold halves of characters, which can't be stored
-    # ArithmeticError, TypeError: numbers beyond all bounds, and other kinds of values than the library expects.
+    # ArithmeticError, TypeError: huge numbers, and types that the library does not expect.
     except (jwt.PyJWTError, msgspec.ValidationError, ValueError, ArithmeticError, TypeError) as error:
         raise NotTrusted(f"the token was refused: {type(error).__name__}") from error
     if said.nonce != nonce:
@@ -215,7 +215,7 @@ def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
 
 
 def _check_strength(key: Any) -> None:
-    # Imported here, like the library that needs it: few calls verify such a token.
+    # Imported here, like the library that needs it, because few calls verify such a token.
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     if isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS:
@@ -245,7 +245,7 @@ def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
 
 
 def _is_for_verifying(key: dict[str, Any]) -> bool:
-    """Whether it is a public key, and not one for something else (RFC 7517, section 4.3)."""
+    """Whether it is a public key for signatures (RFC 7517, section 4.3)."""
     uses = key.get("key_ops", ["verify"])
     return "d" not in key and isinstance(uses, list) and "verify" in uses
 
@@ -275,5 +275,5 @@ def _decoded(body: bytes, shape: type[Any]) -> Any:
 
 
 def forget() -> None:
-    """Drop what this process remembers of providers."""
+    """Clear the cache of providers' descriptions and keys."""
     _cache.clear()
