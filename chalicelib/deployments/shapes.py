@@ -31,7 +31,7 @@ class NewPhase(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UniformPhases(msgspec.Struct, forbid_unknown_fields=True):
-    """Equal phases of a new deployment. ``time_interval`` is a duration as ISO 8601 writes it: ``PT1H``, ``P1D``."""
+    """Equal phases of a new deployment. ``time_interval`` is an ISO 8601 duration: ``PT1H``, ``P1D``."""
 
     time_interval: timedelta
     batch_size: Percent | None = None
@@ -40,7 +40,7 @@ class UniformPhases(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewRollout(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What all new deployments of software have in common. Rules check the map: none of its members may be ignored."""
+    """The common members of new software deployments. Rules check the map: none of its members may be ignored."""
 
     name: Name
     artifact_name: ArtifactName
@@ -132,7 +132,7 @@ class Statistics(msgspec.Struct):
 
 
 class Phase(msgspec.Struct, omit_defaults=True):
-    """A phase. ``device_count`` devices have begun since it opened, and before the next one did."""
+    """A phase. ``device_count`` devices began while it was the last open one."""
 
     id: str
     start_ts: str
@@ -142,9 +142,9 @@ class Phase(msgspec.Struct, omit_defaults=True):
 
 
 class Deployment(msgspec.Struct, omit_defaults=True):
-    """A deployment. ``max_devices`` is its size, ``device_count`` how many devices have asked so far.
+    """A deployment. ``max_devices`` is its size, ``device_count`` the number of devices that have polled.
 
-    A dynamic one is for whatever devices its filter takes when they ask, up to ``max_devices`` unless that is 0.
+    A dynamic one is for the devices that match its filter when they poll, up to ``max_devices`` unless that is 0.
     """
 
     id: str
@@ -170,9 +170,9 @@ class Deployment(msgspec.Struct, omit_defaults=True):
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
-    """A device's row in a deployment; exists since its first poll. ``image`` is the artifact it got.
+    """A device's row in a deployment; it exists from its first poll on. ``image`` is its artifact.
 
-    ``state`` is ``status`` under the name that the API's reference has for what the device reports.
+    ``state`` repeats ``status`` under the name in the API reference.
     """
 
     id: str
@@ -199,7 +199,7 @@ class DeviceHistory(msgspec.Struct):
 
 
 class Source(msgspec.Struct):
-    """Where an artifact is fetched."""
+    """The download link of an artifact."""
 
     uri: str
     expire: str
@@ -216,7 +216,7 @@ class ArtifactInstruction(msgspec.Struct, omit_defaults=True):
 
 
 class Instructions(msgspec.Struct, omit_defaults=True):
-    """What ``next`` answers. The map is where clients look for it; the reference shows it in the artifact."""
+    """The answer of ``next``. The map is where clients look for it; the reference shows it inside the artifact."""
 
     id: str
     artifact: ArtifactInstruction

@@ -1,4 +1,4 @@
-"""The wire format. Unknown members are ignored on the way in."""
+"""The wire format of tenants. Unknown members of requests are ignored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 
 class DeviceLimit(msgspec.Struct):
-    """How many accepted devices of a tier a tenant has and may have; -1: no limit."""
+    """The number and the limit of a tenant's accepted devices of a tier; -1 means no limit."""
 
     name: str
     tenant_id: str
@@ -18,7 +18,7 @@ class DeviceLimit(msgspec.Struct):
 
 
 class Tenant(msgspec.Struct):
-    """A tenant as its users see it. ``device_limit`` -1: no limit. Times are RFC 3339."""
+    """A tenant in answers. ``device_limit`` -1 means no limit. Times are RFC 3339."""
 
     id: str
     name: str
@@ -39,13 +39,13 @@ class Tenant(msgspec.Struct):
 
 
 class NewLimit(msgspec.Struct):
-    """A limit of a child. Its name, which the API asks for, says nothing that its place does not."""
+    """A limit of a child. The API requires its name, which its position gives already."""
 
     value: int
 
 
 class NewLimits(msgspec.Struct):
-    """Limits of a child; those that are not there stay as they are."""
+    """Limits of a child; missing ones are kept."""
 
     max_devices: NewLimit | None = None
     max_micro_devices: NewLimit | None = None
@@ -62,7 +62,7 @@ class Admin(msgspec.Struct):
 
 
 class NewTenant(msgspec.Struct):
-    """``POST v2 tenants``: a child of the service provider who asks."""
+    """``POST v2 tenants``: a child of the calling service provider."""
 
     name: str = ""
     admin: Admin = msgspec.field(default_factory=Admin)
@@ -82,7 +82,7 @@ class ChildUpdate(msgspec.Struct):
 
 
 class SignUp(msgspec.Struct):
-    """``POST tenants/signup`` and ``tenants/trial``. What is said of a captcha is not looked at: there is none."""
+    """``POST tenants/signup`` and ``tenants/trial``. The captcha is ignored, because there is none."""
 
     organization: str = ""
     email: str = ""
@@ -107,7 +107,7 @@ class Cancellation(msgspec.Struct):
 
 
 class PlanRequest(msgspec.Struct):
-    """``POST tenants/{id}/plan``: what somebody would like to have."""
+    """``POST tenants/{id}/plan``: a request for another plan."""
 
     current_plan: str = ""
     requested_plan: str = ""
@@ -117,7 +117,7 @@ class PlanRequest(msgspec.Struct):
 
 
 def device_limits(body: NewTenant | ChildUpdate) -> dict[str, int | None]:
-    """The limits that a body asks for; those by tier take precedence over the single one."""
+    """The limits in a body; those by tier take precedence over the single one."""
     single: dict[str, int | None] = {"max_devices": body.device_limit}
     if body.device_limits is None:
         return single

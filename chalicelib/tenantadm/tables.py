@@ -34,12 +34,12 @@ _SORT, _DUE_SORT = "TENANT", "DUE"
 _TOKEN_SORT = "TOKEN"  # noqa: S105  # the name of a key
 _LIST, _DUE = "TENANTS", "DUE"
 TENANT = "tenant"
-"""Label of a condition: the tenant changed meanwhile."""
+"""Label of a condition: the tenant has changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant. ``version`` is 0 until it is stored; every change adds 1 and is conditional on it."""
+    """A tenant. ``version`` is 0 until it is stored; every change adds 1 and is conditional on the version it read."""
 
     id: TenantId
     name: str
@@ -50,28 +50,28 @@ class Tenant:
     created: datetime
     updated: datetime
     devices: PerTier = UNLIMITED
-    """Most accepted devices of each tier; -1 no limit, 0 nobody."""
+    """Limits of accepted devices by tier; -1 means no limit, 0 means none."""
     storage_limit: int = 0
-    """Bytes of artifacts; 0 no limit."""
+    """Bytes of artifacts; 0 means no limit."""
     service_provider: bool = False
     parent: TenantId | None = None
     """The service provider whose child this is."""
     children: int = 0
     given: PerTier = NOTHING
-    """How much of ``devices`` its children have."""
+    """How much of ``devices`` is assigned to its children."""
     trial_expiration: datetime | None = None
-    """A trial's end; None: no trial."""
+    """The end of a trial; None: no trial."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What only people look at: why it was cancelled, which plan was asked for, where it came from."""
+    """Information for people only: the reason of a cancellation, a requested plan, the origin."""
     old_tokens: tuple[str, ...] = ()
-    """Hashes of the tokens that were valid before ``tenant_token``, and may still be for a while."""
+    """Hashes of the tokens before ``tenant_token``, which may still be valid for a while."""
     removal: datetime | None = None
-    """When its data is, or began to be, erased."""
+    """When its data are to be erased, or when that began."""
     version: int = 0
 
     @property
     def max_devices(self) -> int:
-        """Most accepted devices of the standard tier."""
+        """The limit of accepted devices of the standard tier."""
         return self.devices.standard
 
 
@@ -85,10 +85,10 @@ class TenantadmItem(Item):
 
 
 class TenantItem(TenantadmItem):
-    """A tenant. Its ``tenant_token`` is in clear, since its admin must be able to read it again.
+    """A tenant. Its ``tenant_token`` is stored in plain text, because its users must be able to read it again.
 
-    It is no secret of the kind a password is: every device of the tenant holds it, and all it does is name the
-    tenant in which a device asks to be accepted.
+    It is not a secret like a password: every device of the tenant holds it, and it only names the tenant in which a
+    device asks to be accepted.
     """
 
     name = UnicodeAttribute()
@@ -117,7 +117,7 @@ class TenantItem(TenantadmItem):
 
 
 class DueItem(TenantadmItem):
-    """That the schedule has to look at a tenant."""
+    """Tells the schedule when to check a tenant."""
 
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
@@ -129,7 +129,7 @@ class ChildItem(TenantadmItem):
 
 
 class TokenItem(TenantadmItem):
-    """Which tenant a tenant token stands for; ``until``: no longer than that."""
+    """The tenant of a tenant token; ``until``: only until then."""
 
     tenant = UnicodeAttribute()
     until = TimeAttribute(null=True)
@@ -137,14 +137,14 @@ class TokenItem(TenantadmItem):
 
 
 class SignupItem(TenantadmItem):
-    """How many signed up."""
+    """Counts sign-ups."""
 
     n = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 
 def put(tx: Transaction, tenant: Tenant) -> None:
-    """Write the tenant as a whole; fails with label ``tenant`` if it has changed since ``tenant.version``."""
+    """Write the whole tenant; fails with label ``tenant`` if it has changed since ``tenant.version``."""
     item = TenantItem(
         keys.partition(tenant.id),
         _SORT,
@@ -178,7 +178,7 @@ def _unchanged(version: int) -> Any:
     if version == 0:
         return TenantItem.pk.does_not_exist()
     same = TenantItem.version == version
-    # Tenants that were stored before versions were counted have none; a new one is stored as version 1.
+    # Tenants stored before versions existed have none; a new one is stored as version 1.
     return (TenantItem.pk.exists() & TenantItem.version.does_not_exist()) | same if version == 1 else same
 
 
@@ -188,7 +188,7 @@ def put_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
 
 
 def delete_child(tx: Transaction, parent: TenantId, child: Tenant) -> None:
-    """Take a child off its service provider's list."""
+    """Remove a child from its service provider's list."""
     tx.delete(_child(parent, child))
 
 
@@ -199,7 +199,7 @@ def _child(parent: TenantId, child: Tenant) -> ChildItem:
 def children(parent: TenantId, start: int, stop: int) -> list[Tenant]:
     """Rows ``start`` to ``stop`` of a service provider's children, oldest first.
 
-    Keys before ``start`` are read and thrown away: DynamoDB knows no offset.
+    Keys before ``start`` are read and skipped, because DynamoDB has no offset.
     """
     rows = list(ChildItem.query(keys.partition(parent, "CHILDREN"), limit=stop, consistent_read=True))[start:]
     ids = [TenantId(keys.last_part(row.sk)) for row in rows]
@@ -220,12 +220,12 @@ def find_many(tenants: Iterable[TenantId]) -> Iterator[Tenant]:
 
 
 def put_token(tx: Transaction, tenant: TenantId, token_hash: str) -> None:
-    """Let a new token stand for the tenant."""
+    """Add a new token of the tenant."""
     tx.put(TokenItem(_token_key(token_hash), _TOKEN_SORT, tenant=tenant), TokenItem.pk.does_not_exist(), label="token")
 
 
 def end_token(tx: Transaction, tenant: TenantId, token_hash: str, until: datetime | None) -> None:
-    """Let a token stand for its tenant only ``until`` then; None: no longer."""
+    """Make a token valid only ``until`` then; None: no longer."""
     item = TokenItem(_token_key(token_hash), _TOKEN_SORT, tenant=tenant, until=until)
     if until is None:
         tx.delete(item)
@@ -239,7 +239,7 @@ def _token_key(token_hash: str) -> str:
 
 
 def find_by_token(token_hash: str, now: datetime) -> TenantId | None:
-    """The tenant that a tenant token of this hash stands for."""
+    """The tenant of the tenant token with this hash."""
     item = TokenItem.find(_token_key(token_hash), _TOKEN_SORT)
     if item is None:
         return None
@@ -248,12 +248,12 @@ def find_by_token(token_hash: str, now: datetime) -> TenantId | None:
 
 
 def all_tenants() -> Iterator[Tenant]:
-    """Every tenant, oldest first; of one created a moment ago not surely."""
+    """All tenants, oldest first. One created a moment ago may be missing."""
     return map(_tenant, TenantItem.by_creation.query(_LIST))
 
 
 def put_due(tx: Transaction, tenant: TenantId, due: datetime | None) -> None:
-    """Let the schedule look at the tenant at a time; None: never."""
+    """Have the schedule check the tenant at a time; None: never."""
     item = DueItem(keys.partition(tenant), _DUE_SORT)
     if due is None:
         tx.delete(item)
@@ -263,7 +263,7 @@ def put_due(tx: Transaction, tenant: TenantId, due: datetime | None) -> None:
 
 
 def due(now: datetime, *, limit: int) -> list[TenantId]:
-    """Tenants that the schedule has to look at, at most ``limit``, the longest due first."""
+    """Tenants that the schedule has to check, at most ``limit``, the longest overdue first."""
     rows = DueItem.by_time.query(_DUE, DueItem.list_sk < keys.sort(keys.time(now) + "~"), limit=limit)
     return [TenantId(keys.last_part(row.list_sk)) for row in rows]
 
@@ -278,18 +278,18 @@ def count_signup(network: str, hour: int, ends: int, most: int) -> bool:
 
 
 def drop_due(tenant: TenantId) -> None:
-    """Let the schedule no longer look at the tenant."""
+    """Stop the schedule from checking the tenant."""
     DueItem(keys.partition(tenant), _DUE_SORT).delete()
 
 
 def postpone(tenant: TenantId, due: datetime) -> None:
-    """Let the schedule look at the tenant later, if it has to at all."""
+    """Have the schedule check the tenant later, if it is to check it at all."""
     item = DueItem(keys.partition(tenant), _DUE_SORT)
     item.update_if([DueItem.list_sk.set(keys.sort(keys.time(due), tenant))], DueItem.pk.exists())
 
 
 def delete(tx: Transaction, tenant: Tenant) -> None:
-    """Delete the tenant, the last that is left of it; fails with label ``tenant`` if it has changed."""
+    """Delete the tenant's own item, the last one left; fails with label ``tenant`` if it has changed."""
     tx.delete(TenantItem(keys.partition(tenant.id), _SORT), _unchanged(tenant.version), label=TENANT)
     tx.delete(DueItem(keys.partition(tenant.id), _DUE_SORT))
 

@@ -10,7 +10,7 @@ import msgspec
 class LoginOptions(msgspec.Struct):
     """``POST auth/login``.
 
-    ``token2fa`` is the code of users with a second factor. ``remember``: the cookie of the session outlives the browser.
+    ``token2fa`` is the code of users with a second factor. ``remember``: the session's cookie outlives the browser.
     """
 
     no_expiry: bool = False

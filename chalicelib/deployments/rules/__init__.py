@@ -1,1 +1,1 @@
-"""The decisions of deployments: pure functions of what they are given."""
+"""The rules of deployments. Pure functions."""

@@ -36,13 +36,13 @@ def artifact_name(deployment: str) -> str:
 
 
 def hinted(configuration: Mapping[str, str]) -> str:
-    """A configuration as deployments show it: base64, of each value only the beginning. Values may be secrets."""
+    """A configuration as deployments show it: base64, with only the first characters of values, which may be secrets."""
     hints = {key: f"{value[:_SHOWN]}...<omitted>" for key, value in configuration.items()}
     return base64.b64encode(msgspec.json.encode(hints)).decode()
 
 
 class LinkParameters(msgspec.Struct, frozen=True):
-    """The query of a link, as it came: empty where a parameter is missing."""
+    """The query of a link as received; empty where a parameter is missing."""
 
     expire: str
     signature: str
@@ -50,7 +50,7 @@ class LinkParameters(msgspec.Struct, frozen=True):
 
 
 def link(secret: bytes, deployment: str, device_type: str, device_id: str, *, expire: str, tenant: str) -> str:
-    """The link, from its path on, with which a device fetches the artifact until ``expire`` (RFC 3339)."""
+    """The path and query of the link with which a device fetches the artifact until ``expire`` (RFC 3339)."""
     path = _path(deployment, device_type, device_id)
     query = {EXPIRE: expire, SIGNATURE: _signature(secret, path, expire, tenant)} | ({TENANT: tenant} if tenant else {})
     return f"{path}?{urlencode(query)}"
@@ -62,8 +62,8 @@ def verify(
     """Check a link.
 
     Raises:
-        BadRequest: a parameter is missing, or the time is none.
-        Forbidden: the link has expired, or was not made here.
+        BadRequest: a parameter is missing, or the time is not valid.
+        Forbidden: the link has expired, or its signature is wrong.
     """
     for name, value in ((EXPIRE, given.expire), (SIGNATURE, given.signature)):
         if not value:
@@ -87,12 +87,12 @@ _ESCAPE = "%"
 
 
 def _as_segment(text: str) -> str:
-    """A text as a segment of a path. Clients and front doors resolve ``.`` and ``..``, written in any way."""
+    """A text as a segment of a path. Clients and gateways would resolve ``.`` and ``..``, in any encoding."""
     return _ESCAPE + text if text in {".", ".."} or text.startswith(_ESCAPE) else text
 
 
 def of_segment(segment: str) -> str:
-    """The text that was made a segment of a link's path."""
+    """Reverses :func:`_as_segment`."""
     return segment.removeprefix(_ESCAPE)
 
 

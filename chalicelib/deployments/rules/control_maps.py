@@ -19,7 +19,7 @@ _Place = Literal["ArtifactInstall_Enter", "ArtifactReboot_Enter", "ArtifactCommi
 
 
 class _State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What happens before one state of the client."""
+    """The actions before one state of the client."""
 
     action: _Action | None = None
     on_map_expire: _OnExpire | None = None
@@ -27,7 +27,7 @@ class _State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class _Map(msgspec.Struct, forbid_unknown_fields=True):
-    """A map as a user gives it. ``id`` is checked and replaced: it is the deployment's."""
+    """A map in requests. ``id`` is checked and replaced by that of the deployment."""
 
     id: UUID | None = None
     priority: Annotated[int, msgspec.Meta(ge=-10, le=10)] = 0
@@ -38,7 +38,7 @@ def read(given: Mapping[str, Any], deployment: str) -> dict[str, Any]:
     """The map of a deployment.
 
     Raises:
-        BadRequest: it has an unknown member, or a value that clients would not take.
+        BadRequest: it has an unknown member, or a value that clients would refuse.
     """
     try:
         found = msgspec.convert(_without_null(given), _Map)
@@ -48,7 +48,7 @@ def read(given: Mapping[str, Any], deployment: str) -> dict[str, Any]:
 
 
 def _without_null(value: Any) -> Any:
-    """A document without its members that are null: to clients they are absent."""
+    """A document without its null members, which clients treat as absent."""
     if isinstance(value, Mapping):
         return {name: _without_null(member) for name, member in value.items() if member is not None}
     return value

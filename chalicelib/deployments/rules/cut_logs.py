@@ -1,8 +1,8 @@
-"""Deployment logs that arrive cut off.
+"""Deployment logs that arrive incomplete.
 
-A Mender client counts ``Content-Length`` before its log has grown to its end, so the body can stop anywhere: inside a
-message, an escape, or a UTF-8 sequence. A refusal makes the client report its failure and send the log again, every
-minute. So what is whole of such a log is kept.
+A Mender client computes ``Content-Length`` before its log is complete, so the body can end anywhere: inside a message,
+an escape, or a UTF-8 sequence. An error would make the client report a failure and send the log again, every minute.
+The complete messages of such a log are therefore stored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from chalicelib.deployments.shapes import Log, LogMessage
 
 MARK = "The device sent this log cut off: its rest is missing."
-"""The message at the end of a log that was cut off."""
+"""The message at the end of an incomplete log."""
 
 _scanner = json.JSONDecoder(strict=False)
 _BEGIN = '{"messages":['
@@ -31,21 +31,21 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OBJECT = r"\{(?:s:s,)*(?:s(?::s?)?)?"
-"""The beginning of a message, which is a flat object of strings; ``s`` stands for each of them."""
+"""The beginning of a message, which is a flat object of strings; ``s`` stands for each string."""
 _FIRST = re.compile(rf"(?:{_OBJECT}|\])?")
 _LATER = re.compile(rf"(?:,(?:{_OBJECT})?|\])?")
 
 
 def completed(raw: bytes, *, timestamp: str) -> bytes | None:
-    """The JSON of a log whose end is missing: its whole messages, then one that says that the rest is missing.
+    """The JSON of an incomplete log: its complete messages, and one that says that the rest is missing.
 
-    None if ``raw`` is not the beginning of a log. The whole messages may still be none that a log takes.
+    None if ``raw`` is not the beginning of a log. The complete messages may still not be valid.
 
     Args:
         raw: the body as it arrived.
         timestamp: RFC 3339; when the log arrived.
     """
-    # A UTF-8 sequence that is cut off is inside a string that is cut off, and goes with it.
+    # An incomplete UTF-8 sequence is inside an incomplete string, and is dropped with it.
     text = raw.decode(errors="replace")
     head = _HEAD.match(text)
     mark = LogMessage(timestamp, "warning", MARK)
@@ -71,7 +71,7 @@ def completed(raw: bytes, *, timestamp: str) -> bytes | None:
 
 
 def _signs(text: str) -> str | None:
-    """The signs of JSON text, with an ``s`` for each string, of which the last may be cut off; None if it is none."""
+    """JSON text with each string (the last may be incomplete) replaced by ``s``; None if it is not JSON."""
     found, at = "", 0
     while at < len(text):
         token = _TOKEN.match(text, at)

@@ -24,15 +24,15 @@ _FIRST_YEAR = 1970
 
 
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A phase as it is stored with its deployment: it never changes."""
+    """A phase as stored with its deployment; it never changes."""
 
     start: datetime
     percent: int | None = None
-    """Its share of the devices, as it was asked for; the last one's is what the others left."""
+    """The requested share of the devices; for the last phase, the remaining one."""
     devices: int | None = None
-    """The same as a number of devices."""
+    """The requested number of devices."""
     upto: int | None = None
-    """Devices that may begin until the next phase opens, all earlier phases' included; None: any number."""
+    """Devices that may begin until the next phase opens, including those of earlier phases; None: no limit."""
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -42,10 +42,10 @@ class _Batch(msgspec.Struct, frozen=True):
 
 
 def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Phase, ...]:
-    """The phases that a user lists, for a deployment of so many devices.
+    """The phases in a request, for a deployment to ``targeted`` devices.
 
     Raises:
-        BadRequest: sizes are mixed or missing, a phase would be empty, or they don't start one after the other.
+        BadRequest: sizes are mixed or missing, a phase would be empty, or they do not start one after the other.
     """
     _check_number(len(given))
     batches: list[_Batch] = []
@@ -60,13 +60,13 @@ def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Ph
         if before is not None and start <= before:
             raise _refused(f"phase {index + 1} must start after phase {index}")
         before = start
-        # Times are stored to the millisecond: phases that are closer than that open together.
+        # Times are stored to the millisecond, so phases that are closer together open at the same time.
         batches.append(_Batch(phase.batch_size, phase.batch_size_devices, _milliseconds(start)))
     return _sized(batches, targeted)
 
 
 def of_uniform(given: UniformPhases, targeted: int, now: datetime) -> tuple[Phase, ...]:
-    """Equal phases, one every ``time_interval``, as many as it takes.
+    """Equal phases, one every ``time_interval``, as many as needed.
 
     Raises:
         BadRequest: there is not exactly one size, a phase would be empty, or there would be too many phases.

@@ -12,7 +12,7 @@ from chalicelib.errors import BadRequest
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """An open deployment that a device may be a target of. ``on_head``: it waits on the device's own head."""
+    """An open deployment that may target a device. ``on_head``: it waits on the device's own head."""
 
     sequence: int
     deployment: str
@@ -20,43 +20,43 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Current(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A device's active row, as its head keeps it. Field names are stored: one letter each, the head is small."""
+    """A device's active row as stored in its head. Field names are stored and short, because the head must be small."""
 
     d: str
     """Deployment id."""
     q: int
-    """Its sequence."""
+    """The deployment's sequence."""
     s: str
     """Status of the row."""
     a: str
     """Artifact id."""
     r: str | None = None
-    """Hash of what the device provided when it was assigned; None again before a retry."""
+    """Hash of what the device provided when the artifact was assigned; None again before a retry."""
     n: int = 1
-    """Attempt, from 1."""
+    """The attempt, from 1."""
     h: bool = False
-    """The deployment waited on the head, so the control item does not know it."""
+    """The deployment waited on the head, so it is not in the control item."""
     c: bool = False
-    """It brings a configuration."""
+    """It is a configuration deployment."""
 
     @property
     def decides(self) -> int | None:
-        """Up to which sequence its end makes deployments too old for the device; None: it says nothing of them."""
+        """The sequence up to which its end makes deployments too old for the device; None: it does not."""
         return decides(self.q, configures=self.c)
 
 
 def decides(sequence: int, *, configures: bool) -> int | None:
-    """What the end of a deployment makes of the head's ``decided``.
+    """The value of the head's ``decided`` after the end of a deployment.
 
-    A configuration changes no software, so older software may still follow it.
+    A configuration does not change software, so older software may still follow it.
     """
     return None if configures else sequence
 
 
 def waiting(decided: int, queue: Iterable[tuple[int, str]], opened: Iterable[tuple[int, str]]) -> list[Waiting]:
-    """Open deployments newer than the last one that the device finished, oldest first.
+    """Open deployments that are newer than the last one that the device finished, oldest first.
 
-    A device never gets a deployment older than one it finished, even if that is still open.
+    A device never gets a deployment that is older than one it has finished, even if it is still open.
     """
     found = [Waiting(sequence, deployment, on_head=True) for sequence, deployment in queue if sequence > decided]
     found += [Waiting(sequence, deployment, on_head=False) for sequence, deployment in opened if sequence > decided]
@@ -64,16 +64,16 @@ def waiting(decided: int, queue: Iterable[tuple[int, str]], opened: Iterable[tup
 
 
 def request_hash(provides: Mapping[str, str]) -> str:
-    """A short hash of what a device says it is; polls of one active row must agree on it."""
+    """A short hash of a device's description of itself, on which all polls of one active row must agree."""
     canonical = msgspec.json.encode(dict(sorted(provides.items())))
     return hashlib.sha256(canonical).hexdigest()[:24]
 
 
 def read_provides(said: Mapping[str, object]) -> dict[str, str]:
-    """What a device says that it provides, checked.
+    """What a device provides, checked.
 
     Raises:
-        BadRequest: device type or artifact name are missing, or a value is no text of a sensible length.
+        BadRequest: device type or artifact name is missing, or a value is not a string or too long.
     """
     if len(said) > limits.PROVIDES:
         raise BadRequest(f"too many attributes provided (max: {limits.PROVIDES})")

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 
 class Choice(Protocol):
-    """What a choice needs to know of an artifact."""
+    """The attributes of an artifact that the choice depends on."""
 
     @property
     def id(self) -> str:
@@ -15,24 +15,24 @@ class Choice(Protocol):
 
     @property
     def device_types(self) -> tuple[str, ...]:
-        """Device types that it runs on."""
+        """The device types that it is for."""
 
     @property
     def depends(self) -> Mapping[str, tuple[str, ...]]:
-        """What a device must provide: any of the values, for every key."""
+        """What a device must provide: for every key, one of the values."""
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The size of the file in bytes."""
 
 
 T = TypeVar("T", bound=Choice)
 
 
 def choose(artifacts: Iterable[T], provides: Mapping[str, str], *, by_dependencies: bool = True) -> T | None:
-    """The smallest artifact that runs on the device and whose every dependency the device provides.
+    """The smallest artifact for the device's type whose dependencies the device provides.
 
-    Not ``by_dependencies``: the smallest that runs on the device's type, as the open source server does.
+    Without ``by_dependencies``, the smallest for the device's type, as in Mender's open source server.
     """
     test = fits if by_dependencies else runs
     fitting = [artifact for artifact in artifacts if test(artifact, provides)]
@@ -40,7 +40,7 @@ def choose(artifacts: Iterable[T], provides: Mapping[str, str], *, by_dependenci
 
 
 def fits(artifact: Choice, provides: Mapping[str, str]) -> bool:
-    """Whether a device that provides this may install the artifact."""
+    """Whether a device that provides this can install the artifact."""
     return runs(artifact, provides) and all(provides.get(key) in values for key, values in artifact.depends.items())
 
 

@@ -10,7 +10,7 @@ from chalicelib.deployments.rules.statuses import ACTIVE, Status
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Sums over a deployment's counter items: ``rows`` devices that have asked, how many are in each status."""
+    """Sums of a deployment's counter items: ``rows`` devices that have polled, and the number in each status."""
 
     rows: int
     by_status: Mapping[Status, int]
@@ -20,10 +20,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
-    """Statistics as the API shows them: every status, devices that never asked as ``pending``.
+    """Statistics in the wire format: every status, with devices that never polled as ``pending``.
 
-    An aborted deployment has nobody pending: devices with an active row count as aborted, those that never asked
-    vanish from the numbers.
+    An aborted deployment has no pending devices: those with an active row count as aborted, those that never polled
+    disappear from the statistics.
     """
     numbers = {str(status): counts.by_status.get(status, 0) for status in Status}
     if aborted:
@@ -38,7 +38,7 @@ def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
 def status(counts: Counts, *, finished: bool, scheduled: bool) -> str:
     """``scheduled`` until the first phase opens, ``pending`` until a device leaves pending, then ``inprogress``.
 
-    ``finished`` in the end, also when aborted.
+    ``finished`` at the end, also if it was aborted.
     """
     if finished:
         return "finished"

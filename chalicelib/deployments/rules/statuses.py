@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a device is in a deployment."""
+    """The status of a device in a deployment."""
 
     ABORTED = "aborted"
     ALREADY_INSTALLED = "already-installed"
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether the device is done with the deployment."""
+        """Whether the status is final."""
         return self in FINAL
 
 
@@ -46,7 +46,7 @@ ORDER = (
     Status.ALREADY_INSTALLED,
     Status.DECOMMISSIONED,
 )
-"""How lists of devices are ordered. Stored in sort keys: append only."""
+"""The order of lists of devices. Stored in sort keys, so only additions at the end are possible."""
 
 RANK = {status: index for index, status in enumerate(ORDER)}
 
@@ -73,14 +73,15 @@ REPORTABLE = frozenset(
         *PAUSED,
     }
 )
-"""What a device may report; anything else is 400."""
+"""The statuses that a device may report; any other one is a 400."""
 
 WITHDRAWN = {Status.ABORTED: "Deployment aborted", Status.DECOMMISSIONED: "Device decommissioned"}
-"""Statuses that end a device's say: its next report is 409 with this text, which tells the client to stop."""
+"""Statuses after which a device may no longer report: its next report is a 409 with this text, which tells the client
+to stop."""
 
 
 def effective(stored: Status, *, aborted: bool) -> Status:
-    """The status of a row: an abort touches no row, so an active row of an aborted deployment is aborted."""
+    """The status of a row. An abort changes no rows, so an active row of an aborted deployment counts as aborted."""
     return Status.ABORTED if aborted and stored not in FINAL else stored
 
 
@@ -90,7 +91,7 @@ def stored_for(wanted: frozenset[Status], *, aborted: bool) -> frozenset[Status]
 
 
 def parse_filter(name: str) -> frozenset[Status] | None:
-    """The statuses that a list filter means: one of them, or ``pause``, ``active``, ``finished``; None if unknown."""
+    """The statuses of a list filter: one status, or ``pause``, ``active``, ``finished``; None if unknown."""
     groups = {"pause": frozenset(PAUSED), "active": ACTIVE, "finished": FINAL}
     if name in groups:
         return groups[name]

@@ -1,7 +1,7 @@
-"""A deployment's frozen targets, as compact as ids get: 16 bytes a device, found by bisection.
+"""The fixed targets of a deployment in compact form: 16 bytes per device, found by bisection.
 
-Device ids are UUIDs, but the API takes any strings as targets, so odd ones are kept beside. The byte form is stored
-and immutable: ``<length of the odd ids' JSON, 4 bytes><JSON list of odd ids><sorted 16-byte ids>``.
+Device ids are UUIDs, but the API accepts any strings as targets, so others are stored separately. The byte form is
+stored and immutable: ``<length of the other ids' JSON, 4 bytes><JSON list of other ids><sorted 16-byte ids>``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LENGTH = 4
 
 
 def _compact(device_id: str) -> bytes | None:
-    """The 16 bytes of a UUID in its usual form; None for anything else, whose text would not come back."""
+    """The 16 bytes of a UUID in its canonical form; None for anything else, which could not be restored exactly."""
     try:
         parsed = uuid.UUID(device_id)
     except ValueError:
@@ -44,7 +44,7 @@ class Targets(msgspec.Struct, frozen=True):
         return cls(b"".join(sorted(packed)), frozenset(odd))
 
     def __len__(self) -> int:
-        """How many devices."""
+        """The number of devices."""
         return len(self.packed) // _WIDTH + len(self.odd)
 
     def __contains__(self, device_id: object) -> bool:
@@ -64,7 +64,7 @@ class Targets(msgspec.Struct, frozen=True):
         return False
 
     def __iter__(self) -> Iterator[str]:
-        """The ids, sorted, odd ones last."""
+        """The ids, sorted, those that are not UUIDs last."""
         for start in range(0, len(self.packed), _WIDTH):
             yield str(uuid.UUID(bytes=self.packed[start : start + _WIDTH]))
         yield from sorted(self.odd)
@@ -76,6 +76,6 @@ class Targets(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Targets:
-        """Back from the stored form."""
+        """Reverses :meth:`to_bytes`."""
         end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
         return cls(data[end:], frozenset(msgspec.json.decode(data[_LENGTH:end], type=list[str])))

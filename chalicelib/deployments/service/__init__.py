@@ -1,6 +1,6 @@
-"""Use cases of deployments; other features and the routes import only this package. A device's calls load no more.
+"""Deployments for other features and the routes, which import only this package. Calls of devices load no more.
 
-What users do, what the schedule does, and what other features ask is in ``managing``.
+``managing`` has the operations of users, of the schedule, and of other features.
 """
 
 from __future__ import annotations

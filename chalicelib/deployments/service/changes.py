@@ -1,10 +1,10 @@
-"""The one way in which a device's row changes: row, head and counters in one transaction.
+"""Changes a device's row, always with its head and counters in one transaction.
 
-A report must know whether it is the last of its deployment, without reading what other devices did. Each counter
-item knows how many devices it counts; the plain write carries the condition that it is *not* the one that
-completes it. Exactly one write per counter item fails that, learns from the failure that it is the last, and
-comes again with the completion (and, for the deployment's last counter item, with the closing) in its
-transaction. An abort sets ``closed`` on the counters, which fails every later write of any row.
+A report must find out whether it is the last one of its deployment, without reading the rows of other devices. Each
+counter item knows the number of devices it counts, and a normal write has the condition that it does *not* complete it.
+Exactly one write per counter item fails this condition; it is then repeated with the completion in its transaction, and
+for the deployment's last counter item with the closing. An abort sets ``closed`` on the counters, which makes every
+later write of a row fail.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 
 ATTEMPTS = 20
-"""A device races only with itself and its operators; each loss means that another call of theirs got through."""
+"""A device races only with its own calls and its operators, and each lost race means that another call succeeded."""
 
 
 class Lost(Exception):  # not an error: somebody was faster
-    """The row or head is not what the change was decided on. Read again, decide again."""
+    """The row or head has changed since it was read: read and decide again."""
 
 
 class Full(Exception):  # not an error: the expected end of a race for the last place
-    """The deployment takes no more devices for now; nothing was written."""
+    """The deployment has no capacity for another device at present; nothing was written."""
 
 
 class Withdrawn(Exception):  # not an error: the expected end of an abort
-    """The deployment was aborted; its rows don't change any more."""
+    """The deployment was aborted; its rows no longer change."""
 
 
 class HeadWrite(msgspec.Struct, frozen=True):
-    """What a change does to the device's head, on condition that it is at ``revision``."""
+    """The change of the device's head, conditional on ``revision``."""
 
     head: DeviceHead
     actions: list[Action]
@@ -57,9 +57,9 @@ class HeadWrite(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A decided change of a row, ``before`` None for a new one.
+    """A change of a row; ``before`` is None for a new one.
 
-    New rows are put (``new_row``), others updated with ``actions``, on condition that they are at ``before``.
+    New rows are put (``new_row``), others updated with ``actions``, conditional on the status ``before``.
     """
 
     tenant: TenantId
@@ -72,28 +72,28 @@ class Change(msgspec.Struct, frozen=True):
     actions: list[Action] = []
     head: HeadWrite | None = None
     size: int = 0
-    """Bytes that the deployment serves more than before."""
+    """Additional bytes that the deployment serves."""
     phase: int | None = None
-    """In which phase a new row begins."""
+    """The phase in which a new row begins."""
     room: int | None = None
-    """How many devices may have begun, this one included; None: any number."""
+    """The number of devices that may have begun, including this one; None: no limit."""
     silent_since: str | None = None
-    """``due_sk`` that the row must still have, if the server ends it because its device is silent."""
+    """The ``due_sk`` that the row must still have, if the server ends it because the device is silent."""
 
     @property
     def finishes(self) -> bool:
-        """Whether the device is done by this change, and was not before."""
+        """Whether the change makes the status final."""
         return self.after.final and not (self.before is not None and self.before.final)
 
 
 def commit(change: Change, now: datetime) -> None:
-    """Write the change, and whatever it completes.
+    """Write the change, and the completions that follow from it.
 
     Raises:
         Lost: the row or head has changed meanwhile; nothing was written.
         Withdrawn: the deployment was aborted; nothing was written.
-        Full: there is no room for a new row.
-        Unavailable: other writers did not let us through.
+        Full: there is no capacity for a new row.
+        Unavailable: other writers won the race too often.
     """
     completes = closes = False
     for _ in range(ATTEMPTS):
@@ -114,7 +114,7 @@ def commit(change: Change, now: datetime) -> None:
         except ConditionFailed as failure:
             _raise_if_decided(failure)
             counter = failure.failed.get("counter")
-            # Either we are the last of the counter, or we thought so and somebody's change of mind made room.
+            # Either this write completes the counter, or it seemed to and another device has changed its status.
             completes = change.finishes and counter is not None and _is_last(counter)
             if counter is None:
                 completes, closes = True, not closes
@@ -128,7 +128,7 @@ def commit(change: Change, now: datetime) -> None:
 
 
 def _raise_if_decided(failure: ConditionFailed) -> None:
-    """What another attempt would not change."""
+    """Errors that another attempt would not change."""
     if "head" in failure.failed:
         raise Lost from failure
     if "room" in failure.failed:
@@ -140,8 +140,8 @@ def _raise_if_decided(failure: ConditionFailed) -> None:
 
 
 def _record(tx: Transaction, change: Change) -> None:
-    """Add the audit entry of a row that ends as aborted: only a user takes a device out of a deployment."""
-    # Imported here: what devices report pays nothing for it.
+    """Add the audit entry of a row that a user aborts."""
+    # Imported here because reports of devices do not need it.
     from chalicelib.auditlogs import service as auditlogs
 
     device = auditlogs.Object(auditlogs.ObjectType.DEVICE, change.device_id)
@@ -198,7 +198,7 @@ def _write_counter(tx: Transaction, change: Change, *, completes: bool) -> None:
     if actions:
         tx.update(counter, actions, condition, label="counter")
     else:
-        # Counted as before, as when the first try fails before it was begun: still no change after an abort.
+        # Counted again: as after a first attempt, a closed counter still prevents changes after an abort.
         tx.check(counter, condition, label="counter")
     if change.room is not None:
         room = tables.room_ref(change.tenant, change.plan.id)
@@ -217,7 +217,7 @@ def _complete_one(tx: Transaction, change: Change) -> None:
 def close(
     tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
 ) -> None:
-    """Add the end of a deployment to a transaction: nobody gets it any more, and its artifact is free again."""
+    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released."""
     condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
     actions: list[Action] = [
         DeploymentItem.finished.set(now),

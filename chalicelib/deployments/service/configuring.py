@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def new_id() -> str:
-    """The id of a deployment that is going to be made."""
+    """The id of a new deployment."""
     return str(uuid.uuid4())
 
 
@@ -46,27 +46,27 @@ def deploy_configuration(
     retries: int = 0,
     control_map: dict[str, Any] | None = None,
 ) -> None:
-    """Deploy a configuration to a device, whether it has it already or not. Commits ``tx``.
+    """Deploy a configuration to a device, even if it is unchanged. Commits ``tx``.
 
-    It waits on the device's own head: no other device's poll ever sees it.
+    It waits on the device's own head, so no other device's poll sees it.
 
     Args:
-        tx: holds the caller's own writes, which happen with the deployment or not at all.
-        tenant: of the device.
+        tx: contains the caller's own writes, which are committed with the deployment.
+        tenant: the device's tenant.
         deployment: the new deployment's id.
         device_id: the device.
-        configuration: what the device shall be configured with: all of it.
-        retries: how often the device may try again.
-        control_map: where the update waits for its user.
+        configuration: the complete configuration.
+        retries: the number of retries.
+        control_map: the update control map.
 
     Raises:
-        BadRequest: clients would not take the map.
+        BadRequest: clients would refuse the map.
         NotFound: there is no such device.
-        SwitchedOff: the server takes no new deployments for now.
-        Unprocessable: as many deployments wait for the device as may.
+        SwitchedOff: an admin has switched new deployments off.
+        Unprocessable: the device has reached its limit of waiting deployments.
         ConditionFailed: with label ``head``: read the device again and try again; or with one of the caller's own.
     """
-    # Imported here: devices don't pay for it.
+    # Imported here because calls of devices do not need it.
     from chalicelib.deployments.service import drafts
 
     switches.require(Switch.DEPLOYMENTS)
@@ -97,7 +97,7 @@ def deploy_configuration(
 
 
 def candidate(plan: Plan, device_id: str, device_type: str) -> Candidate:
-    """The artifact of a configuration deployment: it fits whatever type the device is of."""
+    """The artifact of a configuration deployment, which fits any device type."""
     return Candidate(
         id=plan.id + device_id,
         name=plan.artifact_name,
@@ -111,7 +111,7 @@ def candidate(plan: Plan, device_id: str, device_type: str) -> Candidate:
 
 
 def link(tenant: TenantId, server: str, plan: Plan, device_id: str, device_type: str) -> Link:
-    """The link by which the device fetches the artifact."""
+    """The link with which the device fetches the artifact."""
     expire = (clock.now() + timedelta(seconds=settings.current().configuration_link_life)).replace(microsecond=0)
     said = clock.rfc3339(expire)
     return Link(
@@ -120,16 +120,16 @@ def link(tenant: TenantId, server: str, plan: Plan, device_id: str, device_type:
 
 
 def configuration_artifact(deployment: str, device_type: str, device_id: str, given: LinkParameters) -> bytes:
-    """The artifact that a link is for: the same bytes every time.
+    """The artifact of a link: the same bytes every time.
 
     Raises:
-        BadRequest: the link lacks a part.
-        Forbidden: it has expired, or was not made here.
+        BadRequest: a parameter is missing.
+        Forbidden: it has expired, or its signature is wrong.
         NotFound: its tenant has no such deployment, or is suspended.
     """
     device_type = rules.of_segment(device_type)
     rules.verify(link_secret.get(), deployment, device_type, device_id, given=given, now=clock.now())
-    # What the signature covers is ours, the tenant with it.
+    # The signature covers the parameters, including the tenant, so they can be trusted.
     tenant = TenantId(given.tenant)
     brought = tables.find_configuration(tenant, deployment) if control.get(tenant).active else None
     if brought is None:

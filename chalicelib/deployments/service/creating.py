@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 
 def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
-    """Deploy to listed devices, or to all that are accepted now. Returns the deployment's id.
+    """Deploy to listed devices, or to all accepted devices. Returns the deployment's id.
 
     Raises:
-        BadRequest: not exactly one way of choosing devices, nobody chosen, or more devices listed than one call may.
+        BadRequest: there is not exactly one selection of devices, no device, or a list beyond the limit.
         Conflict: an unfinished deployment has the same parameters.
-        Forbidden: none of the scopes holds it.
+        Forbidden: it is not within any of the scopes.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
     if wanted.all_devices == bool(wanted.devices):
@@ -64,10 +64,10 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str
 
 
 def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
-    """Deploy to the devices that are in the group and accepted now. Returns the deployment's id.
+    """Deploy to the accepted devices of a group. Returns the deployment's id.
 
     Raises:
-        BadRequest: the body chooses devices too, or the group has no accepted device.
+        BadRequest: the body also selects devices, or the group has no accepted device.
         Conflict: as :func:`create`.
         Forbidden: as :func:`create`.
         Unprocessable: as :func:`create`.
@@ -87,12 +87,12 @@ def _term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any
 
 
 def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes = ALL) -> str:
-    """Deploy to whatever devices a saved filter takes when they ask. Returns the deployment's id.
+    """Deploy to the devices that match a saved filter when they poll. Returns the deployment's id.
 
     Raises:
-        BadRequest: there are phases, and no device for one of them.
+        BadRequest: there are phases, and one of them would have no device.
         Conflict: as :func:`create`.
-        Forbidden: as :func:`create`: a filter may take devices of any group.
+        Forbidden: as :func:`create`, because a filter may match devices of any group.
         Unprocessable: there is no such filter; or as :func:`create`.
     """
     require_reach(tenant, scopes, wanted.artifact_name)
@@ -123,7 +123,7 @@ def _create(
     if not devices:
         raise BadRequest("No devices for the deployment")
     if len(devices) > limits.FILTER_TARGETS:
-        # The list is in the targets; the deployment's own item stays small.
+        # The targets contain the list, so the deployment's own item stays small.
         terms = [term if term["type"] != "$in" else {**term, "value": []} for term in terms]
     targets = Targets.of(devices)
     draft = _draft(
@@ -133,16 +133,17 @@ def _create(
         targeted=len(targets),
         filter={"id": "", "name": "", "terms": terms},
         groups=groups,
-        # The order of devices counts, as in Mender.
+        # The order of devices makes a difference, as in Mender.
         chosen=[wanted.devices or [], wanted.all_devices, groups or []],
     )
     return drafts.save(tenant, draft)
 
 
 def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[Any], **more: Any) -> Draft:
-    """What all deployments of software have in common.
+    """The common parts of all software deployments.
 
-    ``targeted``: devices that phases divide; ``chosen``: how devices were chosen, as two deployments may not agree on.
+    ``targeted``: the number of devices that phases divide; ``chosen``: how devices were chosen, for the comparison of
+    parameters.
     """
     candidates = artifacts.candidates(tenant, wanted.artifact_name)
     if not candidates:
@@ -166,7 +167,7 @@ def _draft(tenant: TenantId, wanted: NewRollout, *, targeted: int, chosen: list[
 
 
 def _phases(tenant: TenantId, wanted: NewRollout, targeted: int, now: datetime) -> tuple[Phase, ...]:
-    # A single phase is a time to begin at, which needs no plan.
+    # A single phase only gives a start time, for which the plan need not include phases.
     if wanted.uniform_phases is not None or len(wanted.phases or ()) > 1:
         control.require(tenant, Feature.PHASES)
     if wanted.uniform_phases is not None:
@@ -184,7 +185,7 @@ def _control_map(tenant: TenantId, wanted: NewRollout, deployment: str) -> dict[
 
 
 def _hash(parameters: list[Any]) -> str:
-    """Two unfinished deployments may not agree on all of this."""
+    """A hash of the parameters that no two unfinished deployments may share."""
     return hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()
 
 
@@ -192,9 +193,9 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     """Replace the update control map of a deployment that has one.
 
     Raises:
-        BadRequest: it is no map that clients take.
+        BadRequest: clients would refuse the map.
         NotFound: there is no such deployment.
-        Conflict: it was made without a map.
+        Conflict: it was created without a map.
     """
     item = tables.find_deployment(tenant, deployment)
     if item is None:
@@ -215,10 +216,10 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
 
 
 def abort(tenant: TenantId, deployment: str) -> None:
-    """End a deployment now. No row is touched, whatever its size: closed counters refuse every later report.
+    """Abort a deployment. No row is changed, whatever its size: closed counters refuse every later report.
 
     Raises:
-        Unprocessable: it is finished, or there is none.
+        Unprocessable: it is finished or does not exist.
     """
     for _ in range(RACES):
         item = tables.find_deployment(tenant, deployment)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = "Deployment not found"
 _READ_WHOLE = 1_000
-"""Rows of a deployment up to which all are read for a page: less than a megabyte, which one query reads."""
+"""Up to this number of rows, all are read for a page: less than a megabyte, which is one query."""
 
 
 def show(tenant: TenantId, deployment: str) -> Deployment:
@@ -52,7 +52,7 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
 
 
 def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes = ALL) -> list[DeploymentStatistics]:
-    """Statistics of those that exist and are within the scopes."""
+    """Statistics of those deployments that exist and are within the scopes."""
     items = _within(tenant, deployments, Reach(tenant, scopes))
     counts = tables.read_counts(items.values())
     return [
@@ -67,9 +67,9 @@ def _within(tenant: TenantId, deployments: Iterable[str], reach: Reach) -> dict[
 
 
 def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[str]:
-    """Ids of the devices that a deployment is for, as frozen at its creation; of a dynamic one, those that have asked.
+    """Ids of a deployment's targets, fixed at its creation; for a dynamic one, the devices that have polled.
 
-    With ``groups``, of those that are in one now.
+    With ``groups``, only of devices that are in one of them now.
 
     Raises:
         NotFound: there is no such deployment.
@@ -83,11 +83,10 @@ def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
 
 
 def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[DeploymentDevice]:
-    """All devices of a deployment, by status; those that have not asked yet as ``pending``.
+    """All devices of a deployment by status, including ``pending`` ones that have not polled yet.
 
-    The real server leaves the latter out, as :func:`devices_page` does. This older list is what scripts watch right
-    after a deployment was made, so it names everybody; above ``limits.INLINE_TARGETS`` only who has asked.
-    With ``groups``, of those that are in one now.
+    Mender's server omits the latter, as :func:`devices_page` does. Scripts watch this older list right after creating a
+    deployment, so it shows all; above ``limits.INLINE_TARGETS`` only those that have polled.
 
     Raises:
         NotFound: there is no such deployment.
@@ -121,10 +120,10 @@ def devices_page(
     stop: int,
     groups: Names | None = None,
 ) -> tuple[list[DeploymentDevice], int]:
-    """Rows ``start`` to ``stop`` of the devices that have asked so far, by status, and how many there are.
+    """Rows ``start`` to ``stop`` of the devices that have polled, by status, and their number.
 
-    Of all statuses, or those ``wanted``. With ``groups``, of those that are in one now: then all rows are read, as they
-    are of small deployments. Of large ones the page is read by status, and read again if it changes meanwhile.
+    Of all statuses, or those ``wanted``. With ``groups``, only of devices that are in one of them now: then all rows are
+    read, as for small deployments. For large ones the page is read by status, and read again if it changes meanwhile.
 
     Raises:
         NotFound: there is no such deployment.
@@ -154,7 +153,7 @@ def _page_by_status(
 def _rows_between(
     tenant: TenantId, deployment: str, stored: frozenset[Status], counts: Counts, start: int, stop: int
 ) -> Iterator[RowItem]:
-    # The counters say how many rows each status has, so whole statuses before the page are not read.
+    # The counters give the number of rows by status, so whole statuses before the page are not read.
     for status in ORDER:
         count = counts.by_status.get(status, 0) if status in stored else 0
         if count == 0:
@@ -173,9 +172,9 @@ def history(
     stop: int,
     scopes: Scopes = ALL,
 ) -> tuple[list[DeviceHistory], int]:
-    """Rows ``start`` to ``stop`` of a device's deployments, newest first, and how many there are within the scopes.
+    """Rows ``start`` to ``stop`` of a device's deployments within the scopes, newest first, and their number.
 
-    Deleted rows are among them.
+    They include deleted rows.
     """
     reach = Reach(tenant, scopes)
     if wanted is None and reach.everywhere:

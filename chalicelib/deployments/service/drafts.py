@@ -1,4 +1,4 @@
-"""How every kind of deployment begins: a fixed number of writes for any number of devices."""
+"""Stores a new deployment of any kind, with a fixed number of writes for any number of devices."""
 
 from __future__ import annotations
 
@@ -33,71 +33,71 @@ if TYPE_CHECKING:
 
 
 class Dynamic(msgspec.Struct, frozen=True):
-    """A deployment to the devices that its filter takes: ``initial`` of them now, ``most`` in all (0: no limit)."""
+    """A deployment to a filter: ``initial`` matching devices at creation, ``most`` in all (0: no limit)."""
 
     initial: int
     most: int
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment that is about to be written."""
+    """A deployment that is not stored yet."""
 
     name: str
     artifact_name: str
     targets: Targets
     filter: dict[str, Any]
-    """How the targets were chosen, as the API shows it."""
+    """How the targets were chosen, in the wire format."""
     lock: str
-    """Hash of the parameters that only one unfinished deployment may have."""
+    """Hash of the parameters that no two unfinished deployments may share."""
     id: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     kind: str = tables.SOFTWARE
     force: bool = False
     retries: int = 0
     groups: list[str] | None = None
     artifacts: list[str] = []
-    """Ids of the artifacts that there are of that name now."""
+    """Ids of the release's artifacts at creation."""
     created: datetime = msgspec.field(default_factory=lambda: clock.now())  # noqa: PLW0108  # looked up when it is called
     phases: tuple[Phase, ...] = ()
     control_map: dict[str, Any] | None = None
     configuration: Mapping[str, str] | None = None
-    """What it brings instead of an artifact."""
+    """The configuration that it brings instead of an artifact."""
     dynamic: Dynamic | None = None
-    """For a deployment without frozen targets."""
+    """Only for a deployment without fixed targets."""
 
     @property
     def size(self) -> int:
-        """How many devices it is for; of a dynamic one at most, 0 for no limit."""
+        """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
         return len(self.targets) if self.dynamic is None else self.dynamic.most
 
     @property
     def bounded(self) -> bool:
-        """Whether there are times when it takes only so many devices."""
+        """Whether the number of devices that may begin is limited at some time."""
         return len(self.phases) > 1 or (self.dynamic is not None and self.dynamic.most > 0)
 
     @property
     def fits_heads(self) -> bool:
-        """Whether it may wait on its targets' heads: for a handful of devices that may have it at once.
+        """Whether it can wait on its targets' heads: for a few devices that may have it at once.
 
-        What has to wait for its time stays in the control item, whose copy answers polls until then.
+        A deployment that begins later stays in the control item, whose cached copy answers polls until then.
         """
         at_once = not self.phases or (len(self.phases) == 1 and self.phases[0].start <= self.created)
         return at_once and self.dynamic is None and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
 
 
 def save(tenant: TenantId, draft: Draft) -> str:
-    """Write the deployment; its id.
+    """Store the deployment; returns its id.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
-        SwitchedOff: the server takes no new deployments for now.
-        Unprocessable: there is no such artifact any more, or too many deployments are unfinished.
+        SwitchedOff: an admin has switched new deployments off.
+        Unprocessable: the artifact no longer exists, or too many deployments are unfinished.
     """
     switches.require(Switch.DEPLOYMENTS)
     in_bucket = len(draft.targets) > limits.INLINE_TARGETS
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
     for left in reversed(range(RACES)):
-        # Heads that others keep changing are left alone at last: the control item takes any number of writers.
+        # If the heads keep changing, the control item is used instead, which takes any number of writers.
         waiters = find_waiters(tenant, draft.targets) if draft.fits_heads and left else None
         try:
             write(Transaction(), tenant, draft, waiters, in_bucket=in_bucket)
@@ -118,7 +118,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
 def find_waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
     """The heads on which a small deployment waits; None if one of them is full.
 
-    Ids that are no device's have no head and need none: ids are made by the server, never by a device.
+    Unknown ids have no head and need none: the server creates ids, never a device.
     """
     found = list(fleet_heads.find_many(tenant, targets).values())
     full = any(len(heads.queue_of(head)) >= limits.HEAD_QUEUE for head in found)
@@ -131,10 +131,10 @@ def write(
     """Add the deployment to ``tx``, and commit that.
 
     Args:
-        tx: may hold other writes that belong to the creation.
-        tenant: whose deployment.
+        tx: may contain other writes that belong to the creation.
+        tenant: the deployment's tenant.
         draft: the deployment.
-        waiters: the heads on which it waits, as they were read; None: it is noted in the control item.
+        waiters: the heads on which it waits, as they were read; None: it waits in the control item.
         in_bucket: whether its targets are in the bucket already.
 
     Raises:
@@ -160,7 +160,7 @@ def write(
     item.history_pk = tables.tenant_history(tenant)
     item.history_sk = item.state_sk = keys.sort(keys.number(sequence), draft.id)
     item.state_pk = tables.deployment_state(tenant, is_open=True)
-    # A counter item without devices is complete from the start.
+    # A counter item without devices is complete from the beginning.
     item.complete = last.count(-1)
     if len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS:
         item.packed = draft.targets.to_bytes()
@@ -189,7 +189,7 @@ def write(
         change = heads.write(head, current=heads.current_of(head), queue=queue)
         tx.update(change.head, change.actions, change.condition, label="head")
     if draft.kind == tables.SOFTWARE:
-        # A configuration deployment is part of a change that deviceconfig records.
+        # A configuration deployment is a part of a change that deviceconfig records.
         auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(draft.id, draft))
     tx.commit()
 
@@ -210,7 +210,7 @@ def _keep_what_it_brings(tx: Transaction, tenant: TenantId, draft: Draft) -> Non
 
 
 def _last_of_counters(draft: Draft) -> list[int]:
-    """``last`` of each counter item: as many as its devices need."""
+    """``last`` of each counter item, as many items as the devices need."""
     if draft.dynamic is None:
         shards = _shards(len(draft.targets))
         counted = [0] * shards
@@ -218,7 +218,7 @@ def _last_of_counters(draft: Draft) -> list[int]:
             counted[tables.shard_of(device_id, shards)] += 1
         return [devices - 1 for devices in counted]
     if draft.dynamic.most:
-        # Nobody knows which devices will come, so only a single item can know that the last of them is done.
+        # The devices are not known in advance, so only a single item can recognise the last one.
         return [draft.dynamic.most - 1]
     return [tables.NEVER] * _shards(draft.dynamic.initial)
 

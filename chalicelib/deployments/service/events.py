@@ -1,4 +1,4 @@
-"""What integrations are told of deployments: beyond Mender, whose events are of devices only."""
+"""Events of deployments for integrations. They are not part of Mender's API, which has events of devices only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def created(tx: Transaction, tenant: TenantId, draft: Draft) -> None:
-    """A deployment begins to exist."""
+    """A deployment was created."""
     more = {"created": rfc3339(draft.created), "max_devices": draft.size, "phase_count": len(draft.phases)}
     _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(draft) | more)
 
@@ -28,13 +28,13 @@ def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int
 
 
 def device_finished(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, status: Status) -> None:
-    """A device is done with it, one way or the other."""
+    """A device has a final status."""
     data = _about(plan) | {"device_id": device_id, "status": status}
     integrations.emit(tx, tenant, Event(Kind.DEPLOYMENT_DEVICE_FINISHED, device_id, data))
 
 
 def closed(tx: Transaction, tenant: TenantId, plan: Plan, *, aborted: bool) -> None:
-    """Nobody gets it any more."""
+    """The deployment has finished or was aborted."""
     _tell(tx, tenant, Kind.DEPLOYMENT_ABORTED if aborted else Kind.DEPLOYMENT_FINISHED, _about(plan))
 
 

@@ -34,15 +34,15 @@ def write(
     queue: list[tuple[int, str]] | None = None,
     forget: bool = False,
 ) -> HeadWrite:
-    """A change of the head, on condition that deployments have not changed it since it was read.
+    """A change of the head, conditional on its deployment attributes being unchanged since it was read.
 
     Args:
         head: as it was read.
-        current: the active row from now on; None for none.
-        decided: sequence of a deployment that the device has finished; it gets no older one from now on.
-        done: a deployment that it finished without beginning, and that need not wait here any more.
-        queue: the new queue; None keeps it, less what ``current``, ``done`` and ``decided`` make void.
-        forget: the device's history was deleted: it may get any open deployment again.
+        current: the new active row; None for none.
+        decided: sequence of a finished deployment; the device gets no older one from now on.
+        done: a deployment that it finished without beginning, and that no longer waits here.
+        queue: the new queue; None keeps it, without what ``current``, ``done`` and ``decided`` remove.
+        forget: the device's history was deleted, so it may get any open deployment again.
     """
     newest = 0 if forget else max(int(head.decided), decided or 0)
     before = queue_of(head)

@@ -32,25 +32,25 @@ _ROWS = 90
 
 
 def abort_device(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
-    """Take a device out of all its active and pending deployments. An unknown device is fine.
+    """Take a device out of all its active and pending deployments. An unknown device is ignored.
 
     Raises:
-        Forbidden: the device's deployments, of whatever release, are not all within the scopes.
+        Forbidden: not all of the device's deployments are within the scopes.
     """
     require_all_of_device(tenant, scopes, device_id)
     _withdraw(tenant, device_id, Status.ABORTED)
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:
-    """Close what a decommissioned device leaves open, so that no deployment waits for it for ever.
+    """Close the open rows of a decommissioned device, so that no deployment waits for it.
 
-    May be run again after a crash at any point.
+    Can be run again after an interruption at any point.
     """
     _withdraw(tenant, device_id, Status.DECOMMISSIONED)
 
 
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
-    # Each round withdraws the device from one deployment; the bound is what may be open at once, and then some.
+    # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
     lost = 0
     while lost < ATTEMPTS:
         head = fleet_heads.find(tenant, device_id)
@@ -66,7 +66,7 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
 
 
 def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool:
-    """Withdraw the device from its oldest open deployment; False if there is none."""
+    """Take the device out of its oldest open deployment; False if there is none."""
     current = heads.current_of(head)
     if current is not None:
         plan = plans.get(tenant, current.d)
@@ -98,7 +98,7 @@ def _is_open(tenant: TenantId, deployment: str) -> bool:
 
 
 def forget_history(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
-    """Mark a device's finished rows deleted: unfinished deployments that target it are open to it again.
+    """Mark a device's finished rows as deleted; it becomes eligible again for unfinished deployments.
 
     Raises:
         Forbidden: as :func:`abort_device`.

@@ -28,34 +28,34 @@ _FINISHED = frozenset({"finished"})
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which deployments a list shows; a member that is empty leaves all through."""
+    """The filter of a list; empty members match everything."""
 
     statuses: frozenset[str] = frozenset()
-    """As shown: pending, inprogress, finished, scheduled."""
+    """In the wire format: pending, inprogress, finished, scheduled."""
     kind: str | None = None
     ids: frozenset[str] = frozenset()
     search: tuple[str, ...] = ()
-    """Texts: a word of one of them is in the name or the artifact's name."""
+    """Texts: a word of one of them must be in the name or the artifact's name."""
     created_after: datetime | None = None
     created_before: datetime | None = None
     newest_first: bool = True
 
     @property
     def plain(self) -> bool:
-        """Whether the index alone answers."""
+        """Whether the index alone can answer."""
         others = self.kind or self.ids or self.search or self.created_after or self.created_before
         return not others and self.statuses in {frozenset(), _FINISHED}
 
     @property
     def is_open(self) -> bool | None:
-        """Whether only unfinished ones are wanted, or only finished ones; None: both."""
+        """Whether only unfinished ones are requested, or only finished ones; None: both."""
         if not self.statuses:
             return None
         return False if self.statuses == _FINISHED else (None if "finished" in self.statuses else True)
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A device, by an attribute that names it. No scope: identity, or for ``name`` wherever devices have names."""
+    """A device by a naming attribute. Without a scope: identity, or for ``name`` every scope with names."""
 
     attribute: str
     scope: str | None
@@ -63,7 +63,7 @@ class Named(msgspec.Struct, frozen=True):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Where to look."""
+        """The scopes to search."""
         if self.scope:
             return (self.scope,)
         return ("tags", "inventory") if self.attribute == "name" else ("identity",)
@@ -78,15 +78,15 @@ def list_deployments(
     device: Named | None = None,
     scopes: Scopes = ALL,
 ) -> tuple[list[Deployment], int]:
-    """Rows ``start`` to ``stop`` of the deployments that are wanted, by age, and how many there are.
+    """Rows ``start`` to ``stop`` of the matching deployments, by age, and their number.
 
     Args:
-        tenant: whose.
-        wanted: which.
+        tenant: the tenant.
+        wanted: the filter.
         start: the first row.
         stop: the row after the last.
-        device: if no name has what is searched for, deployments of this device are shown instead.
-        scopes: deployments outside of them are not shown, and devices not found.
+        device: if no deployment has the name, deployments of this device are shown instead.
+        scopes: deployments and devices outside of them are not found.
     """
     reach = Reach(tenant, scopes)
     if wanted.plain and reach.everywhere:
@@ -128,14 +128,14 @@ def _matches(item: DeploymentItem, wanted: Wanted, words: frozenset[str]) -> boo
         text = f"{item.name} {item.artifact_name}".lower()
         if not any(word in text for word in words):
             return False
-    # Both bounds are inclusive moments: what was made within the second `created_before` was made after it.
+    # Both limits are inclusive moments; what was created within the second `created_before` is after it.
     if wanted.created_after and item.created < wanted.created_after:
         return False
     return not (wanted.created_before and item.created > wanted.created_before)
 
 
 def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) -> frozenset[str]:
-    """Ids of the deployments that the device has asked for, or is going to."""
+    """Ids of the deployments that the device has polled into, or will."""
     found = (inventory.having(tenant, scope, named.attribute, named.value, groups) for scope in named.scopes)
     device_id = next((each for ids in found for each in ids), None)
     head = fleet_heads.find(tenant, device_id) if device_id is not None else None
@@ -149,7 +149,7 @@ def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) ->
 
 
 def open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes = ALL) -> list[str]:
-    """Ids of the unfinished deployments of any of these releases, as far as they are within the scopes."""
+    """Ids of the unfinished deployments of these releases within the scopes."""
     wanted, reach = set(names), Reach(tenant, scopes)
     items = tables.list_deployments(tenant, is_open=True, newest_first=False)
     return [item.deployment_id for item in items if item.artifact_name in wanted and reach.takes(item)]

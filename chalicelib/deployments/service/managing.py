@@ -1,4 +1,4 @@
-"""What users do with deployments, what the schedule does, and what other features ask."""
+"""Deployments for users, the schedule, and other features."""
 
 from __future__ import annotations
 

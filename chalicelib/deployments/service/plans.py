@@ -1,7 +1,6 @@
-"""What never changes of a deployment, kept by warm processes: a poll over a hundred open deployments reads none.
+"""The immutable part of deployments, cached: a poll over a hundred open deployments reads none of them.
 
-A plan is immutable, so a copy can't be wrong, only unused; whether a deployment is still open is never taken from
-here.
+A plan is immutable, so a cached copy is never wrong. Whether a deployment is still open is never decided from it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 _CACHE_BYTES = 128 * 1024 * 1024
 _PLAN_BYTES = 2048
-"""What a plan counts beside its targets: Python objects are not small."""
+"""The assumed size of a plan without its targets, as Python objects."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -48,15 +47,15 @@ class Plan(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...]
     kind: str
     terms: tuple[Term, ...] | None
-    """What a device has to be that a dynamic deployment is for; None: it has ``targets``."""
+    """The filter of a dynamic deployment; None: it has ``targets``."""
     most: int | None
-    """How many devices a dynamic deployment takes in all; None: any number."""
+    """The maximum number of devices of a dynamic deployment; None: no limit."""
     has_map: bool
-    """Whether it has an update control map; the map itself may change."""
+    """Whether it has an update control map. The map itself may change."""
 
     @property
     def configures(self) -> bool:
-        """Whether it brings a configuration, which is no stored artifact."""
+        """Whether it is a configuration deployment, which has no stored artifact."""
         return self.kind == tables.CONFIGURATION
 
     @property
@@ -65,9 +64,9 @@ class Plan(msgspec.Struct, frozen=True):
         return polling.decides(self.sequence, configures=self.configures)
 
     def room(self, phase: int | None) -> int | None:
-        """How many devices may have begun in it by now, if ``phase`` is the last that has opened; None: any number.
+        """The number of devices that may have begun, if ``phase`` is the last open one; None: no limit.
 
-        ``phase`` None is for rows that begin outside of any phase.
+        ``phase`` is None for rows that begin outside of phases.
         """
         upto = None if phase is None else self.phases[phase].upto
         return min((bound for bound in (upto, self.most) if bound is not None), default=None)
@@ -88,7 +87,7 @@ def get(tenant: TenantId, deployment: str) -> Plan | None:
 
 
 def load(tenant: TenantId, deployments: Iterable[str]) -> None:
-    """Have the plans of these deployments at hand, a hundred a read: a cold process may know none of very many.
+    """Load the plans of these deployments into the cache, a hundred per read.
 
     Not those with targets in the bucket: each takes a read of its own, and the device may be served before its turn.
     """
@@ -102,7 +101,7 @@ def load(tenant: TenantId, deployments: Iterable[str]) -> None:
 
 
 def known(tenant: TenantId, deployment: str) -> Plan | None:
-    """The plan of a deployment if this process has it."""
+    """The cached plan of a deployment, if there is one."""
     with _lock:
         plan = _plans.get((tenant, deployment))
         if plan is not None:
@@ -111,7 +110,7 @@ def known(tenant: TenantId, deployment: str) -> Plan | None:
 
 
 def of(tenant: TenantId, item: DeploymentItem, targets: bytes | None = None) -> Plan:
-    """The plan of a deployment that was just read, perhaps with its targets."""
+    """The plan of a deployment that was just read, possibly with its targets."""
     with _lock:
         plan = _plans.get((tenant, item.deployment_id))
     if plan is None:
@@ -121,12 +120,12 @@ def of(tenant: TenantId, item: DeploymentItem, targets: bytes | None = None) -> 
 
 
 def targets_key(tenant: TenantId, deployment: str) -> str:
-    """Where the targets of a large deployment are in the bucket."""
+    """The key of a large deployment's targets in the bucket."""
     return s3.key(tenant, "targets", deployment)
 
 
 def _has_all(item: DeploymentItem) -> bool:
-    """Whether the item alone says it: small deployments have their targets in an item beside it."""
+    """Whether the item alone is enough: small deployments have their targets in another item."""
     return bool(item.dynamic or item.packed)
 
 
@@ -160,14 +159,14 @@ def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
 
 
 def _terms(item: DeploymentItem) -> tuple[Term, ...]:
-    # Imported here: polls where no dynamic deployment is open do without the inventory.
+    # Imported here because polls without open dynamic deployments do not need the inventory.
     from chalicelib.inventory.service import Term  # nobody evaluates it
 
     return msgspec.convert(item.filter["terms"], tuple[Term, ...])
 
 
 def phases_of(item: DeploymentItem) -> tuple[Phase, ...]:
-    """A deployment's phases; none if it was made without."""
+    """A deployment's phases; empty if it has none."""
     return msgspec.convert(item.phases or [], tuple[Phase, ...])
 
 

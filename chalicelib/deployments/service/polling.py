@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 def next_update(
     tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], *, server: str, takes_map: bool = False
 ) -> Instructions | None:
-    """What the device shall install now; None for nothing (204).
+    """The update for a device; None means no update (204).
 
     Args:
-        tenant: of the device.
+        tenant: the device's tenant.
         head: the device's head, as this call read it.
-        provides: what the device says it is: ``device_type``, ``artifact_name`` and whatever else it provides.
-        server: where the device reaches the server, ``https://host``.
+        provides: what the device provides: ``device_type``, ``artifact_name`` and others.
+        server: the server's address for devices, ``https://host``.
         takes_map: whether the device understands update control maps.
 
     Raises:
@@ -75,10 +75,10 @@ def _with_map(tenant: TenantId, served: Instructions) -> Instructions:
 
 
 def control_map(tenant: TenantId, head: DeviceHead, deployment: str) -> dict[str, Any]:
-    """The update control map of the deployment that the device is at work on.
+    """The update control map of the deployment that is active on the device.
 
     Raises:
-        NotFound: the device is not at work on it, or it was aborted, or it has no map; clients then give it up.
+        NotFound: it is not active on the device, was aborted, or has no map; clients then abort the update.
     """
     current = heads.current_of(head)
     item = tables.find_deployment(tenant, deployment) if current is not None and current.d == deployment else None
@@ -89,7 +89,7 @@ def control_map(tenant: TenantId, head: DeviceHead, deployment: str) -> dict[str
 
 
 class _Poll:
-    """One attempt at one poll. Raises ``Lost`` when the head it was given is no longer the stored one."""
+    """One attempt at one poll. Raises ``Lost`` if the given head is no longer the stored one."""
 
     def __init__(self, tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], server: str) -> None:
         self.tenant = tenant
@@ -107,7 +107,7 @@ class _Poll:
             plan = self._still_open(current)
             if plan is not None:
                 return self._serve(plan, current)
-            # Aborted since: the row is final, and the device goes on from there.
+            # Aborted meanwhile: the row is final, and the device continues from there.
             heads.commit(heads.write(self.head, current=None, decided=current.decides))
             raise Lost
         waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
@@ -123,7 +123,7 @@ class _Poll:
             phase = opened - 1 if plan.phases else None
             bound = None if phase == -1 else plan.room(phase)
             if phase == -1 or room.is_full(self.tenant, plan.id, bound):
-                # Its turn comes. Until then it gets no newer software, or it could never get this one.
+                # Its phase will come. Until then it gets no newer software, because it could then never get this one.
                 is_held = True
                 continue
             try:
@@ -137,7 +137,7 @@ class _Poll:
         return None
 
     def _may_overtake(self, waiting: Waiting) -> bool:
-        """Whether it may be a configuration, which need not wait behind a phase; to find out must cost no read."""
+        """Whether it may be a configuration, which does not wait behind a phase. Finding out must not cost a read."""
         plan = plans.known(self.tenant, waiting.deployment)
         return waiting.on_head and (plan is None or plan.configures)
 
@@ -155,7 +155,7 @@ class _Poll:
     def _still_open(self, current: Current) -> Plan | None:
         if not current.h and any(deployment == current.d for _, deployment in self.control.open):
             return plans.get(self.tenant, current.d)
-        # An abort that this read misses costs one more link: the report that follows is refused.
+        # If this read misses an abort, the device gets one more link, and its next report is refused.
         item = tables.find_deployment(self.tenant, current.d, recent=True)
         return plans.of(self.tenant, item) if item is not None and item.is_open else None
 
@@ -220,7 +220,7 @@ class _Poll:
         raise Unavailable
 
     def _retry(self, plan: Plan, current: Current, wanted: str) -> Instructions | None:
-        """The next attempt after a failure: the device may provide other things than before."""
+        """The next attempt after a failure; the device may provide different things than before."""
         artifact = self._choose(plan)
         if artifact is None:
             self._end(plan, current, Status.NOARTIFACT)

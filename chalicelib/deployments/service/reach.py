@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 ALL = (EVERYWHERE,)
 _FEW = 100
-"""Devices that one round trip looks up; for more, or again and again, all members of the groups are read."""
+"""The number of devices that one round trip looks up. For more, or repeatedly, all members of the groups are read."""
 
 
 class Reach:
-    """A user's scopes, and what was read to judge by them: one for each call."""
+    """A user's scopes with the data read to check them: one for each call."""
 
     def __init__(self, tenant: TenantId, scopes: Scopes, *, once: bool = False) -> None:
-        """``scopes`` as the request has them; ``once``: for one deployment, what it names is looked up by itself."""
+        """``scopes``: the request's. ``once``: for a single deployment, whose devices are looked up individually."""
         self._tenant = tenant
         self._once = once
         self._scopes = scopes
@@ -41,11 +41,11 @@ class Reach:
 
     @property
     def everywhere(self) -> bool:
-        """Whether everything is within."""
+        """Whether the scopes include everything."""
         return EVERYWHERE in self._scopes
 
     def takes(self, item: DeploymentItem) -> bool:
-        """Whether a deployment is within."""
+        """Whether a deployment is within the scopes."""
         return self.everywhere or any(self._takes(item, scope) for scope in self._scopes)
 
     def _takes(self, item: DeploymentItem, scope: Scope) -> bool:
@@ -61,7 +61,7 @@ class Reach:
             targets = plans.of(self._tenant, item).targets
             return len(devices_within(self._tenant, targets, scope.groups)) == len(targets)
         members = self._in(scope.groups)
-        # Counted first: a large deployment's targets need not be fetched to see that they are too many.
+        # Compare the numbers first: a large deployment's targets need not be fetched to see that there are too many.
         return int(item.targets) <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
 
     def _is_tagged(self, release: str, tags: frozenset[str] | None) -> bool:
@@ -80,13 +80,13 @@ class Reach:
 
 
 def is_within(tenant: TenantId, deployment: str, scopes: Scopes) -> bool:
-    """Whether there is a deployment of this id within the scopes."""
+    """Whether a deployment with this id exists within the scopes."""
     item = tables.find_deployment(tenant, deployment)
     return item is not None and Reach(tenant, scopes, once=True).takes(item)
 
 
 def devices_within(tenant: TenantId, device_ids: Iterable[str], groups: frozenset[str] | None) -> frozenset[str]:
-    """Those of the devices that are in one of the groups now; a hundred a round trip."""
+    """The devices that are in one of the groups now; a hundred per round trip."""
     wanted = list(device_ids)
     if groups is None:
         return frozenset(wanted)
@@ -96,13 +96,13 @@ def devices_within(tenant: TenantId, device_ids: Iterable[str], groups: frozense
 def require_reach(
     tenant: TenantId, scopes: Scopes, release: str, *, devices: Collection[str] | None = None, group: str | None = None
 ) -> None:
-    """Refuse a new deployment of ``release`` that no scope holds.
+    """Raise an error if no scope permits a new deployment of ``release``.
 
-    A scope of groups takes a deployment to one of these groups, or to one device of them; not to a list of several
-    devices, which need not stay together, nor to all.
+    A scope with groups permits a deployment to one of these groups, or to one device in them. It does not permit a list
+    of several devices, which may leave the group separately, or all devices.
 
     Raises:
-        Forbidden: it is not within, or, as that must not show, names what there is not.
+        Forbidden: it is not within a scope, or names something that does not exist, which must look the same.
     """
     if not any(_may_deploy(tenant, scope, release, devices, group) for scope in scopes):
         raise Forbidden("forbidden")
@@ -121,10 +121,10 @@ def _may_deploy(
 
 
 def require_all_of_device(tenant: TenantId, scopes: Scopes, device_id: str) -> None:
-    """Refuse what concerns a device's deployments of whatever release, where a scope ends at tags.
+    """Raise an error for operations on all of a device's deployments, if a scope is limited to release tags.
 
     Raises:
-        Forbidden: no scope holds both the device and all releases.
+        Forbidden: no scope includes both the device and all releases.
     """
     wide = tuple(scope for scope in scopes if scope.release_tags is None)
     if not devices_within(tenant, [device_id], groups_of(wide)):

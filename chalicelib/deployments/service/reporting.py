@@ -40,10 +40,10 @@ _COUNTED = {
 
 
 def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusReport) -> None:
-    """Record what a device says. Any reportable status may follow any other; the same one again is fine.
+    """Store a status report. Any reportable status may follow any other, and repeating one has no effect.
 
     Raises:
-        BadRequest: not a status that a device may report.
+        BadRequest: it is not a status that a device may report.
         NotFound: the device has no row in that deployment.
         Conflict: the deployment was aborted, or the device decommissioned: the device must stop.
     """
@@ -79,16 +79,16 @@ def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status
     if plan is None:
         raise NotFound(_GONE)
     before, now = Status(current.s), clock.now()
-    # Clients send a failure again before every try to send its log; it must not use another attempt up.
+    # Clients repeat a failure before each attempt to send its log; that must not use up another attempt.
     repeated_failure = status is Status.FAILURE and before is Status.PENDING and current.n > 1 and current.r is None
     if status is before or repeated_failure:
         _require_open(tenant, current)
-        # Nothing new, but a sign of life.
+        # Nothing has changed, but the device is alive.
         _note(tenant, plan, head.device_id, substate, timeouts.noted(tenant, plan.id, before, now))
         return
     again = status is Status.FAILURE and current.n <= plan.retries
     if again:
-        # An attempt is left: the row goes back in line, and this deployment is served again.
+        # An attempt is left: the device gets this deployment again.
         status = Status.PENDING
     if status.final:
         write = heads.write(head, current=None, decided=current.decides)
@@ -116,7 +116,7 @@ def _require_open(tenant: TenantId, current: Current) -> None:
 
 
 def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: Status, substate: str | None) -> None:
-    """A report for a row that is not the active one: late, repeated, or a change of mind."""
+    """A report for a row other than the active one: late, repeated, or a correction."""
     row = tables.find_row(tenant, deployment, head.device_id)
     item = tables.find_deployment(tenant, deployment) if row is not None else None
     if row is None or item is None:
@@ -134,9 +134,9 @@ def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: S
     now = clock.now()
     current = heads.current_of(head)
     if current is None and not status.final:
-        # The device takes a row up again that it had finished: its polls must serve it.
+        # The device resumes a row that it had finished, so its polls must serve it.
         current = rows.resumed(plan, row, status)
-    # Written also where it stays as it is: were this row taken up meanwhile, head and row would disagree for ever.
+    # Written even if it is unchanged: if this row were resumed meanwhile, head and row would disagree for ever.
     write = heads.write(head, current=current)
     actions = _row_actions(tenant, plan, status, substate, now)
     if substate is None and timeouts.is_timeout(row.substate):
@@ -177,15 +177,15 @@ def _note(tenant: TenantId, plan: Plan, device_id: str, substate: str | None, ac
 
 
 def complete_log(raw: bytes) -> bytes | None:
-    """What is whole of a log that arrived cut off, marked as cut; None if it is not the beginning of a log."""
-    # Imported here: few logs are cut off.
+    """The complete part of an incomplete log, marked as such; None if it is not the beginning of a log."""
+    # Imported here because few logs are incomplete.
     from chalicelib.deployments.rules import cut_logs
 
     return cut_logs.completed(raw, timestamp=clock.rfc3339(clock.now()))
 
 
 def store_log(tenant: TenantId, device_id: str, deployment: str, messages: list[LogMessage]) -> None:
-    """Keep the log of a device's deployment, in place of an earlier one.
+    """Store the log of a device's deployment, replacing an earlier one.
 
     Raises:
         NotFound: the device has no row in that deployment.
@@ -213,10 +213,10 @@ def _log_key(tenant: TenantId, deployment: str, device_id: str) -> str:
 
 
 def _go_time(text: str) -> str:
-    """A timestamp in the form that operators of Mender know: ``2016-10-27 07:00:00 +0000 UTC``.
+    """A timestamp in the form that Mender shows: ``2016-10-27 07:00:00 +0000 UTC``.
 
     Raises:
-        BadRequest: it is no RFC 3339 time.
+        BadRequest: it is not an RFC 3339 time.
     """
     try:
         return times.in_go_form(text)

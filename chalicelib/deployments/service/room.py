@@ -1,7 +1,7 @@
-"""Which deployments are known to take no more devices for now: kept by warm processes, so that asking costs nothing.
+"""Caches which deployments have no capacity at present, so that finding out costs nothing.
 
-Who has begun is never taken back, so a bound that was reached once stays reached; only time moves the bound, by
-opening the next phase, and then it is another bound that is asked for.
+The number of devices that have begun never decreases, so a limit that was reached stays reached. Only the next phase
+raises it, and then a different limit is looked up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _lock = Lock()
 
 
 def is_full(tenant: TenantId, deployment: str, bound: int | None) -> bool:
-    """Whether it is known that ``bound`` devices have begun in a deployment."""
+    """Whether ``bound`` devices are known to have begun in a deployment."""
     return bound is not None and _reached.get((tenant, deployment), 0) >= bound
 
 

@@ -1,4 +1,4 @@
-"""How a device's row begins, and how the server ends it."""
+"""Creates rows of devices, and ends them on behalf of the device."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How a row begins: active with ``current``, or final at once."""
+    """The start of a row: active with ``current``, or final at once."""
 
     status: Status
     phase: int | None = None
-    """Index of the phase that has opened last; None for a row that begins outside of any."""
+    """Index of the last open phase; None for a row that begins outside of phases."""
     current: Current | None = None
-    """What the head keeps of an active row."""
+    """The active row as stored in the head."""
     artifact: str | None = None
-    """Id of the artifact that was chosen."""
+    """Id of the chosen artifact."""
     size: int = 0
-    """Bytes that the device is going to fetch."""
+    """Bytes that the device will download."""
     device_type: str | None = None
-    """What the device says to be; None if it was not asked."""
+    """The device's own type; None if it was not asked."""
 
 
 def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: datetime) -> None:
-    """Make a device's row in a deployment.
+    """Create a device's row in a deployment.
 
     Raises:
         Lost: the head (as it was read) or row was not as expected; read again, decide again.
         Withdrawn: the deployment was aborted.
-        Full: the phase takes no more devices.
-        Unavailable: other writers did not let us through.
+        Full: the phase has no capacity.
+        Unavailable: other writers won the race too often.
     """
     row = _new_row(tenant, plan, head.device_id, start, now)
     if start.status.final:
@@ -75,19 +75,19 @@ def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: dat
         if not old.is_deleted:
             _take_up(head, plan, old)
             raise
-        # A row that was deleted from the device's history makes room for a new one. The device keeps its place.
+        # A row that was deleted from the device's history is replaced by a new one. The device is not counted again.
         row.phase = old.phase
         again = replace(change, before=Status(old.status), replaces_deleted=True, phase=None, room=None)
         changes.commit(again, now)
 
 
 def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: Status, now: datetime) -> None:
-    """End a device's active row for it, with a final status that it did not report.
+    """End a device's active row with a final status that the device did not report.
 
     Raises:
         Lost: the head or row was not as expected; read again, decide again.
         Withdrawn: the deployment was aborted.
-        Unavailable: other writers did not let us through.
+        Unavailable: other writers won the race too often.
     """
     write = heads.write(head, current=None, decided=plan.decides)
     actions: list[Action] = [RowItem.finished.set(now), *due.never()]
@@ -95,7 +95,7 @@ def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: S
 
 
 def _new_row(tenant: TenantId, plan: Plan, device_id: str, start: Start, now: datetime) -> RowItem:
-    """A row is as old as its deployment, as Mender shows it."""
+    """A row has the age of its deployment, as in Mender."""
     row = tables.row_ref(tenant, plan.id, device_id)
     row.status, row.sequence, row.created = start.status, plan.sequence, plan.created
     row.artifact, row.phase, row.device_type = start.artifact, start.phase, start.device_type
@@ -110,9 +110,9 @@ def _new_row(tenant: TenantId, plan: Plan, device_id: str, start: Start, now: da
 
 
 def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
-    """Make the head know a row that is there already: a device may report itself back into one it had finished.
+    """Make the head refer to an existing row, because a device may resume one it had finished.
 
-    If the row is a twin call's, the head has changed too, and this loses as well.
+    If a simultaneous call of the device created the row, the head has changed too, and this attempt fails as well.
     """
     status = Status(row.status)
     if status.final:
@@ -122,7 +122,7 @@ def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
 
 
 def resumed(plan: Plan, row: RowItem, status: Status) -> Current:
-    """What the head keeps of a row that its device takes up again. Its next poll chooses the artifact anew."""
+    """The active row for the head after a device has resumed it. Its next poll chooses an artifact again."""
     attempts = int(row.attempts)
     return Current(
         d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=attempts, h=plan.on_heads, c=plan.configures

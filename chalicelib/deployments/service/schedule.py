@@ -1,7 +1,7 @@
-"""What time does to deployments. Polls decide by stored times; here it is only recorded, and tidied up.
+"""Deployments on schedule. Polls decide by stored times; the schedule only records and cleans up.
 
-The index ``due`` holds what has to be looked at next, and nothing else, so a tick costs the same for any number of
-tenants, deployments and devices that wait.
+The index ``due`` contains only what must be checked next, so a run costs the same for any number of tenants,
+deployments and waiting devices.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Action
 
 _AT_ONCE = 100
-"""Items of each part of the index that one tick works off; the rest comes a minute later."""
+"""Items of each partition of the index that one run handles; the others wait a minute."""
 _AGAIN = timedelta(minutes=5)
-"""When something that could not be worked off is tried again, so that it keeps nothing else from its turn."""
+"""The time after which something that failed is tried again, so that it does not delay anything else."""
 
 
 def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequence[Phase]) -> None:
-    """Note on a new deployment when its next phase opens; phases that begin with it are open from the start."""
+    """Store in a new deployment when its next phase opens; phases that begin immediately are open already."""
     item.opened = phases.opened(planned, item.created)
     for number in range(int(item.opened)):
         phase_opened(tx, tenant, item.deployment_id, number)
@@ -42,16 +42,16 @@ def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequ
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
-    """A phase has opened: whoever wants to know adds to the transaction that records it, exactly once for each.
+    """A phase has opened. Code that needs to know adds to this transaction, which happens exactly once per phase.
 
-    This is late by up to a minute, or by however long the schedule did not run; devices did not wait for it.
+    It is up to a minute late, or as long as the schedule did not run; devices do not wait for it.
     """
     events.phase_opened(tx, tenant, deployment, number + 1)
     logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
 
 
 def tick(now: datetime) -> None:
-    """Work off what is due. What can't be worked off now keeps nothing else from it."""
+    """Handle what is due. A failure of one item does not keep others from being handled."""
     for item in tables.due_items(now, limit=_AT_ONCE):
         try:
             _work_off(item, now)

@@ -32,14 +32,14 @@ def numbers(item: DeploymentItem, counts: Counts) -> dict[str, int]:
 
 
 def show_all(items: list[DeploymentItem], *, recent: bool = False) -> list[Deployment]:
-    """Deployments; ``recent`` for lists: the index they come from is a moment behind anyway."""
+    """Deployments; ``recent`` is for lists, whose index is eventually consistent anyway."""
     counts = tables.read_counts(items, recent=recent)
     configurations = tables.read_configurations(items)
     return [_show(item, counts.get(item.deployment_id, NONE), configurations.get(item.deployment_id)) for item in items]
 
 
 def status(item: DeploymentItem, counts: Counts) -> str:
-    """Where a deployment is."""
+    """The status of a deployment."""
     planned = plans.phases_of(item)
     scheduled = bool(planned) and planned[0].start > clock.now()
     return statistics.status(counts, finished=not item.is_open, scheduled=scheduled)
@@ -97,12 +97,12 @@ def _time(time: datetime | None) -> str | None:
 
 
 def row_id(row: RowItem) -> str:
-    """The id that Mender gives a row; ours are addressed by deployment and device, so it is made of those."""
+    """The id of a row in the wire format, made of deployment and device, which identify rows here."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{row.deployment_id}/{row.device_id}"))
 
 
 def effective_status(row: RowItem, items: dict[str, DeploymentItem]) -> Status:
-    """The status of a row, which follows from its deployment if that was aborted."""
+    """The status of a row, which depends on its deployment if that was aborted."""
     item = items.get(row.deployment_id)
     return effective(Status(row.status), aborted=item is not None and bool(item.aborted))
 
@@ -115,7 +115,7 @@ def show_rows(tenant: TenantId, rows: list[RowItem], items: dict[str, Deployment
 
 def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, Any]) -> DeploymentDevice:
     status = effective_status(row, items)
-    # A row that an abort ended was not touched: it ended with its deployment.
+    # An abort does not change rows: the row ended with its deployment.
     ended = items[row.deployment_id] if status is Status.ABORTED and row.status != status else row
     return DeploymentDevice(
         id=row.device_id,

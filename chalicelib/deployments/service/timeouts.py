@@ -1,7 +1,7 @@
-"""Devices that fall silent: their rows end as failures, where a tenant wants that (``TenantSettings.device_timeout``).
+"""Ends rows of silent devices as failures, if the tenant wants that (``TenantSettings.device_timeout``).
 
-Each write of an active row notes when the device's silence becomes too long; the schedule finds by that what is due.
-Nothing is written, and nothing is in the index, for tenants that leave this off.
+Each write of an active row stores when the device's silence becomes too long, by which the schedule finds what is due.
+Nothing is written or indexed for tenants without this setting.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEXT = "timeout: no report for "
 
 
 def noted(tenant: TenantId, deployment: str, status: Status, now: datetime) -> list[Action]:
-    """Goes with each write of a row: until when its device has to be heard of."""
+    """The action that goes with each write of a row: until when its device must report."""
     if status.final:
         return due.never()
     timeout = control.get(tenant).settings.device_timeout
@@ -37,22 +37,22 @@ def noted(tenant: TenantId, deployment: str, status: Status, now: datetime) -> l
 
 
 def note_first(tenant: TenantId, row: RowItem, now: datetime) -> None:
-    """The same for a new row that is active."""
+    """The same for a new active row."""
     timeout = control.get(tenant).settings.device_timeout
     if timeout:
         row.due_pk, row.due_sk = due.key(row.deployment_id, now + timedelta(seconds=timeout))
 
 
 def is_timeout(substate: str | None) -> bool:
-    """Whether a substate is what a timeout left there."""
+    """Whether a timeout has set this substate."""
     return substate is not None and substate.startswith(_TEXT)
 
 
 def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
-    """End the row of a device that has been silent for too long. A report that comes meanwhile wins.
+    """End the row of a silent device. A report that arrives meanwhile takes precedence.
 
-    Attempts that are left are not used: who says nothing does not ask again either. What the device says later is
-    recorded like any change of mind.
+    Remaining attempts are not used, because a silent device does not poll either. A later report is stored like any
+    correction.
     """
     timeout = control.get(tenant).settings.device_timeout
     before = Status(row.status)

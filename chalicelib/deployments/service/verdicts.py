@@ -1,7 +1,7 @@
-"""Whether dynamic deployments take a device: asked of the inventory once, then kept on the device's head.
+"""Matches devices with the filters of dynamic deployments, and stores the results in the device's head.
 
-A verdict holds until the device's attributes, tags or group change, which the head counts (``facts``). So a poll of
-a device that no filter takes costs the read of its head, and one more after each change.
+A result is valid until the device's attributes, tags or group change, which the head counts (``facts``). A poll of a
+device that matches no filter therefore costs the read of its head, and one more read after each change.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
-    """What the head keeps. Field names are stored: one letter each, the head is small."""
+    """The stored form. Field names are stored and short, because the head must be small."""
 
     f: int
-    """The ``facts`` that the verdicts are about."""
+    """The value of ``facts`` for which the results are valid."""
     y: list[int] = []
-    """Sequences of deployments that take the device."""
+    """Sequences of deployments whose filter matches."""
     n: list[int] = []
-    """And of those that don't."""
+    """Sequences of deployments whose filter does not match."""
 
 
 class Verdicts:
-    """What is known of one device."""
+    """The known filter matches of one device."""
 
     def __init__(self, tenant: TenantId, head: DeviceHead) -> None:
         self._tenant = tenant
@@ -44,9 +44,9 @@ class Verdicts:
         self._known = dict.fromkeys(stored.y, True) | dict.fromkeys(stored.n, False) if fresh else {}
 
     def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
-        """Whether a dynamic deployment takes the device. If that has to be asked, ``others`` are asked about too."""
+        """Whether a dynamic deployment's filter matches. If it must be evaluated, ``others`` are evaluated too."""
         if plan.sequence not in self._known:
-            # Imported here: most polls end before.
+            # Imported here because most polls return before.
             from chalicelib.inventory import service as inventory
 
             asked = [plan, *(each for each in others if each.sequence not in self._known and each is not plan)]
@@ -56,7 +56,7 @@ class Verdicts:
         return self._known[plan.sequence]
 
     def keep(self, opened: Iterable[tuple[int, str]]) -> None:
-        """Write what is new to the head, for the deployments that are open."""
+        """Store new results in the head, for the deployments that are open."""
         if not self._news:
             return
         known = sorted(self._known.keys() & {sequence for sequence, _ in opened})[-limits.VERDICTS :]

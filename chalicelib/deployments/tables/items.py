@@ -64,13 +64,13 @@ class Indexed(DeploymentsItem):
     state_sk = UnicodeAttribute()
     due_pk = UnicodeAttribute(null=True)
     due_sk = UnicodeAttribute(null=True)
-    """When the schedule has to look at it; absent: never."""
+    """When the schedule has to check it; absent: never."""
 
 
 class DeploymentItem(Indexed):
     """A deployment. ``finished``, ``aborted``, ``complete``, ``opened``, ``control_map`` and the index keys change.
 
-    All the rest never does.
+    All other attributes never change.
     """
 
     history = HistoryIndex()
@@ -85,36 +85,36 @@ class DeploymentItem(Indexed):
     aborted = BooleanAttribute(null=True)
     kind = UnicodeAttribute(default=SOFTWARE)
     targets = NumberAttribute()
-    """How many devices it is for; of a dynamic one at most, 0 for no limit."""
+    """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
     dynamic = BooleanAttribute(default=False)
-    """Whether it is for the devices that its filter takes when they ask, instead of frozen targets."""
+    """Whether it is for the devices that match its filter when they poll, instead of fixed targets."""
     initial = NumberAttribute(null=True)
-    """How many devices the filter of a dynamic one took when it was made."""
+    """How many devices matched the filter of a dynamic deployment at its creation."""
     packed = BinaryAttribute(legacy_encoding=False, null=True)
-    """The frozen targets of a deployment for a handful of devices: its first poll needs no further read."""
+    """The fixed targets of a deployment to a few devices, so that its first poll needs no further read."""
     in_bucket = BooleanAttribute(default=False)
     """Whether the targets are an S3 object."""
     on_heads = BooleanAttribute(default=False)
     """Whether it waits on its targets' heads instead of in the control item."""
     shards = NumberAttribute()
-    """How many counter items it has."""
+    """The number of its counter items."""
     complete = NumberAttribute(default=0)
-    """How many of them have no device left that is not done."""
+    """The number of counter items whose devices all have a final status."""
     force = BooleanAttribute(default=False)
     retries = NumberAttribute(default=0)
     phases = BlobAttribute(null=True)
     """A list of ``rules.phases.Phase``."""
     opened = NumberAttribute(default=0)
-    """How many of them the schedule has recorded as open; what devices get does not depend on it."""
+    """The number of phases that the schedule has recorded as open; polls do not depend on it."""
     control_map = BlobAttribute(null=True)
-    """Its update control map, with the deployment's id; either there from the start or never."""
+    """Its update control map with the deployment's id; set at creation or never."""
     artifacts = BlobAttribute()
-    """Ids of the artifacts of that name at creation."""
+    """Ids of the release's artifacts at creation."""
     filter = BlobAttribute()
-    """How the targets were chosen, as the API shows it."""
+    """How the targets were chosen, in the wire format."""
     groups = BlobAttribute(null=True)
     lock = UnicodeAttribute()
-    """Hash of the parameters, of which only one unfinished deployment may exist."""
+    """Hash of the parameters that no two unfinished deployments may share."""
 
     @property
     def deployment_id(self) -> str:
@@ -123,31 +123,32 @@ class DeploymentItem(Indexed):
 
     @property
     def is_open(self) -> bool:
-        """Whether devices may still get it."""
+        """Whether it is unfinished."""
         return getattr(self, "finished", None) is None
 
 
 class TargetsItem(DeploymentsItem):
-    """The frozen targets of a small deployment."""
+    """The fixed targets of a small deployment."""
 
     packed = BinaryAttribute(legacy_encoding=False)
 
 
 class ConfigurationItem(DeploymentsItem):
-    """The configuration that a deployment brings. Apart from the deployment, which polls read and this they do not."""
+    """The configuration of a deployment, in an item of its own, because polls do not need it."""
 
     configuration = BlobAttribute(default=dict)
 
 
 NEVER = 10**12
-"""``last`` of the counters of a deployment that does not end by itself."""
+"""``last`` of the counters of a deployment that does not finish by itself."""
 
 
 class CounterItem(DeploymentsItem):
     """Counters. ``n_<status>`` count the rows in each status."""
 
     last = NumberAttribute()
-    """Devices that this item counts, less one: ``done`` has this value before the last report. ``NEVER``: no end."""
+    """The number of devices that this item counts, minus one: the value of ``done`` before the last report. ``NEVER``:
+    no end."""
     rows = NumberAttribute(default=0)
     done = NumberAttribute(default=0)
     """Rows in a final status."""
@@ -155,9 +156,9 @@ class CounterItem(DeploymentsItem):
     phases: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
     """Rows that began in each phase."""
     closed = BooleanAttribute(null=True)
-    """Set by an abort: no row changes any more."""
+    """Set by an abort: no row may change any more."""
     complete = BooleanAttribute(null=True)
-    """Set by the report that made ``done`` exceed ``last`` for the first time."""
+    """Set by the report that first made ``done`` exceed ``last``."""
     n_aborted = NumberAttribute(default=0)
     n_already_installed = NumberAttribute(default=0)
     n_decommissioned = NumberAttribute(default=0)
@@ -174,7 +175,7 @@ class CounterItem(DeploymentsItem):
 
 
 class RoomItem(DeploymentsItem):
-    """Keeps a deployment from taking more devices than it may: ``begun`` counts those that are bounded."""
+    """Limits the number of devices in a deployment: ``begun`` counts those that the limit covers."""
 
     begun = NumberAttribute(default=0)
 
@@ -199,7 +200,7 @@ class RowItem(Indexed):
     phase = NumberAttribute(null=True)
     """Index of the phase in which it began."""
     device_type = UnicodeAttribute(null=True)
-    """What the device said to be when it began."""
+    """The device's type when it began."""
 
     @property
     def deployment_id(self) -> str:
@@ -218,7 +219,7 @@ class RowItem(Indexed):
 
 
 class ActiveItem(DeploymentsItem):
-    """Holds the place of an unfinished deployment."""
+    """Reserves the parameters of an unfinished deployment."""
 
     deployment = UnicodeAttribute()
 
@@ -236,7 +237,7 @@ def counter_of(status: Status) -> Any:
 
 
 def shard_of(device_id: str, shards: int) -> int:
-    """The counter item of a device. Stored: it may not change."""
+    """The counter item of a device. Stored data: it must not change."""
     return int.from_bytes(hashlib.sha256(device_id.encode()).digest()[1:3], "big") % shards
 
 
@@ -256,7 +257,7 @@ def counter_ref(tenant: TenantId, deployment: str, shard: int) -> CounterItem:
 
 
 def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
-    """What bounds a deployment, as the key of an update."""
+    """The item with the limit of a deployment, as the key of an update."""
     return RoomItem(deployment_pk(tenant, deployment), "ROOM")
 
 
@@ -276,7 +277,7 @@ def configuration_ref(tenant: TenantId, deployment: str) -> ConfigurationItem:
 
 
 def active_ref(tenant: TenantId, lock: str) -> ActiveItem:
-    """The place that an unfinished deployment with these parameters holds."""
+    """The item that reserves these parameters."""
     return ActiveItem(keys.partition(tenant, "X", lock), "ACTIVE")
 
 

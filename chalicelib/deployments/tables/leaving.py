@@ -1,4 +1,4 @@
-"""A tenant leaves: its deployments with all that is in their partitions."""
+"""Erasure of a tenant's deployments, with everything in their partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the table."""
+"""Reads of the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def find_deployment(tenant: TenantId, deployment: str, *, recent: bool = False) -> DeploymentItem | None:
-    """The deployment as it is now; with ``recent`` as it was a moment ago, for half the price."""
+    """The deployment (strongly consistent); with ``recent`` eventually consistent, for half the price."""
     try:
         return DeploymentItem.get(deployment_pk(tenant, deployment), "DEPLOYMENT", consistent_read=not recent)
     except DeploymentItem.DoesNotExist:
@@ -44,25 +44,25 @@ def find_deployments(tenant: TenantId, deployments: Iterable[str]) -> dict[str, 
 
 
 def find_row(tenant: TenantId, deployment: str, device_id: str) -> RowItem | None:
-    """A row as it is now."""
+    """A row (strongly consistent)."""
     return RowItem.find(deployment_pk(tenant, deployment), keys.sort("ROW", device_id))
 
 
 def read_targets(tenant: TenantId, deployment: str) -> bytes:
-    """The frozen targets of a small deployment. They never change, but may have been written a moment ago."""
+    """The fixed targets of a small deployment. They never change, but may have been written a moment ago."""
     item = TargetsItem.get(deployment_pk(tenant, deployment), "TARGETS", consistent_read=True)
     return bytes(item.packed)
 
 
 def find_targets(tenant: TenantId, deployments: Iterable[str]) -> dict[str, bytes]:
-    """As :func:`read_targets`, of many deployments: those that have such an item, by id."""
+    """As :func:`read_targets` for several deployments: those that have such an item, by id."""
     wanted = [(deployment_pk(tenant, each), "TARGETS") for each in deployments]
     found = TargetsItem.batch_get(wanted, consistent_read=True) if wanted else ()
     return {keys.last_part(item.pk): bytes(item.packed) for item in found}
 
 
 def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | None:
-    """What a configuration deployment brings; None if there is no such deployment, or it brings software."""
+    """The configuration of a deployment; None if the deployment does not exist or brings software."""
     item = ConfigurationItem.find(deployment_pk(tenant, deployment), "CONFIGURATION")
     if item is None:
         return None
@@ -71,16 +71,16 @@ def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | No
 
 
 def read_configurations(deployments: Iterable[DeploymentItem]) -> dict[str, dict[str, str]]:
-    """What the configuration deployments among these bring, by id; 100 per round trip, none without such."""
+    """The configurations of the configuration deployments among these, by id; 100 per round trip."""
     wanted = [(each.pk, "CONFIGURATION") for each in deployments if each.kind == CONFIGURATION]
     found = ConfigurationItem.batch_get(wanted, consistent_read=True) if wanted else ()
     return {keys.last_part(item.pk): item.configuration for item in found}
 
 
 def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) -> dict[str, Counts]:
-    """Counters of each deployment, summed, as they are now; 100 counter items a round trip.
+    """The summed counters of each deployment (strongly consistent); 100 counter items per round trip.
 
-    With ``recent`` as they were a moment ago, for half the price.
+    With ``recent`` eventually consistent, for half the price.
     """
     wanted = [
         (each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(int(each.shards))
@@ -104,7 +104,7 @@ def _sum(items: list[CounterItem]) -> Counts:
 
 
 def read_totals(tenant: TenantId) -> tuple[int, int]:
-    """How many deployments a tenant has: all, unfinished."""
+    """The numbers of a tenant's deployments: all, unfinished."""
     item = CountsItem.find(keys.partition(tenant), "COUNTS")
     if item is None:
         return 0, 0
@@ -117,7 +117,7 @@ def rows_of_device(tenant: TenantId, device_id: str) -> Iterable[RowItem]:
 
 
 def count_rows_of_device(tenant: TenantId, device_id: str) -> int:
-    """How many rows a device has."""
+    """The number of a device's rows."""
     return int(RowItem.history.count(device_history(tenant, device_id)))
 
 
@@ -133,27 +133,27 @@ def list_deployments(
 
 
 def all_rows(tenant: TenantId, deployment: str) -> list[RowItem]:
-    """A deployment's rows by status, then device, as they are now.
+    """A deployment's rows by status, then device (strongly consistent).
 
-    They are read by device, which never changes: a row is in there once, whatever its status becomes meanwhile. The
-    index by status may have a row that is just changing twice, or not at all.
+    They are read by device, which never changes, so each row is found once, whatever its status becomes meanwhile. The
+    index by status may contain a row that is just changing twice, or not at all.
     """
     rows = RowItem.query(deployment_pk(tenant, deployment), RowItem.sk.startswith("ROW#"), consistent_read=True)
     return sorted(rows, key=lambda row: str(row.state_sk))
 
 
 def list_rows(tenant: TenantId, deployment: str, status: Status, *, limit: int) -> Iterable[RowItem]:
-    """A deployment's first rows of one stored status, by device."""
+    """A deployment's first rows with one stored status, by device."""
     prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#")
     return RowItem.state.query(deployment_pk(tenant, deployment), prefix, limit=limit)
 
 
 def due_items(now: datetime, *, limit: int) -> Iterator[DeploymentItem | RowItem]:
-    """What the schedule has to look at by ``now``: at most ``limit`` items of each part of the index."""
+    """What is due by ``now``: at most ``limit`` items of each partition of the index."""
     places = list(due.found(DeploymentItem.due, now, limit=limit))
     deployments = [place for place in places if place[1] == "DEPLOYMENT"]
     rows = [place for place in places if place[1] != "DEPLOYMENT"]
-    # Read again: the index may lag behind the items.
+    # Read again, because the index may be behind the items.
     for model, wanted in ((DeploymentItem, deployments), (RowItem, rows)):
         items: Iterable[Any] = model.batch_get(wanted, consistent_read=True) if wanted else ()
         yield from (item for item in items if item.due_sk is not None and item.due_sk <= keys.time(now))

@@ -1,9 +1,9 @@
-"""How a tenant ends: cancelled, its tokens die at once; later, or when its admin says so, its data is erased.
+"""Erasure of tenants: cancellation ends all tokens at once; later, or when an admin decides, the data are erased.
 
-Marking is one transaction: from then on every call of a user or device is refused. The schedule sends what is due
-to the queue, again and again until the tenant's own record is gone, so neither a lost message nor a worker that dies
-anywhere leaves anything behind. The record goes last, and not before ``settings.removal_settle`` seconds have
-passed: until then a call that was let in before the mark may still write, and the next pass finds it.
+Marking a tenant is one transaction; from then on every call of its users and devices is refused. The schedule sends
+what is due to the queue repeatedly until the tenant's own record is deleted, so neither a lost message nor an
+interrupted worker leaves anything behind. The record is deleted last, and not before ``settings.removal_settle``
+seconds have passed: until then a call that was accepted before the mark may still write, and the next pass finds that.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.tables import Tenant
 
 _TICK = 50
-"""Tenants that one run of the schedule looks at."""
+"""Tenants that one run of the schedule handles."""
 _AGAIN = timedelta(minutes=20)
-"""When a removal that was sent to the queue is sent again: its worker may run for 15 minutes."""
+"""The time after which a removal is sent to the queue again: its worker may run for 15 minutes."""
 
 
 def own_or_child(asking: TenantId, tenant: TenantId) -> Tenant:
-    """The tenant itself, or a child.
+    """The tenant itself, or a child tenant.
 
     Raises:
         NotFound: there is no such tenant, or it is neither.
@@ -48,11 +48,11 @@ def own_or_child(asking: TenantId, tenant: TenantId) -> Tenant:
 
 
 def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
-    """End a tenant. Its data is erased after ``settings.removal_grace`` seconds, if nobody activates it until then.
+    """Cancel a tenant. Its data are erased after ``settings.removal_grace`` seconds, unless it is activated before.
 
     Raises:
-        BadRequest: no reason is given.
-        NotFound: the tenant is neither the one that asks nor its child.
+        BadRequest: the reason is missing.
+        NotFound: the tenant is neither the caller's nor its child.
         Conflict: it is not active, or has children.
     """
     rules.check_reason(reason)
@@ -70,11 +70,11 @@ def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
 
 
 def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequest) -> None:
-    """Note which plan and add-ons somebody would like the tenant to have. Only the server's admin changes plans.
+    """Record a request for another plan or add-ons. Only the admin changes plans.
 
     Raises:
-        BadRequest: the wish names no plan that there is, or is too long.
-        NotFound: the tenant is neither the one that asks nor its child.
+        BadRequest: the plan does not exist, or a text is too long.
+        NotFound: the tenant is neither the caller's nor its child.
         Conflict: it is not active.
     """
     if wanted.requested_plan and wanted.requested_plan not in features.PLANS:
@@ -102,10 +102,10 @@ def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequ
 
 
 def remove_child(provider: TenantId, tenant: TenantId, *, inactive_only: bool) -> bool:
-    """Begin to erase a child; False if it is active and ``inactive_only``.
+    """Start erasing a child; False if it is active and ``inactive_only``.
 
     Raises:
-        NotFound: it is no child of this provider.
+        NotFound: it is not a child of this provider.
     """
     found = children.child(provider, tenant)
     if inactive_only and found.status is Status.ACTIVE:
@@ -115,16 +115,16 @@ def remove_child(provider: TenantId, tenant: TenantId, *, inactive_only: bool) -
 
 
 def start_removal(tenant: TenantId, *, log: TenantId | None = None) -> None:
-    """Lock a tenant out for good and have its data erased. Asking again sends the worker again.
+    """Mark a tenant as being removed and have its data erased. Calling it again sends the worker again.
 
     Args:
-        tenant: which.
-        log: the tenant whose audit log says so; None: the tenant's own.
+        tenant: the tenant.
+        log: the tenant whose audit log records it; None: the tenant's own.
 
     Raises:
         NotFound: there is no such tenant.
         Conflict: it has children.
-        Unavailable: the queue did not take the message. The tenant is locked out, and the schedule sends it again.
+        Unavailable: the queue did not accept the message. The tenant is marked, and the schedule sends it again.
     """
     if changes.get_tenant(tenant).status is not Status.REMOVING:
         changes.changed(tenant, _removing, _due_at_removal, log=log, action=Action.DELETE)
@@ -146,7 +146,7 @@ def _due_at_removal(tx: Transaction, _before: Tenant, after: Tenant) -> None:
 
 
 def tick(now: datetime) -> None:
-    """End trials whose time is over, and send removals that are due to the queue."""
+    """End expired trials, and send removals that are due to the queue."""
     due.work_off(tables.due(now, limit=_TICK), partial(_work_off, now=now))
 
 
@@ -167,9 +167,9 @@ def _end_trial(before: Tenant) -> Tenant:
 
 
 def erase(tenant: TenantId, steps: Iterable[Callable[[TenantId], int]]) -> bool:
-    """One pass over everything that is kept of a tenant that is being removed; whether nothing is left.
+    """One pass over all data of a tenant that is being removed; returns whether nothing is left.
 
-    May be cut off anywhere and run again, also at the same time as another.
+    It can be interrupted anywhere and run again, also concurrently.
     """
     found = tables.find(tenant)
     if found is None or found.status is not Status.REMOVING:
@@ -187,7 +187,7 @@ def erase(tenant: TenantId, steps: Iterable[Callable[[TenantId], int]]) -> bool:
 
 
 def _erase_record(tenant: TenantId) -> None:
-    """The tenant itself, in one transaction with what its service provider gets back; then what led to it."""
+    """Delete the tenant in one transaction with the return of its limits to its service provider, then its links."""
 
     def attempt(tx: Transaction) -> tuple[TenantId, ...]:
         found = tables.find(tenant)

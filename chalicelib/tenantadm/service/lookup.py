@@ -1,4 +1,4 @@
-"""From a tenant token to its tenant: what a device that asks to be authenticated needs."""
+"""Looks up the tenant of a tenant token, for authentication requests."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _tokens: Cache[str, TenantId | None] = Cache()
 def tenant_by_token(token: str) -> TenantId | None:
     """The tenant of a tenant token, active or not; None for an unknown token.
 
-    Costs nothing when this process answered the same token in the last ``settings.control_cache`` seconds.
+    Free if this process has answered the same token within the last ``settings.control_cache`` seconds.
     """
     hashed = token_hash(token)
     return _tokens.get(hashed, lambda: tables.find_by_token(hashed, clock.now()))
 
 
 def token_hash(token: str) -> str:
-    """What a token is found by. It is long and random: a plain hash can't be turned back."""
+    """The key of a token. Tokens are long and random, so a plain hash is safe."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def forget(hashed: str) -> None:
-    """Drop this process's answer for a token whose meaning changed."""
+    """Drop the cached answer for a token that has changed."""
     _tokens.forget(hashed)

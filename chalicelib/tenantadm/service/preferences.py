@@ -1,4 +1,4 @@
-"""Settings: how a tenant wants the server to behave, as its users see and change it (``fleet.control``)."""
+"""The settings of a tenant, as its users read and change them (``fleet.control``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(tenant: TenantId) -> tuple[dict[str, Any], str]:
-    """All settings, those that are as they were at first among them, and their version."""
+    """All settings, including those with their default, and their version."""
     found = control.get(tenant, fresh=True).settings
     return msgspec.structs.asdict(found), _version(found)
 
@@ -32,20 +32,20 @@ def _version(found: TenantSettings) -> str:
 
 
 def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[str] | None = None, by: Rights) -> str:
-    """Replace all settings; what is not in ``document`` is again as it was at first.
+    """Replace all settings; those that are not in ``document`` get their default.
 
     Args:
-        tenant: whose.
-        document: setting by name.
-        replacing: the versions of which they must have one now; None: any.
-        by: the rights of who asks.
+        tenant: the tenant.
+        document: the settings by name.
+        replacing: the versions, one of which must be stored now; None: any.
+        by: the caller's rights.
 
     Returns:
         Their new version.
 
     Raises:
-        BadRequest: there is no such setting, or a value breaks its rule.
-        Forbidden: audit entries would be kept for a shorter time, for which ``by`` must be every right.
+        BadRequest: there is no such setting, or a value is not valid.
+        Forbidden: audit entries would be kept for a shorter time, which only administrators may set.
         PreconditionFailed: they have another version.
     """
     wanted = parsed(document)
@@ -65,11 +65,11 @@ def _audit_days(wanted: TenantSettings) -> int:
 
 
 def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:
-    """Change some settings and leave the others; for the server's admin.
+    """Change some settings and keep the others; for the admin.
 
     Raises:
-        BadRequest: there is no such setting, or a value breaks its rule.
-        PreconditionFailed: somebody else changed them again and again.
+        BadRequest: there is no such setting, or a value is not valid.
+        PreconditionFailed: other changes came first too often.
     """
     document, version = read(tenant)
     write(tenant, document | changes, replacing=frozenset({version}), by=EVERYTHING)
@@ -77,17 +77,17 @@ def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def parsed(document: dict[str, Any]) -> TenantSettings:
-    """A document as settings. Each member's rule stands with the member.
+    """Parse a document of settings. The type of each member has its limits.
 
     Raises:
-        BadRequest: there is no such setting, or a value breaks its rule.
+        BadRequest: there is no such setting, or a value is not valid.
     """
     known = {field.name for field in msgspec.structs.fields(TenantSettings)}
     unknown = sorted(set(document) - known)
     if unknown:
         raise BadRequest(f"setting {unknown[0][:64]} does not exist; there are {', '.join(sorted(known))}")
     try:
-        # Null is absent, as in every body (``http.content``).
+        # Null counts as absent, as in every body (``http.content``).
         return msgspec.convert({name: value for name, value in document.items() if value is not None}, TenantSettings)
     except msgspec.ValidationError as error:
         raise BadRequest(str(error)) from error

@@ -1,4 +1,4 @@
-"""Sign-up: a stranger makes a tenant on trial, where the server's admin allows it (``settings.signup``)."""
+"""Sign-up: anybody can create a tenant on trial, if the admin allows it (``settings.signup``)."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _HOUR = 3600
 
 
 def require_enabled() -> None:
-    """Let a call through only where strangers may sign up.
+    """Raise an error unless sign-up is enabled.
 
     Raises:
-        MethodNotAllowed: they may not.
+        MethodNotAllowed: it is not.
     """
     if not settings.current().signup:
         raise MethodNotAllowed("sign-up is disabled")
 
 
 def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
-    """A new tenant on trial with its first user, to whose address a mail goes, where mail is configured.
+    """Create a tenant on trial with its administrator, who is mailed if mail is configured.
 
     Args:
-        wanted: as filled in.
-        source_ip: of whoever asks, for the count of those who ask from that network.
+        wanted: the form.
+        source_ip: the caller's address, whose network is counted.
 
     Raises:
-        BadRequest: a value breaks its rule.
+        BadRequest: a value is not valid.
         Conflict: the address is taken.
-        MethodNotAllowed: strangers may not sign up here.
-        TooManyRequests: too many tried lately, from this network or from all.
-        Unprocessable: the password breaks a rule.
+        MethodNotAllowed: sign-up is not enabled.
+        TooManyRequests: this hour's limit of sign-ups is reached, for this network or in all.
+        Unprocessable: the password is not valid.
     """
     from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm

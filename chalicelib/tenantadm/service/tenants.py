@@ -1,7 +1,7 @@
-"""Tenants as their users and the server's admin know them: create, show, list, limit, suspend, new tokens.
+"""Tenants as their users and the admin manage them: create, show, list, limit, suspend, rotate tokens.
 
-What calls need of a tenant is in its control item (``fleet``), which changes in the same transaction as the
-tenant: no call ever reads this table, but for a device that asks to be authenticated.
+What calls need of a tenant is in its control item (``fleet``), which changes in the same transaction as the tenant.
+Only authentication requests of devices read this table.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def create_tenant(
     storage_limit: int = 0,
     service_provider: bool = False,
 ) -> Tenant:
-    """A new, active tenant with its tenant token. Names need not be unique.
+    """Create an active tenant with a tenant token. Names need not be unique.
 
     Args:
-        name: of the organization.
+        name: the organization's name.
         plan: ``os``, ``professional`` or ``enterprise``.
         addons: ``[{"name": ..., "enabled": ...}]``; None: all, enabled.
-        max_devices: most accepted devices of the standard tier; -1 no limit, 0 nobody.
-        storage_limit: bytes of artifacts; 0 no limit.
-        service_provider: whether it may have children.
+        max_devices: limit of accepted devices of the standard tier; -1 means no limit, 0 means none.
+        storage_limit: bytes of artifacts; 0 means no limit.
+        service_provider: whether it may have child tenants.
 
     Raises:
-        BadRequest: a value breaks its rule.
+        BadRequest: a value is not valid.
     """
     tenant = replace(
         draft(name, plan=plan, devices=replace_standard(UNLIMITED, max_devices), storage_limit=storage_limit),
@@ -62,15 +62,15 @@ def create_tenant(
 
 
 def replace_standard(devices: PerTier, limit: int) -> PerTier:
-    """``devices`` with another limit of the standard tier."""
+    """``devices`` with a new limit of the standard tier."""
     return rules.with_limits(devices, {"max_devices": limit})
 
 
 def draft(name: str, *, plan: str = "enterprise", devices: PerTier = UNLIMITED, storage_limit: int = 0) -> Tenant:
-    """A tenant that is not stored yet, with everything that a plan may have.
+    """A tenant that is not stored yet, with all add-ons.
 
     Raises:
-        BadRequest: a value breaks its rule.
+        BadRequest: a value is not valid.
     """
     rules.check_name(name)
     rules.check_plan(plan)
@@ -97,20 +97,20 @@ def add(tx: Transaction, tenant: Tenant) -> None:
 
 
 def created(tenant: Tenant) -> None:
-    """Drop what this process knew of the tenant when there was none."""
+    """Drop what this process has cached about the tenant before it existed."""
     from chalicelib.fleet import control
 
     control.forget(tenant.id)
 
 
 def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[str] | None = None) -> shapes.Tenant:
-    """The tenant as its users see it.
+    """The tenant in the wire format.
 
     Args:
-        tenant: which.
-        token: with the tenant token.
-        tiers: with limits by device tier.
-        groups: the device groups that the user's rights end at: devices of others are not counted. None: all are.
+        tenant: the tenant.
+        token: whether to include the tenant token.
+        tiers: whether to include limits by device tier.
+        groups: the device groups to which the user's permission is limited: other devices are not counted. None: all.
 
     Raises:
         NotFound: there is none with this id.
@@ -121,7 +121,7 @@ def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[st
 def shown(
     tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: frozenset[str] | None = None
 ) -> shapes.Tenant:
-    """A tenant as users see it; arguments as for :func:`describe`."""
+    """A tenant in the wire format; arguments as for :func:`describe`."""
     accepted = accepted_devices(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
     limits = {
         name: shapes.DeviceLimit(name, tenant.id, accepted.of(tier), tenant.devices.of(tier))
@@ -150,30 +150,30 @@ def shown(
 
 
 def accepted_devices(tenant: TenantId) -> PerTier:
-    """How many accepted devices a tenant has."""
-    # Imported here: devices are asked for their tenant token at an authentication, so devauth imports this package.
+    """The number of a tenant's accepted devices."""
+    # Imported here because device authentication, which looks up tenant tokens, imports this package.
     from chalicelib.devauth import service as devauth
 
     return devauth.accepted_by_tier(tenant)
 
 
 def _accepted_within(tenant: TenantId, groups: frozenset[str]) -> PerTier:
-    # Imported here: as above, and only users whose rights end somewhere need it.
+    # Imported here for the same reason; only users with limited permissions need it.
     from chalicelib.inventory import service as inventory
 
     return PerTier(**inventory.statistics(tenant, groups)["accepted"])
 
 
 def all_tenants() -> Iterator[Tenant]:
-    """Every tenant of the server, oldest first. For its admin only: no route may call this."""
+    """All tenants of the server, oldest first. For the admin only: no route may call this."""
     return tables.all_tenants()
 
 
 def set_status(tenant: TenantId, status: Status) -> None:
-    """Suspend or activate. Tokens of users and devices are refused from their next call on.
+    """Suspend or activate a tenant. A suspension refuses tokens of users and devices from their next call on.
 
-    Other warm processes notice within ``settings.control_cache`` seconds. Activating brings everything back:
-    nothing is deleted by a suspension. It also takes back a cancellation whose data is not being erased yet.
+    Other warm processes notice within ``settings.control_cache`` seconds. A suspension deletes nothing, so activating
+    restores everything. It also withdraws a cancellation whose data are not being erased yet.
 
     Raises:
         NotFound: there is no such tenant.
@@ -198,7 +198,7 @@ def with_status(before: Tenant, status: str) -> Tenant:
 
 
 def take_back_removal(tx: Transaction, before: Tenant, after: Tenant) -> None:
-    """Add to a change of status that nothing is due any more, or the end of the trial again."""
+    """Cancel what is due for the tenant in a change of status, except for the end of a trial."""
     if before.removal is not None and after.removal is None:
         tables.put_due(tx, after.id, after.trial_expiration)
 
@@ -211,12 +211,12 @@ def set_limits(
     max_system_devices: int | None = None,
     storage_limit: int | None = None,
 ) -> None:
-    """Change limits; None leaves one as it is. What is above a lowered limit stays; only more is refused.
+    """Change limits; None keeps one. Lowering a limit below the present number only refuses additions.
 
     Raises:
-        BadRequest: a limit breaks its rule.
+        BadRequest: a limit is not valid.
         NotFound: there is no such tenant.
-        Unprocessable: the tenant's children have more than that.
+        Unprocessable: more than that is assigned to child tenants.
     """
     names = {
         "max_devices": max_devices,
@@ -237,7 +237,7 @@ def set_limits(
 
 
 def set_plan(tenant: TenantId, *, plan: str | None = None, addons: Sequence[str] | None = None) -> None:
-    """Change the plan, and which add-ons are enabled; None leaves as it is. Ends the request for another plan.
+    """Change the plan and the enabled add-ons; None keeps them. Ends the request for another plan.
 
     Raises:
         BadRequest: there is no such plan or add-on.
@@ -254,7 +254,7 @@ def set_plan(tenant: TenantId, *, plan: str | None = None, addons: Sequence[str]
 
 
 def set_service_provider(tenant: TenantId, *, enabled: bool) -> None:
-    """Let a tenant have children, or no longer.
+    """Make a tenant a service provider, or an ordinary tenant.
 
     Raises:
         NotFound: there is no such tenant.
@@ -272,11 +272,11 @@ def set_service_provider(tenant: TenantId, *, enabled: bool) -> None:
 
 
 def rotate_token(tenant: TenantId, *, grace: int = 0) -> str:
-    """Give the tenant a new tenant token and return it. Devices that are accepted don't notice.
+    """Replace the tenant token and return the new one. Accepted devices are not affected.
 
     Args:
-        tenant: whose.
-        grace: seconds for which devices that know only the old one may still ask to be accepted.
+        tenant: the tenant.
+        grace: seconds for which new devices may still use the old one.
 
     Raises:
         NotFound: there is no such tenant.
@@ -304,4 +304,4 @@ def rotate_token(tenant: TenantId, *, grace: int = 0) -> str:
 
 
 _OLD_TOKENS = 10
-"""Old tokens that may be in their grace at once; the oldest ends when there would be more."""
+"""Old tokens that may be valid at the same time; with one more, the oldest ends."""
