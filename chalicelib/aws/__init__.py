@@ -1,1 +1,1 @@
-"""The rest of AWS: one module a service, each with the few calls that features need, behind plain functions."""
+"""AWS services other than DynamoDB: one module per service, with the few calls that features need."""

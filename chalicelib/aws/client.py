@@ -1,7 +1,7 @@
 """Signed calls to AWS without service clients.
 
-A boto3 client costs 70 to 170 ms of every cold start to load a service's model; the handful of calls made here
-need none of it. Signing is botocore's own, transport is botocore's own urllib3.
+A boto3 client adds 70 to 170 ms to every cold start for loading the service's model, which the few calls here do not
+need. Signer and HTTP transport are botocore's.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 _CONNECT = 2.0
 _SILENCE = 2.0
-"""Longest silence of the first attempt. It doubles with each, up to what the call has left."""
+"""Maximum silence of the first attempt. It doubles with each attempt, up to the time that the call has left."""
 _ATTEMPTS = 4
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _THROTTLED = re.compile(rb'"__type" *: *"[^"]*(?:Throttl|TooManyRequests|RequestLimitExceeded)')
-"""In the JSON protocols throttling is a 400 like other refusals."""
+"""In the JSON protocols throttling is a 400 like other errors."""
 _EXPIRED = re.compile(rb"\bExpiredToken(?:Exception)?\b")
 
 
 class AwsError(Exception):
-    """AWS refused a call. ``code`` is its short name, ``status`` the HTTP status."""
+    """An error of AWS. ``code`` is its short name, ``status`` the HTTP status."""
 
     def __init__(self, code: str, status: int, text: str) -> None:
         super().__init__(f"{code} ({status}): {text}")
@@ -54,13 +54,13 @@ def pool() -> urllib3.PoolManager:
 
 
 def credentials() -> Credentials:
-    """The role's credentials, refreshed by botocore when they near their end."""
+    """The role's credentials, which botocore renews before they expire."""
     return stored.current()
 
 
 def session_end(credentials: Credentials) -> datetime | None:
-    """When temporary credentials end; None where they have no end, or none that is known, as on Lambda."""
-    # botocore keeps the time of credentials that it can refresh, and shows it to nobody.
+    """When temporary credentials end; None if they do not, or if it is not known, as on Lambda."""
+    # botocore knows when refreshable credentials end, but has no public way to tell.
     return getattr(credentials, "_expiry_time", None)
 
 
@@ -99,16 +99,16 @@ def send(
     silence: float = _SILENCE,
     failed: Callable[[urllib3.BaseHTTPResponse], bool] | None = None,
 ) -> urllib3.BaseHTTPResponse:
-    """Sign and send, again with jitter where AWS says that it may help. The body must be bytes.
+    """Sign and send a request; retry with jitter where AWS recommends it. The body must be bytes.
 
     Args:
         auth: signs for a service.
         request: what to send.
-        silence: seconds that the service may say nothing, at first.
-        failed: tells answers that are failures, and may be none the next time, besides those that all services share.
+        silence: maximum silence of the first attempt in seconds.
+        failed: recognises further answers that should be retried, besides those that all services share.
 
     Raises:
-        Unavailable: no answer, or throttled, or AWS's own fault, after all attempts or the time that the call has.
+        Unavailable: no answer, throttling, or a fault of AWS, after all attempts or the time that the call has.
     """
     last: Exception | None = None
     for attempt in range(_ATTEMPTS):
@@ -150,7 +150,7 @@ def _is_expired(answer: urllib3.BaseHTTPResponse) -> bool:
 
 
 def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether a refusal may be none the next time."""
+    """Whether a retry may succeed."""
     if answer.status in _RETRIED:
         return True
     return answer.status == 400 and _THROTTLED.search(answer.data or b"") is not None  # HTTP

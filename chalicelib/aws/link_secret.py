@@ -1,7 +1,7 @@
-"""The secret behind links that the server itself answers.
+"""The secret that signs links to the server itself.
 
-Made together with the first signing key (``signing_keys``), and anew when keys are withdrawn. Links live for minutes,
-so a new secret costs a device a second poll.
+Created with the first signing key (``signing_keys``), and replaced when keys are withdrawn. Links are valid for
+minutes, so a new secret costs a device at most one more poll.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def get() -> bytes:
 
 
 def ensure() -> None:
-    """Make the secret if there is none."""
+    """Create the secret if there is none."""
     if _parameter.read() is None:
         replace()
 
 
 def replace() -> None:
-    """Make a new secret: links that were signed with the one before die."""
+    """Create a new secret, which makes all existing links invalid."""
     _parameter.write(secrets.token_hex(_BYTES), overwrite=True)
 
 
 def forget() -> None:
-    """Drop this process's copy; the next use reads the secret."""
+    """Drop the cached secret; the next use reads it again."""
     _parameter.forget()

@@ -1,7 +1,7 @@
-"""Links to objects of the bucket: whoever holds one may do this one thing with this one object until it expires.
+"""Presigned links to objects of the bucket. A link permits one operation on one object until it expires.
 
-Signed by the role's credentials (Signature Version 4), or, for downloads through CloudFront, by a key of the stage's
-own. A link names the object's version, so that what was verified is what is served.
+They are signed with the role's credentials (Signature Version 4), or, for downloads through CloudFront, with a key of
+the stage. A link names the object's version, so exactly the verified bytes are served.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ADDRESSES: Final = {
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A signed link. Until ``expire`` it works; it may do so for longer."""
+    """A signed link. It works at least until ``expire``."""
 
     uri: str
     expire: datetime
@@ -89,7 +89,7 @@ def _presigned(method: str, object_key: str, query: dict[str, str], life: int) -
 
 
 def _session_end(credentials: Credentials, now: datetime) -> datetime:
-    """When credentials end: links that they signed end with them."""
+    """When credentials end, and with them the links that they signed."""
     known = client.session_end(credentials)
     if known is not None:
         return known
@@ -98,7 +98,7 @@ def _session_end(credentials: Credentials, now: datetime) -> datetime:
 
 
 def _base() -> str:
-    """Where links lead: to the bucket itself, in the form of the settings, or to the embedded engine's."""
+    """The base URL of links: the bucket in the form of the settings, or the embedded engine."""
     aws, known = settings.aws(), settings.current()
     if aws.endpoint_url:
         return f"{known.s3_public_url or aws.endpoint_url}/{known.bucket}"
@@ -134,7 +134,7 @@ def forget() -> None:
 
 
 def _by_cloudfront(object_key: str, query: dict[str, str], life: int) -> Link:
-    """A signed URL with a canned policy: it outlives the role's session.
+    """A signed URL with a canned policy, which may outlive the role's session.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
     """
@@ -154,9 +154,9 @@ def _sign(message: bytes) -> bytes:
 
 
 def make_download_key() -> str:
-    """Make a new key for downloads through CloudFront; its public half, as CloudFront takes it (PEM).
+    """Create a new key for downloads through CloudFront; returns its public key in CloudFront's form (PEM).
 
-    Links that were signed with the one before hold for as long as CloudFront knows that one.
+    Links signed with the previous key are valid as long as CloudFront has its public key.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa

@@ -1,7 +1,7 @@
-"""Mails: taken at once, sent by a queue worker, so that a slow mail server never holds a request.
+"""Mails: queued by the call and sent by a worker, so that a slow mail server never delays a request.
 
-Amazon SES sends them, or the SMTP server of ``private_settings``. While ``settings.mail_from`` names no
-sender, nothing is sent. A mail may come twice: a worker that dies after sending leaves its message in the queue.
+They are sent by Amazon SES, or the SMTP server of ``private_settings``. Without ``settings.mail_from`` no mail is sent.
+A mail may be sent twice: a worker that is interrupted after sending leaves its message in the queue.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _ONE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@[A-Za-z0-9.-]+")
 _SILENCE = 10.0
-"""Seconds that SES may say nothing, at first. Long, since a mail that is sent again may come twice."""
+"""Maximum silence of SES in seconds. Long, because a retried mail may arrive twice."""
 _TIMEOUT = 20
-"""Seconds that an SMTP server may take for each answer."""
+"""Maximum seconds for each answer of an SMTP server."""
 _BAD_SERVER = (
     "LAMPLIGHTER_MAIL_SERVER, or the secret mail-server, has to be "
     "smtp://, smtps:// or smtp+plain://[user:password@]host[:port]"
 )
 _PERMANENT = 500
-"""SMTP: replies from here on say that trying again will not help."""
+"""SMTP: from this reply code on, retrying will not help."""
 
 
 class Mail(msgspec.Struct, frozen=True, tag="mail"):
@@ -44,7 +44,7 @@ class Mail(msgspec.Struct, frozen=True, tag="mail"):
 
 
 class NotTakenError(Exception):
-    """The mail server does not take a mail now."""
+    """The mail server does not accept the mail now."""
 
 
 def configured() -> bool:
@@ -53,11 +53,11 @@ def configured() -> bool:
 
 
 def send(mail: Mail) -> bool:
-    """Have a mail sent soon; False, and a line in the log, where this server can't send any.
+    """Queue a mail; False, with a line in the log, if this server cannot send mails.
 
     Raises:
-        ValueError: the address is not exactly one, or the subject is more than a line.
-        Unavailable: the queue did not take it.
+        ValueError: there is not exactly one address, or the subject has more than one line.
+        Unavailable: the queue did not accept it.
     """
     _compose(mail)  # what can't be sent fails where it is asked for, not later in the worker
     if not configured():
@@ -68,12 +68,12 @@ def send(mail: Mail) -> bool:
 
 
 def deliver(mail: Mail) -> None:
-    """Hand a mail over to SES or the SMTP server; called by the queue's worker.
+    """Send a mail through SES or the SMTP server; called by the worker.
 
     Raises:
-        AwsError, NotTakenError, OSError: it was not taken; the queue tries again.
-        Unavailable: the mail server's address can't be read; the queue tries again.
-        ValueError: it is no address of an SMTP server.
+        AwsError, NotTakenError, OSError: it was not accepted; the queue tries again.
+        Unavailable: the mail server's address cannot be read; the queue tries again.
+        ValueError: it is not the address of an SMTP server.
     """
     if not configured():
         logger.warning("mail dropped: LAMPLIGHTER_MAIL_FROM is no longer set")
@@ -139,7 +139,7 @@ def _by_smtp(mail: Mail, url: str) -> None:
     try:
         with _connected(where) as server:
             if where.scheme == "smtp":
-                # Demanded, not offered: who can strip the offer on the way must not get the mail.
+                # TLS is required, not optional: an attacker who can remove the offer must not get the mail.
                 server.starttls(context=ssl.create_default_context())
             if where.username:
                 server.login(unquote(where.username), unquote(where.password or ""))
@@ -147,7 +147,7 @@ def _by_smtp(mail: Mail, url: str) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         replies = [code for code, _ in error.recipients.values()]
         if min(replies) < _PERMANENT:
-            # Not the error itself: its text has the address, and ends in a log.
+            # Not the error itself: its text contains the address and would be logged.
             raise NotTakenError(f"the mail server answered {replies}") from None
         count(Metric.MAIL_FAILURES)
         logger.warning("the mail server permanently rejected an address", extra={"replies": replies})

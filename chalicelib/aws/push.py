@@ -1,6 +1,6 @@
 """Messages to websockets of API Gateway (``@connections``).
 
-A server that holds the sockets itself (the local gateway) names itself with :func:`deliver_by`; nothing is posted then.
+A server that holds the websockets itself (the local gateway) registers with :func:`deliver_by`; then nothing is posted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from chalicelib import settings
 from chalicelib.aws import client
 
 _SILENCE = 5.0
-"""Seconds that API Gateway may say nothing, at first. A message that is sent again may come twice."""
+"""Maximum silence of API Gateway in seconds. A retried message may arrive twice."""
 
 
 class Sockets(Protocol):
-    """Whoever holds the websockets."""
+    """The holder of the websockets."""
 
     def send(self, connection: str, text: str) -> bool:
-        """Hand a message on; False if there is no such connection."""
+        """Send a message; False if there is no such connection."""
 
     def close(self, connection: str) -> None:
         """Close a connection; also one that is gone."""
@@ -32,7 +32,7 @@ _here: list[Sockets] = []
 
 
 def deliver_by(sockets: Sockets | None) -> Sockets | None:
-    """Hand messages to ``sockets`` of this process from now on; None: post them again. Who did it before."""
+    """Send messages through ``sockets`` of this process from now on; None: post them. Returns the previous one."""
     before = _here[0] if _here else None
     _here[:] = [] if sockets is None else [sockets]
     return before

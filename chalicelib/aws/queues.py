@@ -1,8 +1,8 @@
-"""Work for later: SQS messages of one JSON document each. A worker may see a message more than once.
+"""SQS messages for workers, with one JSON document each. A worker may receive a message more than once.
 
-What a message says stands here, for who sends it and for its worker (``events.queues``): those that were sent before
-a deployment are worked on after it, so members are only ever added, with a default. Mails are told apart by their tag:
-one as it is sent (``mail.Mail``), or an order of a feature that writes it then.
+The messages are defined here, for senders and workers (``events.queues``). Messages sent before a deployment are
+handled after it, so members may only be added, with a default. Mails have a tag: a complete mail (``mail.Mail``), or an
+order of a feature, which then writes the mail.
 
 No message carries a trace header (``X-Amzn-Trace-Id``, the system attribute ``AWSTraceHeader``), which AWS's own
 clients add. By it Lambda counts how often one event leads to the next, and after about 16 times stops what it takes for
@@ -27,7 +27,7 @@ from chalicelib.storage.keys import TenantId
 
 
 class Queue(StrEnum):
-    """The queues, by the last part of their names (``infra/templates/storage.yaml`` makes them)."""
+    """The queues, by the last part of their names in ``infra/templates/storage.yaml``."""
 
     DECOMMISSIONS = "decommissions"
     DELIVERIES = "deliveries"
@@ -38,42 +38,42 @@ class Queue(StrEnum):
 
 
 class Decommission(msgspec.Struct, frozen=True):
-    """A device to clear out of every feature."""
+    """A decommissioned device to clear out of every feature."""
 
     tenant: TenantId
     device_id: str
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """An integration whose events wait."""
+    """An integration with waiting events."""
 
     tenant: TenantId
     integration: str
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """A tenant whose data has to be erased."""
+    """A removed tenant whose data must be erased."""
 
     tenant: TenantId
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A tenant whose inventory snapshot someone must look at."""
+    """A tenant whose inventory snapshot must be checked."""
 
     tenant: TenantId
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A direct upload whose bytes are said to be there."""
+    """A direct upload that was reported as complete."""
 
     tenant: TenantId
     id: str
     by: Actor = SYSTEM
-    """Who said so: the artifact is this user's."""
+    """The user who reported it, to whom the artifact is attributed."""
 
 
 REQUEST_ID: Final = "RequestID"
-"""The attribute of a message that says which call sent it: the worker's lines have the same id."""
+"""The attribute of a message with the id of the sending call, which also appears in the worker's log."""
 
 
 @cache
@@ -84,21 +84,21 @@ def _url(queue: Queue) -> str:
 
 
 def forget() -> None:
-    """Drop where the queues are; the next message looks."""
+    """Drop the cached URLs of queues; the next message looks them up."""
     _url.cache_clear()
 
 
 def send(queue: Queue, message: msgspec.Struct) -> None:
-    """Put ``message`` into the queue, with the id of the call that does it.
+    """Send ``message`` to the queue, with the id of the sending call.
 
     Raises:
-        Unavailable: SQS did not take it; the caller's change stands and is tidied by the schedule.
+        Unavailable: SQS did not accept it. The caller's change is stored, and the schedule handles it later.
     """
     body = msgspec.json.encode(message).decode()
     payload: dict[str, Any] = {"QueueUrl": _url(queue), "MessageBody": body}
     if request_id := call.request_id():
         payload["MessageAttributes"] = {REQUEST_ID: {"DataType": "String", "StringValue": request_id}}
     if tenant := getattr(message, "tenant", ""):
-        # A fair queue: SQS hands out the messages of others between those of a tenant that sent many.
+        # A fair queue: SQS delivers other tenants' messages between those of a tenant that sent many.
         payload["MessageGroupId"] = tenant
     client.call("sqs", "AmazonSQS.SendMessage", payload, version="1.0")

@@ -1,8 +1,8 @@
-"""The artifact bucket. Keys begin with the tenant and are made here only.
+"""The artifact bucket. Keys begin with the tenant and are built only here.
 
 Links to objects are made by :mod:`chalicelib.aws.links`.
 
-Writing larger things than a few MiB goes through :class:`MultipartWriter`: memory stays at one part whatever the
+Objects of more than a few MiB are written with :class:`MultipartWriter`, which keeps one part in memory, whatever the
 size.
 """
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 PART = 8 * 1024 * 1024
-"""Size of an upload's part. AWS takes 10,000 parts: 80 GiB."""
+"""The size of an upload's part. AWS accepts 10,000 parts: 80 GiB."""
 
 _SILENCE = 5.0
-"""Seconds that S3 may say nothing, at first: it has to write up to a part before it answers."""
+"""Maximum silence of S3 in seconds: it may have to write a part before it answers."""
 _COMPLETION = 20.0
-"""The same while it puts an object together."""
+"""The same while it assembles an object."""
 _ERROR = re.compile(rb"(?:<\?xml[^>]*\?>)?\s*<Error>")
 _PASSING = re.compile(rb"<Code>(?:InternalError|OperationAborted|RequestTimeout|ServiceUnavailable|SlowDown)</Code>")
 _WRITER = "x-amz-meta-written-by"
-"""Metadata by which a writer knows its own object."""
+"""Metadata by which a writer recognises its own object."""
 
 
 def key(tenant: TenantId, kind: str, *parts: str) -> str:
@@ -103,7 +103,7 @@ def _is_error(answer: urllib3.BaseHTTPResponse) -> bool:
 
 
 def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether such an error may be none the next time."""
+    """Whether a retry may succeed."""
     return _is_error(answer) and _PASSING.search(answer.data) is not None
 
 
@@ -117,7 +117,7 @@ def put(
 
 
 def get(object_key: str, version: str | None = None, *, span: tuple[int, int] | None = None) -> bytes:
-    """Read a small object at once, or its bytes from the first place of ``span`` up to the second.
+    """Read a small object, or its bytes between the two offsets of ``span``.
 
     Raises:
         NotFound: there is none.
@@ -138,7 +138,7 @@ def head(object_key: str) -> ObjectRef:
 
 
 def read(ref: ObjectRef, *, chunk: int = 256 * 1024) -> Iterator[bytes]:
-    """One version of an object, piece by piece; a lost connection resumes where it broke."""
+    """One version of an object in pieces. A lost connection is resumed where it broke."""
     done = 0
     while done < ref.size:
         query = {"versionId": ref.version} if ref.version else None
@@ -153,7 +153,7 @@ def read(ref: ObjectRef, *, chunk: int = 256 * 1024) -> Iterator[bytes]:
 
 
 def delete(object_key: str, version: str | None = None) -> None:
-    """Remove an object (older versions go by the bucket's lifecycle), or one version of it. Nothing there is fine."""
+    """Delete an object, if it exists (the bucket's lifecycle deletes older versions), or one version of it."""
     try:
         _send("DELETE", _url(object_key, {"versionId": version} if version else None))
     except NotFound:
@@ -161,7 +161,7 @@ def delete(object_key: str, version: str | None = None) -> None:
 
 
 def erase(prefix: str) -> int:
-    """Remove every version of every object whose key begins with ``prefix``, and unfinished uploads; how many."""
+    """Delete all versions of all objects below ``prefix``, and unfinished uploads; returns the number."""
     count = 0
     for object_key, version in _pages("versions", prefix, ("Version", "DeleteMarker"), "VersionId"):
         delete(object_key, version)
@@ -211,7 +211,7 @@ def _version(answer: urllib3.BaseHTTPResponse) -> str | None:
 
 
 class MultipartWriter:
-    """Writes an object of unknown size in parts. ``write``, then ``finish``; or ``abort``, which leaves nothing."""
+    """Writes an object of unknown size in parts: ``write``, then ``finish``, or ``abort``, which leaves nothing."""
 
     def __init__(self, object_key: str, content_type: str = "application/octet-stream") -> None:
         self._key = object_key
@@ -223,7 +223,7 @@ class MultipartWriter:
         self._token = uuid.uuid4().hex
 
     def write(self, data: bytes) -> None:
-        """Take more bytes; sends a part whenever one is full."""
+        """Add bytes; sends a part whenever one is full."""
         self._buffer += data
         self._size += len(data)
         while len(self._buffer) >= PART:
@@ -231,7 +231,7 @@ class MultipartWriter:
             del self._buffer[:PART]
 
     def finish(self) -> ObjectRef:
-        """Make the object appear. Below one part it is a single write."""
+        """Create the object. Below one part it is a single write."""
         if self._upload is None:
             return put(self._key, bytes(self._buffer), self._content_type)
         if self._buffer:
@@ -252,7 +252,7 @@ class MultipartWriter:
         return ObjectRef(self._key, _version(answer), self._size)
 
     def abort(self) -> None:
-        """Forget everything. Failing to is harmless: the bucket's lifecycle drops unfinished uploads."""
+        """Discard everything. A failure is harmless, because the bucket's lifecycle deletes unfinished uploads."""
         self._buffer.clear()
         if self._upload is not None:
             _abort(self._key, self._upload)

@@ -1,7 +1,7 @@
 """The keys that sign tokens: several valid at once.
 
-The parameter holds ``{"active": kid, "keys": {kid: PEM}}``. Rotation adds a key and makes it active; tokens of
-older keys stay valid until they expire or the key is withdrawn. An unknown ``kid`` makes a process look again.
+The parameter contains ``{"active": kid, "keys": {kid: PEM}}``. Rotation adds a key and makes it active; tokens of older
+keys stay valid until they expire or the key is withdrawn. An unknown ``kid`` makes a process read the parameter again.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class _Stored(msgspec.Struct):
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """A key and the name under which verifiers find it."""
+    """A key and its ``kid``."""
 
     kid: str
     private: RSAPrivateKey
 
 
 class _Ring(msgspec.Struct, frozen=True):
-    """The keys as they are stored, and as they are used."""
+    """The keys in their stored form and parsed."""
 
     stored: _Stored
     keys: dict[str, RSAPrivateKey]
@@ -45,11 +45,11 @@ def _ring(text: str) -> _Ring:
 
 
 def _parse(pem: str) -> RSAPrivateKey:
-    # Imported here: workers and ticks see no token.
+    # Imported here because workers and the schedule verify no tokens.
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    # To check a key takes 28 ms, and who could put a bad one into the parameter can sign what they like anyway.
+    # Checking a key takes 28 ms, and whoever could write a bad one into the parameter could sign anything anyway.
     key = serialization.load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("the signing key is no RSA key")
@@ -57,7 +57,7 @@ def _parse(pem: str) -> RSAPrivateKey:
 
 
 PARAMETER = Parameter("signing-keys", _ring)
-"""Where the keys are kept."""
+"""The parameter with the keys."""
 
 
 def active() -> SigningKey:
@@ -71,7 +71,7 @@ def active() -> SigningKey:
 
 
 def public(kid: str) -> RSAPublicKey | None:
-    """The key of that name, for verifying; None if there is none (any more).
+    """The public key with this ``kid``; None if there is none (any more).
 
     Raises:
         Unavailable: the server was not set up.
@@ -81,7 +81,7 @@ def public(kid: str) -> RSAPublicKey | None:
 
 
 def ensure_signing_key() -> str:
-    """Make the first key, that of the vault and the secret of links, if there is none.
+    """Create the first signing key, the vault's first key and the secret of links, if they do not exist.
 
     Returns the active key's name.
     """
@@ -91,7 +91,7 @@ def ensure_signing_key() -> str:
 
 
 def _ensure_other_secrets() -> None:
-    # Imported here: only setting a server up makes secrets.
+    # Imported here because only the setup of a server creates secrets.
     from chalicelib.aws import link_secret, vault
 
     vault.ensure()
@@ -99,7 +99,7 @@ def _ensure_other_secrets() -> None:
 
 
 def rotate(*, withdraw_old: bool = False) -> str:
-    """Make a new key and sign with it from now on. ``withdraw_old`` kills all tokens of older keys, and all links.
+    """Create a new key and sign with it from now on. ``withdraw_old`` ends all tokens of older keys, and all links.
 
     Returns the new key's name.
     """

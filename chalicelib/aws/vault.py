@@ -1,10 +1,9 @@
 """Secrets of tenants (a webhook's, an identity provider's), encrypted before they are stored.
 
-With AES-256-GCM under keys in the parameter store, ``{"active": id, "keys": {id: base64}}``: a copy of a table alone
-tells no secret. What a secret belongs to is part of its seal, so a value that is moved to another row
-does not open. The first key is made together with the first signing key (``signing_keys``) and outlives them all; a
-later one can be added (:func:`rotate`) while the older ones still open what they sealed, and go (:func:`retire`) once
-nothing is sealed by them any more.
+They are encrypted with AES-256-GCM under keys in the parameter store, ``{"active": id, "keys": {id: base64}}``, so a
+copy of a table reveals no secret. The owner of a secret is authenticated data, so a value that is moved to another row
+cannot be decrypted. The first key is created with the first signing key (``signing_keys``). :func:`rotate` adds a key
+while older ones still decrypt their values; :func:`retire` deletes the older ones once nothing is encrypted with them.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _ID_BYTES = 6
 _CALL = 60.0
-"""Longer than a call that has sealed takes to store it."""
+"""Longer than a call takes from encrypting a secret to storing it."""
 
 
 class _Stored(msgspec.Struct):
@@ -52,7 +51,7 @@ def seal(secret: str, *belongs_to: str) -> bytes:
     """
     stored = _parameter.get(stale=False)
     nonce = os.urandom(_NONCE_BYTES)
-    # In front of each value the key that opens it.
+    # Each value begins with the id of its key.
     head = bytes.fromhex(stored.active)
     return head + nonce + _cipher(stored, stored.active).encrypt(nonce, secret.encode(), _bound(belongs_to))
 
@@ -61,8 +60,8 @@ def unseal(sealed: bytes, *belongs_to: str) -> str:
     """What :func:`seal` was given.
 
     Raises:
-        cryptography.exceptions.InvalidTag: it was altered, or belongs to something else.
-        KeyError: its key is gone.
+        cryptography.exceptions.InvalidTag: it was altered, or belongs to another owner.
+        KeyError: its key was deleted.
         Unavailable: the server was not set up.
     """
     head, nonce = sealed[:_ID_BYTES], sealed[_ID_BYTES : _ID_BYTES + _NONCE_BYTES]
@@ -73,7 +72,7 @@ def unseal(sealed: bytes, *belongs_to: str) -> str:
 
 
 def anew(sealed: bytes, *belongs_to: str) -> bytes | None:
-    """The same secret, sealed by the key that seals now; None if it already is.
+    """The same secret, encrypted with the active key; None if it already is.
 
     Raises: as :func:`unseal`.
     """
@@ -87,7 +86,7 @@ def _bound(belongs_to: tuple[str, ...]) -> bytes:
 
 
 def _cipher(stored: _Stored, key: str) -> AESGCM:
-    # Imported here: few calls need it.
+    # Imported here because few calls need it.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(base64.b64decode(stored.keys[key]))
@@ -98,9 +97,9 @@ def _write(stored: _Stored, *, overwrite: bool) -> None:
 
 
 def ensure() -> None:
-    """Make the first key if there is none."""
+    """Create the first key if there is none."""
     if _parameter.read() is None:
-        # Never written over: what it sealed would be lost.
+        # Never overwritten, because its secrets would be lost.
         _write(_with_new_key({}), overwrite=False)
 
 
@@ -110,10 +109,10 @@ def _with_new_key(keys: dict[str, str]) -> _Stored:
 
 
 def rotate() -> str:
-    """Add a key that seals from now on, and return its name. Running processes notice within ``settings.key_cache``.
+    """Add a key, make it active, and return its id. Running processes notice within ``settings.key_cache``.
 
     Raises:
-        Conflict: the key before has not been retired.
+        Conflict: the previous key has not been retired.
     """
     stored = _parameter.read()
     if stored is not None and len(stored.keys) > 1:
@@ -124,17 +123,17 @@ def rotate() -> str:
 
 
 def check_settled() -> None:
-    """See that every process seals with the newest key by now.
+    """Check that every process encrypts with the newest key by now.
 
     Raises:
-        Conflict: some may not.
+        Conflict: some may not do so yet.
     """
     if (wait := settings.current().key_cache + _CALL - _parameter.age()) > 0:
         raise Conflict(f"running processes may still use the previous key; try again in {math.ceil(wait)} s")
 
 
 def retire() -> list[str]:
-    """Delete all keys but the newest, and return their names. Nothing may be sealed by them any more."""
+    """Delete all keys but the newest, and return their ids. Nothing may be encrypted with them any more."""
     stored = _parameter.read()
     if stored is None or len(stored.keys) == 1:
         return []

@@ -1,1 +1,1 @@
-"""The other ways in: queue workers and schedules, each function its own Lambda."""
+"""Event functions: queue workers, the schedule and websockets, each a Lambda function of its own."""

@@ -1,8 +1,8 @@
-"""What has to be erased of a removed tenant: the one list, to which each feature that stores adds its ``erase``.
+"""The steps that erase a removed tenant: every feature that stores data adds its ``erase`` here.
 
-A feature's ``erase(tenant)`` finds what the feature keeps by its own indexes, so that it costs what the tenant has and
-not what the server has. It may be cut off anywhere and run again: what leads to the rest goes last. It returns how many
-items it erased.
+A feature's ``erase(tenant)`` finds its data by its own indexes, so its cost depends on the tenant, not on the server.
+It can be interrupted anywhere and run again, because items that lead to others are deleted last. It returns the number
+of items.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Step = Callable[["TenantId"], int]
 
 
 def steps() -> tuple[Step, ...]:
-    """Every step, in an order in which none takes away what a later one finds its things by."""
+    """All steps, in an order in which none deletes what a later one needs to find its data."""
     from chalicelib.artifacts import service as artifacts
     from chalicelib.auditlogs import service as auditlogs
     from chalicelib.aws import s3

@@ -1,7 +1,7 @@
-"""Queue workers. SQS may hand out a message more than once, so each does its work as often as it is asked to.
+"""Queue workers. SQS may deliver a message more than once, so each worker can repeat its work.
 
-One message a call: Chalice can't report which messages of a batch failed, and a good one must not go to the dead
-letters with a bad one.
+One message per call: Chalice cannot report which messages of a batch failed, and a good message must not go to the
+dead-letter queue with a bad one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _PREFIX = settings.current().queue_prefix
 
 
 def _worker(queue: Queue, *, at_once: int) -> Callable[[Worker], Callable[[SQSEvent], None]]:
-    """Let a function work on a queue, each message as a call of its own with the id of the call that sent it.
+    """Register a function as the worker of a queue; each message is a call of its own with the id of the sending call.
 
-    ``at_once``: how many of these calls may run at the same time. All functions of an account share its concurrency,
-    1,000 calls as it comes: a backlog of messages must not take it from devices. SQS keeps what has to wait.
+    ``at_once``: how many of these calls may run at the same time. All functions of an account share its concurrency, by
+    default 1,000 calls, which a backlog must not take from devices. SQS keeps the waiting messages.
     """
 
     def decorate(work: Worker) -> Callable[[SQSEvent], None]:
@@ -62,7 +62,7 @@ def _request_id(record: SQSRecord) -> str:
 
 @_worker(Queue.DECOMMISSIONS, at_once=10)
 def on_decommission(body: str) -> None:
-    """Clear decommissioned devices out."""
+    """Delete the data of decommissioned devices."""
     from chalicelib.devauth import service as devauth
 
     message = msgspec.json.decode(body, type=queues.Decommission)
@@ -71,7 +71,7 @@ def on_decommission(body: str) -> None:
 
 @_worker(Queue.MAILS, at_once=10)
 def on_mail(body: str) -> None:
-    """Send mails; those about an account or about alerts are written here too."""
+    """Send mails; those about accounts or alerts are also written here."""
     from chalicelib.aws import mail
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
@@ -89,7 +89,7 @@ def on_mail(body: str) -> None:
 
 @_worker(Queue.DELIVERIES, at_once=40)
 def on_delivery(body: str) -> None:
-    """Tell integrations of events."""
+    """Deliver events to integrations."""
     from chalicelib.integrations.service import delivering
 
     message = msgspec.json.decode(body, type=queues.Delivery)
@@ -108,7 +108,7 @@ def on_removal(body: str) -> None:
 
 @_worker(Queue.SNAPSHOTS, at_once=10)
 def on_snapshot(body: str) -> None:
-    """Build the snapshots that searches of the inventory read."""
+    """Build the snapshots for searches of the inventory."""
     from chalicelib.inventory.service import building as inventory
 
     message = msgspec.json.decode(body, type=queues.Snapshot)
@@ -118,7 +118,7 @@ def on_snapshot(body: str) -> None:
 
 @_worker(Queue.UPLOADS, at_once=20)
 def on_upload(body: str) -> None:
-    """Make artifacts of direct uploads."""
+    """Create the artifacts of direct uploads."""
     from chalicelib.artifacts import service as artifacts
 
     message = msgspec.json.decode(body, type=queues.Upload)

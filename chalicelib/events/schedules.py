@@ -1,6 +1,6 @@
-"""The schedule: once a minute, each feature records and tidies what is due.
+"""The schedule: once a minute, each feature records and cleans up what is due.
 
-Nothing that a device or an operator may get waits for it, so it may run twice, late, or not at all.
+No answer to a device or operator depends on it, so it may run twice, late, or not at all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ bp = Blueprint(__name__)
 
 
 def _features() -> tuple[Callable[[datetime], None], ...]:
-    # Imported here: calls of the API don't pay for it.
+    # Imported here because calls of the API do not need it.
     from chalicelib.artifacts import service as artifacts
     from chalicelib.deployments.service import managing as deployments
     from chalicelib.deviceconnect import service as deviceconnect
@@ -44,7 +44,7 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
 
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
 def on_tick(event: CloudWatchEvent) -> None:
-    """Run every feature's ``tick(now)``. What fails in one keeps no other from running."""
+    """Run every feature's ``tick(now)``. A failure of one does not keep the others from running."""
     with observed(str(event.to_dict()["id"]), event.context):
         _tick()
 

@@ -1,7 +1,7 @@
-"""Websockets of API Gateway: who connects, what they send, that they left. Each its own Lambda.
+"""Websockets of API Gateway: connect, message and disconnect, each a Lambda function of its own.
 
-A device brings its token; a user too, and says in the query which device (``device_id``). The token comes in the
-``Authorization`` header, in the cookie ``JWT``, or, from browsers that can set neither, as the query's ``jwt``.
+A device sends its token. A user does too, and names the device in the query (``device_id``). The token is in the
+``Authorization`` header, in the cookie ``JWT``, or, from browsers that can set neither, in the query's ``jwt``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ bp.websocket_api = WebsocketAPI()  # without one, Chalice leaves a blueprint's w
 
 @bp.on_ws_connect(name="ws-connect")
 def on_connect(event: WebsocketEvent) -> Response:
-    """Let a device or a user in, or refuse with the status that a REST call would get."""
+    """Accept a device or a user, or refuse with the status of a REST call."""
     with _observed(event):
         return _connect(event)
 
@@ -64,7 +64,7 @@ def _connect(event: WebsocketEvent) -> Response:
 
 @bp.on_ws_message(name="ws-message")
 def on_message(event: WebsocketEvent) -> None:
-    """Pass a message on."""
+    """Forward a message."""
     from chalicelib.deviceconnect import service
 
     with _observed(event):
@@ -73,7 +73,7 @@ def on_message(event: WebsocketEvent) -> None:
 
 @bp.on_ws_disconnect(name="ws-disconnect")
 def on_disconnect(event: WebsocketEvent) -> None:
-    """Note that a websocket has ended."""
+    """Record that a websocket has closed."""
     from chalicelib.deviceconnect import service
 
     with _observed(event):

@@ -1,7 +1,7 @@
-"""Request bodies that are too large to hold: streams handed over by whoever received them.
+"""Request bodies that are too large for memory: streams from the server that received them.
 
-API Gateway passes a body inside the event. A server that takes larger uploads (the local gateway, the relay)
-leaves the event's body empty and attaches the stream here under the request's id; the same route then reads it.
+API Gateway passes the body in the event. A server that accepts larger uploads (the local gateway, the relay) leaves the
+event's body empty and attaches the stream here under the request's id, where the same route reads it.
 """
 
 from __future__ import annotations

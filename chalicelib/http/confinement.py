@@ -1,6 +1,7 @@
-"""Whether what a path names is within the caller's scopes; only asked for users whose rights end somewhere.
+"""Whether the device, release or deployment in a path is within the caller's scopes.
 
-Each answer costs a read or two, and is no for what does not exist: a refusal tells nothing.
+It is asked only for users with limited permissions, and costs one or two reads. The answer is no for what does not
+exist, so a refusal reveals nothing.
 """
 
 from __future__ import annotations
@@ -53,4 +54,4 @@ INSIDE: Final[Mapping[str, Callable[[Request, str], bool]]] = {
     "device": _device,
     "release": _release,
 }
-"""By what a path names: whether it is within the caller's scopes."""
+"""The checks, by what a path names."""

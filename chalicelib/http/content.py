@@ -1,10 +1,9 @@
-"""JSON in and out.
+"""Decodes and encodes JSON.
 
-Reading follows the rules that Mender's clients rely on (published behaviour of its Go decoder): unknown members
-are ignored, member names match in any case, a member that is null is absent, null for a whole body or for an entry of a
-list is an object without members, or a list without entries, what is no Unicode becomes U+FFFD, bytes after the first
-value are ignored, an empty body is ``EOF``. The common case is one strict pass straight into the shape; only what that
-refuses is looked at again.
+Decoding follows the rules that Mender's clients rely on (the documented behaviour of Go's decoder): unknown members are
+ignored; names match in any letter case; a null member is absent; null as a whole body or as an entry of a list is an
+empty object or list; invalid Unicode becomes U+FFFD; bytes after the first value are ignored; an empty body is ``EOF``.
+Usually one strict pass decodes straight into the struct; only a body that it refuses is examined again.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def decode(raw: bytes, shape: type[T], *, prefix: str = "failed to decode reques
     """``raw`` as ``shape``.
 
     Raises:
-        BadRequest: the body is empty, no JSON, or not of that shape; the text names the member.
+        BadRequest: the body is empty, not JSON, or not of that shape; the text names the member.
     """
     try:
         return msgspec.json.decode(raw, type=shape)
@@ -45,12 +44,12 @@ def _first_value(raw: bytes) -> Any:
     if not document:
         raise ValueError("EOF")
     _, end = _scanner.raw_decode(document)
-    # Decoded again by msgspec: it refuses NaN and infinity, which nothing downstream could store.
+    # Decoded again by msgspec, which refuses NaN and infinity, because they cannot be stored.
     return msgspec.json.decode(document[:end])
 
 
 def _fold(document: Any, shape: Any) -> Any:
-    """``document`` as Go fits it to a shape: known members under their names, without those that are null."""
+    """``document`` as Go would decode it: known members under their names, without null ones."""
     try:
         info = msgspec.inspect.type_info(shape)
     except TypeError:
@@ -74,14 +73,14 @@ def _fold_by(document: Any, info: msgspec.inspect.Type) -> Any:
 
 
 def _option(document: Any, info: msgspec.inspect.UnionType) -> msgspec.inspect.Type:
-    """The member of a union that an object or a list is meant to be; else the first."""
+    """The type of a union that an object or a list belongs to; otherwise the first one."""
     objects = msgspec.inspect.StructType | msgspec.inspect.DictType
     wanted = objects if isinstance(document, dict) else msgspec.inspect.ListType
     return next((option for option in info.types if isinstance(option, wanted)), info.types[0])
 
 
 def _empty(info: msgspec.inspect.Type) -> Any:
-    """What null stands for, where a body or an entry of a list shall be of that type."""
+    """The value of null for a body or an entry of that type."""
     if isinstance(info, msgspec.inspect.StructType):
         return {}
     return [] if isinstance(info, msgspec.inspect.ListType) else None
@@ -101,9 +100,9 @@ def encode(document: Any) -> str:
 
 
 def quality(accept: str, media_type: str) -> float:
-    """How much the ``Accept`` of a call asks for a media type: 0, not at all, to 1 (RFC 9110, 12.5.1).
+    """The quality of a media type in an ``Accept`` header: from 0, not accepted, to 1 (RFC 9110, 12.5.1).
 
-    What names the type more exactly decides. Parts that can't be read, and parameters of types, are ignored.
+    The most specific match decides. Unreadable parts, and parameters of types, are ignored.
     """
     found: dict[str, float] = {}
     for part in accept.lower().split(","):

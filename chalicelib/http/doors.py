@@ -1,7 +1,7 @@
-"""The front doors that cost less than a REST API: an HTTP API (payload format 1.0), or a load balancer.
+"""Events of the cheaper gateways: an HTTP API (payload format 1.0), or a load balancer.
 
-Neither knows the routes: both hand on whatever comes. What a REST API does with its table of resources is done here:
-find the route, fill in what Chalice needs, and refuse what is no route. The answers are the same through all three.
+Neither knows the routes: both forward every call. This module does what a REST API does with its resources: it finds
+the route, completes the event for Chalice, and refuses unknown routes. The answers are the same through all three.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Event], Event]
 
 STAGE: Final = "/api"
-"""What every public path begins with: the name of the REST API's stage. These doors have it in the path."""
+"""The beginning of every public path, the name of the REST API's stage. With these gateways it is a part of the path.
+"""
 
 _AMBIGUOUS: Final = (
     "what this call names cannot be told for sure: an HTTP API decodes paths, and may cut them at a ? or # in a name. "
@@ -33,26 +34,26 @@ _AMBIGUOUS: Final = (
 )
 
 _AS_SENT: Final = "/%:@!$&'()*+,;=~-._"
-"""What a path may hold as it is."""
+"""Characters that need no encoding in a path."""
 _NOTHING: Final[Event] = dict.fromkeys(
     ("body", "headers", "multiValueQueryStringParameters", "queryStringParameters", "stageVariables")
 )
-"""What Chalice looks for in every event, and these doors may leave out."""
+"""Members that Chalice expects in every event, and these gateways may omit."""
 
 
 def path_of(event: Event) -> str:
-    """The path below the stage as it was sent, percent-encoded; empty if it is not of the API.
+    """The percent-encoded path below the stage; empty if it is not a path of the API.
 
-    A load balancer hands a path on as it was sent. An HTTP API may have decoded it: characters that must not be in a
-    path are encoded again, as the routes expect it. What it made of a ``/``, ``?``, ``#`` or ``%`` in a name cannot be
-    undone, so :func:`serve` refuses calls through it that change something by a free name.
+    A load balancer forwards the path unchanged. An HTTP API may have decoded it: characters that must not occur in a
+    path are encoded again. How it changed a ``/``, ``?``, ``#`` or ``%`` in a name cannot be undone, so :func:`serve`
+    refuses calls through it that change something by a free name.
     """
     path = quote(str(event.get("path") or ""), safe=_AS_SENT, errors="replace")
     return path if is_console(path) else below(path, STAGE.strip("/"))
 
 
 def serve(event: Event, table: RouteTable, handler: Handler) -> Event:
-    """Answer an event of one of these doors by the handler of a REST API's events."""
+    """Answer an event of one of these gateways with the handler of a REST API's events."""
     from_balancer = "elb" in event["requestContext"]
     call = _NOTHING | (_balancers(event) if from_balancer else event)
     found = table.find(path_of(event))
@@ -94,17 +95,17 @@ def _changes_by_name(found: Match, verb: str) -> bool:
 
 
 def _balancers(event: Event) -> Event:
-    """A load balancer's event as a REST API would have sent it."""
+    """A load balancer's event in the form of a REST API's."""
     headers: dict[str, list[str]] = {}
     for name, values in _several(event, "multiValueHeaders", "headers"):
         headers.setdefault(name.lower(), []).extend(values)
-    # A load balancer leaves the query as it was sent.
+    # A load balancer does not decode the query.
     query: dict[str, list[str]] = {}
     for name, values in _several(event, "multiValueQueryStringParameters", "queryStringParameters"):
         query.setdefault(unquote_plus(name), []).extend(map(unquote_plus, values))
     last = {name: values[-1] for name, values in headers.items()}
     if "cookie" in headers:
-        # HTTP/2 lets a browser send them one by one.
+        # In HTTP/2, a browser may send several such headers.
         last["cookie"] = "; ".join(headers["cookie"])
     context = {
         "elb": event["requestContext"]["elb"],
@@ -124,15 +125,16 @@ def _balancers(event: Event) -> Event:
 
 
 def _several(event: Event, several: str, single: str) -> list[tuple[str, list[str]]]:
-    """Headers or parameters with their values, one at least, in whichever form the target group has them sent."""
+    """Headers or parameters with lists of values, from either form that a target group may use."""
     pairs = (event.get(several) or {}).items() or ((name, [value]) for name, value in (event.get(single) or {}).items())
     return [(name, values) for name, values in pairs if values]
 
 
 def _client(lines: list[str]) -> str:
-    """The address that a load balancer put last into ``X-Forwarded-For``; what is before it is the caller's own word.
+    """The address that a load balancer appended to ``X-Forwarded-For``; everything before it is the caller's own claim.
 
-    Empty if it is none, or if the caller sent further lines, of which nothing says to which one it was added.
+    Empty if it is not an address, or if the caller sent several such headers, because then it is unknown to which one
+    it was appended.
     """
     if len(lines) != 1:
         return ""
@@ -148,7 +150,7 @@ def _client(lines: list[str]) -> str:
 
 
 def _for_balancer(result: Event, *, several: bool) -> Event:
-    """An answer in the one form of headers that a load balancer takes, by its target group's attribute."""
+    """An answer in the form of headers that the load balancer expects, by its target group's attribute."""
     lines: dict[str, list[str]] = {name: [str(value)] for name, value in (result.get("headers") or {}).items()}
     for name, values in (result.get("multiValueHeaders") or {}).items():
         lines[name] = [str(value) for value in values]

@@ -1,7 +1,7 @@
-"""Optimistic writes: ``ETag`` out, ``If-Match`` in (RFC 9110, 13.1.1).
+"""Optimistic locking: ``ETag`` in answers, ``If-Match`` in requests (RFC 9110, 13.1.1).
 
-Mender's tags are bare text, without quotes. Both forms are taken, and weak tags as well: proxies that compress answers
-make weak ones of ours.
+Mender's tags have no quotes. Both forms are accepted, and weak tags as well, because proxies that compress answers make
+ours weak.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 
 def if_match(header: str | None) -> frozenset[str] | None:
-    """The versions of which a request insists on one; None if it takes any.
+    """The versions, one of which a request requires; None if it accepts any.
 
     Raises:
         BadRequest: it names too many.
@@ -31,5 +31,5 @@ def if_match(header: str | None) -> frozenset[str] | None:
     bare = {tag[2].strip() for tag in found if tag[2] is not None} - {""}
     if len(quoted | bare) > limits.ETAGS:
         raise BadRequest(f"If-Match: too many entity tags (max: {limits.ETAGS})")
-    # Only a bare * stands for any version; "*" and "" in quotes are tags like others, which nothing has.
+    # Only a bare * stands for any version; "*" and "" in quotes are ordinary tags, which match nothing.
     return None if "*" in bare or not quoted | bare else frozenset(quoted | bare)

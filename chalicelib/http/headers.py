@@ -1,4 +1,4 @@
-"""Headers that every answer has, by whichever door. The relay has this module in its image, and nothing of AWS."""
+"""Headers of every answer, through any gateway. The relay contains this module, and nothing of AWS."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import uuid
 from chalicelib import limits
 
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
-"""For answers that belong to no request of the API, such as objects of the bucket."""
+"""For answers outside the API, such as objects of the bucket."""
 
 REQUEST_ID = "x-men-requestid"
-"""Header with which a client names its request, in lower case."""
+"""The header with a client's request id, in lower case."""
 
 
 def request_id(given: str | None) -> str:
-    """The id of a request: the one that its client gave, if it is short and printable ASCII; else a new one.
+    """The id of a request: the client's, if it is short and printable ASCII; otherwise a new one.
 
-    It is sent back in a header, by every door.
+    It is returned in a header, through any gateway.
     """
     if given and len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable():
         return given
@@ -24,8 +24,8 @@ def request_id(given: str | None) -> str:
 
 
 def standard_headers(request_id: str) -> dict[str, str]:
-    """What every answer has, by whichever door and whoever gives it.
+    """The headers of every answer, through any gateway.
 
-    With ``nosniff``, a browser takes an answer for what its ``Content-Type`` says, never for a page with a script.
+    With ``nosniff``, a browser interprets an answer by its ``Content-Type`` only, never as a page with a script.
     """
     return {"X-MEN-RequestID": request_id, **NO_SNIFFING}

@@ -1,7 +1,7 @@
-"""Upload forms, read while they arrive.
+"""Upload forms, parsed while they arrive.
 
-A form is some short fields and then one file, which comes last: what is behind it is not read, so that the file
-can go where it belongs while it still arrives. Memory is bounded by the fields, whatever a form claims to be.
+A form has some short fields and then one file, which comes last: anything after it is not read, so the file can be
+stored while it arrives. The memory is limited by the fields, whatever the form contains.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _TYPES = frozenset({"multipart/form-data", "multipart/mixed"})
 
 
 class Form(msgspec.Struct):
-    """A form up to its file: ``fields`` by lower-case name; ``file`` in pieces, to be read once; None without one.
+    """A form up to its file: ``fields`` by lower-case name; ``file`` in pieces, to be read once (None: no file).
 
-    Reading the file raises BadRequest where the body ends before the file does.
+    Reading the file raises BadRequest if the body ends before the file does.
     """
 
     fields: dict[str, str] = {}
@@ -47,8 +47,8 @@ def read_form(stream: BinaryIO, content_type: str | None, *, fields: Collection[
         file: name of the file's part, lower case.
 
     Raises:
-        BadRequest: the body is no such form, or a field is not UTF-8.
-        TooLarge: what is in front of the file is more than ``limits.UPLOAD_FIELDS``.
+        BadRequest: the body is not such a form, or a field is not UTF-8.
+        TooLarge: the parts before the file exceed ``limits.UPLOAD_FIELDS``.
     """
     events = _events(_read(stream), _boundary(content_type))
     form = Form()
@@ -73,7 +73,7 @@ def read_form(stream: BinaryIO, content_type: str | None, *, fields: Collection[
 
 
 def _boundary(content_type: str | None) -> str:
-    # Imported here, as below: only uploads pay for it.
+    # Imported here, as below, because only uploads need it.
     from multipart import parse_options_header
 
     kind, options = parse_options_header(content_type or "")
@@ -90,7 +90,7 @@ def _read(stream: BinaryIO) -> Callable[[int], bytes]:
         try:
             return stream.read(size)
         except OSError as error:
-            # The client went away, or whoever receives the body has had enough of it.
+            # The client disconnected, or the server stopped receiving the body.
             raise BadRequest("the request body ended before the form was complete") from error
 
     return read
@@ -99,7 +99,7 @@ def _read(stream: BinaryIO) -> Callable[[int], bytes]:
 def _events(read: Callable[[int], bytes], boundary: str) -> Events:
     from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 
-    # In Latin-1 every byte is a character. Names of fields are ASCII; what a file is called means nothing.
+    # In Latin-1 every byte is a character. Names of fields are ASCII, and the name of the file is ignored.
     parser = PushMultipartParser(boundary, max_segment_count=_PARTS, header_charset="latin-1")
     try:
         yield from parser.parse_blocking(read, _CHUNK)
@@ -110,7 +110,7 @@ def _events(read: Callable[[int], bytes], boundary: str) -> Events:
 
 
 def _part(events: Events) -> Iterator[bytes]:
-    """The content of the part that was just begun."""
+    """The content of the part that has just begun."""
     for event in events:
         if not isinstance(event, bytes):
             return

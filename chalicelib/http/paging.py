@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Which part of a list is asked for: ``number`` from 1, ``size`` rows."""
+    """The requested part of a list: page ``number`` from 1, with ``size`` rows."""
 
     number: int
     size: int
@@ -38,10 +38,10 @@ def read_page(
     maximum: int = limits.PER_PAGE_MAX,
     lenient: bool = False,
 ) -> Page:
-    """The page a request asks for. ``lenient`` lists (v1 artifacts and releases) take bad values as defaults.
+    """The requested page. ``lenient`` lists (v1 artifacts and releases) replace bad values by the defaults.
 
     Raises:
-        BadRequest: a value is no positive whole number, or ``per_page`` is above ``maximum``.
+        BadRequest: a value is not a positive integer, or ``per_page`` is above ``maximum``.
     """
     try:
         number = _positive(request.query.get("page"), "page", 1)
@@ -56,10 +56,10 @@ def read_page(
 
 
 def page_of(number: int, size: int) -> Page:
-    """The page that a body asks for; zeros, Go's for what was not sent, stand for the defaults.
+    """The page in a body. Zero, Go's form of an absent value, means the default.
 
     Raises:
-        BadRequest: a number is out of bounds.
+        BadRequest: a number is out of range.
     """
     page = Page(number or 1, size or limits.PER_PAGE_DEFAULT)
     if not 1 <= page.number <= _NUMBER_MAX or not 1 <= page.size <= limits.PER_PAGE_MAX:
@@ -73,7 +73,7 @@ _NUMBER_MAX = 10**9
 def _positive(text: str | None, name: str, default: int) -> int:
     if text is None or text == "":
         return default
-    # Only ASCII digits: int() would also take "1_0" and other scripts' digits.
+    # Only ASCII digits, because int() also accepts "1_0" and digits of other scripts.
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(_NUMBER_MAX)):
         raise BadRequest(f'invalid {name} query: "{text[:32]}"')
     value = int(text)
@@ -83,9 +83,9 @@ def _positive(text: str | None, name: str, default: int) -> int:
 
 
 def _links(request: Request, page: Page, *, more: bool, total: int | None) -> list[str]:
-    """The ``Link`` lines of a list, one a relation: first, prev, next, last.
+    """The ``Link`` headers of a list, one per relation: first, prev, next, last.
 
-    The target is the request's own path with all its parameters, keys sorted, ``per_page`` always there.
+    The target is the request's own path with all its parameters, sorted by name, and always with ``per_page``.
     """
     targets = [("first", 1)]
     if page.number > 1:
@@ -107,9 +107,9 @@ def _target(request: Request, page: Page, number: int) -> str:
 def headers(
     request: Request, page: Page, *, total: int | None = None, more: bool = False
 ) -> dict[str, str | list[str]]:
-    """``Link``, and ``X-Total-Count`` where it is told how many rows there are in all.
+    """``Link``, and ``X-Total-Count`` if the number of all rows is given.
 
-    Where that is not known, or not shown, ``more`` says whether others follow the page.
+    If it is not known or not shown, ``more`` says whether the page is followed by another.
     """
     if total is None:
         return {"Link": _links(request, page, more=more, total=None)}

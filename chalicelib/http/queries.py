@@ -1,4 +1,4 @@
-"""What several lists ask for with the same words, beside their pages (``paging``)."""
+"""Query parameters that several lists share, besides pages (``paging``)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from chalicelib.http.request import Query
 
 _SECONDS = re.compile(r"[+-]?[0-9]+")
-"""What Go reads as a whole number; int() would also take spaces, "1_0" and digits of other scripts."""
+"""The integers that Go accepts; int() would also accept spaces, "1_0" and digits of other scripts."""
 
 
 def seconds(query: Query, name: str) -> datetime | None:
     """A time in seconds since 1970; None when absent.
 
     Raises:
-        BadRequest: it is no such time.
+        BadRequest: it is not such a time.
     """
     text = query.get(name)
     if not text:
@@ -33,7 +33,7 @@ def seconds(query: Query, name: str) -> datetime | None:
 
 
 def newest_first(query: Query) -> bool:
-    """``sort`` of a list by time: ``desc``, as it is when absent, or ``asc``.
+    """``sort`` of a list by time: ``desc``, which is the default, or ``asc``.
 
     Raises:
         BadRequest: it is neither.

@@ -1,4 +1,4 @@
-"""Files that the server answers itself, whole or in part: a device goes on where its connection broke."""
+"""Files in answers, whole or in part, so that a device can resume a download."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _RANGE = re.compile(r"bytes=([0-9]{1,15})?-([0-9]{1,15})?")
 
 
 def reply(request: Request, data: bytes, *, content_type: str, filename: str) -> Reply[str]:
-    """``data``, or the part that the request's ``Range`` names; 416 for a part beyond its end.
+    """``data``, or the part in the request's ``Range``; 416 for a part beyond its end.
 
-    ``data`` must be ASCII. API Gateway hands text on as it is to every client, but bytes only to those whose
-    ``Accept`` names their type, and devices send none.
+    ``data`` must be ASCII. API Gateway passes text unchanged to every client, but bytes only to clients whose
+    ``Accept`` has their type, and devices send none.
     """
     headers: dict[str, str | list[str]] = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-store",
         "Content-Disposition": text.attachment(filename),
-        # Compressed by API Gateway, it would come without its length, and devices take nothing of unknown size.
+        # If API Gateway compressed it, it would have no length, and devices refuse files of unknown size.
         "Content-Encoding": "identity",
     }
     found = _RANGE.fullmatch(request.headers.get("range", ""))
     if found is None or not any(found.groups()):
-        # Anything but one plain range may be answered with the whole.
+        # Anything but one simple range may be answered with the whole file.
         return Reply(200, data.decode("ascii"), headers, content_type)
     first, last = found.groups()
     if first is None:

@@ -1,4 +1,4 @@
-"""Finds the route of a path, as API Gateway does: for front doors that know no routes, and on one machine."""
+"""Finds the route of a path by API Gateway's rules, for gateways without routes and on one machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A resource of the API that a path names."""
+    """The resource of the API with a path."""
 
     template: str
-    """The path as declared, ``/devices/{id}``."""
+    """The declared path, ``/devices/{id}``."""
     parameters: dict[str, str]
-    """Its variables. Still percent-encoded, as AWS hands them to a function."""
+    """Its variables, still percent-encoded, as AWS passes them to a function."""
     views: Views
-    """What it answers to, by verb."""
+    """Its views by method."""
 
 
 class _Node(msgspec.Struct):
@@ -38,8 +38,8 @@ class _Node(msgspec.Struct):
 class RouteTable:
     """The routes of a Chalice app as a tree of path segments.
 
-    Like API Gateway, a static segment wins over a variable and is not reconsidered further down, and one
-    trailing slash makes no difference.
+    As in API Gateway, a static segment takes precedence over a variable, without backtracking, and one trailing slash
+    is ignored.
 
     Raises:
         ValueError: two variables at the same position have different names, which API Gateway refuses.
@@ -54,10 +54,10 @@ class RouteTable:
             node.template, node.views = template, views
 
     def find(self, path: str) -> Match | None:
-        """The resource that a percent-encoded path names, however it is spelled (see ``paths.plain``).
+        """The resource with a percent-encoded path, in any spelling (see ``paths.plain``).
 
-        An empty segment where an empty name would make another route is such a name, and names nothing:
-        ``/groups//devices`` are the devices of no group, and not the group ``devices``.
+        If an empty segment could be an empty name, it is one, and names nothing: ``/groups//devices`` are the devices
+        of a group without a name, not the group ``devices``.
         """
         node = self._root
         parameters: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""What a route may ask of a user's token beyond the right: that the user is there, and not only a token of theirs.
+"""Requirements of routes on a user's token: that the user is present, not only a token.
 
-A personal access token lies in scripts and on build servers; a session may have been left open. Neither may give
-whoever finds it a password, a second factor, another token or an account.
+Personal access tokens are stored in scripts and on build servers, and sessions may be left open. Neither must be enough
+to get a password, a second factor, another token or an account.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ PERSONAL: Final = "a personal access token can't do this: sign in with your pass
 
 
 class SignIn(StrEnum):
-    """What a route asks of a user's token."""
+    """The requirements."""
 
     ANY = "any token"
     SESSION = "a session"
-    """No personal access token."""
+    """A session, not a personal access token."""
     RECENT = "a recent sign-in"
     """A session whose user signed in at most ``limits.RECENT_SIGN_IN`` seconds ago; or any session, with the password
     or a code in the request."""
     FACTOR = "a recent sign-in by the second factor"
-    """The same, but a sign-in by the password alone is not enough where the user has a second factor."""
+    """The same, but for users with a second factor a sign-in by password alone is not enough."""
 
 
 class _Shown(msgspec.Struct):
@@ -40,11 +40,11 @@ class _Shown(msgspec.Struct):
 
 
 def require(wanted: SignIn, request: Request) -> None:
-    """Judge the token of a request.
+    """Check the token of a request.
 
     Raises:
-        Forbidden: it is a personal access token, or too old a session, and the request shows neither password nor code.
-        TooManyRequests: enough wrong ones were tried.
+        Forbidden: it is a personal access token, or an old session without password and code in the request.
+        TooManyRequests: there were too many failed attempts.
         Unprocessable: the password or the code is wrong.
     """
     if wanted is SignIn.ANY:
@@ -59,16 +59,16 @@ def require(wanted: SignIn, request: Request) -> None:
 
 
 def require_shown(request: Request) -> None:
-    """Insist on password or code in the request itself, however recent the sign-in: members of its JSON body.
+    """Require the password or a code in the request's JSON body, however recent the sign-in.
 
     Raises:
-        Forbidden: there is neither.
-        TooManyRequests: enough wrong ones were tried.
+        Forbidden: neither is given.
+        TooManyRequests: there were too many failed attempts.
         Unprocessable: the password or the code is wrong.
     """
     if request.has_shown:
         return
-    # Imported here: devices have no sessions.
+    # Imported here because devices have no sessions.
     from chalicelib.useradm import service as useradm
 
     shown, who = _shown(request.raw), request.identity

@@ -21,13 +21,13 @@ from chalicelib.errors import TooManyRequests
 
 _MINUTE: Final = 60.0
 _CALLERS: Final = 20_000
-"""Callers that are remembered; who has not called for the longest is forgotten first."""
+"""Callers that are remembered; the longest silent one is dropped first."""
 
 Key = tuple[str, ...]
 
 
 class _Bucket(msgspec.Struct):
-    """What a caller may still call at once, as of a moment."""
+    """The number of calls that a caller may still make at a moment."""
 
     left: float
     at: float
@@ -38,13 +38,13 @@ _lock = Lock()
 
 
 def admit(kind: str, tenant: str, subject: str) -> None:
-    """Count a call of a device or user, and let it through.
+    """Count a call of a device or user, and refuse it if there were too many.
 
-    A refused call counts against nobody.
+    A refused call is not counted.
 
     Raises:
-        TooManyRequests: the caller, or its tenant as a whole, called too often. The time to come back at differs, so
-            that those who are refused together don't come back together.
+        TooManyRequests: the caller, or its tenant as a whole, called too often. ``Retry-After`` differs, so that
+            callers refused at the same time do not return at the same time.
     """
     known = settings.current()
     each, everyone = known.device_rate if kind == "device" else known.user_rate, known.tenant_rate
@@ -57,7 +57,7 @@ def admit(kind: str, tenant: str, subject: str) -> None:
 
 
 def _take(wanted: list[tuple[Key, int]], now: float) -> float:
-    """Take a call out of all of these buckets, or out of none; seconds until all of them have one."""
+    """Take one call from each bucket, or from none; returns the seconds until all have one."""
     with _lock:
         buckets = [(_bucket(key, rate, now), rate) for key, rate in wanted]
         waits = max((1 - bucket.left) * _MINUTE / rate for bucket, rate in buckets)
@@ -81,5 +81,5 @@ def _bucket(key: Key, rate: int, now: float) -> _Bucket:
 
 
 def forget() -> None:
-    """Count from nothing again."""
+    """Reset all counts."""
     _buckets.clear()

@@ -1,1 +1,1 @@
-"""A tenant's numbers at a glance, for a dashboard or for Prometheus. Stores nothing: each feature counts its own."""
+"""A tenant's numbers, for a dashboard or for Prometheus. Stores nothing, because each feature counts its own."""

@@ -1,4 +1,4 @@
-"""From counts to numbers, and the numbers in the words of Prometheus. Pure.
+"""Computes the numbers from counts, and formats them for Prometheus. Pure functions.
 
 Source: Prometheus, "Exposition formats" (text format 0.0.4) and "Metric and label naming".
 """
@@ -25,17 +25,17 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def by_status(counts: Mapping[Place, int]) -> dict[str, int]:
-    """Devices by status: every status, also those that no device has."""
+    """Devices by status, including statuses without devices."""
     return {str(status): sum(counts.get((status, tier), 0) for tier in Tier) for status in Status}
 
 
 def accepted(counts: Mapping[Place, int], limits: PerTier) -> dict[str, Accepted]:
-    """Accepted devices by tier, beside the limits."""
+    """Accepted devices by tier, with the limits."""
     return {str(tier): Accepted(counts.get((Status.ACCEPTED, tier), 0), limits.of(tier)) for tier in Tier}
 
 
 class Gauge(msgspec.Struct, frozen=True):
-    """A metric that may go up and down: a number for each value of its label, or a single one without a label."""
+    """A gauge: a number for each value of its label, or a single one without a label."""
 
     name: str
     about: str
@@ -48,7 +48,7 @@ def _single(name: str, about: str, number: int) -> Gauge:
 
 
 def gauges(numbers: Numbers) -> Iterator[Gauge]:
-    """The numbers as metrics; limits that are none have no sample, so that no share of one can be reckoned."""
+    """The numbers as metrics. A missing limit has no sample, so that no ratio is computed with it."""
     yield Gauge("lamplighter_devices", "Devices by status.", numbers.devices, "status")
     tiers = numbers.accepted_devices
     counts = {tier: each.count for tier, each in tiers.items()}
@@ -73,7 +73,7 @@ def gauges(numbers: Numbers) -> Iterator[Gauge]:
 
 
 def exposition(metrics: Iterable[Gauge]) -> str:
-    """Metrics as text; one without samples is left out."""
+    """Metrics as text, without those that have no samples."""
     return "".join(line + "\n" for metric in metrics if metric.samples for line in _lines(metric))
 
 

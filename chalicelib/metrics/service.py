@@ -1,8 +1,8 @@
-"""A tenant's numbers, put together from what each feature counts as it writes.
+"""A tenant's numbers, from the counts that each feature keeps.
 
-It may be asked for every few seconds, so its cost does not follow the fleet or its history: five small reads, of which
-only the count of users grows, by a read unit for a dozen users. What no feature counts is left out rather than looked
-for: connected devices, deployments by how far they are, events that wait for a receiver.
+It may be read every few seconds, so its cost must not depend on the fleet or its history: five small reads, of which
+only the count of users grows, by a read unit per dozen users. Numbers that no feature counts are left out: connected
+devices, deployments by progress, events that wait for delivery.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def numbers(tenant: TenantId, *, rollouts: bool, releases: bool, webhooks: bool) -> Numbers:
-    """The tenant's numbers: of devices and users, and of deployments, releases and webhooks where wanted."""
+    """The tenant's numbers: devices and users, and optionally deployments, releases and webhooks."""
     known = control.get(tenant)
     devices = devauth.counts(tenant)
     found = Numbers(

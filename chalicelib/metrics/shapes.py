@@ -1,4 +1,4 @@
-"""The wire format. A part that the caller may not see is left out."""
+"""The wire format of metrics. Parts that the caller may not see are left out."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from msgspec import UNSET, UnsetType
 
 
 class Accepted(msgspec.Struct):
-    """Accepted devices of a tier, and how many there may be; -1: any number."""
+    """The number and limit of accepted devices of a tier; -1 means no limit."""
 
     count: int
     limit: int
 
 
 class Deployments(msgspec.Struct):
-    """Deployments of all kinds: those that devices may still get, and those that are over."""
+    """The numbers of unfinished and finished deployments of all kinds."""
 
     unfinished: int
     finished: int
 
 
 class Storage(msgspec.Struct):
-    """Bytes of artifacts, and how many there may be; 0: any number."""
+    """Bytes of artifacts and their limit; 0 means no limit."""
 
     usage: int
     limit: int
 
 
 class Webhooks(msgspec.Struct):
-    """Webhooks, and how many of them have a receiver that was down at the last attempt."""
+    """The number of webhooks, and of those whose receiver was unavailable at the last attempt."""
 
     count: int
     failing: int

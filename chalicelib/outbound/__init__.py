@@ -1,8 +1,8 @@
-"""Calls to servers that a tenant names: webhooks, identity providers. The only way out of the server but AWS.
+"""Calls to servers that a tenant names: webhooks, identity providers. The only outgoing calls except those to AWS.
 
-Whoever can name a URL would like this server to call what only it can reach: the metadata service, a database, an
-admin page of the network that it runs in. So a call goes to public unicast addresses only, and the address that was
-checked is the one that is connected to: a name that resolves anew in between changes nothing.
+A user who can name a URL could try to make this server call what only it can reach: the metadata service, a database,
+an internal admin page. Calls therefore go to public unicast addresses only, and to exactly the address that was
+checked, so that a name that resolves differently in between has no effect.
 """
 
 from __future__ import annotations

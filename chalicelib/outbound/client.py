@@ -1,4 +1,4 @@
-"""One call: resolve once, check, connect to what was checked; bounded in time and size, no redirect, no proxy."""
+"""One call: resolve once, check, connect to the checked address; bounded in time and size, no redirects, no proxy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECE: Final = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """What came back, whatever its status; a redirect is an answer like any other. Header names are in lower case."""
+    """The answer, whatever its status, including redirects. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,10 +30,10 @@ class Answer(NamedTuple):
 
 
 def parse(url: str) -> Target:
-    """``url`` taken apart, by this server's settings. Nothing is resolved: see :func:`request` for that.
+    """Parse ``url`` by this server's settings. Nothing is resolved: see :func:`request` for that.
 
     Raises:
-        Refused: it is no URL that is ever called.
+        Refused: the URL is not allowed.
     """
     return targets.parse(url, ports=_ports(), networks=_networks())
 
@@ -58,8 +58,8 @@ def request(
         max_answer: bytes of the answer's body.
 
     Raises:
-        Refused: the URL or an address of its host is none that this server calls. Nothing was sent.
-        Failed: no connection, no valid certificate, no answer in time, or too large a one.
+        Refused: the URL, or an address of its host, is not allowed. Nothing was sent.
+        Failed: no connection, no valid certificate, no answer in time, or an answer that is too large.
     """
     deadline = time.monotonic() + timeout
     target = parse(url)
@@ -111,7 +111,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def _checked(target: Target, deadline: float) -> list[Address]:
-    """The addresses of the target's host; one that may not be called spoils all."""
+    """The addresses of the target's host; all are refused if one is not allowed."""
     found = _resolved(target, deadline)
     try:
         addresses = [ip_address(text) for text in found]
@@ -126,7 +126,7 @@ def _checked(target: Target, deadline: float) -> list[Address]:
 
 
 def _resolved(target: Target, deadline: float) -> list[str]:
-    # The system's resolver knows no timeout: one that hangs is left behind.
+    # The system's resolver has no timeout, so one that hangs is abandoned.
     found: list[str] = []
     failed: list[Exception] = []
 
@@ -154,11 +154,11 @@ def _left(deadline: float) -> float:
 
 
 class _Wire:
-    """A connected socket, as ``http.client`` uses one, each of whose steps ends at the deadline.
+    """A connected socket for ``http.client``, whose operations all end at the deadline.
 
-    A socket's own timeout begins anew with every byte, so a server that sends one now and then could hold a worker
-    for as long as it likes. And at most ``most`` bytes are received, whatever the answer makes ``http.client`` ask
-    for: for a chunk of -1 bytes it asks for all there is.
+    A socket's own timeout restarts with every byte, so a server that sends one now and then could occupy a worker for
+    ever. Also, at most ``most`` bytes are received, whatever ``http.client`` asks for: for a chunk of -1 bytes it would
+    read everything.
     """
 
     def __init__(self, sock: socket.socket, deadline: float, most: int) -> None:
@@ -187,7 +187,7 @@ class _Wire:
         return io.BufferedReader(_Received(self))
 
     def close(self) -> None:
-        """Nothing yet: ``http.client`` closes before it has read the answer. The end of the block does."""
+        """Does nothing: ``http.client`` closes before it has read the answer. The block closes the socket."""
 
     def __enter__(self) -> Self:
         return self
@@ -211,7 +211,7 @@ def _connected(target: Target, addresses: Iterable[Address], deadline: float, mo
     waiting = list(addresses)
     sock = None
     while sock is None:
-        # Each address gets its share of the time that is left, so that one that is silent does not take it all.
+        # Each address gets a share of the remaining time, so that a silent one does not use it all.
         share = _left(deadline) / len(waiting)
         address = waiting.pop(0)
         if waiting:

@@ -1,4 +1,4 @@
-"""What may be called: which URLs, which addresses. Nothing here asks a network."""
+"""Which URLs and addresses may be called. Nothing here uses the network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Network = IPv4Network | IPv6Network
 _URL_MAX: Final = 2048
 _PORTS: Final = {"http": 80, "https": 443}
 _URL_TEXT: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-"""What RFC 3986 lets a URL hold: no space, no control character, no backslash that parsers disagree on."""
+"""The characters of a URL by RFC 3986: no space, no control character, no backslash, on which parsers disagree."""
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?")
 _NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
-"""The last label of a host that some resolver takes for an IPv4 address: ``2130706433``, ``127.1``, ``0x7f.1``."""
+"""A last label of a host that some resolvers read as an IPv4 address: ``2130706433``, ``127.1``, ``0x7f.1``."""
 
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
-"""All that is given out as global unicast. Outside are loopback, link-local, private, multicast, and the forms that
-hold an IPv4 address: mapped, compatible, NAT64."""
+"""Everything allocated as global unicast. Outside are loopback, link-local, private, multicast, and the forms that
+contain an IPv4 address: mapped, compatible, NAT64."""
 _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
     ip_network(text)
     for text in (
@@ -53,19 +53,19 @@ _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
 
 
 class OutboundError(Exception):
-    """There is no answer. ``str()`` may be shown to who named the URL."""
+    """There is no answer. The text may be shown to the user who named the URL."""
 
 
 class Refused(OutboundError):
-    """The target is none that this server calls."""
+    """The target is not allowed."""
 
 
 class Failed(OutboundError):
-    """The target was not reached, or gave no answer that can be taken."""
+    """The target was not reached, or gave no acceptable answer."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A URL that may be called, if its host's addresses may. ``path`` has the query with it."""
+    """An allowed URL, if its host's addresses are allowed too. ``path`` includes the query."""
 
     scheme: str
     host: str
@@ -80,7 +80,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[Network] = ()) -> Target:
-    """``url`` taken apart.
+    """Parse ``url``.
 
     Args:
         url: absolute, ``http`` or ``https``.
@@ -88,7 +88,7 @@ def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[
         networks: as for :func:`check`, for a host that is an address.
 
     Raises:
-        Refused: it is no such URL, or one that is never called.
+        Refused: it is not such a URL, or not allowed.
     """
     if len(url) > _URL_MAX or not _URL_TEXT.fullmatch(url):
         raise Refused("the URL is too long or contains characters that must be escaped")
@@ -126,7 +126,7 @@ def _check_host(host: str, networks: Collection[Network], *, is_bracketed: bool)
 
 
 def check(address: Address, networks: Collection[Network] = ()) -> None:
-    """Let public unicast addresses pass, and those in ``networks``.
+    """Allow public unicast addresses, and those in ``networks``.
 
     Raises:
         Refused: it is neither.

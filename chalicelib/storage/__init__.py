@@ -1,1 +1,1 @@
-"""What every table shares: connection, keys, attribute types, transactions. No entity lives here."""
+"""Shared by all tables: connection, keys, attribute types, transactions."""

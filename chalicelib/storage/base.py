@@ -1,4 +1,4 @@
-"""Base of every stored item, and the attribute types that pynamodb has not."""
+"""The base class of stored items, and attribute types that pynamodb does not have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def table(name: str) -> str:
 
 
 def _add_indexes(known: MetaTable, meta: MetaTable) -> None:
-    """Tell ``known`` about the indexes of one more model of the same table: each model knows only its own."""
+    """Add the indexes of another model of the same table to ``known``, because each model knows only its own."""
     for about in (GLOBAL_SECONDARY_INDEXES, ATTR_DEFINITIONS):
         entries = known.data.setdefault(about, [])
         entries += [entry for entry in meta.data.get(about, ()) if entry not in entries]
@@ -48,9 +48,9 @@ class Item(Model):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        # All tables share one connection, so that calls of any kind pass one seam and one pool.
+        # All tables share one connection, and with it one pool and one set of observers.
         if "_connection" not in vars(cls):
-            # That of a base class, if it was used before, knows nothing of this class's indexes.
+            # The one of a base class, if it was used before, lacks this class's indexes.
             cls._connection = None
         if cls._connection is not None:
             return cls._connection
@@ -67,20 +67,20 @@ class Item(Model):
 
     @classmethod
     def find(cls, pk: str, sk: str) -> Self | None:
-        """The item as it is now (a strongly consistent read); None if there is none."""
+        """The item (strongly consistent read); None if it does not exist."""
         try:
             return cls.get(pk, sk, consistent_read=True)
         except cls.DoesNotExist:
             return None
 
     def fetch(self) -> Self | None:
-        """:meth:`find` by this item's own key: for one that was made to address writes with."""
+        """Like :meth:`find`, by the key of this item."""
         return self.find(self.pk, self.sk)
 
     def save_if(self, condition: Condition) -> bool:
-        """Put the item as a whole; False, and nothing is written, if the condition does not hold.
+        """Put the whole item; False, and nothing is written, if the condition fails.
 
-        If an answer was lost, the condition may fail because of this very item: that is no failure.
+        If an answer was lost, the condition may fail because of this very item, which is not a failure.
         """
         try:
             return _held(lambda: self.save(condition))
@@ -116,7 +116,7 @@ class Item(Model):
 
 
 class _UnsureError(Exception):
-    """A condition did not hold, maybe because the write was done before, and its answer was lost."""
+    """A condition failed, possibly because the write was done before and its answer was lost."""
 
 
 def _held(write: Callable[[], object]) -> bool:
@@ -167,9 +167,9 @@ class TimeAttribute(Attribute[datetime]):
 class BlobAttribute(Attribute[Any]):
     """Any JSON document as one binary value, compressed when that is smaller.
 
-    One blob instead of nested attributes: it costs half the units and a tenth of the CPU, and nothing ever asks
-    DynamoDB for a part of it. Compressed and plain forms tell themselves apart: zlib's first byte is ``x``,
-    which begins no JSON document. Shapes go in and out by ``msgspec``.
+    A blob costs half the units and a tenth of the CPU of nested attributes, and no part of it is ever queried.
+    Compressed and plain forms are distinguished by the first byte: zlib's is ``x``, which begins no JSON document.
+    Structs are converted by ``msgspec``.
     """
 
     attr_type = BINARY

@@ -1,6 +1,7 @@
-"""The one seam through which all DynamoDB traffic passes.
+"""The connection through which all DynamoDB calls pass.
 
-Observers see every call (tests count round trips and units with them); under it lies our own transport.
+Observers see every call (tests count round trips and units with them); below it is our own transport
+(``docs/adr/0010-own-dynamodb-transport.md``).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ observers: list[Observer] = []
 
 
 class SeamConnection(Connection):
-    """pynamodb's connection, observed, and on our own transport. Its ``client`` is never made."""
+    """pynamodb's connection with observers and our own transport. Its ``client`` is never created."""
 
     def __init__(self, region: str) -> None:
-        """``region``: where the tables are."""
+        """``region`` is that of the tables."""
         super().__init__(region=region)
 
     @cached_property
@@ -37,7 +38,7 @@ class SeamConnection(Connection):
         return f"SeamConnection<{self.region}>"  # pynamodb's own would make a client
 
     def close(self) -> None:
-        """Close idle connections; the next call makes new ones, to wherever the settings lead by then."""
+        """Close idle connections; the next call opens new ones, by the settings at that time."""
         transport: Transport | None = vars(self).pop("_transport", None)
         if transport is not None:
             transport.close()
@@ -46,8 +47,8 @@ class SeamConnection(Connection):
         """Run one operation.
 
         Raises:
-            Unavailable: DynamoDB throttled the call or could not be reached, time and again.
-            VerboseClientError: any other refusal; pynamodb maps the ones it knows.
+            Unavailable: DynamoDB throttled the call or could not be reached, repeatedly.
+            VerboseClientError: any other error; pynamodb maps those it knows.
         """
         answer: dict[str, Any] = {}
         try:

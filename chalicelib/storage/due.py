@@ -1,7 +1,7 @@
-"""What the schedule has to look at: an index by time over a table's items, of all tenants.
+"""The index ``due``: what the schedule has to check, by time, for all tenants.
 
-It is sparse: only items with ``due_pk`` and ``due_sk`` are in it, so what a tick costs follows what is due. It is in
-parts, since a partition of an index takes 1,000 writes a second.
+It is sparse: it contains only items with ``due_pk`` and ``due_sk``, so the cost of a run depends on what is due. It has
+several partitions, because a partition of an index takes 1,000 writes a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PARTS: Final = 8
 
 
 class DueIndex(GlobalSecondaryIndex[Any]):
-    """The index; an item's class has one as ``due``, and the two attributes."""
+    """The index; an item class has it as ``due``, with the two attributes."""
 
     class Meta:
         """The index."""
@@ -44,7 +44,7 @@ class _Due(Item):
 
 
 def key(owner: str, when: datetime) -> tuple[str, str]:
-    """``due_pk`` and ``due_sk`` of a new item; what has the same ``owner``, an id, is in the same part."""
+    """``due_pk`` and ``due_sk`` of a new item. Items with the same ``owner``, an id, are in the same partition."""
     return _part(hashlib.sha256(owner.encode()).digest()[0] % _PARTS), keys.time(when)
 
 
@@ -53,28 +53,28 @@ def _part(number: int) -> str:
 
 
 def at(owner: str, when: datetime) -> list[Action]:
-    """What puts an item into the index, or moves it there."""
+    """The actions that put an item into the index, or move it."""
     due_pk, due_sk = key(owner, when)
     return [_Due.due_pk.set(due_pk), _Due.due_sk.set(due_sk)]
 
 
 def never() -> list[Action]:
-    """What takes an item out of the index."""
+    """The actions that take an item out of the index."""
     return [_Due.due_pk.remove(), _Due.due_sk.remove()]
 
 
 def found(index: DueIndex, now: datetime, *, limit: int) -> Iterator[tuple[str, str]]:
-    """The keys of what is due by ``now``, at most ``limit`` of each part; the index may lag behind the items."""
+    """The keys of what is due by ``now``, at most ``limit`` per partition (eventually consistent)."""
     for part in range(_PARTS):
         for row in index.query(_part(part), _Due.due_sk <= keys.time(now), limit=limit):
             yield row.pk, row.sk
 
 
 def work_off(items: Iterable[T], work: Callable[[T], None]) -> None:
-    """Do ``work`` for each of what is due. What fails keeps no other from its turn, and stays due.
+    """Call ``work`` for each due item. An item that fails does not hold up others, and stays due.
 
     Raises:
-        ExceptionGroup: of all that failed, for the schedule to log and to fail with.
+        ExceptionGroup: all failures, which the schedule logs and fails with.
     """
     failed: list[Exception] = []
     for item in items:
@@ -87,7 +87,7 @@ def work_off(items: Iterable[T], work: Callable[[T], None]) -> None:
 
 
 def everything(index: DueIndex) -> Iterator[tuple[str, str]]:
-    """The keys of all that is in the index."""
+    """The keys of everything in the index."""
     for part in range(_PARTS):
         for row in index.query(_part(part)):
             yield row.pk, row.sk

@@ -1,4 +1,4 @@
-"""Erasing much: what is left of a tenant that is removed. Everything here may be cut off anywhere and run again."""
+"""Deletes the data of a removed tenant. Everything here can be interrupted anywhere and run again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Key = tuple[str, str]
 
 
 def rows(model: type[Item], keys: Iterable[Key]) -> int:
-    """Delete these items of the model's table, 25 a round trip; how many."""
+    """Delete these items of the model's table, 25 per round trip; returns their number."""
     count = 0
     with model.batch_write() as batch:
         for pk, sk in keys:
@@ -25,9 +25,9 @@ def rows(model: type[Item], keys: Iterable[Key]) -> int:
 
 
 def partition(model: type[Item], pk: str, *, last: str | None = None) -> int:
-    """Delete a partition of the model's table, what the key ``last`` names after all else; how many items.
+    """Delete a partition of the model's table, with the item ``last`` after all others; returns the number.
 
-    ``last`` is the item by which a partition is found again, if this is cut off before its end.
+    ``last`` is the item by which the partition is found again after an interruption.
     """
     found = model.query(pk, consistent_read=True, attributes_to_get=["pk", "sk"])
     count = rows(model, ((row.pk, row.sk) for row in found if row.sk != last))
@@ -37,5 +37,5 @@ def partition(model: type[Item], pk: str, *, last: str | None = None) -> int:
 
 
 def listed(index: GlobalSecondaryIndex[Any], pk: str) -> Iterator[Key]:
-    """The keys of the items that an index has under ``pk``; of one written a moment ago not surely."""
+    """The keys of the items under ``pk`` in an index. One written a moment ago may be missing."""
     return ((row.pk, row.sk) for row in index.query(pk, attributes_to_get=["pk", "sk"]))

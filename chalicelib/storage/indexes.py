@@ -1,7 +1,7 @@
-"""The index that lists a table's items, in whatever order its sort key gives them.
+"""The index that lists a table's items in the order of its sort key.
 
-Most tables have one and only one, by ``list_pk`` and ``list_sk``; the class of an item that is in it says what it is
-listed by. What waits for a time is in another: ``storage.due``.
+Most tables have exactly one, on ``list_pk`` and ``list_sk``; the class of a listed item says by what it is listed.
+Items that wait for a time are in another one: ``storage.due``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How keys are written. Nobody else concatenates key text, so no key can leave its tenant.
+"""Builds keys. No other code concatenates the text of keys, so no key can refer to another tenant.
 
-A partition key is ``T#<tenant>#<kind>#<part>...``. Parts are escaped, so a ``#`` inside an id can't forge
-another key, and bounded, since DynamoDB ends a partition key at 2,048 bytes and a sort key at 1,024.
-These forms are stored: changing one is a migration.
+A partition key is ``T#<tenant>#<kind>#<part>...``. Parts are escaped, so a ``#`` in an id cannot forge another key, and
+shortened, because DynamoDB limits a partition key to 2,048 bytes and a sort key to 1,024. These forms are stored data:
+changing one needs a migration.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TenantId = NewType("TenantId", str)
-"""A verified tenant: from a token's claims or a tenant token, never from a request's own text."""
+"""A verified tenant: from a token's claims or a tenant token, never from other parts of a request."""
 
 _PART_MAX = 600
 
@@ -23,18 +23,18 @@ def _part(text: str) -> str:
     escaped = text.replace("%", "%25").replace("#", "%23")
     if len(escaped.encode()) <= _PART_MAX:
         return escaped
-    # A long name keeps its beginning, for order, and its hash, for identity.
+    # A long name keeps its beginning for the order, and has its hash for identity.
     head = escaped.encode()[:200].decode(errors="ignore")
     return f"{head}%~{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def partition(tenant: TenantId, *parts: str) -> str:
-    """The partition key of something of ``tenant``."""
+    """A partition key of ``tenant``."""
     return "#".join(("T", _part(tenant), *map(_part, parts)))
 
 
 def tenant_of(partition_key: str) -> TenantId:
-    """Whose a partition is: for the schedule, which finds items of all tenants. Only keys that were stored go in."""
+    """The tenant of a stored partition key, for the schedule, which finds items of all tenants."""
     kind, tenant, *_ = partition_key.split("#")
     if kind != "T":
         raise ValueError("not the key of something of a tenant")
@@ -42,24 +42,24 @@ def tenant_of(partition_key: str) -> TenantId:
 
 
 def shared(kind: str, *parts: str) -> str:
-    """The partition key of something that is looked up before a tenant is known: an e-mail, a tenant token."""
+    """A partition key for lookups without a known tenant: by an e-mail address or a tenant token."""
     if kind == "T":
         raise ValueError("T# begins the keys of tenants")
     return "#".join((kind, *map(_part, parts)))
 
 
 def sort(*parts: str) -> str:
-    """A sort key. Its parts sort as text: pad numbers with :func:`number`."""
+    """A sort key. Its parts are sorted as text: pad numbers with :func:`number`."""
     return "#".join(map(_part, parts))
 
 
 def last_part(key: str) -> str:
-    """The last part of a key, as it was given; only for ids, which are never long enough to be cut."""
+    """The last part of a key; only for ids, which are never shortened."""
     return key.rsplit("#", 1)[-1].replace("%23", "#").replace("%25", "%")
 
 
 def time(value: datetime) -> str:
-    """A time, from 1970 on, as text that sorts by time; to the millisecond."""
+    """A time (from 1970) as text that sorts by time, to the millisecond."""
     return number(max(0, int(value.timestamp() * 1000)))
 
 

@@ -1,6 +1,6 @@
-"""Lists that take several reads, while what they list moves.
+"""Lists that take several reads, while their items may move.
 
-What moves from a part that is not read yet into one that was read is missed; the other way round it is read twice.
+An item that moves from an unread part into one that was read is missed; in the opposite direction it is read twice.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _READS = 4
 
 
 def settled(read: Callable[[], T], key: Callable[[T], object]) -> T:
-    """What ``read`` finds, read again until two reads in a row agree; the last of four if none do.
+    """The result of ``read``, repeated until two reads in a row agree; the last of four if none do.
 
     Args:
         read: all of the list's reads.
-        key: what has to be the same twice, such as the ids in their order.
+        key: the value that two reads must have in common, such as the ids in their order.
     """
     found = read()
     for _ in range(_READS - 1):

@@ -1,7 +1,7 @@
 """Several writes that happen together or not at all.
 
-A feature collects its writes in a :class:`Transaction`, hands it to the services whose items change with it,
-and commits once. Writes carry labels, so that a failed condition names the promise that did not hold.
+A feature collects its writes in a :class:`Transaction`, passes it to the services whose items change with it, and
+commits it once. Writes have labels, which tell which condition has failed.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ __all__ = ["MAX_ITEMS", "RACES", "Action", "Condition", "ConditionFailed", "Tran
 MAX_ITEMS: Final = 100
 """AWS: writes in one TransactWriteItems."""
 RACES: Final = 12
-"""How often a service reads and decides again before its caller is asked to come back."""
+"""How often a service reads and decides again before the caller is asked to try again later."""
 _Write = tuple[str, str, dict[str, Any]]
 """Label, kind, arguments."""
 _ATTEMPTS: Final = 12
 _BACKOFF: Final = 0.02
 _PASSING: Final = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
-"""Reasons of a cancellation that may be gone the next time. The others (``ItemCollectionSizeLimitExceeded``,
-``ValidationError``) stay: ``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html``."""
+"""Reasons of a cancellation for which a retry may succeed. The others (``ItemCollectionSizeLimitExceeded``,
+``ValidationError``) are permanent:
+``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html``."""
 
 
 def races() -> Iterator[None]:
-    """The same for what many write at once: twice as often, with pauses, as long as the call has time."""
+    """The same for items with many simultaneous writers: twice as often, with pauses, as long as the call has time."""
     for attempt in range(2 * RACES):
         if attempt and not _paused(attempt - 1):
             return
@@ -51,9 +52,9 @@ def races() -> Iterator[None]:
 
 
 def _paused(attempt: int) -> bool:
-    """Whether there was time for a pause after an attempt (0: the first).
+    """Pause after an attempt (0: the first); returns whether there was time for it.
 
-    Its length is random between 0 and a bound that grows: writers that collided must not collide again in step.
+    Its length is random between 0 and a growing bound, so that colliding writers do not collide again.
     """
     pause = random.uniform(0, _BACKOFF * 2 ** min(attempt, 5))  # noqa: S311  # not for security
     if pause >= call.time_left():
@@ -63,9 +64,9 @@ def _paused(attempt: int) -> bool:
 
 
 class ConditionFailed(Exception):
-    """At least one write's condition did not hold; nothing was written.
+    """At least one write's condition failed; nothing was written.
 
-    ``failed`` maps the label of each such write to the item as it is (DynamoDB's typed form), if there is one.
+    ``failed`` maps the label of each such write to the stored item (in DynamoDB's typed form), if there is one.
     """
 
     def __init__(self, failed: dict[str, dict[str, Any] | None]) -> None:
@@ -74,14 +75,14 @@ class ConditionFailed(Exception):
 
 
 class Transaction(msgspec.Struct):
-    """Writes to commit together. An item may be written once only; conditions go with the write itself."""
+    """Writes to commit together. An item can be written only once; its condition is a part of the write."""
 
     _writes: list[_Write] = []
     _late: list[Callable[[Transaction], None]] = []
     _then: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
-        """How many writes were collected, late ones not counted."""
+        """The number of collected writes, without late ones."""
         return len(self._writes)
 
     def late(self, add: Callable[[Transaction], None]) -> None:

@@ -90,3 +90,9 @@ def test_code_uses_no_word_that_was_given_up() -> None:
     words = finder([word for word, in_code in avoided() if in_code])
 
     assert [name(path) for path in CODE if path != Path(__file__) and words.search(path.read_text())] == []
+
+
+def test_decisions_are_numbered_once() -> None:
+    numbers = [path.name.partition("-")[0] for path in (ROOT / "docs" / "adr").glob("*.md")]
+
+    assert sorted(set(numbers)) == sorted(numbers)

@@ -36,7 +36,7 @@ def artifact_name(deployment: str) -> str:
 
 
 def hinted(configuration: Mapping[str, str]) -> str:
-    """A configuration as deployments show it: base64, with only the first characters of values, which may be secrets."""
+    """A configuration as deployments show it: base64, with the first characters of values only, which may be secret."""
     hints = {key: f"{value[:_SHOWN]}...<omitted>" for key, value in configuration.items()}
     return base64.b64encode(msgspec.json.encode(hints)).decode()
 

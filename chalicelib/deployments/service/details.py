@@ -122,8 +122,9 @@ def devices_page(
 ) -> tuple[list[DeploymentDevice], int]:
     """Rows ``start`` to ``stop`` of the devices that have polled, by status, and their number.
 
-    Of all statuses, or those ``wanted``. With ``groups``, only of devices that are in one of them now: then all rows are
-    read, as for small deployments. For large ones the page is read by status, and read again if it changes meanwhile.
+    Of all statuses, or those ``wanted``. With ``groups``, only of devices that are in one of them now: then all rows
+    are read, as for small deployments. For large ones the page is read by status, and read again if it changes
+    meanwhile.
 
     Raises:
         NotFound: there is no such deployment.
