@@ -1,7 +1,7 @@
-"""The call that runs: the id by which everything that it causes is found, the time it has, and what it counts.
+"""The running call: its id, its remaining time, and what it counts.
 
-A call is whatever Lambda was called for: a request, a message of a queue, a tick. Threads that work for one are started
-in a copy of its context (``contextvars``), and so belong to it.
+A call is one invocation of Lambda: a request, a message of a queue, a run of the schedule. Threads that work for one
+are started in a copy of its context (``contextvars``), and so belong to it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RESERVE: Final = 1.0
-"""Seconds that are kept for the answer: what waits for a store gives up this long before Lambda ends the call."""
+"""Seconds reserved for the answer: waiting for a store ends this long before Lambda ends the call."""
 
 
 class Context(Protocol):
-    """What Lambda says about a call next to its event."""
+    """Lambda's context of a call."""
 
     def get_remaining_time_in_millis(self) -> float:
-        """Milliseconds until Lambda gives the call up."""
+        """Milliseconds until Lambda ends the call."""
 
 
 class Call(msgspec.Struct):
-    """A call. ``ends``: when it has to be over, on the monotonic clock."""
+    """A call. ``ends`` is its latest end on the monotonic clock."""
 
     request_id: str
     ends: float
@@ -38,22 +38,22 @@ class Call(msgspec.Struct):
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 _no_later: ContextVar[float] = ContextVar("no_later", default=float("inf"))
-"""When what runs has to be over, on the monotonic clock, if that is before the call ends."""
+"""An earlier end for a part of the call, on the monotonic clock."""
 
 
 def current() -> Call | None:
-    """The call that runs; None in the admin's command and in tests."""
+    """The running call; None in the admin's command and in tests."""
     return _current.get()
 
 
 def request_id() -> str:
-    """The id of the call that runs; empty outside of calls."""
+    """The id of the running call; empty outside of calls."""
     running = _current.get()
     return running.request_id if running is not None else ""
 
 
 def time_left() -> float:
-    """Seconds that what runs may still wait for others, never below 0; without end outside of calls."""
+    """The remaining seconds for waiting, never below 0; infinite outside of calls."""
     running = _current.get()
     ends = running.ends if running is not None else float("inf")
     return max(0.0, min(ends, _no_later.get()) - time.monotonic())
@@ -61,7 +61,7 @@ def time_left() -> float:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Nothing in the block waits longer than this for others: for what can be done without."""
+    """Limit waiting in the block to this many seconds, for optional work."""
     token = _no_later.set(min(_no_later.get(), time.monotonic() + seconds))
     try:
         yield
@@ -71,7 +71,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def running(request_id: str, context: Context | None) -> Iterator[Call]:
-    """Everything in the block belongs to one call. Without a ``context`` nobody ends it."""
+    """Run the block as one call. Without a ``context`` it has no end."""
     left = float("inf") if context is None else context.get_remaining_time_in_millis() / 1000 - _RESERVE
     made = Call(request_id, time.monotonic() + left)
     token = _current.set(made)

@@ -1,4 +1,4 @@
-"""The clock. Rules never read it: services do, once, and hand the time on."""
+"""The clock. Rules never read it; services read it once and pass the time on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def now() -> datetime:
 
 
 def rfc3339(time: datetime) -> str:
-    """``time`` as the API shows it: UTC, up to milliseconds, zeros at the end of the fraction left out."""
-    # Not by strftime: its years before 1000 come without their zeros.
+    """``time`` in the wire format: UTC, milliseconds without trailing zeros."""
+    # Not strftime, which writes years before 1000 without leading zeros.
     text = times.in_utc(time).replace(microsecond=0, tzinfo=None).isoformat()
     millis = time.microsecond // 1000
     return f"{text}.{millis:03d}".rstrip("0") + "Z" if millis else text + "Z"

@@ -1,8 +1,8 @@
-"""What operators see of calls: lines of the log, and numbers for CloudWatch.
+"""Logs and metrics of calls.
 
-Lines are JSON. They never hold a token, a key, a password or a device's identity data, and each has the id of its call
-(``request_id``), which queue messages and webhooks carry on. Numbers are lines too, in CloudWatch's Embedded Metric
-Format: one line for a call that counted something, none for any other. An idle poll writes no line at all.
+Log lines are JSON. They never contain tokens, keys, passwords or identity data of devices, and each has the id of its
+call (``request_id``), which queue messages and webhooks carry on. Metrics are log lines too, in CloudWatch's Embedded
+Metric Format: one line for a call that counted something. An idle poll writes no line.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ _NAMESPACE: Final = "Lamplighter"
 
 
 class Metric(StrEnum):
-    """Everything that is counted, in the namespace ``Lamplighter`` with the dimension ``Stage`` and no other.
+    """All metrics, in the namespace ``Lamplighter`` with ``Stage`` as the only dimension.
 
-    CloudWatch bills each metric by the month, so there is none for a tenant or device. What Lambda, API Gateway, SQS
-    and DynamoDB count by themselves (calls, times, throttles, queues) is not counted again.
+    CloudWatch bills each metric by the month, so there are none per tenant or device. What Lambda, API Gateway, SQS and
+    DynamoDB count themselves (calls, times, throttles, queues) is not counted again.
     """
 
     ASSIGNMENTS = "Assignments"
-    """Devices that were given an update."""
+    """Devices that were assigned an update."""
     AUDIT_ENTRIES = "AuditEntries"
     DEPLOYMENTS_ABORTED = "DeploymentsAborted"
     DEPLOYMENTS_CREATED = "DeploymentsCreated"
     DEPLOYMENTS_FINISHED = "DeploymentsFinished"
-    """Aborted ones are not among them."""
+    """Without aborted ones."""
     DEVICES_ACCEPTED = "DevicesAccepted"
     LOGIN_FAILURES = "LoginFailures"
     MAIL_FAILURES = "MailFailures"
-    """Attempts to hand a mail over."""
+    """Failed attempts to send a mail."""
     PENDING_DEVICES_DROPPED = "PendingDevicesDropped"
-    """Pending devices that made room for newer ones, since their tenant had as many as it may."""
+    """Pending devices that were replaced by newer ones, because their tenant had reached its limit."""
     RATE_LIMITED = "RateLimited"
     """Calls that were answered with 429."""
     REPORTS_ALREADY_INSTALLED = "ReportsAlreadyInstalled"
     REPORTS_FAILURE = "ReportsFailure"
     REPORTS_PROGRESS = "ReportsProgress"
-    """Reports of a step on the way."""
+    """Reports of progress."""
     REPORTS_SUCCESS = "ReportsSuccess"
     STRANGERS_REFUSED = "StrangersRefused"
-    """Calls without an account that were refused, since their network or their tenant reached a limit."""
+    """Calls without an account that were refused because of a limit of their network or tenant."""
     UNAVAILABLE = "Unavailable"
-    """Calls that were answered with 503: a store did not answer in time."""
+    """Calls answered with 503, because a store did not answer in time."""
     UNEXPECTED_ERRORS = "UnexpectedErrors"
-    """Calls that were answered with 500; each has a line with its trace."""
+    """Calls answered with 500; each has a line with its traceback."""
     WEBHOOK_DELIVERIES = "WebhookDeliveries"
-    """Posts that a receiver took."""
+    """Delivered webhook events."""
     WEBHOOK_FAILURES = "WebhookFailures"
-    """Posts that a receiver did not take; they are tried again."""
+    """Failed attempts to deliver a webhook event; they are retried."""
 
 
 class _OfItsCall(logging.Filter):
-    """Gives each line the id of its call."""
+    """Adds the id of the call to each line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request_id = call.request_id()
@@ -79,7 +79,7 @@ logging.getLogger("lamplighter").addFilter(_OfItsCall())
 
 
 def count(metric: Metric) -> None:
-    """Count something of the call that runs. For what a transaction does: by ``Transaction.then``."""
+    """Count something for the running call. For effects of a transaction use ``Transaction.then``."""
     running = call.current()
     if running is not None:
         running.counts[metric] += 1
@@ -89,14 +89,14 @@ _REFUSALS: Final = {429: Metric.RATE_LIMITED, 503: Metric.UNAVAILABLE}
 
 
 def count_refusal(error: DomainError) -> None:
-    """Count that the call that runs is refused, where its status is counted and nobody intended it."""
+    """Count an error of the running call, if its status is counted and it is not intended."""
     if error.status in _REFUSALS and not isinstance(error, SwitchedOff):
         count(_REFUSALS[error.status])
 
 
 @contextmanager
 def observed(request_id: str, context: Any) -> Iterator[None]:
-    """Run one call: its lines have its id, and in the end its numbers are written.
+    """Run one call: its log lines have its id, and its metrics are written at the end.
 
     ``context`` is Lambda's, a ``call.Context`` whatever Chalice's types say.
     """

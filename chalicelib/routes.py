@@ -1,7 +1,7 @@
-"""Where every URI of the server is: the modules of routes, by the beginning of the paths that they declare.
+"""The modules of routes, by the prefix of their paths.
 
-On Lambda a module is imported when the first call for one of its paths comes, so a function that only devices call
-never loads what operators need. Whatever needs the whole table (a deployment, the local gateway, tests) has it at once.
+On Lambda a module is imported at the first call for one of its paths, so a function that only devices call never loads
+the management API. Code that needs the whole table (a deployment, the local gateway, tests) gets it at once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MODULES: Final = {
     "/management/v2alpha1/inventory": ("inventory.management_v2alpha1",),
     "/ui": ("console.pages",),
 }
-"""What paths begin with, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
+"""Prefixes of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 
 _PARTS: Final = 4
 """Of a path split at its slashes, up to the service."""
@@ -64,7 +64,7 @@ class App(Chalice):
     """A Chalice app that on Lambda imports routes when they are first called, and elsewhere all at once."""
 
     def __init__(self, app_name: str, *, lazy: bool) -> None:
-        """``lazy``: wait for calls."""
+        """``lazy``: import modules when they are first called."""
         # The logger of this name is ours (chalicelib/observability.py): Chalice must not give it another handler.
         super().__init__(app_name=app_name, configure_logs=False)
         self._waiting = dict(MODULES)
@@ -74,7 +74,7 @@ class App(Chalice):
                 self._load(prefix)
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """One call: of the REST API, which has found the route, or of a front door that leaves that to the app."""
+        """Handle a call of the REST API, which has found the route, or of a gateway that leaves this to the app."""
         route = event["requestContext"].get("resourcePath") or ""
         if not route.startswith("/"):
             return self._by_another_door(event, context)
@@ -82,7 +82,7 @@ class App(Chalice):
         return super().__call__(event, context)
 
     def _by_another_door(self, event: Any, context: Any) -> Any:
-        # Imported here: calls of the REST API don't pay for it.
+        # Imported here because calls of the REST API do not need it.
         from chalicelib.http import doors
         from chalicelib.http.paths import plain
         from chalicelib.http.routing import RouteTable
@@ -94,7 +94,7 @@ class App(Chalice):
         return doors.serve(event, self._table, lambda call: rest(call, context))
 
     def _load(self, path: str) -> None:
-        """Import the routes that a path may belong to."""
+        """Import the modules for a path."""
         for name in self._waiting.pop(prefix_of(path), ()):
             self._table = None
             self.register_blueprint(import_module(f"chalicelib.{name}").bp)

@@ -13,51 +13,51 @@ from chalicelib import limits
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """One field a setting; its variable is ``LAMPLIGHTER_<FIELD>`` in upper case. Times are in seconds."""
+    """One field per setting. Its variable is ``LAMPLIGHTER_<FIELD>`` in upper case. Times are in seconds."""
 
     stage: str = "local"
     """Name of the deployment stage; also the default part of resource names."""
     table_prefix: str = "lamplighter-local-"
-    """Put before the name of every table."""
+    """Prefix of the names of tables."""
     queue_prefix: str = "lamplighter-local-"
-    """Put before the name of every queue."""
+    """Prefix of the names of queues."""
     bucket: str = "lamplighter-local-artifacts"
-    """The one bucket: artifacts, uploads, target lists, deployment logs. Keys begin with the tenant."""
+    """The bucket for artifacts, uploads, target lists, deployment logs and recordings. Keys begin with the tenant."""
     bucket_owner: str = ""
-    """The AWS account that the bucket has to belong to: S3 refuses every request where it does not. ``make deploy``
-    sets it; empty: any account."""
+    """The AWS account that must own the bucket: S3 refuses all requests if it does not. ``make deploy`` sets it; empty:
+    any account."""
     public_url: str = ""
-    """Where devices reach the server, ``https://host``, for links that the server itself answers."""
+    """The server's address for devices, ``https://host``, used in links to the server itself."""
     edge_secret: str = ""
-    """What ``infra/templates/edge.yaml`` sends along, so that its word on the caller's address is taken. Empty: as the
-    parameter ``edge-secret`` says (``aws.private_settings``); without one nobody's word is taken, and behind an edge
-    all callers have its address."""
+    """The secret that ``infra/templates/edge.yaml`` sends, so that its information about the caller's address is
+    trusted. Empty: the parameter ``edge-secret`` (``aws.private_settings``). Without either, nobody is trusted, and
+    behind an edge all callers have its address."""
     s3_links: Literal["path", "virtual", "dualstack", "accelerate", "accelerate-dualstack"] = "path"
-    """Form of the bucket's address in links; ``dualstack`` is reached by IPv6 as well (``aws.links``)."""
+    """Form of the bucket's address in links; ``dualstack`` also supports IPv6 (``aws.links``)."""
     downloads_url: str = ""
-    """``https://host`` of a CloudFront distribution through which artifacts are downloaded; empty: from the bucket."""
+    """``https://host`` of a CloudFront distribution for downloads of artifacts; empty: downloads from the bucket."""
     downloads_key_id: str = ""
-    """CloudFront's id of the public key that verifies those links."""
+    """CloudFront's id of the public key for these links."""
     s3_public_url: str = ""
-    """Where devices reach the bucket; empty: the regional endpoint of S3."""
+    """The bucket's address for devices; empty: the regional endpoint of S3."""
     default_tenant: str = ""
-    """Tenant of devices that send no tenant token; empty: such devices are refused (401)."""
+    """Tenant of devices without a tenant token; empty: such devices are refused (401)."""
     control_cache: float = 5.0
-    """How long a warm process trusts its copy of a tenant's control item. 0 reads it at every call."""
+    """How long a process caches a tenant's control item. 0: it is read at every call."""
     control_stale: float = 60.0
-    """How much longer it does while the item can't be read. 0: not at all, calls are answered with 503."""
+    """How much longer it is used while it cannot be read. 0: not at all, and calls get a 503."""
     key_cache: float = 300.0
-    """How long a warm process trusts its copy of the server's own secrets: signing keys, keys of the vault."""
+    """How long a process caches the server's secrets: signing keys, keys of the vault."""
     key_stale: float = 3_600.0
-    """How much longer it does while the parameter store does not answer. 0: not at all."""
+    """How much longer they are used while Parameter Store does not answer. 0: not at all."""
     device_token_life: int = 604_800
-    """Life of a device token (7 days, as Mender's)."""
+    """Lifetime of a device token (7 days, as in Mender)."""
     user_token_life: int = 604_800
-    """Life of a user's session token."""
+    """Lifetime of a session token."""
     check_in_interval: int = 86_400
-    """``check_in_time`` of a device is written at most once in this time (a day, as Mender does)."""
+    """Minimum time between two updates of a device's ``check_in_time`` (a day, as in Mender)."""
     login_attempts: int = 10
-    """Failed logins of one user from one address before 429, in ``login_window``."""
+    """Failed logins for one account from one address in ``login_window`` before 429."""
     login_window: int = 300
     """The window of ``login_attempts``."""
     ui_url: str = ""
@@ -65,50 +65,51 @@ class Settings(msgspec.Struct, frozen=True):
     mail_from: str = ""
     """Sender of mails, ``Lamplighter <noreply@example.com>``; empty: none are sent."""
     mail_server: str = ""
-    """SMTP server: ``smtp://[user:password@]host[:587]`` (STARTTLS is demanded), ``smtps://`` (TLS from the start), or
-    ``smtp+plain://`` (no TLS: a relay on this machine); a ``%`` and what else is special in them as in URLs. Empty:
-    as the parameter ``mail-server`` says; without one Amazon SES sends."""
+    """SMTP server: ``smtp://[user:password@]host[:587]`` (requires STARTTLS), ``smtps://`` (TLS from the beginning), or
+    ``smtp+plain://`` (no TLS: a relay on this machine). Special characters are percent-encoded, as in URLs. Empty: the
+    parameter ``mail-server``, or Amazon SES without it."""
     device_link_life: int = 86_400
-    """Life of the link that a device gets with an update (24 h); it ends earlier with the role's session, unless
-    downloads go through CloudFront (``downloads_url``)."""
+    """Lifetime of a device's link to an artifact (24 h). It ends earlier with the role's session, unless downloads go
+    through CloudFront (``downloads_url``)."""
     download_link_life: int = 900
-    """Life of the link that an operator gets (15 min)."""
+    """Lifetime of an operator's download link (15 min)."""
     configuration_link_life: int = 900
-    """Life of the link that a device gets with a configuration (15 min)."""
+    """Lifetime of a device's link to a configuration (15 min)."""
     upload_link_life: int = 3_600
-    """Life of a direct-upload link (1 h)."""
+    """Lifetime of a direct-upload link (1 h)."""
     outbound_ports: str = "80,443"
-    """Ports that servers named by a tenant (webhooks, identity providers) may be called on."""
+    """Ports of servers named by tenants (webhooks, identity providers) that may be called."""
     outbound_networks: str = ""
-    """Networks beyond the public internet that such servers may be in, as ``127.0.0.0/8,10.1.0.0/16``; empty: none.
-    Whoever may name a server can then reach everything in there that this server can."""
+    """Private networks in which such servers may be, as ``127.0.0.0/8,10.1.0.0/16``; empty: none. Users who can name a
+    server can then reach everything there that this server can."""
     audit_days: int = 365
-    """Days that an audit entry is kept, where the tenant has not set its own."""
+    """Days for which audit entries are kept, unless the tenant has its own setting."""
     device_rate: int = 0
-    """Calls a minute of one device before it gets 429; 0: any number. 30 suits Mender's clients."""
+    """Calls per minute of one device before 429; 0: no limit. 30 suits Mender's clients."""
     user_rate: int = 0
     """The same for one user; 300 suits a UI."""
     tenant_rate: int = 0
-    """The same for all devices and users of one tenant together. All three are counted by each process for itself."""
+    """The same for all devices and users of one tenant together. Each process counts separately."""
     new_devices: int = limits.NEW_DEVICES
-    """New devices of one tenant from one network (IPv4 /24, IPv6 /48) in an hour; more get 429. 0: any number."""
+    """New devices of a tenant from one network (IPv4 /24, IPv6 /48) in an hour before 429. 0: no limit."""
     pending_devices: int = limits.PENDING_DEVICES
-    """Pending devices of a tenant that has not set its own number. Beyond it a new device takes the place of the oldest
-    that was never accepted and is no longer seen, or, if there is none, gets 401 as any other that is not accepted."""
+    """Pending devices of a tenant without its own setting. Beyond it, a new device replaces the oldest one that was
+    never accepted and has fallen silent; if there is none, the new device gets a 401 like any other that is not
+    accepted."""
     signup: bool = False
-    """Whether strangers may make themselves a tenant on trial (``true`` or ``false``)."""
+    """Whether anybody may sign up for a tenant on trial (``true`` or ``false``)."""
     trial_days: int = 30
-    """How long a trial lasts; then the tenant is suspended."""
+    """Days of a trial; then the tenant is suspended."""
     trial_devices: int = 10
-    """Most accepted devices of each tier on trial."""
+    """Limit of accepted devices of each tier on trial."""
     removal_grace: int = 604_800
-    """Time between the cancellation of a tenant and the erasure of its data, in which an admin can take it back."""
+    """Time between the cancellation of a tenant and the erasure of its data, in which an admin can undo it."""
     removal_settle: int = 600
-    """Time from a tenant's removal to its last pass: longer than any call or worker that was let in before may run."""
+    """Time from a tenant's removal to its last pass: longer than any earlier call or worker can run."""
     metrics: bool = True
-    """Whether calls write what they counted for CloudWatch (``true`` or ``false``): some 19 metrics a stage."""
+    """Whether calls write metrics for CloudWatch (``true`` or ``false``): about 19 metrics per stage."""
     log_level: str = "INFO"
-    """Lowest level that is logged. Idle calls write no line at any level above DEBUG."""
+    """Lowest log level. Idle calls write no line at levels above DEBUG."""
 
 
 @cache
@@ -116,7 +117,7 @@ def current() -> Settings:
     """The settings of this process, read at the first call.
 
     Raises:
-        ValueError: a variable does not hold what its field needs.
+        ValueError: the value of a variable is not valid.
     """
     converters: dict[type, Callable[[str], object]] = {bool: _switch, int: int, float: float}
     values: dict[str, object] = {}
@@ -139,14 +140,14 @@ def _switch(raw: str) -> bool:
 
 
 class AwsSettings(msgspec.Struct, frozen=True):
-    """Where AWS is, by AWS's own variables."""
+    """Settings from AWS's own variables."""
 
     region: str
     endpoint_url: str | None
     domain: str
-    """What the names of AWS's services end with in this partition."""
+    """The domain of AWS's services in this partition."""
     on_lambda: bool
-    """Whether this process is a Lambda function, which starts for one call and should load no more than it needs."""
+    """Whether this process is a Lambda function, which should load no more than its call needs."""
 
 
 @cache

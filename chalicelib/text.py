@@ -1,6 +1,6 @@
-"""Text that a stranger wrote, made fit for where it goes: into a JSON parser, a header, a spreadsheet.
+"""Makes untrusted text safe for its destination: a JSON parser, a header, a spreadsheet.
 
-Each has one function, and nothing else may put such text there.
+Each destination has one function, and all such text must pass through it.
 """
 
 from __future__ import annotations

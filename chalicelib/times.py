@@ -1,4 +1,4 @@
-"""Times that callers write. Reading one never fails with anything but ``ValueError``, whatever it says."""
+"""Parses times from callers. The only possible error is ``ValueError``, whatever the text is."""
 
 from __future__ import annotations
 

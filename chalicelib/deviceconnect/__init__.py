@@ -1,1 +1,1 @@
-"""Remote access: sessions between operators and devices, over websockets that end somewhere else."""
+"""Remote access: sessions between operators and devices, over websockets that others hold."""

@@ -1,4 +1,4 @@
-"""What travels over REST of remote access."""
+"""The wire format of remote access over REST."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 import msgspec
 
 NO_HANDSHAKE: Final = "websocket: the client is not using the websocket protocol: 'upgrade' token not found"
-"""The refusal of who asks for a websocket without one."""
+"""The error for a websocket path without a websocket."""
 
 
 class Device(msgspec.Struct):
-    """A device's connection: ``status`` is connected, disconnected, or unknown until it was ever there."""
+    """A device's connection. ``status``: ``connected``, ``disconnected``, or ``unknown`` before its first one."""
 
     device_id: str
     status: str
@@ -20,7 +20,7 @@ class Device(msgspec.Struct):
 
 
 class Recording(msgspec.Struct):
-    """Where a session's recording is to be had, until when."""
+    """A link to a session's recording, and its expiry."""
 
     uri: str
     expire: str

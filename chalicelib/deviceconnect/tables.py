@@ -57,22 +57,22 @@ class ConnectItem(Item):
 
 
 class ConnectionItem(ConnectItem):
-    """A websocket: a device's, or with ``session`` a user's."""
+    """A websocket of a device, or with ``session`` of a user."""
 
     tenant = UnicodeAttribute()
     device = UnicodeAttribute()
     user = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
-    """The user's address, as the audit log says it."""
+    """The user's address for the audit log."""
     home = UnicodeAttribute(null=True)
     """The user's own tenant."""
     token = UnicodeAttribute(null=True)
-    """Id of the token that the user came with."""
+    """Id of the user's token."""
     session = UnicodeAttribute(null=True)
     peer = UnicodeAttribute(null=True)
-    """Of a user's: the device's connection when the session began."""
+    """For users: the device's connection at the beginning of the session."""
     endpoint = UnicodeAttribute()
-    """Where messages to it are posted."""
+    """The endpoint for messages to it."""
 
     @property
     def connection(self) -> str:
@@ -81,15 +81,15 @@ class ConnectionItem(ConnectItem):
 
     @property
     def is_users(self) -> bool:
-        """Whether a user's, in a session; a device's otherwise."""
+        """Whether it is a user's; otherwise a device's."""
         return getattr(self, "session", None) is not None
 
 
 class StateItem(ConnectItem):
-    """A device's newest connection, also when it has ended."""
+    """A device's newest connection, even if it has closed."""
 
     due = DueIndex()
-    """When its sessions are to end, if the device does not come back."""
+    """When its sessions end, if the device does not return."""
 
     due_pk = UnicodeAttribute(null=True)
     due_sk = UnicodeAttribute(null=True)
@@ -101,7 +101,7 @@ class StateItem(ConnectItem):
 
     @property
     def owner(self) -> tuple[TenantId, str]:
-        """The tenant and the device whose state it is."""
+        """The tenant and the device of the state."""
         return keys.tenant_of(self.pk), keys.last_part(self.pk)
 
     @property
@@ -120,16 +120,16 @@ class SessionItem(ConnectItem):
     user = UnicodeAttribute()
     email = UnicodeAttribute()
     connection = UnicodeAttribute()
-    """The user's."""
+    """The user's connection."""
     peer = UnicodeAttribute(null=True)
-    """The device's connection, if the session does not outlive it."""
+    """The device's connection, if the session ends with it."""
     endpoint = UnicodeAttribute()
     started = TimeAttribute()
     ended = TimeAttribute(null=True)
     shell = BooleanAttribute(default=False)
     """Whether a terminal is open."""
     recorded = NumberAttribute(default=0)
-    """Bytes of output that were recorded."""
+    """Recorded bytes of output."""
     stored = BooleanAttribute(default=False)
     """Whether the recording is in the bucket."""
     device_pk = UnicodeAttribute(null=True)
@@ -147,7 +147,7 @@ class SessionItem(ConnectItem):
 
 
 class PartItem(ConnectItem):
-    """A moment of a recording."""
+    """A part of a recording."""
 
     output = BinaryAttribute(legacy_encoding=False, null=True)
     width = NumberAttribute(default=0)
@@ -175,12 +175,12 @@ def find_connection(connection: str) -> ConnectionItem | None:
 
 
 def find_state(tenant: TenantId, device_id: str) -> StateItem | None:
-    """A device's connection, as it is now."""
+    """A device's connection (strongly consistent)."""
     return state_ref(tenant, device_id).fetch()
 
 
 def find_session(tenant: TenantId, session: str) -> SessionItem | None:
-    """A session, as it is now."""
+    """A session (strongly consistent)."""
     return session_ref(tenant, session).fetch()
 
 
@@ -205,9 +205,9 @@ def put_connected(
 def note_disconnected(
     tenant: TenantId, device_id: str, connection: str, now: datetime, *, sessions_end: datetime | None
 ) -> bool:
-    """Say that a device is disconnected, if ``connection`` is still its newest; whether it was.
+    """Mark a device as disconnected, if ``connection`` is still its newest; returns whether it was.
 
-    ``sessions_end``: when its sessions are to end if it has not come back; None: it has none.
+    ``sessions_end``: when its sessions end if it has not returned; None: it has none.
     """
     actions: list[Action] = [StateItem.connection.remove(), StateItem.endpoint.remove(), StateItem.updated.set(now)]
     if sessions_end is not None:
@@ -216,19 +216,19 @@ def note_disconnected(
 
 
 def due_states(now: datetime, *, limit: int) -> list[StateItem]:
-    """Devices whose sessions are to end, as they are now."""
+    """Devices whose sessions are to end (strongly consistent)."""
     return list(StateItem.batch_get(due.found(StateItem.due, now, limit=limit), consistent_read=True))
 
 
 def settle(state: StateItem) -> None:
-    """Note that the sessions of a device that left have ended, unless it came back and left again meanwhile."""
+    """Record that the sessions of a disconnected device have ended, unless it returned and left again meanwhile."""
     state.update_if(due.never(), StateItem.due_sk == state.due_sk)
 
 
 def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: datetime, *, outlives: bool) -> None:
     """Add a user's websocket and its session to their transaction.
 
-    ``outlives``: whether the session goes on when the device comes back by another connection.
+    ``outlives``: whether the session continues when the device returns with another connection.
     """
     item.tenant, item.expires_at = tenant, now + timedelta(seconds=2 * limits.CONNECT_LIFE)
     tx.put(item, label="connection")
@@ -242,7 +242,7 @@ def put_session(tx: Transaction, tenant: TenantId, item: ConnectionItem, now: da
 
 
 def set_shell(tx: Transaction, tenant: TenantId, session: str, *, is_open: bool) -> None:
-    """Note that a terminal was opened, or closed; fails with label ``shell`` if that was known."""
+    """Record that a terminal was opened or closed; fails with label ``shell`` if that was known."""
     known = SessionItem.shell == is_open
     tx.update(
         session_ref(tenant, session),
@@ -264,7 +264,7 @@ def _ended(tenant: TenantId) -> str:
 
 
 def set_stored(tenant: TenantId, session: str) -> None:
-    """Note that the recording is in the bucket."""
+    """Record that the recording is in the bucket."""
     session_ref(tenant, session).update([SessionItem.stored.set(True)], SessionItem.pk.exists())
 
 
@@ -274,7 +274,7 @@ def running_sessions(tenant: TenantId, device_id: str) -> list[SessionItem]:
 
 
 def add_part(tenant: TenantId, session: str, part: Part, number: int) -> None:
-    """Keep a moment of a session."""
+    """Store a part of a recording."""
     pk = keys.partition(tenant, "S", session)
     item = PartItem(pk, keys.sort("PART", keys.number(part.at), keys.number(number)))
     item.output, item.width, item.height = part.output or None, part.width, part.height
@@ -283,28 +283,28 @@ def add_part(tenant: TenantId, session: str, part: Part, number: int) -> None:
 
 
 def count_recorded(tenant: TenantId, session: str, size: int) -> int:
-    """Add to a session's recorded bytes; the sum."""
+    """Add to a session's recorded bytes; returns the sum."""
     item = session_ref(tenant, session)
     item.update([SessionItem.recorded.add(size)])
     return int(item.recorded)
 
 
 def parts(tenant: TenantId, session: str) -> Iterator[PartItem]:
-    """The moments of a recording in order."""
+    """The parts of a recording in order."""
     return iter(
         PartItem.query(keys.partition(tenant, "S", session), PartItem.sk.startswith("PART#"), consistent_read=True)
     )
 
 
 def delete_parts(items: list[PartItem]) -> None:
-    """Delete moments of a recording."""
+    """Delete parts of a recording."""
     with PartItem.batch_write() as batch:
         for item in items:
             batch.delete(item)
 
 
 def part_of(item: PartItem) -> Part:
-    """A moment as rules know it."""
+    """Converts a stored part."""
     _, at, _ = str(item.sk).split("#")
     return Part(int(at), item.output or b"", int(item.width), int(item.height))
 
@@ -312,7 +312,8 @@ def part_of(item: PartItem) -> Part:
 def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:
     """Erase states, connections and sessions of a removed tenant; returns the number of items.
 
-    What leads to the rest goes last: a session is found by its device while it runs, by its tenant afterwards.
+    Items that lead to others are deleted last: a session is found by its device while it runs, and by its tenant
+    afterwards.
     """
     count = _forget_sessions(SessionItem.by_device.query(_ended(tenant)))
     for device_id in device_ids:

@@ -9,7 +9,7 @@ from infra.manage.cli import Exit, Result, command, manage
 
 @manage.group()
 def audit() -> None:
-    """Audit logs: see that nobody changed what was written."""
+    """Audit logs: check that no entry was changed."""
 
 
 @command(audit, "verify")
@@ -17,7 +17,7 @@ def audit() -> None:
 def verify(id: str | None) -> Result:
     """Check the log of the tenant ID, or of all, for entries that were altered, removed or reordered.
 
-    Prints a line for each, or else where the chains of entries end: keep those, and nobody can write a log anew
+    Prints a line for each fault. Otherwise prints the end of each chain: keep these lines, and nobody can rewrite a log
     without your noticing.
     """
     from chalicelib.auditlogs import service

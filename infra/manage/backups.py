@@ -1,7 +1,7 @@
-"""``manage backup ...``: tables as they were at a time, and back into place.
+"""``manage backup ...``: restores tables as they were at a time.
 
-DynamoDB restores a table into a new one. Files need no restoring: the bucket keeps what was replaced or deleted for the
-days that its lifecycle says, and stored items name the version that they mean.
+DynamoDB restores a table into a new one. Files need no restoring: the bucket keeps replaced and deleted ones for the
+days of its lifecycle, and stored items name the version of their object.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from infra.manage.cli import Result, command, manage
 
 Item = dict[str, Any]
 _SEGMENTS = 8
-"""How many parts of a table are copied at once."""
+"""Segments of a table that are copied at the same time."""
 _BATCH = 25
 """AWS: items in one BatchWriteItem."""
 _PAUSE = 0.1
 _WAIT = {"Delay": 15, "MaxAttempts": 960}
-"""A large table takes hours to restore."""
+"""Restoring a large table takes hours."""
 
 
 @manage.group()
 def backup() -> None:
-    """Restore what is stored, as it was at a time."""
+    """Restore the stored data as they were at a time."""
 
 
 _PREFIX = click.argument("prefix")
@@ -41,10 +41,10 @@ _PREFIX = click.argument("prefix")
     "--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), help="UTC; default: the latest time that can be restored."
 )
 def restore(prefix: str, at: datetime | None) -> Result:
-    """Restore every table, as it was at a time, into a new one whose name begins with PREFIX instead.
+    """Restore every table as it was at a time into a new one whose name begins with PREFIX instead.
 
-    All tables are taken at the same moment. They get the expiry, backups and protection of those that they come from.
-    The server goes on with its own tables until it is pointed elsewhere (LAMPLIGHTER_TABLE_PREFIX).
+    All tables are restored as of the same moment. They get the expiry, backups and protection of the originals. The
+    server continues with its own tables until it is pointed at the new ones (LAMPLIGHTER_TABLE_PREFIX).
     """
     from chalicelib import settings
 
@@ -77,7 +77,7 @@ def restore(prefix: str, at: datetime | None) -> Result:
 def copy(prefix: str, *, replace: bool, yes: bool) -> Result:
     """Copy all items of the tables whose names begin with PREFIX into the server's own, which must be empty.
 
-    Stop the server first (docs/operations.md). Stopped half way, it is started again with --replace.
+    Stop the server first (docs/operations.md). If it is interrupted, start it again with --replace.
     """
     from chalicelib import settings
 

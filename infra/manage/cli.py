@@ -1,8 +1,8 @@
-"""The command line: options that all commands share, and what becomes of errors.
+"""The command line: options of all commands, and how errors are reported.
 
-Results go to standard output, one id a line or, with ``--json``, one JSON document; everything else goes to
-standard error. Exit codes: 0 done, 1 a defect of ours, 2 wrong usage, 3 not found, 4 refused, 5 the server or
-AWS can't be reached or does not let us in, 6 an audit log is not what was written.
+Results are printed on standard output, one id per line or, with ``--json``, as one JSON document; everything else is
+printed on standard error. Exit codes: 0 success, 1 a bug, 2 wrong usage, 3 not found, 4 refused, 5 the server or AWS
+cannot be reached or denies access, 6 an audit log was altered.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def manage(context: click.Context, stage: str, data: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command shows: ``text`` to a person, ``document`` with ``--json``; and how it ends."""
+    """The result of a command: ``text`` for people, ``document`` with ``--json``, and the exit code."""
 
     text: str
     document: Any
@@ -71,9 +71,9 @@ class Result:
 def command(
     group: click.Group, name: str, *, any_data: bool = False
 ) -> Callable[[Callable[..., Result]], click.Command]:
-    """Declare a command that works on the server; its function may import the app's services.
+    """Declare a command on the server; its function may import the app's services.
 
-    ``any_data``: also where the stored data are not of this code's version, or none are.
+    ``any_data``: it also runs if the stored data have another version, or if there are none.
     """
 
     def decorate(run: Callable[..., Result]) -> click.Command:
@@ -104,7 +104,7 @@ def _check_data() -> None:
 
 
 def load() -> click.Group:
-    """The program with all its commands, which their modules add when they are imported."""
+    """The program with all its commands, which their modules register when they are imported."""
     from infra.manage import (  # noqa: F401
         audit,
         backups,
@@ -124,7 +124,7 @@ def load() -> click.Group:
 
 
 def main() -> NoReturn:
-    """Run, and leave with the exit code that the outcome has."""
+    """Run, and exit with the code of the outcome."""
     load()
     try:
         sys.exit(manage(standalone_mode=False))

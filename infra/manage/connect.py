@@ -1,6 +1,6 @@
-"""Which server ``manage`` works on: this machine's, or a stage on AWS with the admin's own credentials.
+"""Selects the server that ``manage`` works on: the local one, or a stage on AWS with the admin's own credentials.
 
-Must be called before anything of ``chalicelib`` is imported: the app reads its settings once.
+It must be called before anything of ``chalicelib`` is imported, because the app reads its settings once.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from infra.local import environment
 from infra.local.engine.process import REGION
 
 LOCAL = "local"
-"""The stage that lives on one machine."""
+"""The stage of a server on one machine."""
 _ENGINE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""How another engine than the running server's is named. No other variables for AWS have a part in a local server."""
+"""The variables that select another engine than the running server's. A local server uses no other AWS variables."""
 _STAGES = Path(__file__).resolve().parents[2] / ".chalice" / "config.json"
 
 
 class NoServerError(Exception):
-    """There is nothing to work on; the message says what to do."""
+    """There is no server to work on; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A server: the stage, and the folder in which a local one keeps its data."""
+    """A server: the stage, and the data folder of a local one."""
 
     stage: str
     data: Path
 
     @property
     def server_file(self) -> Path:
-        """Where a running local server notes how to reach it."""
+        """The file in which a running local server records how to reach it."""
         return self.data / "server.json"
 
     @property
     def first_tenant_file(self) -> Path:
-        """Where a local server keeps who its first admin is."""
+        """The file with the first admin of a local server."""
         return self.data / "first_tenant.json"
 
 
 def connect(place: Place) -> None:
-    """Set the environment up so that the app's services work on ``place``. Variables that are set already win.
+    """Set up the environment for services to work on ``place``. Variables that are already set take precedence.
 
     Raises:
         NoServerError: no such stage, no region, or no local server is running.
@@ -69,7 +69,7 @@ def _local(place: Place) -> dict[str, str]:
 
 
 def _noted_engine(place: Place) -> dict[str, str]:
-    """How the running server's engine is reached, and with which key."""
+    """The address and key of the running server's engine."""
     try:
         noted = json.loads(place.server_file.read_text())
     except FileNotFoundError:
@@ -88,7 +88,7 @@ def _noted_engine(place: Place) -> dict[str, str]:
 
 
 def _on_aws(stage: str) -> dict[str, str]:
-    """The variables that the stage's own functions run with."""
+    """The variables of the stage's own functions."""
     from infra.deploy.place import PlaceError, region
 
     stages = json.loads(_STAGES.read_text())["stages"]
@@ -104,7 +104,7 @@ def _on_aws(stage: str) -> dict[str, str]:
 
 
 def _bucket(stage: str) -> dict[str, str]:
-    """The bucket that the stage's record names, where there is a record that may be read."""
+    """The bucket in the stage's record, if there is a readable one."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from infra.deploy.record import Record

@@ -1,6 +1,6 @@
-"""Everything that the server keeps of one tenant, found by reading all tables and the bucket: slow, and sure.
+"""Finds all data of a tenant by reading all tables and the bucket: slow, but complete.
 
-The app finds a tenant's things by its own indexes; this is what checks it, and what a data request is answered from.
+The app finds a tenant's data by its own indexes; this checks that, and answers data requests.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import msgspec
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 KEPT = frozenset({"auditlogs", "auditchains"})
-"""Tables whose items outlive their tenant until they expire: nothing may delete an audit entry."""
+"""Tables whose items stay until they expire, because audit entries must not be deleted."""
 
 _SECRET = re.compile(r"password|secret|token|credential|sealed|totp|recovery|private", re.IGNORECASE)
-"""Names of attributes and members that an export leaves out."""
+"""Names of attributes and members that an export omits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An item that belongs to a tenant or names it; ``table`` without the stage's prefix."""
+    """An item that belongs to a tenant or contains its id; ``table`` is without the stage's prefix."""
 
     table: str
     item: dict[str, Any]
@@ -39,7 +39,7 @@ class Found:
 
 
 def items(tenant: str) -> Iterator[Found]:
-    """Every item of every table in which the tenant's id stands anywhere."""
+    """All items of all tables that contain the tenant's id."""
     from chalicelib import settings
 
     prefix = settings.current().table_prefix
@@ -56,7 +56,7 @@ def items(tenant: str) -> Iterator[Found]:
 
 
 def objects(tenant: str) -> Iterator[dict[str, Any]]:
-    """Every version of every object of the tenant."""
+    """All versions of all objects of the tenant."""
     from chalicelib import settings
     from chalicelib.aws import s3
     from chalicelib.storage.keys import TenantId
@@ -68,10 +68,10 @@ def objects(tenant: str) -> Iterator[dict[str, Any]]:
 
 
 def left(tenant: str) -> Counter[str]:
-    """How many items and objects there are of a tenant, by table.
+    """The number of a tenant's items and objects, by table.
 
-    Not counted are audit entries, and what only names the tenant until it expires, in a day or two: a login at an
-    identity provider that was begun, a mailed secret that a later one replaced. Nothing leads there from the tenant.
+    Audit entries are not counted, and neither are items that only contain the tenant's id until they expire in a day or
+    two: a started login at an identity provider, a replaced mailed secret. Nothing of the tenant leads to them.
     """
     found = Counter(
         each.table
@@ -102,7 +102,7 @@ def _unpacked(value: bytes) -> bytes:
 
 
 def own(tenant: str, found: Found) -> bool:
-    """Whether an item is the tenant's own, and does not only name it."""
+    """Whether an item belongs to the tenant, and does not only contain its id."""
     from chalicelib.storage.keys import TenantId, partition
 
     pk = partition(TenantId(tenant))
@@ -110,7 +110,7 @@ def own(tenant: str, found: Found) -> bool:
 
 
 def exported(found: Found) -> dict[str, Any]:
-    """An item as plain JSON, without what would let somebody in."""
+    """An item as plain JSON, without credentials."""
     read = TypeDeserializer().deserialize
     attributes = {name: plain(read(value)) for name, value in found.item.items()}
     return {"table": found.table, **_without_secrets(attributes)}

@@ -12,10 +12,11 @@ def download_key() -> None:
 
 @command(download_key, "create")
 def create() -> Result:
-    """Make a new key and print its public half, for the parameter PublicKeyA or PublicKeyB of the template.
+    """Create a key and print its public key for the parameter PublicKeyA or PublicKeyB of the template.
 
-    Functions sign with the new key within five minutes (LAMPLIGHTER_KEY_CACHE), and their links fail until CloudFront
-    knows it and LAMPLIGHTER_DOWNLOADS_KEY_ID names it. Links that the key before signed hold while its slot is filled.
+    Functions use the new key within five minutes (LAMPLIGHTER_KEY_CACHE). Their links fail until CloudFront has its
+    public key and LAMPLIGHTER_DOWNLOADS_KEY_ID names it. Links of the previous key work as long as its parameter is
+    set.
     """
     from chalicelib.aws import links
 

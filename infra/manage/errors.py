@@ -1,4 +1,4 @@
-"""What an error means to the admin: an exit code, and a line that says what to do next."""
+"""Explains errors to the admin: an exit code, and a line that says what to do next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_AWS = (AwsError, ClientError, BotoCoreError, PynamoDBException)
 
 
 def explain(error: BaseException) -> tuple[Exit, str] | None:  # noqa: PLR0911  # one return a kind
-    """Exit code and text for an error that was to be expected; None for a defect of ours."""
+    """Exit code and text of an expected error; None for a bug."""
     for cause in _chain(error):
         if isinstance(cause, NoCredentialsError):
             return Exit.UNREACHABLE, _CREDENTIALS

@@ -1,4 +1,4 @@
-"""``manage tenant remove``, ``verify-removed`` and ``export``: the end of a tenant, and what is kept of one."""
+"""``manage tenant remove``, ``verify-removed`` and ``export``: removes a tenant, or exports its data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PRIVATE = 0o600
 @click.argument("id")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(id: str, *, yes: bool) -> Result:
-    """Lock the tenant ID out for good and have the server erase everything of it. Nothing brings it back.
+    """Remove the tenant ID and erase all its data. This cannot be undone.
 
-    The server's worker begins at once; the tenant's own record goes last, some minutes later
-    (LAMPLIGHTER_REMOVAL_SETTLE). `tenant verify-removed ID` says when nothing is left.
+    The server's worker begins at once. The tenant's own record is deleted last, some minutes later
+    (LAMPLIGHTER_REMOVAL_SETTLE). `tenant verify-removed ID` shows when nothing is left.
     """
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm import service
@@ -36,9 +36,10 @@ def remove(id: str, *, yes: bool) -> Result:
 @command(tenant, "verify-removed")
 @click.argument("id")
 def verify_removed(id: str) -> Result:
-    """Count what is left of the tenant ID anywhere; exit code 4 if it is more than nothing.
+    """Count what is left of the tenant ID anywhere; exit code 4 if there is anything.
 
-    Reads every table and the bucket. Audit entries are counted apart: nobody may delete them, they expire.
+    Reads all tables and the bucket. Audit entries are counted separately, because they cannot be deleted and expire by
+    themselves.
     """
     from infra.manage import contents
 
@@ -54,9 +55,9 @@ def verify_removed(id: str) -> Result:
 @click.argument("id")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(id: str, file: Path) -> Result:
-    """Write everything that is kept of the tenant ID to FILE, one JSON document a line; objects of the bucket by name.
+    """Write all data of the tenant ID to FILE, one JSON document per line; objects of the bucket by name only.
 
-    For data requests. Password hashes, tokens and other secrets are left out. FILE is for your eyes only.
+    For data requests. Password hashes, tokens and other secrets are omitted. FILE is readable by you only.
     """
     from chalicelib.storage.keys import TenantId
     from chalicelib.tenantadm import service

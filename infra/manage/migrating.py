@@ -1,4 +1,4 @@
-"""``manage migrate``: stored data follow the code."""
+"""``manage migrate``: brings the stored data to the version of the code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from infra.manage.cli import Exit, Result, command, manage
 @command(manage, "migrate", any_data=True)
 @click.option("--check", is_flag=True, help="Only show pending migrations; exit code 4 if there are any.")
 def migrate(*, check: bool) -> Result:
-    """Bring the stored data to the version of this code, tenant by tenant, while the server serves.
+    """Migrate the stored data to the version of this code, tenant by tenant, while the server runs.
 
-    Deploy the code first. It may be stopped and started again. Afterwards, older code can't be used any more.
+    Deploy the code first. The migration can be stopped and started again. Afterwards, older code can no longer be used.
     """
     from infra import migrations
 

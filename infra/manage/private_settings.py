@@ -1,4 +1,4 @@
-"""``manage secret ...``: settings that are secrets, kept in the parameter store."""
+"""``manage secret ...``: secret settings, stored in Parameter Store."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ _NAMES = click.Choice(["edge-secret", "mail-server"])
 
 @manage.group("secret")
 def secret() -> None:
-    """Settings that are secrets: edge-secret, which the edge shows, and mail-server, an SMTP server with its password.
+    """Secret settings: edge-secret, which the edge sends, and mail-server, an SMTP server with its password.
 
-    Functions use a change within five minutes (LAMPLIGHTER_KEY_CACHE). A plain setting of the functions wins over it.
+    Functions use a change within five minutes (LAMPLIGHTER_KEY_CACHE). A plain setting of the functions takes
+    precedence.
     """
 
 
 @command(secret, "set")
 @click.argument("name", type=_NAMES)
 def store(name: str) -> Result:
-    """Store the secret NAME. You are asked for it; a script writes it to standard input.
+    """Store the secret NAME. You are prompted for it; a script passes it on standard input.
 
-    A mail server is a URL: smtp://user:password@host (TLS is demanded) or smtps://user:password@host.
+    A mail server is a URL: smtp://user:password@host (requires STARTTLS) or smtps://user:password@host.
     """
     from chalicelib.aws import private_settings
     from chalicelib.aws.private_settings import Private
@@ -37,7 +38,7 @@ def store(name: str) -> Result:
 
 @command(secret, "list")
 def list_all() -> Result:
-    """Show which secrets are stored, and since when; not what they are."""
+    """Show which secrets are stored, and since when, but not their values."""
     from chalicelib.aws import private_settings
     from chalicelib.aws.private_settings import Private
 
@@ -49,7 +50,7 @@ def list_all() -> Result:
 @command(secret, "remove")
 @click.argument("name", type=_NAMES)
 def remove(name: str) -> Result:
-    """Remove the secret NAME. Without edge-secret no edge is believed; without mail-server Amazon SES sends."""
+    """Remove the secret NAME. Without edge-secret no edge is trusted; without mail-server Amazon SES sends mails."""
     from chalicelib.aws import private_settings
     from chalicelib.aws.private_settings import Private
 

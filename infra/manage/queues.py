@@ -1,4 +1,4 @@
-"""``manage queue ...``: what waits for workers, and what they gave up on."""
+"""``manage queue ...``: waiting messages, and dead letters."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import click
 from infra.manage.cli import Result, command, manage
 
 _HOLD = 120
-"""Seconds that nobody else sees a dead letter that is being looked at or moved."""
+"""Seconds for which a dead letter is hidden from others while it is shown or moved."""
 _PRIVATE = frozenset({"mails"})
-"""Queues whose messages are not for the admin's eyes: they carry what lets their receivers in."""
+"""Queues whose messages are not shown, because they contain secrets."""
 
 
 @manage.group()
 def queue() -> None:
-    """Queues of the workers, and their dead letters: what failed five times."""
+    """Queues of the workers, and their dead letters: messages that failed five times."""
 
 
 _NAME = click.argument("name")
@@ -27,7 +27,7 @@ _NAME = click.argument("name")
 
 @command(queue, "list")
 def list_all() -> Result:
-    """Show for each queue how many messages wait, are being worked on, and are dead."""
+    """Show for each queue how many messages are waiting, in progress, and dead."""
     document = [
         {
             "queue": name,
@@ -44,9 +44,9 @@ def list_all() -> Result:
 @command(queue, "dead")
 @_NAME
 def dead(name: str) -> Result:
-    """Show the dead letters of the queue NAME: when they were sent, and what they ask for.
+    """Show the dead letters of the queue NAME: when they were sent, and their contents.
 
-    Contents of mails are not shown. Whoever looks hides them from others for a moment.
+    Contents of mails are not shown. The messages are hidden from other commands for a moment.
     """
     _check(name)
     sqs, url = boto3.client("sqs"), _dead(name)
@@ -65,15 +65,16 @@ def dead(name: str) -> Result:
 @command(queue, "redrive")
 @_NAME
 def redrive(name: str) -> Result:
-    """Give the dead letters of the queue NAME back to its worker, once what made them fail is mended.
+    """Send the dead letters of the queue NAME back to it, after the cause of the failures is fixed.
 
-    Every worker may see a message twice, so stopping this half way does no harm. What fails again comes back.
+    Every worker can handle a message twice, so an interruption does no harm. Messages that fail again become dead
+    letters again.
     """
     _check(name)
     sqs, url, back = boto3.client("sqs"), _dead(name), _url(name)
     count = 0
     for message in _received(sqs, url):
-        # First there, then not here: a message may be there twice, and is never lost.
+        # Send first, then delete: a message may be there twice, but is never lost.
         sqs.send_message(QueueUrl=back, MessageBody=message["Body"])
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         count += 1
@@ -101,7 +102,7 @@ def drop(name: str, ids: tuple[str, ...]) -> Result:
 
 
 def _received(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
-    """The messages of a queue, each once, while the others stay hidden from everybody."""
+    """The messages of a queue, each once; all stay hidden from others meanwhile."""
     seen: set[str] = set()
     while True:
         answer = sqs.receive_message(

@@ -31,9 +31,9 @@ def signing_key() -> None:
     help="For a leaked key: invalidate all tokens signed with older keys. Users must log in again; devices need not.",
 )
 def rotate(*, withdraw_old: bool) -> Result:
-    """Sign with a new key from now on and print its name.
+    """Create a new signing key, sign with it from now on, and print its name.
 
-    Tokens of the key before stay valid until they expire. Running processes notice within five minutes
+    Tokens of the previous key stay valid until they expire. Running processes notice within five minutes
     (LAMPLIGHTER_KEY_CACHE).
     """
     from chalicelib.aws import signing_keys
@@ -44,7 +44,7 @@ def rotate(*, withdraw_old: bool) -> Result:
 
 @command(signing_key, "ensure")
 def ensure() -> Result:
-    """Make the first keys of a new server, where there are none, and print the name of the one that signs."""
+    """Create the first keys of a new server, if there are none, and print the name of the active one."""
     from chalicelib.aws import signing_keys
 
     name = signing_keys.ensure_signing_key()
@@ -54,10 +54,10 @@ def ensure() -> Result:
 @command(manage, "reset", any_data=True)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(*, yes: bool) -> Result:
-    """Throw everything on the local server away: tables, files, messages.
+    """Delete everything on the local server: tables, files, messages.
 
-    Signing keys and the TLS certificate stay, so that devices and tools still trust the server. The first tenant
-    and its admin are made again at once, with a new tenant token and the password as before.
+    Signing keys and the TLS certificate are kept, so that devices and tools still trust the server. The first tenant
+    and its admin are created again at once, with a new tenant token and the same password.
     """
     place: Place = click.get_current_context().obj
     _require_local(place)

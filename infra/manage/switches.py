@@ -1,4 +1,4 @@
-"""``manage switch ...``: stop a part of the server for everybody while something is being investigated."""
+"""``manage switch ...``: switches a part of the server off for all tenants, for example during an investigation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = click.argument("name", type=click.Choice(NAMES))
 
 @manage.group()
 def switch() -> None:
-    """Stop a part of the server for every tenant, and start it again."""
+    """Switch a part of the server off for all tenants, and on again."""
 
 
 @command(switch, "list")
@@ -31,9 +31,9 @@ def list_all() -> Result:
 @_NAME
 @click.option("--reason", required=True, help="The reason that callers are given, such as 'maintenance until noon'.")
 def off(name: str, reason: str) -> Result:
-    """Stop NAME for every tenant. Running functions notice within seconds (LAMPLIGHTER_CONTROL_CACHE).
+    """Switch NAME off for all tenants. Running functions notice within seconds (LAMPLIGHTER_CONTROL_CACHE).
 
-    What it stops is refused with 503 and a Retry-After of five minutes. Devices go on polling and updating.
+    Affected calls get a 503 with a Retry-After of five minutes. Devices continue to poll and update.
     """
     from chalicelib.fleet import switches
 
@@ -44,7 +44,7 @@ def off(name: str, reason: str) -> Result:
 @command(switch, "on")
 @_NAME
 def on(name: str) -> Result:
-    """Start NAME again."""
+    """Switch NAME on again."""
     from chalicelib.fleet import switches
 
     switches.turn_on(switches.Switch(name))

@@ -40,7 +40,7 @@ def _limit_options(run: Callable[..., Result]) -> Callable[..., Result]:
 @click.option("--service-provider", is_flag=True, help="The tenant may have child tenants.")
 @_limit_options
 def create(name: str, plan: str, *, service_provider: bool, **limits: int | None) -> Result:
-    """Create a tenant called NAME and print its id. Limits that are not given are none."""
+    """Create a tenant named NAME and print its id. Limits that are not given are unlimited."""
     from chalicelib.tenantadm import service
 
     made = service.create_tenant(
@@ -107,7 +107,7 @@ def _listed(found: list[dict[str, Any]]) -> Result:
 @command(tenant, "suspend")
 @click.argument("id")
 def suspend(id: str) -> Result:
-    """Refuse the tenant ID's users and devices until it is activated; nothing is deleted."""
+    """Suspend the tenant ID: its users and devices are refused until it is activated. Nothing is deleted."""
     from chalicelib.tenantadm.service import Status
 
     return _set_status(id, Status.SUSPENDED)
@@ -116,7 +116,7 @@ def suspend(id: str) -> Result:
 @command(tenant, "activate")
 @click.argument("id")
 def activate(id: str) -> Result:
-    """Let the tenant ID's users and devices in again; takes a cancellation back while its data is still there."""
+    """Activate the tenant ID again. This also withdraws a cancellation, as long as the data exist."""
     from chalicelib.tenantadm.service import Status
 
     return _set_status(id, Status.ACTIVE)
@@ -133,7 +133,7 @@ def _set_status(id: str, status: Status) -> Result:
 @click.argument("id")
 @_limit_options
 def set_limits(id: str, **limits: int | None) -> Result:
-    """Change the limits of the tenant ID; what is not given stays."""
+    """Change limits of the tenant ID; others are kept."""
     from chalicelib.tenantadm import service
 
     if all(value is None for value in limits.values()):
@@ -148,7 +148,7 @@ def set_limits(id: str, **limits: int | None) -> Result:
 @click.argument("id")
 @click.argument("plan", type=click.Choice(_PLANS))
 def plan(id: str, plan: str) -> Result:
-    """Put the tenant ID on a plan. A request for one counts as answered."""
+    """Set the plan of the tenant ID. Its request for another plan counts as answered."""
     from chalicelib.tenantadm import service
 
     service.set_plan(_id(id), plan=plan)
@@ -159,7 +159,7 @@ def plan(id: str, plan: str) -> Result:
 @click.argument("id")
 @click.argument("addons", nargs=-1)
 def addons(id: str, addons: tuple[str, ...]) -> Result:
-    """Enable exactly these ADDONS of the tenant ID: configure, troubleshoot, monitor; none named: none."""
+    """Enable exactly these ADDONS of the tenant ID: configure, troubleshoot, monitor; without any, disable all."""
     from chalicelib.tenantadm import service
 
     service.set_plan(_id(id), addons=addons)
@@ -170,7 +170,7 @@ def addons(id: str, addons: tuple[str, ...]) -> Result:
 @click.argument("id")
 @click.option("--off", is_flag=True, help="The tenant may no longer have child tenants.")
 def service_provider(id: str, *, off: bool) -> Result:
-    """Let the tenant ID have child tenants."""
+    """Make the tenant ID a service provider, which may have child tenants."""
     from chalicelib.tenantadm import service
 
     service.set_service_provider(_id(id), enabled=not off)
@@ -187,7 +187,7 @@ def service_provider(id: str, *, off: bool) -> Result:
     help="Seconds for which new devices may still use the old token.",
 )
 def rotate_token(id: str, grace: int) -> Result:
-    """Give the tenant ID a new tenant token and print it. Devices that are accepted stay so.
+    """Replace the tenant token of the tenant ID and print the new one. Accepted devices are not affected.
 
     Running processes notice within seconds (LAMPLIGHTER_CONTROL_CACHE).
     """
@@ -201,7 +201,7 @@ def rotate_token(id: str, grace: int) -> Result:
 @click.argument("id")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE...")
 def set_settings(id: str, settings: tuple[str, ...]) -> Result:
-    """Change settings of the tenant ID, for example device_timeout=86400; what is not named stays."""
+    """Change settings of the tenant ID, for example device_timeout=86400; others are kept."""
     from chalicelib.tenantadm import service
 
     changes = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @manage.group()
 def user() -> None:
-    """Users: create, list, give other roles or a new password."""
+    """Users: create, list, change roles and passwords."""
 
 
 def _password_options(run: Callable[..., Result]) -> Callable[..., Result]:
@@ -83,9 +83,9 @@ def list_all(tenant_id: str) -> Result:
 @click.argument("email")
 @click.argument("roles", nargs=-1, metavar="[ROLE]...")
 def roles(email: str, roles: tuple[str, ...]) -> Result:
-    """Show the roles of the user with the address EMAIL; with ROLEs, make these the user's only ones.
+    """Show the roles of the user with the address EMAIL; with ROLEs, replace them.
 
-    RBAC_ROLE_PERMIT_ALL is the one with every right.
+    RBAC_ROLE_PERMIT_ALL is the role of administrators.
     """
     from chalicelib.useradm import service
 
@@ -99,7 +99,7 @@ def roles(email: str, roles: tuple[str, ...]) -> Result:
 @click.argument("email")
 @_password_options
 def set_password(email: str, password: str | None, *, generate: bool) -> Result:
-    """Give the user with the address EMAIL a new password and end all sessions of that user."""
+    """Set a new password for the user with the address EMAIL, and end all sessions of that user."""
     from chalicelib.useradm import service
 
     found = _find(email)
@@ -111,10 +111,10 @@ def set_password(email: str, password: str | None, *, generate: bool) -> Result:
 @command(user, "reset-link")
 @click.argument("email")
 def reset_link(email: str) -> Result:
-    """Print a link with which the user with the address EMAIL sets a new password, within an hour and once.
+    """Print a link for the user with the address EMAIL to set a new password, once and within an hour.
 
-    Where the server is told neither its own URL nor that of its web UI, it is the bare code for
-    POST auth/password-reset/complete.
+    If the server knows neither its own URL nor that of its web UI, it prints the bare secret for POST
+    auth/password-reset/complete.
     """
     from chalicelib.useradm import service
 
@@ -125,7 +125,7 @@ def reset_link(email: str) -> Result:
 @command(user, "verify")
 @click.argument("email")
 def verify(email: str) -> Result:
-    """Take the address EMAIL for verified, where the server can't send the user a mail."""
+    """Mark the address EMAIL as verified, for servers that cannot send mails."""
     from chalicelib.useradm import service
 
     found = service.verify(email)
@@ -135,7 +135,7 @@ def verify(email: str) -> Result:
 @command(user, "reset-2fa")
 @click.argument("email")
 def reset_2fa(email: str) -> Result:
-    """Take the second factor from the user with the address EMAIL, who lost it: the password alone logs in again."""
+    """Remove the second factor of the user with the address EMAIL, who has lost it; the password then suffices."""
     from chalicelib.useradm import service
 
     found = service.reset_tfa(email)

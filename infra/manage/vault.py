@@ -1,4 +1,4 @@
-"""``manage vault-key ...``: the keys that seal the secrets which tenants entrust to the server."""
+"""``manage vault-key ...``: the keys that encrypt secrets of tenants."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from infra.manage.cli import Result, command, manage
 
 @manage.group("vault-key")
 def vault_key() -> None:
-    """The keys that seal secrets of tenants: of webhooks, identity providers, second factors."""
+    """The keys that encrypt secrets of tenants: webhooks, identity providers, second factors."""
 
 
 @command(vault_key, "rotate")
 def rotate() -> Result:
-    """Seal with a new key from now on, seal anew what is stored, and print the key's name.
+    """Create a new key, encrypt all stored secrets with it, and print its name.
 
-    The keys before still open what they sealed. `vault-key retire` ends them, some minutes later.
+    Previous keys still decrypt. `vault-key retire` deletes them, some minutes later.
     """
     from chalicelib.aws import vault
 
@@ -28,10 +28,10 @@ def rotate() -> Result:
 
 @command(vault_key, "retire")
 def retire() -> Result:
-    """Seal anew whatever older keys still seal, and delete those keys.
+    """Encrypt again what older keys still encrypt, and delete those keys.
 
-    Refused until every running process has the newest key. A backup from before can't be used for what the deleted
-    keys sealed: keep a copy of the parameter as long as you keep backups.
+    Refused until every running process has the newest key. Backups from before cannot be used for secrets of the
+    deleted keys: keep a copy of the parameter as long as you keep backups.
     """
     from chalicelib.aws import vault
 

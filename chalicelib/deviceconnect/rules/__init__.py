@@ -1,1 +1,1 @@
-"""The decisions of remote access: pure functions of what they are given, free of any transport."""
+"""The rules of remote access. Pure functions, independent of any transport."""

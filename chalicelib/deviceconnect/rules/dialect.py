@@ -1,4 +1,4 @@
-"""The text dialect: envelopes through websockets that carry text only (API Gateway; docs/remote-access.md).
+"""The text dialect: envelopes over websockets that carry text only (API Gateway; ``docs/remote-access.md``).
 
 | who | frame |
 |---|---|
@@ -6,10 +6,10 @@
 | server to client | ``<source>:<number>:<base64 of an envelope>``; source and number empty: made by the server itself |
 | client to server | ``.``: nothing, sent to keep an idle connection open |
 
-Functions may handle the messages of one connection at the same time, so they can overtake each other. ``number``
-counts what a connection sends in one session (``hdr.sid``), from 1; the server passes it on with the ``source``, a
-short name of the sending connection, and the receiving end puts each source's messages in order again. A source that
-begins with ``+`` began before the receiving connection did, so its first message need not be number 1.
+Functions may handle the messages of one connection at the same time, so messages can overtake each other. ``number``
+counts the messages of a connection in one session (``hdr.sid``), from 1. The server forwards it with ``source``, a
+short name of the sending connection, and the receiving end restores the order of each source. A source that begins with
+``+`` began before the receiving connection, so its first message need not have number 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DIGITS = 15
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What a frame carries. ``number`` 0: in no order; ``source`` is empty on the way to the server."""
+    """The content of a frame. ``number`` 0 means unordered; ``source`` is empty on the way to the server."""
 
     data: bytes
     number: int = 0
@@ -38,30 +38,30 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 def to_server(frame: Frame) -> str:
-    """The text that a client sends."""
+    """The text for the server."""
     return f"{frame.number or ''}:{base64.b64encode(frame.data).decode()}"
 
 
 def from_client(text: str) -> Frame:
-    """What a client sent; base64 without a number in front is taken too.
+    """Parse a client's text; base64 without a number before it is accepted too.
 
     Raises:
-        MalformedError: it is no frame.
+        MalformedError: it is not a frame.
     """
     number, colon, coded = text.rpartition(":")
     return Frame(_data(coded), _number(number) if colon else 0)
 
 
 def to_client(frame: Frame) -> str:
-    """The text that the server sends."""
+    """The text for a client."""
     return f"{frame.source}:{frame.number or ''}:{base64.b64encode(frame.data).decode()}"
 
 
 def from_server(text: str) -> Frame:
-    """What the server sent.
+    """Parse the server's text.
 
     Raises:
-        MalformedError: it is no frame.
+        MalformedError: it is not a frame.
     """
     try:
         source, number, coded = text.split(":")
@@ -86,35 +86,35 @@ def _number(text: str) -> int:
 
 
 class GapError(Exception):
-    """A message is missing, and too many wait for it: the session can't go on."""
+    """A message is missing, and too many wait for it: the session cannot continue."""
 
 
 BEGAN_BEFORE = "+"
 
 
 class InOrder(msgspec.Struct, Generic[T]):
-    """Puts the numbered messages of one source in order again.
+    """Restores the order of the numbered messages of one source.
 
-    Whoever listens from the beginning begins at 1. Of a source that began before, the first message that is seen may
+    A receiver that was there from the beginning starts at 1. The first message from a source that began earlier may
     have overtaken others, so it is held for a moment (``begin`` ends that).
     """
 
     next: int = 1
-    """The number that is due; 0 until it is known."""
+    """The next number; 0 until it is known."""
     waiting: dict[int, T] = {}
 
     @property
     def has_begun(self) -> bool:
-        """Whether it is known where the order begins."""
+        """Whether the first number is known."""
         return self.next > 0
 
     def add(self, number: int, item: T) -> list[T]:
-        """What may be handed on now, in order: nothing while one before ``item`` is missing.
+        """The messages that can be forwarded now, in order: none while one before ``item`` is missing.
 
-        A number that was there before is a message that came twice, and is dropped.
+        A known number means that the message was delivered twice; it is dropped.
 
         Raises:
-            GapError: more than ``limits.CONNECT_WAITING`` messages wait for one that did not come.
+            GapError: more than ``limits.CONNECT_WAITING`` messages wait for a missing one.
         """
         if number < self.next:
             return []
@@ -124,7 +124,7 @@ class InOrder(msgspec.Struct, Generic[T]):
         return self._due() if self.has_begun else []
 
     def begin(self) -> list[T]:
-        """Take the lowest number that came as the first; what may be handed on now."""
+        """Start with the lowest number received; returns the messages that can be forwarded now."""
         self.next = self.next or min(self.waiting, default=1)
         return self._due()
 

@@ -33,11 +33,11 @@ class ShellStatus(IntEnum):
 
 
 class MalformedError(Exception):
-    """The bytes are no envelope, or one beyond a bound. Whoever sent them is cut off."""
+    """The bytes are not an envelope, or exceed a limit. The sender is disconnected."""
 
 
 class Message(msgspec.Struct):
-    """One message. ``proto`` is a number and not a :class:`Proto`: protocols to come are passed on as they are."""
+    """A message. ``proto`` is a number and not a :class:`Proto`, so that future protocols are forwarded."""
 
     proto: int
     typ: str = ""
@@ -62,14 +62,14 @@ _decoder = msgspec.msgpack.Decoder(_Envelope)
 _encoder = msgspec.msgpack.Encoder()
 _INT64 = b"\xd3"
 _WIDER = 512
-"""Bytes by which passing a message on may lengthen it: whole numbers of all its properties become int64."""
+"""Bytes by which forwarding may lengthen a message, because all integers in properties become int64."""
 
 
 def decode(data: bytes) -> Message:
     """The message in ``data``.
 
     Raises:
-        MalformedError: it is none, too long, or its properties are too many or too deep.
+        MalformedError: it is not a message, too long, or has too many or too deeply nested properties.
     """
     if len(data) > limits.CONNECT_MESSAGE:
         raise MalformedError(f"message of {len(data)} bytes (max: {limits.CONNECT_MESSAGE})")
@@ -87,14 +87,14 @@ def decode(data: bytes) -> Message:
     if not isinstance(body, bytes):
         raise MalformedError("the body is neither bytes nor text")
     message = Message(header.proto, header.typ or "", header.sid or "", props, body)
-    # Numbers take more room when they are written again: 9 bytes for any number, which may have been sent in 1 or 5.
+    # Numbers take more bytes when they are written again: 9 for each, which may have been sent in 1 or 5.
     if len(data) > limits.CONNECT_MESSAGE // 2 and len(encode(message)) > limits.CONNECT_MESSAGE + _WIDER:
         raise MalformedError(f"message of more than {limits.CONNECT_MESSAGE} bytes once its numbers are int64")
     return message
 
 
 def encode(message: Message) -> bytes:
-    """``message`` as it travels."""
+    """The encoded message."""
     props = {name: _wide(value) for name, value in message.props.items()}
     header = _Header(int(message.proto), message.typ, message.sid, props or None)
     return _encoder.encode(_Envelope(header, message.body))
@@ -115,12 +115,12 @@ def _depth(value: Any) -> int:
 
 
 def pack(document: Any) -> bytes:
-    """A message's body that is itself MessagePack."""
+    """Encode a message's body as MessagePack."""
     return _encoder.encode(document)
 
 
 def unpack(body: bytes) -> dict[str, Any]:
-    """Such a body, as a map; one that is none is an empty map."""
+    """Decode such a body to a map; anything else gives an empty map."""
     try:
         found = msgspec.msgpack.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
@@ -129,13 +129,13 @@ def unpack(body: bytes) -> dict[str, Any]:
 
 
 def path_of(body: bytes) -> str:
-    """The path of a file in such a body, where there must be one and no doubt about it.
+    """The path of a file in such a body, which must be unambiguous.
 
-    Devices read more than clients send: a list for a map, names as bytes, whatever follows the first document. What
-    could be another path there than here is none.
+    Devices accept more than clients send: a list instead of a map, names as bytes, data after the first document. A
+    body that a device could read as another path is refused.
 
     Raises:
-        MalformedError: the body is no map from texts with a path, or something follows it.
+        MalformedError: the body is not a map with a path, or something follows it.
     """
     try:
         path = msgspec.msgpack.decode(body, type=dict[str, Any]).get("path")
@@ -149,10 +149,10 @@ def path_of(body: bytes) -> str:
 
 
 def split(message: Message, most: int) -> list[Message]:
-    """``message`` in pieces whose bodies have at most ``most`` bytes each.
+    """Split ``message`` into pieces with bodies of at most ``most`` bytes each.
 
-    Only what is a stream anyway can be cut: terminal input and output, and forwarded bytes. Anything else is handed
-    back whole, for whoever takes it to refuse.
+    Only streams can be split: terminal input and output, and forwarded bytes. Any other message is returned whole, for
+    the receiver to refuse.
     """
     streams = (message.proto == Proto.SHELL and message.typ == "shell") or (
         message.proto == Proto.PORT_FORWARD and message.typ == "forward"
@@ -166,10 +166,9 @@ def split(message: Message, most: int) -> list[Message]:
 
 
 def continues(message: Message, following: Message, most: int) -> bool:
-    """Whether a terminal's output, or input, goes on in the next message, so that both may be sent as one.
+    """Whether the next message continues a terminal's output or input, so that both can be sent as one.
 
-    ``most``: bytes that the body of both may have together. Forwarded bytes are a stream too, but clients count their
-    messages: each is acknowledged.
+    ``most``: maximum bytes of the joined body. Forwarded bytes are a stream too, but clients acknowledge each message.
     """
     return (
         message.proto == Proto.SHELL

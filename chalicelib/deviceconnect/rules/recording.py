@@ -11,11 +11,11 @@ import msgspec
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus
 
 _PAUSE: Final = 1500
-"""Milliseconds of silence from which on the silence is played back as well."""
+"""Milliseconds from which on silence is played back."""
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True):
-    """A moment of a session: ``at`` in milliseconds since 1970, output of the device, or a new size of the terminal."""
+    """A part of a session: ``at`` in milliseconds since 1970, and the device's output or the terminal's new size."""
 
     at: int
     output: bytes = b""
@@ -24,7 +24,7 @@ class Part(msgspec.Struct, array_like=True, frozen=True):
 
 
 def resized(at: int, message: Message) -> Part | None:
-    """The moment when the user's terminal got a size; None if the message does not say one."""
+    """The part for a new terminal size; None if the message does not give one."""
     width, height = (message.props.get(name) for name in ("terminal_width", "terminal_height"))
     if not isinstance(width, int) or not isinstance(height, int) or not (0 < width < 65536 and 0 < height < 65536):
         return None
@@ -37,12 +37,12 @@ def pack(parts: Iterable[Part]) -> bytes:
 
 
 def unpack(data: bytes) -> list[Part]:
-    """Back from the stored form."""
+    """Reverses :func:`pack`."""
     return msgspec.msgpack.decode(gzip.decompress(data), type=list[Part])
 
 
 def messages(parts: Iterable[Part], sid: str) -> Iterator[Message]:
-    """What a player is sent: output as it came, resizes, and ``delay`` (``delay_value``, ms) for long silences."""
+    """The messages for a player: output as recorded, resizes, and ``delay`` (``delay_value``, ms) for long silences."""
     before = None
     for part in parts:
         if before is not None and part.at - before > _PAUSE:

@@ -7,12 +7,12 @@ relay or the local gateway) carries it out and sends the outcome back:
 |---|---|
 | ``Message`` | sent to the device; None |
 | ``Receive`` | the next message of the session; ``TransferError`` 408 thrown in after ``limits.FILE_STEP`` seconds |
-| ``FileInfo`` | the file's facts are known; None |
-| ``Data`` | a piece of the file has come; None |
+| ``FileInfo`` | the file's information has arrived; None |
+| ``Data`` | a piece of the file has arrived; None |
 | ``More`` | the next piece of the file to send, empty at its end |
 
-Every generator ends with a control ``close`` to the device, also when it fails: a driver that has to give up throws
-a ``TransferError`` in and goes on obeying until it comes out again.
+Every generator ends with a control ``close`` to the device, also after an error: to give up, a driver throws a
+``TransferError`` into it and continues with its steps until the error is raised again.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ import msgspec
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
 
 CHUNK: Final = 4096
-"""Bytes of a file in one message."""
+"""Bytes of a file per message."""
 _ACK_EVERY: Final = 10
 _WINDOW: Final = 20
-"""Chunks that may be on their way without an answer."""
+"""Chunks that may be unacknowledged."""
 _NOT_REGULAR: Final = 0x8F280000
 """Type bits of Go's ``fs.FileMode``: directory, link, device, pipe, socket, character device, irregular."""
 
 
 class TransferError(Exception):
-    """The transfer failed; ``status`` is the HTTP status that says so."""
+    """The transfer failed; ``status`` is the HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -57,7 +57,7 @@ class More(msgspec.Struct, frozen=True):
 
 
 class FileInfo(msgspec.Struct, frozen=True):
-    """What a device says of a file; ``mode`` are its permission bits."""
+    """A device's information about a file; ``mode`` are its permission bits."""
 
     path: str
     size: int | None
@@ -71,11 +71,11 @@ Steps = Generator[Step, Any, None]
 
 
 def download(path: str, *, head: bool = False) -> Steps:
-    """Fetch a file; with ``head`` only its facts.
+    """Download a file; with ``head`` only its information.
 
     Raises:
-        TransferError: it can't be had; 502 the device takes no files, 400 no such file or no regular one, 500 a piece
-            is missing.
+        TransferError: 502 the device does not support file transfer, 400 there is no such regular file, 500 a piece is
+            missing.
     """
     try:
         yield from _open()
@@ -104,10 +104,10 @@ def _fetch(path: str) -> Steps:
 
 
 def upload(path: str, *, uid: int | None = None, gid: int | None = None, mode: int | None = None) -> Steps:
-    """Send a file.
+    """Upload a file.
 
     Raises:
-        TransferError: the device does not take it.
+        TransferError: the device refuses it.
     """
     try:
         yield from _open()
@@ -148,7 +148,7 @@ def _open() -> Generator[Step, Any, None]:
 
 
 def _answer(typ: str) -> Generator[Step, Any, Message]:
-    """The device's next message of this kind; its pings are answered on the way."""
+    """The device's next message of this type; pings are answered meanwhile."""
     while True:
         message: Message = yield Receive()
         if message.typ == "error":

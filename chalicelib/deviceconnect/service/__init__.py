@@ -1,4 +1,4 @@
-"""Use cases of remote access, by topic; other features import only this."""
+"""Remote access for other features: everything that they may import."""
 
 from chalicelib.deviceconnect.service.admitting import require_reach
 from chalicelib.deviceconnect.service.commands import check_update, send_inventory

@@ -1,4 +1,4 @@
-"""Who may be in a session with a device: asked when it begins, and again while it goes on."""
+"""Checks who may have a session with a device, at its beginning and while it lasts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.tables import ConnectionItem, SessionItem
 
 _ROUTE = "/api/management/v1/deviceconnect/devices/{}/connect"
-"""What clients call: rights may be given by the path of a call."""
+"""The route that clients call, because grants may be by path."""
 
 
 def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
-    """Let a user with these rights pass to a device: as ``@endpoint`` lets pass who asks the session's route.
+    """Check that a user with these rights may reach a device, as ``@endpoint`` does for the session's route.
 
     Raises:
-        Forbidden: the rights, or the tenant's plan and add-ons, do not hold for it.
-        SwitchedOff: the server takes no sessions for now.
+        Forbidden: the rights, or the tenant's plan and add-ons, do not include it.
+        SwitchedOff: an admin has switched remote access off.
     """
     scopes = rights.scopes(Permission.DEVICES_CONNECT, ("GET", _ROUTE.format(quote(device_id, safe=""))))
     if not scopes:
@@ -37,23 +37,23 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
 
 
 def is_welcome(tenant: TenantId, device_id: str) -> bool:
-    """Whether a device is accepted. Its websocket may be older than the word that it is not any more."""
+    """Whether a device is accepted. Its websocket may be older than its rejection."""
     head = heads.find(tenant, device_id)
     return head is not None and head.is_accepted
 
 
 def may_go_on(item: ConnectionItem) -> bool:
-    """Whether the user of a connection may still be in its session.
+    """Whether the user of a connection may stay in its session.
 
-    A terminal outlives the call that opened it by hours. So a token that was revoked, a user who was deleted or has
-    other roles, and a device that was rejected or moved to another group end it at the next message, as soon as a warm
-    process asks again (``settings.control_cache``).
+    A terminal lasts for hours. It is ended at the next message, once a warm process checks again
+    (``settings.control_cache``), if the token was revoked, the user was deleted or has other roles, or the device was
+    rejected or moved to another group.
     """
     return sending.admitted(item.connection, lambda: _judged(item))
 
 
 def user_may_go_on(found: SessionItem) -> bool:
-    """The same of the user of a session that a device sends to."""
+    """The same for the user of a session to which a device sends."""
     item = sending.connection(found.connection)
     return item is None or may_go_on(item)  # who has gone is noticed by the post
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def check_update(tenant: TenantId, device_id: str) -> None:
-    """Make a device ask for an update now.
+    """Make a device poll for an update now.
 
     Raises:
-        NotFound: it is not connected, or there is none.
-        SwitchedOff: the server sends no commands for now.
+        NotFound: it is not connected or does not exist.
+        SwitchedOff: an admin has switched remote access off.
     """
     _send(tenant, device_id, "check-update")
 
@@ -30,8 +30,8 @@ def send_inventory(tenant: TenantId, device_id: str) -> None:
     """Make a device report its inventory now.
 
     Raises:
-        NotFound: it is not connected, or there is none.
-        SwitchedOff: the server sends no commands for now.
+        NotFound: it is not connected or does not exist.
+        SwitchedOff: an admin has switched remote access off.
     """
     _send(tenant, device_id, "send-inventory")
 

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.tables import ConnectionItem, StateItem
 
 _GRACE = timedelta(seconds=30)
-"""How long a session waits for its device to come back: clients drop their websocket with every new token."""
+"""How long a session waits for its device to return, because clients reconnect with every new token."""
 CONFLICT = 409
-"""The HTTP status of a transfer of a file that ends so."""
+"""The HTTP status of a file transfer that ends this way."""
 _DUE = 200
-"""Devices that one tick looks at."""
+"""Devices that one run of the schedule handles."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A user who opens a session: who it is in the tenant ``home``, and by which token."""
+    """A user who opens a session: their own tenant ``home``, and their token."""
 
     id: str
     email: str
@@ -46,11 +46,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: str) -> None:
-    """A device's websocket opens. An older one of the same device is closed.
+    """A device has opened a websocket. An older one of the same device is closed.
 
     Raises:
-        SwitchedOff: the server takes no websockets for now.
-        Unavailable: the device kept connecting elsewhere at the same time.
+        SwitchedOff: an admin has switched remote access off.
+        Unavailable: the device connected too often at the same time.
     """
     switches.require(Switch.REMOTE_ACCESS)
     for _ in range(RACES):
@@ -72,13 +72,13 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
 def connect_user(  # what a session is
     tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str, *, outlives: bool = True
 ) -> str:
-    """A user's websocket to a device opens; the id of its session.
+    """A user has opened a websocket to a device; returns the id of the session.
 
-    ``outlives``: whether the session waits for a device that leaves. A terminal does, since clients reconnect with
-    every new token; a file does not, since the device begins anew.
+    ``outlives``: whether the session waits for a device that disconnects. A terminal does, because clients reconnect
+    with every new token; a file transfer does not, because the device starts over.
 
     Raises:
-        NotFound: the device is not connected, or there is none.
+        NotFound: the device is not connected or does not exist.
     """
     now = clock.now()
     state = _connected(tables.find_state(tenant, device_id), now)
@@ -95,14 +95,14 @@ def connect_user(  # what a session is
 
 
 def _connected(state: StateItem | None, now: datetime) -> StateItem | None:
-    """The state, if the device is connected: nobody is for longer than a websocket lives, told or not."""
+    """The state, if the device is connected: not for longer than a websocket may last, reported or not."""
     if state is None or state.place is None:
         return None
     return state if now - state.updated < timedelta(seconds=limits.CONNECT_LIFE + limits.CONNECT_IDLE) else None
 
 
 def device(tenant: TenantId, device_id: str) -> shapes.Device:
-    """A device's connection as the API shows it.
+    """A device's connection in the wire format.
 
     Raises:
         NotFound: there is no such device.
@@ -123,7 +123,7 @@ def device(tenant: TenantId, device_id: str) -> shapes.Device:
 
 
 def disconnected(connection: str) -> None:
-    """A websocket has ended, by whoever's wish; may be told twice, late, or never."""
+    """A websocket has closed. This may be reported twice, late, or never."""
     item = sending.connection(connection)
     if item is None:
         return
@@ -143,12 +143,12 @@ def _device_left(tenant: TenantId, item: ConnectionItem) -> None:
         if found.peer == item.connection:
             end_for_user(tenant, found.session, "device disconnected", code=CONFLICT)
     sessions_end = now + _GRACE if running else None
-    # A late word about an old websocket must not hide the new one.
+    # A late report about an old websocket must not affect the new one.
     tables.note_disconnected(tenant, item.device, item.connection, now, sessions_end=sessions_end)
 
 
 def tick(now: datetime) -> None:
-    """End the sessions with devices that left and did not come back in time. Clients reconnect at each new token."""
+    """End the sessions with devices that have not returned in time. Clients reconnect with each new token."""
     due.work_off(tables.due_states(now, limit=_DUE), _end_sessions)
 
 
@@ -175,7 +175,7 @@ def _user_left(tenant: TenantId, item: ConnectionItem) -> None:
 
 
 def end_for_user(tenant: TenantId, session_id: str, text: str, **about: int) -> None:
-    """End a session from this side: the user is told why, with what else there is ``about`` it, and is cut off."""
+    """End a session from the server's side: the user gets the reason, with ``about``, and is disconnected."""
     found = tables.find_session(tenant, session_id)
     if found is None or not found.is_running:
         return
@@ -187,7 +187,7 @@ def end_for_user(tenant: TenantId, session_id: str, text: str, **about: int) -> 
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:
-    """A device was decommissioned: its websocket and its sessions end."""
+    """End the websocket and the sessions of a decommissioned device."""
     for found in tables.running_sessions(tenant, device_id):
         end_for_user(tenant, found.session, "device decommissioned")
     state = tables.find_state(tenant, device_id)

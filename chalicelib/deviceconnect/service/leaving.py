@@ -1,4 +1,4 @@
-"""A tenant leaves."""
+"""Erasure of a tenant's connections and sessions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were.
+    """Erase everything of a removed tenant except objects in the bucket; returns the number of items.
 
-    Its devices must still be there: states are found by them.
+    Its devices must still exist, because states are found through them.
     """
     from chalicelib.devauth import service as devauth
 

@@ -1,4 +1,4 @@
-"""What a terminal showed, kept for thirty days: moment by moment while it runs, then compressed in the bucket."""
+"""Recordings of terminals, kept for thirty days: in parts while the session lasts, then compressed in the bucket."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _MOMENT = 64
-"""Bytes that a moment of a recording takes besides its output: those without any, and tiny ones, are bounded too."""
+"""Assumed bytes of a part in addition to its output, so that tiny and empty ones are limited too."""
 
 
 def output(tenant: TenantId, session_id: str, message: Message, number: int) -> bool:
-    """Record what a terminal showed; False once the session has more of it than a recording may hold."""
+    """Record a terminal's output; False once the session has more of it than a recording may contain."""
     if message.proto != Proto.SHELL or message.typ != "shell" or not message.body or not _records(tenant):
         return True
     tables.add_part(tenant, session_id, rules.Part(_now(), message.body), number)
@@ -30,7 +30,7 @@ def output(tenant: TenantId, session_id: str, message: Message, number: int) -> 
 
 
 def size(tenant: TenantId, session_id: str, message: Message, number: int) -> None:
-    """Record the size of a user's terminal, while there is room."""
+    """Record the size of a user's terminal, within the limit."""
     if message.proto != Proto.SHELL or message.typ not in {"new", "resize"} or not _records(tenant):
         return
     part = rules.resized(_now(), message)
@@ -47,7 +47,7 @@ def _now() -> int:
 
 
 def store(tenant: TenantId, session_id: str) -> bool:
-    """Move the recording of a session that has ended into the bucket; False if there is none. May be done again."""
+    """Move the recording of an ended session into the bucket; False if there is none. Can be repeated."""
     parts = list(tables.parts(tenant, session_id))
     found = tables.find_session(tenant, session_id)
     if found is not None and found.stored:
@@ -61,9 +61,9 @@ def store(tenant: TenantId, session_id: str) -> bool:
 
 
 def _copy(tenant: TenantId, session_id: str) -> bool:
-    """Put what there is of a running session's recording beside the place of the whole; False if there is none.
+    """Copy the present recording of a running session into the bucket; False if there is none.
 
-    The parts stay where they are: whoever looks at a session, as its user may, must not shorten its recording.
+    The parts stay, because a user who views a running session must not shorten its recording.
     """
     parts = list(tables.parts(tenant, session_id))
     if parts:
@@ -76,10 +76,10 @@ def _put(key: str, parts: list[tables.PartItem]) -> None:
 
 
 def recording(tenant: TenantId, session_id: str, *, groups: frozenset[str] | None) -> shapes.Recording:
-    """A link to the recording of a session with a device of ``groups``; None: with any. It may be running still.
+    """A link to the recording of a session, also a running one, with a device of ``groups`` (None: any device).
 
     Raises:
-        NotFound: there is no such session, or nothing of it was recorded.
+        NotFound: there is no such session, or it has no recording.
     """
     found = tables.find_session(tenant, session_id)
     reached = found is not None and heads.is_within(tenant, found.device, groups)

@@ -1,4 +1,4 @@
-"""A message came: from a device to the user of its session, from a user to the device. A fixed number of calls each."""
+"""Routes messages between devices and the users of their sessions, with a fixed number of calls each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REVOKED = "access to the device has ended"
 
 
 def received(connection: str, text: str, endpoint: str) -> None:
-    """Pass on what a connection sent. One that is unknown, of a suspended tenant, or sends nonsense, is closed."""
+    """Forward a message from a connection, or close it if it is unknown, suspended, or sends a malformed message."""
     if text == KEEP_ALIVE:
         return
     item = sending.connection(connection)
@@ -48,7 +48,7 @@ def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: 
     try:
         watching.sent(tenant, item, message)
     except MalformedError as error:
-        # Not left out: the device's end would wait for it, and hand nothing on that comes after it.
+        # It is not omitted, because the device's end would wait for its number and forward nothing after it.
         connections.end_for_user(tenant, session_id, str(error))
         return
     if not sending.to_device(tenant, item.device, message, sender=item, number=frame.number):
@@ -73,7 +73,7 @@ def _from_device(tenant: TenantId, item: ConnectionItem, message: Message, frame
 
 
 def _answer(tenant: TenantId, session_id: str, message: Message, text: str) -> None:
-    """Tell a user that a message did not get through."""
+    """Tell a user that a message could not be delivered."""
     found = sending.session(tenant, session_id)
     if found is None:
         return
@@ -92,7 +92,7 @@ def _answer(tenant: TenantId, session_id: str, message: Message, text: str) -> N
 
 
 def _stop(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
-    """A device goes on in a session that has ended: a terminal must not stay open for nobody."""
+    """A device continues a session that has ended: make it close the terminal."""
     if message.proto == Proto.SHELL and message.typ == "shell" and message.sid:
         status = {"status": int(ShellStatus.ERROR)}
         sending.to_device(tenant, item.device, Message(Proto.SHELL, "stop", message.sid, status, b"session ended"))

@@ -1,7 +1,7 @@
-"""Messages to devices and users, and what is known of their connections: kept by warm processes.
+"""Sends messages to devices and users, and caches their connections.
 
-Whose a connection is never changes, so a copy can't be wrong. A device's newest connection does change; a copy is
-dropped when a message to it finds nobody, and at most a few seconds old.
+The owner of a connection never changes, so a cached copy is never wrong. A device's newest connection does change: its
+copy is dropped when a message finds nobody, and is at most a few seconds old.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _admitted: Cache[str, bool] = Cache()
 
 
 def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V | None:
-    """What is there may be believed for a while; what is not there may come at any moment."""
+    """Existing values are cached for a while; missing ones may appear at any moment."""
     found = cache.get(key, read)
     if found is None:
         cache.forget(key)
@@ -40,17 +40,17 @@ def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V
 
 
 def connection(connection_id: str) -> ConnectionItem | None:
-    """Whose websocket it is."""
+    """The owner of a websocket."""
     return _there(_connections, connection_id, lambda: tables.find_connection(connection_id))
 
 
 def admitted(connection_id: str, judge: Callable[[], bool]) -> bool:
-    """Whether the user of a connection may go on, as far as was judged lately."""
+    """Whether the user of a connection may continue, by a recent check."""
     return _admitted.get(connection_id, judge)
 
 
 def session(tenant: TenantId, session_id: str) -> SessionItem | None:
-    """A session that runs."""
+    """A running session."""
 
     def read() -> SessionItem | None:
         found = tables.find_session(tenant, session_id)
@@ -60,21 +60,21 @@ def session(tenant: TenantId, session_id: str) -> SessionItem | None:
 
 
 def forget_session(tenant: TenantId, session_id: str) -> None:
-    """Drop this process's copy of a session that has ended."""
+    """Drop the cached copy of a session that has ended."""
     _sessions.forget((tenant, session_id))
 
 
 def forget_device(tenant: TenantId, device_id: str) -> None:
-    """Drop this process's copy of a device's state."""
+    """Drop the cached copy of a device's state."""
     _states.forget((tenant, device_id))
 
 
 def to_device(
     tenant: TenantId, device_id: str, message: Message, *, sender: ConnectionItem | None = None, number: int = 0
 ) -> bool:
-    """Send a message to a device by its newest connection; False if it has none.
+    """Send a message to a device through its newest connection; False if it has none.
 
-    ``sender``, a user's connection, and its ``number`` say in which order the device's end hands messages on (see
+    ``sender``, a user's connection, and its ``number`` give the order in which the device's end forwards messages (see
     ``rules.dialect``).
     """
     data = envelope.encode(message)
@@ -85,7 +85,7 @@ def to_device(
             source = _source(sender, place[1]) if sender is not None else ""
             if push.send(*place, dialect.to_client(dialect.Frame(data, number, source))):
                 return True
-        # It has another one by now, or nobody told that this one ended.
+        # It has a new one by now, or the end of this one was not reported.
         _states.forget((tenant, device_id))
     return False
 
@@ -96,11 +96,11 @@ def _source(sender: ConnectionItem, receiving: str) -> str:
 
 
 def to_user(found: SessionItem, message: Message, *, source: str = "", number: int = 0) -> bool:
-    """Send a message to the user of a session; False if the user has gone."""
+    """Send a message to the user of a session; False if the user has disconnected."""
     text = dialect.to_client(dialect.Frame(envelope.encode(message), number, source))
     return push.send(found.endpoint, found.connection, text)
 
 
 def source_of(connection_id: str) -> str:
-    """The short name of a connection in frames: it tells nothing, ids of connections are not for others."""
+    """The short name of a connection in frames. It reveals nothing, because ids of connections are secret."""
     return hashlib.sha256(connection_id.encode()).hexdigest()[:12]

@@ -29,10 +29,10 @@ _NOTED = {
 
 
 def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
-    """Note what a user is about to do on a device.
+    """Record what a user is about to do on a device.
 
     Raises:
-        MalformedError: it is about a file whose path can't be read: the device may read one.
+        MalformedError: it concerns a file whose path cannot be read, although the device might read one.
     """
     with acting(Actor("user", str(item.user), email=str(item.email))):
         if message.proto == Proto.SHELL and message.typ in {"new", "stop"}:
@@ -50,7 +50,7 @@ def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
 
 
 def ended(tenant: TenantId, found: SessionItem) -> None:
-    """Note the end of a session that a terminal was open in."""
+    """Record the end of a session with an open terminal."""
     if not found.shell:
         return
     with acting(Actor("user", found.user, email=found.email)):
