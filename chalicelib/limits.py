@@ -1,7 +1,9 @@
-"""Every bound of the system, in one place: name, value, and where it comes from.
+"""All limits of the server: name, value, and source.
 
-"Mender" marks a bound of the server whose API this is, which clients and scripts may rely on; "own" marks one
-that keeps a request, an item or a transaction small. Sizes are in bytes unless the name says otherwise.
+"Mender" marks a limit of Mender's server, on which clients and scripts may rely. "AWS" marks one of the platform. "own"
+marks one that keeps a request, an item or a transaction small. Sizes are in bytes unless the name says otherwise.
+
+``docs/limits.md`` is generated from the comments, which must be on the line of the limit.
 """
 
 from __future__ import annotations
@@ -11,195 +13,195 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 # HTTP
-BODY = 1 * MIB  # Mender: default request limit
-LAMBDA_PAYLOAD = 6 * MIB  # AWS: request and response of a Lambda function, base64 included
-BALANCER_PAYLOAD = 1 * MIB  # AWS: the same behind a load balancer
-PER_PAGE_DEFAULT = 20  # Mender
-PER_PAGE_MAX = 500  # Mender
-QUERY_VALUES = 500  # own: values of one repeated query parameter; a URL of UUIDs holds fewer
-JSON_DEPTH = 64  # own: deeper documents are refused before they are walked
-ETAGS = 50  # own: entity tags of one If-Match
-REQUEST_ID = 128  # own: a longer X-MEN-RequestID is replaced, it would be copied into every log line
+BODY = 1 * MIB  # Mender: request body
+LAMBDA_PAYLOAD = 6 * MIB  # AWS: request and response of a Lambda function, including base64
+BALANCER_PAYLOAD = 1 * MIB  # AWS: request and response behind a load balancer
+PER_PAGE_DEFAULT = 20  # Mender: rows of a page
+PER_PAGE_MAX = 500  # Mender: rows of a page at most
+QUERY_VALUES = 500  # own: values of one repeated query parameter; more UUIDs do not fit into a URL anyway
+JSON_DEPTH = 64  # own: nesting of JSON documents, checked before they are processed
+ETAGS = 50  # own: entity tags in one If-Match
+REQUEST_ID = 128  # own: characters of X-MEN-RequestID, which appears in every log line; a longer one is replaced
 
 # Calls to servers that a tenant names
 OUTBOUND_TIME = 10  # Mender: seconds for a whole call
-OUTBOUND_ANSWER = 1 * MIB  # own: what is read of an answer
-OUTBOUND_FRAMING = 256 * KIB  # own: what an answer may have beside twice its body: header, sizes of chunks
+OUTBOUND_ANSWER = 1 * MIB  # own: bytes read of an answer
+OUTBOUND_FRAMING = 256 * KIB  # own: additional bytes of an answer for its header and the sizes of chunks
 
 # Callers without an account
-NEW_DEVICES = 1000  # own: of a tenant from one network in an hour; LAMPLIGHTER_NEW_DEVICES replaces it
-PENDING_DEVICES = 10_000  # own: of a tenant; LAMPLIGHTER_PENDING_DEVICES or its setting pending_devices replaces it
-PENDING_DEVICES_MAX = 1_000_000  # own: the most that a tenant may set
-PENDING_LOOKED_AT = 100  # own: pending devices among which the oldest is looked for when there are too many
-PENDING_FIRST_SEEN = 600  # own: seconds after which a pending device that asks again is noted as seen
-PENDING_UNSEEN = 3_600  # own: seconds after which a pending device that never asked again may be dropped
-PENDING_SEEN_ACCURACY = 86_400  # own: seconds between two notes that a pending device was seen
-PENDING_LOST = 172_800  # own: seconds without such a note after which a pending device may be dropped
+NEW_DEVICES = 1000  # own: new devices of a tenant from one network in an hour; set by LAMPLIGHTER_NEW_DEVICES
+PENDING_DEVICES = 10_000  # own: pending devices of a tenant; set by LAMPLIGHTER_PENDING_DEVICES or pending_devices
+PENDING_DEVICES_MAX = 1_000_000  # own: the largest value of the setting pending_devices
+PENDING_LOOKED_AT = 100  # own: pending devices that are checked to find the oldest silent one
+PENDING_FIRST_SEEN = 600  # own: seconds after which it is recorded that a pending device asked again
+PENDING_UNSEEN = 3_600  # own: seconds after which a pending device that never asked again may be replaced
+PENDING_SEEN_ACCURACY = 86_400  # own: seconds between two records that a pending device asked again
+PENDING_LOST = 172_800  # own: seconds without such a record after which a pending device may be replaced
 SIGNUPS = 5  # own: sign-ups from one network in an hour
 SIGNUPS_IN_ALL = 200  # own: sign-ups from all networks in an hour
-MAILS_PER_ADDRESS = 5  # own: account mails that one network has sent to one address in MAILS_WINDOW seconds
-MAILS_TO_ADDRESS = 20  # own: account mails of one kind to one address in MAILS_WINDOW seconds, whoever asks
-MAILS_WINDOW = 3_600  # own
-MAILS_PER_NETWORK = 200  # own: account mails to any addresses that one network has sent in an hour
-LOGIN_FAILURES_PER_NETWORK = 1000  # own: failed logins of any addresses from one network in an hour
-SSO_LOGINS_PER_NETWORK = 300  # own: logins that one network begins at a tenant's identity providers in an hour
+MAILS_PER_ADDRESS = 5  # own: account mails to one address requested by one network in MAILS_WINDOW seconds
+MAILS_TO_ADDRESS = 20  # own: account mails of one kind to one address in MAILS_WINDOW seconds, from all networks
+MAILS_WINDOW = 3_600  # own: seconds
+MAILS_PER_NETWORK = 200  # own: account mails to any addresses requested by one network in an hour
+LOGIN_FAILURES_PER_NETWORK = 1000  # own: failed logins for any accounts from one network in an hour
+SSO_LOGINS_PER_NETWORK = 300  # own: logins started at a tenant's identity providers from one network in an hour
 SSO_LOGINS = 3000  # own: the same from all networks
 
 # Device authentication
-ID_DATA = 16 * KIB  # own: keeps a device's auth record well below DynamoDB's 400 KB
-PUBKEY = 8 * KIB  # own: an RSA-16384 key in PEM is 2.8 KB
-AUTH_SETS_PER_DEVICE = 20  # own: every key that claims an identity is kept until someone decides on it
-DEVICE_IDS = 1000  # own: ids of devices in one search; twice what the largest page shows
-TEST_DEVICES = 10  # Mender: of one tenant
-FLAG_CHANGES = 20  # Mender: of one tenant in a day
+ID_DATA = 16 * KIB  # own: identity data; keeps a device's item well below DynamoDB's 400 KB
+PUBKEY = 8 * KIB  # own: a public key in PEM; RSA with 16,384 bits takes 2.8 KB
+AUTH_SETS_PER_DEVICE = 20  # own: auth sets of a device, which are kept until an operator decides
+DEVICE_IDS = 1000  # own: ids in one search for devices; twice the largest page
+TEST_DEVICES = 10  # Mender: test devices of a tenant
+FLAG_CHANGES = 20  # Mender: changes of test devices of a tenant in a day
 
 # Inventory
-INVENTORY_ATTRIBUTES = 100  # Mender: of one device in scope inventory
-TAGS = 20  # Mender: of one device
-ATTRIBUTE_NAME = 1024  # Mender
-ATTRIBUTE_VALUE = 64 * KIB  # own
-INVENTORY_ITEM = 300 * KIB  # own: DynamoDB ends at 400 KB
-GROUP_NAME = 256  # Mender
-GROUP_DEVICES = 5000  # own: devices that one call puts into a group or takes out of it
-SEARCH_TEXT = 255  # own: characters of a text that is searched for
+INVENTORY_ATTRIBUTES = 100  # Mender: attributes of a device in the scope inventory
+TAGS = 20  # Mender: tags of a device
+ATTRIBUTE_NAME = 1024  # Mender: characters of the name of an attribute
+ATTRIBUTE_VALUE = 64 * KIB  # own: value of an attribute
+INVENTORY_ITEM = 300 * KIB  # own: all attributes of a device; DynamoDB's limit is 400 KB
+GROUP_NAME = 256  # Mender: characters of the name of a group
+GROUP_DEVICES = 5000  # own: devices that one call adds to a group or removes from it
+SEARCH_TEXT = 255  # own: characters of the text of a search
 SEARCH_SORT = 20  # own: attributes to sort by
-SNAPSHOT_CHANGES = 500  # own: changed devices below which a tenant needs no new snapshot; or 1 % of its devices
-SNAPSHOT_STEP = 10_000  # own: changed devices that one build takes in, and most that a search looks at one by one
-SNAPSHOT_TENANTS = 100  # own: tenants whose snapshots and changes a process holds
+SNAPSHOT_CHANGES = 500  # own: changed devices, or 1 % of all devices, below which no new snapshot is built
+SNAPSHOT_STEP = 10_000  # own: changed devices that one build handles, and that a search reads individually at most
+SNAPSHOT_TENANTS = 100  # own: tenants whose snapshots a process caches
 FILTERS = 500  # own: saved filters of a tenant
-FILTER_NAME = 256  # own: characters
+FILTER_NAME = 256  # own: characters of the name of a saved filter
 FILTER_TERMS = 100  # own: conditions of a filter or a search
-FILTER_SIZE = 16 * KIB  # own: a filter's terms; dynamic deployments carry a copy
+FILTER_SIZE = 16 * KIB  # own: all conditions of a saved filter; dynamic deployments contain a copy
 
 # Artifacts and releases
-ARTIFACT_UPLOAD = 10 * GIB  # Mender
-GENERATED_FILE = 256 * MIB  # Mender: the form of which an artifact is generated
-ARTIFACT_DESCRIPTION = 4096  # Mender
-ARTIFACT_NAME = 4096  # Mender: in a deployment
-ARTIFACT_RECORD = 300 * KIB  # own: what is shown of an artifact is one item, and so is a release
+ARTIFACT_UPLOAD = 10 * GIB  # Mender: an artifact
+GENERATED_FILE = 256 * MIB  # Mender: the form for a generated artifact
+ARTIFACT_DESCRIPTION = 4096  # Mender: characters of a description
+ARTIFACT_NAME = 4096  # Mender: characters of the name of an artifact in a deployment
+ARTIFACT_RECORD = 300 * KIB  # own: the stored description of an artifact, which is one item, and of a release
 ARTIFACT_VALUES = 1000  # own: values of one list in a header: device types, a dependency, cleared provides
-ARTIFACTS_PER_RELEASE = 100  # own: a release is one item
-ARTIFACT_NAMES_QUERY = 100  # Mender: names in a v2 filter
-RELEASE_NOTES = 1024  # Mender
-RELEASE_TAGS = 20  # Mender
-RELEASE_TAG = 1024  # Mender
+ARTIFACTS_PER_RELEASE = 100  # own: artifacts of a release, which is one item
+ARTIFACT_NAMES_QUERY = 100  # Mender: names in a filter of v2 lists
+RELEASE_NOTES = 1024  # Mender: characters of release notes
+RELEASE_TAGS = 20  # Mender: tags of a release
+RELEASE_TAG = 1024  # Mender: characters of a tag
 RELEASE_TAGS_TOTAL = 100  # Mender: distinct tags of a tenant
-UPDATE_TYPES = 1000  # own: payload types that are remembered of a tenant
-UPDATE_TYPE = 256  # own: of one that is remembered; all of them are one item
-UPLOAD_FIELDS = 1 * MIB  # own: what an upload form may hold in front of its file
-UPLOAD_LINK = 5 * GIB  # AWS: an object that is written by one request, as by a link
+UPDATE_TYPES = 1000  # own: payload types that are remembered for a tenant
+UPDATE_TYPE = 256  # own: characters of a remembered payload type; all of them are one item
+UPLOAD_FIELDS = 1 * MIB  # own: the fields of an upload form before its file
+UPLOAD_LINK = 5 * GIB  # AWS: an object that is written by one request, as through a link
 UPLOAD_LIFE = 21_600  # own: seconds that an upload through the API may take
-UPLOAD_MARGIN = 300  # own: seconds beyond a link's end: a transfer that began in time may still be running
-UPLOAD_VERIFICATION = 86_400  # own: seconds that a complete direct upload may wait to be verified
+UPLOAD_MARGIN = 300  # own: seconds after a link's end for transfers that began in time
+UPLOAD_VERIFICATION = 86_400  # own: seconds that a completed direct upload may wait for verification
 
 # Deployments
-DEPLOYMENT_NAME = 256  # Mender
-DEPLOYMENT_DEVICES = 20_000  # own: devices that a new deployment lists; groups, filters and all devices have no bound
-OPEN_DEPLOYMENTS = 1000  # own: unfinished at once for many devices (hosted Mender: 800); in the control item
-HEAD_DEPLOYMENT_TARGETS = 5  # own: up to here a deployment waits on the devices' own head items
-HEAD_QUEUE = 16  # own: deployments that may wait on one head item (a head stays below 4 KB)
-FILTER_TARGETS = 20  # own: up to here a deployment shows its listed devices in its filter
-INLINE_TARGETS = 400  # own: up to here the target list is in the deployment's item, beyond it in the bucket
-COUNTER_SHARD_DEVICES = 2000  # own: devices that share one counter item
-COUNTER_SHARDS = 16  # own: most counter items of a deployment (abort closes all in one transaction)
-PROVIDES = 200  # own: members of what a device says at its poll
-SUBSTATE = 200  # Mender
-DEPLOYMENT_LOG = 1 * MIB  # Mender: as the body limit
-RETRIES_MAX = 100  # own
-MAX_DEVICES = 10**9  # own: no fleet is larger
-VERDICTS = 200  # own: open dynamic deployments of which a head remembers whether they take the device
-PHASES = 100  # own: of a deployment; each has a number in every counter item
-STATISTICS_LIST = 100  # Mender: deployments in one statistics/list call
-DEVICE_HISTORY_PER_PAGE = 20  # Mender
+DEPLOYMENT_NAME = 256  # Mender: characters of the name of a deployment
+DEPLOYMENT_DEVICES = 20_000  # own: devices listed in a new deployment; groups, filters and all devices have no limit
+OPEN_DEPLOYMENTS = 1000  # own: unfinished deployments to several devices, in the control item (hosted Mender: 800)
+HEAD_DEPLOYMENT_TARGETS = 5  # own: targets up to which a deployment waits in the devices' own heads
+HEAD_QUEUE = 16  # own: deployments that wait in one head, which stays below 4 KB
+FILTER_TARGETS = 20  # own: listed devices up to which a deployment shows them in its filter
+INLINE_TARGETS = 400  # own: targets up to which they are stored in an item, beyond that in the bucket
+COUNTER_SHARD_DEVICES = 2000  # own: devices per counter item
+COUNTER_SHARDS = 16  # own: counter items of a deployment, all of which an abort closes in one transaction
+PROVIDES = 200  # own: members of what a device provides in a poll
+SUBSTATE = 200  # Mender: characters of a substate
+DEPLOYMENT_LOG = 1 * MIB  # Mender: a deployment log, as the request body
+RETRIES_MAX = 100  # own: retries of a deployment
+MAX_DEVICES = 10**9  # own: devices of a dynamic deployment; no fleet is larger
+VERDICTS = 200  # own: open dynamic deployments for which a head stores whether their filters match
+PHASES = 100  # own: phases of a deployment, each with a number in every counter item
+STATISTICS_LIST = 100  # Mender: deployments in one call of statistics/list
+DEVICE_HISTORY_PER_PAGE = 20  # Mender: rows of a page of a device's deployments
 
 # Audit logs
-AUDIT_CHANGE = 16 * KIB  # own: characters of what an entry says about a change; more is cut off
-AUDIT_PER_PAGE = 10  # Mender: rows of a page of the log where nothing else is asked for
+AUDIT_CHANGE = 16 * KIB  # own: characters of the change in an audit entry; more is cut off
+AUDIT_PER_PAGE = 10  # Mender: rows of a page of the audit log by default
 AUDIT_EXPORT = 5 * MIB  # own: an exported file, which is one answer of a Lambda function
 # Device configuration
-CONFIGURATION_KEYS = 100  # Mender
+CONFIGURATION_KEYS = 100  # Mender: entries of a configuration
 CONFIGURATION_TEXT = 4096  # Mender: characters of a key, and of a value
-CONFIGURATION = 128 * KIB  # own: what is wanted and what is reported share one item of DynamoDB's 400 KB
+CONFIGURATION = 128 * KIB  # own: a configuration; configured and reported ones share an item of DynamoDB's 400 KB
 
 # Integrations
-INTEGRATIONS = 10  # own: of a tenant; an event is written once for each that wants it
-INTEGRATION_DESCRIPTION = 1024  # Mender
-INTEGRATION_SECRET = 256  # own: hexadecimal digits
-EVENT_LIFE = 604_800  # Mender: seconds that an event is listed
-DELIVERY_LIFE = 86_400  # own: seconds after which an event that was not taken is given up
+INTEGRATIONS = 10  # own: integrations of a tenant; each event is stored once for each that receives it
+INTEGRATION_DESCRIPTION = 1024  # Mender: characters of a description
+INTEGRATION_SECRET = 256  # own: hexadecimal digits of a secret
+EVENT_LIFE = 604_800  # Mender: seconds for which an event is listed
+DELIVERY_LIFE = 86_400  # own: seconds after which an undelivered event is given up
 
 # Device monitor
-ALERTS = 128  # Mender: in one report
-ALERT_LINES = 1024  # Mender: lines of a log before, and after, the one that matters
+ALERTS = 128  # Mender: alerts in one report
+ALERT_LINES = 1024  # Mender: log lines before, and after, the matching one
 ALERT_NAME = 1024  # own: characters of names, types and statuses
-ALERT = 256 * KIB  # own: an alert is one item of DynamoDB's 400 KB
-ALERTS_KEPT = 1000  # own: of one device; beyond it the oldest go, but never the newest of a subject
-ALERT_SUBJECTS = 128  # own: whose levels are known of one device; beyond it the oldest is forgotten
-ALERTS_WRITTEN = 90  # own: alerts in one of the up to two transactions of a report (AWS: 100 writes in each)
-CHECKS = 128  # Mender
-CHECKS_SIZE = 256 * KIB  # own: what a device watches is one item
-ALERT_MAILS = 5  # own: mails about one device in an hour; what changes after that is told at its end, in one mail
-ALERT_DIGEST = 50  # own: alerts that such a mail lists, the newest ones
-ALERT_DIGEST_TEXT = 200  # own: characters of a name in it
+ALERT = 256 * KIB  # own: an alert, which is one item of DynamoDB's 400 KB
+ALERTS_KEPT = 1000  # own: stored alerts of a device; the oldest are replaced, but never the newest of a subject
+ALERT_SUBJECTS = 128  # own: subjects of a device; beyond that the oldest is dropped
+ALERTS_WRITTEN = 90  # own: alerts in each of the up to two transactions of a report (AWS: 100 writes each)
+CHECKS = 128  # Mender: checks of a device
+CHECKS_SIZE = 256 * KIB  # own: all checks of a device, which are one item
+ALERT_MAILS = 5  # own: mails about a device in an hour; later changes are sent in one mail at its end
+ALERT_DIGEST = 50  # own: alerts listed in such a mail, the newest ones
+ALERT_DIGEST_TEXT = 200  # own: characters of a name in such a mail
 ALERT_MAIL_TEXT = 1000  # own: characters of a description in a mail
 
 # Users and tenants
-EMAIL = 256  # Mender
-PASSWORD_MIN = 8  # Mender, characters
-PASSWORD_MAX = 256  # Mender
-SESSIONS_PER_USER = 10  # Mender: the oldest is dropped
-TOKENS_PER_USER = 10  # Mender: personal access tokens
-TOKEN_LIFE_MAX = 31_536_000  # Mender: seconds
-TOKEN_USED_ACCURACY = 300  # Mender: seconds between two notes of a personal access token's use
-RECENT_SIGN_IN = 900  # own: seconds after a sign-in in which its session may change credentials
-SETTINGS_MEMBERS = 1024  # Mender
-SETTINGS_KEY = 128  # Mender
-SETTINGS_TEXT = 4096  # Mender
-SETTINGS_DOCUMENT = 256 * KIB  # own: settings are one item
-TOKEN_NAME = 256  # own: characters
-RESET_LIFE = 3_600  # own: seconds in which a mailed link sets a new password
-VERIFICATION_LIFE = 86_400  # own: seconds in which a mailed link proves an address
+EMAIL = 256  # Mender: characters of an address
+PASSWORD_MIN = 8  # Mender: characters of a password, at least
+PASSWORD_MAX = 256  # Mender: characters of a password
+SESSIONS_PER_USER = 10  # Mender: sessions of a user; the oldest is ended
+TOKENS_PER_USER = 10  # Mender: personal access tokens of a user
+TOKEN_LIFE_MAX = 31_536_000  # Mender: seconds for which a personal access token is valid
+TOKEN_USED_ACCURACY = 300  # Mender: seconds between two records of a personal access token's use
+RECENT_SIGN_IN = 900  # own: seconds after a sign-in for which a session may change credentials
+SETTINGS_MEMBERS = 1024  # Mender: members of settings
+SETTINGS_KEY = 128  # Mender: characters of a name in settings
+SETTINGS_TEXT = 4096  # Mender: characters of a value in settings
+SETTINGS_DOCUMENT = 256 * KIB  # own: settings, which are one item
+TOKEN_NAME = 256  # own: characters of the name of a personal access token
+RESET_LIFE = 3_600  # own: seconds for which a mailed link can set a new password
+VERIFICATION_LIFE = 86_400  # own: seconds for which a mailed link can verify an address
 SSO_PROVIDERS = 10  # own: identity providers of a tenant
-SSO_DOMAINS = 50  # own: domains of addresses that a provider is trusted with
-SSO_TEXT = 2048  # own: characters of a provider's URL, client id or secret
-SSO_SUBJECT = 255  # OpenID Connect: characters of who somebody is for a provider
-SSO_LOGIN_LIFE = 600  # own: seconds that a login at a provider may take
-ASSIGNED_TENANTS = 100  # own: tenants beyond their own that a user may work in
-PROVIDER_TIME = 7  # own: seconds for a call of an identity provider; a login makes three, in API Gateway's 29
-PROVIDER_ANSWER = 256 * KIB  # own: what is read of an answer of an identity provider
-TENANT_NAME = 256  # own: characters
-AUDIT_DAYS_MAX = 3650  # own: days that a tenant may have audit entries kept
-DEVICE_TIMEOUT_MAX = 31_536_000  # own: seconds; a device that is silent for longer than a year is no update's concern
-ORGANIZATION = 100  # Mender: characters of a name at sign-up
+SSO_DOMAINS = 50  # own: domains of an identity provider
+SSO_TEXT = 2048  # own: characters of an identity provider's URL, client id or secret
+SSO_SUBJECT = 255  # OpenID Connect: characters of a subject identifier
+SSO_LOGIN_LIFE = 600  # own: seconds that a login at an identity provider may take
+ASSIGNED_TENANTS = 100  # own: other tenants in which a user may work
+PROVIDER_TIME = 7  # own: seconds for a call to an identity provider; a login makes three, within API Gateway's 29
+PROVIDER_ANSWER = 256 * KIB  # own: bytes read of an answer of an identity provider
+TENANT_NAME = 256  # own: characters of the name of a tenant
+AUDIT_DAYS_MAX = 3650  # own: days for which a tenant can have audit entries kept
+DEVICE_TIMEOUT_MAX = 31_536_000  # own: seconds of the setting device_timeout (one year)
+ORGANIZATION = 100  # Mender: characters of the name of an organization at sign-up
 TENANT_TEXT = 4096  # own: characters of a reason or a message about a tenant
-TENANTS_PER_PAGE = 10  # Mender
-TENANT_CHILDREN = 1000  # own: of one service provider
-DEVICES_LIMIT_MAX = 1_000_000_000  # own: a larger number of devices is a slip
-STORAGE_LIMIT_MAX = 10**15  # own: 1 PB; a larger number of bytes is a slip
+TENANTS_PER_PAGE = 10  # Mender: rows of a page of tenants by default
+TENANT_CHILDREN = 1000  # own: child tenants of a service provider
+DEVICES_LIMIT_MAX = 1_000_000_000  # own: the largest limit of devices; a larger one is a mistake
+STORAGE_LIMIT_MAX = 10**15  # own: the largest limit of storage (1 PB); a larger one is a mistake
 
 # Remote access
-CONNECT_MESSAGE = 95 * KIB  # own: an envelope; in base64, numbered and with wide numbers, it fits CONNECT_TEXT
-CONNECT_DEVICE_BODY = 4096  # mender-connect: closes beyond 8,192 bytes a message; longer streams are cut to this
-CONNECT_JOINED = 16 * KIB  # own: terminal output that a relay sends on in one message; one frame in base64
+CONNECT_MESSAGE = 95 * KIB  # own: an envelope; in base64, numbered and with wide integers, it fits into CONNECT_TEXT
+CONNECT_DEVICE_BODY = 4096  # mender-connect: body of a message to a device, which closes beyond 8,192 bytes a message
+CONNECT_JOINED = 16 * KIB  # own: terminal output that a relay joins into one message; one frame in base64
 CONNECT_PROPS = 32  # own: properties of an envelope
 CONNECT_DEPTH = 4  # own: nesting of properties
 CONNECT_WAITING = 256  # own: messages that may wait for one that was overtaken
-CONNECT_LIFE = 7_200  # AWS: seconds that a websocket of API Gateway lives
-CONNECT_IDLE = 600  # AWS: seconds without a message until it is closed
+CONNECT_LIFE = 7_200  # AWS: seconds that a websocket of API Gateway may last
+CONNECT_IDLE = 600  # AWS: seconds without a message after which it is closed
 CONNECT_FRAME = 32 * KIB  # AWS: a websocket frame
 CONNECT_TEXT = 128 * KIB  # AWS: a websocket message
-RECORDING = 8 * MIB  # Mender: of one session
-RECORDING_LIFE = 2_592_000  # Mender: seconds that a recording is kept (30 days)
-FILE_UPLOAD = 1 * GIB  # Mender: a file to a device
-FILE_PATH = 4096  # own: bytes of a path on a device, as many as Linux takes
+RECORDING = 8 * MIB  # Mender: the recording of a session
+RECORDING_LIFE = 2_592_000  # Mender: seconds for which a recording is kept (30 days)
+FILE_UPLOAD = 1 * GIB  # Mender: a file for a device
+FILE_PATH = 4096  # own: bytes of a path on a device, Linux's limit
 FILE_STEP = 60  # Mender: seconds that a device may take for one step of a file transfer
 # Roles and permission sets
-ROLES = 100  # own: of a tenant, beside the built-in ones; all are read together
-PERMISSION_SETS = 100  # own: the same
-ROLES_PER_USER = 20  # own: they are checked in the transaction that gives them
-ROLE_NAME = 256  # own: characters
-ROLE_DESCRIPTION = 1024  # own: characters
-ROLE_PARTS = 60  # own: permissions and permission sets of a role; a transaction holds to all its sets
+ROLES = 100  # own: a tenant's own roles, which are all read together
+PERMISSION_SETS = 100  # own: a tenant's own permission sets, which are all read together
+ROLES_PER_USER = 20  # own: roles of a user, which are checked in one transaction
+ROLE_NAME = 256  # own: characters of a name
+ROLE_DESCRIPTION = 1024  # own: characters of a description
+ROLE_PARTS = 60  # own: permissions and permission sets of a role, all of which are conditions of one transaction
 ROLE_PATH = 1024  # own: characters of a path in a permission
 ROLE_RECORD = 32 * KIB  # own: a role or a permission set, as JSON
-SCOPE_NAMES = 100  # own: groups or tags that a permission set of a role ends at
+SCOPE_NAMES = 100  # own: groups or tags in a scope

@@ -11,8 +11,9 @@ UNITS = {"KIB", "MIB", "GIB"}
 
 HEAD = """# Limits
 
-Every bound of the system, written by `make docs` from `chalicelib/limits.py`; do not edit it. "Mender" marks a bound
-of the server whose API this is, "AWS" one of the platform, "own" one of ours.
+All limits of the server. `make docs` writes this page from `chalicelib/limits.py`; do not edit it. "Mender" marks a
+limit of Mender's server, "AWS" one of the platform, "own" one of Lamplighter. Sizes are in bytes unless the
+description says otherwise.
 """
 
 
@@ -20,19 +21,19 @@ def page() -> str:
     """The page's text.
 
     Raises:
-        ValueError: a limit stands there without its source and reason.
+        ValueError: a limit has no source and description.
     """
     lines = [HEAD]
     for line in SOURCE.read_text().splitlines():
         if line.startswith("# "):
-            lines += [f"\n## {line[2:]}\n", "| limit | value | source and reason |", "|---|---|---|"]
+            lines += [f"\n## {line[2:]}\n", "| limit | value | source and description |", "|---|---|---|"]
         elif "=" in line and line[:1].isupper():
             name = line.split("=")[0].strip()
             if name in UNITS:
                 continue
             reason = line.partition("#")[2].strip()
             if not reason:
-                raise ValueError(f"{name} has no reason behind it on its own line")
+                raise ValueError(f"{name} has no source and description on its own line")
             lines.append(f"| `{name}` | {getattr(limits, name):,} | {reason} |")
     return "\n".join(lines) + "\n"
 

@@ -11,6 +11,7 @@ import click
 import msgspec
 import pytest
 
+from chalicelib import __version__
 from chalicelib.settings import Settings
 from infra.local.engine.process import ROOT
 from infra.manage.cli import load
@@ -138,3 +139,11 @@ def parse(words: list[str]) -> None:
             _, rest, _ = command.make_parser(context).parse_args(rest)
         else:
             command.parse_args(context, rest)
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    versions = re.findall(
+        r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+
+    assert versions[0] == __version__
