@@ -54,7 +54,7 @@ ui: $(READY) ## Build the console from ui/, unless that has not changed (run, te
 
 test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
 	@$(CONSOLE) --or-go-on
-	@$(PY) -m pytest -n $(WORKERS) $(T) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(T) $(ARGS)
 
 cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 	@$(CONSOLE) --or-go-on

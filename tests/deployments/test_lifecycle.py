@@ -389,7 +389,7 @@ def test_any_history_keeps_the_books(server: LocalServer) -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=30,
+            max_examples=15,
             stateful_step_count=40,
             deadline=None,
             # A failing history is short enough to read; making it shorter costs minutes of HTTP.

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from tests.conftest import serving
 from tests.deployments.world import World
 from tests.support.listening import Listener
 
@@ -23,6 +24,13 @@ BASE = "/api/management/v1/iot-manager"
 SECRET = "00112233445566778899aabbccddeeff"
 NEW_DEVICE = ["device-status-changed", "device-status-changed", "device-provisioned"]
 """The events of a device that asks for a token and is accepted: pending, accepted, and the device itself."""
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[LocalServer]:
+    """A server for these tests alone: they travel hours ahead, when the events of all others would be due."""
+    with serving() as running:
+        yield running
 
 
 @pytest.fixture

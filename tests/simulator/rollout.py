@@ -21,17 +21,18 @@ MARGIN = 0.1
 class Phased:
     """A deployment in phases: a share of the fleet in each but the last, which has the rest."""
 
-    def __init__(self, fleet: Fleet, shares: Sequence[int], interval: float) -> None:
+    def __init__(self, fleet: Fleet, shares: Sequence[int], interval: float, lead: float = LEAD) -> None:
         self._fleet = fleet
         self._shares = shares
         self._interval = interval
+        self._lead = lead
         self._began = 0.0
         self.deployment = ""
 
     async def create(self, operator: Operator, name: str, artifact: str) -> str:
         """Make the deployment, which has not begun yet; its id."""
-        first = datetime.now(UTC) + timedelta(seconds=LEAD)
-        self._began = time.monotonic() + LEAD
+        first = datetime.now(UTC) + timedelta(seconds=self._lead)
+        self._began = time.monotonic() + self._lead
         phases: list[dict[str, Any]] = [
             {"start_ts": (first + timedelta(seconds=index * self._interval)).isoformat()}
             for index in range(len(self._shares) + 1)

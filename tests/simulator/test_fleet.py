@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,10 @@ async def _in_phases(address: Address) -> None:
     async with at_work(address, 30, Behaviour(fail=0.4)) as (fleet, operator):
         await release(fleet, operator, "v1")
         await release(fleet, operator, "v2")
-        phased = Phased(fleet, (10, 30), interval=1.5)
+        began = time.monotonic()
+        await fleet.check()
+        rounds = 6 * (time.monotonic() - began)  # on a machine that may be busy
+        phased = Phased(fleet, (10, 30), interval=max(1.5, rounds), lead=max(0.5, rounds))
 
         first = await phased.create(operator, "first", "v1")
         await fleet.check()
@@ -84,27 +88,28 @@ async def _in_phases(address: Address) -> None:
 
 
 @pytest.mark.slow
-def test_thousand_devices_lose_no_report_and_none_counts_twice() -> None:
+def test_hundreds_of_devices_lose_no_report_and_none_counts_twice() -> None:
     # A process of its own: fleet and server would share one core, and take twice as long.
     with ServerProcess(tls=False) as process:
-        asyncio.run(_thousand(process.start()))
+        asyncio.run(_hundreds(process.start()))
 
 
-async def _thousand(address: Address) -> None:
-    async with at_work(address, 1000, Behaviour(fail=0.05)) as (fleet, operator):
+async def _hundreds(address: Address) -> None:
+    many = 300  # for 16 threads of the server
+    async with at_work(address, many, Behaviour(fail=0.05)) as (fleet, operator):
         await release(fleet, operator, "v1")
         deployment = await operator.deploy("all of them", "v1")
         await fleet.check()
         numbers = await agree(fleet, operator, deployment)
         good, bad = numbers["success"], numbers["failure"]
-        assert good + bad == 1000
+        assert good + bad == many
         assert fleet.tally.downloads == Counter(dict.fromkeys(((deployment, id) for id in fleet.ids), 1))
         # What a client asks, no more and no less: nobody had to ask twice.
         assert fleet.tally.requests == {
-            "auth": 2000 + good,
-            "inventory": 1000 + good,
-            "next": 2000,
-            "download": 1000,
+            "auth": 2 * many + good,
+            "inventory": many + good,
+            "next": 2 * many,
+            "download": many,
             "status": 6 * good + 5 * bad,
             "log": bad,
         }
