@@ -188,6 +188,7 @@ CONNECT_DEPTH = 4  # own: nesting of properties
 CONNECT_WAITING = 256  # own: messages that may wait for one that was overtaken
 CONNECT_LIFE = 7_200  # AWS: seconds that a websocket of API Gateway may last
 CONNECT_IDLE = 600  # AWS: seconds without a message after which it is closed
+TICKET_LIFE = 60  # own: seconds until a browser must have opened its websocket to a device
 CONNECT_FRAME = 32 * KIB  # AWS: a websocket frame
 CONNECT_TEXT = 128 * KIB  # AWS: a websocket message
 RECORDING = 8 * MIB  # Mender: the recording of a session

@@ -62,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True):
     """The window of ``login_attempts``."""
     ui_url: str = ""
     """Where people reach the web UI, ``https://host/ui``, for links in mails; empty: ``/ui`` below ``public_url``."""
+    websocket_url: str = ""
+    """Where browsers open websockets, ``wss://host/path``; empty: ``/websockets`` of the host that the page is from, as
+    the edge has it, or, on a host of API Gateway's, the WebSocket API that the device is connected to."""
     mail_from: str = ""
     """Sender of mails, ``Lamplighter <noreply@example.com>``; empty: none are sent."""
     mail_server: str = ""

@@ -38,6 +38,23 @@ def deliver_by(sockets: Sockets | None) -> Sockets | None:
     return before
 
 
+def public_url(server: str, endpoint: str = "") -> str:
+    """Where browsers that were served by ``server``, ``https://host``, open websockets: ``wss://host/path``.
+
+    ``endpoint``: the API that holds a connection. Empty: any of the account's in this region, as a policy has it.
+
+    An edge and the server of one machine have websockets beside the REST API. Of a REST API by its own name nothing
+    says where they are but a device that is connected there, or the settings.
+    """
+    known, aws = settings.current(), settings.aws()
+    if known.websocket_url:
+        return known.websocket_url.rstrip("/")
+    if ".execute-api." not in server:
+        return f"{server.replace('http', 'ws', 1)}/websockets"
+    api, _, stage = endpoint.partition("/")
+    return f"wss://{api or '*'}.execute-api.{aws.region}.{aws.domain}/{stage}".rstrip("/")
+
+
 def send(endpoint: str, connection: str, text: str) -> bool:
     """Send ``text`` to a connection; False if it is gone.
 

@@ -6,11 +6,9 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from chalicelib.aws import links
+from chalicelib.aws import links, push
 
-_ORIGIN: Final = re.compile(
-    r"(https?|wss?)://[A-Za-z0-9.-]+(:[0-9]{1,5})?|(https?|wss?)://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?"
-)
+_ORIGIN: Final = re.compile(r"(?:https?|wss?)://(?:(?:\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 """What may be put into a policy: anything else could end it and begin another."""
 _ALWAYS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -53,13 +51,8 @@ def _content_security(server: str) -> str:
 
 def _called(server: str) -> list[str]:
     """The other origins that the page calls: websockets of this server, and the bucket."""
-    found = [websockets(server), links.origin()]
+    found = [push.public_url(server), links.origin()]
     return [each for each in dict.fromkeys(map(_origin, found)) if _ORIGIN.fullmatch(each) and each != server]
-
-
-def websockets(server: str) -> str:
-    """Where the page opens websockets, as ``wss://host/path``."""
-    return f"{server.replace('http', 'ws', 1)}/websockets"
 
 
 def _origin(url: str) -> str:

@@ -20,7 +20,7 @@ from chalicelib.http.request import Reply, Request
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.deviceconnect.shapes import Device, Recording
+    from chalicelib.deviceconnect.shapes import Device, Recording, Ticket
 
 bp = Blueprint(__name__)
 
@@ -77,6 +77,21 @@ def send_inventory(request: Request, id: str) -> Reply[str]:
 def connect_to_device(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """A session with a device, for whoever comes without a websocket."""
     raise BadRequest(NO_HANDSHAKE)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/deviceconnect/devices/{id}/connect/ticket",
+    auth=Auth.USER,
+    permission=Permission.DEVICES_CONNECT,
+    feature=Feature.TERMINAL,
+    device="id",
+)
+def create_session_ticket(request: Request, id: str) -> Reply[Ticket]:
+    """A URL by which a browser opens a session with a device: its cookie does not reach every WebSocket API."""
+    who = request.identity
+    caller = service.Caller(who.subject, who.email, who.home, who.token_id)
+    return Reply(body=service.ticket(request.tenant, caller, id, request.server), headers={"Cache-Control": "no-store"})
 
 
 @endpoint(

@@ -10,6 +10,18 @@ NO_HANDSHAKE: Final = "websocket: the client is not using the websocket protocol
 """The error for a websocket path without a websocket."""
 
 
+TEXT_DIALECT: Final = "base64.protomsg"
+"""The websocket subprotocol of the text dialect (docs/remote-access.md)."""
+
+
+class Ticket(msgspec.Struct):
+    """The URL that a browser opens within ``expires_in`` seconds, asking for the subprotocol, which it need not do."""
+
+    url: str
+    subprotocol: str
+    expires_in: int
+
+
 class Device(msgspec.Struct):
     """A device's connection. ``status``: ``connected``, ``disconnected``, or ``unknown`` before its first one."""
 

@@ -1,7 +1,8 @@
 """Websockets of API Gateway: connect, message and disconnect, each a Lambda function of its own.
 
 A device sends its token. A user does too, and names the device in the query (``device_id``). The token is in the
-``Authorization`` header, in the cookie ``JWT``, or, from browsers that can set neither, in the query's ``jwt``.
+``Authorization`` header, in a cookie, or, from browsers that can set neither, in the query's ``jwt``. A user's browser
+may send a ticket instead, in ``ticket`` (``deviceconnect.service.tickets``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 from chalicelib.errors import DomainError
 from chalicelib.http import content
 from chalicelib.http.headers import standard_headers
-from chalicelib.http.identity import Auth, authenticate
+from chalicelib.http.identity import Auth, authenticate, identify
 from chalicelib.observability import count_refusal, observed
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def _connect(event: WebsocketEvent) -> Response:
         headers["authorization"] = f"Bearer {query['jwt']}"
     device_id = query.get("device_id")
     try:
-        identity = authenticate(Auth.USER if device_id else Auth.DEVICE, headers)
+        if query.get("ticket"):
+            identity = identify(Auth.USER, service.claims_of(query["ticket"], device_id or ""))
+        else:
+            identity = authenticate(Auth.USER if device_id else Auth.DEVICE, headers)
         if device_id:
             service.require_reach(identity.tenant, identity.rights, device_id)
             user = service.Caller(identity.subject, identity.email, identity.home, identity.token_id)

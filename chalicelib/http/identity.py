@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -102,7 +102,11 @@ def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
 
 
 def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
-    claims = tokens.verify(bearer(headers))
+    return identify(auth, tokens.verify(bearer(headers)))
+
+
+def identify(auth: Auth, claims: Mapping[str, Any]) -> Identity:
+    """The caller whose verified token says this; raises as :func:`authenticate`."""
     tenant = TenantId(str(claims.get("mender.tenant", "")))
     if not tenant or claims.get(f"mender.{auth}") is not True:
         raise Unauthorized("identity: incorrect token format")

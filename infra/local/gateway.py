@@ -22,6 +22,7 @@ from chalicelib.http.paths import below, is_console, plain
 from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
+from infra.local.compression import compressed
 from infra.local.lambda_context import LambdaContext
 from infra.local.rules import Limits, Reply
 from infra.local.s3_proxy import Bucket, S3Proxy
@@ -182,11 +183,15 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._limits.handler):
-                result = await loop.run_in_executor(self._handlers, self._invoke, event)
+                reply = await loop.run_in_executor(self._handlers, self._answer, event, request, request_id)
         except TimeoutError:
             await send_reply(send, rules.error(504, "endpoint request timed out", request_id))
             return
-        await send_reply(send, self._reply(result, request, request_id))
+        await send_reply(send, reply)
+
+    def _answer(self, event: Event, request: Head, request_id: str) -> Reply:
+        reply = self._reply(self._invoke(event), request, request_id)
+        return reply if request.method == "HEAD" else compressed(reply, request.header("accept-encoding"))
 
     async def _upload(
         self, request: Head, request_id: str, event: Event, limit: int | None, receive: Receive, send: Send

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from infra.deploy.functions import FUNCTIONS, STAGES, Function, Stage
+from infra.deploy.functions import FUNCTIONS, MINIMUM_COMPRESSION_SIZE, STAGES, Function, Stage
 from infra.deploy.policies import policy
 from infra.scripts.package import ROOT
 
@@ -34,7 +34,7 @@ def config() -> dict[str, Any]:
         "app_name": "lamplighter",
         "api_gateway_endpoint_type": "REGIONAL",
         "automatic_layer": True,
-        "minimum_compression_size": 1024,
+        "minimum_compression_size": MINIMUM_COMPRESSION_SIZE,
         "lambda_functions": {
             function.name: {"lambda_timeout": function.timeout, "lambda_memory_size": function.memory}
             for function in FUNCTIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import ALIAS, FUNCTIONS, deployed_name, logs, stage_of
+from infra.deploy.functions import ALIAS, FUNCTIONS, MINIMUM_COMPRESSION_SIZE, deployed_name, logs, stage_of
 from infra.deploy.gateway import REST_LINE, WEBSOCKET_LINE, log_groups
 from infra.deploy.policies import Binding
 
@@ -88,6 +88,7 @@ class _Completed:
 
     def _rest_api(self, _: str, about: dict[str, Any]) -> None:
         about["Name"] = about["DefinitionBody"]["info"]["title"]
+        about["MinimumCompressionSize"] = MINIMUM_COMPRESSION_SIZE
         text = json.dumps(about["DefinitionBody"])
         about["DefinitionBody"] = json.loads(text.replace("${APIHandler.Arn}", f"${{{_alias('APIHandler')}}}"))
         about["MethodSettings"] = [{"ResourcePath": "/*", "HttpMethod": "*", **_limits(self._stage.throttle)}]

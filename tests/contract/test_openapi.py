@@ -15,6 +15,7 @@ BEYOND = {
     Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
     Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
+    Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "how a browser opens a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
     Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "where an identity provider sends users back to",
     Operation("/management/v1/useradm/oidc/{}/start", "GET"): "where a login by OpenID Connect begins",

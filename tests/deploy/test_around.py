@@ -80,6 +80,10 @@ def test_the_edge_sends_the_relay_what_its_page_says() -> None:
     assert relay_paths() == written
 
 
+CACHED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+"""AWS's own policy CachingOptimized."""
+
+
 def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
     config = EDGE["Distribution"]["Properties"]["DistributionConfig"]
     behaviours = [config["DefaultCacheBehavior"]]
@@ -90,7 +94,10 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
     assert config["WebACLId"] == {"Fn::GetAtt": "Firewall.Arn"}
     for behaviour in behaviours:
         assert behaviour["ViewerProtocolPolicy"] == "https-only"
-        assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+        kept = behaviour.get("PathPattern") == "/ui/assets/*"
+        assert behaviour["CachePolicyId"] == (CACHED if kept else "4135ea2d-6df8-44a3-9df3-4b5a84be39ad")
+        # What is kept is nobody's: no cookie, no token and no query of its first caller goes with the question.
+        assert ("OriginRequestPolicyId" in behaviour) is not kept
         assert behaviour["FunctionAssociations"]
     for origin in origins:
         assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
@@ -194,17 +201,33 @@ def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
-@pytest.mark.parametrize(("uri", "wanted"), [("/websockets", "/api"), ("/api/devices/v1/x", "/api/devices/v1/x")])
+@pytest.mark.parametrize(
+    ("uri", "wanted"),
+    [
+        ("/websockets", "/api"),
+        ("/api/devices/v1/x", "/api/devices/v1/x"),
+        ("/ui", "/api/ui"),
+        ("/ui/", "/api/ui/"),
+        ("/ui/assets/main-1a2b.js", "/api/ui/assets/main-1a2b.js"),
+        ("/uis", "/uis"),
+    ],
+)
 def test_the_edge_says_who_calls_whatever_the_caller_says(uri: str, wanted: str) -> None:
     code = EDGE["Caller"]["Properties"]["FunctionCode"]
-    headers = {"x-lamplighter-client": {"value": "192.0.2.1"}, "authorization": {"value": "Bearer t"}}
+    headers = {
+        "x-lamplighter-client": {"value": "192.0.2.1"},
+        "x-forwarded-host": {"value": "evil.example"},
+        "host": {"value": "lamp.example"},
+        "authorization": {"value": "Bearer t"},
+    }
     event = {"viewer": {"ip": "203.0.113.9"}, "request": {"uri": uri, "headers": headers}}
     script = f"{code}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))"
     done = subprocess.run([str(NODE), "-e", script], capture_output=True, check=True)
 
     request = json.loads(done.stdout)
     assert request["uri"] == wanted
-    assert request["headers"] == headers | {"x-lamplighter-client": {"value": "203.0.113.9"}}
+    told = {"x-lamplighter-client": {"value": "203.0.113.9"}, "x-forwarded-host": {"value": "lamp.example"}}
+    assert request["headers"] == headers | told
 
 
 def test_the_doors_call_the_function_as_the_app_expects_it() -> None:

@@ -14,7 +14,7 @@ import pytest
 from app import app
 from chalicelib.settings import Settings
 from infra.deploy.definition import gateway_responses
-from infra.deploy.functions import ALIAS, FUNCTIONS, RUNTIME, deployed_name
+from infra.deploy.functions import ALIAS, FUNCTIONS, MINIMUM_COMPRESSION_SIZE, RUNTIME, deployed_name
 from infra.local.template import Template
 from infra.scripts import bytecode, deployed_page
 from infra.scripts.bytecode import UNCHECKED, cache_name, compiled, with_bytecode
@@ -119,6 +119,7 @@ def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
     assert {tuple(function["Architectures"]) for function in functions} == {("arm64",)}
     assert all(function["Timeout"] <= 900 for function in functions)
     assert api["StageName"] == "api"
+    assert api["MinimumCompressionSize"] == MINIMUM_COMPRESSION_SIZE == CONFIG["minimum_compression_size"]
     assert api["EndpointConfiguration"] == "REGIONAL" or api["EndpointConfiguration"]["Type"] == "REGIONAL"
 
 

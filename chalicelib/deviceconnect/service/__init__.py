@@ -13,10 +13,12 @@ from chalicelib.deviceconnect.service.connections import (
 )
 from chalicelib.deviceconnect.service.recordings import recording
 from chalicelib.deviceconnect.service.routing import received
+from chalicelib.deviceconnect.service.tickets import claims_of, ticket
 
 __all__ = [
     "Caller",
     "check_update",
+    "claims_of",
     "connect_device",
     "connect_user",
     "device",
@@ -27,4 +29,5 @@ __all__ = [
     "require_reach",
     "send_inventory",
     "tick",
+    "ticket",
 ]

@@ -81,17 +81,27 @@ def connect_user(  # what a session is
         NotFound: the device is not connected or does not exist.
     """
     now = clock.now()
-    state = _connected(tables.find_state(tenant, device_id), now)
-    if state is None or state.place is None or not admitting.is_welcome(tenant, device_id):
-        raise NotFound("failed to connect to device: device disconnected")
+    place = place_of(tenant, device_id, now)
     item = tables.connection_ref(connection)
     item.device, item.endpoint, item.session = device_id, endpoint, str(uuid.uuid4())
-    item.user, item.email, item.peer = user.id, user.email, state.place[1]
+    item.user, item.email, item.peer = user.id, user.email, place[1]
     item.home, item.token = user.home, user.token
     tx = Transaction()
     tables.put_session(tx, tenant, item, now, outlives=outlives)
     tx.commit()
     return str(item.session)
+
+
+def place_of(tenant: TenantId, device_id: str, now: datetime) -> tuple[str, str]:
+    """Where an accepted device is connected: the API, as ``<api id>/<stage>``, and the connection's id.
+
+    Raises:
+        NotFound: the device is not connected, or there is none.
+    """
+    state = _connected(tables.find_state(tenant, device_id), now)
+    if state is None or state.place is None or not admitting.is_welcome(tenant, device_id):
+        raise NotFound("failed to connect to device: device disconnected")
+    return state.place
 
 
 def _connected(state: StateItem | None, now: datetime) -> StateItem | None:
