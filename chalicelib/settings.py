@@ -63,8 +63,8 @@ class Settings(msgspec.Struct, frozen=True):
     ui_url: str = ""
     """Where people reach the web UI, ``https://host/ui``, for links in mails; empty: ``/ui`` below ``public_url``."""
     websocket_url: str = ""
-    """Where browsers open websockets, ``wss://host/path``; empty: ``/websockets`` of the host that the page is from, as
-    the edge has it, or, on a host of API Gateway's, the WebSocket API that the device is connected to."""
+    """Where browsers open websockets, ``wss://host/path``; empty: at ``/websockets`` of the edge or of one machine, and
+    without an edge at the WebSocket API that the device is connected to."""
     mail_from: str = ""
     """Sender of mails, ``Lamplighter <noreply@example.com>``; empty: none are sent."""
     mail_server: str = ""

@@ -106,8 +106,13 @@ def _base() -> str:
     return f"https://{address}"
 
 
+def place() -> str:
+    """What links that are not through CloudFront begin with, up to the bucket."""
+    return f"{_base()}/"
+
+
 def origin() -> str:
-    """Where links that are not through CloudFront lead: scheme and host, as a browser's policies name it."""
+    """Where such links lead: scheme and host."""
     parts = urlsplit(_base())
     return f"{parts.scheme}://{parts.netloc}"
 

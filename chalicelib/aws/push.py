@@ -38,18 +38,21 @@ def deliver_by(sockets: Sockets | None) -> Sockets | None:
     return before
 
 
-def public_url(server: str, endpoint: str = "") -> str:
+def public_url(server: str, endpoint: str = "", *, edge: bool) -> str:
     """Where browsers that were served by ``server``, ``https://host``, open websockets: ``wss://host/path``.
 
-    ``endpoint``: the API that holds a connection. Empty: any of the account's in this region, as a policy has it.
+    An edge and the server of one machine have websockets beside the REST API. Without an edge a WebSocket API has a
+    host of its own, which only its connections name.
 
-    An edge and the server of one machine have websockets beside the REST API. Of a REST API by its own name nothing
-    says where they are but a device that is connected there, or the settings.
+    Args:
+        server: as the browser calls it.
+        endpoint: the API that holds a connection; empty: any of this region, as the page's policy has to have it.
+        edge: whether the call came through an edge.
     """
     known, aws = settings.current(), settings.aws()
     if known.websocket_url:
         return known.websocket_url.rstrip("/")
-    if ".execute-api." not in server:
+    if edge or not aws.on_lambda:
         return f"{server.replace('http', 'ws', 1)}/websockets"
     api, _, stage = endpoint.partition("/")
     return f"wss://{api or '*'}.execute-api.{aws.region}.{aws.domain}/{stage}".rstrip("/")

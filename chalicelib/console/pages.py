@@ -40,7 +40,7 @@ _NOT_BUILT: Final = """\
 def show(request: Request) -> Reply[str]:
     """The page. API Gateway takes ``/ui`` and ``/ui/`` for the same; the page's own links only work from the latter."""
     if not request.path.endswith("/"):
-        return Reply(308, headers={**policies.headers(request.server), "Location": "ui/", "Cache-Control": _ASK_AGAIN})
+        return Reply(308, headers={**policies.headers(request), "Location": "ui/", "Cache-Control": _ASK_AGAIN})
     return _page(request)
 
 
@@ -61,7 +61,7 @@ def show_asset(request: Request, file: str) -> Reply[str]:
 def _page(request: Request) -> Reply[str]:
     page = files.page()
     if page is None:
-        headers = {**policies.headers(request.server), "Cache-Control": "no-store"}
+        headers = {**policies.headers(request), "Cache-Control": "no-store"}
         return Reply(404, _NOT_BUILT, headers, files.TYPES[".html"])
     return _reply(request, page, _ASK_AGAIN)
 
@@ -73,7 +73,7 @@ def _found(file: File | None) -> File:
 
 
 def _reply(request: Request, file: File, caching: str) -> Reply[str]:
-    headers = {**policies.headers(request.server), "Cache-Control": caching, "ETag": file.etag}
+    headers = {**policies.headers(request), "Cache-Control": caching, "ETag": file.etag}
     if etag.is_known(request.headers.get("if-none-match"), file.etag):
         return Reply(304, headers=headers)
     return Reply(200, file.text, headers, file.content_type)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.aws import links, push
 
-_ORIGIN: Final = re.compile(r"(?:https?|wss?)://(?:(?:\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+_SOURCE: Final = re.compile(
+    r"(?:https?|wss?)://(?:(?:\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]*)?"
+)
 """What may be put into a policy: anything else could end it and begin another."""
 _ALWAYS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -19,17 +24,17 @@ _ALWAYS: Final = {
 }
 
 
-def headers(server: str) -> dict[str, str | list[str]]:
-    """The headers of the console's answers, for a page that was loaded from ``server``, such as ``https://host``."""
-    return {**_ALWAYS, "Content-Security-Policy": _content_security(server)}
+def headers(request: Request) -> dict[str, str | list[str]]:
+    """The headers of the console's answers, for a page that was loaded by this request's way."""
+    return {**_ALWAYS, "Content-Security-Policy": _content_security(request)}
 
 
-def _content_security(server: str) -> str:
+def _content_security(request: Request) -> str:
     """The page's policy: its own files only, nothing inline, and no HTML made of text (Trusted Types).
 
     https://www.w3.org/TR/CSP3/ and https://www.w3.org/TR/trusted-types/
     """
-    called = " ".join(["'self'", *_called(server)])
+    called = " ".join(["'self'", *_called(request)])
     return "; ".join(
         (
             "default-src 'none'",
@@ -49,12 +54,10 @@ def _content_security(server: str) -> str:
     )
 
 
-def _called(server: str) -> list[str]:
-    """The other origins that the page calls: websockets of this server, and the bucket."""
-    found = [push.public_url(server), links.origin()]
-    return [each for each in dict.fromkeys(map(_origin, found)) if _ORIGIN.fullmatch(each) and each != server]
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _called(request: Request) -> list[str]:
+    """What the page calls beside its own host: websockets, and the bucket, of a shared host that one alone."""
+    sockets = urlsplit(push.public_url(request.server, edge=request.is_through_edge))
+    found = [f"{sockets.scheme}://{sockets.netloc}"]
+    if links.origin() != request.server:
+        found.append(links.place())
+    return [each for each in found if _SOURCE.fullmatch(each)]

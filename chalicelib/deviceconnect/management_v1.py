@@ -91,7 +91,8 @@ def create_session_ticket(request: Request, id: str) -> Reply[Ticket]:
     """A URL by which a browser opens a session with a device: its cookie does not reach every WebSocket API."""
     who = request.identity
     caller = service.Caller(who.subject, who.email, who.home, who.token_id)
-    return Reply(body=service.ticket(request.tenant, caller, id, request.server), headers={"Cache-Control": "no-store"})
+    found = service.ticket(request.tenant, caller, id, request.server, edge=request.is_through_edge)
+    return Reply(body=found, headers={"Cache-Control": "no-store"})
 
 
 @endpoint(

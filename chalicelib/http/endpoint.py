@@ -34,7 +34,7 @@ from chalicelib.fleet import control
 from chalicelib.http import content, signin
 from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import Query, Reply, Request
+from chalicelib.http.request import EDGE, Query, Reply, Request
 from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 View = Callable[..., Reply[Any]]
 Repair = Callable[[bytes], bytes | None]
 _bound: list[Chalice] = []
-_EDGE, _CLIENT = "x-lamplighter-edge", "x-lamplighter-client"
-"""Headers by which an edge shows ``settings.edge_secret``, and says who calls (``infra/templates/edge.yaml``)."""
+_CLIENT = "x-lamplighter-client"
+"""Header by which an edge says who calls (``infra/templates/edge.yaml``)."""
 _STATUS_IS_ENOUGH = frozenset({TooManyRequests.status, Unavailable.status})
 _HEADERS = 8 * limits.KIB
 """What an answer's status and headers may take of a function's payload."""
@@ -297,7 +297,7 @@ def _request(call: Call) -> Request:
 def _source_ip(context: Mapping[str, Any], headers: Mapping[str, str]) -> str:
     """The caller's address: what the edge says, where that is an edge of ours; else whoever connected."""
     connected = str((context.get("identity") or {}).get("sourceIp") or "")
-    shown = headers.get(_EDGE)
+    shown = headers.get(EDGE)
     if shown and _is_our_edge(shown):
         return headers.get(_CLIENT) or connected
     return connected

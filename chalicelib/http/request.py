@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Generic, TypeVar
 
 import msgspec
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 Body = TypeVar("Body")
+
+
+EDGE: Final = "x-lamplighter-edge"
+"""Header by which an edge shows ``settings.edge_secret``."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -111,6 +115,11 @@ class Request(msgspec.Struct):
             return known.rstrip("/")
         host = self.headers.get("x-forwarded-host") or self.headers.get("host") or ""
         return f"{self.headers.get('x-forwarded-proto') or 'https'}://{host}"
+
+    @property
+    def is_through_edge(self) -> bool:
+        """Whether the call says that it came through an edge. Anybody may say so: it is no proof of anything."""
+        return EDGE in self.headers
 
     def stream(self) -> BinaryIO:
         """The body as a stream; the only way to read one that is larger than a Lambda event."""

@@ -105,6 +105,8 @@ def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Oper
     text = [HEAD, "| area | of the reference | of all |\n|---|---|---|\n"]
     for area, operations in [*sorted(areas.items()), ("**Sum**", list(mender))]:
         listed = [operation for operation in operations if operation in mender]
+        if not listed:
+            continue  # all of it is beyond Mender's
         starred = [operation for operation in listed if mender[operation]]
         counts = [f"{len(ours.intersection(some))} of {len(some)}" for some in (starred, listed)]
         text.append(f"| {area} | {counts[0]} | {counts[1]} |\n")

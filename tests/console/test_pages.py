@@ -172,6 +172,23 @@ def test_the_page_may_call_this_server_and_the_bucket_only(http: httpx2.Client, 
 
 
 @pytest.mark.usefixtures("built")
+@pytest.mark.parametrize(
+    ("edge", "sockets"), [(False, "wss://*.execute-api.eu-west-1.amazonaws.com"), (True, "wss://lamp.example")]
+)
+def test_on_aws_it_may_call_the_websocket_api_and_the_one_bucket(
+    http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, edge: bool, sockets: str
+) -> None:
+    known = replace(settings.current(), public_url="https://lamp.example", bucket="the-bucket")
+    aws = replace(settings.aws(), region="eu-west-1", endpoint_url=None, on_lambda=True)
+    monkeypatch.setattr(settings, "current", lambda: known)
+    monkeypatch.setattr(settings, "aws", lambda: aws)
+
+    found = policy(http.get("/ui/", headers={"X-Lamplighter-Edge": "shown"} if edge else {}))
+
+    assert found["connect-src"] == ["'self'", sockets, "https://s3.eu-west-1.amazonaws.com/the-bucket/"]
+
+
+@pytest.mark.usefixtures("built")
 @pytest.mark.parametrize("host", ["a; script-src *", "a b", "a,b", "*", "a'b"])
 def test_no_host_that_a_call_names_gets_into_the_policy(
     http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, host: str

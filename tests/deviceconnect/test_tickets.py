@@ -89,7 +89,7 @@ def test_a_ticket_is_good_for_its_device_only(api, world, device, connected) -> 
 def test_a_ticket_is_good_for_a_minute(api, device, connected, monkeypatch) -> None:
     url = bought(api, device.id)["url"]
     late = time.time() + 60 + tokens._LEEWAY + 1
-    monkeypatch.setattr(tokens.time, "time", lambda: late)
+    monkeypatch.setattr("chalicelib.tokens.time.time", lambda: late)
 
     assert status_of(url) == 401
 
@@ -148,22 +148,21 @@ def test_no_ticket_is_given_through_another_sites_page(http, api, device, connec
 
 
 @pytest.mark.parametrize(
-    ("server_url", "setting", "expected"),
+    ("server_url", "edge", "on_lambda", "setting", "expected"),
     [
-        ("https://lamp.example", "", "wss://lamp.example/websockets"),
-        ("http://localhost:8080", "", "ws://localhost:8080/websockets"),
-        (
-            "https://rest.execute-api.eu-west-1.amazonaws.com",
-            "",
-            "wss://sockets.execute-api.us-east-1.amazonaws.com/api",
-        ),
-        ("https://lamp.example", "wss://ws.lamp.example/api/", "wss://ws.lamp.example/api"),
+        ("https://lamp.example", False, False, "", "wss://lamp.example/websockets"),
+        ("http://localhost:8080", False, False, "", "ws://localhost:8080/websockets"),
+        ("https://lamp.example", True, True, "", "wss://lamp.example/websockets"),
+        ("https://lamp.example", False, True, "", "wss://sockets.execute-api.us-east-1.amazonaws.com/api"),
+        ("https://lamp.example", True, True, "wss://ws.lamp.example/api/", "wss://ws.lamp.example/api"),
     ],
 )
-def test_where_websockets_are(monkeypatch, server_url: str, setting: str, expected: str) -> None:
+def test_where_websockets_are(
+    monkeypatch, server_url: str, edge: bool, on_lambda: bool, setting: str, expected: str
+) -> None:
     known = replace(settings.current(), websocket_url=setting)
     monkeypatch.setattr(settings, "current", lambda: known)
-    aws = replace(settings.aws(), region="us-east-1", domain="amazonaws.com")
+    aws = replace(settings.aws(), region="us-east-1", domain="amazonaws.com", on_lambda=on_lambda)
     monkeypatch.setattr(settings, "aws", lambda: aws)
 
-    assert push.public_url(server_url, "sockets/api") == expected
+    assert push.public_url(server_url, "sockets/api", edge=edge) == expected

@@ -25,8 +25,10 @@ _DEVICE = "lamplighter.ticket"
 """The claim that makes a ticket of a token: the device. A ticket has none of the claims that other calls ask for."""
 
 
-def ticket(tenant: TenantId, user: Caller, device_id: str, server: str) -> shapes.Ticket:
-    """A ticket to a connected device, with the URL that it opens. ``server``: ``https://host``, as it was called.
+def ticket(tenant: TenantId, user: Caller, device_id: str, server: str, *, edge: bool) -> shapes.Ticket:
+    """A ticket to a connected device, with the URL that it opens.
+
+    ``server``: ``https://host``, as it was called; ``edge``: whether that was through an edge.
 
     Raises:
         NotFound: the device is not connected, or there is none.
@@ -45,7 +47,7 @@ def ticket(tenant: TenantId, user: Caller, device_id: str, server: str) -> shape
         _DEVICE: device_id,
     }
     query = urlencode({"device_id": device_id, "ticket": tokens.issue(claims)})
-    url = f"{push.public_url(server, api)}?{query}"
+    url = f"{push.public_url(server, api, edge=edge)}?{query}"
     return shapes.Ticket(url=url, subprotocol=shapes.TEXT_DIALECT, expires_in=limits.TICKET_LIFE)
 
 

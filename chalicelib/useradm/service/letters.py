@@ -58,14 +58,14 @@ def ui_url() -> str:
 
 
 def console_url() -> str:
-    """The address of the server's own web UI; empty if the server does not know it.
+    """The address of the console; empty if the server does not know it.
 
-    On an API Gateway host, all paths begin with the API's stage.
+    On AWS it is below the API's stage, which every front door serves; the edge and one machine also have it at ``/ui``.
     """
     base = settings.current().public_url.rstrip("/")
     if not base:
         return ""
-    return f"{base}/api/ui" if ".execute-api." in base else f"{base}/ui"
+    return f"{base}/api/ui" if settings.aws().on_lambda else f"{base}/ui"
 
 
 def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
