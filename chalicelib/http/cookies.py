@@ -1,4 +1,4 @@
-"""Sessions of browsers whose page never sees their token: it is in a cookie that no script can read (ADR 8).
+"""Sessions of browsers whose page never sees their token: it is in a cookie that no script can read (ADR 11).
 
 A page asks for one with the header ``X-Session: cookie``, which a page of another site can't set: a browser would ask
 this server first, and the server allows no such calls.
