@@ -118,6 +118,8 @@ DEVICE_HISTORY_PER_PAGE = 20  # Mender: rows of a page of a device's deployments
 AUDIT_CHANGE = 16 * KIB  # own: characters of the change in an audit entry; more is cut off
 AUDIT_PER_PAGE = 10  # Mender: rows of a page of the audit log by default
 AUDIT_EXPORT = 5 * MIB  # own: an exported file, which is one answer of a Lambda function
+AUDIT_CHECKED = 5000  # own: entries of a log that one call of the API checks; `manage audit verify` checks any
+AUDIT_FINDINGS = 100  # own: lines of what such a check finds
 # Device configuration
 CONFIGURATION_KEYS = 100  # Mender: entries of a configuration
 CONFIGURATION_TEXT = 4096  # Mender: characters of a key, and of a value

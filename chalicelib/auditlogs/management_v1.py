@@ -11,14 +11,14 @@ from chalicelib.auditlogs.rules.entries import Wanted
 from chalicelib.auditlogs.service import reading
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
-from chalicelib.http import paging, queries
+from chalicelib.http import etag, paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Reply
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.auditlogs.shapes import AuditLog
+    from chalicelib.auditlogs.shapes import AuditLog, Health
     from chalicelib.http.request import Query, Request
 
 bp = Blueprint(__name__)
@@ -41,7 +41,7 @@ def list_logs(request: Request) -> Reply[list[AuditLog]]:
     rows, total = reading.listed(
         request.tenant, _wanted(request.query), page.start, page.stop, newest_first=newest_first
     )
-    return Reply(200, rows, paging.headers(request, page, total=total))
+    return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
 @endpoint(
@@ -66,6 +66,18 @@ def export_logs(request: Request) -> Reply[str]:
     if not complete:
         headers["X-Truncated"] = "true"
     return Reply(200, table, headers, content_type="text/csv")
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/auditlogs/chains",
+    auth=Auth.USER,
+    permission=Permission.AUDIT_READ,
+    feature=Feature.AUDIT_LOGS,
+)
+def check_chains(request: Request) -> Reply[Health]:
+    """Whether entries were altered, removed or reordered, and where the log's chains end. Beyond Mender's API."""
+    return Reply(200, reading.health(request.tenant))
 
 
 def _wanted(query: Query) -> Wanted:

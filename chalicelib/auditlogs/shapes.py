@@ -71,3 +71,22 @@ class AuditLog(msgspec.Struct, frozen=True, omit_defaults=True):
     object: dict[str, Any]
     change: str = ""
     meta: dict[str, list[str]] = {}
+
+
+class ChainEnd(msgspec.Struct, frozen=True):
+    """The last entry of a chain: its number, and its hash, which holds all before it."""
+
+    chain: int
+    number: int
+    hash: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the log is as it was written. Whoever keeps the ends can tell later that it was not written anew."""
+
+    entries: int
+    checked: bool
+    """Whether all entries were looked at; a long log is left to ``manage audit verify``."""
+    findings: list[str]
+    """What is wrong, a line each."""
+    ends: list[ChainEnd]

@@ -1,4 +1,4 @@
-"""Optimistic locking: ``ETag`` in answers, ``If-Match`` in requests (RFC 9110, 13.1.1).
+"""Conditional requests (RFC 9110, 13.1): ``If-Match`` for optimistic locking, ``If-None-Match`` for short refreshes.
 
 Mender's tags have no quotes. Both forms are accepted, and weak tags as well, because proxies that compress answers make
 ours weak.
@@ -6,10 +6,20 @@ ours weak.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
+from chalicelib.http import content
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Reply, Request
+
+Body = TypeVar("Body")
 
 _TAG = re.compile(r'\s*(?:W/)?"([^"]*)"|([^,]+)')
 
@@ -18,6 +28,16 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
     """Whether a caller has what this tag, in its quotes, is of: ``If-None-Match`` names it (RFC 9110, 13.1.2)."""
     given = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return tag in given or given == ["*"]
+
+
+def conditional(request: Request, reply: Reply[Body]) -> Reply[Body]:
+    """A reply with a tag of its body and headers; 304 without the body if the caller has just that already."""
+    digest = hashlib.sha256(content.encode([reply.body, reply.headers]).encode()).hexdigest()[:32]
+    tag = f'"{digest}"'
+    headers = {**reply.headers, "ETag": tag}
+    if is_known(request.headers.get("if-none-match"), tag):
+        return msgspec.structs.replace(reply, status=304, body=None, headers=headers)
+    return msgspec.structs.replace(reply, headers=headers)
 
 
 def if_match(header: str | None) -> frozenset[str] | None:

@@ -11,6 +11,8 @@ from tests.contract.description import described, needed
 pytestmark = needed
 
 BEYOND = {
+    Operation("/management/v1/auditlogs/chains", "GET"): "whether the log is as it was written",
+    Operation("/management/v1/console/overview", "GET"): "what needs attention first, in one call",
     Operation("/management/v1/console/public", "GET"): "what the console shows before anybody signs in",
     Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
     Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",

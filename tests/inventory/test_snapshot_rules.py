@@ -115,7 +115,11 @@ def test_searches(fleet, changed, query, start, size):
 def test_counts(fleet, changed, groups):
     query = Query().within(groups)
     now = {each: device for each, device in (fleet | changed).items() if device is not None}
-    assert finding.count(opened(fleet), changed, query) == finding.count(None, now, query)
+    stored = opened(fleet)
+    places = finding.count(None, now, query)
+    assert finding.count(stored, changed, query) == places
+    for place in {*places, ("inventory", "nobody has this")}:
+        assert finding.values(stored, changed, query, place) == finding.values(None, now, query, place)
 
 
 @given(FLEETS, CHANGES, CHANGES, QUERIES)

@@ -17,7 +17,8 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.auditlogs import tables
 from chalicelib.auditlogs.rules import flat
-from chalicelib.auditlogs.shapes import Actor, AuditLog, ObjectType
+from chalicelib.auditlogs.service import recording
+from chalicelib.auditlogs.shapes import Actor, AuditLog, ChainEnd, Health, ObjectType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -58,6 +59,16 @@ def exported(
     found = islice(_matching(tenant, wanted, newest_first=newest_first), most)
     rows = (msgspec.to_builtins(_shown(entry)) for entry in found)
     return flat.export(rows, separator, ignored, limits.AUDIT_EXPORT)
+
+
+def health(tenant: TenantId) -> Health:
+    """Where the log's chains end, and, as long as it is short enough for one call, whether they are whole."""
+    heads = recording.ends(tenant)
+    entries = _count(tenant, None, None)
+    is_checked = entries <= limits.AUDIT_CHECKED
+    findings = islice(recording.verify(tenant), limits.AUDIT_FINDINGS) if is_checked else ()
+    ends = [ChainEnd(chain, number, end) for chain, (number, end) in heads.items()]
+    return Health(entries, is_checked, list(findings), ends)
 
 
 def _matching(tenant: TenantId, wanted: Wanted, *, newest_first: bool) -> Iterator[Entry]:

@@ -65,7 +65,10 @@ class Column:
 
     def value(self, row: int) -> Any:
         """The value of a row."""
-        code = self.codes[row]
+        return self.of_code(self.codes[row])
+
+    def of_code(self, code: int) -> Any:
+        """The value that a code stands for."""
         return self._value(code) if code else None
 
     def _value(self, code: int) -> Any:

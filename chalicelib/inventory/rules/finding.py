@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import limits
-from chalicelib.inventory.rules import matching
+from chalicelib.inventory.rules import columns, matching
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
 from chalicelib.inventory.rules.matching import TEXT_SCOPES, Query, rank, words
 
@@ -91,6 +91,22 @@ def count(snapshot: Snapshot | None, changed: Changed, query: Query) -> Counter[
     for device in changed.values():
         if device is not None and matching.matches(device, query.predicates):
             found.update((scope, name) for scope, name, _ in device.searched())
+    return found
+
+
+def values(snapshot: Snapshot | None, changed: Changed, query: Query, place: Place) -> Counter[Any]:
+    """How many of the devices that a query finds have each value of an attribute; None: they do not have it.
+
+    The query has no text. A value that is a list counts as one value, a tuple.
+    """
+    found: Counter[Any] = Counter()
+    if snapshot:
+        column = snapshot.column(*place)
+        for code, number in Counter(compress(column.codes, _remaining(snapshot, changed, query))).items():
+            found[columns.key(column.of_code(code))] += number
+    for device in changed.values():
+        if device is not None and matching.matches(device, query.predicates):
+            found[columns.key(device.value(*place))] += 1
     return found
 
 

@@ -10,6 +10,7 @@ from chalicelib.inventory.service.filters import (
     matches,
     matches_each,
 )
+from chalicelib.inventory.service.glance import Named, glance
 from chalicelib.inventory.service.groups import (
     dissolve,
     leave,
@@ -34,6 +35,7 @@ from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
 __all__ = [
     "FilterDefinition",
+    "Named",
     "SavedFilter",
     "Term",
     "alerts_changed",
@@ -50,6 +52,7 @@ __all__ = [
     "erase",
     "get",
     "get_filter",
+    "glance",
     "having",
     "leave",
     "list_filters",

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -57,6 +58,26 @@ def search(
     fresh = {device_id: device for device_id in ids if (device := changed.get(device_id)) is not None}
     fresh |= {device.id: device for device in devices.find_many(tenant, [each for each in ids if each not in fresh])}
     return [fresh[device_id] for device_id in ids if device_id in fresh], total
+
+
+class Look:
+    """Several questions about the same devices, for one reading of the snapshot."""
+
+    def __init__(self, tenant: TenantId, groups: frozenset[str] | None = None) -> None:
+        """``groups`` as for :func:`search`."""
+        self._tenant = tenant
+        self._groups = groups
+        self._stored, self._changed = _view(tenant)
+
+    def find(self, query: Query, stop: int) -> tuple[list[Device], int]:
+        """The first ``stop`` devices that a query without a text finds, and how many it finds in all."""
+        ids, total = finding.find(self._stored, self._changed, query.within(self._groups), 0, stop)
+        found = {device.id: device for device in devices.find_many(self._tenant, ids)}
+        return [found[device_id] for device_id in ids if device_id in found], total
+
+    def values(self, query: Query, scope: str, attribute: str) -> Counter[Any]:
+        """How many of the devices that a query finds have each value of an attribute; None: they do not have it."""
+        return finding.values(self._stored, self._changed, query.within(self._groups), (scope, attribute))
 
 
 def _view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, Changed]:
@@ -111,10 +132,10 @@ def statistics(tenant: TenantId, groups: frozenset[str] | None = None) -> dict[s
         from chalicelib.devauth import service as devauth
 
         return {status: msgspec.structs.asdict(numbers) for status, numbers in devauth.by_tier(tenant).items()}
-    view = _view(tenant)
+    look = Look(tenant, groups)
 
     def count(*wanted: Predicate) -> int:
-        return finding.find(*view, Query(wanted).within(groups), 0, 0)[1]
+        return look.find(Query(wanted), 0)[1]
 
     found = {}
     for status in ("accepted", "pending"):

@@ -1,0 +1,1 @@
+"""What needs attention first, of all of a tenant, in one call."""
