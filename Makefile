@@ -14,7 +14,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage ui test cover bench cost check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage ui pictures test cover bench cost check lint types imports spelling docs-check \
         licences audit templates lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
@@ -51,6 +51,10 @@ manage: $(READY) ## Tenants, users, limits, signing keys (ARGS='tenant list')
 
 ui: $(READY) ## Build the console from ui/, unless that has not changed (run, test, package and deploy do so too)
 	@$(CONSOLE)
+
+pictures: $(READY) $(ENGINE) ## Take pictures of the console into .local/pictures (ARGS='--docs': also those of docs/)
+	@$(CONSOLE)
+	@$(PY) -m tests.console.browser.pictures $(ARGS)
 
 test: $(READY) $(ENGINE) ## Run the test suite (T=path, ARGS='-k word')
 	@$(CONSOLE) --or-go-on

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
 
-from chalicelib.console import files
 from tests.console.browser import fleet as fleets
-from tests.console.browser.watching import WIDE, Console
+from tests.console.browser import running
+from tests.console.browser.watching import Console
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
     from tests.console.browser.fleet import Fleet
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 Window = Callable[[str], BrowserContext]
 """Opens a window; ``user`` is the address of whoever is signed in there, "" for nobody."""
@@ -28,7 +24,7 @@ expect.set_options(timeout=15_000)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, and say why once, where the console cannot be shown."""
-    reason = "no chromium here" if CHROMIUM is None else "" if files.page() else "the console is not built: make ui"
+    reason = running.missing()
     for item in items if reason else ():
         if "tests/console/browser/" in item.nodeid:
             item.add_marker(pytest.mark.skip(reason=f"tests in the browser: {reason}"))
@@ -45,9 +41,9 @@ def fleet(server: LocalServer) -> Iterator[Fleet]:
 def browser(fleet: Fleet) -> Iterator[Browser]:
     """The browser. It starts after the fleet is made and ends with these tests, as it occupies this thread's loop."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
+        started = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="package")
@@ -57,15 +53,7 @@ def signed_in(browser: Browser, server: LocalServer) -> Callable[[str], StorageS
 
     def state(email: str) -> StorageState:
         if email not in known:
-            secret = base64.b64encode(f"{email}:{fleets.PASSWORD}".encode()).decode()
-            context = browser.new_context()
-            answer = context.request.post(
-                f"{server.url}/api/management/v1/useradm/auth/login",
-                headers={"Authorization": f"Basic {secret}", "X-Session": "cookie"},
-            )
-            assert answer.status == 204, answer.text()
-            known[email] = context.storage_state()
-            context.close()
+            known[email] = running.signed_in(browser, server.url, email)
         return known[email]
 
     return state
@@ -77,13 +65,7 @@ def window(browser: Browser, signed_in: Callable[[str], StorageState]) -> Iterat
     opened: list[BrowserContext] = []
 
     def make(user: str = "") -> BrowserContext:
-        context = browser.new_context(
-            viewport={"width": WIDE, "height": 800},
-            reduced_motion="reduce",
-            locale="en-GB",
-            timezone_id="Europe/Oslo",
-            storage_state=signed_in(user) if user else None,
-        )
+        context = running.window(browser, signed_in(user) if user else None)
         opened.append(context)
         return context
 

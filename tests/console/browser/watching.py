@@ -154,9 +154,15 @@ class Console:
             for node in each["nodes"][:5]
         ]
 
-    def picture(self, file: Path) -> Path:
-        """Take a picture of all of the page."""
-        self.page.screenshot(path=file, full_page=True, animations="disabled")
+    def picture(self, file: Path, *, highest: int = 2400) -> Path:
+        """Take a picture of all of the page, as far as ``highest`` pixels."""
+        size = self.page.viewport_size or {"width": WIDE, "height": 800}
+        # A window of the page's height: tables draw the rows that are in sight.
+        height = min(highest, int(self.page.evaluate("() => document.documentElement.scrollHeight")))
+        self.page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+        self.settle()
+        self.page.screenshot(path=file, animations="disabled")
+        self.page.set_viewport_size(size)
         return file
 
     # --- What one finds in it

@@ -102,7 +102,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <span class="shell__tenant" title={tenant}>
           <bdi dir="auto">{tenant}</bdi>
         </span>
-        <button type="button" class="searchbar" onClick={() => (paletteOpen.value = "search")} aria-label="Search and commands">
+        <button type="button" class="searchbar" onClick={() => (paletteOpen.value = "search")}>
           <Icon name="search" />
           <span class="searchbar__text">Search or do…</span>
           <kbd class="kbd">{/Mac|iP/.test(globalThis.navigator?.platform ?? "") ? "⌘" : "Ctrl"} K</kbd>

@@ -5,6 +5,7 @@ import { deployments } from "../deployments/feature";
 import { devices } from "../devices/feature";
 import { gallery } from "../gallery/feature";
 import { overview } from "../overview/feature";
+import { palette } from "../palette/feature";
 import { releases } from "../releases/feature";
 import { settings } from "../settings/feature";
 import { signin } from "../signin/feature";
@@ -22,6 +23,7 @@ export const features: readonly Feature[] = [
   settings,
   start,
   signin,
+  palette,
   gallery,
 ];
 

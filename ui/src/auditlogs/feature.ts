@@ -8,6 +8,7 @@ export const auditlogs: Feature = {
     order: 50,
     keys: "g a",
     needs: "audit:read",
+    feature: "audit_logs",
   },
-  screens: [{ path: "/auditlogs/*", title: "Audit log", load: () => import("../app/Soon"), needs: "audit:read" }],
+  screens: [{ path: "/auditlogs", title: "Audit log", load: () => import("./AuditLog"), needs: "audit:read", feature: "audit_logs" }],
 };

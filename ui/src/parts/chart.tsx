@@ -1,4 +1,5 @@
 /** A chart over time. The library comes when the first one is shown; its numbers are also there as a table. */
+import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { format } from "../app/format";
 import { theme } from "../app/stored";
@@ -25,6 +26,14 @@ export interface ChartProps {
   summary?: string;
 }
 
+/** Whether the reader's system is dark: a chart is painted in colours, and has to be painted anew. */
+const dark = signal(false);
+if (typeof matchMedia === "function") {
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  dark.value = media.matches;
+  media.addEventListener("change", () => (dark.value = media.matches));
+}
+
 export function Chart({ title, times, series, kind = "area", height = 12, show = format.number, summary }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const [ready, setReady] = useState(false);
@@ -45,7 +54,7 @@ export function Chart({ title, times, series, kind = "area", height = 12, show =
       gone = true;
       end?.();
     };
-  }, [data, kind, height, table, theme.value]);
+  }, [data, kind, height, table, theme.value, dark.value]);
 
   return (
     <figure class="chart">

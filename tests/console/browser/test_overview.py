@@ -1,0 +1,58 @@
+"""The overview as an operator reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.console.browser.watching import Console
+
+if TYPE_CHECKING:
+    from tests.console.browser.fleet import Fleet
+
+
+def test_the_overview_says_what_needs_attention(console: Console, fleet: Fleet) -> None:
+    page = console.show("/").page
+
+    needs = page.get_by_role("listitem")
+    expect(needs.filter(has_text="2 devices with an alert")).to_contain_text("Harbour crane")
+    expect(needs.filter(has_text="Gateway 2.0 in the lab")).to_contain_text("3 failures of 6 devices")
+    expect(page.get_by_role("link", name="Gateway 2.0, production").first).to_have_attribute(
+        "href", f"#/deployments/{fleet.deployments['running']}"
+    )
+    expect(page.get_by_role("img", name="Devices of Gateway 2.0, production")).to_have_accessible_name(
+        "Devices of Gateway 2.0, production: succeeded: 3, failed: 1, at work: 2"
+    )
+    expect(needs.filter(has_text="camera-os-3.1").last).to_contain_text("8")
+    console.button("Show as table").click()
+    expect(page.get_by_role("row").last).to_contain_text("18")
+    assert console.refresh() == ["GET /management/v1/console/overview"]
+
+
+def test_the_overview_goes_on_by_itself(console: Console) -> None:
+    """What happens meanwhile is there at the next refresh; one that brings nothing new has no body."""
+    console.show("/")
+    answers: list[int] = []
+    console.page.on("response", lambda response: answers.append(response.status))
+    console.refresh()
+    assert answers == [304]
+    world = console.fleet.world
+    made = world.deploy("camera-os-3.1", [console.fleet.devices[47].id], name="While you look")
+    console.refresh()
+    console.says("While you look")
+    world.abort(made)
+
+
+def test_who_may_see_nothing_is_told_so(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+    role = {"name": "uploads-only", "permission_sets_with_scope": [{"name": "UploadArtifacts"}]}
+    assert fleet.api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
+    email = fleet.address("uploader")
+    user = {"email": email, "password": "a-long-enough-one", "roles": ["uploads-only"]}
+    assert fleet.api.post("/api/management/v1/useradm/users", json=user).status_code == 201
+
+    console = console_of(email).show("/")
+
+    console.says("Nothing to see with your rights")
+    expect(console.page.get_by_role("link", name="Devices", exact=True)).to_have_count(0)
