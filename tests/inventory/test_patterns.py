@@ -61,7 +61,7 @@ def test_no_pattern_explodes(pattern):
 
 @pytest.mark.parametrize("pattern", ["(", ")", "a**", "*", "a{3,2}", "[", "[b-a]", "\\", "a|*"])
 def test_what_is_no_pattern_is_refused(pattern):
-    with pytest.raises(BadRequest, match="no regular expression"):
+    with pytest.raises(BadRequest, match="not a valid regular expression"):
         of_filter(pattern)
 
 

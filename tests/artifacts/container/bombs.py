@@ -29,6 +29,8 @@ else:
     from backports import zstd
 
 ADDRESS_SPACE = 256 * MIB
+PROCESSOR_TIME = 30
+"""Seconds of the processor, far beyond what any file takes: this is about ending at all."""
 GIB_OF_ZEROS = "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14"
 KINDS: list[Compression] = ["gzip", "lzma", "zstd"]
 VERSION = b'{"format":"mender","version":3}'
@@ -261,6 +263,7 @@ def peak() -> int:
 def measure(case: Case) -> dict[str, Any]:
     """Parse what comes in: the error's text (empty without one), growth of memory in bytes, seconds."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_TIME, PROCESSOR_TIME))
     before, began, text = peak(), time.monotonic(), ""
     try:
         parse(sys.stdin.buffer, limits=case.limits)
