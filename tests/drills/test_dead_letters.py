@@ -68,4 +68,4 @@ def test_what_failed_is_redriven_and_what_makes_no_sense_is_dropped(
         assert document("queue", "drop", "decommissions", senseless["id"])["dropped"] == [senseless["id"]]
         assert counts(document, "decommissions") == {"waiting": 0, "working": 0, "dead": 0}
     unknown = manage("queue", "redrive", "nothing")
-    assert (unknown.returncode, "Known are: decommissions" in unknown.stderr) == (2, True)
+    assert (unknown.returncode, "there are: decommissions" in unknown.stderr) == (2, True)

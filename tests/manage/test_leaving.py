@@ -65,7 +65,7 @@ def test_a_provider_with_children_stays(manage: Manage, done):
 
     refused = manage("tenant", "remove", provider, "--yes")
 
-    assert (refused.returncode, "1 children" in refused.stderr) == (4, True)
+    assert (refused.returncode, "1 child tenants" in refused.stderr) == (4, True)
 
 
 def test_an_export_holds_everything_but_secrets(

@@ -185,7 +185,7 @@ class TestRefusals:
         self.check(silent, 5, "does not answer")
 
     def test_no_stage(self, manage: Manage):
-        self.check(manage("--stage", "nowhere", "tenant", "list"), 5, "Known are: local")
+        self.check(manage("--stage", "nowhere", "tenant", "list"), 5, "there are: local")
 
     def test_a_stage_on_aws_is_never_reset(self, manage: Manage):
         self.check(manage("--stage", "dev", "reset", "--yes"), 2, "only a local server")

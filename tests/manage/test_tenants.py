@@ -45,7 +45,7 @@ def test_children(document, done, manage: Manage):
     assert (listed["id"], listed["parent"]) == (child.id, provider)
     assert done("tenant", "children", provider) == f"{child.id}  active  enterprise  Child"
     refused = manage("tenant", "service-provider", provider, "--off")
-    assert (refused.returncode, "1 children" in refused.stderr) == (4, True)
+    assert (refused.returncode, "1 child tenants" in refused.stderr) == (4, True)
     assert manage("tenant", "service-provider", child.id).returncode == 4
 
 
