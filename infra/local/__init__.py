@@ -1,1 +1,1 @@
-"""Lamplighter on one machine: an embedded AWS engine, a gateway, workers, and what starts them."""
+"""The server on one machine: an embedded AWS engine, a gateway, workers, and the program that starts them."""

@@ -1,4 +1,4 @@
-"""The few things that every ASGI app here needs."""
+"""Helpers for the ASGI apps here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 5.0
-"""How much, and how long, is still read from a client that was answered in the middle of its upload. Closing
-at once would reset the connection, and the client might lose the answer."""
+"""How much, and for how long, is still read from a client that was answered during its upload. Closing at once would
+reset the connection, and the client might lose the answer."""
 
 
 async def send_reply(send: Send, reply: Reply, *, more: bool = False) -> None:
-    """Send a complete answer; with ``more`` the connection stays in this request's hands."""
+    """Send a complete answer; with ``more`` the request stays open."""
     headers = reply.headers
     if reply.status not in (204, 304):
         headers = [*headers, (b"content-length", str(len(reply.body)).encode())]
@@ -30,7 +30,7 @@ async def send_reply(send: Send, reply: Reply, *, more: bool = False) -> None:
 
 
 async def refuse(receive: Receive, send: Send, reply: Reply) -> None:
-    """Answer a request whose body is still on its way: reply, take the rest in for a moment, close."""
+    """Answer a request whose body is still arriving: reply, read some of the rest, close."""
     headers = [*reply.headers, (b"connection", b"close")]
     await send_reply(send, Reply(reply.status, headers, reply.body), more=True)
     rest = LINGER_BYTES

@@ -1,7 +1,7 @@
 """A certificate authority for one machine, and the server certificate that it signs.
 
-The authority lives in the data folder and stays the same across restarts, so that a device or browser that was
-told to trust it keeps doing so. Private keys are readable by their owner only and never leave the folder.
+The authority is in the data folder and stays the same across restarts, so that devices and browsers keep trusting it.
+Private keys are readable by their owner only and never leave the folder.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CA_LIFE = timedelta(days=3650)
-"""Devices in a drawer should still trust it next year."""
+"""Devices that are stored for a year should still trust it."""
 
 SERVER_LIFE = timedelta(days=397)
-"""Browsers refuse longer ones."""
+"""Browsers refuse certificates with longer validity."""
 
 RENEW_BEFORE = timedelta(days=30)
-"""A certificate nearer to its end than this is made anew at a start."""
+"""A certificate that expires sooner is renewed at a start."""
 
 ALWAYS = ("localhost", "127.0.0.1", "::1")
-"""Names that every server certificate carries."""
+"""Names in every server certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Tls:
     key: Path
 
     def trusted(self) -> ssl.SSLContext:
-        """What a client of this server needs."""
+        """The files that clients of this server need."""
         return ssl.create_default_context(cafile=str(self.ca))
 
 
 def ensure(folder: Path, hosts: Iterable[str] = (), *, now: datetime | None = None) -> Tls:
-    """The files in ``folder``, made or renewed as needed, valid for localhost and ``hosts``.
+    """The files in ``folder``, created or renewed as needed, valid for localhost and ``hosts``.
 
-    Renewing the server certificate keeps the authority; renewing the authority makes both anew.
+    Renewing the server certificate keeps the authority; renewing the authority renews both.
     """
     now = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def ensure(folder: Path, hosts: Iterable[str] = (), *, now: datetime | None = No
 
 def _make_ca(key_file: Path, certificate_file: Path, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    # The serial keeps apart the authorities of several data folders in one trust store.
+    # The serial distinguishes the authorities of several data folders in one trust store.
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, "Lamplighter local CA"),
@@ -106,7 +106,7 @@ def _make_server(files: Tls, ca_key_file: Path, names: list[str], now: datetime)
         .sign(ca_key, hashes.SHA256())
     )
     _write_key(files.key, key)
-    # With the authority behind it, a client that pins the authority's hash can check the whole chain.
+    # The authority is included, so that a client that pins its hash can check the whole chain.
     chain = certificate.public_bytes(serialization.Encoding.PEM) + files.ca.read_bytes()
     files.certificate.write_bytes(chain)
 
@@ -124,7 +124,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # Devices without a clock battery may be a little behind.
+        # Devices without a clock battery may be slightly behind.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + life)
     )
@@ -165,7 +165,7 @@ def _names(file: Path) -> list[str]:
 
 
 def _write_key(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    """Write a private key that nobody else could read at any moment."""
+    """Write a private key that is never readable by others, not even for a moment."""
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     file.unlink(missing_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The environment that the app finds on one machine."""
+"""The environment of the app on one machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from infra.local.engine.process import Engine
 
 _FOREIGN = "AWS_"
-"""What the names of variables begin with by which an SDK might find another account, or another server: profiles,
-roles, endpoints of single services."""
+"""Prefix of variables that could lead an SDK to another account or server: profiles, roles, endpoints of single
+services."""
 
 
 def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
-    """The variables of an app that devices reach at ``url`` and that lives on ``engine``."""
+    """The variables of an app with the public address ``url`` on ``engine``."""
     return {
         **engine.env(),
         "LAMPLIGHTER_STAGE": stage,
@@ -32,13 +32,13 @@ def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
 
 
 def drop_foreign() -> dict[str, str]:
-    """Take the developer's own variables for AWS out of this process's environment, and return them."""
+    """Remove the developer's own AWS variables from this process's environment, and return them."""
     return {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_FOREIGN)}
 
 
 @contextmanager
 def applied(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for the time of a block, as if the process had been started with them."""
+    """Set variables for the duration of a block, as if the process had been started with them."""
     before: dict[str, str | None] = {name: os.environ.get(name) for name in variables}
     before |= drop_foreign()
     os.environ.update(variables)

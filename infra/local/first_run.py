@@ -1,4 +1,4 @@
-"""What a new server needs before anyone can use it: a signing key, a tenant, an admin."""
+"""Creates what a new server needs before it can be used: a signing key, a tenant, an admin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TENANT = "Lamplighter"
-"""Name of the first tenant."""
+"""The name of the first tenant."""
 
 USER = "admin@lamplighter.local"
 """The first admin."""
@@ -30,10 +30,10 @@ class FirstTenant:
 
 
 def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
-    """The first tenant and its admin, and whether this call made the admin. ``file`` keeps them, for its owner.
+    """The first tenant and its admin (stored in ``file`` for its owner), and whether this call created the admin.
 
-    Without the file an existing tenant gets another admin: deleting it is how a lost password is replaced. With
-    the file but without its tenant (the data were thrown away) the admin is made again with the same password.
+    Without the file an existing tenant gets another admin, so deleting it replaces a lost password. With the file but
+    without its tenant (the data were deleted) the admin is created again with the same password.
     """
     # The app reads its settings when it is imported; by now they are in place.
     from chalicelib.aws import signing_keys

@@ -1,9 +1,8 @@
 """API Gateway on one machine: an ASGI app in front of the Chalice app's own Lambda handler.
 
-It builds the events that API Gateway builds, keeps API Gateway's limits and answers what API Gateway answers,
-so that what works here works there. It goes beyond AWS in three things only: routes that take large multipart
-uploads get them as a stream, websockets speak Mender's binary dialect at Mender's paths (on AWS the relay does both),
-and signed links to the bucket are passed through.
+It builds API Gateway's events, enforces its limits and gives its answers, so that what works here works there. It
+differs from AWS in three ways only: routes for large multipart uploads get them as a stream, websockets use Mender's
+binary dialect at Mender's paths (on AWS the relay does both), and signed links to the bucket are forwarded.
 """
 
 from __future__ import annotations
@@ -47,15 +46,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("local.gateway")
 
 READY = "/local/ready"
-"""The one path of the gateway's own: 204 as soon as it serves."""
+"""The gateway's own path: 204 as soon as it serves."""
 
 
 _UPLOAD = 86_400.0
-"""Seconds that the handler of a streamed upload has: no network is too slow."""
+"""Seconds for the handler of a streamed upload: no network is too slow."""
 
 
 class _ThreadedChalice(LocalChalice):
-    """Chalice keeps the current request and its context on the app; this class keeps them for each thread."""
+    """Chalice stores the current request and its context in the app; this class stores them per thread."""
 
     _contexts = threading.local()
 
@@ -122,7 +121,7 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Both dialects: text as API Gateway has it, binary as the relay does."""
+        """Both dialects: text like API Gateway, binary like the relay."""
         wish = Relay.wish(scope)
         if plain(scope["raw_path"].decode("latin-1")) == TEXT_PATH or (
             wish is not None and TEXT in (scope.get("subprotocols") or [])
@@ -171,7 +170,7 @@ class Gateway:
     async def _call(
         self, request: Head, request_id: str, found: Match, method: str, receive: Receive, send: Send
     ) -> None:
-        """An ordinary request: read it whole, run the handler, answer."""
+        """An ordinary request: read the body, run the handler, answer."""
         body = await self._read(request, receive)
         if body is None:
             await refuse(receive, send, rules.error(413, "request too large", request_id))
@@ -196,7 +195,7 @@ class Gateway:
     async def _upload(
         self, request: Head, request_id: str, event: Event, limit: int | None, receive: Receive, send: Send
     ) -> None:
-        """A streamed upload: no limit but the route's own, however long it takes."""
+        """A streamed upload: only the route's own limit applies, however long it takes."""
         too_large = rules.error(413, "request too large", request_id)
         if limit is not None and int(request.header("content-length") or 0) > limit:
             await refuse(receive, send, too_large)
@@ -221,7 +220,7 @@ class Gateway:
         return b"".join(chunks) if size <= self._limits.request else None
 
     def _invoke(self, event: Event, *, seconds: float | None = None) -> Event | None:
-        """Run the app's handler; None when it broke down, which only a bug in the app or Chalice can do."""
+        """Run the app's handler; None if it failed, which only a bug in the app or in Chalice can cause."""
         try:
             result: Event = self._app(event, LambdaContext("api_handler", seconds or self._limits.handler))
         except Exception:

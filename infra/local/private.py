@@ -1,4 +1,4 @@
-"""Files and folders that only their owner may read."""
+"""Files and folders that only their owner can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OTHERS = 0o077
-"""The rights of everybody but the owner."""
+"""The permission bits of everybody but the owner."""
 
 
 OURS = frozenset(
@@ -29,15 +29,15 @@ OURS = frozenset(
         "tls",
     }
 )
-"""Names by which a data folder is known as one."""
+"""File names by which a data folder is recognised."""
 
 
 class OpenFolderError(Exception):
-    """The folder can't be closed to other users; the message says why and what to do."""
+    """The folder cannot be closed to other users; the message says why and what to do."""
 
 
 def folder(path: Path) -> None:
-    """Make a folder that only its owner may enter, or close one of ours that others may enter.
+    """Create a folder that only its owner can enter, or close an existing data folder.
 
     Raises:
         OpenFolderError: it belongs to another user, or holds nothing of ours but other things.
@@ -60,7 +60,7 @@ def folder(path: Path) -> None:
 
 
 def write(file: Path, document: Any) -> None:
-    """Write a JSON file that only its owner may read; at no moment is it half written or open to others."""
+    """Write a JSON file that only its owner can read; it is never incomplete or readable by others."""
     unfinished = file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

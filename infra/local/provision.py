@@ -1,8 +1,8 @@
-"""Creates the storage that ``infra/templates/storage.yaml`` declares: the template stays the only source.
+"""Creates the storage declared in ``infra/templates/storage.yaml``, which stays the only source.
 
-Works against any AWS endpoint, is safe to repeat, and brings what exists up to date where that can be done
-without loss: missing indexes, expiry, queue attributes. Production-only properties (backups, encryption,
-deletion protection) mean nothing on one machine and are left out.
+It works with any AWS endpoint and can be repeated. It updates what exists where that is possible without loss: missing
+indexes, expiry, queue attributes. Properties for production (backups, encryption, deletion protection) are ignored on
+one machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.local.engine.process import REGION
 from infra.local.template import Template, TemplateError
 
 STORAGE = Path(__file__).resolve().parents[1] / "templates" / "storage.yaml"
-"""The template of everything that stores."""
+"""The template of the storage."""
 
 _QUEUE_ATTRIBUTES = (
     "DelaySeconds",
@@ -34,7 +34,7 @@ _QUEUE_ATTRIBUTES = (
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The names of what now exists."""
+    """The names of the existing resources."""
 
     tables: tuple[str, ...]
     buckets: tuple[str, ...]
@@ -42,7 +42,7 @@ class Provisioned:
 
 
 def provision(stage: str = "local", *, endpoint: str | None = None, template: Path = STORAGE) -> Provisioned:
-    """Create what the template declares for a stage, or complete what is there.
+    """Create the template's resources for a stage, or complete the existing ones.
 
     ``endpoint`` and the credentials come from the ``AWS_*`` environment unless given.
 

@@ -1,11 +1,11 @@
-"""Log lines for a person at a terminal, instead of the JSON that CloudWatch takes."""
+"""Log lines for a terminal, instead of CloudWatch's JSON."""
 
 from __future__ import annotations
 
 import logging
 
 APP = "lamplighter"
-"""Name of the app's own logger."""
+"""The name of the app's logger."""
 
 _USUAL = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 
@@ -23,9 +23,9 @@ class Readable(logging.Formatter):
 
 
 def use() -> None:
-    """Make every logger of this process write readable lines. Call again once the app is imported."""
+    """Make all loggers of this process write readable lines. Call again after the app is imported."""
     logging.basicConfig(level=logging.INFO)
-    # Uvicorn tells of its own starting and stopping; this program says what matters of it.
+    # Uvicorn logs its own start and stop; this program reports them itself.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for handler in (*logging.getLogger().handlers, *logging.getLogger(APP).handlers):
         handler.setFormatter(Readable())

@@ -1,4 +1,4 @@
-"""API Gateway's and Lambda's limits, and the answers that are given before or instead of the app's own."""
+"""API Gateway's and Lambda's limits, and the answers that they give before or instead of the app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What AWS lets through. Sizes are in bytes, times in seconds."""
+    """The limits of AWS. Sizes are in bytes, times in seconds."""
 
     request: int = 10 * 1024 * 1024
     """Body of a request to API Gateway; beyond it 413."""

@@ -57,7 +57,7 @@ Everything is kept in {data}. Ctrl-C stops the server.
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     host: str
     port: int
@@ -67,7 +67,7 @@ class Options:
 
 
 def main() -> None:
-    """Serve until told to stop; exit with 1 and one clear line when that can't begin."""
+    """Serve until told to stop; exit with 1 and one clear line if it cannot start."""
     options = _options()
     os.umask(private.OTHERS)  # every file that this process and its children make is its owner's alone
     readable.use()
@@ -104,10 +104,10 @@ def _options() -> Options:
 
 
 def _start(options: Options, running: ExitStack) -> None:
-    """Start everything; ``running`` stops it, in the opposite order."""
+    """Start everything; ``running`` stops it in the opposite order."""
     private.folder(options.data)
     tls = certs.ensure(options.data / "tls", options.names)
-    # The port first: whoever has it already is told so before anything is started for nothing.
+    # The port first, so that a conflict is reported before anything is started in vain.
     server = Server(options.host, options.port, tls)
     running.callback(server.stop)
     url = server.url(options.names[0] if options.names else "localhost")
@@ -140,7 +140,7 @@ def _start(options: Options, running: ExitStack) -> None:
 
 
 def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool) -> None:
-    """Say what to do next. The password is shown once; later only where it is kept."""
+    """Print what to do next. The password is shown once; later only the file that contains it."""
     shown = first.password if is_new else f"as before, in {data / 'first_tenant.json'}"
     secret = first.password if is_new else "PASSWORD"
     # Imported here: the app reads its settings once, after they were put in place.
@@ -160,7 +160,7 @@ def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second Ctrl-C must not keep the data from being written.
+    # A second Ctrl-C must not keep the data from being written.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

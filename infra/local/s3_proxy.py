@@ -1,8 +1,8 @@
-"""Serves signed links to the bucket, which lies in the embedded engine.
+"""Serves signed links to the bucket of the embedded engine.
 
-The engine also keeps the tables, the messages and the keys. Nothing that a client sends reaches it as it came: a link
-is checked here in full (method, bucket, parameters, headers, signature, time), and what goes on is a request of our
-own, with the few headers that a download or an upload needs. Bodies are streamed in both directions and never held.
+The engine also has the tables, the messages and the keys, so no request of a client reaches it unchanged: a link is
+checked completely (method, bucket, parameters, headers, signature, time), and a new request with only the headers of a
+download or an upload is sent on. Bodies are streamed in both directions, never buffered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m infra.relay``: serve until SIGTERM, then leave without losing anybody.
+"""``python -m infra.relay``: serves until SIGTERM, then stops without dropping anybody.
 
 | variable | what it is |
 |---|---|

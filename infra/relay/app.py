@@ -1,4 +1,4 @@
-"""The relay's ASGI app: Mender's own paths, for clients that speak binary websockets and for files."""
+"""The relay's ASGI app: Mender's paths for binary websockets and files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SLEEP_MS = 100
 
 
 class Relay:
-    """Serves what it knows; :meth:`serves` says what that is, so that others can serve the rest of a host."""
+    """Serves the relay's paths; :meth:`serves` tells which they are, so that others can serve the rest of a host."""
 
     def __init__(self, upstream: Upstream, recordings: Recordings, api: Api | None = None) -> None:
         """``api``: takes uploads of artifacts; without one they are not the relay's."""

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PATIENCE: float = limits.FILE_STEP
-"""Seconds that a device may take for one step."""
+"""Maximum seconds for one step of a device."""
 _FIELDS = frozenset({"path", "uid", "gid", "mode"})
 _DIGITS = {8: re.compile("[0-7]{1,20}"), 10: re.compile("[0-9]{1,20}")}
 """Numbers of a base. Python's ``int`` would also take "1_0", "0o7", signs and digits of other scripts."""
 
 
 class Session:
-    """A session with a device that this process leads itself."""
+    """A session with a device that this process leads."""
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
@@ -70,7 +70,7 @@ class Session:
 
 
 async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaitable[Any]]) -> None:
-    """Obey a transfer's steps; ``outcome`` handles those that concern the HTTP side.
+    """Carry out a transfer's steps; ``outcome`` handles those that concern HTTP.
 
     Raises:
         TransferError: it failed.

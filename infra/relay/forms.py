@@ -1,4 +1,4 @@
-"""Multipart forms, read on the event loop while they arrive: fields, then a file that comes last."""
+"""Multipart forms, parsed on the event loop while they arrive: fields, then a file, which comes last."""
 
 from __future__ import annotations
 

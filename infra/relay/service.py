@@ -1,4 +1,4 @@
-"""The relay as a process of its own: health, and leaving without losing anybody."""
+"""The relay as a process: health checks, and stopping without dropping anybody."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HEALTH = "/health"
 SERVICE_RESTART = 1012
-"""Tells a client to connect again; it gets another copy of the relay."""
+"""Tells a client to reconnect; it then reaches another copy of the relay."""
 
 
 class Service:
@@ -36,7 +36,7 @@ class Service:
 
     @property
     def connections(self) -> int:
-        """How many requests and websockets are being served."""
+        """The number of requests and websockets in progress."""
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

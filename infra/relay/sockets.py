@@ -1,4 +1,4 @@
-"""A client's binary websocket, bridged to a connection of the text dialect."""
+"""Bridges a client's binary websocket to a connection in the text dialect."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
 async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | None:
     """Client to server; the code to close the client with, None when it has gone itself.
 
-    A terminal shows its output in many small messages, and each costs the server the same (a function's call, and two
-    writes where sessions are recorded). What has already come is sent on as one.
+    A terminal writes its output in many small messages, and each costs the server the same (an invocation, and two
+    writes if the session is recorded). Messages that have already arrived are joined.
     """
     coming = asyncio.ensure_future(receive())
     try:

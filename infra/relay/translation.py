@@ -1,4 +1,4 @@
-"""Between a client's binary messages and the text dialect: numbering, order, sizes."""
+"""Translates between binary messages and the text dialect: numbering, order, sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SESSIONS = 256
 _OVERTAKEN = 0.5
 """Seconds that the first message of a source is held that began before."""
 _LOST = 30.0
-"""Seconds after which a message that others wait for will not come any more."""
+"""Seconds after which a missing message counts as lost."""
 
 
 @dataclass(slots=True)

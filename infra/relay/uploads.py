@@ -1,7 +1,8 @@
-"""Artifacts that are too large for a Lambda function: the relay takes the form and streams its file to the bucket.
+"""Uploads of artifacts that are too large for a Lambda function: the relay streams them to the bucket.
 
-What it does anybody could: ask for a link with the caller's own token, write the object, say that it is complete, and
-ask until the worker has looked at it. So the answer is the API's own, whether the artifact was taken or not.
+It uses the public API with the caller's own token: it requests a link, writes the object, completes the upload, and
+polls until the worker has verified it. The answer is therefore the API's own, whether the artifact was accepted or
+refused.
 
 A link takes a file of known length only. It is known by the form's ``size``, as mender-cli sends it, or by the
 request's ``Content-Length``, less what frames the file; a short file of unknown length is collected first.
@@ -40,17 +41,17 @@ log = logging.getLogger("relay.uploads")
 
 PATH = "/api/management/v1/deployments/artifacts"
 AT_ONCE = 16
-"""Uploads that run at once; further ones wait with their clients."""
+"""Simultaneous uploads; further ones wait."""
 EACH = 4
-"""Of these, those that one token may have; so that whoever uploads slowly does not hold everybody up."""
+"""The share of one token, so that slow uploads do not block everybody."""
 SECONDS = 3900.0
-"""In which a file has to arrive: its link, and some minutes more."""
+"""Seconds for a file to arrive: the lifetime of its link, and some minutes more."""
 COLLECTED = 8 * limits.MIB
-"""Bytes that are held of a file whose length nobody said."""
+"""Maximum bytes of a file of unknown length, which is buffered."""
 ASK_AGAIN = (0.2, 0.3, 0.5, 1.0, 2.0)
-"""Seconds between two questions for the verdict; the last one over and over."""
+"""Seconds between two polls for the result; the last value is repeated."""
 PATIENCE = 55.0
-"""Seconds that an answer may wait for the verdict; CloudFront gives up after 60."""
+"""Maximum seconds until the result; CloudFront gives up after 60."""
 LINGER_BYTES = 64 * limits.MIB
 LINGER_SECONDS = 5.0
 _SECONDS = 60

@@ -1,11 +1,10 @@
-"""Lets into the engine only what is signed with a key that it gave out.
+"""Admits only requests to the engine that are signed with a key that it issued.
 
-The engine itself believes whoever reaches its port. Every local user and every page in a browser on this machine
-does, so the port alone protects nothing. Requests are checked here before the engine sees them: the signature, the
-service that it is for, and the ``Host`` header.
+The engine trusts everybody who can reach its port, and every local user and every page in a local browser can. Requests
+are therefore checked before the engine sees them: signature, service, and ``Host`` header.
 
-Where functions are deployed, two kinds of requests need no signature in a header, as on AWS: calls of a deployed API,
-which are checked by the app behind it, and links to the bucket, which are signed in their query.
+If functions are deployed, two kinds of requests need no signature in a header, as on AWS: calls of a deployed API,
+which its app checks, and links to the bucket, which are signed in their query.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from infra.local.engine.process import READY
 from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, check_request, claimed
 
 STORES = frozenset({"dynamodb", "s3", "ses", "sqs", "ssm"})
-"""The services that the app uses, as signatures name them."""
+"""The services that the app uses, by their names in signatures."""
 FUNCTIONS = frozenset(
     {"apigateway", "cloudformation", "events", "execute-api", "iam", "lambda", "logs", "monitoring", "sts"}
 )
-"""Those that a deployment needs besides."""
+"""Further services for deployments."""
 OTHER_NAMES = {"execute-api": "apigateway"}
-"""Where the engine calls a service by another name."""
+"""Services for which the engine uses another name."""
 INTERNAL = frozenset({"dynamodbstreams"})
 """Services that the engine's own event sources read from."""
 
 CALLS = "/_aws/execute-api/"
-"""How the paths of deployed APIs begin: ``/_aws/execute-api/API/STAGE/...``."""
+"""The prefix of the paths of deployed APIs: ``/_aws/execute-api/API/STAGE/...``."""
 
 LONGEST = 20 * 2**20
-"""Bytes that a body may have which has to be read before its signature is known. DynamoDB takes 16 MiB, the most."""
+"""Maximum bytes of a body that must be read before its signature can be checked. DynamoDB accepts the most, 16 MiB."""
 LONGEST_CODE = 96 * 2**20
-"""The same where functions are deployed: their code, 50 MB, comes in base64."""
+"""The same for deployments: the functions' code, 50 MB, is sent in base64."""
 
 LINK_PARAMETERS = ("response-content-disposition", "response-content-type", "versionId")
 
@@ -59,7 +58,7 @@ class Gate:
         self._hosts = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Forward the request, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
@@ -83,7 +82,7 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _is_call(self, scope: Scope) -> bool:
-        """Whether this calls a deployed API, other than to reach its open websockets."""
+        """Whether this calls a deployed API, except to reach its open websockets."""
         if not (self._functions and scope["path"].startswith(CALLS) and self._is_our_host(scope)):
             return False
         named = {name for name, _ in scope["headers"]}
@@ -91,12 +90,12 @@ class Gate:
         return b"x-amz-target" not in named and "@connections" not in segments
 
     def _is_our_host(self, scope: Scope) -> bool:
-        """Other hosts lead the engine to other services, and a browser here by a name that resolves to this machine."""
+        """Other hosts select other services, and a browser could use a name that leads to this machine."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         return len(hosts) == 1 and hosts[0] in self._hosts
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
-        """The request's body, once its signature is checked.
+        """The request's body, after its signature is checked.
 
         Raises:
             InvalidSignatureError: it is not what it has to be.
@@ -118,7 +117,7 @@ class Gate:
         return _again(body, receive)
 
     def _key_of(self, name: str) -> Key | None:
-        """The engine's own key, or one that it gave to a role's session."""
+        """The engine's own key, or one that it issued to a role's session."""
         if name == self._key.id:
             return self._key
         if not self._functions:
@@ -149,7 +148,7 @@ async def _read(receive: Receive, most: int) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, as if it was not."""
+    """Replays a body that was read."""
     given = False
 
     async def receive_again() -> Message:

@@ -1,8 +1,8 @@
 """The engine's own program: ``python -m infra.local.engine.launcher``, in the engine's environment.
 
-It takes a listening socket from its parent, mends what the engine lacks, brings back the newest snapshot and
-serves until SIGTERM, or until its standard input ends: that is how it notices that its parent is gone, however
-the parent went. Nothing here may be imported by the app.
+It gets a listening socket from its parent, patches the engine, restores the newest snapshot and serves until SIGTERM or
+the end of its standard input, which tells it that its parent has ended, for whatever reason. The app must not import
+anything from here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from infra.local.engine import gate
 from infra.local.signatures import Key
 
 ENGINE = "1.5.33"
-"""The one version that the patches were written for: they reach private names."""
+"""The only version for which the patches work, because they use private names."""
 
 KEEP_ALIVE = 75.0
-"""Seconds that an idle connection stays open; longer than the 60 s for which SDKs reuse theirs."""
+"""Seconds for which an idle connection stays open; longer than the 60 s for which SDKs reuse theirs."""
 
 STOP_GRACE = 1.0
-"""Seconds that a running request gets to finish at a stop. Long polls need not be waited for."""
+"""Seconds for a running request to finish at a stop. Long polls are not waited for."""
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     if found != ENGINE:
         sys.exit(f"this launcher is made for ministack {ENGINE}, but ministack {found} is installed")
     key = Key(*json.loads(arguments.key.read_text()))
-    # The engine reads its environment when it is imported: which services it has, and who its root is.
+    # The engine reads its environment when it is imported: its services, and its root credentials.
     services = gate.STORES | gate.FUNCTIONS | gate.INTERNAL if arguments.functions else gate.STORES
     os.environ["SERVICES"] = ",".join(sorted(gate.OTHER_NAMES.get(name, name) for name in services))
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = key.id, key.secret
@@ -109,7 +109,7 @@ def _stop_event() -> asyncio.Event:
 
 
 def _empty_tmp() -> None:
-    """Remove what an engine that was killed left in the run's own temporary folder (Lambda code, mostly)."""
+    """Remove temporary files of a killed engine (mostly Lambda code)."""
     for leftover in Path(os.environ["TMPDIR"]).iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -1,6 +1,6 @@
-"""What the engine lacks for a real ``chalice deploy``, mended from outside.
+"""Patches of the engine for a real ``chalice deploy``.
 
-Each patch says what goes wrong without it. They touch private names, so the launcher asserts the version.
+Each patch says what fails without it. They use private names, so the launcher checks the version.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any
 from infra.local.engine import rest_import
 
 LOG_WAIT = 0.005
-"""Seconds to wait for a Lambda's first log line once it has answered (the engine's own: 0.05 s)."""
+"""Seconds to wait for a function's first log line after its answer (the engine's default: 0.05 s)."""
 
 TRANSITION = 1.0
 """Seconds that a thread of the engine may take to start."""
 
 EXPRESSIONS = 1024
-"""Expressions of DynamoDB that are remembered. The app sends a few hundred, with placeholders for names and values."""
+"""Cached DynamoDB expressions. The app uses a few hundred, with placeholders for names and values."""
 
 Reply = tuple[int, dict[str, str], bytes]
 
 
 def apply() -> None:
-    """Put every patch in place. Call once, before the engine serves."""
+    """Apply all patches. Call once, before the engine serves."""
     _import_rest_apis()
     _numeric_compression_size()
     _lambdas_are_ready_at_once()
@@ -43,7 +43,7 @@ def apply() -> None:
 
 
 def _import_rest_apis() -> None:
-    """ImportRestApi makes an empty API and PutRestApi is unknown: a deployment goes green without a route."""
+    """ImportRestApi creates an empty API and PutRestApi is unknown, so a deployment would succeed without any route."""
     from ministack.services import apigateway_v1 as gateway
 
     original = gateway.handle_request
@@ -62,7 +62,7 @@ def _import_rest_apis() -> None:
 
 
 def _numeric_compression_size() -> None:
-    """Chalice clears ``minimumCompressionSize`` with '', and botocore can't parse the '' echoed back."""
+    """Chalice clears ``minimumCompressionSize`` with '', and botocore cannot parse the '' that is returned."""
     from ministack.services import apigateway_v1 as gateway
 
     original = gateway._update_rest_api
@@ -81,7 +81,7 @@ def _numeric_compression_size() -> None:
 
 
 def _lambdas_are_ready_at_once() -> None:
-    """A function that is new or changed is Pending for 0.5 s, and botocore's waiter looks again only after 5 s.
+    """A new or changed function is Pending for 0.5 s, and botocore's waiter checks again only after 5 s.
 
     A thread ends that, so it is also waited for: on a busy machine the waiter would be faster.
     """
@@ -101,7 +101,7 @@ def _lambdas_are_ready_at_once() -> None:
 
 
 def _silent_lambdas_are_fast() -> None:
-    """Every invocation waits 50 ms for a first log line; ours often write none."""
+    """Every invocation waits 50 ms for a first log line; most of ours write none."""
     from ministack.core import lambda_runtime
 
     original = lambda_runtime.Worker._drain_stderr_bounded
@@ -115,7 +115,7 @@ def _silent_lambdas_are_fast() -> None:
 
 
 def _lambdas_have_keys_of_their_own() -> None:
-    """A function's key is made of its name and its role's: anybody could compute it.
+    """A function's access key is derived from its name and its role's, so anybody could compute it.
 
     Where policies are not enforced it is root's under another name, which is not let in.
     """

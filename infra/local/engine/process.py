@@ -22,16 +22,16 @@ ROOT = Path(__file__).resolve().parents[3]
 """The project's root folder."""
 
 REGION = "eu-west-1"
-"""The region that everything local lives in."""
+"""The region of everything local."""
 
 READY = "/ready"
-"""The path that the engine answers with 204 once it serves."""
+"""The path that answers 204 once the engine serves."""
 
 START_LIMIT = 60.0
-"""Seconds that the engine may take to answer; it needs 0.4 s, or a few with a large state."""
+"""Maximum seconds until the engine answers; it needs 0.4 s, or a few with a large state."""
 
 STOP_LIMIT = 60.0
-"""Seconds that the engine may take to write its state and go."""
+"""Maximum seconds for the engine to write its state and stop."""
 
 SETUP = """\
 The embedded AWS engine has no Python environment of its own at {python}.
@@ -45,10 +45,10 @@ class EngineError(Exception):
 
 
 class Engine:
-    """An AWS engine on loopback, for one data folder. Usable as a context manager.
+    """An AWS engine on loopback for one data folder. It is a context manager.
 
-    It answers only requests that are signed with its own access key, which is kept in the folder: links that were
-    signed before a restart work after it.
+    It answers only requests that are signed with its own access key, which is stored in the folder, so links signed
+    before a restart still work.
 
     ``persist=False`` keeps nothing: the state is gone with the process. ``functions=True`` also runs what a
     deployment needs (Lambda, API Gateway), and answers calls of deployed APIs; ``auth=True`` enforces IAM policies
@@ -93,11 +93,11 @@ class Engine:
 
     @property
     def log(self) -> Path:
-        """The file that the engine's own log goes to; it begins anew at each start."""
+        """The engine's log file; it is overwritten at each start."""
         return self._data / "engine.log"
 
     def env(self) -> dict[str, str]:
-        """The ``AWS_*`` variables with which any AWS SDK finds the engine, and nothing but the engine."""
+        """The ``AWS_*`` variables that make any AWS SDK use the engine, and nothing else."""
         key = self.key
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -105,7 +105,7 @@ class Engine:
             "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
-            # A developer's own profiles and instance roles must never leak in.
+            # A developer's own profiles and instance roles must never be used.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -202,7 +202,7 @@ class Engine:
         }
 
     def _await_health(self, process: subprocess.Popen[bytes], port: int) -> None:
-        """Ask until the engine answers. The socket listens from the start, so asking mostly means waiting."""
+        """Poll until the engine answers. The socket listens from the beginning, so a poll mostly waits."""
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if process.poll() is not None:

@@ -1,13 +1,13 @@
-"""Keeps the engine's state across a ``kill -9``, at the cost of a fork.
+"""Preserves the engine's state across a ``kill -9``, at the cost of a fork.
 
-The engine writes its state only at a clean stop. Its handlers run on one event loop, and none of the services
-that matter here awaits in the middle of a change: between two callbacks of the loop the state is consistent,
-transactions included. So a snapshot is a fork in a callback. The child holds a frozen copy of everything, by
-copy-on-write, and takes its time to write it; the loop waits only for the fork itself, whatever the state's
-size. (DynamoDB's expiry of items has a thread of its own, which the fork keeps out by the service's lock.)
+The engine writes its state only at a clean stop. Its handlers run on one event loop, and none of the relevant services
+awaits in the middle of a change, so between two callbacks of the loop the state is consistent, transactions included. A
+snapshot is therefore a fork in a callback. The child has a frozen, copy-on-write copy of everything and can take its
+time to write it; the loop waits only for the fork, whatever the size of the state. (DynamoDB's expiry of items has a
+thread of its own, which the fork excludes by the service's lock.)
 
-A snapshot is a folder ``snapshot-<number>``, renamed into place once all of its files are on disk, so that what
-is brought back is always one moment of all services together. The files are the engine's own format.
+A snapshot is a folder ``snapshot-<number>``, renamed into place once all its files are on disk, so the restored state
+is always a single moment of all services. The files have the engine's own format.
 """
 
 from __future__ import annotations
