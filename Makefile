@@ -135,8 +135,9 @@ rollback: $(READY) ## Call the release before the live one again (STAGE=prod, AR
 releases: $(READY) ## Which releases of a stage one can go back to (STAGE=prod)
 	@$(PY) -m infra.scripts.deploy releases --stage $(STAGE) $(ARGS)
 
-drill: $(READY) $(ENGINE) ## Fail every call that deploying, updating and removing make, and start each again (an hour)
+drill: $(READY) $(ENGINE) ## Fail every call that deploying, updating and removing make, and start each again; go on from a backup
 	@$(PY) -m tests.drills.deploying $(ARGS)
+	@$(PY) -m tests.drills.restoring
 
 undeploy: $(READY) ## Remove a stage's functions and APIs; what is stored stays (STAGE=dev)
 	@$(PY) -m infra.scripts.deploy undeploy --stage $(STAGE) $(ARGS)

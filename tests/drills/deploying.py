@@ -3,6 +3,10 @@
 A process of its own, since Chalice imports the app that it deploys and sets its variables. It prints one JSON line for
 each drill: which call failed and how, and what was wrong after the second run.
 
+Nothing is repeated to get to a call: this process and the engine fork there (:mod:`tests.drills.branching`). And what
+two failures leave behind is often the same, down to the last byte but for times and made-up names: the second run from
+there, and what it ends with, are looked at once.
+
 The app is small, and has one of each: a REST route, a worker of a queue, a schedule, the three functions of a WebSocket
 API, a layer. So each call that a deployment of Lamplighter makes is made here, for fewer functions.
 """
@@ -12,34 +16,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.client
-import botocore.httpsession
 import botocore.loaders
 import botocore.session
-import httpx2
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+import msgspec
 
 from infra.deploy import deployer, lock, program, storage
 from infra.deploy.client import Client
 from infra.deploy.engine import enter
-from infra.local.engine.process import REGION, Engine
 from infra.migrations import CURRENT
 from infra.scripts import bytecode, deploy
-from tests.drills.faults import FAULTS, Faults, KilledError, watched
+from tests.drills import page
+from tests.drills.branching import KINDS, Branching, Drill
+from tests.drills.faults import Faults, KilledError, watched
 from tests.drills.inventory import STAGE, WORKERS, Inventory
+from tests.drills.line import Line, line
 
 NAME = f"lamplighter-{STAGE}"
 _sleep = time.sleep
@@ -105,17 +109,9 @@ Outputs:
 class Site:
     """An engine and two folders with the project: that of the admin who deploys, and another one's."""
 
-    engine: Engine
+    line: Line
     mine: Path
     other: Path
-
-    def reset(self) -> None:
-        """A new account."""
-        request = AWSRequest("POST", f"{self.engine.endpoint}/_ministack/reset", data=b"")
-        SigV4Auth(boto3.Session().get_credentials(), "sts", REGION).add_auth(request)
-        httpx2.post(request.url, headers=dict(request.headers), timeout=60).raise_for_status()
-        for folder in (self.mine, self.other):
-            (folder / ".chalice" / "deployed" / f"{STAGE}.json").unlink(missing_ok=True)
 
     def deploy(self, faults: Faults | None = None) -> str | None:
         """``make deploy``; why it failed, if it did."""
@@ -170,9 +166,9 @@ class Site:
     def _silent(self) -> list[str]:
         """What is wrong with the answer of the deployed API."""
         [api] = boto3.client("apigateway").get_rest_apis()["items"]
-        url = f"{self.engine.endpoint}/_aws/execute-api/{api['id']}/api/devices/v1/hello"
+        status, answer = self.line.get(f"/_aws/execute-api/{api['id']}/api/devices/v1/hello")
         wanted = (self.mine / "chalicelib" / "__init__.py").read_text().partition("'")[2].rstrip("'\n")
-        said = httpx2.get(url, timeout=30).raise_for_status().json()["said"]
+        said = json.loads(answer)["said"] if status == HTTPStatus.OK else answer.decode()
         return [] if said == wanted else [f"the API says {said}, not {wanted}"]
 
     def left(self) -> list[str]:
@@ -193,97 +189,53 @@ class Site:
         return [f"{kind}: {there.of(kind)}" for kind in kinds if there.of(kind)]
 
 
-@dataclass(frozen=True)
-class Drill:
-    """One failure, and what became of it."""
-
-    scenario: str
-    number: int
-    call: str
-    failure: str
-    first: str
-    """How the first run ended."""
-    wrong: list[str]
-    """What was wrong after the second."""
-
-
-def first_installation(site: Site, kind: str, number: int) -> Drill:
+def first_installation(site: Site, faults: Branching) -> str | None:
     """A first deployment fails; the second completes it, and somebody else can remove all of it."""
-    site.reset()
-    faults = Faults(kind, number)
-    first = site.deploy(faults)
-    second = site.deploy()
-    wrong = [f"second run: {second}"] if second else site.wrong()
-    third = site.undeploy()
-    wrong += [f"undeploy: {third}"] if third else site.left()
-    return _drilled("first", number, faults, first, wrong)
+    return site.deploy(faults)
 
 
-def update(site: Site, kind: str, number: int) -> Drill:
+def update(site: Site, faults: Branching) -> str | None:
     """An update fails; the second run completes it. Nothing else is called until then than before."""
-    site.reset()
     site.change("before")
-    assert site.deploy() is None
+    assert (failed := site.deploy()) is None, failed
     site.change("after")
-    faults = Faults(kind, number)
-    first = site.deploy(faults)
-    second = site.deploy()
-    wrong = [f"second run: {second}"] if second else site.wrong()
-    return _drilled("update", number, faults, first, wrong)
+    return site.deploy(faults)
 
 
-def removal(site: Site, kind: str, number: int) -> Drill:
+def removal(site: Site, faults: Branching) -> str | None:
     """Removing fails; somebody else's second run completes it."""
-    site.reset()
-    assert site.deploy() is None
-    faults = Faults(kind, number)
-    first = site.undeploy(faults, folder=site.mine)
-    second = site.undeploy()
-    wrong = [f"second run: {second}"] if second else site.left()
-    return _drilled("removal", number, faults, first, wrong)
+    assert (failed := site.deploy()) is None, failed
+    return site.undeploy(faults, folder=site.mine)
 
 
-SCENARIOS: dict[str, Callable[[Site, str, int], Drill]] = {
+SCENARIOS: dict[str, Callable[[Site, Branching], str | None]] = {
     "first": first_installation,
     "update": update,
     "removal": removal,
 }
 
 
-def _drilled(scenario: str, number: int, faults: Faults, first: str | None, wrong: list[str]) -> Drill:
-    call = faults.calls[number - 1] if number <= len(faults.calls) else "none"
-    return Drill(scenario, number, call, faults.kind, first or "went on by itself", wrong)
+def drill(site: Site, scenario: str, faults: Branching) -> None:
+    """Play a scenario, and in each child of this process what comes after a failure."""
+    first = faults.guarded(lambda: SCENARIOS[scenario](site, faults))
+    if not faults.failed:
+        assert first is None, first
+        return
+
+    def second() -> list[str]:
+        again = site.undeploy() if scenario == "removal" else site.deploy()
+        if again:
+            return [f"second run: {again}"]
+        return faults.once(site.line.digest(), lambda: site.left() if scenario == "removal" else whole(site))
+
+    faults.guarded(lambda: faults.end(scenario, first, faults.once(site.line.digest(), second)))
 
 
-def calls_of(site: Site, scenario: str) -> list[str]:
-    """The calls of a scenario's first run where nothing fails."""
-    site.reset()
-    faults = Faults()
-    if scenario == "first":
-        assert (failed := site.deploy(faults)) is None, failed
-        return faults.calls
-    site.change("before")
-    assert (failed := site.deploy()) is None, failed
-    site.change("after")
-    failed = site.deploy(faults) if scenario == "update" else site.undeploy(faults, folder=site.mine)
-    assert failed is None, failed
-    return faults.calls
-
-
-def chosen(calls: list[str], most: int, offset: int) -> Iterator[tuple[int, str]]:
-    """Positions of calls, and a failure for each: the first of every kind of call, or all where ``most`` is 0.
-
-    ``offset`` shifts the failures, so that scenarios and runs of the whole meet others.
-    """
-    kinds = list(FAULTS)
-    seen: Counter[str] = Counter()
-    numbered = list(enumerate(calls, 1))
-    if most:
-        firsts = [(number, call) for number, call in numbered if not seen[call] and not seen.update([call])]
-        step = max(1, -(-len(firsts) // most))
-        numbered = firsts[offset % step :: step]
-    for turn, (number, _) in enumerate(numbered):
-        yield number, kinds[(turn + offset) % len(kinds)]
+def whole(site: Site) -> list[str]:
+    """What is not as one deployment leaves it, or stays when somebody else removes it."""
+    wrong = site.wrong()
+    failed = site.undeploy()
+    return wrong + ([f"undeploy: {failed}"] if failed else site.left())
 
 
 @contextmanager
@@ -292,9 +244,9 @@ def site(folder: Path) -> Iterator[Site]:
     mine, other = folder / "mine", folder / "other"
     for each in (mine, other):
         _project(each)
-    with Engine(folder / "engine", persist=False, auth=True) as engine:
+    with line(folder) as (engine, made):
         enter(engine.env())
-        yield Site(engine, mine, other)
+        yield Site(made, mine, other)
 
 
 def _project(folder: Path) -> None:
@@ -334,7 +286,9 @@ def _project(folder: Path) -> None:
 
 def in_this_process() -> None:
     """Let all steps of a deployment run here, where calls can fail; and let nobody wait for an engine that is quick."""
+    from chalicelib.aws.client import AwsError
     from chalicelib.aws.signing_keys import ensure_signing_key
+    from chalicelib.errors import Unavailable
 
     def chalice(target: Any, command: str, variables: dict[str, str]) -> None:
         added = {target.stage: {"environment_variables": variables, program.RUNTIME: bytecode.here()}}
@@ -344,7 +298,12 @@ def in_this_process() -> None:
             raise deploy.DeployError(failed)
 
     def manage(*words: str, **_: Any) -> dict[str, Any]:
-        return {"kid": ensure_signing_key()} if "signing-key" in words else {"stored": CURRENT}
+        if "signing-key" not in words:
+            return {"stored": CURRENT}
+        try:
+            return {"kid": ensure_signing_key()}
+        except (AwsError, Unavailable) as error:
+            raise deploy.DeployError(str(error)) from error
 
     def stored(*_: Any, **__: Any) -> str:
         stack = storage.Stack(f"{NAME}-storage", say=_quiet)
@@ -366,19 +325,51 @@ def _quiet(*_: Any) -> None:
 
 
 def main() -> None:
-    """Run drills of the scenarios that are named, and print each as it is done."""
+    """Run drills of the scenarios that are named, side by side, and print each as it is done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("scenario", nargs="*", default=list(SCENARIOS), choices=list(SCENARIOS))
-    parser.add_argument("--most", type=int, default=0, help="about how many of each; without, every call")
-    parser.add_argument("--offset", type=int, default=0, help="which failures meet which calls")
+    parser.add_argument("--every", type=int, default=0, help="only the first call of each kind, and of those each n-th")
+    parser.add_argument(
+        "--turn", type=int, help="one failure for each call: of four runs, the first (0) to the last (3)"
+    )
+    parser.add_argument("--page", type=Path, help="write the results as a table")
     given = parser.parse_args()
+    if len(given.scenario) > 1 or given.page:
+        sys.exit(_side_by_side(given.scenario, given.page))
     os.environ["LAMPLIGHTER_STAGE"] = STAGE
     in_this_process()
     with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as there:
-        for scenario in given.scenario:
-            for number, kind in chosen(calls_of(there, scenario), given.most, given.offset):
-                drill = SCENARIOS[scenario](there, kind, number)
-                print(json.dumps(asdict(drill)), flush=True)
+        folders = [each / ".chalice" / "deployed" for each in (there.mine, there.other)]
+        drill(there, given.scenario[0], Branching(there.line, folders, every=given.every, turn=given.turn))
+
+
+def _side_by_side(scenarios: list[str], where: Path | None) -> str | None:
+    """Run each scenario in a process of its own; what was wrong, if anything was."""
+    words = [each for each in sys.argv[1:] if each.startswith(("--every=", "--turn="))]
+    command = [sys.executable, "-m", "tests.drills.deploying", *words]
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(subprocess.Popen([*command, each], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+            for each in scenarios
+        ]
+        with ThreadPoolExecutor() as reading:
+            drills = [found for each in reading.map(_read, processes) for found in each]
+    if where:
+        page.write(where, drills, KINDS)
+    broken = [each for each, process in zip(scenarios, processes, strict=True) if process.returncode]
+    wrong = sum(bool(each.wrong) for each in drills)
+    if not wrong and not broken:
+        return None
+    return f"{wrong} of {len(drills)} were not whole" + "".join(f"; {each} broke off" for each in broken)
+
+
+def _read(process: subprocess.Popen[bytes]) -> list[Drill]:
+    """Every drill of a process, which is shown as it comes."""
+    found = []
+    for text in process.stdout or ():
+        print(text.decode(), end="", flush=True)
+        found.append(msgspec.json.decode(text, type=Drill))
+    return found
 
 
 if __name__ == "__main__":

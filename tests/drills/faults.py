@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.client
 import botocore.httpsession
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+import urllib3
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 _call = botocore.client.BaseClient._make_api_call
 _send = botocore.httpsession.URLLib3Session.send
+
+
+class Own:
+    """The app's own client, in the shape of one of botocore's as far as faults look at it."""
+
+    def __init__(self, service: str, send: Callable[[], Any]) -> None:
+        self.meta = SimpleNamespace(service_model=SimpleNamespace(service_name=service), endpoint_url="")
+        self.send = send
+
+
+def _made(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+    return client.send() if isinstance(client, Own) else _call(client, operation, arguments)
 
 
 class KilledError(BaseException):
@@ -35,7 +56,7 @@ class Faults:
         name = f"{client.meta.service_model.service_name}.{operation}"
         self.calls.append(name)
         if len(self.calls) != self.at:
-            return _call(client, operation, arguments)
+            return _made(client, operation, arguments)
         return FAULTS[self.kind](self, client, operation, arguments)
 
 
@@ -52,7 +73,7 @@ def _unreachable(_: Faults, client: Any, __: str, ___: Any) -> Any:
 
 
 def _answer_lost(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
-    _call(client, operation, arguments)
+    _made(client, operation, arguments)
     raise ReadTimeoutError(endpoint_url=client.meta.endpoint_url)
 
 
@@ -69,7 +90,7 @@ def _sent_again(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
 
     botocore.httpsession.URLLib3Session.send = send
     try:
-        return _call(client, operation, arguments)
+        return _made(client, operation, arguments)
     finally:
         botocore.httpsession.URLLib3Session.send = _send
 
@@ -80,7 +101,7 @@ def _killed_before(faults: Faults, _: Any, __: str, ___: Any) -> Any:
 
 
 def _killed_after(faults: Faults, client: Any, operation: str, arguments: Any) -> Any:
-    _call(client, operation, arguments)
+    _made(client, operation, arguments)
     faults.dead = True
     raise KilledError
 
@@ -104,7 +125,25 @@ def watched(faults: Faults) -> Iterator[None]:
         return faults.make(client, operation, arguments)
 
     botocore.client.BaseClient._make_api_call = make
+    _watching.append(faults)
     try:
         yield
     finally:
         botocore.client.BaseClient._make_api_call = _call
+        _watching.remove(faults)
+
+
+_watching: list[Faults] = []
+
+
+def made_by_own_client(service: str, operation: str, send: Callable[[], urllib3.BaseHTTPResponse]) -> Any:
+    """Let a call of the app's own client be counted with the others, and fail as urllib3 lets calls fail."""
+    if not _watching:
+        return send()
+    try:
+        return _watching[-1].make(Own(service, send), operation, {})
+    except ClientError as error:
+        refusal = json.dumps({"__type": error.response["Error"]["Code"], "message": "drilled"}).encode()
+        return urllib3.HTTPResponse(refusal, status=400, preload_content=True)
+    except BotoCoreError as error:
+        raise urllib3.exceptions.ProtocolError(str(error)) from error

@@ -15,17 +15,17 @@ import pytest
 
 from infra.local.engine.process import ROOT
 
-SHARES = {"first": 10, "update": 5, "removal": 4}
-"""About how many calls of each scenario fail."""
+EVERY = {"first": 6, "update": 9, "removal": 4}
+"""Of the kinds of calls of each scenario, one in so many fails."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", SHARES)
+@pytest.mark.parametrize("scenario", EVERY)
 def test_what_broke_off_is_completed_by_starting_again(scenario: str) -> None:
-    drills = failing(scenario, "--most", str(SHARES[scenario]))
+    drills = failing(scenario, f"--every={EVERY[scenario]}")
 
-    assert len(drills) >= SHARES[scenario] // 2
-    assert len({each["failure"] for each in drills}) >= SHARES[scenario] // 2
+    assert len(drills) >= 4
+    assert len({each["failure"] for each in drills}) >= 4
     assert any(each["first"] != "went on by itself" for each in drills), "no first run failed"
     assert [each for each in drills if each["wrong"]] == []
 

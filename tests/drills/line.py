@@ -1,0 +1,135 @@
+"""The other end of an engine that forks (:mod:`tests.drills.forking`): every call of boto3 goes there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.httpsession
+import urllib3
+from botocore.awsrequest import AWSRequest, AWSResponse, HeadersDict
+
+from chalicelib.aws import client
+from infra.local.engine.process import ROOT, Engine, interpreter
+from tests.drills import faults
+
+PORT = 4566
+"""Part of the engine's address, where nobody listens."""
+
+
+class _Body:
+    """What botocore reads an answer from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        """All of it."""
+        yield self._data
+
+
+class Line:
+    """A line to an engine of one's own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, request: Any) -> AWSResponse:
+        """As botocore's session does."""
+        parts = urlsplit(request.url)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        body = request.body or b""
+        if hasattr(body, "read"):
+            body = body.read()
+        if isinstance(body, str):
+            body = body.encode()
+        headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]
+        headers.append((b"host", parts.netloc.encode()))
+        status, answered, content = self._ask("request", request.method, path, headers, bytes(body))
+        named = {name.decode(): value.decode() for name, value in answered}
+        return AWSResponse(request.url, status, HeadersDict(named), _Body(content))
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Call a deployed API."""
+        headers = [(b"host", f"127.0.0.1:{PORT}".encode())]
+        status, _, content = self._ask("request", "GET", path, headers, b"")
+        return status, content
+
+    def digest(self) -> str:
+        """Equal where what the engine has is equal, but for times and made-up names."""
+        found: str = self._ask("digest")
+        return found
+
+    def fork(self) -> str:
+        """Let the engine fork; where the copy waits."""
+        found: str = self._ask("fork")
+        return found
+
+    def move(self, path: str) -> None:
+        """Go on with a copy."""
+        self._connection.close()
+        self._connection = Client(path, "AF_UNIX")
+
+    def _ask(self, *words: Any) -> Any:
+        self._connection.send(words)
+        return self._connection.recv()
+
+
+class _Pool:
+    """What the app's own client sends by."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def request(self, method: str, url: str, *, body: bytes, headers: dict[str, str], **_: Any) -> Any:
+        """As urllib3's, for calls that are counted with the others."""
+        operation = headers["X-Amz-Target"].partition(".")[2]
+        return faults.made_by_own_client("ssm", operation, lambda: self._sent(method, url, body, headers))
+
+    def _sent(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> Any:
+        answer = self._line.send(AWSRequest(method, url, data=body, headers=headers).prepare())
+        return urllib3.HTTPResponse(answer.content, status=answer.status_code, preload_content=True)
+
+    def clear(self) -> None:
+        """Nothing is idle."""
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@contextmanager
+def line(folder: Path) -> Iterator[tuple[Engine, Line]]:
+    """An engine that forks, to which all calls of this process go."""
+    engine = Engine(folder / "engine", persist=False, auth=True, port=PORT)
+    engine._port = PORT
+    for each in ("engine/tmp", "sockets"):
+        (folder / each).mkdir(parents=True)
+    engine._ensure_key()
+    words = ["-m", "tests.drills.forking", str(folder / "sockets"), str(engine._key_file)]
+    with (folder / "engine.log").open("wb") as log:
+        program = subprocess.Popen(
+            [str(interpreter()), *words], cwd=ROOT, env=engine._environment(), stdout=subprocess.PIPE, stderr=log
+        )
+    assert program.stdout is not None
+    assert program.stdout.readline(), (folder / "engine.log").read_text()
+    made = Line(Client(str(folder / "sockets" / "first"), "AF_UNIX"))
+    owner = os.getpid()
+
+    def send(_: Any, request: Any) -> AWSResponse:
+        return made.send(request)
+
+    botocore.httpsession.URLLib3Session.send = faults._send = send
+    setattr(client, "pool", lambda: _Pool(made))  # noqa: B010
+    try:
+        yield engine, made
+    finally:
+        if os.getpid() == owner:
+            made._connection.close()
+            program.wait()
