@@ -252,16 +252,36 @@ class Recording(Executor):
         super().__init__(client, ui)
         self._live = client.live
         self._note = note
+        self._unnoted = False
+
+    def execute(self, plan: models.Plan) -> None:
+        """Do all of it; all is noted in the end."""
+        super().execute(plan)
+        self._catch_up()
+
+    def _do_apicall(self, instruction: models.APICall) -> None:
+        self._catch_up()
+        super()._do_apicall(instruction)
+
+    def _catch_up(self) -> None:
+        """Note what was recorded since the last time, before anything else is made.
+
+        Not with each value: a record of half of a resource's values is one that no later deployment can use.
+        """
+        if self._unnoted:
+            self._unnoted = False
+            self._note(copy.deepcopy(self.resource_values))
 
     def _do_recordresourcevariable(self, instruction: models.RecordResourceVariable) -> None:
         super()._do_recordresourcevariable(instruction)
         if (instruction.resource_type, instruction.name) == ("lambda_function", "lambda_arn"):
             # The function is recorded by its own ARN, and called by its alias from here on.
+            self._catch_up()
             self.variables[instruction.variable_name] = self._live(self.variables[instruction.variable_name])
 
     def _add_to_deployed_values(self, payload: dict[str, Any]) -> None:
         super()._add_to_deployed_values(payload)
-        self._note(copy.deepcopy(self.resource_values))
+        self._unnoted = True
 
 
 class Sweeper(ResourceSweeper):
