@@ -12,5 +12,8 @@ if TYPE_CHECKING:
 SCREENS: dict[str, Callable[[Fleet], str]] = {
     "overview": lambda _: "/",
     "audit-log": lambda _: "/auditlogs",
+    "devices": lambda _: "/devices",
+    "devices-none": lambda _: "/devices?q=nothing-of-this-name",
+    "devices-pending": lambda _: "/devices?status=pending",
 }
 """Paths by the names of their pictures."""

@@ -1,4 +1,7 @@
+import { call } from "../api/client";
 import type { Feature } from "../app/feature";
+import { navigate, pathTo } from "../app/router";
+import { type Device, nameOf } from "./types";
 
 export const devices: Feature = {
   nav: {
@@ -9,5 +12,20 @@ export const devices: Feature = {
     keys: "g d",
     needs: "devices:read",
   },
-  screens: [{ path: "/devices/*", title: "Devices", load: () => import("../app/Soon"), needs: "devices:read" }],
+  screens: [{ path: "/devices", title: "Devices", load: () => import("./DeviceList"), needs: "devices:read" }],
+  commands: [
+    { title: "Show pending devices", icon: "devices", words: "accept new waiting", needs: "devices:read", run: () => navigate("/devices", { status: "pending" }) },
+    { title: "Filter devices", icon: "filter", words: "search group", needs: "devices:read", run: () => navigate("/devices", { open: "filter" }) },
+    { title: "Preauthorize a device", icon: "key", needs: "devices:manage", run: () => navigate("/devices", { open: "preauthorize" }) },
+  ],
+  find: async (text, signal) => {
+    const body = { page: 1, per_page: 5, text };
+    const { data } = await call<Device[]>("POST", "/management/v2/inventory/filters/search", { body, signal });
+    return data.map((device) => ({
+      title: nameOf(device),
+      hint: "Device",
+      icon: "device" as const,
+      run: () => navigate(pathTo("devices", device.id)),
+    }));
+  },
 };
