@@ -15,5 +15,8 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "devices": lambda _: "/devices",
     "devices-none": lambda _: "/devices?q=nothing-of-this-name",
     "devices-pending": lambda _: "/devices?status=pending",
+    "releases": lambda _: "/releases",
+    "releases-empty": lambda _: "/releases?name=nothing-of-this-name",
+    "release": lambda _: "/releases/gateway-os-2.0",
 }
 """Paths by the names of their pictures."""
