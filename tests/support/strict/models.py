@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, lru_cache, partial
@@ -63,6 +64,7 @@ class Models:
         self._checks: dict[tuple[str, str], Check] = {}
         self.members: dict[str, int] = {}
         """How many members the structures have that were needed so far."""
+        self._making = threading.RLock()
 
     def check(self, service_name: str, name: str, request: Any, complain: Complain) -> None:
         """Hold a request against its operation's model."""
@@ -75,6 +77,10 @@ class Models:
 
     def _of(self, service_name: str, shape: Shape) -> Check:
         key = service_name, shape.name
+        with self._making:  # requests come from many threads, and a check that is half made leads back to itself
+            return self._known(service_name, shape, key)
+
+    def _known(self, service_name: str, shape: Shape, key: tuple[str, str]) -> Check:
         if key not in self._checks:
             if shape.name in self._special:
                 self._checks[key] = self._special[shape.name]
