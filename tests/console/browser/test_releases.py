@@ -51,7 +51,7 @@ def test_an_artifact_is_uploaded_described_tagged_and_deleted(console: Console, 
     console.button("Delete").click()
     console.button("Delete 1 artifact").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Releases")
-    console.show("/releases?name=console-release-1")
+    console.settle().show("/releases?name=console-release-1")
     console.says("No release fits")
 
 
