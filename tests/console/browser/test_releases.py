@@ -87,7 +87,7 @@ def test_a_file_that_is_no_artifact_is_refused_with_the_reason(console: Console,
     expect(console.button("Try again")).to_be_visible()
 
 
-def test_whoever_may_only_look_finds_nothing_to_change(console_of, fleet) -> None:  # type: ignore[no-untyped-def]
+def test_whoever_may_only_look_finds_nothing_to_change(console_of, fleet) -> None:
     console = console_of(fleet.address("auditor"))
     console.show("/releases/gateway-os-2.0")
     expect(console.button("Delete")).to_have_count(0)
