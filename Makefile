@@ -91,6 +91,7 @@ docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.limits_page --check
 	@$(PY) -m infra.scripts.roles_page --check
 	@$(PY) -m infra.scripts.cost_page --check
+	@$(PY) -m infra.scripts.openapi --check
 	@$(PY) -m infra.scripts.chalice_config --check
 
 licences: $(READY) ## May everything that is installed be used, and what ships be shipped?
@@ -116,6 +117,7 @@ docs: $(READY) ## Write again what is generated: pages, and the configuration in
 	@$(PY) -m infra.scripts.limits_page
 	@$(PY) -m infra.scripts.roles_page
 	@$(PY) -m infra.scripts.cost_page
+	@$(PY) -m infra.scripts.openapi
 	@$(PY) -m infra.scripts.chalice_config
 	@$(PY) -m infra.scripts.deployed_page
 

@@ -46,6 +46,7 @@ MODULES: Final = {
     "/management/v2/tenantadm": ("metrics.management_v2", "tenantadm.management_v2"),
     "/management/v2/useradm": ("roles.management_v2", "useradm.management_v2"),
     "/management/v2alpha1/inventory": ("inventory.management_v2alpha1",),
+    "/openapi.json": ("reference.pages",),
     "/ui": ("console.pages",),
 }
 """Prefixes of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""

@@ -21,7 +21,11 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts", auth=Auth.DEVICE, permission=None)
 def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
-    """The artifacts of a release for a type of device; there are at most 100 in a release."""
+    """List the artifacts of a release for a device type, at most 100. For devices that update others.
+
+    Raises:
+        NotFound: there is no such release.
+    """
     release, device_type = (request.query.get(name) or "" for name in ("release_name", "device_type"))
     if not release or not device_type:
         raise BadRequest("release_name and device_type must be provided")
@@ -30,11 +34,11 @@ def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}", auth=Auth.DEVICE, permission=None)
 def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
-    """One artifact."""
+    """Get an artifact."""
     return Reply(200, service.show(request.tenant, id))
 
 
 @endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}/download", auth=Auth.DEVICE, permission=None)
 def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
-    """A link to an artifact's file."""
+    """Get a link to an artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))

@@ -30,7 +30,12 @@ bp = Blueprint(__name__)
     stream_limit=limits.ARTIFACT_UPLOAD,
 )
 def upload_artifact(request: Request) -> Created:
-    """Store an artifact that comes as the last part of a form."""
+    """Upload an artifact, as the last part of a form.
+
+    Raises:
+        Conflict: there is an artifact with the same name and dependencies, or with the requested id.
+        Unprocessable: the release has as many artifacts as it can have, or the artifact's header is too large.
+    """
     # Imported here: only uploads pay for it.
     from chalicelib.http import multipart
 
@@ -44,14 +49,14 @@ def upload_artifact(request: Request) -> Created:
 
 @endpoint(bp, "GET /management/v1/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
-    """All artifacts that match, sorted by name."""
+    """List all artifacts that match, sorted by name."""
     artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort(), tags=request.release_tags)
     return Reply(200, artifacts)
 
 
 @endpoint(bp, "GET /management/v1/deployments/artifacts/list", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_artifacts_page(request: Request) -> Reply[list[shapes.Artifact]]:
-    """A page of the artifacts that match."""
+    """List artifacts, page by page."""
     page = paging.read_page(request, lenient=True)
     sort = rules.read_sort(request.query.get("sort"))
     artifacts, total = service.listed(
@@ -75,7 +80,7 @@ def _test(request: Request) -> service.Test | None:
     artifact="id",
 )
 def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
-    """One artifact."""
+    """Get an artifact."""
     return Reply(200, service.show(request.tenant, id))
 
 
@@ -88,7 +93,11 @@ def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
     body=shapes.ArtifactUpdate,
 )
 def describe_artifact(request: Request, id: str) -> NoContent:
-    """Change an artifact's description, as long as no deployment has used it."""
+    """Change an artifact's description.
+
+    Raises:
+        Unprocessable: a deployment has used the artifact.
+    """
     service.describe(request.tenant, id, request.body.description)
     return no_content()
 
@@ -101,7 +110,11 @@ def describe_artifact(request: Request, id: str) -> NoContent:
     artifact="id",
 )
 def delete_artifact(request: Request, id: str) -> NoContent:
-    """Delete an artifact that no unfinished deployment uses."""
+    """Delete an artifact.
+
+    Raises:
+        Conflict: an unfinished deployment uses its release.
+    """
     service.delete(request.tenant, id)
     return no_content()
 
@@ -114,7 +127,7 @@ def delete_artifact(request: Request, id: str) -> NoContent:
     artifact="id",
 )
 def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
-    """A link to the artifact's file."""
+    """Get a link to an artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))
 
 
@@ -126,7 +139,13 @@ def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
     body=bytes,
 )
 def request_upload(request: Request) -> Reply[shapes.UploadLink]:
-    """A link to upload an artifact by, past the API. Beyond Mender's, a body may bring the fields of an upload form."""
+    """Get a link for uploading an artifact straight to the storage.
+
+    A body may bring the fields of an upload form; Mender's API has none.
+
+    Raises:
+        Conflict: there is an artifact with the requested id.
+    """
     about = content.decode(request.raw, shapes.Announcement) if request.raw.strip() else shapes.Announcement()
     return Reply(200, service.request_link(request.tenant, msgspec.structs.asdict(about)))
 
@@ -138,7 +157,7 @@ def request_upload(request: Request) -> Reply[shapes.UploadLink]:
     permission=Permission.ARTIFACTS_UPLOAD,
 )
 def show_upload(request: Request, id: str) -> Reply[shapes.Verdict]:
-    """What became of a direct upload; beyond Mender's."""
+    """Get the state of a direct upload. Not part of Mender's API."""
     return Reply(200, service.verdict(request.tenant, id))
 
 
@@ -150,14 +169,20 @@ def show_upload(request: Request, id: str) -> Reply[shapes.Verdict]:
     body=bytes,
 )
 def complete_upload(request: Request, id: str) -> Accepted:
-    """Have a direct upload verified. What the body says of the file is not needed: it is read itself."""
+    """Finish a direct upload, so that the file is verified.
+
+    Whatever the body says of the file is ignored: the file itself is read.
+
+    Raises:
+        Conflict: the upload was refused; the text says why.
+    """
     service.complete(request.tenant, id)
     return accepted()
 
 
 @endpoint(bp, "GET /management/v1/deployments/config", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def show_config(request: Request) -> Reply[shapes.Configuration]:  # noqa: ARG001  # the same for everyone
-    """How deltas between artifacts are made: not at all."""
+    """Get the settings for generating deltas. This server generates none."""
     return Reply(200, shapes.Configuration(shapes.DeltaConfiguration(enabled=False)))
 
 
@@ -170,7 +195,11 @@ def show_config(request: Request) -> Reply[shapes.Configuration]:  # noqa: ARG00
     everywhere=True,  # it would hold for every release
 )
 def configure_deltas(request: Request) -> NoContent:  # noqa: ARG001  # the same for everyone
-    """Set how deltas are made: there is nothing to set."""
+    """Change the settings for generating deltas. Always refused: this server generates none.
+
+    Raises:
+        Conflict: deltas are switched off.
+    """
     raise Conflict("delta generation is disabled")
 
 
@@ -182,7 +211,12 @@ def configure_deltas(request: Request) -> NoContent:  # noqa: ARG001  # the same
     stream_limit=limits.GENERATED_FILE,
 )
 def generate_artifact(request: Request) -> Created:
-    """Make an artifact of a file that comes as the last part of a form."""
+    """Generate an artifact from a file, which is the last part of a form.
+
+    Raises:
+        Conflict: there is an artifact with the same name and dependencies.
+        Unprocessable: there is an artifact with the same name and device types, or the release is full.
+    """
     from chalicelib.artifacts.service import generating  # imported here: it brings the parser and the writer
     from chalicelib.http import multipart
 
@@ -196,7 +230,7 @@ def generate_artifact(request: Request) -> Created:
 
 @endpoint(bp, "GET /management/v1/deployments/limits/{name}", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def show_storage_limit(request: Request, name: str) -> Reply[shapes.StorageLimit]:
-    """How much the tenant may store, and does."""
+    """Get how many bytes of artifacts the tenant may store, and how many it stores."""
     return Reply(200, service.storage(request.tenant, name))
 
 
@@ -204,7 +238,7 @@ def show_storage_limit(request: Request, name: str) -> Reply[shapes.StorageLimit
     bp, "GET /management/v1/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
 )
 def list_releases(request: Request) -> Reply[list[shapes.ReleaseV1]]:
-    """The first 20 releases that match, sorted by name."""
+    """List the first 20 releases that match, sorted by name."""
     releases, _ = service.listed_releases(
         request.tenant, _release_filter(request), rules.Sort(), start=0, stop=limits.PER_PAGE_DEFAULT
     )
@@ -218,7 +252,7 @@ def list_releases(request: Request) -> Reply[list[shapes.ReleaseV1]]:
     permission=Permission.RELEASES_READ,
 )
 def list_releases_page(request: Request) -> Reply[list[shapes.ReleaseV1]]:
-    """A page of the releases that match."""
+    """List releases, page by page."""
     page = paging.read_page(request, lenient=True)
     releases, total = service.listed_releases(
         request.tenant,

@@ -26,7 +26,7 @@ _SORTS = ("name", "modified", "tags")
 
 @endpoint(bp, "GET /management/v1alpha1/deployments/software", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_software(request: Request) -> Reply[list[shapes.Software]]:
-    """A page of the software that matches."""
+    """List software, page by page."""
     page = paging.read_page(request)
     query = request.query
     names, prefix = frozenset(filter(None, query.all("name"))), query.get("name_prefix") or ""
@@ -48,7 +48,7 @@ def list_software(request: Request) -> Reply[list[shapes.Software]]:
 
 @endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_software_tags(request: Request) -> Reply[list[str]]:
-    """The tags of all software."""
+    """List the tags that software has."""
     if _kind(request.query) == "manifest":
         return Reply(200, [])
     return Reply(200, service.all_tags(request.tenant, request.release_tags))

@@ -22,7 +22,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v2/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
-    """A page of the artifacts with these names, or whose names begin so."""
+    """List artifacts by name or by the beginning of their names, page by page."""
     page = paging.read_page(request)
     query = request.query
     description, device_type = query.get("description"), query.get("device_type")
@@ -42,7 +42,7 @@ def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     bp, "GET /management/v2/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
 )
 def list_releases(request: Request) -> Reply[list[shapes.Release]]:
-    """A page of the releases that match."""
+    """List releases, page by page."""
     page = paging.read_page(request, lenient=True)
     query = request.query
     wanted = service.ReleaseFilter(
@@ -63,7 +63,11 @@ def list_releases(request: Request) -> Reply[list[shapes.Release]]:
     permission=Permission.RELEASES_MANAGE,
 )
 def delete_releases(request: Request) -> NoContent:
-    """Delete releases, with all their artifacts, that no unfinished deployment uses."""
+    """Delete releases with all their artifacts.
+
+    Raises:
+        Conflict: unfinished deployments use some of them; nothing was deleted.
+    """
     service.delete_releases(
         request.tenant,
         request.query.all("name"),
@@ -80,7 +84,7 @@ def delete_releases(request: Request) -> NoContent:
     permission=Permission.RELEASES_READ,
 )
 def list_delta_jobs(request: Request) -> Reply[list[shapes.DeltaJob]]:
-    """Deltas that are being made: none, since this server makes none."""
+    """List the deltas that are being generated: none, since this server generates none."""
     page = paging.read_page(request)
     return Reply(200, [], paging.headers(request, page, total=0))
 
@@ -92,7 +96,7 @@ def list_delta_jobs(request: Request) -> Reply[list[shapes.DeltaJob]]:
     permission=Permission.RELEASES_READ,
 )
 def show_delta_job(request: Request, id: str) -> Reply[shapes.DeltaJob]:  # noqa: ARG001  # there is none of any id
-    """How the making of a delta goes: there is none."""
+    """Get the progress of generating a delta. There is none."""
     rules.check_id(id)
     raise NotFound("Resource not found")
 
@@ -105,7 +109,7 @@ def show_delta_job(request: Request, id: str) -> Reply[shapes.DeltaJob]:  # noqa
     release="name",
 )
 def show_release(request: Request, name: str) -> Reply[shapes.Release]:
-    """One release."""
+    """Get a release."""
     return Reply(200, service.show_release(request.tenant, name))
 
 
@@ -132,18 +136,22 @@ def change_release(request: Request, name: str) -> NoContent:
     body=list[str],
 )
 def set_release_tags(request: Request, name: str) -> NoContent:
-    """Replace a release's tags."""
+    """Replace a release's tags.
+
+    Raises:
+        Conflict: the tenant would have too many different tags.
+    """
     service.set_tags(request.tenant, name, request.body, request.release_tags)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v2/deployments/releases/all/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_release_tags(request: Request) -> Reply[list[str]]:
-    """All tags of releases."""
+    """List the tags that releases have."""
     return Reply(200, service.all_tags(request.tenant, request.release_tags))
 
 
 @endpoint(bp, "GET /management/v2/deployments/releases/all/types", auth=Auth.USER, permission=Permission.RELEASES_READ)
 def list_update_types(request: Request) -> Reply[list[str]]:
-    """All payload types that were ever uploaded."""
+    """List all payload types that were ever uploaded."""
     return Reply(200, service.all_types(request.tenant, request.release_tags))

@@ -35,7 +35,7 @@ _DIGITS = 11
     feature=Feature.AUDIT_LOGS,
 )
 def list_logs(request: Request) -> Reply[list[AuditLog]]:
-    """A page of the log."""
+    """List the audit log."""
     page = paging.read_page(request, default=limits.AUDIT_PER_PAGE)
     newest_first = queries.newest_first(request.query)
     rows, total = reading.listed(
@@ -52,7 +52,10 @@ def list_logs(request: Request) -> Reply[list[AuditLog]]:
     feature=Feature.AUDIT_LOGS,
 )
 def export_logs(request: Request) -> Reply[str]:
-    """The log as a CSV file. ``X-Truncated`` says that only its first entries fit into the answer."""
+    """Download the audit log as a CSV file.
+
+    The header ``X-Truncated`` says that only its first entries fit into the answer.
+    """
     query = request.query
     table, complete = reading.exported(
         request.tenant,

@@ -37,7 +37,15 @@ def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = Fal
 
 @endpoint(bp, "GET /devices/v1/deployments/device/deployments/next", auth=Auth.DEVICE, permission=None)
 def next_by_query(request: Request) -> Reply[Instructions] | NoContent:
-    """The oldest form, of clients before 2.0 and of the C++ client behind an old server."""
+    """Get the next update (oldest form).
+
+    Clients before 2.0 use it, and the C++ client when the newer form is answered with 404. 204 if there is nothing
+    to install.
+
+    Raises:
+        Conflict: the device reported different types or artifacts while it installs an update; that update has
+            failed.
+    """
     said = {name: request.query.get(name) or "" for name in ("artifact_name", "device_type")}
     return answer_next(request, said)
 
@@ -50,7 +58,14 @@ def next_by_query(request: Request) -> Reply[Instructions] | NoContent:
     body=dict[str, Any],
 )
 def next_by_body(request: Request) -> Reply[Instructions] | NoContent:
-    """A flat body: every member is something that the device provides."""
+    """Get the next update.
+
+    Each member of the body is something that the device provides. 204 if there is nothing to install.
+
+    Raises:
+        Conflict: the device reported different types or artifacts while it installs an update; that update has
+            failed.
+    """
     return answer_next(request, request.body)
 
 
@@ -62,7 +77,11 @@ def next_by_body(request: Request) -> Reply[Instructions] | NoContent:
     body=StatusReport,
 )
 def report_status(request: Request, id: str) -> NoContent:
-    """Record a status. The client takes 204 only for success."""
+    """Report the status of an update. Clients take only 204 for success.
+
+    Raises:
+        Conflict: the deployment was aborted, or the device decommissioned; the device has to stop the update.
+    """
     service.report(request.tenant, request.identity.device, id, request.body)
     return no_content()
 
@@ -74,7 +93,13 @@ def report_status(request: Request, id: str) -> NoContent:
     permission=None,
 )
 def download_configuration(request: Request, deployment_id: str, device_type: str, device_id: str) -> Reply[str]:
-    """The artifact of a configuration deployment. The link's signature is the only credential, and names the tenant."""
+    """Download the artifact of a configuration deployment.
+
+    The link's signature is the only credential, and names the tenant.
+
+    Raises:
+        Forbidden: the link has expired, or was not made by this server.
+    """
     names = {"expire": EXPIRE, "signature": SIGNATURE, "tenant": TENANT}
     signed = LinkParameters(**{part: request.query.get(name) or "" for part, name in names.items()})
     data = service.configuration_artifact(deployment_id, device_type, device_id, signed)
@@ -91,6 +116,6 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     repair=service.complete_log,
 )
 def store_log(request: Request, id: str) -> NoContent:
-    """Keep the log of a failed deployment."""
+    """Send the log of a failed update."""
     service.store_log(request.tenant, request.identity.subject, id, request.body.messages)
     return no_content()

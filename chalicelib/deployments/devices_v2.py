@@ -27,7 +27,12 @@ bp = Blueprint(__name__)
     body=NextV2,
 )
 def next_update(request: Request) -> Reply[Instructions] | NoContent:
-    """What the device provides is a member of its own."""
+    """Get the next update (newest form). 204 if there is nothing to install.
+
+    Raises:
+        Conflict: the device reported different types or artifacts while it installs an update; that update has
+            failed.
+    """
     return answer_next(request, request.body.device_provides, takes_map=request.body.update_control_map)
 
 
@@ -38,5 +43,8 @@ def next_update(request: Request) -> Reply[Instructions] | NoContent:
     permission=None,
 )
 def get_control_map(request: Request, id: str) -> Reply[ControlMap]:
-    """Where the update that the device is at work on shall wait. 404 makes the client give the update up."""
+    """Get the update control map of the update in progress: where it has to pause.
+
+    After a 404 the client gives the update up.
+    """
     return Reply(200, ControlMap(service.control_map(request.tenant, request.identity.device, id)))

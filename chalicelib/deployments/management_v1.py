@@ -49,7 +49,7 @@ def read_id(text: str) -> str:
     permission=Permission.DEPLOYMENTS_READ,
 )
 def list_deployments(request: Request) -> Reply[list[Deployment]]:
-    """A page of deployments by age."""
+    """List deployments by the time of their creation, page by page."""
     search = request.query.get("search")
     return show_list(request, replace(read_wanted(request), search=(search,) if search else ()))
 
@@ -93,7 +93,12 @@ def read_wanted(request: Request) -> service.Wanted:
     body_error="Validating request body: ",
 )
 def create_deployment(request: Request) -> Created:
-    """Deploy to listed devices or to all."""
+    """Create a deployment for listed devices or for all devices.
+
+    Raises:
+        Conflict: an unfinished deployment has the same parameters.
+        Unprocessable: there is no such artifact, or too many deployments are unfinished.
+    """
     return created(PLACE + service.create(request.tenant, request.body, request.scopes))
 
 
@@ -106,7 +111,12 @@ def create_deployment(request: Request) -> Created:
     body_error="Validating request body: ",
 )
 def create_deployment_for_group(request: Request, name: str) -> Created:
-    """Deploy to a static group."""
+    """Create a deployment for a static group.
+
+    Raises:
+        Conflict: an unfinished deployment has the same parameters.
+        Unprocessable: there is no such artifact, or too many deployments are unfinished.
+    """
     return created(PLACE + service.create_for_group(request.tenant, name, request.body, request.scopes))
 
 
@@ -118,7 +128,13 @@ def create_deployment_for_group(request: Request, name: str) -> Created:
     body=DeploymentIds | list[str],
 )
 def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatistics]] | Reply[dict[str, int]]:
-    """Statistics of up to 100 deployments; an object with their ids, or the bare list that the reference shows."""
+    """Get the statistics of up to 100 deployments.
+
+    The body is an object with their ids, or just the list of them; for no ids, the answer is an empty object.
+
+    Raises:
+        NotFound: none of these deployments exists.
+    """
     wanted = request.body if isinstance(request.body, list) else request.body.deployment_ids
     ids = [read_id(each) for each in wanted]
     if len(ids) > limits.STATISTICS_LIST:
@@ -140,7 +156,7 @@ def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatist
     deployment="id",
 )
 def show_deployment(request: Request, id: str) -> Reply[Deployment]:
-    """One deployment."""
+    """Get a deployment."""
     return Reply(200, service.show(request.tenant, read_id(id)))
 
 
@@ -154,7 +170,11 @@ def show_deployment(request: Request, id: str) -> Reply[Deployment]:
     deployment="id",
 )
 def change_control_map(request: Request, id: str) -> NoContent:
-    """Replace the update control map of a deployment that has one."""
+    """Replace the update control map of a deployment.
+
+    Raises:
+        Conflict: the deployment was made without a map.
+    """
     service.change_control_map(request.tenant, read_id(id), request.body.update_control_map)
     return no_content()
 
@@ -168,7 +188,11 @@ def change_control_map(request: Request, id: str) -> NoContent:
     body=SetStatus,
 )
 def set_deployment_status(request: Request, id: str) -> NoContent:
-    """Abort: the only status that an operator may set."""
+    """Abort a deployment. ``aborted`` is the only status that can be set.
+
+    Raises:
+        Unprocessable: the deployment is finished, or there is none.
+    """
     deployment = read_id(id)
     if request.body.status != Status.ABORTED:
         raise BadRequest("Unexpected deployment status")
@@ -184,7 +208,7 @@ def set_deployment_status(request: Request, id: str) -> NoContent:
     deployment="id",
 )
 def show_deployment_statistics(request: Request, id: str) -> Reply[dict[str, int]]:
-    """How many devices are in each status."""
+    """Get how many devices of a deployment have each status."""
     return Reply(200, service.numbers(request.tenant, read_id(id)))
 
 
@@ -196,7 +220,7 @@ def show_deployment_statistics(request: Request, id: str) -> Reply[dict[str, int
     deployment="id",
 )
 def list_deployment_devices(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
-    """All devices that have asked so far."""
+    """List all devices that have asked for a deployment so far."""
     return Reply(200, service.devices(request.tenant, read_id(id), request.groups))
 
 
@@ -208,7 +232,7 @@ def list_deployment_devices(request: Request, id: str) -> Reply[list[DeploymentD
     deployment="id",
 )
 def list_deployment_devices_page(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
-    """A page of the devices that have asked so far."""
+    """List the devices that have asked for a deployment so far, page by page."""
     page = paging.read_page(request)
     rows, total = service.devices_page(
         request.tenant, read_id(id), _statuses(request), page.start, page.stop, request.groups
@@ -234,7 +258,7 @@ def _statuses(request: Request) -> frozenset[Status] | None:
     deployment="id",
 )
 def list_deployment_targets(request: Request, id: str) -> Reply[list[str]]:
-    """Ids of the devices that the deployment is for."""
+    """List the ids of the devices that a deployment is for."""
     return Reply(200, service.targets(request.tenant, read_id(id), request.groups))
 
 
@@ -247,7 +271,7 @@ def list_deployment_targets(request: Request, id: str) -> Reply[list[str]]:
     device="device_id",
 )
 def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
-    """A device's log, as text."""
+    """Get a device's log of a deployment, as text."""
     return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
 
 
@@ -259,7 +283,7 @@ def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]
     device="id",
 )
 def abort_device_deployments(request: Request, id: str) -> NoContent:
-    """Take a device out of all its active and pending deployments."""
+    """Abort all active and pending deployments of a device."""
     service.abort_device(request.tenant, id, request.scopes)
     return no_content()
 
@@ -272,7 +296,7 @@ def abort_device_deployments(request: Request, id: str) -> NoContent:
     device="id",
 )
 def list_device_deployments(request: Request, id: str) -> Reply[list[DeviceHistory]]:
-    """A device's deployments, newest first."""
+    """List a device's deployments, newest first."""
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
     rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
     return Reply(200, rows, paging.headers(request, page, total=total))
@@ -286,7 +310,10 @@ def list_device_deployments(request: Request, id: str) -> Reply[list[DeviceHisto
     device="id",
 )
 def forget_device_deployments(request: Request, id: str) -> NoContent:
-    """Mark a device's finished deployments deleted; it may get unfinished ones again."""
+    """Mark a device's finished deployments as deleted.
+
+    The device may get those that are not finished for others again.
+    """
     service.forget_history(request.tenant, id, request.scopes)
     return no_content()
 
@@ -300,5 +327,5 @@ def forget_device_deployments(request: Request, id: str) -> NoContent:
     device="device_id",
 )
 def show_delta_status(request: Request, id: str, device_id: str) -> Reply[None]:  # noqa: ARG001  # the same for all
-    """How the making of a delta for a device goes: this server makes none."""
+    """Get the progress of generating a delta for a device. This server generates none."""
     raise NotFound("no delta is generated for this device")

@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
     device="device_id",
 )
 def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
-    """A device's log, as it sent it; nothing can be made unreadable in it."""
+    """Get a device's log of a deployment, as the device sent it."""
     form = request.query.get("format") or "text"
     if form != "text":
         raise BadRequest(f"format: this server shows logs as text only, not as {form[:32]}")
@@ -45,6 +45,6 @@ def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]
     device="device_id",
 )
 def explain_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
-    """What went wrong, in words: there is nothing here that could tell."""
+    """Get an explanation of a log. Always 404: this server explains no logs."""
     service.read_log(request.tenant, read_id(id), device_id)
     raise NotFound("this server explains no logs: read the log itself")

@@ -32,7 +32,10 @@ _SCOPES = {"identity", "inventory", "tags"}
     permission=Permission.DEPLOYMENTS_READ,
 )
 def list_deployments(request: Request) -> Reply[list[Deployment]]:
-    """A page of deployments by age; ``name`` is searched for, and may also name a device."""
+    """List deployments by the time of their creation, page by page.
+
+    ``name`` is searched for; with ``id_attribute`` it may also be a device's.
+    """
     query = request.query
     names = tuple(filter(None, query.all("name")))
     ids = frozenset(map(read_id, filter(None, query.all("id"))))
@@ -54,5 +57,10 @@ def list_deployments(request: Request) -> Reply[list[Deployment]]:
     feature=Feature.DYNAMIC_GROUPS,
 )
 def create_deployment(request: Request) -> Created:
-    """Deploy to the devices that a saved filter takes when they ask."""
+    """Create a deployment for the devices that a saved filter matches when they ask.
+
+    Raises:
+        Conflict: an unfinished deployment has the same parameters.
+        Unprocessable: there is no such filter or artifact, or too many deployments are unfinished.
+    """
     return created(PLACE + service.create_for_filter(request.tenant, request.body, request.scopes))

@@ -20,7 +20,14 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "POST /devices/v1/authentication/auth_requests", auth=Auth.NONE, permission=None, body=bytes)
 def authenticate(request: Request) -> Jwt:
-    """A token for an accepted device; 401 for every other, which is noted and waits for an operator."""
+    """Ask for a token, which only accepted devices get.
+
+    The request of any other device is kept until an operator decides.
+
+    Raises:
+        Unauthorized: the signature is wrong, the tenant is unknown or suspended, or the device is not accepted.
+        TooManyRequests: the device is new, and too many new devices asked from its network within the last hour.
+    """
     body, signature = read_signed(request)
     # Clients send "Bearer <tenant token>", or a bare "Bearer" when they have none.
     scheme, _, tenant_token = request.headers.get("authorization", "").partition(" ")

@@ -16,7 +16,7 @@ from chalicelib.errors import BadRequest, UnsupportedMediaType
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.request import Absent, Existing, Reply, created, no_content
 from chalicelib.limits import DEVICE_IDS, TEST_DEVICES
 from chalicelib.rights import Permission
 from chalicelib.tiers import Tier
@@ -30,7 +30,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v2/devauth/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def list_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
-    """Devices by status, then id; only those of ``status`` and ``id`` where given."""
+    """List devices by status and id, page by page."""
     statuses = request.query.all("status")
     if not set(statuses) <= set(Status):
         text = "filter status must be one of: accepted, pending, rejected, preauthorized or noauth"
@@ -46,7 +46,11 @@ def list_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
     body=bytes,
 )
 def search_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
-    """As the list, with the filter in the body: JSON or a form. Statuses that do not exist match nothing."""
+    """Search for devices by status and id. As the list, with the filter in the body; unknown statuses match nothing.
+
+    Raises:
+        UnsupportedMediaType: the body is neither JSON nor a form.
+    """
     # Exactly these two types; parameters after them are refused as well (B5).
     kind = request.headers.get("content-type", "")
     if kind == "application/json":
@@ -123,20 +127,23 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
     body_error="failed to decode preauth request: ",
     everywhere=True,  # a new device is in no group
 )
-def preauthorise_device(request: Request) -> Created | Reply[shapes.DeviceShape]:
-    """Expect a device. 409 with the device itself where the identity is known, unless forced."""
+def preauthorise_device(request: Request) -> Created | Existing[shapes.DeviceShape]:
+    """Preauthorize a device: it is accepted when it first asks.
+
+    A known identity is answered with its device, unless the request has ``force``.
+    """
     body: shapes.PreAuthSet = request.body
     done, device = service.preauthorise(
         request.tenant, body.identity_data, body.pubkey, force=body.force, tier=body.tier
     )
     if not done:
-        return Reply(409, _shape(device, with_sets=False))
+        return Existing(body=_shape(device, with_sets=False))
     return created(f"devices/{device.id}")
 
 
 @endpoint(bp, "GET /management/v2/devauth/devices/count", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def count_devices(request: Request) -> Reply[shapes.Count]:
-    """How many devices there are, of one ``status`` or of all."""
+    """Count devices of one status or of all."""
     status = request.query.get("status") or None
     if status is not None and status not in set(Status):
         text = "status must be one of: pending, accepted, rejected, preauthorized, noauth"
@@ -152,7 +159,7 @@ def count_devices(request: Request) -> Reply[shapes.Count]:
     device="id",
 )
 def get_device(request: Request, id: str) -> Reply[shapes.DeviceShape]:
-    """One device with its auth sets."""
+    """Get a device with its auth sets."""
     return Reply(200, _shape(service.get(request.tenant, id)))
 
 
@@ -163,9 +170,9 @@ def get_device(request: Request, id: str) -> Reply[shapes.DeviceShape]:
     permission=Permission.DEVICES_MANAGE,
     device="id",
 )
-def decommission_device(request: Request, id: str) -> NoContent | Reply[None]:
-    """Lock a device out and have it removed from every feature."""
-    return no_content() if service.decommission(request.tenant, id) else Reply(404)
+def decommission_device(request: Request, id: str) -> NoContent | Absent:
+    """Decommission a device: lock it out, and remove its data everywhere."""
+    return no_content() if service.decommission(request.tenant, id) else Absent()
 
 
 @endpoint(
@@ -176,9 +183,9 @@ def decommission_device(request: Request, id: str) -> NoContent | Reply[None]:
     device="id",
     auth_set="aid",
 )
-def remove_auth_set(request: Request, id: str, aid: str) -> NoContent | Reply[None]:  # noqa: ARG001  # B3: the device is not checked
-    """Forget an auth set."""
-    return no_content() if service.remove_set(request.tenant, aid) else Reply(404)
+def remove_auth_set(request: Request, id: str, aid: str) -> NoContent | Absent:  # noqa: ARG001  # B3: the device is not checked
+    """Delete an auth set."""
+    return no_content() if service.remove_set(request.tenant, aid) else Absent()
 
 
 @endpoint(
@@ -191,7 +198,11 @@ def remove_auth_set(request: Request, id: str, aid: str) -> NoContent | Reply[No
     body=shapes.NewStatus,
 )
 def decide_auth_set(request: Request, id: str, aid: str) -> NoContent:
-    """Accept or reject an auth set, or make it pending again."""
+    """Accept or reject an auth set, or make it pending again.
+
+    Raises:
+        Unprocessable: the tenant has as many accepted devices of this tier as it may.
+    """
     service.decide(request.tenant, id, aid, request.body.status)
     return no_content()
 
@@ -205,7 +216,7 @@ def decide_auth_set(request: Request, id: str, aid: str) -> NoContent:
     auth_set="aid",
 )
 def get_auth_set_status(request: Request, id: str, aid: str) -> Reply[shapes.AuthSetStatus]:
-    """What was decided about an auth set."""
+    """Get the status of an auth set."""
     return Reply(200, shapes.AuthSetStatus(service.set_status(request.tenant, id, aid)))
 
 
@@ -218,7 +229,11 @@ def get_auth_set_status(request: Request, id: str, aid: str) -> Reply[shapes.Aut
     body=shapes.Flags,
 )
 def set_device_flags(request: Request, id: str) -> NoContent:
-    """Mark a device as a test device, or no longer."""
+    """Mark a device as a test device, or unmark it.
+
+    Raises:
+        Unprocessable: the tenant has as many test devices as it may.
+    """
     wanted = request.body.test_device
     if wanted is None:
         raise BadRequest("test_device must be provided")
@@ -235,7 +250,11 @@ def set_device_flags(request: Request, id: str) -> NoContent:
     everywhere=True,  # a new device is in no group
 )
 def accept_automatically(request: Request) -> Reply[str]:
-    """Accept the device whose signed request a user passes on; its token, as a JSON text."""
+    """Accept the device whose signed auth request is passed on. The answer is its token, as a JSON string.
+
+    Raises:
+        UnsupportedMediaType: the body is not JSON.
+    """
     content.require_json(request.headers.get("content-type"), request.raw)
     body, signature = read_signed(request)
     token = service.accept_automatically(request.tenant, body, request.raw, signature)
@@ -250,7 +269,7 @@ def accept_automatically(request: Request) -> Reply[str]:
     everywhere=True,
 )
 def show_license(request: Request) -> Reply[str]:
-    """How many devices of each tier are accepted, and how many may be; CSV."""
+    """Get how many devices of each tier are accepted, and how many may be, as CSV."""
     accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")
@@ -258,7 +277,7 @@ def show_license(request: Request) -> Reply[str]:
 
 @endpoint(bp, "GET /management/v2/devauth/limits/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def get_device_limits(request: Request) -> Reply[dict[str, int]]:
-    """How many devices of each tier, and how many test devices, there may be; -1: any number."""
+    """Get how many devices of each tier, and how many test devices, there may be. -1: any number."""
     limits = service.device_limits(request.tenant)
     return Reply(200, {str(tier): limits.of(tier) for tier in Tier} | {"test": TEST_DEVICES})
 
@@ -270,12 +289,12 @@ def get_device_limits(request: Request) -> Reply[dict[str, int]]:
     permission=Permission.DEVICES_MANAGE,
     auth_set="id",
 )
-def revoke_device_token(request: Request, id: str) -> NoContent | Reply[None]:
-    """Kill a device's tokens by their ``jti``; the device has to ask for a new one."""
-    return no_content() if service.revoke_token(request.tenant, id) else Reply(404)
+def revoke_device_token(request: Request, id: str) -> NoContent | Absent:
+    """Revoke a device's tokens by their ``jti``. The device has to ask for a new one."""
+    return no_content() if service.revoke_token(request.tenant, id) else Absent()
 
 
 @endpoint(bp, "GET /management/v2/devauth/limits/{name}", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def get_tenant_limit(request: Request, name: str) -> Reply[shapes.Limit]:
-    """A limit of the tenant; -1 is none."""
+    """Get a limit of the tenant. -1: none."""
     return Reply(200, shapes.Limit(service.limit(request.tenant, name)))

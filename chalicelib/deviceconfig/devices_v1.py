@@ -20,7 +20,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /devices/v1/deviceconfig/configuration", auth=Auth.DEVICE, permission=None)
 def get_configuration(request: Request) -> Reply[dict[str, str]]:
-    """What the device shall be set to."""
+    """Get the configuration that the device should have."""
     return Reply(200, service.wanted(request.tenant, request.identity.subject))
 
 
@@ -33,6 +33,10 @@ def get_configuration(request: Request) -> Reply[dict[str, str]]:
     body_error="invalid request body: ",
 )
 def report_configuration(request: Request) -> NoContent:
-    """What the device is set to: all of it."""
+    """Report the whole configuration that the device has.
+
+    Raises:
+        NotFound: the device is being removed.
+    """
     service.reported(request.tenant, request.identity.subject, request.body)
     return no_content()

@@ -30,7 +30,7 @@ bp = Blueprint(__name__)
     device="id",
 )
 def get_configuration(request: Request, id: str) -> Reply[DeviceConfiguration]:
-    """What a device shall be set to, and what it reported."""
+    """Get the configuration that a device should have, and the one that it reported."""
     return Reply(200, service.get(request.tenant, id))
 
 
@@ -45,7 +45,7 @@ def get_configuration(request: Request, id: str) -> Reply[DeviceConfiguration]:
     device="id",
 )
 def set_configuration(request: Request, id: str) -> NoContent:
-    """Replace what a device shall be set to."""
+    """Replace the configuration that a device should have."""
     service.configure(request.tenant, id, request.body)
     return no_content()
 
@@ -61,5 +61,9 @@ def set_configuration(request: Request, id: str) -> NoContent:
     device="id",
 )
 def deploy_configuration(request: Request, id: str) -> Reply[DeploymentMade]:
-    """Bring what a device shall be set to to the device."""
+    """Deploy the configuration to the device.
+
+    Raises:
+        Unprocessable: too many deployments wait for the device, or are unfinished in the tenant.
+    """
     return Reply(200, DeploymentMade(service.deploy(request.tenant, id, request.body)))

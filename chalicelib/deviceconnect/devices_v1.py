@@ -19,5 +19,9 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /devices/v1/deviceconnect/connect", auth=Auth.DEVICE, permission=None)
 def connect(request: Request) -> Reply[None]:  # noqa: ARG001  # whoever it is
-    """Websockets of this path end at the relay, or at the local gateway; a plain request is no handshake."""
+    """Open the device's websocket for remote access. A request that is not a websocket handshake is refused.
+
+    Raises:
+        BadRequest: the request is not a websocket handshake.
+    """
     raise BadRequest(NO_HANDSHAKE)

@@ -34,7 +34,7 @@ bp = Blueprint(__name__)
     device="id",
 )
 def show_connection(request: Request, id: str) -> Reply[Device]:
-    """Whether a device is connected."""
+    """Get whether a device is connected."""
     return Reply(body=service.device(request.tenant, id))
 
 
@@ -47,7 +47,11 @@ def show_connection(request: Request, id: str) -> Reply[Device]:
     device="id",
 )
 def check_update(request: Request, id: str) -> Reply[str]:
-    """Make the device ask for an update."""
+    """Make a device check for an update now.
+
+    Raises:
+        Conflict: the device is not connected.
+    """
     service.check_update(request.tenant, id)
     return Reply(202, "null")
 
@@ -61,7 +65,11 @@ def check_update(request: Request, id: str) -> Reply[str]:
     device="id",
 )
 def send_inventory(request: Request, id: str) -> Reply[str]:
-    """Make the device report its inventory."""
+    """Make a device send its inventory now.
+
+    Raises:
+        Conflict: the device is not connected.
+    """
     service.send_inventory(request.tenant, id)
     return Reply(202, "null")
 
@@ -75,7 +83,13 @@ def send_inventory(request: Request, id: str) -> Reply[str]:
     device="id",
 )
 def connect_to_device(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
-    """A session with a device, for whoever comes without a websocket."""
+    """Open a websocket to a device, for a terminal and port forwarding.
+
+    A request that is not a websocket handshake is refused.
+
+    Raises:
+        BadRequest: the request is not a websocket handshake.
+    """
     raise BadRequest(NO_HANDSHAKE)
 
 
@@ -104,7 +118,11 @@ def create_session_ticket(request: Request, id: str) -> Reply[Ticket]:
     device="id",
 )
 def download_file(request: Request, id: str) -> Reply[str]:
-    """A file of the device, where no relay serves this path."""
+    """Download a file from a device. Served by the relay; without one it is refused.
+
+    Raises:
+        Conflict: the device is not connected, or no relay serves this address.
+    """
     _no_files(request, id)
 
 
@@ -117,7 +135,11 @@ def download_file(request: Request, id: str) -> Reply[str]:
     device="id",
 )
 def upload_file(request: Request, id: str) -> Reply[None]:
-    """A file to the device, where no relay serves this path."""
+    """Upload a file to a device. Served by the relay; without one it is refused.
+
+    Raises:
+        Conflict: the device is not connected, or no relay serves this address.
+    """
     _no_files(request, id)
 
 
@@ -129,7 +151,11 @@ def upload_file(request: Request, id: str) -> Reply[None]:
     feature=Feature.PLAYBACK,
 )
 def play_session(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
-    """A recorded session, for whoever comes without a websocket."""
+    """Open a websocket that plays a recorded session. A request that is not a websocket handshake is refused.
+
+    Raises:
+        BadRequest: the request is not a websocket handshake.
+    """
     raise BadRequest(NO_HANDSHAKE)
 
 
@@ -141,7 +167,7 @@ def play_session(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # w
     feature=Feature.PLAYBACK,
 )
 def show_recording(request: Request, id: str) -> Reply[Recording]:
-    """A link to a recorded session as a file; beyond Mender, and where playback takes it from."""
+    """Get a link to a recorded session's file. Not part of Mender's API."""
     return Reply(body=service.recording(request.tenant, id, groups=request.groups))
 
 

@@ -28,7 +28,11 @@ bp = Blueprint(__name__)
     feature=Feature.MONITORING,
 )
 def report_alerts(request: Request) -> NoContent:
-    """Alerts: something is critical, or well again."""
+    """Report alerts: something has become critical, or is fine again.
+
+    Raises:
+        NotFound: the device is being removed.
+    """
     service.report(request.tenant, request.identity.subject, request.body)
     return no_content()
 
@@ -42,6 +46,10 @@ def report_alerts(request: Request) -> NoContent:
     feature=Feature.MONITORING,
 )
 def report_checks(request: Request) -> NoContent:
-    """What the device watches: all of it."""
+    """Report everything that the device watches.
+
+    Raises:
+        NotFound: the device is being removed.
+    """
     service.report_checks(request.tenant, request.identity.subject, request.body)
     return no_content()

@@ -41,7 +41,7 @@ def _window(request: Request) -> Window:
     device="id",
 )
 def list_alerts(request: Request, id: str) -> Reply[list[Alert]]:
-    """A page of a device's alerts, newest first unless asked otherwise."""
+    """List a device's alerts, newest first unless asked otherwise."""
     page, ascending = paging.read_page(request), request.query.flag("sort_ascending")
     if request.query.get("sort_ascending") and ascending is None:
         raise BadRequest("invalid sort_ascending query: must be true or false")
@@ -60,7 +60,7 @@ def list_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     device="id",
 )
 def list_latest_alerts(request: Request, id: str) -> Reply[list[Alert]]:
-    """The newest alert of each subject, oldest first; only what is critical unless asked otherwise."""
+    """List the newest alert of each subject, oldest first. Only what is critical, unless asked otherwise."""
     page, wanted = paging.read_page(request), request.query.get("level_from") or Level.CRITICAL
     if wanted not in set(Level):
         raise BadRequest(f"invalid level_from query: {wanted[:32]}")
@@ -77,7 +77,7 @@ def list_latest_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     device="id",
 )
 def list_checks(request: Request, id: str) -> Reply[list[Check]]:
-    """What a device watches."""
+    """List what a device watches."""
     return Reply(200, service.checks(request.tenant, id))
 
 
@@ -90,6 +90,6 @@ def list_checks(request: Request, id: str) -> Reply[list[Check]]:
     feature=Feature.MONITORING,
 )
 def set_alert_channel(request: Request, name: str) -> NoContent:
-    """Turn mails about alerts on or off, for all users."""
+    """Turn mails about alerts on or off for all users."""
     service.set_channel(request.tenant, name, enabled=request.body.enabled)
     return no_content()

@@ -163,6 +163,18 @@ class Redirect(Reply[None]):
     status: int = 302
 
 
+class Absent(Reply[None]):
+    """404 without a body."""
+
+    status: int = 404
+
+
+class Existing(Reply[Body], Generic[Body]):
+    """409 with what there is already."""
+
+    status: int = 409
+
+
 class Jwt(Reply[str]):
     """200 with a bare token."""
 

@@ -31,7 +31,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/iot-manager/integrations", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
 def list_integrations(request: Request) -> Reply[list[shapes.IntegrationShape]]:
-    """The tenant's integrations, without their secrets."""
+    """List the tenant's webhooks, without their secrets."""
     page = paging.read_page(request)
     found = managing.listed(request.tenant)
     return Reply(
@@ -61,7 +61,12 @@ def _integration(integration: Integration) -> shapes.IntegrationShape:
     body=shapes.NewIntegration,
 )
 def create_integration(request: Request) -> Created:
-    """Have a webhook told of what happens."""
+    """Create a webhook.
+
+    Raises:
+        Conflict: there is a webhook with this URL.
+        Unprocessable: the tenant has as many webhooks as it may.
+    """
     integration = managing.create(request.tenant, request.body)
     return created(f"/api/management/v1/iot-manager/integrations/{integration}")
 
@@ -70,7 +75,7 @@ def create_integration(request: Request) -> Created:
     bp, "DELETE /management/v1/iot-manager/integrations/{id}", auth=Auth.USER, permission=Permission.INTEGRATIONS_MANAGE
 )
 def delete_integration(request: Request, id: str) -> NoContent:
-    """Tell a webhook nothing any more."""
+    """Delete a webhook."""
     managing.delete(request.tenant, id)
     return no_content()
 
@@ -83,14 +88,18 @@ def delete_integration(request: Request, id: str) -> NoContent:
     body=shapes.Credentials,
 )
 def set_integration_credentials(request: Request, id: str) -> NoContent:
-    """Post elsewhere, or sign with another secret."""
+    """Change a webhook's URL or secret.
+
+    Raises:
+        Conflict: there is another webhook with this URL.
+    """
     managing.set_credentials(request.tenant, id, request.body)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/iot-manager/events", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
 def list_events(request: Request) -> Reply[list[shapes.EventShape]]:
-    """The events of the last week, newest first, of all integrations or of ``integration_id``."""
+    """List the events of the last week, newest first."""
     page = paging.read_page(request)
     integration = request.query.get("integration_id") or None
     # One row more than the page tells whether another follows.
@@ -121,7 +130,7 @@ def _event(event: StoredEvent) -> shapes.EventShape:
     device="deviceId",
 )
 def get_device_states(request: Request, deviceId: str) -> Reply[dict[str, Any]]:  # noqa: N803  # API Gateway's name of it
-    """A device's state by integration: empty, since webhooks hold no state."""
+    """Get a device's state in all integrations. Always empty: webhooks keep no state."""
     _require_device(request, deviceId)
     return Reply(200, {})
 
@@ -134,7 +143,7 @@ def get_device_states(request: Request, deviceId: str) -> Reply[dict[str, Any]]:
     device="deviceId",
 )
 def get_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
-    """A device's state in an integration: there is none."""
+    """Get a device's state in an integration. Always 404: webhooks keep no state."""
     raise _no_state(request, deviceId, integrationId)
 
 
@@ -147,7 +156,7 @@ def get_device_state(request: Request, deviceId: str, integrationId: str) -> Rep
     device="deviceId",
 )
 def set_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
-    """Set a device's state in an integration: there is none to set."""
+    """Set a device's state in an integration. Always 404: webhooks keep no state."""
     raise _no_state(request, deviceId, integrationId)
 
 
@@ -159,7 +168,7 @@ def set_device_state(request: Request, deviceId: str, integrationId: str) -> Rep
     device="deviceId",
 )
 def forget_device(request: Request, deviceId: str) -> NoContent:  # noqa: N803
-    """Take a device out of all integrations: done, it is in none."""
+    """Remove a device from all integrations. It is in none, so nothing changes."""
     _require_device(request, deviceId)
     return no_content()
 

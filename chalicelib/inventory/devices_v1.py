@@ -26,7 +26,7 @@ bp = Blueprint(__name__)
     body=list[AttributeInput],
 )
 def replace_attributes(request: Request) -> Reply[None]:
-    """Report all attributes; those that are not listed go."""
+    """Report all attributes. Those that are not listed are removed."""
     service.report(request.tenant, request.identity.device, request.body, replace=True)
     return Reply(200)
 
@@ -39,6 +39,6 @@ def replace_attributes(request: Request) -> Reply[None]:
     body=list[AttributeInput],
 )
 def change_attributes(request: Request) -> Reply[None]:
-    """Report some attributes; all others stay."""
+    """Report some attributes. The others stay as they are."""
     service.report(request.tenant, request.identity.device, request.body, replace=False)
     return Reply(200)

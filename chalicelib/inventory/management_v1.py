@@ -24,7 +24,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/inventory/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def list_device_inventories(request: Request) -> Reply[list[DeviceShape]]:
-    """Devices, filtered by ``scope/name=value``, ``group`` and ``has_group``, sorted by one attribute or by id."""
+    """List devices with their attributes, filtered and sorted."""
     page = paging.read_page(request)
     query = queries.of_list(request.query.multi)
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
@@ -43,7 +43,7 @@ def list_device_inventories(request: Request) -> Reply[list[DeviceShape]]:
     device="id",
 )
 def get_device_inventory(request: Request, id: str) -> Reply[DeviceShape]:
-    """One device; ``ETag`` is the version of its tags."""
+    """Get a device with its attributes. ``ETag`` is the version of its tags."""
     device = service.get(request.tenant, id)
     headers: dict[str, str | list[str]] = {"ETag": device.tags_etag} if device.tags_etag else {}
     return Reply(200, service.shown(device), headers)
@@ -57,7 +57,7 @@ def get_device_inventory(request: Request, id: str) -> Reply[DeviceShape]:
     device="id",
 )
 def clear_device_inventory(request: Request, id: str) -> NoContent:
-    """Forget what a device reported; the device itself stays, and unknown ones are fine."""
+    """Delete what a device reported. The device itself stays; an unknown device is no error."""
     service.clear(request.tenant, id)
     return no_content()
 
@@ -71,7 +71,11 @@ def clear_device_inventory(request: Request, id: str) -> NoContent:
     body=list[AttributeInput],
 )
 def replace_device_tags(request: Request, id: str) -> Reply[None]:
-    """Set all tags of a device; ``If-Match`` insists on a version."""
+    """Replace all tags of a device.
+
+    Raises:
+        PreconditionFailed: the tags have another version than ``If-Match`` names.
+    """
     versions = etag.if_match(request.headers.get("if-match"))
     service.tag(request.tenant, id, request.body, replace=True, versions=versions)
     return Reply(200)
@@ -86,7 +90,11 @@ def replace_device_tags(request: Request, id: str) -> Reply[None]:
     body=list[AttributeInput],
 )
 def change_device_tags(request: Request, id: str) -> Reply[None]:
-    """Set some tags of a device; ``If-Match`` insists on a version."""
+    """Set some tags of a device. The others stay as they are.
+
+    Raises:
+        PreconditionFailed: the tags have another version than ``If-Match`` names.
+    """
     versions = etag.if_match(request.headers.get("if-match"))
     service.tag(request.tenant, id, request.body, replace=False, versions=versions)
     return Reply(200)
@@ -100,7 +108,7 @@ def change_device_tags(request: Request, id: str) -> Reply[None]:
     device="id",
 )
 def get_device_group(request: Request, id: str) -> Reply[Group]:
-    """The group of a device, or null."""
+    """Get the group of a device, or null."""
     return Reply(200, Group(service.get(request.tenant, id).group))
 
 
@@ -126,14 +134,14 @@ def set_device_group(request: Request, id: str) -> NoContent:
     device="id",
 )
 def leave_group(request: Request, id: str, name: str) -> NoContent:
-    """Take a device out of its group, which must be this one."""
+    """Take a device out of its group."""
     service.leave(request.tenant, id, name)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/inventory/groups", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def list_groups(request: Request) -> Reply[list[str]]:
-    """The names of all groups, or of those that have a device of ``status``."""
+    """List the names of all groups, or of those with a device of a status."""
     return Reply(200, service.names(request.tenant, request.query.get("status"), request.groups))
 
 
@@ -144,7 +152,7 @@ def list_groups(request: Request) -> Reply[list[str]]:
     permission=Permission.DEVICES_MANAGE,
 )
 def dissolve_group(request: Request, name: str) -> Reply[Moved]:
-    """Take all devices out of a group; ``{}`` if there is none."""
+    """Take all devices out of a group. The answer is ``{}`` if there is none."""
     return Reply(200, service.dissolve(request.tenant, name, request.groups))
 
 
@@ -155,7 +163,7 @@ def dissolve_group(request: Request, name: str) -> Reply[Moved]:
     permission=Permission.DEVICES_READ,
 )
 def list_group_devices(request: Request, name: str) -> Reply[list[str]]:
-    """Ids of a group's devices."""
+    """List the ids of a group's devices."""
     page = paging.read_page(request)
     ids, total = service.members(request.tenant, name, page.start, page.stop, request.groups)
     headers = paging.headers(request, page, total=total)
@@ -170,7 +178,7 @@ def list_group_devices(request: Request, name: str) -> Reply[list[str]]:
     body=list[str],
 )
 def add_to_group(request: Request, name: str) -> Reply[Moved]:
-    """Put the devices with these ids into a group."""
+    """Put devices into a group."""
     return Reply(200, service.put_many(request.tenant, name, request.body, request.groups))
 
 
@@ -182,5 +190,5 @@ def add_to_group(request: Request, name: str) -> Reply[Moved]:
     body=list[str],
 )
 def remove_from_group(request: Request, name: str) -> Reply[Moved]:
-    """Take the devices with these ids out of a group."""
+    """Take devices out of a group."""
     return Reply(200, service.take_out(request.tenant, name, request.body, request.groups))

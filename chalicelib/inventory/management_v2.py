@@ -31,7 +31,7 @@ bp = Blueprint(__name__)
     body=Search,
 )
 def search_inventory(request: Request) -> Reply[list[DeviceShape]]:
-    """Devices that meet all conditions; ``X-Total-Count`` says how many there are, ``Link`` is not sent."""
+    """Search for devices that meet all conditions. ``X-Total-Count`` says how many there are; ``Link`` is not sent."""
     body: Search = request.body
     page = paging.page_of(body.page, body.per_page)
     query = queries.of_search(body.filters or [], body.sort or [], body.device_ids, body.text)
@@ -47,7 +47,7 @@ def search_inventory(request: Request) -> Reply[list[DeviceShape]]:
     permission=Permission.DEVICES_READ,
 )
 def list_attributes(request: Request) -> Reply[list[AttributeCount]]:
-    """Which attributes devices have, the most frequent first."""
+    """List the attributes that devices have, the most frequent first."""
     return Reply(200, service.attribute_counts(request.tenant, request.groups))
 
 
@@ -58,7 +58,7 @@ def list_attributes(request: Request) -> Reply[list[AttributeCount]]:
     permission=Permission.DEVICES_READ,
 )
 def get_device_statistics(request: Request) -> Reply[Statistics]:
-    """How many devices are accepted and pending, by tier."""
+    """Count accepted and pending devices by tier."""
     return Reply(200, Statistics(service.statistics(request.tenant, request.groups)))
 
 
@@ -70,7 +70,10 @@ def get_device_statistics(request: Request) -> Reply[Statistics]:
     feature=Feature.DYNAMIC_GROUPS,
 )
 def list_filters(request: Request) -> Reply[list[SavedFilter]]:
-    """The saved filters, by name; none for whose rights end at groups, since filters may name what is outside."""
+    """List the saved filters by name.
+
+    Users whose rights are limited to groups see none, since a filter may name what is outside of them.
+    """
     page = paging.read_page(request)
     if request.groups is not None:
         return Reply(200, [], paging.headers(request, page, total=0))
@@ -88,7 +91,12 @@ def list_filters(request: Request) -> Reply[list[SavedFilter]]:
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
 def create_filter(request: Request) -> Created:
-    """Save a filter. ``Location`` is relative, and its last segment the id."""
+    """Save a filter. ``Location`` is relative; its last segment is the id.
+
+    Raises:
+        Conflict: there is another filter of this name.
+        Unprocessable: the tenant has as many filters as it may.
+    """
     return created(f"filters/{service.create_filter(request.tenant, request.body)}")
 
 
@@ -101,7 +109,7 @@ def create_filter(request: Request) -> Created:
     everywhere=True,  # a filter may name what is outside of their groups
 )
 def get_filter(request: Request, id: str) -> Reply[SavedFilter]:
-    """A saved filter."""
+    """Get a saved filter."""
     return Reply(200, service.get_filter(request.tenant, id))
 
 
@@ -115,7 +123,11 @@ def get_filter(request: Request, id: str) -> Reply[SavedFilter]:
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
 def change_filter(request: Request, id: str) -> NoContent:
-    """Replace name and terms of a saved filter."""
+    """Replace the name and the terms of a saved filter.
+
+    Raises:
+        Conflict: there is another filter of this name.
+    """
     service.change_filter(request.tenant, id, request.body)
     return no_content()
 
@@ -129,7 +141,7 @@ def change_filter(request: Request, id: str) -> NoContent:
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
 def delete_filter(request: Request, id: str) -> NoContent:
-    """Remove a saved filter; unknown ones are fine."""
+    """Delete a saved filter. An unknown one is no error."""
     service.delete_filter(request.tenant, id)
     return no_content()
 
@@ -143,7 +155,7 @@ def delete_filter(request: Request, id: str) -> NoContent:
     everywhere=True,  # a filter may name what is outside of their groups
 )
 def search_by_filter(request: Request, id: str) -> Reply[list[DeviceShape]]:
-    """The devices that a saved filter takes now, by id."""
+    """List the devices that a saved filter matches now, by id."""
     page = paging.read_page(request)
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)

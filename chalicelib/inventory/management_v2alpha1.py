@@ -33,7 +33,7 @@ bp = Blueprint(__name__)
     body=IdentitySearch,
 )
 def search_identities(request: Request) -> Reply[list[DeviceShape]]:
-    """Devices whose id, identity or tag begins with a text, by id."""
+    """Search for devices whose id, identity or tag begins with a text."""
     body: IdentitySearch = request.body
     page = paging.page_of(body.page, body.per_page)
     query = queries.of_identity(body)
@@ -52,6 +52,6 @@ def search_identities(request: Request) -> Reply[list[DeviceShape]]:
     device="id",
 )
 def get_device_components(request: Request, id: str) -> Reply[dict[str, Any]]:
-    """The components of a system device by their ids; no device reports any yet."""
+    """Get the components of a system device. Always empty: no device reports any yet."""
     service.get(request.tenant, id)
     return Reply(200, {})

@@ -22,7 +22,10 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v2/tenantadm/metrics", auth=Auth.USER, permission=Permission.DEVICES_READ)
 def show_metrics(request: Request) -> Reply[Numbers] | Reply[str]:
-    """The tenant's numbers, each for who may count all of its things; with ``Accept: text/plain`` for Prometheus."""
+    """Get the tenant's numbers, as JSON or for Prometheus (``Accept: text/plain``).
+
+    Each is only there for users who may see all that it counts. Not part of Mender's API.
+    """
     # Imported here: it brings most features, which other calls of this service do without.
     from chalicelib.metrics import rules, service
 

@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
     feature=Feature.RBAC,
 )
 def list_roles(request: Request) -> Reply[list[shapes.Role]]:
-    """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
+    """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
     return Reply(200, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
@@ -43,7 +43,12 @@ def list_roles(request: Request) -> Reply[list[shapes.Role]]:
     sign_in=SignIn.SESSION,
 )
 def create_role(request: Request) -> Created:
-    """A new role, of no more rights than one's own."""
+    """Create a role. It can have no more rights than the user who creates it.
+
+    Raises:
+        Conflict: there is a role of this name.
+        Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
+    """
     name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
     return created(f"/api/management/v1/useradm/roles/{quote(name, safe='')}")
 
@@ -56,7 +61,7 @@ def create_role(request: Request) -> Created:
     feature=Feature.RBAC,
 )
 def show_role(request: Request, id: str) -> Reply[shapes.Role]:
-    """One of the roles that the list shows."""
+    """Get a role."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
@@ -71,7 +76,11 @@ def show_role(request: Request, id: str) -> Reply[shapes.Role]:
     sign_in=SignIn.SESSION,
 )
 def update_role(request: Request, id: str) -> Accepted:
-    """Change a role for all who have it."""
+    """Change a role for everyone who has it.
+
+    Raises:
+        Unprocessable: there is no such permission set.
+    """
     service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
     return accepted()
 
@@ -86,6 +95,10 @@ def update_role(request: Request, id: str) -> Accepted:
     sign_in=SignIn.SESSION,
 )
 def delete_role(request: Request, id: str) -> NoContent:
-    """Delete a role that nobody has."""
+    """Delete a role that no user has.
+
+    Raises:
+        Conflict: users have the role.
+    """
     service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()

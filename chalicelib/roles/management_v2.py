@@ -30,7 +30,7 @@ bp = Blueprint(__name__)
     feature=Feature.RBAC,
 )
 def list_roles(request: Request) -> Reply[list[shapes.Role]]:
-    """The built-in roles and the tenant's own; of the latter only one's own for who doesn't manage users."""
+    """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
     return _page(request, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
@@ -44,7 +44,12 @@ def list_roles(request: Request) -> Reply[list[shapes.Role]]:
     sign_in=SignIn.SESSION,
 )
 def create_role(request: Request) -> Created:
-    """A new role, of no more rights than one's own."""
+    """Create a role. It can have no more rights than the user who creates it.
+
+    Raises:
+        Conflict: there is a role of this name.
+        Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
+    """
     name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
     return created(f"/api/management/v2/useradm/roles/{quote(name, safe='')}")
 
@@ -57,7 +62,7 @@ def create_role(request: Request) -> Created:
     feature=Feature.RBAC,
 )
 def show_role(request: Request, id: str) -> Reply[shapes.Role]:
-    """One of the roles that the list shows."""
+    """Get a role."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
@@ -72,7 +77,11 @@ def show_role(request: Request, id: str) -> Reply[shapes.Role]:
     sign_in=SignIn.SESSION,
 )
 def update_role(request: Request, id: str) -> Reply[None]:
-    """Change a role for all who have it."""
+    """Change a role for everyone who has it.
+
+    Raises:
+        Unprocessable: there is no such permission set.
+    """
     service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
     return Reply(200)
 
@@ -87,7 +96,11 @@ def update_role(request: Request, id: str) -> Reply[None]:
     sign_in=SignIn.SESSION,
 )
 def delete_role(request: Request, id: str) -> NoContent:
-    """Delete a role that nobody has."""
+    """Delete a role that no user has.
+
+    Raises:
+        Conflict: users have the role.
+    """
     service.delete(request.tenant, service.ROLE, id, request.identity.rights)
     return no_content()
 
@@ -100,7 +113,10 @@ def delete_role(request: Request, id: str) -> NoContent:
     feature=Feature.RBAC,
 )
 def list_permission_sets(request: Request) -> Reply[list[shapes.PermissionSet]]:
-    """The built-in permission sets and the tenant's own; who doesn't manage users sees those of their own roles."""
+    """List the built-in permission sets and the tenant's own.
+
+    Users who do not manage users see those of their own roles.
+    """
     return _page(request, service.visible(request.tenant, service.SET, request.identity.rights))
 
 
@@ -114,7 +130,12 @@ def list_permission_sets(request: Request) -> Reply[list[shapes.PermissionSet]]:
     sign_in=SignIn.SESSION,
 )
 def create_permission_set(request: Request) -> Created:
-    """A new permission set, of no more rights than one's own."""
+    """Create a permission set. It can have no more rights than the user who creates it.
+
+    Raises:
+        Conflict: there is a permission set of this name.
+        Unprocessable: the tenant has as many permission sets as it may.
+    """
     name = service.create(request.tenant, service.SET, request.body, request.identity.rights)
     return created(f"/api/management/v2/useradm/permission_sets/{quote(name, safe='')}")
 
@@ -127,7 +148,7 @@ def create_permission_set(request: Request) -> Created:
     feature=Feature.RBAC,
 )
 def show_permission_set(request: Request, id: str) -> Reply[shapes.PermissionSet]:
-    """One of the permission sets that the list shows."""
+    """Get a permission set."""
     return Reply(200, service.get_visible(request.tenant, service.SET, id, request.identity.rights))
 
 
@@ -157,7 +178,11 @@ def update_permission_set(request: Request, id: str) -> Reply[None]:
     sign_in=SignIn.SESSION,
 )
 def delete_permission_set(request: Request, id: str) -> NoContent:
-    """Delete a permission set that no role has."""
+    """Delete a permission set that no role has.
+
+    Raises:
+        Conflict: roles have the permission set.
+    """
     service.delete(request.tenant, service.SET, id, request.identity.rights)
     return no_content()
 

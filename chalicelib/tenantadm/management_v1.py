@@ -21,7 +21,11 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/tenantadm/user/tenant", auth=Auth.USER, permission=Permission.BASIC)
 def show_tenant(request: Request) -> Reply[Tenant]:
-    """The tenant; with its token, which devices are set up with, for who manages devices of whatever group."""
+    """Get the user's tenant. The token for setting up devices is only there for users who manage devices of all groups.
+
+    Raises:
+        NotFound: the tenant is gone.
+    """
     tiers = bool(request.query.flag("tiers"))
     user = request.identity
     token = user.groups(Permission.DEVICES_MANAGE) is None

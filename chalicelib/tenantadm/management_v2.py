@@ -28,7 +28,11 @@ _TENANTS = "/api/management/v2/tenantadm/tenants"
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_tenant(request: Request) -> Reply[shapes.Tenant]:
-    """The tenant, without its token."""
+    """Get the user's tenant, without its token.
+
+    Raises:
+        NotFound: the tenant is gone.
+    """
     tiers = bool(request.query.flag("tiers"))
     seen = request.identity.groups(Permission.DEVICES_READ)
     return Reply(body=service.describe(request.tenant, token=False, tiers=tiers, groups=seen))
@@ -36,7 +40,11 @@ def show_tenant(request: Request) -> Reply[shapes.Tenant]:
 
 @endpoint(bp, "GET /management/v2/tenantadm/tenants", auth=Auth.USER, permission=Permission.TENANTS_READ)
 def list_children(request: Request) -> Reply[list[shapes.Tenant]]:
-    """The children of the user's tenant, oldest first."""
+    """List the child tenants, oldest first.
+
+    Raises:
+        NotFound: the tenant is gone.
+    """
     page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
     tiers = bool(request.query.flag("tiers"))
     found, total = service.list_children(request.tenant, page.start, page.stop)
@@ -53,7 +61,14 @@ def list_children(request: Request) -> Reply[list[shapes.Tenant]]:
     sign_in=SignIn.SESSION,
 )
 def create_child(request: Request) -> Accepted:
-    """Create a child with its first user."""
+    """Create a child tenant with its first user.
+
+    Raises:
+        Conflict: the e-mail address is taken.
+        NotFound: the tenant is gone.
+        Unprocessable: the service provider has no room for it, the password breaks a rule, or the body asks for what
+            this server does not do.
+    """
     body: shapes.NewTenant = request.body
     rules.check_wishes(body)
     made = service.create_child(
@@ -69,13 +84,29 @@ def create_child(request: Request) -> Accepted:
 
 @endpoint(bp, "POST /management/v2/tenantadm/tenants/signup", auth=Auth.NONE, permission=None, body=bytes)
 def sign_up(request: Request) -> Accepted:
-    """A stranger makes a tenant on trial, where the server allows it."""
+    """Sign up: create a tenant on trial, where the server allows it.
+
+    Raises:
+        MethodNotAllowed: this server takes no sign-ups.
+        Conflict: the e-mail address is taken.
+        UnsupportedMediaType: the body is neither JSON nor a form.
+        Unprocessable: the password breaks a rule.
+        TooManyRequests: too many sign-ups were tried lately.
+    """
     return _sign_up(request)
 
 
 @endpoint(bp, "POST /management/v2/tenantadm/tenants/trial", auth=Auth.NONE, permission=None, body=bytes)
 def begin_trial(request: Request) -> Accepted:
-    """The same, as other clients call it."""
+    """Sign up, under the name that other clients use.
+
+    Raises:
+        MethodNotAllowed: this server takes no sign-ups.
+        Conflict: the e-mail address is taken.
+        UnsupportedMediaType: the body is neither JSON nor a form.
+        Unprocessable: the password breaks a rule.
+        TooManyRequests: too many sign-ups were tried lately.
+    """
     return _sign_up(request)
 
 
@@ -103,7 +134,11 @@ def _sign_up(request: Request) -> Accepted:
     body=shapes.ChildUpdate,
 )
 def update_child(request: Request, id: str) -> NoContent:
-    """Change the name or the limits of a child."""
+    """Change the name or the limits of a child tenant.
+
+    Raises:
+        Unprocessable: the service provider has not that many devices left.
+    """
     body: shapes.ChildUpdate = request.body
     service.update_child(request.tenant, TenantId(id), body.name, shapes.device_limits(body))
     return no_content()
@@ -117,7 +152,11 @@ def update_child(request: Request, id: str) -> NoContent:
     body=shapes.NewStatus,
 )
 def set_child_status(request: Request, id: str) -> Accepted:
-    """Suspend or activate a child."""
+    """Suspend or activate a child tenant.
+
+    Raises:
+        Conflict: the tenant is being removed.
+    """
     service.set_child_status(request.tenant, TenantId(id), request.body.status)
     return accepted()
 
@@ -131,7 +170,13 @@ def set_child_status(request: Request, id: str) -> Accepted:
     sign_in=SignIn.RECENT,
 )
 def cancel_tenant(request: Request, id: str) -> Accepted:
-    """End a child or, for administrators with their password, the own tenant: locked out now, erased later."""
+    """Cancel a child tenant or, for administrators with their password, the own one.
+
+    It is locked at once and erased later.
+
+    Raises:
+        Conflict: the tenant is not active, or has children.
+    """
     if id == request.tenant:
         request.identity.require_everything("end the tenant")
         signin.require_shown(request)
@@ -147,7 +192,11 @@ def cancel_tenant(request: Request, id: str) -> Accepted:
     body=shapes.PlanRequest,
 )
 def request_plan(request: Request, id: str) -> Accepted:
-    """Note which plan is wished for, by administrators or for a child. The server's admin decides."""
+    """Ask for another plan. The request is noted for the server's administrator.
+
+    Raises:
+        Conflict: the tenant is not active.
+    """
     if id == request.tenant:
         request.identity.require_everything("ask for another plan")
     service.request_plan(request.tenant, TenantId(id), request.identity.subject, request.body)
@@ -162,7 +211,11 @@ def request_plan(request: Request, id: str) -> Accepted:
     sign_in=SignIn.RECENT,
 )
 def start_child_removal(request: Request, id: str) -> Accepted:
-    """Lock a child out for good and have its data erased."""
+    """Lock a child tenant for good, and have its data erased.
+
+    Raises:
+        Conflict: the tenant has children.
+    """
     service.remove_child(request.tenant, TenantId(id), inactive_only=False)
     return accepted()
 
@@ -175,7 +228,12 @@ def start_child_removal(request: Request, id: str) -> Accepted:
     sign_in=SignIn.RECENT,
 )
 def remove_child(request: Request, id: str) -> NoContent:
-    """Have the data of a child erased that is not active."""
+    """Have the data of an inactive child tenant erased.
+
+    Raises:
+        MethodNotAllowed: the tenant is active.
+        Conflict: the tenant has children.
+    """
     if not service.remove_child(request.tenant, TenantId(id), inactive_only=True):
         raise MethodNotAllowed("only an inactive tenant can be removed")
     return no_content()
@@ -183,7 +241,7 @@ def remove_child(request: Request, id: str) -> NoContent:
 
 @endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.BASIC)
 def show_tenant_settings(request: Request) -> Reply[dict[str, Any]]:
-    """How the tenant wants the server to behave, with an ``ETag``. Beyond Mender's API."""
+    """Get the tenant's settings for the server, with an ``ETag``. Not part of Mender's API."""
     document, version = service.settings(request.tenant)
     return Reply(200, document, {"ETag": version})
 
@@ -196,7 +254,12 @@ def show_tenant_settings(request: Request) -> Reply[dict[str, Any]]:
     body=dict[str, Any],
 )
 def save_tenant_settings(request: Request) -> NoContent:
-    """Replace how the tenant wants the server to behave; what is left out is as at first. Beyond Mender's API."""
+    """Replace the tenant's settings for the server. What is left out gets its default. Not part of Mender's API.
+
+    Raises:
+        NotFound: the tenant is gone.
+        PreconditionFailed: the settings have another version than ``If-Match`` names.
+    """
     replacing = etag.if_match(request.headers.get("if-match"))
     version = service.save_settings(request.tenant, request.body, replacing=replacing, by=request.identity.rights)
     return no_content({"ETag": version})

@@ -28,7 +28,12 @@ bp = Blueprint(__name__)
     sign_in=SignIn.SESSION,
 )
 def update_me(request: Request) -> NoContent:
-    """Change the password of the user who asks; unlike in v1 an address is not looked at."""
+    """Change the own password. Other than in v1, an e-mail address is ignored.
+
+    Raises:
+        NotFound: the user is gone.
+        Unprocessable: the password breaks a rule, or ``current_password`` is wrong.
+    """
     service.update_user(
         request.tenant,
         request.identity.subject,

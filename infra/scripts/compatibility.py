@@ -64,12 +64,12 @@ def published() -> dict[Operation, bool]:
 
 
 def served() -> set[Operation]:
-    """What the app answers of the API; the console's files are no part of it."""
+    """What the app answers of the API; the console's files and the API's description are no part of it."""
     return {
         Operation(re.sub(r"\{[^}]+\}", "{}", path), method)
         for path, methods in app.routes.items()
         for method in methods
-        if not path.startswith("/ui")
+        if path.startswith(("/devices/", "/management/"))
     }
 
 

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 PUBLIC = {
     # The link's signature is the credential: it came with the device's poll.
     "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
+    "GET /openapi.json",  # the API's description, which the project publishes anyway
+    "GET /ui",  # the console's page, on which users sign in
+    "GET /ui/assets/{file}",  # what that page loads
+    "GET /ui/{file}",  # the same
+    "GET /management/v1/console/public",  # what that page shows before
     "POST /devices/v1/authentication/auth_requests",  # a device signs its request; it has no token yet
     "GET /management/v1/useradm/auth/sso/{id}/login",  # a login begins
     "GET /management/v1/useradm/oidc/{id}/callback",  # what the identity provider says of a user is in it

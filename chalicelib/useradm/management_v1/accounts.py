@@ -29,7 +29,11 @@ bp = Blueprint(__name__)
     body=shapes.Address,
 )
 def start_password_reset(request: Request) -> Accepted:
-    """Mail a link that sets a new password. The answer is the same whether there is such a user."""
+    """Mail a link for setting a new password. The answer does not tell whether there is such a user.
+
+    Raises:
+        TooManyRequests: too many mails were asked for lately.
+    """
     service.start(Purpose.PASSWORD_RESET, request.body.email)
     return accepted()
 
@@ -42,7 +46,11 @@ def start_password_reset(request: Request) -> Accepted:
     body=shapes.NewPassword,
 )
 def complete_password_reset(request: Request) -> Accepted:
-    """Set a new password by a mailed secret; all tokens of the user die."""
+    """Set a new password with a mailed secret. All tokens of the user are revoked.
+
+    Raises:
+        Unprocessable: the password breaks a rule.
+    """
     service.complete_reset(request.body.secret_hash, request.body.password)
     return accepted()
 
@@ -55,7 +63,11 @@ def complete_password_reset(request: Request) -> Accepted:
     body=shapes.Address,
 )
 def start_email_verification(request: Request) -> Accepted:
-    """Mail a link that proves an address. The answer is the same whether there is such a user."""
+    """Mail a link for verifying an e-mail address. The answer does not tell whether there is such a user.
+
+    Raises:
+        TooManyRequests: too many mails were asked for lately.
+    """
     service.start(Purpose.VERIFY_EMAIL, request.body.email)
     return accepted()
 
@@ -68,7 +80,11 @@ def start_email_verification(request: Request) -> Accepted:
     body=shapes.Secret,
 )
 def complete_email_verification(request: Request) -> NoContent:
-    """Prove an address by a mailed secret."""
+    """Verify an e-mail address with a mailed secret.
+
+    Raises:
+        Gone: the secret has expired.
+    """
     service.complete_verification(request.body.secret_hash)
     return no_content()
 
@@ -80,7 +96,7 @@ def complete_email_verification(request: Request) -> NoContent:
     permission=Permission.BASIC,
 )
 def show_pending_email_change(request: Request) -> Reply[shapes.PendingEmailChange] | NoContent:
-    """The change of one's address that waits for its mail to be answered; 204: none."""
+    """Get the change of the own e-mail address that is not confirmed yet. 204 if there is none."""
     found = service.pending_change(request.tenant, request.identity.subject)
     if found is None:
         return no_content()
@@ -96,7 +112,13 @@ def show_pending_email_change(request: Request) -> Reply[shapes.PendingEmailChan
     sign_in=SignIn.SESSION,
 )
 def start_email_change(request: Request) -> Accepted:
-    """Begin to change one's address: a secret is mailed to the new one."""
+    """Begin to change the own e-mail address. A secret is mailed to the new one.
+
+    Raises:
+        NotFound: the user is gone.
+        Conflict: another change is pending.
+        Unprocessable: ``current_password`` is wrong, or the address is the present one.
+    """
     wanted: shapes.EmailChange = request.body
     service.start_change(request.tenant, request.identity.subject, wanted.email, wanted.current_password)
     return accepted()
@@ -110,7 +132,11 @@ def start_email_change(request: Request) -> Accepted:
     body=shapes.Secret,
 )
 def complete_email_change(request: Request) -> NoContent:
-    """Change an address by a mailed secret; all tokens of the user die."""
+    """Change an e-mail address with a mailed secret. All tokens of the user are revoked.
+
+    Raises:
+        Conflict: the address was taken meanwhile.
+    """
     service.complete_change(request.body.secret_hash)
     return no_content()
 
@@ -123,6 +149,10 @@ def complete_email_change(request: Request) -> NoContent:
     sign_in=SignIn.SESSION,
 )
 def cancel_email_change(request: Request) -> NoContent:
-    """Withdraw the change of one's address."""
+    """Cancel the change of the own e-mail address.
+
+    Raises:
+        NotFound: no change is pending.
+    """
     service.cancel_change(request.tenant, request.identity.subject)
     return no_content()

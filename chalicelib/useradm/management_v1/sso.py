@@ -41,7 +41,7 @@ _NEVER = "9999-12-31T23:59:59Z"
     feature=Feature.SSO,
 )
 def list_providers(request: Request) -> Reply[list[shapes.ProviderEntry]]:
-    """The tenant's identity providers."""
+    """List the tenant's identity providers."""
     return Reply(body=[shapes.ProviderEntry(each.id, each.issuer, _NEVER) for each in sso.listed(request.tenant)])
 
 
@@ -55,7 +55,12 @@ def list_providers(request: Request) -> Reply[list[shapes.ProviderEntry]]:
     sign_in=SignIn.RECENT,
 )
 def create_provider(request: Request) -> Created:
-    """Let users log in at an identity provider."""
+    """Add an identity provider (OpenID Connect), at which users can sign in.
+
+    Raises:
+        Conflict: the tenant has as many identity providers as it may.
+        UnsupportedMediaType: the body is not JSON; SAML is not supported.
+    """
     request.identity.require_everything(_SETTING_UP)
     made = sso.create(request.tenant, _wanted(request), by=request.identity.rights)
     return created(f"/api/management/v1/useradm/sso/idp/metadata/{made.id}")
@@ -69,7 +74,7 @@ def create_provider(request: Request) -> Created:
     feature=Feature.SSO,
 )
 def show_provider(request: Request, id: str) -> Reply[shapes.Provider]:
-    """What is set of an identity provider; never its secret."""
+    """Get the settings of an identity provider, without its secret."""
     found = sso.get(request.tenant, id)
     return Reply(
         body=shapes.Provider(
@@ -96,7 +101,11 @@ def show_provider(request: Request, id: str) -> Reply[shapes.Provider]:
     sign_in=SignIn.RECENT,
 )
 def update_provider(request: Request, id: str) -> NoContent:
-    """Replace what is set of an identity provider."""
+    """Replace the settings of an identity provider.
+
+    Raises:
+        UnsupportedMediaType: the body is not JSON; SAML is not supported.
+    """
     request.identity.require_everything(_SETTING_UP)
     sso.get(request.tenant, id)
     sso.update(request.tenant, id, _wanted(request), by=request.identity.rights)
@@ -112,7 +121,11 @@ def update_provider(request: Request, id: str) -> NoContent:
     sign_in=SignIn.RECENT,
 )
 def delete_provider(request: Request, id: str) -> NoContent:
-    """End logins at an identity provider."""
+    """Delete an identity provider.
+
+    Raises:
+        Conflict: no administrator could sign in any more.
+    """
     request.identity.require_everything(_SETTING_UP)
     sso.delete(request.tenant, id)
     return no_content()
@@ -126,25 +139,41 @@ def delete_provider(request: Request, id: str) -> NoContent:
     feature=Feature.SSO,
 )
 def show_provider_places(request: Request, id: str) -> Reply[dict[str, str]]:
-    """What the identity provider must be told of this server: where logins begin, and where they come back to."""
+    """Get the URLs that the identity provider has to know: where sign-ins begin, and where they come back to."""
     return Reply(body=sso.places(sso.get(request.tenant, id).id))
 
 
 @endpoint(bp, "GET /management/v1/useradm/auth/sso/{id}/login", auth=Auth.NONE, permission=None)
 def begin_sso_login(request: Request, id: str) -> Redirect:
-    """Send the browser to the identity provider."""
+    """Begin a sign-in at an identity provider: the browser is sent there.
+
+    Raises:
+        TooManyRequests: too many sign-ins began at the tenant's providers within the last hour.
+        Unprocessable: this server does not know its own URL.
+    """
     return _begin(request, id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/start", auth=Auth.NONE, permission=None)
 def begin_oidc_login(request: Request, id: str) -> Redirect:
-    """Send the browser to the identity provider; ``ui=console`` brings it back to the console."""
+    """Begin a sign-in at an identity provider: the browser is sent there.
+
+    Raises:
+        TooManyRequests: too many sign-ins began at the tenant's providers within the last hour.
+        Unprocessable: this server does not know its own URL.
+    """
     return _begin(request, id)
 
 
 @endpoint(bp, "GET /management/v1/useradm/oidc/{id}/callback", auth=Auth.NONE, permission=None)
 def complete_oidc_login(request: Request, id: str) -> Redirect:
-    """Take who comes back from the identity provider to the web UI, signed in: to the one that began the login."""
+    """Finish a sign-in at an identity provider.
+
+    The browser comes back from there, and goes on to the web page where the sign-in began, signed in.
+
+    Raises:
+        Forbidden: the identity provider refused, or there is no account for the user.
+    """
     answer = {name: request.query.get(name) or "" for name in ("state", "code") if request.query.get(name)}
     issuer = request.query.get("iss")
     if issuer is not None:

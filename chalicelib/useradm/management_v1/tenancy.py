@@ -25,7 +25,7 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "POST /management/v1/useradm/auth/plan-verify", auth=Auth.USER, permission=Permission.BASIC)
 def verify_plan(request: Request) -> Accepted:
-    """Whether the tenant has at least a plan, and an add-on; a header that is not sent asks for nothing."""
+    """Check whether the tenant has a plan and an add-on."""
     plan = request.headers.get("x-mender-required-minimal-plan", "")
     addon = request.headers.get("x-mender-required-addon", "")
     if not plans.has(request.tenant, plan, addon):
@@ -35,13 +35,17 @@ def verify_plan(request: Request) -> Accepted:
 
 @endpoint(bp, "GET /management/v1/useradm/limits", auth=Auth.USER, permission=Permission.BASIC)
 def show_user_limits(request: Request) -> Reply[shapes.Limits]:
-    """How many users the tenant has, and may have; -1: as many as it likes."""
+    """Get how many users the tenant has, and may have. -1: any number."""
     return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
 
 
 @endpoint(bp, "GET /management/v1/useradm/users/exists", auth=Auth.USER, permission=Permission.TENANTS_MANAGE)
 def user_exists(request: Request) -> Reply[shapes.Exists]:
-    """Whether an address is a user's of this tenant or of one of its children; others are not told of."""
+    """Get whether a user of this tenant or of one of its children has an e-mail address.
+
+    Raises:
+        NotFound: the tenant is gone.
+    """
     address = request.query.get("email")
     if not address:
         raise BadRequest("email: is required")
@@ -57,7 +61,11 @@ def user_exists(request: Request) -> Reply[shapes.Exists]:
     sign_in=SignIn.SESSION,
 )
 def assign_tenants(request: Request, id: str) -> Reply[None]:
-    """Let a user, by id or address, work in tenants of this service provider; an empty list ends it for all."""
+    """Let a user, given by id or e-mail address, work in tenants of this service provider. An empty list ends it.
+
+    Raises:
+        Unprocessable: a tenant has no such role, or there are too many tenants.
+    """
     who, wanted = request.identity, request.body
     service.assign(request.tenant, id, wanted.tenant_ids, wanted.role, by=who.rights, own=who.subject)
     return Reply()
@@ -71,9 +79,9 @@ def assign_tenants(request: Request, id: str) -> Reply[None]:
     sign_in=SignIn.SESSION,
 )
 def switch_tenant(request: Request, id: str) -> Jwt | NoContent:
-    """A session in another tenant that the user may work in, or back in the user's own.
+    """Get a session in another tenant in which the user may work, or back in the own one.
 
-    Who has a cookie gets one: no script of its page sees a token.
+    Callers with a cookie get another cookie, without a body: no script of their page sees a token.
     """
     who = request.identity
     token = sessions.switch(who.home, who.subject, who.token_id, TenantId(id))

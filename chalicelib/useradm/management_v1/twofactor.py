@@ -22,7 +22,12 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
 def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
-    """The new secret as a QR code for an authenticator app, until the app was shown to have it."""
+    """Get the new secret of the second factor as a QR code for an authenticator app. Only until the app was verified.
+
+    Raises:
+        BadRequest: no secret is waiting to be verified.
+        NotFound: the user is gone.
+    """
     return Reply(
         body=shapes.QrCode(service.tfa_qr(request.tenant, request.identity.subject)),
         headers={"Cache-Control": "no-store"},
@@ -38,7 +43,11 @@ def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
     sign_in=SignIn.RECENT,
 )
 def verify_two_factor(request: Request) -> Accepted:
-    """Show that one's app has the secret: from now on logins need its codes."""
+    """Verify the authenticator app. From now on signing in needs its codes.
+
+    Raises:
+        NotFound: the user is gone.
+    """
     service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
     return accepted()
 
@@ -51,7 +60,12 @@ def verify_two_factor(request: Request) -> Accepted:
     sign_in=SignIn.RECENT,
 )
 def enable_my_two_factor(request: Request) -> Reply[None]:
-    """Begin with a new secret."""
+    """Enable the own second factor: make a new secret.
+
+    Raises:
+        BadRequest: there is a secret already.
+        NotFound: the user is gone.
+    """
     return _enable(request)
 
 
@@ -63,7 +77,12 @@ def enable_my_two_factor(request: Request) -> Reply[None]:
     sign_in=SignIn.FACTOR,
 )
 def disable_my_two_factor(request: Request) -> Reply[None]:
-    """Log in by the password alone again."""
+    """Disable the own second factor.
+
+    Raises:
+        BadRequest: it is not enabled.
+        NotFound: the user is gone.
+    """
     return _disable(request)
 
 
@@ -75,7 +94,7 @@ def disable_my_two_factor(request: Request) -> Reply[None]:
     sign_in=SignIn.RECENT,
 )
 def enable_two_factor(request: Request, id: str) -> Reply[None]:
-    """Begin with a new secret; one's own only."""
+    """Enable the own second factor, by the user's id."""
     _require_self(request, id)
     return _enable(request)
 
@@ -88,7 +107,7 @@ def enable_two_factor(request: Request, id: str) -> Reply[None]:
     sign_in=SignIn.FACTOR,
 )
 def disable_two_factor(request: Request, id: str) -> Reply[None]:
-    """Log in by the password alone again; one's own only."""
+    """Disable the own second factor, by the user's id."""
     _require_self(request, id)
     return _disable(request)
 

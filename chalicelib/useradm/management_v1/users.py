@@ -29,9 +29,15 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "POST /management/v1/useradm/auth/login", auth=Auth.NONE, permission=None, body=bytes)
 def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
-    """Basic credentials in, a session's JWT out, or a cookie for who asks so (``http.cookies``).
+    """Sign in with an e-mail address and a password (HTTP Basic).
 
-    The body may be empty whatever its type is said to be.
+    The answer is a session's token; with the header ``X-Session: cookie`` a cookie, without a body. For a user without
+    a password it says at which identity provider to sign in. The body can be empty, whatever its type.
+
+    Raises:
+        Unauthorized: the address, the password or the code is wrong, a code is needed, or the tenant is suspended.
+        UnsupportedMediaType: the body is not JSON.
+        TooManyRequests: there were too many wrong tries.
     """
     options = shapes.LoginOptions()
     if request.raw.strip():
@@ -51,7 +57,7 @@ def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
 
 @endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
 def logout(request: Request) -> Accepted:
-    """End the session that asks; with ``everywhere=true`` all sessions of its user."""
+    """Sign out: end the session that makes this call, or all sessions of its user."""
     who = request.identity
     if request.query.flag("everywhere"):
         signin.require(SignIn.SESSION, request)
@@ -62,7 +68,7 @@ def logout(request: Request) -> Accepted:
 
 @endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_READ)
 def list_users(request: Request) -> Reply[list[shapes.User]]:
-    """All users of the tenant, or those that the filters take; not paged."""
+    """List the tenant's users. Not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
     return Reply(body=[showing.shown(user) for user in users])
 
@@ -76,7 +82,11 @@ def list_users(request: Request) -> Reply[list[shapes.User]]:
     sign_in=SignIn.SESSION,
 )
 def create_user(request: Request) -> Created:
-    """Create a user in the tenant."""
+    """Create a user.
+
+    Raises:
+        Unprocessable: the e-mail address is taken, the password breaks a rule, or there is no such role.
+    """
     wanted: shapes.NewUser = request.body
     mailed = wanted.send_reset_password
     password = wanted.password or None if mailed else wanted.password
@@ -92,7 +102,11 @@ def create_user(request: Request) -> Created:
 
 @endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_me(request: Request) -> Reply[shapes.User]:
-    """The user who asks, with the tenant."""
+    """Get the user who is signed in, and the tenant.
+
+    Raises:
+        NotFound: the user is gone.
+    """
     return Reply(body=showing.who_asks(request.identity.home, request.identity.subject, request.tenant))
 
 
@@ -105,7 +119,13 @@ def show_me(request: Request) -> Reply[shapes.User]:
     sign_in=SignIn.SESSION,
 )
 def update_me(request: Request) -> NoContent:
-    """Change the address or password of the user who asks."""
+    """Change the own e-mail address or password.
+
+    Raises:
+        NotFound: the user is gone.
+        Conflict: the user is the last administrator.
+        Unprocessable: the address is taken, the password breaks a rule, or ``current_password`` is wrong.
+    """
     return _update(request, request.identity.subject)
 
 
@@ -117,7 +137,7 @@ def update_me(request: Request) -> NoContent:
     own="id",
 )
 def show_user(request: Request, id: str) -> Reply[shapes.User]:
-    """One user."""
+    """Get a user."""
     return Reply(body=showing.shown(service.get_user(request.tenant, id)))
 
 
@@ -131,7 +151,13 @@ def show_user(request: Request, id: str) -> Reply[shapes.User]:
     sign_in=SignIn.SESSION,
 )
 def update_user(request: Request, id: str) -> NoContent:
-    """Change one user; a password only of the user who asks, who needs no right for that."""
+    """Change a user. A password can only be changed by its own user, who needs no right for that.
+
+    Raises:
+        Conflict: the user is the last administrator.
+        Unprocessable: the address is taken, the password breaks a rule or is another user's, ``current_password`` is
+            wrong, or there is no such role.
+    """
     return _update(request, id)
 
 
@@ -143,14 +169,18 @@ def update_user(request: Request, id: str) -> NoContent:
     sign_in=SignIn.SESSION,
 )
 def delete_user(request: Request, id: str) -> NoContent:
-    """Delete a user; the tokens of that user die."""
+    """Delete a user. All tokens of the user are revoked.
+
+    Raises:
+        Conflict: the user is the last administrator.
+    """
     service.delete_user(request.tenant, id, by=request.identity.rights)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings", auth=Auth.USER, permission=Permission.BASIC)
 def show_shared_settings(request: Request) -> Reply[dict[str, Any]]:
-    """The settings that the tenant's users share."""
+    """Get the settings that the tenant's users share."""
     return _settings(request, None)
 
 
@@ -163,13 +193,17 @@ def show_shared_settings(request: Request) -> Reply[dict[str, Any]]:
     body_limit=limits.SETTINGS_DOCUMENT,
 )
 def save_shared_settings(request: Request) -> Created:
-    """Replace the settings that the tenant's users share."""
+    """Replace the settings that the tenant's users share.
+
+    Raises:
+        PreconditionFailed: the settings have another version than ``If-Match`` names.
+    """
     return _save_settings(request, None)
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings/me", auth=Auth.USER, permission=Permission.BASIC)
 def show_my_settings(request: Request) -> Reply[dict[str, Any]]:
-    """The settings of the user who asks."""
+    """Get the settings of the user who is signed in."""
     return _settings(request, request.identity.subject)
 
 
@@ -182,13 +216,17 @@ def show_my_settings(request: Request) -> Reply[dict[str, Any]]:
     body_limit=limits.SETTINGS_DOCUMENT,
 )
 def save_my_settings(request: Request) -> Created:
-    """Replace the settings of the user who asks."""
+    """Replace the settings of the user who is signed in.
+
+    Raises:
+        PreconditionFailed: the settings have another version than ``If-Match`` names.
+    """
     return _save_settings(request, request.identity.subject)
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings/tokens", auth=Auth.USER, permission=Permission.BASIC)
 def list_tokens(request: Request) -> Reply[list[shapes.Token]]:
-    """The personal access tokens of the user who asks."""
+    """List the own personal access tokens."""
     tokens = sessions.list_tokens(request.tenant, request.identity.subject)
     return Reply(body=[_shown_token(token) for token in tokens])
 
@@ -202,7 +240,12 @@ def list_tokens(request: Request) -> Reply[list[shapes.Token]]:
     sign_in=SignIn.RECENT,
 )
 def create_token(request: Request) -> Jwt:
-    """A new personal access token, shown this once."""
+    """Create a personal access token, which is shown only this once.
+
+    Raises:
+        NotFound: the user is gone.
+        Conflict: there is a token of this name.
+    """
     wanted: shapes.NewToken = request.body
     return jwt(sessions.create_token(request.tenant, request.identity.subject, wanted.name, wanted.expires_in))
 
@@ -215,20 +258,20 @@ def create_token(request: Request) -> Jwt:
     sign_in=SignIn.SESSION,
 )
 def revoke_token(request: Request, id: str) -> NoContent:
-    """Revoke a personal access token of the user who asks."""
+    """Revoke one of the own personal access tokens."""
     sessions.revoke_token(request.tenant, request.identity.subject, id)
     return no_content()
 
 
 @endpoint(bp, "GET /management/v1/useradm/plans", auth=Auth.USER, permission=Permission.BASIC)
 def list_plans(request: Request) -> Reply[list[shapes.Plan]]:  # noqa: ARG001  # the same for everyone
-    """The plans that a tenant can have."""
+    """List the plans that a tenant can have."""
     return Reply(body=plans.all_plans())
 
 
 @endpoint(bp, "GET /management/v1/useradm/plan_binding", auth=Auth.USER, permission=Permission.BASIC)
 def show_plan_binding(request: Request) -> Reply[shapes.PlanBinding]:
-    """The plan and the limits of the tenant."""
+    """Get the tenant's plan and limits."""
     return Reply(body=plans.binding(request.tenant))
 
 

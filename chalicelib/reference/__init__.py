@@ -1,0 +1,1 @@
+"""The API's description, ``openapi.json``, which ``make docs`` writes (``infra.scripts.openapi``)."""

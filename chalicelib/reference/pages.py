@@ -1,0 +1,37 @@
+"""``/openapi.json``: the description of the API."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chalice.app import Blueprint
+
+from chalicelib.http import etag
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.request import Reply
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+FILE: Final = Path(__file__).with_name("openapi.json")
+
+
+@endpoint(bp, "GET /openapi.json", auth=Auth.NONE, permission=None)
+def show_description(request: Request) -> Reply[str]:
+    """Get this description: OpenAPI 3.1, the same for everyone until the server is updated."""
+    data = FILE.read_bytes()
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    # Public: it says nothing that the project's own pages don't say. Other sites may build pages of it.
+    headers: dict[str, str | list[str]] = {
+        "Access-Control-Allow-Origin": "*",
+        "Cache-Control": "public, max-age=300",
+        "ETag": tag,
+    }
+    if etag.is_known(request.headers.get("if-none-match"), tag):
+        return Reply(304, headers=headers)
+    return Reply(200, data.decode(), headers)

@@ -1,0 +1,171 @@
+"""What the shapes' types leave open: formats, values that a text can have, examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib import features
+from chalicelib.artifacts import shapes as artifacts
+from chalicelib.auditlogs import shapes as auditlogs
+from chalicelib.deployments import shapes as deployments
+from chalicelib.deployments.rules import statuses
+from chalicelib.devauth import shapes as devauth
+from chalicelib.devauth.rules import sets
+from chalicelib.deviceconnect import shapes as deviceconnect
+from chalicelib.inventory import shapes as inventory
+from chalicelib.roles import shapes as roles
+from chalicelib.tenantadm import shapes as tenantadm
+from chalicelib.tiers import Tier
+from chalicelib.useradm import shapes as useradm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Schema = dict[str, Any]
+
+
+def _one_of(values: Iterable[str]) -> Schema:
+    return {"enum": [str(each) for each in values]}
+
+
+_TIERS: Final = _one_of(Tier)
+_SETS: Final = _one_of(each for each in sets.Status if each is not sets.Status.NOAUTH)
+_IDENTITY: Final[Schema] = {"type": "object", "examples": [{"mac": "02:12:61:13:42:41"}]}
+_ROWS: Final = _one_of(statuses.Status)
+
+VALUES: Final[dict[tuple[type, str], Schema]] = {
+    (artifacts.Software, "kind"): _one_of(["release"]),
+    (artifacts.Verdict, "status"): _one_of(["pending", "verifying", "accepted", "refused"]),
+    (auditlogs.Actor, "type"): _one_of(["user", "device", "system"]),
+    (auditlogs.AuditLog, "action"): _one_of(auditlogs.Action),
+    (deployments.Deployment, "status"): _one_of(["scheduled", "pending", "inprogress", "finished"]),
+    (deployments.Deployment, "type"): _one_of(["software", "configuration"]),
+    (deployments.DeploymentDevice, "state"): _ROWS,
+    (deployments.DeploymentDevice, "status"): _ROWS,
+    (devauth.AuthSetShape, "identity_data"): _IDENTITY,
+    (devauth.AuthSetShape, "status"): _SETS,
+    (devauth.AuthSetShape, "tier"): _TIERS,
+    (devauth.AuthSetStatus, "status"): _SETS,
+    (devauth.DeviceShape, "identity_data"): _IDENTITY,
+    (devauth.DeviceShape, "status"): _one_of(sets.Status),
+    (devauth.DeviceShape, "tier"): _TIERS,
+    (devauth.NewStatus, "status"): _one_of(sorted(sets.SETTABLE)),
+    (devauth.PreAuthSet, "identity_data"): _IDENTITY,
+    (deviceconnect.Device, "status"): _one_of(["connected", "disconnected", "unknown"]),
+    (inventory.AttributeShape, "scope"): _one_of(["identity", "inventory", "monitor", "system", "tags"]),
+    (roles.Scope, "type"): _one_of(["DeviceGroups", "ReleaseTags"]),
+    (tenantadm.Tenant, "plan"): _one_of(features.PLANS),
+    (useradm.User, "tfa_status"): {"enum": ["disabled", "enabled", "unverified", None]},
+}
+"""What members can be. Tests hold real answers against it."""
+
+_TIME: Final = {"format": "date-time"}
+_FORMATS: Final[dict[str, Schema]] = {
+    "check_in_time": _TIME,
+    "created": _TIME,
+    "created_at": _TIME,
+    "created_ts": _TIME,
+    "deleted": _TIME,
+    "email": {"format": "email"},
+    "expiration_date": _TIME,
+    "expire": _TIME,
+    "finished": _TIME,
+    "last_used": _TIME,
+    "login_ts": _TIME,
+    "modified": _TIME,
+    "reported_ts": _TIME,
+    "start_ts": _TIME,
+    "started": _TIME,
+    "time": _TIME,
+    "timestamp": _TIME,
+    "ts": _TIME,
+    "updated_at": _TIME,
+    "updated_ts": _TIME,
+    "valid_until": _TIME,
+}
+"""Formats of texts by the members' names: in answers only, since requests are not refused for them."""
+
+_UUID: Final = "9e4b2f1c-5a63-4d0e-8b7a-1f2c3d4e5f60"
+_EXAMPLES: Final[dict[str, Any]] = {
+    "address": "operator@example.com",
+    "artifact_name": "release-2.4",
+    "artifact_provides": {"rootfs-image.version": "release-2.4"},
+    "artifact_depends": {"device_type": ["raspberrypi4"]},
+    "attribute": "device_type",
+    "batch_size": 10,
+    "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "clears_artifact_provides": ["rootfs-image.*"],
+    "configured": {"timezone": "UTC"},
+    "data": {"id": _UUID, "status": "accepted"},
+    "date": "2026-11-02T09:00:00Z",
+    "description": "Fixes the modem's reconnect",
+    "device_id": _UUID,
+    "device_provides": {"device_type": "raspberrypi4", "artifact_name": "release-2.3"},
+    "device_types_compatible": ["raspberrypi4"],
+    "devices_by_status": {"accepted": {"standard": 120}, "pending": {"standard": 3}},
+    "email": "operator@example.com",
+    "filter_id": _UUID,
+    "format": "mender",
+    "group": "lab",
+    "id": _UUID,
+    "identity_data": {"mac": "02:12:61:13:42:41"},
+    "id_data": '{"mac":"02:12:61:13:42:41"}',
+    "kind": "oidc",
+    "level": "error",
+    "message": "installation failed: no space left on device",
+    "method": "GET",
+    "name": "release-2.4",
+    "notes": "Tested in the lab for a week",
+    "object": {"id": _UUID, "type": "device"},
+    "password": "correct horse battery staple",
+    "plan": "enterprise",
+    "pubkey": "-----BEGIN PUBLIC KEY-----\nMFkw...\n-----END PUBLIC KEY-----\n",
+    "reported": {"timezone": "UTC"},
+    "roles": ["RBAC_ROLE_PERMIT_ALL"],
+    "scope": "inventory",
+    "size": 48123904,
+    "stats": {"success": 118, "failure": 2},
+    "status": "accepted",
+    "substate": "",
+    "tags": ["stable"],
+    "time_interval": "P1D",
+    "token2fa": "123456",
+    "uri": "https://storage.example.com/artifact?signature=...",
+    "url": "https://hooks.example.com/lamplighter",
+    "value": "raspberrypi4",
+}
+"""Example values by the members' names."""
+
+
+def member(shape: type, name: str, schema: Schema, *, answered: bool) -> Schema:
+    """What is known of a shape's member beyond its type."""
+    known: Schema = dict(VALUES.get((shape, name), {}))
+    is_text = schema.get("type") in ("string", ["string", "null"])
+    if answered and is_text and name in _FORMATS and (shape, name) not in _FREE:
+        known |= _FORMATS[name]
+    return known
+
+
+_FREE: Final = {(deployments.LogMessage, "timestamp")}
+"""Members that are handed on as devices sent them."""
+
+
+def example(name: str, schema: Schema) -> Any:  # one return for each kind of value
+    """A value for a member of this name."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("format") == "date-time":
+        return "2026-11-02T09:30:00Z"
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind
+    known = _EXAMPLES.get(name)
+    if known is not None and _PYTHON.get(kind or "", object) in {type(known), object}:
+        return known
+    return {"array": [], "boolean": False, "integer": max(1, schema.get("minimum", 1)), "object": {}}.get(
+        kind or "", f"{name.replace('_', ' ')}"
+    )
+
+
+_PYTHON: Final[dict[str, type]] = {"array": list, "integer": int, "object": dict, "string": str}

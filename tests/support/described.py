@@ -1,0 +1,210 @@
+"""Holds every answer of this process's app against the API's description, and what its views read of queries.
+
+A test fails whose answer has a status, a media type or a body that the description does not have, and a test in which a
+view reads a parameter that the description does not tell of. Bodies are judged strictly: a member that is not described
+is as wrong as one that is missing, and texts must have the format that they are said to have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Generator, Iterator
+from functools import cache
+from pathlib import Path
+from threading import Lock, local
+from typing import TYPE_CHECKING, Any, Final
+
+import jsonschema_rs
+import pytest
+
+from chalicelib.http import endpoint
+from chalicelib.http.request import Query
+
+if TYPE_CHECKING:
+    from chalice.app import Response
+
+    from chalicelib.http.endpoint import EndpointSpec, View
+
+FILE: Final = Path(__file__).parents[2] / "chalicelib" / "reference" / "openapi.json"
+_METHODS: Final = {"delete", "get", "patch", "post", "put"}
+_LONGEST: Final = 1_000_000
+"""Characters of a body that is looked at."""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The description."""
+    found: dict[str, Any] = json.loads(FILE.read_text())
+    return found
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each operation."""
+    for path, methods in described["paths"].items():
+        for method in _METHODS & set(methods):
+            yield method.upper(), path, methods[method]
+
+
+class Checker:
+    """Knows the description; collects what does not fit it."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self._operations = {(method, path): told for method, path, told in operations(described)}
+        self._components = described["components"]
+        self._strict = {"schemas": _strict(described["components"]["schemas"])}
+        self._validators: dict[tuple[str, int, str], jsonschema_rs.Validator] = {}
+        self._broken: list[str] = []
+        self._lock = Lock()
+
+    def take(self) -> list[str]:
+        """What was found since the last time."""
+        with self._lock:
+            found, self._broken = self._broken, []
+        return found
+
+    def read(self, spec: EndpointSpec, name: str) -> None:
+        """A view reads a parameter of its query."""
+        told = self._operations.get((spec.method, spec.path))
+        if told is None:
+            return
+        known = {self._shared("parameters", each)["name"] for each in told.get("parameters", [])}
+        if name not in known:
+            self._complain(
+                f"{told['operationId']} reads {name} of its query: list it in infra/scripts/openapi/parameters.py"
+            )
+
+    def answered(self, spec: EndpointSpec, response: Response) -> None:
+        """An answer leaves the app."""
+        told = self._operations.get((spec.method, spec.path))
+        if told is None:
+            self._complain(f"{spec.method} {spec.path} is not described: make docs")
+            return
+        name, status = told["operationId"], response.status_code
+        self.answers[name, status] += 1
+        if str(status) not in told["responses"]:
+            self._complain(
+                f"{name} answers {status}, which is not described; tell of it in the view's docstring, as Raises, or "
+                f"in its return type, and make docs: {response.body[:200]}"
+            )
+            return
+        content = self._shared("responses", told["responses"][str(status)]).get("content", {})
+        if not response.body:
+            if content:
+                self._complain(f"{name} answers {status} without the body that is described")
+            return
+        media = str(response.headers.get("Content-Type", "")).partition(";")[0]
+        if media not in content:
+            self._complain(f"{name} answers {status} as {media}, not {' or '.join(content) or 'without a body'}")
+        elif media == "application/json" and len(response.body) <= _LONGEST:
+            self._judge(name, status, media, content[media]["schema"], response.body)
+
+    def _judge(self, name: str, status: int, media: str, schema: Any, body: str) -> None:
+        key = (name, status, media)
+        with self._lock:
+            if key not in self._validators:
+                self._validators[key] = jsonschema_rs.Draft202012Validator(
+                    {**_strict(schema), "components": self._strict}, validate_formats=True
+                )
+            validator = self._validators[key]
+        for error in validator.iter_errors(json.loads(body)):
+            where = "/".join(map(str, error.instance_path))
+            self._complain(f"{name} answers {status}, where /{where} is not as described: {error.message[:300]}")
+
+    def _shared(self, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" not in told:
+            return told
+        found: dict[str, Any] = self._components[kind][told["$ref"].rpartition("/")[2]]
+        return found
+
+    def _complain(self, text: str) -> None:
+        with self._lock:
+            self._broken.append(text)
+
+
+def _strict(schema: Any) -> Any:
+    """A schema that allows no member beyond those that it names; of refusals, which add their own, it takes any."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: value if key in {"enum", "examples"} else _strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "request_id" not in schema["properties"]:
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+_now = local()
+
+
+def install(into: Checker) -> pytest.MonkeyPatch:
+    """Listen to this process's app."""
+    patch = pytest.MonkeyPatch()
+    run, get, every = endpoint._run, Query.get, Query.all
+
+    def running(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
+        if not view.__module__.startswith("chalicelib.") or spec.path.startswith("/ui"):
+            return run(spec, view, uri)
+        _now.spec = spec
+        try:
+            response = run(spec, view, uri)
+        finally:
+            _now.spec = None
+        into.answered(spec, response)
+        return response
+
+    def note(name: str) -> None:
+        spec = getattr(_now, "spec", None)
+        if spec is not None:
+            into.read(spec, name)
+
+    def getting(self: Query, name: str) -> str | None:
+        note(name)
+        return get(self, name)
+
+    def getting_all(self: Query, name: str) -> list[str]:
+        note(name)
+        return every(self, name)
+
+    patch.setattr(endpoint, "_run", running)
+    patch.setattr(Query, "get", getting)
+    patch.setattr(Query, "all", getting_all)
+    return patch
+
+
+# Hooks of pytest; ``tests/conftest.py`` registers this module as a plugin.
+
+checker = Checker(document())
+"""Of this process."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen from the beginning to the end."""
+    config.add_cleanup(install(checker).undo)
+
+
+def _judged() -> None:
+    if broken := checker.take():
+        raise AssertionError("the API's description and its answers differ:\n" + "\n".join(dict.fromkeys(broken)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Fixtures may have called something."""
+    yield
+    _judged()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """The test itself, its failures first: they say more."""
+    yield
+    _judged()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was checked."""
+    if amount := sum(checker.answers.values()):
+        seen = len({name for name, _ in checker.answers})
+        terminalreporter.write_line(f"The API's description: {amount} answers of {seen} operations held against it")
