@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,17 @@ if TYPE_CHECKING:
 
 SCREENS: dict[str, Callable[[Fleet], str]] = {
     "overview": lambda _: "/",
+    "deployments": lambda _: "/deployments",
+    "deployments-scheduled": lambda _: "/deployments?status=scheduled",
+    "deployments-finished": lambda _: "/deployments?status=finished",
+    "deployment-running": lambda fleet: f"/deployments/{fleet.deployments['running']}",
+    "deployment-failures": lambda fleet: f"/deployments/{fleet.deployments['failing']}?status=failure",
+    "deployment-log": lambda fleet: f"/deployments/{fleet.deployments['failing']}?log={fleet.devices[33].id}",
+    "deployment-scheduled": lambda fleet: f"/deployments/{fleet.deployments['scheduled']}",
+    "deployment-new": lambda _: "/deployments/new?release=gateway-os-2.0&group=production&step=devices",
+    "deployment-new-phases": lambda _: (
+        f"/deployments/new?release=gateway-os-2.0&to=all&phases={_phases()}&step=rollout"
+    ),
     "audit-log": lambda _: "/auditlogs",
     "devices": lambda _: "/devices",
     "devices-none": lambda _: "/devices?q=nothing-of-this-name",
@@ -20,3 +32,9 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "release": lambda _: "/releases/gateway-os-2.0",
 }
 """Paths by the names of their pictures."""
+
+
+def _phases() -> str:
+    """Phases of a deployment that is being made, as they are in its URL: now, tomorrow, the day after."""
+    days = [(datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:00:00.000Z") for days in (1, 2)]
+    return f"10@,25@{days[0]},@{days[1]}"

@@ -1,4 +1,8 @@
+import { api } from "../api/client";
 import type { Feature } from "../app/feature";
+import { navigate, pathTo } from "../app/router";
+import { stateOf } from "./states";
+import { type Deployment, DEPLOYMENTS_V2 } from "./types";
 
 export const deployments: Feature = {
   nav: {
@@ -9,5 +13,34 @@ export const deployments: Feature = {
     keys: "g p",
     needs: "deployments:read",
   },
-  screens: [{ path: "/deployments/*", title: "Deployments", load: () => import("../app/Soon"), needs: "deployments:read" }],
+  screens: [
+    { path: "/deployments", title: "Deployments", load: () => import("./DeploymentList"), needs: "deployments:read" },
+    { path: "/deployments/new", title: "New deployment", load: () => import("./NewDeployment"), needs: "deployments:manage" },
+    { path: "/deployments/:id", title: "Deployment", load: () => import("./DeploymentPage"), needs: "deployments:read" },
+  ],
+  commands: [
+    {
+      title: "New deployment",
+      icon: "deployments",
+      words: "deploy rollout update create release devices",
+      needs: "deployments:manage",
+      run: () => navigate("/deployments/new"),
+    },
+    {
+      title: "Show scheduled deployments",
+      icon: "clock",
+      words: "phases later",
+      needs: "deployments:read",
+      run: () => navigate("/deployments", { status: "scheduled" }),
+    },
+  ],
+  find: async (text, signal) => {
+    const found = await api.get<Deployment[]>(DEPLOYMENTS_V2, { name: text, per_page: 5 }, { signal });
+    return found.map((deployment) => ({
+      title: deployment.name,
+      hint: `Deployment, ${stateOf(deployment).label.toLowerCase()}`,
+      icon: "deployment" as const,
+      run: () => navigate(pathTo("deployments", deployment.id)),
+    }));
+  },
 };

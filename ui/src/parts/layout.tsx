@@ -56,7 +56,7 @@ export function Row({ gap = 2, align, justify, children }: { gap?: Gap; align?: 
 }
 
 /** As many columns as have room: `min` is the least width of one. */
-export function Grid({ min = "m", gap = 4, children }: { min?: "s" | "m" | "l"; gap?: Gap; children?: ComponentChildren }) {
+export function Grid({ min = "m", gap = 4, children }: { min?: "xs" | "s" | "m" | "l"; gap?: Gap; children?: ComponentChildren }) {
   return <div class={`grid grid--${min} gap-${gap}`}>{children}</div>;
 }
 

@@ -1,0 +1,189 @@
+"""Deployments in the console: made step by step, watched, aborted, made again, and asked why they failed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.console.browser.fleet import Fleet
+    from tests.console.browser.watching import Console
+    from tests.simulator.device import Device
+
+
+def _devices(fleet: Fleet, *names: str) -> list[Device]:
+    """New accepted devices that have told their type."""
+    made = [fleet.world.device(identity={"serial": name}, device_type="raspberrypi4") for name in names]
+    for device in made:
+        assert device.inventory({"device_type": "raspberrypi4", "artifact_name": "none"}).status_code == 200
+    return made
+
+
+def _move_second_phase(console: Console) -> None:
+    """By the keyboard to the right, by the mouse to the left."""
+    page = console.page
+    second = page.get_by_role("slider", name="Start of phase 2")
+    before = second.get_attribute("aria-valuenow")
+    second.press("ArrowRight")
+    moved = second.get_attribute("aria-valuenow")
+    assert before is not None
+    assert moved is not None
+    assert int(moved) > int(before)
+    box = second.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 150, box["y"] + box["height"] / 2, steps=4)
+    console.says("Phase 2 starts")
+    page.mouse.up()
+    expect(page.get_by_text("Phase 2 starts")).to_have_count(0)
+    assert int(second.get_attribute("aria-valuenow") or 0) < int(before)
+
+
+def _change_control_and_abort(console: Console) -> None:
+    page = console.page
+    console.button("Change").click()
+    page.get_by_label("Before committing", exact=True).select_option("continue")
+    console.button("Save").click()
+    console.says("before installing: pause")
+    expect(page.get_by_text("before committing: pause")).to_have_count(0)
+
+    console.button("Abort").click()
+    expect(page.get_by_role("heading", name="Abort for 3 devices?")).to_be_visible()
+    console.button("Abort for 3 devices").click()
+    expect(page.get_by_text("Aborted", exact=True)).to_be_visible()
+    expect(console.button("Abort")).to_have_count(0)
+
+
+def test_a_deployment_is_made_in_phases_and_aborted(console: Console, fleet: Fleet) -> None:
+    _devices(fleet, "phased-1", "phased-2", "phased-3")
+    page = console.page
+    console.show("/deployments")
+    page.keyboard.press("n")
+    release = page.get_by_role("combobox", name="Release")
+    release.fill("2.1-rc")
+    page.get_by_role("option", name=re.compile("gateway-os-2.1-rc1")).click()
+    console.button("Continue").click()
+
+    page.get_by_label("Chosen devices").check()
+    expect(page.get_by_text("Add a device.")).to_be_visible()
+    for name in ("phased-1", "phased-2", "phased-3"):
+        page.get_by_role("combobox", name="Add a device").fill(name)
+        page.clock.run_for(300)
+        page.get_by_role("option", name=re.compile(name)).click()
+    expect(page.get_by_text("3 devices", exact=True)).to_be_visible()
+    console.says("The release fits all of them")
+    console.button("Continue").click()
+
+    page.get_by_label("In phases").check()
+    expect(page.get_by_text("Phase 1 would have no device: it reaches 3 in all.")).to_be_visible()
+    console.button("10 %, rest").click()
+    page.get_by_label("Size of phase 1, in percent").fill("40")
+    _move_second_phase(console)
+    console.audit()
+    console.button("Continue").click()
+
+    page.get_by_label("Retries").fill("2")
+    page.get_by_label("Let devices wait at certain steps").check()
+    page.get_by_label("Before committing", exact=True).select_option("pause")
+    console.audit()
+    console.button("Continue").click()
+    page.get_by_label("Name").fill("Candidate, three devices")
+    console.says("before committing: pause")
+    console.audit()
+    page.reload()
+    console.button("Deploy to 3 devices").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Candidate, three devices")
+    console.says("Phase 1: 1 device")
+    console.says("2 after a failure")
+    shown = fleet.world.show(console.place().rsplit("/", 1)[-1])
+    assert [phase.get("batch_size") for phase in shown["phases"]] == [40, 60]
+    assert shown["update_control_map"]["states"]["ArtifactCommit_Enter"]["action"] == "pause"
+
+    _change_control_and_abort(console)
+
+
+def test_a_deployment_is_watched_and_made_again(console: Console, fleet: Fleet) -> None:
+    (device,) = _devices(fleet, "watched-1")
+    page = console.page
+    made = fleet.world.deploy("gateway-os-1.1", [device.id], name="Watched")
+    console.show(f"/deployments/{made}")
+    console.says("No device has asked yet")
+    assert device.poll().status_code == 200
+    assert device.report(made, "downloading").status_code == 204
+    page.clock.fast_forward(6_000)
+    console.says("Downloading")
+    expect(page.get_by_role("link", name="watched-1")).to_be_visible()
+    console.refresh()
+
+    console.link("Make again").click()
+    expect(page.get_by_label("Name")).to_have_value("Watched")
+    with console.refused("POST", r"/deployments/deployments$", 409):
+        console.button("Deploy to 1 device").click()
+        console.says("The deployment was not created")
+    page.get_by_label("Name").fill("Watched once more")
+    console.button("Deploy to 1 device").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Watched once more")
+
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Search").fill("Gateway 2.0, production")
+    page.clock.run_for(300)
+    page.get_by_role("option", name=re.compile("Gateway 2.0, production")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Gateway 2.0, production")
+
+
+def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
+    page = console.page
+    console.show("/deployments")
+    page.get_by_role("link", name=re.compile("^Finished")).click()
+    page.get_by_label("Search by name or release").fill("lab")
+    page.clock.run_for(300)
+    expect(page.get_by_role("link", name="Security fixes of March")).to_have_count(0)
+    page.get_by_role("link", name="Gateway 2.0 in the lab").click()
+    console.button("Show 3 failures").click()
+    expect(page.get_by_role("row")).to_have_count(4)
+    console.button("Log of gateway-34").click()
+    console.says("no space left on device")
+    assert f"log={fleet.devices[33].id}" in console.place()
+    console.button("Close").click()
+    page.get_by_label("Status").select_option(label="Updated (3)")
+    expect(console.link("gateway-31")).to_be_visible()
+
+
+def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> None:
+    page = console.page
+    terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": "imx8-camera"}]
+    made = fleet.api.post("/api/management/v2/inventory/filters", json={"name": "All cameras", "terms": terms})
+    assert made.status_code == 201, made.text
+    console.show("/deployments/new?release=camera-os-3.1")
+    page.get_by_label("A group").check()
+    page.get_by_role("combobox", name="Group").click()
+    page.get_by_role("option", name="lab").click()
+    console.says("The release fits none of them")
+    page.get_by_label("A saved filter").check()
+    page.get_by_role("combobox", name="Saved filter").click()
+    page.get_by_role("option", name="All cameras").click()
+    page.get_by_label("Most devices").fill("3")
+    expect(page.get_by_text("3 devices", exact=True)).to_be_visible()
+    console.audit()
+    console.button("Continue").click()
+    console.button("Continue").click()
+    console.button("Continue").click()
+    console.button("Deploy").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("camera-os-3.1 for All cameras")
+    console.says("up to 3 devices")
+    fleet.world.abort(console.place().rsplit("/", 1)[-1])
+
+
+def test_whoever_may_only_look_finds_nothing_to_deploy(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+    console = console_of(fleet.address("auditor"))
+    console.show("/deployments")
+    expect(console.link("New deployment")).to_have_count(0)
+    console.go(f"/deployments/{fleet.deployments['running']}")
+    expect(console.button("Abort")).to_have_count(0)
+    expect(console.link("Make again")).to_have_count(0)

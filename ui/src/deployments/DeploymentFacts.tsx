@@ -1,0 +1,79 @@
+/** What a deployment was asked to do. */
+import { format } from "../app/format";
+import { pathTo } from "../app/router";
+import { Button, Card, Copy, KeyValues, Link, Name, Time } from "../parts";
+import { controlInWords } from "./draft";
+import { targetOf } from "./states";
+import type { Deployment } from "./types";
+
+export function DeploymentFacts({ deployment, onControl }: { deployment: Deployment; onControl?: () => void }) {
+  const { statistics, update_control_map: map } = deployment;
+  const devices = deployment.dynamic
+    ? deployment.max_devices
+      ? `up to ${format.count(deployment.max_devices, "device")}`
+      : "every device that matches, until it is aborted"
+    : format.count(deployment.max_devices, "device");
+  return (
+    <Card title="Details">
+      <KeyValues
+        items={[
+          [
+            "Release",
+            deployment.type === "software" ? (
+              <Link to={pathTo("releases", deployment.artifact_name)}>
+                <Name>{deployment.artifact_name}</Name>
+              </Link>
+            ) : (
+              "Configuration of a device"
+            ),
+          ],
+          ["For", <Target deployment={deployment} />],
+          ["Devices", devices],
+          ["Created", <Time at={deployment.created} absolute />],
+          deployment.phases?.[0] && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
+          deployment.finished !== undefined && ["Finished", <Time at={deployment.finished} absolute />],
+          ["Retries", deployment.retries ? `${format.number(deployment.retries)} after a failure` : "none"],
+          ["Installs again", deployment.force_installation ? "also where it is installed already" : "no"],
+          statistics.total_size > 0 && ["Downloads", format.bytes(statistics.total_size)],
+          map !== undefined && [
+            "Update control",
+            <>
+              {controlInWords(map)}{" "}
+              {onControl && (
+                <Button small kind="quiet" icon="edit" onClick={onControl}>
+                  Change
+                </Button>
+              )}
+            </>,
+          ],
+          [
+            "Id",
+            <span class="row gap-1">
+              <Name mono>{deployment.id}</Name>
+              <Copy text={deployment.id} label="Copy the deployment's id" />
+            </span>,
+          ],
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Target({ deployment }: { deployment: Deployment }) {
+  const [group] = deployment.groups ?? [];
+  if (group !== undefined) {
+    return (
+      <Link to="/devices" query={{ group }}>
+        <Name>{targetOf(deployment)}</Name>
+      </Link>
+    );
+  }
+  if (deployment.dynamic) {
+    return (
+      <Link to="/devices" query={{ filters: JSON.stringify(deployment.filter.terms ?? []) }}>
+        <Name>{targetOf(deployment)}</Name>
+      </Link>
+    );
+  }
+  return <>{targetOf(deployment)}</>;
+}

@@ -1,0 +1,142 @@
+/** One deployment: how far it is, its phases, what failed, and every device. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import { format } from "../app/format";
+import { useApi } from "../app/resource";
+import { pathTo, useParam, useQuery } from "../app/router";
+import { can } from "../app/session";
+import { toast } from "../app/toasts";
+import { Button, Card, ConfirmDialog, Grid, Link, Loaded, Name, Page, Progress, Split, Stack, Stat, Status, Time } from "../parts";
+import { ControlMapDialog } from "./ControlMap";
+import { DeploymentFacts } from "./DeploymentFacts";
+import { DeploymentPhases } from "./DeploymentPhases";
+import { DeviceRows } from "./DeviceRows";
+import { LogDrawer } from "./LogDrawer";
+import { ProgressChart } from "./ProgressChart";
+import { parts, sizeOf, stateOf, unfinished } from "./states";
+import { type Deployment, deploymentPath } from "./types";
+
+export default function DeploymentPage() {
+  const id = useParam("id");
+  const [dialog, setDialog] = useQuery("dialog");
+  const [log, setLog] = useQuery("log");
+  const [over, setOver] = useState(false);
+  const live = useApi<Deployment>(deploymentPath(id), over ? {} : { every: 5000 });
+  const found = live.data?.id === id ? live.data : undefined;
+  // What is finished stays as it is.
+  if (found && over !== (found.status === "finished")) setOver(found.status === "finished");
+  const manages = can("deployments:manage");
+  const left = found ? unfinished(found.statistics.status) : 0;
+  const concerned = found?.dynamic && left === 0 ? "this deployment" : format.count(left, "device");
+  return (
+    <Page
+      title={found?.name ?? "Deployment"}
+      back={{ to: "/deployments", label: "Deployments" }}
+      lead={found && <Lead deployment={found} />}
+      actions={
+        found &&
+        manages && (
+          <>
+            {!over && (
+              <Button icon="stop" onClick={() => setDialog("abort")}>
+                Abort
+              </Button>
+            )}
+            {found.type === "software" && (
+              <Link button="plain" class="button" icon="again" to="/deployments/new" query={{ again: id }}>
+                Make again
+              </Link>
+            )}
+          </>
+        )
+      }
+    >
+      <Loaded from={live} title="This deployment could not be loaded">
+        {(deployment) => (
+          <Stack>
+            <Numbers deployment={deployment} />
+            <Split side={<DeploymentFacts deployment={deployment} {...(manages && !over ? { onControl: () => setDialog("control") } : {})} />}>
+              <Stack>
+                <Card title="Progress">
+                  <Stack>
+                    <Progress label="Devices" segments={parts(deployment.statistics.status)} total={sizeOf(deployment)} />
+                    <ProgressChart deployment={deployment} wait={log !== ""} />
+                  </Stack>
+                </Card>
+                <DeploymentPhases deployment={deployment} />
+              </Stack>
+            </Split>
+            <DeviceRows deployment={deployment} onLog={setLog} />
+          </Stack>
+        )}
+      </Loaded>
+      {log && <LogDrawer deployment={id} device={log} onClose={() => setLog("")} />}
+      {found && manages && !over && (
+        <>
+          <ConfirmDialog
+            open={dialog === "abort"}
+            title={`Abort ${left ? `for ${concerned}` : concerned}?`}
+            action={`Abort ${left ? `for ${concerned}` : concerned}`}
+            onClose={() => setDialog("")}
+            onConfirm={async () => {
+              await api.put(`${deploymentPath(id)}/status`, { status: "aborted" });
+              toast.ok("The deployment is aborted.");
+              await live.reload();
+            }}
+          >
+            <p>
+              Devices that have not begun will not get {found.artifact_name}. Devices that are at work are told to stop when they next report; one that is
+              past the download may still finish. Devices that are done keep what they have.
+            </p>
+            <p>This cannot be undone, but the deployment can be made again.</p>
+          </ConfirmDialog>
+          {found.update_control_map && (
+            <ControlMapDialog open={dialog === "control"} deployment={found} onClose={() => setDialog("")} onSaved={live.reload} />
+          )}
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Lead({ deployment }: { deployment: Deployment }) {
+  const { label, is } = stateOf(deployment);
+  return (
+    <span class="row gap-3">
+      <Status is={is}>{label}</Status>
+      {deployment.type === "software" ? (
+        <Link to={pathTo("releases", deployment.artifact_name)}>
+          <Name>{deployment.artifact_name}</Name>
+        </Link>
+      ) : (
+        <span>Configuration</span>
+      )}
+      <span>
+        {deployment.finished ? "Finished " : "Created "}
+        <Time at={deployment.finished ?? deployment.created} />
+      </span>
+    </span>
+  );
+}
+
+/** The number of devices in each part, each a link to those devices below. */
+function Numbers({ deployment }: { deployment: Deployment }) {
+  const to = pathTo("deployments", deployment.id);
+  return (
+    <Grid min="xs" gap={3}>
+      {parts(deployment.statistics.status)
+        .filter((part) => part.value > 0 || part.id === "updated" || part.id === "failed" || part.id === "waiting")
+        .map((part) => (
+          <Stat
+            key={part.id}
+            label={part.label}
+            value={format.number(part.value)}
+            {...(part.value ? { is: part.is } : {})}
+            note={sizeOf(deployment) ? format.percent(part.value / sizeOf(deployment)) : ""}
+            to={to}
+            query={{ status: part.statuses.join(",") }}
+          />
+        ))}
+    </Grid>
+  );
+}

@@ -1,0 +1,138 @@
+/** Every device of a deployment that has asked for it, failures first. */
+import { useEffect } from "preact/hooks";
+import { format } from "../app/format";
+import { useApi } from "../app/resource";
+import { navigate, pathTo, setQuery, useQuery } from "../app/router";
+import { can } from "../app/session";
+import { Button, Card, type Column, DataTable, EmptyState, Link, Name, Select, Status, Time } from "../parts";
+import { useNames } from "./names";
+import { DEVICE_STATUSES, failed, parts } from "./states";
+import { type Deployment, deploymentPath, type DeviceStatus, type Row } from "./types";
+
+const PER_PAGE = 50;
+
+export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLog: (device: string) => void }) {
+  const [status] = useQuery("status");
+  const [page] = useQuery("page", "1");
+  const at = Math.max(1, Number(page) || 1);
+  const numbers = deployment.statistics.status;
+  const wanted = status.split(",").filter((each) => each in DEVICE_STATUSES);
+  const rows = useApi<Row[]>({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: wanted, page: at, per_page: PER_PAGE } });
+  // The rows are as old as the numbers: they are asked for again when a number has changed.
+  const version = JSON.stringify(numbers);
+  useEffect(() => {
+    if (rows.at !== undefined) void rows.reload();
+  }, [version]);
+  const names = useNames((rows.data ?? []).map((row) => row.id));
+  const unseen = deployment.status === "finished" ? 0 : Math.max(0, deployment.max_devices - deployment.device_count);
+  const failures = failed(numbers);
+  const options = [
+    { value: "", label: "All statuses" },
+    ...parts(numbers).map((part) => ({ value: part.statuses.join(","), label: `${part.label} (${format.number(part.value)})` })),
+  ];
+  if (status && !options.some((option) => option.value === status)) {
+    options.push({ value: status, label: wanted.map((each) => DEVICE_STATUSES[each as DeviceStatus].label).join(", ") || status });
+  }
+  return (
+    <Card
+      flush
+      title="Devices"
+      lead={unseen > 0 ? `${format.count(unseen, "device")} ${unseen === 1 ? "has" : "have"} not asked for an update yet, and will be listed here when they do.` : undefined}
+      actions={
+        <>
+          {failures > 0 && wanted.join() !== "failure" && (
+            <Button small icon="failed" onClick={() => setQuery({ status: "failure", page: "" })}>
+              Show {format.count(failures, "failure")}
+            </Button>
+          )}
+          <Select label="Status" hideLabel value={status} options={options} onChange={(value) => setQuery({ status: value, page: "" })} />
+        </>
+      }
+    >
+      <DataTable
+        name="deployment-devices"
+        label="Devices of this deployment"
+        columns={columnsOf(deployment, names, onLog)}
+        rows={rows.data}
+        rowKey={(row) => row.id}
+        total={rows.total}
+        stale={rows.stale}
+        error={rows.error}
+        onRetry={rows.reload}
+        {...(can("devices:read") ? { onOpen: (row: Row) => navigate(pathTo("devices", row.id)) } : {})}
+        page={at}
+        perPage={PER_PAGE}
+        onPage={(next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })}
+        empty={
+          wanted.length ? (
+            <EmptyState small icon="search" title="No device has this status" action={<Button onClick={() => setQuery({ status: "", page: "" })}>Show all devices</Button>}>
+              Devices that have not asked yet are counted as waiting, but are not listed.
+            </EmptyState>
+          ) : deployment.status === "scheduled" ? (
+            <EmptyState small icon="clock" title="Not started yet">
+              Devices are listed here from the moment they ask, once the first phase is open.
+            </EmptyState>
+          ) : deployment.status === "finished" ? (
+            <EmptyState small icon="devices" title="No device asked">
+              The deployment ended before any device asked for it.
+            </EmptyState>
+          ) : (
+            <EmptyState small icon="devices" title="No device has asked yet">
+              Devices ask for updates in their own time, by default every 30 minutes. Each one is listed here from its first question on.
+            </EmptyState>
+          )
+        }
+      />
+    </Card>
+  );
+}
+
+function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, onLog: (device: string) => void): Column<Row>[] {
+  const phases = new Map((deployment.phases ?? []).map((phase, index) => [phase.id, index + 1]));
+  return [
+    {
+      id: "device",
+      title: "Device",
+      always: true,
+      min: 10,
+      grow: 2,
+      cell: (row) =>
+        can("devices:read") ? (
+          <Link to={pathTo("devices", row.id)}>
+            <Name>{names.get(row.id) ?? row.id}</Name>
+          </Link>
+        ) : (
+          <Name>{row.id}</Name>
+        ),
+    },
+    {
+      id: "status",
+      title: "Status",
+      min: 9,
+      grow: 1.5,
+      cell: (row) => {
+        const { label, is } = DEVICE_STATUSES[row.status] ?? { label: row.status, is: "neutral" as const };
+        return <Status is={is}>{row.substate ? `${label}: ${row.substate}` : label}</Status>;
+      },
+    },
+    {
+      id: "log",
+      title: "Log",
+      min: 6,
+      grow: 0,
+      cell: (row) =>
+        row.log ? (
+          <Button small kind="quiet" icon="audit" aria-label={`Log of ${names.get(row.id) ?? row.id}`} onClick={() => onLog(row.id)}>
+            Log
+          </Button>
+        ) : (
+          <span class="muted">–</span>
+        ),
+    },
+    { id: "type", title: "Device type", wide: true, cell: (row) => <Name>{row.device_type ?? "–"}</Name> },
+    ...(phases.size > 1 ? [{ id: "phase", title: "Phase", end: true, wide: true, min: 5, grow: 0, cell: (row: Row) => phases.get(row.phase_id ?? "") ?? "–" }] : []),
+    { id: "attempts", title: "Attempts", end: true, wide: true, hidden: !deployment.retries, min: 6, grow: 0, cell: (row) => format.number(row.attempts ?? 0) },
+    { id: "started", title: "Started", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.started} /> },
+    { id: "finished", title: "Finished", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.finished} /> },
+  ];
+}

@@ -1,0 +1,94 @@
+/** Make a deployment: release, devices, phases, options, review. Each step shows whom it reaches. */
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, call } from "../api/client";
+import { format, now } from "../app/format";
+import { refresh, useApi } from "../app/resource";
+import { navigate, pathTo, place, setQuery, useQuery } from "../app/router";
+import { can, has } from "../app/session";
+import { textOf, toast } from "../app/toasts";
+import { Banner, Page, Stack, Wizard } from "../parts";
+import { callOf, type Draft, draftOf, problems, readDraft, suggestedName, writeDraft } from "./draft";
+import { OptionsStep } from "./OptionsStep";
+import { PhasesStep } from "./PhasesStep";
+import { FILTERS, type SavedFilter, useReach } from "./reach";
+import { ReachCard } from "./ReachCard";
+import { ReleaseStep } from "./ReleaseStep";
+import { ReviewStep } from "./ReviewStep";
+import { type Deployment, deploymentPath } from "./types";
+import { WhomStep } from "./WhomStep";
+
+const STEPS = ["release", "devices", "rollout", "options", "review"] as const;
+type StepId = (typeof STEPS)[number];
+
+export default function NewDeployment() {
+  const draft = readDraft(place.value.query);
+  const [again] = useQuery("again");
+  const [step] = useQuery("step");
+  const [error, setError] = useState<unknown>();
+  const original = useApi<Deployment>(again ? deploymentPath(again) : null, { keep: false });
+  const filters = useApi<SavedFilter[]>(draft.whom === "filter" && has("dynamic_groups") && can("devices:read") ? { path: FILTERS, query: { per_page: 500 } } : null);
+  const filter = filters.data?.find((each) => each.id === draft.filter);
+  const reach = useReach(draft, filter);
+  const wrong = problems(draft, reach.total);
+  const change = (next: Partial<Draft>): void => {
+    setError(undefined);
+    setQuery(writeDraft({ ...draft, ...next }));
+  };
+  const goTo = (id: string): void => setQuery({ step: id }, { replace: false });
+
+  useEffect(() => {
+    if (again && original.data?.id === again) setQuery({ ...writeDraft(draftOf(original.data, now.value)), again: "", step: "review" });
+  }, [again, original.data]);
+  useEffect(() => {
+    // Who comes with a release or devices already goes on with what is missing.
+    if (!step && !again) setQuery({ step: !draft.release ? "release" : "devices" });
+  }, [step, again]);
+
+  const name = draft.name.trim() || suggestedName(draft, filter?.name ?? "a filter");
+  const finish = async (): Promise<void> => {
+    setError(undefined);
+    try {
+      const { path, body } = callOf(draft, name);
+      const made = await call("POST", path, { body });
+      const id = made.headers.get("location")?.split("/").pop() ?? "";
+      toast.ok("The deployment is created.");
+      void refresh("/deployments");
+      navigate(id ? pathTo("deployments", id) : "/deployments", {}, { replace: true });
+    } catch (failed) {
+      setError(failed);
+    }
+  };
+  const bodies: Record<StepId, { title: string; body: preact.ComponentChild }> = {
+    release: { title: "Release", body: <ReleaseStep draft={draft} onChange={change} /> },
+    devices: { title: "Devices", body: <WhomStep draft={draft} onChange={change} reach={reach} filters={filters} /> },
+    rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} /> },
+    options: { title: "Options", body: <OptionsStep draft={draft} onChange={change} /> },
+    review: { title: "Review", body: <ReviewStep draft={draft} onChange={change} name={name} filter={filter} reach={reach} onStep={goTo} /> },
+  };
+  const count = reach.total === undefined ? "" : draft.whom === "filter" ? "" : ` to ${format.count(reach.total, "device")}`;
+  return (
+    <Page title="New deployment" back={{ to: "/deployments", label: "Deployments" }}>
+      <Stack>
+        {original.error && (
+          <Banner is="danger" title="The deployment to make again could not be loaded" requestId={original.error.requestId}>
+            {textOf(original.error)}
+          </Banner>
+        )}
+        <Wizard
+          steps={STEPS.map((id) => ({ id, ...bodies[id], problem: wrong[id] }))}
+          at={step || "release"}
+          onStep={goTo}
+          onFinish={finish}
+          finish={`Deploy${count}`}
+          onCancel={() => navigate("/deployments")}
+          aside={<ReachCard draft={draft} reach={reach} />}
+        />
+        {error !== undefined && (
+          <Banner is="danger" title="The deployment was not created" requestId={error instanceof ApiError ? error.requestId : ""}>
+            {textOf(error)}
+          </Banner>
+        )}
+      </Stack>
+    </Page>
+  );
+}

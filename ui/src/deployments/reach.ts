@@ -1,0 +1,73 @@
+/** Whom a draft reaches, counted by the inventory as it is now. */
+import { useApi, type Wanted } from "../app/resource";
+import { can } from "../app/session";
+import type { Draft } from "./draft";
+import type { InventoryDevice } from "./names";
+import { SEARCH, type Term } from "./types";
+
+export interface SavedFilter {
+  id: string;
+  name: string;
+  terms: Term[];
+}
+
+interface Release {
+  name: string;
+  artifacts: { device_types_compatible: string[] }[];
+}
+
+export interface Reach {
+  /** Accepted devices that it is for; undefined while unknown. */
+  total: number | undefined;
+  /** Those of them with a device type that the release has an artifact for. */
+  fitting: number | undefined;
+  /** The device types of the release. */
+  types: readonly string[];
+  /** Some of them, by which to recognize them. */
+  some: readonly InventoryDevice[];
+  error: unknown;
+}
+
+export const RELEASES = "/management/v2/deployments/deployments/releases";
+export const FILTERS = "/management/v2/inventory/filters";
+
+/** Enough rows to name the devices of a short list. */
+const NAMED = 100;
+const ACCEPTED: Term = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
+
+/** The search for the devices of a draft; null: nobody yet. `filter` is the saved filter that it names. */
+export function searchOf(draft: Draft, filter: SavedFilter | undefined, types?: readonly string[]): Wanted | null {
+  const fit: Term[] = types ? [{ scope: "inventory", attribute: "device_type", type: "$in", value: types }] : [];
+  const search = (terms: Term[], more: Record<string, unknown> = {}): Wanted => ({
+    path: SEARCH,
+    method: "POST",
+    body: { page: 1, per_page: 1, filters: [ACCEPTED, ...terms, ...fit], ...more },
+  });
+  switch (draft.whom) {
+    case "all":
+      return search([]);
+    case "group":
+      return draft.group ? search([{ scope: "system", attribute: "group", type: "$eq", value: draft.group }]) : null;
+    case "filter":
+      return filter ? search(filter.terms) : null;
+    case "devices":
+      return draft.devices.length ? search([], { device_ids: draft.devices.slice(0, 1000), ...(types ? {} : { per_page: NAMED }) }) : null;
+    default:
+      return null;
+  }
+}
+
+export function useReach(draft: Draft, filter: SavedFilter | undefined): Reach {
+  const mayCount = can("devices:read");
+  const release = useApi<Release>(draft.release && can("releases:read") ? `${RELEASES}/${encodeURIComponent(draft.release)}` : null, { keep: false });
+  const types = [...new Set((release.data?.artifacts ?? []).flatMap((artifact) => artifact.device_types_compatible))].sort();
+  const all = useApi<InventoryDevice[]>(mayCount ? searchOf(draft, filter) : null, { keep: false });
+  const fitting = useApi<unknown[]>(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
+  return {
+    total: all.data && all.total,
+    fitting: fitting.data && fitting.total,
+    types,
+    some: all.data ?? [],
+    error: release.error ?? all.error ?? fitting.error,
+  };
+}

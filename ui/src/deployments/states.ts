@@ -1,0 +1,164 @@
+/** What a deployment's numbers, phases and devices mean. Nothing here draws. */
+import type { Meaning } from "../parts/basic";
+import type { Deployment, DeviceStatus, Numbers, Row } from "./types";
+
+export const DEVICE_STATUSES: Record<DeviceStatus, { label: string; is: Meaning }> = {
+  failure: { label: "Failed", is: "danger" },
+  aborted: { label: "Aborted", is: "neutral" },
+  pause_before_installing: { label: "Paused before installing", is: "warning" },
+  pause_before_committing: { label: "Paused before committing", is: "warning" },
+  pause_before_rebooting: { label: "Paused before rebooting", is: "warning" },
+  downloading: { label: "Downloading", is: "running" },
+  installing: { label: "Installing", is: "running" },
+  rebooting: { label: "Rebooting", is: "running" },
+  pending: { label: "Pending", is: "waiting" },
+  success: { label: "Updated", is: "ok" },
+  noartifact: { label: "No fitting artifact", is: "neutral" },
+  "already-installed": { label: "Already installed", is: "ok" },
+  decommissioned: { label: "Decommissioned", is: "neutral" },
+};
+
+export interface Part {
+  id: string;
+  label: string;
+  is: Meaning;
+  statuses: readonly DeviceStatus[];
+  value: number;
+}
+
+/** The numbers of a deployment in the few parts that people tell apart; together they are all of its devices. */
+export function parts(numbers: Numbers): Part[] {
+  const sum = (...statuses: DeviceStatus[]): Pick<Part, "statuses" | "value"> => ({
+    statuses,
+    value: statuses.reduce((all, each) => all + (numbers[each] ?? 0), 0),
+  });
+  return [
+    { id: "updated", label: "Updated", is: "ok", ...sum("success", "already-installed") },
+    { id: "failed", label: "Failed", is: "danger", ...sum("failure") },
+    { id: "running", label: "In progress", is: "running", ...sum("downloading", "installing", "rebooting") },
+    { id: "paused", label: "Paused", is: "warning", ...sum("pause_before_installing", "pause_before_committing", "pause_before_rebooting") },
+    { id: "waiting", label: "Waiting", is: "waiting", ...sum("pending") },
+    { id: "other", label: "Not updated", is: "neutral", ...sum("aborted", "noartifact", "decommissioned") },
+  ];
+}
+
+const valueOf = (numbers: Numbers, id: string): number => parts(numbers).find((part) => part.id === id)?.value ?? 0;
+
+/** Devices that an abort would concern: those that have not ended. */
+export const unfinished = (numbers: Numbers): number => valueOf(numbers, "running") + valueOf(numbers, "paused") + valueOf(numbers, "waiting");
+
+export const failed = (numbers: Numbers): number => numbers.failure ?? 0;
+
+/** All devices of a deployment that are known so far. */
+export const sizeOf = (deployment: Deployment): number =>
+  Math.max(deployment.dynamic ? (deployment.max_devices || deployment.device_count) : deployment.max_devices, deployment.device_count);
+
+const ended = (numbers: Numbers): number => parts(numbers).reduce((all, part) => all + part.value, 0) - unfinished(numbers);
+
+/** It ended before all of its devices did. The API has no status for that. */
+export function wasAborted(deployment: Deployment): boolean {
+  if (deployment.status !== "finished") return false;
+  const numbers = deployment.statistics.status;
+  return (numbers.aborted ?? 0) > 0 || (deployment.dynamic && deployment.max_devices === 0) || ended(numbers) < deployment.max_devices;
+}
+
+/** How a deployment is, in a word; failures have a number of their own beside it. */
+export function stateOf(deployment: Deployment): { label: string; is: Meaning } {
+  const failures = failed(deployment.statistics.status);
+  switch (deployment.status) {
+    case "scheduled":
+      return { label: "Scheduled", is: "waiting" };
+    case "pending":
+      return { label: "Waiting", is: "waiting" };
+    case "inprogress":
+      return { label: "In progress", is: failures ? "warning" : "running" };
+    default:
+      if (wasAborted(deployment)) return { label: "Aborted", is: "neutral" };
+      return { label: "Finished", is: failures ? "danger" : "ok" };
+  }
+}
+
+/** Whom a deployment is for, in words. */
+export function targetOf(deployment: Deployment): string {
+  if (deployment.dynamic) return `Filter ${deployment.filter.name || deployment.filter.id}`;
+  if (deployment.groups?.length) return `Group ${deployment.groups.join(", ")}`;
+  if (deployment.filter.terms?.some((term) => term.attribute === "status")) return "All devices";
+  return "Chosen devices";
+}
+
+export interface PhaseView {
+  start: string;
+  /** Devices that it lets begin. */
+  size: number;
+  begun: number;
+  open: boolean;
+  is: Meaning;
+}
+
+/** The phases of a deployment as they are now; `now` in milliseconds. */
+export function phasesOf(deployment: Deployment, now: number): PhaseView[] {
+  const given = deployment.phases ?? [];
+  const total = deployment.dynamic ? (deployment.initial_device_count ?? 0) : deployment.max_devices;
+  const sizes = sizesOf(given.map((phase) => ({ percent: phase.batch_size, devices: phase.batch_size_devices })), total);
+  const opened = given.filter((phase) => Date.parse(phase.start_ts) <= now).length;
+  return given.map((phase, index) => ({
+    start: phase.start_ts,
+    size: sizes[index] ?? 0,
+    begun: phase.device_count,
+    open: index < opened,
+    is: deployment.status === "finished" ? "neutral" : index >= opened ? "waiting" : index === opened - 1 ? "running" : "ok",
+  }));
+}
+
+/** How many devices each phase takes: shares are rounded down, and the last phase takes all others. */
+export function sizesOf(phases: readonly { percent?: number | undefined; devices?: number | undefined }[], total: number): number[] {
+  let left = total;
+  return phases.map((phase, index) => {
+    const wanted = index === phases.length - 1 ? left : (phase.devices ?? Math.floor((total * (phase.percent ?? 0)) / 100));
+    const size = Math.max(0, Math.min(wanted, left));
+    left -= size;
+    return size;
+  });
+}
+
+export interface Curve {
+  times: number[];
+  updated: number[];
+  failed: number[];
+}
+
+const POINTS = 60;
+
+/**
+ * How many devices had ended at each of up to 60 moments, from rows that ended.
+ *
+ * `rows` may be a part of them: then each stands for as many as `numbers` says.
+ */
+export function curveOf(rows: readonly Row[], numbers: Numbers, start: number, end: number): Curve | undefined {
+  const good: number[] = [];
+  const bad: number[] = [];
+  for (const row of rows) {
+    const at = Date.parse(row.finished ?? "");
+    if (Number.isNaN(at)) continue;
+    if (row.status === "failure") bad.push(at);
+    else if (row.status === "success" || row.status === "already-installed") good.push(at);
+  }
+  if (good.length + bad.length === 0) return undefined;
+  const all = [...good, ...bad];
+  const from = Math.min(start, ...all);
+  const to = Math.max(end, from + 1000, ...all);
+  const count = (moments: number[], real: number, at: number): number =>
+    moments.length === 0 ? 0 : Math.round((moments.filter((each) => each <= at).length * Math.max(real, moments.length)) / moments.length);
+  const steps = Math.min(POINTS, Math.max(2, Math.floor((to - from) / 1000) + 1));
+  const curve: Curve = { times: [], updated: [], failed: [] };
+  for (let step = 0; step < steps; step++) {
+    const at = from + ((to - from) * step) / (steps - 1);
+    curve.times.push(at / 1000);
+    curve.updated.push(count(good, valueOf(numbers, "updated"), at));
+    curve.failed.push(count(bad, failed(numbers), at));
+  }
+  // Devices may have ended since the rows were read.
+  curve.updated[steps - 1] = valueOf(numbers, "updated");
+  curve.failed[steps - 1] = failed(numbers);
+  return curve;
+}
