@@ -1,15 +1,15 @@
-"""Holds every answer of this process's app against the API's description, and what its views read of queries.
+"""Holds answers of this process's app against the API's description, and what its views read of queries.
 
-A test fails whose answer has a status, a media type or a body that the description does not have, and a test in which a
-view reads a parameter that the description does not tell of. Bodies are judged strictly: a member that is not described
-is as wrong as one that is missing, and texts must have the format that they are said to have.
+It finds statuses, media types and bodies that the description does not have, and parameters that a view reads though
+the description does not tell of them. Bodies are judged strictly: a member that is not described is as wrong as one
+that is missing, and texts must have the format that they are said to have.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from threading import Lock, local
@@ -171,40 +171,3 @@ def install(into: Checker) -> pytest.MonkeyPatch:
     patch.setattr(Query, "get", getting)
     patch.setattr(Query, "all", getting_all)
     return patch
-
-
-# Hooks of pytest; ``tests/conftest.py`` registers this module as a plugin.
-
-checker = Checker(document())
-"""Of this process."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Listen from the beginning to the end."""
-    config.add_cleanup(install(checker).undo)
-
-
-def _judged() -> None:
-    if broken := checker.take():
-        raise AssertionError("the API's description and its answers differ:\n" + "\n".join(dict.fromkeys(broken)))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Fixtures may have called something."""
-    yield
-    _judged()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """The test itself, its failures first: they say more."""
-    yield
-    _judged()
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was checked."""
-    if amount := sum(checker.answers.values()):
-        seen = len({name for name, _ in checker.answers})
-        terminalreporter.write_line(f"The API's description: {amount} answers of {seen} operations held against it")
