@@ -2,6 +2,7 @@
 import { computed } from "@preact/signals";
 import { auditlogs } from "../auditlogs/feature";
 import { deployments } from "../deployments/feature";
+import { device } from "../device/feature";
 import { devices } from "../devices/feature";
 import { gallery } from "../gallery/feature";
 import { overview } from "../overview/feature";
@@ -17,6 +18,7 @@ import { can, has } from "./session";
 export const features: readonly Feature[] = [
   overview,
   devices,
+  device,
   releases,
   deployments,
   auditlogs,

@@ -1,0 +1,75 @@
+/** What is critical now, and what was. */
+import { useApi } from "../app/resource";
+import { setQuery, useQuery } from "../app/router";
+import { Banner, Card, CodeBlock, Details, EmptyState, Loaded, Name, Pager, Stack, Status, Time, Timeline } from "../parts";
+import type { TabProps } from "./DevicePage";
+import { type Alert, paths } from "./types";
+
+const PER_PAGE = 20;
+
+export function Alerts({ device }: TabProps) {
+  const [page] = useQuery("page", "1");
+  const number = Math.max(1, Number(page) || 1);
+  const latest = useApi<Alert[]>({ path: `${paths.alerts(device.id)}/latest`, query: { per_page: 100 } }, { every: 10_000 });
+  const history = useApi<Alert[]>({ path: paths.alerts(device.id), query: { page: number, per_page: PER_PAGE } });
+  return (
+    <Stack>
+      <Loaded from={latest}>
+        {(critical) =>
+          critical.length ? (
+            <Banner is="danger" title={`${critical.length} critical now`}>
+              {critical.map((alert) => alert.name).join(", ")}
+            </Banner>
+          ) : (
+            <Banner is="ok">Nothing is critical now.</Banner>
+          )
+        }
+      </Loaded>
+      <Card title="History">
+        <Loaded from={history}>
+          {(alerts) =>
+            alerts.length ? (
+              <Stack>
+                <Timeline label="Alerts, newest first" moments={alerts.map(moment)} />
+                {(history.total ?? 0) > PER_PAGE && <Pager page={number} perPage={PER_PAGE} shown={alerts.length} total={history.total ?? 0} onPage={(next) => setQuery({ page: next === 1 ? "" : next })} />}
+              </Stack>
+            ) : (
+              <EmptyState small icon="bell" title="No alerts">
+                Devices with Mender's monitor add-on report here when a service, a log or a connection is not as it should be.
+              </EmptyState>
+            )
+          }
+        </Loaded>
+      </Card>
+    </Stack>
+  );
+}
+
+function moment(alert: Alert) {
+  const { details } = alert.subject;
+  const lines = [...(details?.lines_before ?? []), ...(details?.line_matching ? [details.line_matching] : []), ...(details?.lines_after ?? [])];
+  const is = alert.level === "CRITICAL" ? ("danger" as const) : ("ok" as const);
+  return {
+    is,
+    at: <Time at={alert.timestamp} />,
+    title: <Name wrap>{alert.name}</Name>,
+    body: (
+      <Stack gap={2}>
+        <span>
+          <Status is={is}>{alert.level === "CRITICAL" ? "Critical" : "Back to normal"}</Status>{" "}
+          <span class="muted small">
+            {alert.subject.type} <bdi>{alert.subject.name}</bdi> is {alert.subject.status}
+          </span>
+        </span>
+        {details?.description && <p dir="auto">{details.description}</p>}
+        {lines.length > 0 && (
+          <Details summary={`Lines of ${details?.log_file_path ?? "the log"}`}>
+            <CodeBlock label="Lines of the log" limit>
+              {lines.map((line) => `${line.line_number}: ${line.data}`).join("\n")}
+            </CodeBlock>
+          </Details>
+        )}
+      </Stack>
+    ),
+  };
+}

@@ -1,0 +1,120 @@
+/** A device's deployments, newest first, with their logs. */
+import { api } from "../api/client";
+import { useApi } from "../app/resource";
+import { pathTo, setQuery, useQuery } from "../app/router";
+import { can, canFor } from "../app/session";
+import { toast } from "../app/toasts";
+import { Button, Card, CodeBlock, type Column, ConfirmDialog, DataTable, Drawer, EmptyState, Link, Loaded, Name, Row, Status, Time } from "../parts";
+import type { TabProps } from "./DevicePage";
+import { groupOf, type HistoryRow, isUnfinished, meaningOf, paths, statusInWords } from "./types";
+
+const PER_PAGE = 20;
+
+const columns: Column<HistoryRow>[] = [
+  {
+    id: "name",
+    title: "Deployment",
+    always: true,
+    grow: 1.4,
+    cell: (row) => (
+      <Link to={pathTo("deployments", row.deployment.id)}>
+        <Name>{row.deployment.name}</Name>
+      </Link>
+    ),
+  },
+  { id: "release", title: "Release", wide: true, cell: (row) => <Name>{row.deployment.artifact_name || "Configuration"}</Name> },
+  { id: "status", title: "Status", min: 10, grow: 0, cell: (row) => <Status is={meaningOf(row.device.status)}>{statusInWords(row.device.status)}</Status> },
+  { id: "started", title: "Started", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.device.started ?? row.device.created} /> },
+  { id: "finished", title: "Finished", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.device.finished} /> },
+  {
+    id: "log",
+    title: "Log",
+    min: 5,
+    grow: 0,
+    cell: (row) =>
+      row.device.log ? (
+        <Button small kind="quiet" aria-label={`Log of ${row.deployment.name}`} onClick={() => setQuery({ log: row.deployment.id })}>
+          Log
+        </Button>
+      ) : (
+        <span class="muted">–</span>
+      ),
+  },
+];
+
+export function Deployments({ device }: TabProps) {
+  const [page] = useQuery("page", "1");
+  const [log, setLog] = useQuery("log");
+  const [open, setOpen] = useQuery("open");
+  const number = Math.max(1, Number(page) || 1);
+  const history = useApi<HistoryRow[]>({ path: paths.deployments(device.id), query: { page: number, per_page: PER_PAGE } }, { every: 10_000 });
+  const unfinished = history.data?.filter(isUnfinished).length ?? 0;
+  return (
+    <Card
+      title="Deployments"
+      lead="Those that the device has asked for. It asks for the next one at its next poll."
+      flush={history.data?.length !== 0}
+      actions={
+        unfinished > 0 &&
+        canFor("deployments:manage", [groupOf(device)]) && (
+          <Button small icon="stop" onClick={() => setOpen("abort")}>
+            Abort for this device
+          </Button>
+        )
+      }
+    >
+      <DataTable
+        name="device-deployments"
+        label="Deployments of the device"
+        plain
+        columns={columns}
+        rows={history.data}
+        rowKey={(row) => row.id}
+        page={number}
+        perPage={PER_PAGE}
+        total={history.total}
+        onPage={(next) => setQuery({ page: next === 1 ? "" : next })}
+        error={history.error}
+        onRetry={history.reload}
+        empty={
+          <EmptyState
+            icon="deployments"
+            title="No deployments yet"
+            action={
+              can("deployments:manage") && (
+                <Link button="primary" icon="deployments" to="/deployments/new" query={{ devices: device.id }}>
+                  Deploy to this device
+                </Link>
+              )
+            }
+          >
+            A deployment shows up here when the device first asks for it.
+          </EmptyState>
+        }
+      />
+      {log && <Log deployment={log} device={device.id} name={history.data?.find((row) => row.deployment.id === log)?.deployment.name ?? "deployment"} onClose={() => setLog("")} />}
+      <ConfirmDialog
+        open={open === "abort"}
+        title="Abort all unfinished deployments of this device?"
+        action="Abort for 1 device"
+        onConfirm={async () => {
+          await api.del(paths.deployments(device.id));
+          toast.ok("The device's deployments are aborted.");
+          await history.reload();
+        }}
+        onClose={() => setOpen("")}
+      >
+        <p>The device leaves every deployment that has not ended for it, also those it has not asked for yet. Other devices are not touched.</p>
+      </ConfirmDialog>
+    </Card>
+  );
+}
+
+function Log({ deployment, device, name, onClose }: { deployment: string; device: string; name: string; onClose: () => void }) {
+  const log = useApi<string>(paths.log(deployment, device), { keep: false });
+  return (
+    <Drawer open title={<>Log of <bdi>{name}</bdi></>} onClose={onClose} actions={<Row><Button onClick={onClose}>Close log</Button></Row>}>
+      <Loaded from={log}>{(text) => <CodeBlock label="Log" wrap>{text}</CodeBlock>}</Loaded>
+    </Drawer>
+  );
+}
