@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.deviceconnect.peers import FakeDevice
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,9 @@ def test_a_terminal_is_opened_in_the_page_and_played_back(
         page.get_by_label("Terminal input").press_sequentially("lamp")
         peer.wait_for(lambda each: each.typ == "shell" and each.body == b"p")
         expect(page.locator(".xterm-rows")).to_contain_text("lamp")
+        page.get_by_label("Terminal input").press("Escape")
+        page.get_by_label("Terminal input").press_sequentially("[38;2;200;90;40mcoloured")
+        expect(page.locator(".xterm-rows")).to_contain_text("coloured")
         console.audit()
         page.get_by_label("Terminal input").press("Control+F6")
         expect(console.button("Disconnect")).to_be_focused()
@@ -113,7 +117,7 @@ def test_a_terminal_is_opened_in_the_page_and_played_back(
         )
         console.button("Send file").click()
         console.says("motd is on the device.")
-        assert peer.files["/tmp/motd"] == sent  # noqa: S108
+        until("the device has the file", lambda: peer.files.get("/tmp/motd") == sent)
         page.get_by_label("Path on the device").fill("/tmp/motd")
         with page.expect_download() as fetched:
             console.button("Fetch file").click()

@@ -26,15 +26,31 @@ function allowedStyle(): HTMLElement {
   return element;
 }
 
-/** The page's document, but for its `style` elements. */
-function documentForXterm(): Document {
-  return new Proxy(document, {
-    get(target, name) {
-      if (name === "createElement") return (tag: string) => (tag === "style" ? allowedStyle() : target.createElement(tag));
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
+/** An element whose `style` attribute xterm may set: it is written through `style`, which the policy allows. */
+function withStyle(element: HTMLElement): HTMLElement {
+  element.setAttribute = setAttribute;
+  return element;
+}
+
+function setAttribute(this: HTMLElement, name: string, value: string): void {
+  if (name === "style") this.style.cssText = value;
+  else HTMLElement.prototype.setAttribute.call(this, name, value);
+}
+
+let shown = 0;
+
+/** While a terminal is shown, the page makes elements whose styles are allowed: xterm knows no other way to be told. */
+function allow(): () => void {
+  if (shown++ === 0) {
+    document.createElement = ((tag: string) =>
+      tag === "style" ? allowedStyle() : withStyle(Document.prototype.createElement.call(document, tag))) as Document["createElement"];
+  }
+  let over = false;
+  return () => {
+    if (over) return;
+    over = true;
+    if (--shown === 0) delete (document as Partial<Document>).createElement;
+  };
 }
 
 export interface Screen {
@@ -46,11 +62,11 @@ export interface Screen {
 
 /** Show a terminal in an element; its colours and font are those of the element. */
 export function show(place: HTMLElement, { readOnly = false }: { readOnly?: boolean } = {}): Screen {
+  const forbid = allow();
   const style = getComputedStyle(place);
   const terminal = new Terminal({
     cursorBlink: !readOnly && !matchMedia("(prefers-reduced-motion: reduce)").matches,
     disableStdin: readOnly,
-    documentOverride: documentForXterm(),
     fontFamily: style.fontFamily,
     fontSize: Number.parseFloat(style.fontSize),
     minimumContrastRatio: 4.5,
@@ -60,5 +76,12 @@ export function show(place: HTMLElement, { readOnly = false }: { readOnly?: bool
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(place);
-  return { terminal, fit: () => fit.fit(), dispose: () => terminal.dispose() };
+  return {
+    terminal,
+    fit: () => fit.fit(),
+    dispose: () => {
+      terminal.dispose();
+      forbid();
+    },
+  };
 }
