@@ -27,6 +27,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "devices": lambda _: "/devices",
     "devices-none": lambda _: "/devices?q=nothing-of-this-name",
     "devices-pending": lambda _: "/devices?status=pending",
+    "first-device": lambda _: "/start",
     "device": lambda fleet: f"/devices/{fleet.devices[0].id}",
     "device-inventory": lambda fleet: f"/devices/{fleet.devices[0].id}?tab=inventory",
     "device-deployments": lambda fleet: f"/devices/{fleet.devices[33].id}?tab=deployments",
