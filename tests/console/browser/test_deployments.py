@@ -84,7 +84,6 @@ def test_a_deployment_is_made_in_phases_and_aborted(console: Console, fleet: Fle
     console.button("10 %, rest").click()
     page.get_by_label("Size of phase 1, in percent").fill("40")
     _move_second_phase(console)
-    console.audit()
     console.button("Continue").click()
 
     page.get_by_label("Retries").fill("2")
@@ -170,7 +169,6 @@ def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> Non
     page.get_by_role("option", name="All cameras").click()
     page.get_by_label("Most devices").fill("3")
     expect(page.get_by_text("3 devices", exact=True)).to_be_visible()
-    console.audit()
     console.button("Continue").click()
     console.button("Continue").click()
     console.button("Continue").click()

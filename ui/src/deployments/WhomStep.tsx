@@ -3,9 +3,9 @@ import { api } from "../api/client";
 import { type Live, useApi } from "../app/resource";
 import { canFor, has } from "../app/session";
 import { textOf } from "../app/toasts";
+import { type Device, nameOf, shown, valueOf } from "../devices/types";
 import { Badge, Banner, Combobox, EmptyState, Input, Link, RadioGroup, Row, Stack } from "../parts";
 import type { Draft, Whom } from "./draft";
-import { type InventoryDevice, nameOf } from "./names";
 import type { Reach, SavedFilter } from "./reach";
 import { SEARCH } from "./types";
 
@@ -95,10 +95,10 @@ function FilterField({ draft, onChange, filters }: Pick<Props, "draft" | "onChan
 
 const find = async (text: string, signal: AbortSignal) => {
   const body = { page: 1, per_page: 20, text, filters: [{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }] };
-  return (await api.post<InventoryDevice[]>(SEARCH, body, { signal })).map((device) => ({
+  return (await api.post<Device[]>(SEARCH, body, { signal })).map((device) => ({
     value: device.id,
     label: nameOf(device),
-    hint: String(device.attributes.find(({ scope, name }) => scope === "inventory" && name === "device_type")?.value ?? ""),
+    hint: shown(valueOf(device, "inventory", "device_type")),
   }));
 };
 

@@ -1,8 +1,8 @@
 /** Whom a draft reaches, counted by the inventory as it is now. */
 import { useApi, type Wanted } from "../app/resource";
 import { can } from "../app/session";
+import type { Device } from "../devices/types";
 import type { Draft } from "./draft";
-import type { InventoryDevice } from "./names";
 import { SEARCH, type Term } from "./types";
 
 export interface SavedFilter {
@@ -24,7 +24,7 @@ export interface Reach {
   /** The device types of the release. */
   types: readonly string[];
   /** Some of them, by which to recognize them. */
-  some: readonly InventoryDevice[];
+  some: readonly Device[];
   error: unknown;
 }
 
@@ -61,7 +61,7 @@ export function useReach(draft: Draft, filter: SavedFilter | undefined): Reach {
   const mayCount = can("devices:read");
   const release = useApi<Release>(draft.release && can("releases:read") ? `${RELEASES}/${encodeURIComponent(draft.release)}` : null, { keep: false });
   const types = [...new Set((release.data?.artifacts ?? []).flatMap((artifact) => artifact.device_types_compatible))].sort();
-  const all = useApi<InventoryDevice[]>(mayCount ? searchOf(draft, filter) : null, { keep: false });
+  const all = useApi<Device[]>(mayCount ? searchOf(draft, filter) : null, { keep: false });
   const fitting = useApi<unknown[]>(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
   return {
     total: all.data && all.total,

@@ -34,10 +34,12 @@ export function moved(starts: readonly number[], index: number, to: number, span
 /** A few moments to write below a timeline, round in the reader's zone. */
 export function ticksOf(span: Span, count = 5): number[] {
   const sizes = [15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 730 * DAY];
-  const size = sizes.find((each) => (span.to - span.from) / each <= count) ?? 3650 * DAY;
+  // Above a day only dates are written, which then have to differ.
+  const least = span.to - span.from > DAY ? DAY : 0;
+  const size = sizes.find((each) => each >= least && (span.to - span.from) / each <= count) ?? 3650 * DAY;
   const shift = new Date(span.from).getTimezoneOffset() * MINUTE;
   const ticks: number[] = [];
-  for (let at = Math.ceil((span.from - shift) / size) * size + shift; at < span.to; at += size) ticks.push(at);
+  for (let at = Math.ceil((span.from - shift) / size) * size + shift; at < span.to - (span.to - span.from) / 20; at += size) ticks.push(at);
   return ticks;
 }
 
