@@ -14,7 +14,7 @@ from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import ControlMapChange, DeploymentIds, NewDeployment, SetStatus
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
-from chalicelib.http import paging, queries
+from chalicelib.http import etag, paging, queries
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Created, NoContent, Reply, Request, created, no_content
@@ -60,7 +60,7 @@ def show_list(request: Request, wanted: service.Wanted, device: service.Named | 
     rows, total = service.list_deployments(
         request.tenant, wanted, page.start, page.stop, device=device, scopes=request.scopes
     )
-    return Reply(200, rows, paging.headers(request, page, total=total))
+    return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
 def read_wanted(request: Request) -> service.Wanted:
@@ -157,7 +157,7 @@ def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatist
 )
 def show_deployment(request: Request, id: str) -> Reply[Deployment]:
     """Get a deployment."""
-    return Reply(200, service.show(request.tenant, read_id(id)))
+    return etag.conditional(request, Reply(200, service.show(request.tenant, read_id(id))))
 
 
 @endpoint(
@@ -237,7 +237,7 @@ def list_deployment_devices_page(request: Request, id: str) -> Reply[list[Deploy
     rows, total = service.devices_page(
         request.tenant, read_id(id), _statuses(request), page.start, page.stop, request.groups
     )
-    return Reply(200, rows, paging.headers(request, page, total=total))
+    return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
 def _statuses(request: Request) -> frozenset[Status] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.deployments.world import World, serves
+from tests.deployments.world import DEPLOYMENTS, World, serves
 
 if TYPE_CHECKING:
     from tests.conftest import SignIn
@@ -134,3 +134,17 @@ def test_another_tenant_finds_nothing(world: World, made: dict[str, str], sign_i
     assert listed(stranger) == listed(stranger, id=list(made.values())) == []
     assert listed(stranger, name=first.identity["mac"], id_attribute="mac") == []
     assert listed(stranger, name=first.id, id_attribute="id") == []
+
+
+def test_what_has_not_changed_is_answered_without_a_body(world: World) -> None:
+    world.upload("one")
+    device = world.device()
+    made = world.deploy("one", [device.id])
+    places = [V2, f"{DEPLOYMENTS}/{made}", f"{DEPLOYMENTS}/{made}/devices/list"]
+    tags = {place: {"If-None-Match": world.api.get(place).headers["ETag"]} for place in places}
+    for place, tag in tags.items():
+        again = world.api.get(place, headers=tag)
+        assert (again.status_code, again.content) == (304, b"")
+    serves(device.poll(), made)
+    for place, tag in tags.items():
+        assert world.api.get(place, headers=tag).status_code == 200

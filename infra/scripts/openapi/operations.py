@@ -56,11 +56,16 @@ _MEDIA: Final = {
 """Media types of answers that are no JSON."""
 _COMMANDS: Final = {"checkUpdateV1", "sendInventoryV1"}
 """Answered with 202, and ``null``."""
+_SAME: Final = {304: "Nothing has changed since the answer whose `ETag` the request names in `If-None-Match`."}
 _ALSO: Final[dict[str, dict[int, str]]] = {
     "connectToDeviceV1": {101: "A websocket, as docs/remote-access.md describes it."},
     "deviceConnectV1": {101: "A websocket, as docs/remote-access.md describes it."},
     "deviceDownloadConfigurationV1": {206: "The part that `Range` names.", 416: "The file ends before that part."},
+    "listDeploymentDevicesPageV1": _SAME,
+    "listDeploymentsV1": _SAME,
+    "listDeploymentsV2": _SAME,
     "playSessionV1": {101: "A websocket that plays the session."},
+    "showDeploymentV1": _SAME,
     "showDescription": {304: "The one that `If-None-Match` names is the newest."},
     "uploadFileV1": {201: "The file is on the device."},
 }
