@@ -23,7 +23,7 @@ const columns: Column<Line>[] = [
   { id: "key", title: "Name", always: true, cell: (line) => <Name>{line.key}</Name> },
   { id: "wanted", title: "Wanted", cell: (line) => <Name>{line.wanted ?? "–"}</Name> },
   { id: "reported", title: "Reported", cell: (line) => <Name>{line.reported ?? "–"}</Name> },
-  { id: "state", title: "State", min: 9, grow: 0, cell: (line) => <Status is={STATES[line.is].is}>{STATES[line.is].text}</Status> },
+  { id: "state", title: "State", min: 11, grow: 0, cell: (line) => <Status is={STATES[line.is].is}>{STATES[line.is].text}</Status> },
 ];
 
 export function ConfigurationTab({ device }: TabProps) {

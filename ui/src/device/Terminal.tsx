@@ -56,7 +56,7 @@ function Shell({ id, connection }: { id: string; connection: Connection }) {
     >
       {why && <Banner is="warning">{why}</Banner>}
       {!there && state === "idle" && (
-        <EmptyState small icon="offline" title="The device is not connected" action={<Link to="/start" query={{ with: "connect" }}>How to set it up</Link>}>
+        <EmptyState small icon="offline" title="The device is not connected" action={<Link to="/start">How to set it up</Link>}>
           A terminal needs mender-connect on the device. As soon as it connects, you can open one here.
         </EmptyState>
       )}

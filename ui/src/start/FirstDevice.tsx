@@ -44,7 +44,7 @@ function Connect({ kind, where }: { kind: Kind; where: Where }) {
         {kind === "debian" && isOwnMachine(where) && <p class="muted">Copy the server's <code>.local/tls/ca.pem</code> to the device first: it vouches for the server's certificate.</p>}
         {kind === "yocto" && <p class="muted">Build the image with this, write it to the device, and start the device.</p>}
         {kind === "simulated" && <p class="muted">A device in a shell of your computer. It takes updates, and only pretends to install them.</p>}
-        <CodeBlock label="Commands">{text}</CodeBlock>
+        <CodeBlock label="Commands" limit>{text}</CodeBlock>
       </Stack>
     </Card>
   );
