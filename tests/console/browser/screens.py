@@ -38,6 +38,9 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "device-recordings": lambda fleet: f"/devices/{fleet.devices[0].id}?tab=recordings",
     "releases": lambda _: "/releases",
     "releases-empty": lambda _: "/releases?name=nothing-of-this-name",
+    "settings-profile": lambda _: "/settings/profile",
+    "settings-tokens": lambda _: "/settings/tokens",
+    "settings-users": lambda _: "/settings/users",
     "release": lambda _: "/releases/gateway-os-2.0",
 }
 """Paths by the names of their pictures."""

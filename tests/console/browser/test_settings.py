@@ -1,0 +1,67 @@
+"""Settings in the console: the own account, tokens, and the organization's users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.console.browser.fleet import PASSWORD
+
+if TYPE_CHECKING:
+    from tests.console.browser.watching import Console
+
+
+def test_a_token_is_made_shown_once_and_revoked(console: Console) -> None:
+    page = console.page
+    console.show("/settings/tokens")
+    console.button("New token").click()
+    page.get_by_label("Name").fill("nightly build")
+    page.get_by_label("Valid for").select_option("30 days")
+    console.button("Create token").click()
+    dialog = page.get_by_role("dialog", name="Your new token")
+    token = dialog.get_by_role("region", name="Access token").inner_text()
+    console.audit()
+    answer = console.fleet.world.http.get(
+        "/api/management/v1/useradm/users/me", headers={"Authorization": f"Bearer {token.split()[0]}"}
+    )
+    assert answer.status_code == 200, answer.text
+    console.button("I have copied it").click()
+    console.button("Revoke nightly build").click()
+    console.button("Revoke 1 token").click()
+    console.says("The token is revoked.")
+    console.says("No access tokens")
+
+
+def test_a_user_is_added_given_a_role_and_deleted(console: Console) -> None:
+    page = console.page
+    address = console.fleet.address("added")
+    console.show("/settings/users")
+    console.button("Add a user").click()
+    page.get_by_label("E-mail address").fill(address)
+    page.get_by_label("First password").fill(PASSWORD)
+    page.get_by_label("RBAC_ROLE_OBSERVER").check()
+    console.audit()
+    console.button("Add user").click()
+    console.says(f"{address} is added.")
+    row = page.get_by_role("row").filter(has_text=address)
+    expect(row).to_contain_text("RBAC_ROLE_OBSERVER")
+    row.get_by_role("button", name=f"Actions for {address}").click()
+    page.get_by_role("menuitem", name="Edit roles").click()
+    page.get_by_label("RBAC_ROLE_REMOTE_TERMINAL").check()
+    console.button("Save roles").click()
+    expect(row).to_contain_text("RBAC_ROLE_REMOTE_TERMINAL")
+    row.get_by_role("button", name=f"Actions for {address}").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    console.button("Delete 1 user").click()
+    console.says("The user is deleted.")
+    expect(row).to_have_count(0)
+
+
+def test_a_wrong_current_password_is_told_and_changes_nothing(console: Console) -> None:
+    console.show("/settings/profile")
+    console.page.get_by_label("Current password").fill("not-the-right-one")
+    console.page.get_by_label("New password").fill("another-long-enough-one")
+    with console.refused("PUT", r"/users/me$", 422):
+        console.button("Change password").click()
+    expect(console.page.get_by_role("form", name="Change password").get_by_role("alert")).to_be_visible()

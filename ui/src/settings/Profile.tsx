@@ -1,0 +1,80 @@
+/** The user's own account: address, password, second factor, sessions. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import { leave, reloadSession, session } from "../app/session";
+import { textOf, toast } from "../app/toasts";
+import { Banner, Button, Card, ConfirmDialog, Form, FormActions, Grid, KeyValues, Name, Password, Stack, Status, Time } from "../parts";
+import { useProof } from "./proof";
+import { SecondFactor } from "./SecondFactor";
+import { SettingsPage } from "./SettingsPage";
+
+export default function Profile() {
+  const user = session.value?.user;
+  const { prove, dialog } = useProof();
+  const [ending, setEnding] = useState(false);
+  if (!user) return null;
+  return (
+    <SettingsPage at="profile" title="Profile">
+      <Grid min="l">
+        <Card title="Account">
+          <KeyValues
+            items={[
+              ["E-mail address", <Name key="e" wrap>{user.email}</Name>],
+              ["Verified", user.verified ? <Status is="ok">Yes</Status> : <Status is="neutral">No</Status>],
+              ["Roles", user.roles?.join(", ") || "Administrator"],
+              ["Member since", <Time key="t" at={user.created_ts} absolute />],
+              ["User ID", <code key="i">{user.id}</code>],
+            ]}
+          />
+        </Card>
+        <PasswordCard />
+        <SecondFactor prove={prove} />
+        <Card title="Sessions" lead="Sign-ins in browsers and other programs. Personal access tokens are not among them.">
+          <Stack>
+            <KeyValues items={[["This one ends", session.value?.session.expires ? <Time key="e" at={session.value.session.expires} absolute /> : "when you sign out"]]} />
+          <Button icon="signout" onClick={() => setEnding(true)}>
+            Sign out everywhere
+          </Button>
+          </Stack>
+        </Card>
+      </Grid>
+      {dialog}
+      <ConfirmDialog open={ending} title="Sign out everywhere?" action="Sign out everywhere" onConfirm={() => leave(true)} onClose={() => setEnding(false)}>
+        <p>All your sessions end, this one too. Personal access tokens stay valid.</p>
+      </ConfirmDialog>
+    </SettingsPage>
+  );
+}
+
+function PasswordCard() {
+  const [current, setCurrent] = useState("");
+  const [next, setNext] = useState("");
+  const [error, setError] = useState("");
+  const save = async (): Promise<void> => {
+    setError("");
+    try {
+      await api.put("/management/v2/useradm/users/me", { password: next, current_password: current });
+      setCurrent("");
+      setNext("");
+      toast.ok("Your password is changed. Your other sessions have ended.");
+      await reloadSession();
+    } catch (failed) {
+      setError(textOf(failed));
+    }
+  };
+  return (
+    <Card title="Password">
+      <Form onSubmit={save} label="Change password">
+        {error && <Banner is="danger">{error}</Banner>}
+        <Password label="Current password" value={current} onInput={setCurrent} autocomplete="current-password" />
+        <Password label="New password" value={next} onInput={setNext} autocomplete="new-password" hint="At least 8 characters; a few words are easy to remember and hard to guess." />
+        <FormActions>
+          <Button type="submit" kind="primary" disabled={!current || !next}>
+            Change password
+          </Button>
+        </FormActions>
+      </Form>
+    </Card>
+  );
+}
+

@@ -1,0 +1,29 @@
+/** The frame of all settings: what there is on the side, one of them beside it. */
+import type { ComponentChildren } from "preact";
+import { can, has, session } from "../app/session";
+import type { Permission } from "../api/types";
+import { Page, Tabs } from "../parts";
+
+interface Entry {
+  id: string;
+  label: string;
+  needs?: Permission;
+  feature?: string;
+}
+
+const ENTRIES: readonly Entry[] = [
+  { id: "profile", label: "Profile" },
+  { id: "tokens", label: "Access tokens" },
+  { id: "users", label: "Users", needs: "users:read" },
+];
+
+/** One setting. `title` is the page's heading; the navigation above it shows the settings that this user may see. */
+export function SettingsPage({ at, title, lead, actions, children }: { at: string; title: string; lead?: ComponentChildren; actions?: ComponentChildren; children?: ComponentChildren }) {
+  const entries = ENTRIES.filter((entry) => (!entry.needs || can(entry.needs)) && (!entry.feature || has(entry.feature)));
+  return (
+    <Page title={title} lead={lead ?? session.value?.tenant.name} actions={actions}>
+      <Tabs label="Settings" value={at} to={(id) => `/settings/${id}`} tabs={entries.map(({ id, label }) => ({ id, label }))} />
+      {children}
+    </Page>
+  );
+}

@@ -1,0 +1,73 @@
+/** Adds a user, by mail or with a first password, or changes the roles of one. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import type { User } from "../api/types";
+import { facts, session } from "../app/session";
+import { textOf, toast } from "../app/toasts";
+import { Banner, Button, Checkbox, Dialog, Form, Input, Password } from "../parts";
+
+export interface Role {
+  name: string;
+  description: string;
+}
+
+const USERS = "/management/v1/useradm/users";
+
+export function UserDialog({ user, roles, onClose, onDone }: { user: User | undefined; roles: readonly Role[]; onClose: () => void; onDone: () => Promise<void> }) {
+  const mails = (session.value as { mail?: boolean } | undefined)?.mail ?? facts.value?.mail ?? false;
+  const [email, setEmail] = useState(user?.email ?? "");
+  const [password, setPassword] = useState("");
+  const [mailed, setMailed] = useState(mails);
+  const [chosen, setChosen] = useState<readonly string[]>(user?.roles ?? []);
+  const [error, setError] = useState("");
+  const save = async (): Promise<void> => {
+    setError("");
+    try {
+      if (user) await api.put(`${USERS}/${encodeURIComponent(user.id)}`, { roles: chosen });
+      else await api.post(USERS, { email: email.trim(), roles: chosen, ...(mailed ? { send_reset_password: true } : { password }) });
+      toast.ok(user ? "The roles are saved." : mailed ? `${email.trim()} is added and gets a mail to set a password.` : `${email.trim()} is added.`);
+      await onDone();
+      onClose();
+    } catch (failed) {
+      setError(textOf(failed));
+    }
+  };
+  const ready = user !== undefined || (email.includes("@") && (mailed || password.length > 0));
+  return (
+    <Dialog
+      open
+      title={user ? "Edit roles" : "Add a user"}
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" disabled={!ready} onClick={save}>
+            {user ? "Save roles" : "Add user"}
+          </Button>
+        </>
+      }
+    >
+      <Form onSubmit={save} label={user ? "Edit roles" : "Add a user"}>
+        {error && <Banner is="danger">{error}</Banner>}
+        {user ? <p dir="auto">{user.email}</p> : <Input label="E-mail address" type="email" value={email} onInput={setEmail} />}
+        {!user && mails && <Checkbox label="Send a mail to set a password" checked={mailed} onChange={setMailed} />}
+        {!user && !mailed && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint="Tell it to the user; they can change it in their profile." />}
+        {roles.length > 0 && (
+          <fieldset class="radios">
+            <legend class="field__label">Roles</legend>
+            <p class="muted small">Without a role, the user is an administrator.</p>
+            {roles.map((role) => (
+              <Checkbox
+                key={role.name}
+                label={role.name}
+                hint={role.description}
+                checked={chosen.includes(role.name)}
+                onChange={(on) => setChosen(on ? [...chosen, role.name] : chosen.filter((name) => name !== role.name))}
+              />
+            ))}
+          </fieldset>
+        )}
+      </Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,94 @@
+/** The users of the organization: who they are, what they may do, when they were last here. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import type { User } from "../api/types";
+import { useApi } from "../app/resource";
+import { useQuery } from "../app/router";
+import { can, has, session } from "../app/session";
+import { toast } from "../app/toasts";
+import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Menu, Name, Status, Time, Toolbar } from "../parts";
+import { SettingsPage } from "./SettingsPage";
+import { type Role, UserDialog } from "./UserDialog";
+
+type Listed = User & { login_ts?: string };
+export const USERS = "/management/v1/useradm/users";
+
+export default function Users() {
+  const [text, setText] = useQuery("q");
+  const users = useApi<Listed[]>(USERS, { every: 60_000 });
+  const roles = useApi<Role[]>(has("rbac") ? "/management/v2/useradm/roles?per_page=100" : null);
+  const [editing, setEditing] = useState<Listed | "new">();
+  const [deleting, setDeleting] = useState<Listed>();
+  const manages = can("users:manage");
+  const shown = users.data?.filter((user) => user.email.toLowerCase().includes(text.trim().toLowerCase()));
+  const columns: Column<Listed>[] = [
+    {
+      id: "email",
+      title: "E-mail address",
+      always: true,
+      grow: 2,
+      min: 12,
+      cell: (user) => (
+        <>
+          <Name>{user.email}</Name> {user.id === session.value?.user.id && <Badge is="accent">You</Badge>}
+        </>
+      ),
+    },
+    { id: "roles", title: "Roles", grow: 2, wide: true, cell: (user) => (user.roles?.length ? user.roles.map((role) => <Badge key={role}>{role}</Badge>) : "Administrator") },
+    { id: "factor", title: "Second factor", wide: true, cell: (user) => (user.tfa_status === "enabled" ? <Status is="ok">On</Status> : <Status is="neutral">Off</Status>) },
+    { id: "login", title: "Last sign-in", cell: (user) => (user.login_ts ? <Time at={user.login_ts} /> : <span class="muted">never</span>) },
+    {
+      id: "do",
+      title: "",
+      min: 3,
+      grow: 0,
+      end: true,
+      cell: (user) =>
+        manages && (
+          <Menu
+            label={`Actions for ${user.email}`}
+            icon="more"
+            iconOnly
+            items={[
+              { label: "Edit roles", icon: "edit", onSelect: () => setEditing(user) },
+              { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
+            ]}
+          />
+        ),
+    },
+  ];
+  return (
+    <SettingsPage
+      at="users"
+      title="Users"
+      actions={
+        manages && (
+          <Button kind="primary" icon="add" onClick={() => setEditing("new")}>
+            Add a user
+          </Button>
+        )
+      }
+    >
+      {(users.data?.length ?? 0) > 8 && (
+        <Toolbar>
+          <Input label="Search users" hideLabel type="search" icon="search" placeholder="Search by address" value={text} onInput={(value) => setText(value, { replace: true })} clearable />
+        </Toolbar>
+      )}
+      <DataTable name="users" label="Users" columns={columns} rows={shown} rowKey={(user) => user.id} error={users.error} onRetry={users.reload} empty={<EmptyState icon="users" title="No user fits">Try another part of the address.</EmptyState>} />
+      {editing && <UserDialog user={editing === "new" ? undefined : editing} roles={roles.data ?? []} onClose={() => setEditing(undefined)} onDone={users.reload} />}
+      <ConfirmDialog
+        open={deleting !== undefined}
+        title={`Delete ${deleting?.email ?? ""}?`}
+        action="Delete 1 user"
+        onConfirm={async () => {
+          await api.del(`${USERS}/${encodeURIComponent(deleting?.id ?? "")}`);
+          toast.ok("The user is deleted.");
+          await users.reload();
+        }}
+        onClose={() => setDeleting(undefined)}
+      >
+        <p>All sessions and access tokens of this user end at once. It can't be undone.</p>
+      </ConfirmDialog>
+    </SettingsPage>
+  );
+}
