@@ -64,4 +64,4 @@ def test_a_wrong_current_password_is_told_and_changes_nothing(console: Console) 
     console.page.get_by_label("New password").fill("another-long-enough-one")
     with console.refused("PUT", r"/users/me$", 422):
         console.button("Change password").click()
-    expect(console.page.get_by_role("form", name="Change password").get_by_role("alert")).to_be_visible()
+        expect(console.page.get_by_role("form", name="Change password").get_by_role("alert")).to_be_visible()
