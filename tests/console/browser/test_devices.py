@@ -83,7 +83,7 @@ def test_many_devices_are_accepted_tagged_grouped_and_decommissioned(console: Co
 
     _select_all_here(console)
     page.get_by_role("region", name="Selection").get_by_role("button", name="Group").click()
-    group = page.get_by_role("combobox", name="Group").last
+    group = page.get_by_role("dialog").get_by_role("combobox", name="Group")
     group.fill("bulk-group")
     group.press("Enter")
     console.button("Move 3 devices").click()

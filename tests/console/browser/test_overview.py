@@ -37,7 +37,7 @@ def test_the_overview_goes_on_by_itself(console: Console) -> None:
     answers: list[int] = []
     console.page.on("response", lambda response: answers.append(response.status))
     console.refresh()
-    assert answers == [304]
+    assert set(answers) == {304}
     world = console.fleet.world
     made = world.deploy("camera-os-3.1", [console.fleet.devices[47].id], name="While you look")
     console.refresh()

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 def test_everything_is_found_by_typing(console: Console) -> None:
     page = console.show("/").page
     palette = page.get_by_role("combobox", name="Search and commands")
+    results = page.get_by_role("listbox", name="Results")
 
     def chosen(text: str, option: str) -> str:
         """Where typing a text and taking an option leads."""
         page.keyboard.press("Control+k")
         palette.fill(text)
-        expect(page.get_by_role("option", name=option).first).to_be_visible()
+        expect(results.get_by_role("option", name=option).first).to_be_visible()
         for _ in range(12):
-            if option in (page.get_by_role("option", selected=True).text_content() or ""):
+            if option in (results.get_by_role("option", selected=True).text_content() or ""):
                 break
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
@@ -33,7 +34,7 @@ def test_everything_is_found_by_typing(console: Console) -> None:
     assert chosen("rollout", "New deployment") == "/deployments/new"
     assert chosen("audit", "Go to audit log") == "/auditlogs"
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("option").first).to_be_visible()
+    expect(results.get_by_role("option").first).to_be_visible()
     console.audit()
     palette.fill("nothing has this name")
     console.says("Nothing fits")

@@ -43,11 +43,15 @@ class Console:
     """Where the console is: ``http://localhost:PORT/ui/``."""
     fleet: Fleet
     calls: list[str] = field(default_factory=list)
-    """Calls of the API since the screen was first shown, as ``GET /management/v1/...``."""
+    """Calls of the API since the screen was first shown, as ``GET /management/v1/...``; the same call counts once.
+
+    On a busy machine a screen may refresh itself before all of it is there.
+    """
     wrong: list[str] = field(default_factory=list)
     """What should not have happened."""
     _expected: list[tuple[str, re.Pattern[str], int]] = field(default_factory=list)
     _open: set[Request] = field(default_factory=set)
+    _known: set[tuple[str, str | None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin to watch."""
@@ -71,16 +75,21 @@ class Console:
         Raises:
             AssertionError: the screen made more calls than ``budget`` allows.
         """
-        self.calls.clear()
-        self.page.goto("about:blank")
+        self.page.goto("about:blank")  # what the last screen still asks for is not this one's
+        self._begin()
         self.page.goto(f"{self.root}#{path}")
         return self._shown(path, budget, busy=busy)
 
     def go(self, path: str, *, budget: int = FIRST_SHOW) -> Console:
         """Go on to another screen, as a link does: quicker than :meth:`show`, and with the same bound."""
-        self.calls.clear()
+        self.settle()
+        self._begin()
         self.page.evaluate("path => { location.hash = path }", path)
         return self._shown(path, budget)
+
+    def _begin(self) -> None:
+        self.calls.clear()
+        self._known.clear()
 
     def _shown(self, path: str, budget: int, *, busy: bool = False) -> Console:
         expect(self.page.get_by_role("heading", level=1).first).to_be_visible()
@@ -102,7 +111,7 @@ class Console:
         Raises:
             AssertionError: it made more than ``budget``.
         """
-        self.calls.clear()
+        self._begin()
         self.page.clock.fast_forward(seconds * 1000)
         self.settle()
         assert len(self.calls) <= budget, f"a refresh makes more than {budget} calls: {self.calls}"
@@ -215,8 +224,10 @@ class Console:
             self.wrong.append(f"a request to another host: {request.url}")
         self._open.add(request)
         call = f"{request.method} {parts.path.partition('/api')[2]}"
-        if "/api/" in parts.path and call != _SESSION:
-            self.calls.append(f"{call}{'?' if parts.query else ''}{parts.query}")
+        asked = f"{call}{'?' if parts.query else ''}{parts.query}", request.post_data
+        if "/api/" in parts.path and call != _SESSION and asked not in self._known:
+            self._known.add(asked)
+            self.calls.append(asked[0])
 
     def _finished(self, request: Request) -> None:
         self._open.discard(request)
