@@ -129,6 +129,7 @@ PLAIN: dict[str, Reach] = {
     f"PUT {M1}/deviceconfig/configurations/device/{{id}}": Reach.PART,
     f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": Reach.PART,
     f"POST {M1}/deviceconnect/devices/{{id}}/check-update": Reach.PART,
+    f"POST {M1}/deviceconnect/devices/{{id}}/connect/ticket": Reach.PART,
     f"POST {M1}/deviceconnect/devices/{{id}}/send-inventory": Reach.PART,
     f"PUT {M1}/deviceconnect/devices/{{id}}/upload": Reach.PART,
     f"PUT {M1}/devicemonitor/settings/global/channel/alerts/{{name}}/status": Reach.TENANT,
