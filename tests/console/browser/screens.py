@@ -42,6 +42,11 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "settings-tokens": lambda _: "/settings/tokens",
     "settings-users": lambda _: "/settings/users",
     "release": lambda _: "/releases/gateway-os-2.0",
+    "roles": lambda _: "/settings/roles",
+    "role-new": lambda _: "/settings/roles?new=1",
+    "webhooks": lambda _: "/settings/webhooks",
+    "organization": lambda _: "/settings/organization",
+    "sso": lambda _: "/settings/sso",
 }
 """Paths by the names of their pictures."""
 

@@ -338,7 +338,8 @@ export function DataTable<R>(props: DataTableProps<R>) {
                       <Icon name={by && sort.descending ? "down" : "up"} size={13} class={by ? "" : "table__unsorted"} />
                     </button>
                   ) : (
-                    <span>{column.title}</span>
+                    // A column of buttons shows no title, but has one for readers of screens.
+                    <span class={column.title ? undefined : "seen-by-readers"}>{column.title || "Actions"}</span>
                   )}
                 </div>
               );

@@ -9,17 +9,24 @@ interface Entry {
   label: string;
   needs?: Permission;
   feature?: string;
+  /** Only in the tenant of a service provider. */
+  provider?: boolean;
 }
 
 const ENTRIES: readonly Entry[] = [
   { id: "profile", label: "Profile" },
   { id: "tokens", label: "Access tokens" },
   { id: "users", label: "Users", needs: "users:read" },
+  { id: "roles", label: "Roles", needs: "users:read", feature: "rbac" },
+  { id: "webhooks", label: "Webhooks", needs: "integrations:read" },
+  { id: "organization", label: "Organization" },
+  { id: "tenants", label: "Tenants", needs: "tenants:read", provider: true },
+  { id: "sso", label: "Single sign-on", needs: "users:manage", feature: "sso" },
 ];
 
 /** One setting. `title` is the page's heading; the navigation above it shows the settings that this user may see. */
 export function SettingsPage({ at, title, lead, actions, children }: { at: string; title: string; lead?: ComponentChildren; actions?: ComponentChildren; children?: ComponentChildren }) {
-  const entries = ENTRIES.filter((entry) => (!entry.needs || can(entry.needs)) && (!entry.feature || has(entry.feature)));
+  const entries = ENTRIES.filter((entry) => (!entry.needs || can(entry.needs)) && (!entry.feature || has(entry.feature)) && (!entry.provider || session.value?.tenant.service_provider));
   return (
     <Page title={title} lead={lead ?? session.value?.tenant.name} actions={actions}>
       <Tabs label="Settings" value={at} to={(id) => `/settings/${id}`} tabs={entries.map(({ id, label }) => ({ id, label }))} />

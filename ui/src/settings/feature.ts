@@ -15,10 +15,18 @@ export const settings: Feature = {
     { path: "/settings/profile", title: "Profile", load: () => import("./Profile") },
     { path: "/settings/tokens", title: "Access tokens", load: () => import("./Tokens") },
     { path: "/settings/users", title: "Users", load: () => import("./Users"), needs: "users:read" },
+    { path: "/settings/roles", title: "Roles", load: () => import("./Roles"), needs: "users:read", feature: "rbac" },
+    { path: "/settings/webhooks", title: "Webhooks", load: () => import("./Webhooks"), needs: "integrations:read" },
+    { path: "/settings/organization", title: "Organization", load: () => import("./Organization") },
+    { path: "/settings/tenants", title: "Tenants", load: () => import("./Tenants"), needs: "tenants:read" },
+    { path: "/settings/sso", title: "Single sign-on", load: () => import("./SingleSignOn"), needs: "users:manage", feature: "sso" },
   ],
   commands: [
     { title: "Change my password", icon: "credentials", words: "profile second factor", run: () => navigate("/settings/profile") },
     { title: "New access token", icon: "key", words: "api script", needs: "tokens:manage", run: () => navigate("/settings/tokens") },
     { title: "Add a user", icon: "users", words: "invite team", needs: "users:manage", run: () => navigate("/settings/users") },
+    { title: "New role", icon: "shield", words: "rights permissions", needs: "users:manage", run: () => navigate("/settings/roles", { new: "1" }) },
+    { title: "Webhooks and their deliveries", icon: "link", words: "integrations events", needs: "integrations:read", run: () => navigate("/settings/webhooks") },
+    { title: "Limits and settings of the organization", icon: "organization", words: "plan storage timeout retention token", run: () => navigate("/settings/organization") },
   ],
 };

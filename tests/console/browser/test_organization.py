@@ -1,0 +1,187 @@
+"""Settings of an organization in the console: roles, webhooks, limits, tenants, single sign-on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.console.browser.fleet import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.testing import LocalServer
+    from tests.console.browser.fleet import Fleet
+    from tests.console.browser.watching import Console
+
+ROLES = "/api/management/v2/useradm/roles"
+WEBHOOK = "https://fleet.hooks.invalid/events"
+
+
+def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> None:
+    page = console.page
+    console.show("/settings/roles")
+    console.button("New role").click()
+    page.get_by_label("Name").fill("Lab testers")
+    drawer = page.get_by_role("dialog", name="New role")
+    drawer.get_by_label("ReadDevices", exact=True).check()
+    drawer.get_by_label("Where ReadDevices holds").select_option("only devices of some groups")
+    console.button("Create role").click()
+    console.says("Choose at least one group for ReadDevices")
+    groups = drawer.get_by_label("Groups of ReadDevices", exact=True)
+    groups.fill("lab")
+    groups.press("Enter")
+    expect(drawer.get_by_text("6 devices")).to_be_visible()
+    expect(drawer.get_by_text("devices in lab")).to_be_visible()
+    console.button("Create role").click()
+    console.says("The role is created.")
+    row = page.get_by_role("row").filter(has_text="Lab testers")
+    expect(row).to_contain_text("ReadDevices (devices in lab)")
+
+    row.get_by_role("button", name="Actions for Lab testers").click()
+    page.get_by_role("menuitem", name="Edit").click()
+    drawer = page.get_by_role("dialog", name="Edit Lab testers")
+    drawer.get_by_label("ReadReleases", exact=True).check()
+    console.button("Save role").click()
+    expect(row).to_contain_text("ReadReleases")
+    stored = console.fleet.api.get(f"{ROLES}/Lab%20testers").json()
+    assert stored["permission_sets_with_scope"] == [
+        {"name": "ReadDevices", "scope": {"type": "DeviceGroups", "value": ["lab"]}},
+        {"name": "ReadReleases"},
+    ]
+
+    row.get_by_role("button", name="Actions for Lab testers").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    console.button("Delete 1 role").click()
+    console.says("The role is deleted.")
+    expect(row).to_have_count(0)
+
+
+def test_a_webhook_is_created_its_deliveries_are_seen_and_it_is_deleted(console: Console, server: LocalServer) -> None:
+    page = console.page
+    console.show("/settings/webhooks")
+    console.says("No webhooks")
+    console.button("New webhook").click()
+    page.get_by_label("URL").fill("fleet.hooks.invalid")
+    console.button("Create webhook").click()
+    console.says("Enter a URL that begins with https://")
+    page.get_by_label("URL").fill(WEBHOOK)
+    console.button("Make one").click()
+    console.button("Create webhook").click()
+    console.says("The webhook is created.")
+    expect(page.get_by_role("grid", name="Webhooks").get_by_text(WEBHOOK)).to_be_visible()
+
+    device = console.fleet.world.device(identity={"serial": "told-of"})
+    server.drain()
+    console.show("/settings/webhooks")
+    deliveries = page.get_by_role("grid", name="Deliveries")
+    expect(deliveries.get_by_text("device-provisioned")).to_be_visible()
+    deliveries.get_by_text("device-provisioned").click()
+    drawer = page.get_by_role("dialog", name="device-provisioned")
+    expect(drawer.get_by_role("region", name="Data")).to_contain_text(device.device_id)
+    console.button("Close").click()
+
+    actions = page.get_by_role("button", name=f"Actions for {WEBHOOK}")
+    actions.click()
+    page.get_by_role("menuitem", name="Change URL or secret").click()
+    expect(page.get_by_label("Keep the secret")).to_be_checked()
+    page.get_by_label("URL").fill(f"{WEBHOOK}/2")
+    console.button("Save").click()
+    page.get_by_role("button", name=f"Actions for {WEBHOOK}/2").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    console.button("Delete 1 webhook").click()
+    console.says("The webhook is deleted.")
+    console.says("No webhooks")
+
+
+def test_settings_of_the_organization_are_changed_unless_somebody_else_did(console: Console) -> None:
+    page, api = console.page, console.fleet.api
+    path = "/api/management/v2/tenantadm/settings"
+    before = api.get(path).json()
+    console.show("/settings/organization")
+    console.says("Limits and use")
+    hours = page.get_by_label("Hours until a silent device fails its deployment")
+    hours.fill("9000")
+    console.says("At most 8760.")
+    hours.fill("36")
+    console.button("Save settings").click()
+    console.says("The settings are saved.")
+    assert api.get(path).json()["device_timeout"] == 36 * 3600
+
+    api.put(path, json=before).raise_for_status()
+    hours.fill("12")
+    with console.refused("PUT", r"/tenantadm/settings$", 412):
+        console.button("Save settings").click()
+        console.says("Somebody else changed the settings meanwhile.")
+    console.button("Discard").click()
+    expect(hours).to_have_value(str(before["device_timeout"] // 3600))
+
+
+def test_a_service_provider_creates_suspends_enters_and_removes_a_tenant(
+    console_of: Callable[[str], Console], fleet: Fleet
+) -> None:
+    from chalicelib.rights import EVERYTHING
+    from chalicelib.tenantadm import service as tenants
+    from chalicelib.useradm import service as users
+
+    provider = tenants.create_tenant("Pier Services", max_devices=50, service_provider=True)
+    users.create_user(provider.id, f"admin@{provider.id}.example", PASSWORD, by=EVERYTHING)
+    console = console_of(f"admin@{provider.id}.example")
+    page = console.page
+    console.show("/settings/tenants")
+    console.says("No tenants yet")
+    console.button("New tenant").click()
+    page.get_by_label("Name", exact=True).fill("Quay Ferries")
+    page.get_by_label("Most accepted devices").fill("20")
+    page.get_by_label("E-mail address of its first user").fill(f"first@{provider.id}.example")
+    page.get_by_label("First password").fill(PASSWORD)
+    console.button("Create tenant").click()
+    console.says("Quay Ferries is created.")
+    row = page.get_by_role("row").filter(has_text="Quay Ferries")
+    expect(row).to_contain_text("0 of 20")
+    console.audit()
+
+    def choose(what: str) -> None:
+        page.get_by_role("button", name="Actions for Quay Ferries").click()
+        page.get_by_role("menuitem", name=what).click()
+
+    choose("Suspend")
+    console.button("Suspend 1 tenant").click()
+    expect(row).to_contain_text("Suspended")
+    choose("Activate")
+    expect(row).to_contain_text("Active")
+    choose("Change name or limit")
+    page.get_by_label("Most accepted devices").fill("30")
+    console.button("Save").click()
+    expect(row).to_contain_text("0 of 30")
+    choose("Work in it")
+    page.get_by_role("dialog").get_by_role("button", name="Work in it").click()
+    console.says("Quay Ferries")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    console.show("/settings/organization")
+    expect(page.get_by_text("Quay Ferries").first).to_be_visible()
+
+
+def test_a_provider_that_cannot_be_reached_is_told_and_not_added(console: Console) -> None:
+    page = console.page
+    console.show("/settings/sso")
+    console.says("No identity provider")
+    console.button("Add a provider").click()
+    page.get_by_label("Address of its description").fill("https://login.invalid/.well-known/openid-configuration")
+    page.get_by_label("Client ID").fill("console")
+    page.get_by_label("Client secret", exact=True).fill("a secret")
+    console.audit()
+    with console.refused("POST", r"/sso/idp/metadata$", 400):
+        console.button("Add provider").click()
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+    console.button("Cancel").click()
+    console.says("No identity provider")
+
+
+def test_whoever_may_only_look_sees_no_setting_to_change(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+    console = console_of(fleet.address("auditor"))
+    console.show("/settings/organization")
+    expect(console.button("Save settings")).to_have_count(0)
+    for setting in ("Roles", "Webhooks", "Tenants", "Single sign-on"):
+        expect(console.link(setting)).to_have_count(0)

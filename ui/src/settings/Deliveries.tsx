@@ -1,0 +1,80 @@
+/** Events of the last week, and how their delivery went. */
+import { useApi } from "../app/resource";
+import { setQuery, useQuery } from "../app/router";
+import { CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, Name, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
+import { EVENTS, outcome, urlOf, type Webhook, type WebhookEvent } from "./delivery";
+
+const PER_PAGE = 20;
+
+export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
+  const [webhook] = useQuery("webhook");
+  const [page] = useQuery("page", "1");
+  const [open, show] = useQuery("event");
+  const events = useApi<WebhookEvent[]>({ path: EVENTS, query: { integration_id: webhook, page, per_page: PER_PAGE } }, { every: 10_000 });
+  const columns: Column<WebhookEvent>[] = [
+    { id: "type", title: "Event", always: true, grow: 2, min: 10, cell: (event) => <Name>{event.type}</Name> },
+    { id: "time", title: "When", cell: (event) => <Time at={event.time} /> },
+    {
+      id: "outcome",
+      title: "Last attempt",
+      grow: 2,
+      cell: (event) => {
+        const { is, text } = outcome(event, webhook);
+        return <Status is={is}>{text}</Status>;
+      },
+    },
+  ];
+  const at = Number(page) || 1;
+  const shown = events.data?.find((event) => event.id === open);
+  return (
+    <Section title="Deliveries" lead="Events of the last week. A receiver that fails is tried again for a day.">
+      {webhooks.length > 1 && (
+        <Toolbar>
+          <Select
+            label="Deliveries to"
+            hideLabel
+            value={webhook}
+            options={[{ value: "", label: "All webhooks" }, ...webhooks.map((each) => ({ value: each.id, label: urlOf(each) }))]}
+            onChange={(value) => setQuery({ webhook: value, page: "" })}
+          />
+        </Toolbar>
+      )}
+      <DataTable
+        name="deliveries"
+        label="Deliveries"
+        plain
+        columns={columns}
+        rows={events.data}
+        rowKey={(event) => event.id}
+        onOpen={(event) => show(event.id)}
+        page={at}
+        perPage={PER_PAGE}
+        onPage={(next) => setQuery({ page: next === 1 ? "" : String(next) })}
+        stale={events.stale}
+        error={events.error}
+        onRetry={events.reload}
+        empty={<EmptyState small title="No events in the last week">{webhooks.length ? "As soon as something happens that a webhook is told of, it is listed here." : "Events are kept for webhooks only: create one first."}</EmptyState>}
+      />
+      {shown && (
+        <Drawer open title={shown.type} onClose={() => show("")}>
+          <Stack>
+            <KeyValues
+              items={[
+                ["Time", <Time key="t" at={shown.time} exact />],
+                ["Event ID", <code key="i">{shown.id}</code>],
+                ...shown.delivery_statuses.map((each) => {
+                  const { is, text } = outcome(shown, each.integration_id);
+                  const receiver = webhooks.find((one) => one.id === each.integration_id);
+                  return [<Name key="u" wrap>{receiver ? urlOf(receiver) : "A deleted webhook"}</Name>, <Status key="s" is={is}>{text}</Status>] as const;
+                }),
+              ]}
+            />
+            <CodeBlock label="Data" limit>
+              {JSON.stringify(shown.data, null, 2)}
+            </CodeBlock>
+          </Stack>
+        </Drawer>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,134 @@
+/** Builds a role: permission sets, each everywhere or for some groups or tags, and beside them what it reaches. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import { format } from "../app/format";
+import { useApi } from "../app/resource";
+import { can, session } from "../app/session";
+import { textOf, toast } from "../app/toasts";
+import { Banner, Button, Card, Checkbox, Drawer, Form, Input, KeyValues, Select, Stack, Tags } from "../parts";
+import { BASIC, EVERYTHING, endsAt, groupsOf, type PermissionSet, problem, type Role, type Scoped, type ScopeType, where, withSet } from "./reach";
+
+const ROLES = "/management/v2/useradm/roles";
+const PROVIDER_ONLY = new Set(["ReadTenants", "ManageTenants"]);
+
+export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undefined; sets: readonly PermissionSet[]; onClose: () => void; onDone: () => Promise<void> }) {
+  const [name, setName] = useState(role?.name ?? "");
+  const [description, setDescription] = useState(role?.description ?? "");
+  const [chosen, setChosen] = useState<readonly Scoped[]>(role?.permission_sets_with_scope ?? []);
+  const [error, setError] = useState("");
+  const groups = useApi<string[]>(can("devices:read") ? "/management/v1/inventory/groups" : null);
+  const tags = useApi<string[]>(can("releases:read") ? "/management/v2/deployments/releases/all/tags" : null);
+  const wrong = problem(name, chosen);
+  const shown = sets.filter((set) => set.name !== BASIC && (session.value?.tenant.service_provider || !PROVIDER_ONLY.has(set.name) || chosen.some((each) => each.name === set.name)));
+  const save = async (): Promise<void> => {
+    setError("");
+    if (wrong) return setError(wrong);
+    const body = { name: name.trim(), description, permissions: role?.permissions ?? [], permission_sets_with_scope: chosen };
+    try {
+      if (role) await api.put(`${ROLES}/${encodeURIComponent(role.name)}`, body);
+      else await api.post(ROLES, body);
+      toast.ok(role ? "The role is saved. It holds within seconds." : "The role is created. Give it to users under Users.");
+      await onDone();
+      onClose();
+    } catch (failed) {
+      setError(textOf(failed));
+    }
+  };
+  return (
+    <Drawer
+      open
+      title={role ? `Edit ${role.name}` : "New role"}
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" disabled={!name.trim()} onClick={save}>
+            {role ? "Save role" : "Create role"}
+          </Button>
+        </>
+      }
+    >
+      <Form onSubmit={save} label={role ? "Edit role" : "New role"}>
+        {error && <Banner is="danger">{error}</Banner>}
+        {!role && <Input label="Name" value={name} onInput={setName} maxLength={256} />}
+        <Input label="What it is for" optional value={description} onInput={setDescription} />
+        <fieldset class="radios">
+          <legend class="field__label">Its users may</legend>
+          {shown.map((set) => (
+            <SetChoice
+              key={set.name}
+              set={set}
+              chosen={chosen.find((each) => each.name === set.name)}
+              known={{ DeviceGroups: groups.data ?? [], ReleaseTags: tags.data ?? [] }}
+              onChange={(scoped, on) => setChosen(withSet(chosen, scoped, on))}
+            />
+          ))}
+        </fieldset>
+        {(role?.permissions?.length ?? 0) > 0 && (
+          <Banner>This role also holds {format.count(role?.permissions?.length ?? 0, "permission")} by path, which stay as they are.</Banner>
+        )}
+        <Reach chosen={chosen} sets={sets} />
+      </Form>
+    </Drawer>
+  );
+}
+
+const KINDS: Record<ScopeType, { some: string; label: string; placeholder: string }> = {
+  DeviceGroups: { some: "only devices of some groups", label: "Groups", placeholder: "Add a group" },
+  ReleaseTags: { some: "only releases with some tags", label: "Tags", placeholder: "Add a tag" },
+};
+
+function SetChoice({ set, chosen, known, onChange }: { set: PermissionSet; chosen: Scoped | undefined; known: Record<ScopeType, readonly string[]>; onChange: (set: Scoped, on: boolean) => void }) {
+  const ends = chosen && endsAt(chosen);
+  const kinds = set.supported_scope_types ?? [];
+  const kind = (chosen?.scope?.type || kinds[0]) as ScopeType | undefined;
+  return (
+    <Stack gap={2}>
+      <Checkbox label={set.name} hint={set.description} checked={chosen !== undefined} onChange={(on) => onChange({ name: set.name }, on)} />
+      {chosen && kind && (
+        <div class="settings__scope">
+          <Select
+            label={`Where ${set.name} holds`}
+            hideLabel
+            value={ends === undefined ? "" : kind}
+            options={[{ value: "", label: "everywhere" }, ...kinds.map((each) => ({ value: each, label: KINDS[each].some }))]}
+            onChange={(type) => onChange(type ? { name: set.name, scope: { type: type as ScopeType, value: [] } } : { name: set.name }, true)}
+          />
+          {ends !== undefined && (
+            <Tags
+              label={`${KINDS[kind].label} of ${set.name}`}
+              value={ends}
+              known={known[kind]}
+              placeholder={KINDS[kind].placeholder}
+              onChange={(value) => onChange({ name: set.name, scope: { type: kind, value } }, true)}
+            />
+          )}
+        </div>
+      )}
+    </Stack>
+  );
+}
+
+/** Counts only: one device is asked for, the header has the total. */
+const countOf = (groups: readonly string[] | null) => ({
+  path: "/management/v2/inventory/filters/search",
+  method: "POST" as const,
+  body: { page: 1, per_page: 1, attributes: [], filters: groups === null ? [] : [{ scope: "system", attribute: "group", type: "$in", value: groups }] },
+});
+
+function Reach({ chosen, sets }: { chosen: readonly Scoped[]; sets: readonly PermissionSet[] }) {
+  const groups = groupsOf(chosen, sets);
+  const none = groups?.length === 0;
+  const found = useApi<unknown[]>(can("devices:read") && !none ? countOf(groups) : null);
+  const all = chosen.some((set) => set.name === EVERYTHING);
+  return (
+    <Card title="What this role reaches" level={3}>
+      {all && <Banner is="warning">With SuperUser, its users are administrators: they may do everything, and give all rights to others.</Banner>}
+      {chosen.length === 0 ? (
+        <p class="muted">Only the user's own account.</p>
+      ) : (
+        <KeyValues items={[["Devices", none ? "none" : found.total === undefined ? (groups?.join(", ") ?? "all") : format.count(found.total, "device")], ...chosen.filter((set) => set.name !== BASIC).map((set) => [set.name, where(set)] as const)]} />
+      )}
+    </Card>
+  );
+}

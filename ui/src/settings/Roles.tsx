@@ -1,0 +1,99 @@
+/** Roles: what users may do, and at which devices and releases it ends. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import { useApi } from "../app/resource";
+import { setQuery, useQuery } from "../app/router";
+import { can } from "../app/session";
+import { toast } from "../app/toasts";
+import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name } from "../parts";
+import { inShort, isBuiltIn, type PermissionSet, type Role } from "./reach";
+import { RoleDrawer } from "./RoleDrawer";
+import { SettingsPage } from "./SettingsPage";
+
+const ROLES = "/management/v2/useradm/roles";
+
+export default function Roles() {
+  const roles = useApi<Role[]>(`${ROLES}?per_page=500`, { every: 60_000 });
+  const sets = useApi<PermissionSet[]>("/management/v2/useradm/permission_sets?per_page=500");
+  const [edited] = useQuery("role");
+  const [adding] = useQuery("new");
+  const [deleting, setDeleting] = useState<Role>();
+  const manages = can("users:manage");
+  const role = roles.data?.find((each) => each.name === edited);
+  const columns: Column<Role>[] = [
+    {
+      id: "name",
+      title: "Role",
+      always: true,
+      min: 12,
+      grow: 2,
+      cell: (each) => (
+        <>
+          <Name>{each.name}</Name> {isBuiltIn(each) && <Badge>Built in</Badge>}
+        </>
+      ),
+    },
+    { id: "for", title: "What for", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
+    { id: "reach", title: "May", grow: 3, cell: (each) => <Name>{inShort(each)}</Name> },
+    {
+      id: "do",
+      title: "",
+      min: 3,
+      grow: 0,
+      end: true,
+      cell: (each) =>
+        manages &&
+        !isBuiltIn(each) && (
+          <Menu
+            label={`Actions for ${each.name}`}
+            icon="more"
+            iconOnly
+            items={[
+              { label: "Edit", icon: "edit", onSelect: () => setQuery({ role: each.name }) },
+              { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
+            ]}
+          />
+        ),
+    },
+  ];
+  const close = (): void => setQuery({ role: "", new: "" });
+  return (
+    <SettingsPage
+      at="roles"
+      title="Roles"
+      lead="A user has the rights of all their roles together. Without a role, a user is an administrator."
+      actions={
+        manages && (
+          <Button kind="primary" icon="add" onClick={() => setQuery({ new: "1" })}>
+            New role
+          </Button>
+        )
+      }
+    >
+      <DataTable
+        name="roles"
+        label="Roles"
+        columns={columns}
+        rows={roles.data}
+        rowKey={(each) => each.name}
+        error={roles.error}
+        onRetry={roles.reload}
+        empty={<EmptyState icon="shield" title="No roles">A role says what its users may do.</EmptyState>}
+      />
+      {manages && sets.data && (adding || role) && <RoleDrawer key={edited} role={role} sets={sets.data} onClose={close} onDone={roles.reload} />}
+      <ConfirmDialog
+        open={deleting !== undefined}
+        title={`Delete ${deleting?.name ?? ""}?`}
+        action="Delete 1 role"
+        onConfirm={async () => {
+          await api.del(`${ROLES}/${encodeURIComponent(deleting?.name ?? "")}`);
+          toast.ok("The role is deleted.");
+          await roles.reload();
+        }}
+        onClose={() => setDeleting(undefined)}
+      >
+        <p>It can't be undone. A role that a user has can't be deleted.</p>
+      </ConfirmDialog>
+    </SettingsPage>
+  );
+}

@@ -1,0 +1,93 @@
+/** Webhooks: who is told of what happens here, and how each delivery went. */
+import { useState } from "preact/hooks";
+import { api } from "../api/client";
+import { useApi } from "../app/resource";
+import { useQuery } from "../app/router";
+import { can } from "../app/session";
+import { toast } from "../app/toasts";
+import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack } from "../parts";
+import { Deliveries } from "./Deliveries";
+import { SettingsPage } from "./SettingsPage";
+import { WebhookDialog } from "./WebhookDialog";
+import { INTEGRATIONS, scopesOf, urlOf, type Webhook } from "./delivery";
+
+export default function Webhooks() {
+  const webhooks = useApi<Webhook[]>(`${INTEGRATIONS}?per_page=100`);
+  const [shown, show] = useQuery("webhook");
+  const [editing, setEditing] = useState<Webhook | "new">();
+  const [deleting, setDeleting] = useState<Webhook>();
+  const manages = can("integrations:manage");
+  const columns: Column<Webhook>[] = [
+    { id: "url", title: "URL", always: true, grow: 3, min: 12, cell: (each) => <Name>{urlOf(each)}</Name> },
+    { id: "description", title: "Description", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
+    { id: "scopes", title: "Is told of", grow: 2, cell: (each) => scopesOf(each).map((scope) => <Badge key={scope}>{scope}</Badge>) },
+    { id: "signed", title: "Signed", wide: true, cell: (each) => (each.credentials.http?.secret ? "Yes" : "No") },
+    {
+      id: "do",
+      title: "",
+      min: 3,
+      grow: 0,
+      end: true,
+      cell: (each) => (
+        <Menu
+          label={`Actions for ${urlOf(each)}`}
+          icon="more"
+          iconOnly
+          items={[
+            { label: "Show its deliveries", icon: "activity", onSelect: () => show(each.id) },
+            manages && { label: "Change URL or secret", icon: "edit", onSelect: () => setEditing(each) },
+            manages && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
+          ]}
+        />
+      ),
+    },
+  ];
+  return (
+    <SettingsPage
+      at="webhooks"
+      title="Webhooks"
+      lead="Other systems are told of what happens to devices and deployments: each event is posted to their URL."
+      actions={
+        manages && (
+          <Button kind="primary" icon="add" onClick={() => setEditing("new")}>
+            New webhook
+          </Button>
+        )
+      }
+    >
+      <Stack>
+        <DataTable
+          name="webhooks"
+          label="Webhooks"
+          plain
+          columns={columns}
+          rows={webhooks.data}
+          rowKey={(each) => each.id}
+          error={webhooks.error}
+          onRetry={webhooks.reload}
+          empty={
+            <EmptyState icon="link" title="No webhooks">
+              A webhook posts each event, as JSON, to a URL of yours: a chat, a ticket system, your own program.
+            </EmptyState>
+          }
+        />
+        <Deliveries webhooks={webhooks.data ?? []} />
+      </Stack>
+      {editing && <WebhookDialog webhook={editing === "new" ? undefined : editing} onClose={() => setEditing(undefined)} onDone={webhooks.reload} />}
+      <ConfirmDialog
+        open={deleting !== undefined}
+        title={`Delete the webhook to ${deleting ? urlOf(deleting) : ""}?`}
+        action="Delete 1 webhook"
+        onConfirm={async () => {
+          await api.del(`${INTEGRATIONS}/${encodeURIComponent(deleting?.id ?? "")}`);
+          toast.ok("The webhook is deleted.");
+          if (shown === deleting?.id) show("");
+          await webhooks.reload();
+        }}
+        onClose={() => setDeleting(undefined)}
+      >
+        <p>Events that wait for it are dropped. It can't be undone.</p>
+      </ConfirmDialog>
+    </SettingsPage>
+  );
+}

@@ -1,0 +1,58 @@
+/** Webhooks as the API has them, and how an event's deliveries are told. */
+import type { Meaning } from "../parts/basic";
+
+export interface Webhook {
+  id: string;
+  provider: string;
+  description: string;
+  credentials: { type: string; http?: { url: string; secret?: string } };
+  scopes: string[];
+  additional_scopes?: string[];
+}
+
+export interface Delivery {
+  integration_id: string;
+  success: boolean;
+  status_code?: number;
+  error?: string;
+}
+
+export interface WebhookEvent {
+  id: string;
+  type: string;
+  time: string;
+  data: Record<string, unknown>;
+  delivery_statuses: Delivery[];
+}
+
+export const INTEGRATIONS = "/management/v1/iot-manager/integrations";
+export const EVENTS = "/management/v1/iot-manager/events";
+
+export const SCOPES = [
+  { value: "deviceauth", label: "Devices that come, go or change their status" },
+  { value: "inventory", label: "Inventory that changes", feature: "inventory_events" },
+  { value: "deployments", label: "Deployments: created, phases, results of devices, end" },
+];
+
+export const urlOf = (webhook: Webhook): string => webhook.credentials.http?.url ?? webhook.provider;
+
+export const scopesOf = (webhook: Webhook): string[] => [...webhook.scopes, ...(webhook.additional_scopes ?? [])];
+
+/** How the last attempt went: at one webhook, or at all that got the event. */
+export function outcome(event: WebhookEvent, webhook = ""): { is: Meaning; text: string } {
+  const tried = event.delivery_statuses.filter((each) => !webhook || each.integration_id === webhook);
+  const failed = tried.find((each) => !each.success);
+  if (failed) return { is: "danger", text: failed.error || `Answered ${failed.status_code ?? "nothing"}` };
+  const code = tried.find((each) => each.status_code)?.status_code;
+  return tried.length ? { is: "ok", text: code ? `Delivered (${code})` : "Delivered" } : { is: "waiting", text: "Not tried yet" };
+}
+
+/** What is wrong with a receiver before it is sent; undefined: nothing. */
+export function problem(url: string, secret: string): string | undefined {
+  if (!/^https?:\/\/[^\s/]+/.test(url)) return "Enter a URL that begins with https:// or http://.";
+  if (!/^([0-9a-f]{2})*$/i.test(secret)) return "The secret is hexadecimal: pairs of the digits 0-9 and a-f.";
+  return undefined;
+}
+
+/** 32 random bytes as hexadecimal digits. */
+export const newSecret = (): string => Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");

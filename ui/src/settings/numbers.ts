@@ -1,0 +1,38 @@
+/** The tenant's settings between the API and the form: numbers in the API's units, texts in the form's. */
+
+export interface Numbers {
+  devices: Record<string, number>;
+  accepted_devices: Record<string, { count: number; limit: number }>;
+  users: number;
+  deployments?: { unfinished: number; finished: number };
+  artifacts?: number;
+  releases?: number;
+  storage?: { usage: number; limit: number };
+  webhooks?: { count: number; failing: number };
+}
+
+export type Settings = Record<string, number>;
+
+/** `unit`: how many of the API's units are one of the form's. `max` in the API's. */
+export const FIELDS = [
+  { id: "device_timeout", label: "Hours until a silent device fails its deployment", hint: "0: never. Up to a year.", unit: 3600, max: 31_536_000 },
+  { id: "pending_devices", label: "Most pending devices", hint: "0: the server's own number. When it is reached, a pending device makes room for a new one.", unit: 1, max: 1_000_000 },
+  { id: "audit_days", label: "Days to keep the audit log", hint: "0: the server's own number. Entries that are there already keep their end.", unit: 1, max: 3650 },
+] as const;
+
+export function toText(settings: Settings): Record<string, string> {
+  return Object.fromEntries(FIELDS.map(({ id, unit }) => [id, String((settings[id] ?? 0) / unit)]));
+}
+
+/** The numbers, and what is wrong by field. Hours may have a fraction; the API gets whole seconds. */
+export function fromText(texts: Record<string, string>): { values: Settings; wrong: Record<string, string> } {
+  const values: Settings = {};
+  const wrong: Record<string, string> = {};
+  for (const { id, unit, max } of FIELDS) {
+    const number = Number(texts[id]?.trim() || "0");
+    if (!Number.isFinite(number) || number < 0 || (unit === 1 && !Number.isInteger(number))) wrong[id] = unit === 1 ? "Enter a whole number, 0 or more." : "Enter a number, 0 or more.";
+    else if (number * unit > max) wrong[id] = `At most ${max / unit}.`;
+    else values[id] = Math.round(number * unit);
+  }
+  return { values, wrong };
+}
