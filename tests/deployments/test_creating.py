@@ -150,7 +150,10 @@ def test_an_end_to_unfinished_deployments(world: World, device: Device, monkeypa
     made = [world.deploy("two", many, name=f"number {number}") for number in range(2)]
 
     answer = post(world, devices=many)
-    assert (answer.status_code, answer.json()["error"]) == (422, "too many unfinished deployments (max: 2); abort some or let them finish")
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        "too many unfinished deployments (max: 2); abort some or let them finish",
+    )
 
     assert world.deploy("two", [device.id])  # it waits elsewhere
     world.abort(made[0])

@@ -1,5 +1,5 @@
 /** Builds a filter, condition by condition, from the attributes that devices have; saves it under a name. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
@@ -47,7 +47,6 @@ function Open({ conditions, saved, onSaved, onApply, onClose }: FilterDrawerProp
   const [rows, setRows] = useState<Condition[]>(conditions.length ? [...conditions] : [EMPTY]);
   const [name, setName] = useState("");
   const attributes = useApi<Counted[]>("/management/v2/inventory/filters/attributes");
-  useEffect(() => setRows(conditions.length ? [...conditions] : [EMPTY]), [conditions.length]);
   const complete = rows.filter((row) => row.attribute && (Array.isArray(row.value) ? row.value.length > 0 : row.value !== ""));
   const change = (index: number, part: Partial<Condition>): void => setRows(rows.map((row, at) => (at === index ? { ...row, ...part } : row)));
   const save = async (): Promise<void> => {
