@@ -33,7 +33,10 @@ M1, M2 = "/management/v1", "/management/v2"
 LOGIN = f"/api{M1}/useradm/auth/login"
 TOKENS = f"/api{M1}/useradm/settings/tokens"
 
-GIVEN = {(f"GET {M1}/tenantadm/user/tenant", "tenant token")}
+GIVEN = {
+    (f"GET {M1}/console/session", "tenant token"),
+    (f"GET {M1}/tenantadm/user/tenant", "tenant token"),
+}
 """The answers that give a secret to who may have it."""
 
 MEMBERS = re.compile(r'"([^"]*(?:password|secret|token|hash|sealed|private)[^"]*)":', re.IGNORECASE)
@@ -41,9 +44,14 @@ MEMBERS = re.compile(r'"([^"]*(?:password|secret|token|hash|sealed|private)[^"]*
 
 GIVEN_MEMBERS = {
     (f"GET {M1}/tenantadm/user/tenant", "tenant_token"),
+    (f"GET {M1}/console/session", "tenant_token"),
+    (f"GET {M1}/console/session", "tokens:manage"),  # a right
+    (f"GET {M1}/auditlogs/chains", "hash"),  # of a chain's last entry
     (f"GET {M1}/auditlogs/logs", "user_access_token"),  # the name and the id of one
     (f"GET {M1}/iot-manager/integrations", "secret"),  # stars
 }
+DESCRIPTION = "GET /openapi.json"
+"""It names all members that there are, and holds no tenant's data."""
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +133,7 @@ def test_secrets_stay_where_they_are(server: LocalServer, mine: Tenant, log: io.
     for route, answer in calls(mine, server):
         text = answer.text + json.dumps(dict(answer.headers))
         given |= {(route.name, name) for name, value in secrets.items() if value in text}
-        if answer.is_success:
+        if answer.is_success and route.name != DESCRIPTION:
             members |= {(route.name, name) for name in MEMBERS.findall(answer.text)}
     mine.world.http.post(LOGIN, auth=(mine.email, "a wrong password"))
     server.drain()

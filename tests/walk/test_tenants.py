@@ -36,6 +36,8 @@ _UPGRADE, _DELTA = "a websocket: tests/deviceconnect/test_sessions.py", "no delt
 _FIXED, _MEMBERS = "names of the server, the same for all", "devices are in the body, as below"
 ALIKE = {
     "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}": "a link, as below",
+    "GET /ui/assets/{file}": _FIXED,
+    "GET /ui/{file}": _FIXED,
     f"GET {_M1}/deployments/limits/{{name}}": _FIXED,
     f"GET {_M2}/devauth/limits/{{name}}": _FIXED,
     f"PUT {_M1}/devicemonitor/settings/global/channel/alerts/{{name}}/status": _FIXED,
