@@ -243,7 +243,7 @@ def _place(spec: EndpointSpec, values: dict[str, str]) -> str:
 def _confine(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
     """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
     if spec.everywhere:
-        raise Forbidden("this takes a right that does not end at some groups or tags")
+        raise Forbidden("this needs a permission that is not limited to some device groups or release tags")
     # Imported here: only for users whose rights end somewhere.
     from chalicelib.http import confinement
 
