@@ -56,7 +56,7 @@ export function BulkDialog({ action, selection, total, body, group, groups, onCl
     setRunning(false);
   };
   const over = result !== undefined && !running;
-  const so_far = (result?.done ?? 0) + (result?.failed.length ?? 0);
+  const finished = (result?.done ?? 0) + (result?.failed.length ?? 0);
   return (
     <Dialog
       open
@@ -89,7 +89,7 @@ export function BulkDialog({ action, selection, total, body, group, groups, onCl
         {!over && action === "group" && (
           <Combobox label="Group" value={target} onChange={setTarget} free options={groups.map((each) => ({ value: each, label: each }))} placeholder="Choose a group, or type a new name" hint="Letters, digits, hyphens and underscores." />
         )}
-        {running && <Loader label="Working" value={so_far} max={Math.max(count, 1)} note={`${format.number(so_far)} of ${format.number(count)}`} />}
+        {running && <Loader label="Working" value={finished} max={Math.max(count, 1)} note={`${format.number(finished)} of ${format.number(count)}`} />}
         {error !== undefined && <Banner is="danger">{textOf(error)}</Banner>}
         {over && result.failed.length > 0 && (
           <Banner is="danger" title={`${format.count(result.failed.length, "device")} failed`}>

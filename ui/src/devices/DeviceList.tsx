@@ -63,7 +63,7 @@ function DeviceStatus({ device }: { device: Device }) {
 }
 
 export default function DeviceList() {
-  const [status, setStatus] = useQuery("status");
+  const [status] = useQuery("status");
   const [group] = useQuery("group");
   const [text] = useQuery("q");
   const [filters] = useQuery("filters");
@@ -199,8 +199,6 @@ export default function DeviceList() {
           setQuery({ group: "", open: "" });
           void groups.reload();
         }} />
-      {/* The status of the URL may be one that no tab has. */}
-      {status && !STATUSES.some((each) => each.id === status) && <Button onClick={() => setStatus("")}>Show all devices</Button>}
     </Page>
   );
 }
@@ -208,7 +206,7 @@ export default function DeviceList() {
 async function download(body: ReturnType<typeof searchBody>, total: number): Promise<void> {
   try {
     if (total > 5000) toast.note(`Collecting ${format.count(total, "device")}; this takes a moment.`);
-    await exportCsv(body, () => undefined);
+    await exportCsv(body);
   } catch (error) {
     toast.error(error, "The devices were not exported");
   }

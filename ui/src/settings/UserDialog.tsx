@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { User } from "../api/types";
-import { facts, session } from "../app/session";
+import { session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Button, Checkbox, Dialog, Form, Input, Password } from "../parts";
 
@@ -11,10 +11,11 @@ export interface Role {
   description: string;
 }
 
-const USERS = "/management/v1/useradm/users";
+/** The users of the organization. */
+export const USERS = "/management/v1/useradm/users";
 
 export function UserDialog({ user, roles, onClose, onDone }: { user: User | undefined; roles: readonly Role[]; onClose: () => void; onDone: () => Promise<void> }) {
-  const mails = (session.value as { mail?: boolean } | undefined)?.mail ?? facts.value?.mail ?? false;
+  const mails = session.value?.mail ?? false;
   const [email, setEmail] = useState(user?.email ?? "");
   const [password, setPassword] = useState("");
   const [mailed, setMailed] = useState(mails);

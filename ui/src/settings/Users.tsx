@@ -8,10 +8,9 @@ import { can, has, session } from "../app/session";
 import { toast } from "../app/toasts";
 import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Menu, Name, Status, Time, Toolbar } from "../parts";
 import { SettingsPage } from "./SettingsPage";
-import { type Role, UserDialog } from "./UserDialog";
+import { type Role, USERS, UserDialog } from "./UserDialog";
 
 type Listed = User & { login_ts?: string };
-export const USERS = "/management/v1/useradm/users";
 
 export default function Users() {
   const [text, setText] = useQuery("q");
