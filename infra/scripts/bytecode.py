@@ -76,10 +76,14 @@ def cache_name(name: str, runtime: str = "") -> str:
 
 
 def with_bytecode(source: Path, *, add: bool = True) -> None:
-    """Write the zip again, sorted and without times, and with byte code of this Python (``add``)."""
+    """Write the zip again, sorted and without times, and with byte code of this Python (``add``) and of no other.
+
+    Chalice packs the ``__pycache__`` folders of the checkout: byte code of whichever Python ran there.
+    """
     target = source.with_suffix(".tmp")
     with zipfile.ZipFile(source) as old:
-        entries = {item.filename: (item.external_attr, old.read(item)) for item in old.infolist()}
+        sources = [item for item in old.infolist() if not item.filename.endswith(".pyc")]
+        entries = {item.filename: (item.external_attr, old.read(item)) for item in sources}
     for name in [name for name in entries if add and name.endswith(".py")]:
         byte_code = compiled(entries[name][1], name)
         if byte_code is not None:

@@ -50,6 +50,20 @@ def test_a_stage_sets_only_settings_that_exist(stage: str) -> None:
 # --- Byte code
 
 
+@pytest.mark.parametrize("add", [True, False])
+def test_byte_code_of_the_checkouts_own_python_is_not_shipped(tmp_path: Path, add: bool) -> None:
+    archive = tmp_path / "deployment.zip"
+    foreign = "pack/__pycache__/answer.cpython-39.pyc"
+    with zipfile.ZipFile(archive, "w") as old:
+        old.writestr("pack/answer.py", "ANSWER = 42")
+        old.writestr(foreign, b"made by another Python")
+
+    with_bytecode(archive, add=add)
+
+    with zipfile.ZipFile(archive) as new:
+        assert sorted(new.namelist()) == sorted(["pack/answer.py", *([cache_name("pack/answer.py")] if add else [])])
+
+
 def test_compiled_modules_need_no_look_at_their_source(tmp_path: Path) -> None:
     archive = tmp_path / "deployment.zip"
     with zipfile.ZipFile(archive, "w") as old:
