@@ -135,7 +135,7 @@ function Need({ kind, deployment, some, count, hours }: ReturnType<typeof needs>
         {kind === "silent" && some && <Named some={some} title={`${format.count(some.count, "device")} not heard of for ${format.duration(hours * 3600)}`} seen />}
         {kind === "pending" && (
           <Link to="/devices" query={{ status: "pending" }} class="overview-need__title">
-            {format.count(count, "device")} {count === 1 ? "asks" : "ask"} to be let in
+            {format.count(count, "pending device")}
           </Link>
         )}
       </div>

@@ -4,6 +4,21 @@ import type { ChartProps } from "./chart";
 
 type Wanted = Required<Pick<ChartProps, "times" | "series" | "kind" | "height" | "show">>;
 
+const [SECOND, MINUTE, HOUR, DAY] = [1, 60, 3600, 86_400];
+/** Seconds between two marks of the time axis. */
+const STEPS = [
+  ...[1, 5, 15, 30].map((count) => count * SECOND),
+  ...[1, 5, 15, 30].map((count) => count * MINUTE),
+  ...[1, 3, 6, 12].map((count) => count * HOUR),
+  ...[1, 2, 7, 30, 90, 365].map((count) => count * DAY),
+];
+
+/** A mark of the time axis, in the reader's words: a day, or a time of day. */
+function moment(at: number, step: number): string {
+  const parts: Intl.DateTimeFormatOptions = step >= DAY ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", ...(step < MINUTE ? { second: "2-digit" } : {}) };
+  return new Intl.DateTimeFormat(undefined, parts).format(at * 1000);
+}
+
 /** Draw into an element; gives what takes it away again. */
 export function draw(element: HTMLElement, { times, series, kind, height, show }: Wanted): () => void {
   const styles = getComputedStyle(element);
@@ -28,7 +43,7 @@ export function draw(element: HTMLElement, { times, series, kind, height, show }
       cursor: { y: false, points: { size: 7 } },
       scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 64 },
+        { ...axis, grid: { show: false }, space: 64, incrs: STEPS, values: (_plot, times, _axis, _space, step) => times.map((at) => moment(at, step)) },
         { ...axis, size: 3.4 * size, values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? show(value) : "")) },
       ],
       series: [
