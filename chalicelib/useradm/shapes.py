@@ -77,9 +77,10 @@ class PendingEmailChange(msgspec.Struct):
 
 
 class QrCode(msgspec.Struct):
-    """``GET 2faqr``: a PNG in base64."""
+    """``GET 2faqr``: a PNG in base64, and the same secret in base32, to type into an app."""
 
     qr: str
+    secret: str
 
 
 class TfaToken(msgspec.Struct):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives import hashes
@@ -71,6 +71,8 @@ class Provider:
     redeemed: list[dict[str, str]] = field(default_factory=list)
     """The forms with which codes came."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    visitor: str = ""
+    """The address of who logs in when a browser comes; empty: they refuse to."""
 
     def __enter__(self) -> Self:
         provider = self
@@ -122,6 +124,9 @@ class Provider:
         self.seen.append(call.path)
         if self._lied(call):
             return
+        if call.path.startswith("/authorize?"):
+            self._send_back(call)
+            return
         if call.path == "/jwks":
             self._answer(call, 200, {"keys": self.keys})
             return
@@ -133,6 +138,15 @@ class Provider:
             "token_endpoint_auth_methods_supported": self.methods,
         }
         self._answer(call, 200, document | self.document)
+
+    def _send_back(self, call: BaseHTTPRequestHandler) -> None:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(call.path).query).items()}
+        refused = {"state": asked["state"], "error": "access_denied"}
+        answer = self.log_in(call.path, self.visitor, email=self.visitor) if self.visitor else refused
+        call.send_response(302)
+        call.send_header("Location", f"{asked['redirect_uri']}?{urlencode(answer)}")
+        call.send_header("Content-Length", "0")
+        call.end_headers()
 
     def post(self, call: BaseHTTPRequestHandler) -> None:
         """A code for a token, for the client that it was made for."""

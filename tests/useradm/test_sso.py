@@ -369,6 +369,18 @@ def test_the_console_shows_why_a_login_failed(browser: Browser, provider, set_up
     assert browser.http.cookies.get("JWT") is None
 
 
+def test_the_console_shows_that_a_provider_cannot_be_reached(browser: Browser, provider, set_up, server) -> None:
+    identity = set_up()
+    relying_party.forget()
+    provider.raw["/.well-known/openid-configuration"] = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
+
+    answer = browser.http.get(f"{BASE}/oidc/{identity}/start", params={"ui": "console"})
+
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith(f"{server.url}/ui/#/?sso_error=")
+    assert browser.http.get(f"{BASE}/oidc/{identity}/start").status_code == 503
+
+
 @pytest.mark.parametrize("ui", ["https://evil.example", "console.x", "", "CONSOLE"])
 def test_a_login_leads_back_to_no_other_page(browser: Browser, provider, set_up, person, server, ui: str) -> None:
     identity = set_up()

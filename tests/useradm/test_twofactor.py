@@ -151,6 +151,7 @@ def test_the_qr_code_is_a_picture_and_shown_until_it_is_used(verified: Person, m
     me("POST", ENABLE)
     answer = me("GET", f"{BASE}/2faqr")
     assert base64.b64decode(answer.json()["qr"], validate=True).startswith(b"\x89PNG\r\n")
+    assert answer.json()["secret"] == secret_of(verified), "to type, for an app on a device without a camera"
     assert answer.headers["cache-control"] == "no-store"
     me("PUT", f"{BASE}/2faverify", {"token2fa": Phone(secret_of(verified)).code()})
 

@@ -193,18 +193,29 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
 
 def _to_console(provider_id: str, answer: dict[str, str], verifier: str) -> Redirect:
     """Lead back to the console: signed in, or with the reason why not."""
-    console = letters.console_url()
     try:
         token = sso.complete(provider_id, answer, verifier)
     except DomainError as error:
-        return _sent_on(f"{console}/#/?sso_error={quote(error.text, safe='')}", _verifier(""))
-    return _sent_on(f"{console}/", cookies.begin(token), _verifier(""))
+        return _refused_to_console(error)
+    return _sent_on(f"{letters.console_url()}/", cookies.begin(token), _verifier(""))
 
 
 def _begin(request: Request, provider_id: str) -> Redirect:
-    begun = sso.start(provider_id)
-    mark = f".{_CONSOLE}" if request.query.get("ui") == _CONSOLE else ""
-    return _sent_on(begun.location, _verifier(begun.verifier + mark))
+    if request.query.get("ui") != _CONSOLE:
+        begun = sso.start(provider_id)
+        return _sent_on(begun.location, _verifier(begun.verifier))
+    try:
+        begun = sso.start(provider_id)
+    except DomainError as error:
+        # The browser has left the console for this answer: without a way back its user would see JSON.
+        if not letters.console_url():
+            raise
+        return _refused_to_console(error)
+    return _sent_on(begun.location, _verifier(f"{begun.verifier}.{_CONSOLE}"))
+
+
+def _refused_to_console(error: DomainError) -> Redirect:
+    return _sent_on(f"{letters.console_url()}/#/?sso_error={quote(error.text, safe='')}", _verifier(""))
 
 
 def _verifier(value: str) -> str:

@@ -22,14 +22,16 @@ bp = Blueprint(__name__)
 
 @endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
 def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
-    """Get the new secret of the second factor as a QR code for an authenticator app. Only until the app was verified.
+    """Get the new secret of the second factor for an authenticator app, as a QR code and as text.
+
+    Only until the app was verified.
 
     Raises:
         BadRequest: no secret is waiting to be verified.
         NotFound: the user is gone.
     """
     return Reply(
-        body=shapes.QrCode(service.tfa_qr(request.tenant, request.identity.subject)),
+        body=shapes.QrCode(*service.tfa_qr(request.tenant, request.identity.subject)),
         headers={"Cache-Control": "no-store"},
     )
 

@@ -90,8 +90,8 @@ def verify(tenant: TenantId, user_id: str, given: str) -> None:
     _change(tenant, user_id, decide)
 
 
-def qr(tenant: TenantId, user_id: str) -> str:
-    """The secret as a QR code for the user's app: a PNG in base64.
+def qr(tenant: TenantId, user_id: str) -> tuple[str, str]:
+    """The secret for the user's app: as a QR code, which is a PNG in base64, and as text in base32.
 
     Raises:
         BadRequest: no secret waits for confirmation; an enabled one is never shown again.
@@ -103,8 +103,9 @@ def qr(tenant: TenantId, user_id: str) -> str:
     if user.tfa.status is not TfaStatus.UNVERIFIED:
         raise BadRequest(f"two-factor authentication is {user.tfa.status}")
     png = io.BytesIO()
-    segno.make_qr(totp.uri(_secret(user), user.email)).save(png, kind="png", scale=6)
-    return base64.b64encode(png.getvalue()).decode()
+    secret = _secret(user)
+    segno.make_qr(totp.uri(secret, user.email)).save(png, kind="png", scale=6)
+    return base64.b64encode(png.getvalue()).decode(), secret
 
 
 def reset(email: str) -> User:

@@ -47,6 +47,8 @@ class Console:
 
     On a busy machine a screen may refresh itself before all of it is there.
     """
+    others: set[str] = field(default_factory=set)
+    """Origins of others to which it may lead, such as an identity provider's."""
     wrong: list[str] = field(default_factory=list)
     """What should not have happened."""
     _expected: list[tuple[str, re.Pattern[str], int]] = field(default_factory=list)
@@ -220,7 +222,8 @@ class Console:
         parts = urlsplit(request.url)
         if parts.scheme in {"data", "blob", "about"}:
             return
-        if f"{parts.scheme}://{parts.netloc}/" not in self.root:
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if f"{origin}/" not in self.root and origin not in self.others:
             self.wrong.append(f"a request to another host: {request.url}")
         self._open.add(request)
         call = f"{request.method} {parts.path.partition('/api')[2]}"

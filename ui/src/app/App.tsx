@@ -82,13 +82,13 @@ function Loading({ screen }: { screen: Screen }) {
     return () => void (gone = true);
   }, [screen]);
 
-  // After navigation the new screen begins at its top, and readers of screens are taken to its title.
+  // After navigation the new screen begins at its top, and readers of screens are taken to its title, or its first field.
   useEffect(() => {
     if (!Body || came.current === path) return;
     came.current = path;
     const within = document.activeElement?.closest("main, dialog");
     globalThis.scrollTo(0, 0);
-    if (!within?.matches("dialog")) document.getElementById("content")?.focus({ preventScroll: true });
+    if (!within?.matches("dialog") && !document.activeElement?.matches("[autofocus]")) document.getElementById("content")?.focus({ preventScroll: true });
   }, [path, Body]);
 
   if (failed) {

@@ -44,9 +44,7 @@ function UserMenu() {
       kind="quiet"
       face={
         <>
-          <span class="account__initial" aria-hidden="true">
-            {email.charAt(0).toUpperCase()}
-          </span>
+          <span class="account__initial" aria-hidden="true" data-initial={email.charAt(0).toUpperCase()} />
           <Icon name="open" size={14} />
         </>
       }

@@ -4,6 +4,7 @@ import { ApiError, sessionsLost } from "../api/client";
 import * as calls from "../api/session";
 import type { Permission, PublicFacts, Scope, Session } from "../api/types";
 import { forgetAll, resume } from "./resource";
+import { navigate, parse, place } from "./router";
 
 export type State = "starting" | "out" | "in" | "lost" | "failed";
 
@@ -39,11 +40,28 @@ export async function start(): Promise<void> {
     const found = await calls.loadSession();
     session.value = found;
     state.value = found ? "in" : "out";
-    if (!found) facts.value = await calls.publicFacts().catch(() => undefined);
+    if (found) comeBack();
+    else facts.value = await calls.publicFacts().catch(() => undefined);
   } catch (error) {
     failure.value = error;
     state.value = "failed";
   }
+}
+
+const RETURN = "lamplighter.return";
+
+/** Go to an identity provider, which leads back to the console's start; from there the reader returns to this screen. */
+export function goToProvider(url: string): void {
+  if (place.peek().path !== "/") sessionStorage.setItem(RETURN, location.hash);
+  location.assign(url);
+}
+
+/** Return to the screen from which the reader went to an identity provider, unless they have gone elsewhere since. */
+function comeBack(): void {
+  const hash = sessionStorage.getItem(RETURN);
+  sessionStorage.removeItem(RETURN);
+  const { path, query } = parse(hash ?? "");
+  if (hash && place.peek().path === "/") navigate(path, query, { replace: true });
 }
 
 /** After the server took a sign-in. Whoever was here before goes on where they were. */
@@ -52,6 +70,7 @@ export async function entered(): Promise<void> {
   const found = await calls.loadSession();
   session.value = found;
   state.value = found ? "in" : "out";
+  sessionStorage.removeItem(RETURN);
   if (before && before.user.id === found?.user.id && before.tenant.id === found.tenant.id) resume();
   else forgetAll();
 }

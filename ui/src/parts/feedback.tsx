@@ -13,12 +13,14 @@ export function Banner({ is = "neutral", title, children, action, onClose, reque
   return (
     <div class={`banner is-${is}`} role={is === "danger" ? "alert" : "status"}>
       <Icon name={icon} />
-      <div class="banner__text">
-        {title && <strong>{title}</strong>}
-        {children && <div>{children}</div>}
-        {requestId && <RequestId id={requestId} />}
+      <div class="banner__body">
+        <div class="banner__text">
+          {title && <strong>{title}</strong>}
+          {children && <div>{children}</div>}
+          {requestId && <RequestId id={requestId} />}
+        </div>
+        {action && <div>{action}</div>}
       </div>
-      {action && <div class="banner__action">{action}</div>}
       {onClose && <IconButton icon="close" label="Close message" small onClick={onClose} />}
     </div>
   );

@@ -62,8 +62,17 @@ export interface InputProps extends FieldProps, Native<"input"> {
   mono?: boolean;
 }
 
-export function Input({ label, hideLabel, hint, error, optional, value, onInput, icon, clearable, mono, class: className, type = "text", ...rest }: InputProps) {
+/** Focuses a field that comes with a later step of a page: browsers heed `autofocus` only while a page is loaded. */
+function useAutofocus({ autofocus }: { autofocus?: unknown }): { current: HTMLInputElement | null } {
   const control = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (autofocus) control.current?.focus();
+  }, []);
+  return control;
+}
+
+export function Input({ label, hideLabel, hint, error, optional, value, onInput, icon, clearable, mono, class: className, type = "text", ...rest }: InputProps) {
+  const control = useAutofocus(rest);
   return (
     <Field {...{ label, hideLabel, hint, error, optional }}>
       {(ids) => (
@@ -102,6 +111,7 @@ export function Input({ label, hideLabel, hint, error, optional, value, onInput,
 export function Password(props: Omit<InputProps, "type" | "icon" >) {
   const [shown, setShown] = useState(false);
   const { label, hideLabel, hint, error, optional, value, onInput, mono: _mono, clearable: _clearable, class: className, ...rest } = props;
+  const control = useAutofocus(rest);
   return (
     <Field {...{ label, hideLabel, hint, error, optional }}>
       {(ids) => (
@@ -111,6 +121,7 @@ export function Password(props: Omit<InputProps, "type" | "icon" >) {
             autocomplete="current-password"
             {...(rest as object)}
             {...ids}
+            ref={control}
             type={(shown ? "text" : "password") as "password"}
             value={value}
             onInput={(event) => onInput(event.currentTarget.value)}

@@ -52,6 +52,12 @@ function OpenDialog({ title, onClose, actions, size = "m", drawer, stay, childre
         event.preventDefault();
         if (!stay) onClose();
       }}
+      onClose={() => {
+        // Browsers close a dialog at the second Escape, whatever the page says to the first.
+        if (!element.current?.isConnected) return;
+        if (stay) element.current.showModal();
+        else onClose();
+      }}
       onMouseDown={(event) => (pressed.current = event.target)}
       onClick={(event) => {
         if (!stay && event.target === element.current && pressed.current === element.current) onClose();

@@ -3,38 +3,27 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { leave, reloadSession, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, ConfirmDialog, Form, FormActions, Grid, KeyValues, Name, Password, Stack, Status, Time } from "../parts";
+import { Banner, Button, Card, ConfirmDialog, Form, FormActions, Grid, KeyValues, Password, Stack, Time } from "../parts";
+import { Account } from "./Account";
 import { useProof } from "./proof";
 import { SecondFactor } from "./SecondFactor";
 import { SettingsPage } from "./SettingsPage";
 
 export default function Profile() {
-  const user = session.value?.user;
   const { prove, dialog } = useProof();
   const [ending, setEnding] = useState(false);
-  if (!user) return null;
   return (
     <SettingsPage at="profile" title="Profile">
       <Grid min="l">
-        <Card title="Account">
-          <KeyValues
-            items={[
-              ["E-mail address", <Name key="e" wrap>{user.email}</Name>],
-              ["Verified", user.verified ? <Status is="ok">Yes</Status> : <Status is="neutral">No</Status>],
-              ["Roles", user.roles?.join(", ") || "Administrator"],
-              ["Member since", <Time key="t" at={user.created_ts} absolute />],
-              ["User ID", <code key="i">{user.id}</code>],
-            ]}
-          />
-        </Card>
+        <Account />
         <PasswordCard />
         <SecondFactor prove={prove} />
         <Card title="Sessions" lead="Sign-ins in browsers and other programs. Personal access tokens are not among them.">
           <Stack>
             <KeyValues items={[["This one ends", session.value?.session.expires ? <Time key="e" at={session.value.session.expires} absolute /> : "when you sign out"]]} />
-          <Button icon="signout" onClick={() => setEnding(true)}>
-            Sign out everywhere
-          </Button>
+            <Button icon="signout" onClick={() => setEnding(true)}>
+              Sign out everywhere
+            </Button>
           </Stack>
         </Card>
       </Grid>

@@ -1,75 +1,92 @@
 /** Codes of an app beside the password: switched on by scanning a picture and showing one code. */
 import { useState } from "preact/hooks";
-import { api } from "../api/client";
+import { ApiError, api } from "../api/client";
 import { reloadSession, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, Form, FormActions, Input, Row, Status } from "../parts";
-import type { Proof } from "./proof";
+import { Banner, Button, Card, CodeBlock, Form, FormActions, Input, Row, Status } from "../parts";
+import { sendVerification } from "./Account";
+import type { Prove } from "./proof";
 
 const ME = "/management/v1/useradm/users/me/2fa";
 
-export function SecondFactor({ prove }: { prove: (doing: (proof: Proof) => Promise<unknown>) => Promise<boolean> }) {
-  const status = session.value?.user.tfa_status ?? "disabled";
-  const [picture, setPicture] = useState("");
+/** What the app needs: a QR code as a PNG in base64, and the same secret to type. */
+interface Setup {
+  qr: string;
+  secret: string;
+}
+
+export function SecondFactor({ prove }: { prove: Prove }) {
+  const user = session.value?.user;
+  const [setup, setSetup] = useState<Setup>();
   const [code, setCode] = useState("");
   const [error, setError] = useState("");
-  const begin = async (): Promise<void> => {
+  const attempted = async (doing: () => Promise<unknown>): Promise<void> => {
     setError("");
     try {
-      if (!(await prove((proof) => api.post(`${ME}/enable`, proof)))) return;
-      setPicture((await api.get<{ qr: string }>("/management/v1/useradm/2faqr")).qr);
+      await doing();
     } catch (failed) {
       setError(textOf(failed));
     }
+  };
+  const begin = async (): Promise<void> => {
+    // A set-up that was begun and not finished goes on with its secret. Only a call with a body can carry the proof.
+    const begun = user?.tfa_status === "unverified";
+    const proved = await prove(async (proof) => {
+      if (!begun || proof.current_password) {
+        await api.post(`${ME}/enable`, proof).catch((refused: unknown) => {
+          if (!begun || !(refused instanceof ApiError) || refused.status !== 400) throw refused;
+        });
+      }
+      setSetup(await api.get<Setup>("/management/v1/useradm/2faqr"));
+    });
+    if (proved) await reloadSession();
   };
   const verify = async (): Promise<void> => {
-    setError("");
-    try {
-      await api.put("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
-      setPicture("");
-      setCode("");
-      toast.ok("Your second factor is on. You will be asked for a code when you sign in.");
-      await reloadSession();
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+    await api.put("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
+    setSetup(undefined);
+    setCode("");
+    toast.ok("Your second factor is on. You will be asked for a code when you sign in.");
+    await reloadSession();
   };
   const disable = async (): Promise<void> => {
-    setError("");
-    try {
-      if (await prove((proof) => api.post(`${ME}/disable`, proof))) {
-        toast.ok("Your second factor is off.");
-        await reloadSession();
-      }
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+    if (!(await prove((proof) => api.post(`${ME}/disable`, proof)))) return;
+    toast.ok("Your second factor is off.");
+    await reloadSession();
   };
   return (
     <Card title="Second factor" lead="With it, signing in takes your password and a code from an app on your phone.">
       {error && <Banner is="danger">{error}</Banner>}
-      {picture ? (
-        <Form onSubmit={verify} label="Set up the second factor">
-          <p>Scan this with an authenticator app, then enter the code that it shows.</p>
-          <img class="settings__qr" src={`data:image/png;base64,${picture}`} alt="QR code for an authenticator app" width="200" height="200" />
+      {setup ? (
+        <Form onSubmit={() => attempted(verify)} label="Set up the second factor">
+          <p>Scan this with an authenticator app, or type the key into it. Then enter the code that the app shows.</p>
+          <img class="settings__qr" src={`data:image/png;base64,${setup.qr}`} alt="QR code for an authenticator app" width="200" height="200" />
+          <CodeBlock label="Key" wrap>
+            {(setup.secret.match(/.{1,4}/g) ?? []).join(" ")}
+          </CodeBlock>
           <Input label="Code from the app" value={code} onInput={setCode} inputMode="numeric" autocomplete="one-time-code" />
           <FormActions>
-            <Button onClick={() => setPicture("")}>Cancel</Button>
+            <Button onClick={() => setSetup(undefined)}>Cancel</Button>
             <Button type="submit" kind="primary" disabled={code.replace(/\s/g, "").length < 6}>
               Switch on
             </Button>
           </FormActions>
         </Form>
-      ) : status === "enabled" ? (
+      ) : user?.tfa_status === "enabled" ? (
         <Row justify="between">
           <Status is="ok">On</Status>
-          <Button onClick={disable}>Switch off</Button>
+          <Button onClick={() => attempted(disable)}>Switch off</Button>
         </Row>
-      ) : (
+      ) : user?.verified ? (
         <Row justify="between">
-          <Status is="neutral">Off</Status>
-          <Button onClick={begin}>Set up</Button>
+          <Status is="neutral">{user.tfa_status === "unverified" ? "Not set up yet" : "Off"}</Status>
+          <Button onClick={() => attempted(begin)}>{user.tfa_status === "unverified" ? "Go on with the set-up" : "Set up"}</Button>
         </Row>
+      ) : session.value?.mail ? (
+        <Banner action={<Button onClick={sendVerification}>Send a confirmation mail</Button>}>Confirm your e-mail address first: open the link in the mail that is sent to you.</Banner>
+      ) : (
+        <Banner>
+          Your e-mail address has to be confirmed first. This server sends no mails: ask whoever runs it to confirm the address, by <code>manage user verify</code>.
+        </Banner>
       )}
     </Card>
   );

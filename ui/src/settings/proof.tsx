@@ -16,13 +16,16 @@ export interface Proof {
 
 type Doing = (proof: Proof) => Promise<unknown>;
 
+/** Does something that changes credentials, asking for proof if it has to; false if the user gave up. */
+export type Prove = (doing: Doing) => Promise<boolean>;
+
 const asksForProof = (error: unknown): boolean => error instanceof ApiError && error.status === 403 && /current_password/.test(error.message);
 
-/** `prove(doing)` does it, asking if it has to; false if the user gave up. Show `dialog` somewhere in the screen. */
-export function useProof(): { prove: (doing: Doing) => Promise<boolean>; dialog: ComponentChildren } {
+/** Show `dialog` somewhere in the screen. */
+export function useProof(): { prove: Prove; dialog: ComponentChildren } {
   const [open, setOpen] = useState(false);
   const waiting = useRef<{ doing: Doing; done: (did: boolean) => void } | undefined>(undefined);
-  const prove = async (doing: Doing): Promise<boolean> => {
+  const prove: Prove = async (doing) => {
     try {
       await doing({});
       return true;

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { place, useParam } from "../app/router";
+import { start } from "../app/session";
 import { textOf } from "../app/toasts";
 import { completeEmailChange, verifyEmail } from "../api/session";
 import { Button, Link } from "../parts/basic";
@@ -19,6 +20,7 @@ export default function ConfirmAddress() {
     setError("");
     try {
       await (change ? completeEmailChange(secret) : verifyEmail(secret));
+      await start(); // a changed address signs its user out; a confirmed one shows in the profile
       setState("done");
     } catch (failed) {
       setError(textOf(failed));
@@ -36,7 +38,7 @@ export default function ConfirmAddress() {
   }
   return (
     <Frame title={change ? "Confirm your new address" : "Confirm your address"} lead="One click, and it is done." foot={<Link to="/">Go to the console</Link>}>
-      {error && <Banner is="danger">{error}</Banner>}
+      {error && <Banner is="danger">{error} You get a new link in the settings, under Profile.</Banner>}
       <Button kind="primary" class="button--wide" onClick={confirm}>
         Confirm the address
       </Button>

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { useParam } from "../app/router";
+import { start } from "../app/session";
 import { textOf } from "../app/toasts";
 import { resetPassword } from "../api/session";
 import { Button, Link } from "../parts/basic";
@@ -12,6 +13,7 @@ export default function NewPassword() {
   const secret = useParam("secret");
   const [password, setPassword] = useState("");
   const [done, setDone] = useState(false);
+  const [short, setShort] = useState(false);
   const [error, setError] = useState("");
   if (done) {
     return (
@@ -27,16 +29,20 @@ export default function NewPassword() {
     <Frame title="New password" lead="Choose a password that you use nowhere else." foot={<Link to="/password">Ask for a new link</Link>}>
       <Form
         onSubmit={async () => {
-          if (password.length < 8) return setError("Use at least 8 characters.");
+          setError("");
+          setShort(password.length < 8);
+          if (password.length < 8) return;
           try {
             await resetPassword(secret, password);
+            await start(); // whoever was signed in here may be signed out now
             setDone(true);
           } catch (failed) {
             setError(textOf(failed));
           }
         }}
       >
-        <Password label="New password" autocomplete="new-password" hint="At least 8 characters." value={password} onInput={setPassword} error={error} autofocus />
+        {error && <Banner is="danger">{error}</Banner>}
+        <Password label="New password" autocomplete="new-password" hint="At least 8 characters." value={password} onInput={setPassword} error={short ? "Use at least 8 characters." : ""} autofocus />
         <Button kind="primary" type="submit" class="button--wide">
           Set the password
         </Button>

@@ -1,6 +1,7 @@
 /** Signing in: by password and perhaps a code, or at an identity provider. */
 import { useState } from "preact/hooks";
-import { facts, leave, entered, session } from "../app/session";
+import { place, setQuery } from "../app/router";
+import { entered, facts, goToProvider, leave, session } from "../app/session";
 import { textOf } from "../app/toasts";
 import { signIn } from "../api/session";
 import { Button, Link } from "../parts/basic";
@@ -11,13 +12,16 @@ import { Frame } from "./Frame";
 
 type Step = "password" | "code";
 
+/** What to show of a sign-in at an identity provider that failed. The text is the server's, by way of the URL. */
+const fromProvider = (text: string | undefined): string => (text ? `Single sign-on did not work: ${text}. Try again, or ask your administrator.` : "");
+
 function SignInForm({ email: known }: { email?: string }) {
   const [email, setEmail] = useState(known ?? "");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
   const [remember, setRemember] = useState(false);
   const [step, setStep] = useState<Step>("password");
-  const [error, setError] = useState("");
+  const [error, setError] = useState(() => fromProvider(place.peek().query.sso_error));
   const [busy, setBusy] = useState<"" | "password" | "elsewhere">("");
 
   const submit = async (elsewhere: boolean): Promise<void> => {
@@ -26,10 +30,11 @@ function SignInForm({ email: known }: { email?: string }) {
     if (!elsewhere && !password) return setError("Enter your password.");
     setBusy(elsewhere ? "elsewhere" : "password");
     setError("");
+    if (place.peek().query.sso_error) setQuery({ sso_error: "" });
     try {
       const result = await signIn({ email: email.trim(), password: elsewhere ? "" : password, remember, ...(step === "code" ? { code: code.replace(/\s/g, "") } : {}) });
       if (result.kind === "done") return await entered();
-      if (result.kind === "elsewhere") return location.assign(result.url);
+      if (result.kind === "elsewhere") return goToProvider(result.url);
       if (result.kind === "code") {
         setError(result.wrong && step === "code" ? "This code is wrong or no longer valid. Wait for the next one." : "");
         setStep("code");
