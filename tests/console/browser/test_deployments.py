@@ -148,7 +148,7 @@ def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
     expect(page.get_by_role("row")).to_have_count(4)
     console.button("Log of gateway-34").click()
     console.says("no space left on device")
-    assert f"log={fleet.devices[33].id}" in console.place()
+    page.wait_for_url(re.compile(f"log={fleet.devices[33].id}"))
     console.button("Close").click()
     page.get_by_label("Status").select_option(label="Updated (3)")
     expect(console.link("gateway-31")).to_be_visible()
@@ -157,7 +157,8 @@ def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
 def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> None:
     page = console.page
     terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": "imx8-camera"}]
-    made = fleet.api.post("/api/management/v2/inventory/filters", json={"name": "All cameras", "terms": terms})
+    filters = "/api/management/v2/inventory/filters"
+    made = fleet.api.post(filters, json={"name": "All cameras", "terms": terms})
     assert made.status_code == 201, made.text
     console.show("/deployments/new?release=camera-os-3.1")
     page.get_by_label("A group").check()
@@ -176,6 +177,7 @@ def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> Non
     expect(page.get_by_role("heading", level=1)).to_have_text("camera-os-3.1 for All cameras")
     console.says("up to 3 devices")
     fleet.world.abort(console.place().rsplit("/", 1)[-1])
+    assert fleet.api.delete(f"{filters}/{made.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
 
 
 def test_whoever_may_only_look_finds_nothing_to_deploy(console_of: Callable[[str], Console], fleet: Fleet) -> None:

@@ -31,7 +31,7 @@ def test_devices_are_searched_and_filtered(console: Console) -> None:
     page.clock.run_for(300)
     expect(console.link("gateway-07")).to_be_visible()
     expect(console.link("gateway-11")).to_have_count(0)
-    assert console.place() == "/devices?q=07"
+    console.arrives("/devices?q=07")
     page.get_by_role("button", name="Clear search").click()
     page.clock.run_for(300)
 
@@ -45,18 +45,18 @@ def test_devices_are_searched_and_filtered(console: Console) -> None:
     attribute.fill("device_type")
     page.get_by_role("option", name=re.compile("device_type")).first.click()
     page.get_by_label("Value", exact=True).fill("imx8-camera")
-    page.get_by_label("Name of the filter").fill("All cameras")
+    page.get_by_label("Name of the filter").fill("Cameras by type")
     console.audit()
     console.button("Save").click()
-    console.says("Filter All cameras is saved.")
+    console.says("Filter Cameras by type is saved.")
     console.button("Show devices").click()
     expect(page.get_by_text("8 devices found")).to_be_visible()
     console.button("Remove device_type is imx8-camera").click()
-    page.get_by_label("Saved filter").select_option("All cameras")
+    page.get_by_label("Saved filter").select_option("Cameras by type")
     expect(page.get_by_text("8 devices found")).to_be_visible()
     console.button("Filter (1)").click()
-    console.button("Delete filter All cameras").click()
-    console.says("Filter All cameras is deleted.")
+    console.button("Delete filter Cameras by type").click()
+    console.says("Filter Cameras by type is deleted.")
 
 
 def test_many_devices_are_accepted_tagged_grouped_and_decommissioned(console: Console) -> None:

@@ -15,8 +15,8 @@ def test_everything_is_found_by_typing(console: Console) -> None:
     palette = page.get_by_role("combobox", name="Search and commands")
     results = page.get_by_role("listbox", name="Results")
 
-    def chosen(text: str, option: str) -> str:
-        """Where typing a text and taking an option leads."""
+    def choose(text: str, option: str, path: str) -> None:
+        """Type a text, take an option, and arrive at a path."""
         page.keyboard.press("Control+k")
         palette.fill(text)
         expect(results.get_by_role("option", name=option).first).to_be_visible()
@@ -26,13 +26,13 @@ def test_everything_is_found_by_typing(console: Console) -> None:
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         expect(palette).to_have_count(0)
-        return console.place()
+        console.arrives(path)
 
     fleet = console.fleet
-    assert chosen("gateway-12", "gateway-12") == f"/devices/{fleet.devices[11].id}"
-    assert chosen("canaries", "Candidate on canaries") == f"/deployments/{fleet.deployments['scheduled']}"
-    assert chosen("rollout", "New deployment") == "/deployments/new"
-    assert chosen("audit", "Go to audit log") == "/auditlogs"
+    choose("gateway-12", "gateway-12", f"/devices/{fleet.devices[11].id}")
+    choose("canaries", "Candidate on canaries", f"/deployments/{fleet.deployments['scheduled']}")
+    choose("rollout", "New deployment", "/deployments/new")
+    choose("audit", "Go to audit log", "/auditlogs")
     page.keyboard.press("Control+k")
     expect(results.get_by_role("option").first).to_be_visible()
     console.audit()

@@ -35,7 +35,7 @@ def test_an_artifact_is_uploaded_described_tagged_and_deleted(console: Console, 
     console.link("console-release-1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("console-release-1")
     expect(page.get_by_text("From the console")).to_be_visible()
-    assert console.place() == "/releases/console-release-1"
+    console.arrives("/releases/console-release-1")
 
     tags = page.get_by_label("Tags", exact=True)
     tags.fill("canary")

@@ -48,5 +48,5 @@ def test_commands_are_for_this_server_and_tenant(console: Console, fleet: Fleet)
     page.get_by_text("Yocto", exact=True).click()
     expect(page.get_by_role("region", name="Commands")).to_contain_text("MENDER_TENANT_TOKEN")
     expect(page.get_by_role("button", name=re.compile("Accept .*new-")).first).to_be_visible()
-    assert console.place() == "/start?kind=yocto"
+    console.arrives("/start?kind=yocto")
     assert fleet.tenant.tenant_token in page.get_by_role("region", name="Commands").inner_text()

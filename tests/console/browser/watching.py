@@ -115,6 +115,8 @@ class Console:
         """
         self._begin()
         self.page.clock.fast_forward(seconds * 1000)
+        # Requests are reported in their order: once this one is answered, those of the refresh are known.
+        self.page.evaluate("root => fetch(root, {method: 'HEAD'}).then(() => undefined)", self.root)
         self.settle()
         assert len(self.calls) <= budget, f"a refresh makes more than {budget} calls: {self.calls}"
         return list(self.calls)
@@ -191,8 +193,18 @@ class Console:
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def place(self) -> str:
-        """Where the console is now, as its own path."""
+        """Where the console is now, as its own path. Right after an action it may still be the last one's."""
         return urlsplit(self.page.url).fragment
+
+    def arrives(self, path: str) -> Console:
+        """Wait until the console is at a path, whatever it puts into its query by itself.
+
+        Args:
+            path: of the screen; with a query, exactly that one.
+        """
+        own_query = "" if "?" in path else r"(\?.*)?"
+        self.page.wait_for_url(re.compile(f"#{re.escape(path)}{own_query}$"))
+        return self
 
     # --- What is allowed to happen
 
