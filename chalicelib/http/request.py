@@ -151,6 +151,12 @@ class Accepted(Reply[None]):
     status: int = 202
 
 
+class AcceptedWith(Reply[Body], Generic[Body]):
+    """202 with a body."""
+
+    status: int = 202
+
+
 class NoContent(Reply[None]):
     """204."""
 

@@ -83,6 +83,12 @@ class QrCode(msgspec.Struct):
     secret: str
 
 
+class RecoveryCodes(msgspec.Struct):
+    """``PUT 2faverify``, ``POST users/me/2fa/recovery-codes``: each is good once in place of a code of the app."""
+
+    recovery_codes: list[str]
+
+
 class TfaToken(msgspec.Struct):
     """``PUT 2faverify``: a code of the user's app."""
 
@@ -98,7 +104,10 @@ class SsoLogin(msgspec.Struct):
 
 
 class User(msgspec.Struct, omit_defaults=True):
-    """A user in answers. Times are RFC 3339."""
+    """A user in answers. Times are RFC 3339.
+
+    ``recovery_codes_left``: only of the user who asks, and only with a second factor.
+    """
 
     id: str
     email: str
@@ -107,6 +116,7 @@ class User(msgspec.Struct, omit_defaults=True):
     login_ts: str | None = None
     verified: bool | None = None
     tfa_status: str | None = None
+    recovery_codes_left: int | None = None
     sso: list[SsoLogin] = []
     tenant_ids: list[str] = []
     roles: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import pytest
 import time_machine
 
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm.service import passwords
+from chalicelib.useradm.service import passwords, totp
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import Mailbox, of_server, use
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LOGIN = "/api/management/v1/useradm/auth/login"
 ME = "/api/management/v1/useradm/users/me"
 USERS = "/api/management/v1/useradm/users"
+ENABLE = f"{ME}/2fa/enable"
 METADATA = f"{BASE}/sso/idp/metadata"
 
 HASHER = passwords._hasher
@@ -132,6 +134,68 @@ def sign_on(browser: Browser, provider: Provider) -> Callable[..., httpx2.Respon
         return browser.come_back(provider_id, provider.log_in(location, **claims))
 
     return run
+
+
+# --- Second factors
+
+
+class Phone:
+    """An authenticator app that has the user's secret."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def code(self, drift: int = 0) -> str:
+        """The code that it shows, some steps from now."""
+        return totp.code(base64.b32decode(self.secret), int(datetime.now(UTC).timestamp()) // 30 + drift)
+
+    def wrong(self) -> str:
+        """A code that it does not show."""
+        shown = {self.code(drift) for drift in range(-2, 3)}
+        return next(f"{number:06}" for number in range(10) if f"{number:06}" not in shown)
+
+
+def secret_of(person: Person) -> str:
+    """What the user's app reads from the QR code."""
+    from chalicelib.useradm import service
+    from chalicelib.useradm.service import twofactor
+
+    return twofactor._secret(service.get_user(person.tenant, person.id))
+
+
+def log_in(http: httpx2.Client, person: Person, code: str | None, password: str = PASSWORD) -> httpx2.Response:
+    """A login, perhaps with a code."""
+    body = None if code is None else {"token2fa": code}
+    return http.post(LOGIN, auth=(person.email, password), json=body)
+
+
+@pytest.fixture
+def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
+    """Calls as ``person``, who signed in without a code."""
+    token = login()
+
+    def call(method: str, path: str, body: Any = None) -> httpx2.Response:
+        return http.request(method, path, json=body, headers=bearer(token))
+
+    return call
+
+
+@pytest.fixture
+def verified(person: Person) -> Person:
+    """The user, whose address is verified."""
+    from chalicelib.useradm import service
+
+    service.verify(person.email)
+    return person
+
+
+@pytest.fixture
+def phone(verified: Person, me) -> Phone:
+    """The app of a user whose logins need codes. It has used the code before the present one."""
+    assert me("POST", ENABLE).status_code == 200
+    made = Phone(secret_of(verified))
+    assert me("PUT", f"{BASE}/2faverify", {"token2fa": made.code(-1)}).status_code == 202
+    return made
 
 
 def new_email() -> str:

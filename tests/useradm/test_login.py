@@ -252,7 +252,7 @@ class TestTooManyFailures:
         for _ in range(settings.current().login_attempts):
             attempts.count(*guard, now, timedelta(seconds=60))
 
-        assert sessions._begin(user, person.password, guard, now, step=None, no_expiry=False) is None
+        assert sessions._begin(user, person.password, guard, now, used=None, no_expiry=False) is None
 
 
 def test_no_password_and_no_token_is_logged_or_stored(

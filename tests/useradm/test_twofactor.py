@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,27 @@ from hypothesis import strategies as st
 
 from chalicelib.useradm.service import totp
 from tests.conftest import PASSWORD
-from tests.useradm.conftest import LOGIN, ME, USERS, Person, bearer, meanwhile, new_email
+from tests.useradm.browser import BASE
+from tests.useradm.conftest import (
+    ENABLE,
+    LOGIN,
+    ME,
+    USERS,
+    Person,
+    Phone,
+    bearer,
+    log_in,
+    meanwhile,
+    new_email,
+    secret_of,
+)
 
 if TYPE_CHECKING:
     import httpx2
 
     from infra.local.testing import LocalServer
 
-BASE = "/api/management/v1/useradm"
-ENABLE, DISABLE = f"{ME}/2fa/enable", f"{ME}/2fa/disable"
+DISABLE = f"{ME}/2fa/disable"
 
 
 # --- The codes
@@ -64,22 +75,6 @@ def test_what_is_no_code_is_none(text: str) -> None:
 # --- The user
 
 
-class Phone:
-    """An authenticator app that has the user's secret."""
-
-    def __init__(self, secret: str) -> None:
-        self.secret = secret
-
-    def code(self, drift: int = 0) -> str:
-        """The code that it shows, some steps from now."""
-        return totp.code(base64.b32decode(self.secret), int(datetime.now(UTC).timestamp()) // 30 + drift)
-
-    def wrong(self) -> str:
-        """A code that it does not show."""
-        shown = {self.code(drift) for drift in range(-2, 3)}
-        return next(f"{number:06}" for number in range(10) if f"{number:06}" not in shown)
-
-
 @pytest.fixture(autouse=True)
 def _within_a_step() -> Any:
     """Codes are made and tried at one time."""
@@ -87,48 +82,8 @@ def _within_a_step() -> Any:
         yield
 
 
-@pytest.fixture
-def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
-    token = login()
-
-    def call(method: str, path: str, body: Any = None) -> httpx2.Response:
-        return http.request(method, path, json=body, headers=bearer(token))
-
-    return call
-
-
 def status_of(me) -> str:
     return str(me("GET", ME).json()["tfa_status"])
-
-
-def secret_of(person: Person) -> str:
-    """What the user's app reads from the QR code."""
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import twofactor
-
-    return twofactor._secret(service.get_user(person.tenant, person.id))
-
-
-@pytest.fixture
-def verified(person: Person) -> Person:
-    from chalicelib.useradm import service
-
-    service.verify(person.email)
-    return person
-
-
-@pytest.fixture
-def phone(verified: Person, me) -> Phone:
-    """The app of a user whose logins need codes. It has used the code before the present one."""
-    assert me("POST", ENABLE).status_code == 200
-    made = Phone(secret_of(verified))
-    assert me("PUT", f"{BASE}/2faverify", {"token2fa": made.code(-1)}).status_code == 202
-    return made
-
-
-def log_in(http: httpx2.Client, person: Person, code: str | None, password: str = PASSWORD) -> httpx2.Response:
-    body = None if code is None else {"token2fa": code}
-    return http.post(LOGIN, auth=(person.email, password), json=body)
 
 
 def test_from_disabled_to_enabled_and_back(http: httpx2.Client, verified: Person, me) -> None:

@@ -57,6 +57,7 @@ TABLE: dict[str, Access] = {
     f"PUT {U1}/2faverify": Access(P.BASIC, SignIn.RECENT, Judged.NOTHING, "the own second factor"),
     f"POST {U1}/users/me/2fa/enable": Access(P.BASIC, SignIn.RECENT, Judged.NOTHING, "the own second factor"),
     f"POST {U1}/users/me/2fa/disable": Access(P.BASIC, SignIn.FACTOR, Judged.NOTHING, "the own second factor"),
+    f"POST {U1}/users/me/2fa/recovery-codes": Access(P.BASIC, SignIn.FACTOR, Judged.NOTHING, "own recovery codes"),
     f"POST {U1}/users/{{id}}/2fa/enable": Access(P.BASIC, SignIn.RECENT, Judged.NOTHING, "the own second factor"),
     f"POST {U1}/users/{{id}}/2fa/disable": Access(P.BASIC, SignIn.FACTOR, Judged.NOTHING, "the own second factor"),
     f"POST {U1}/settings/tokens": Access(P.TOKENS_MANAGE, SignIn.RECENT, Judged.NOTHING, "an own token"),

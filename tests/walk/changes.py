@@ -290,6 +290,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V2}/useradm/permission_sets/{{id}}": own_set,
     f"POST {V1}/useradm/users/me/2fa/enable": without_codes,
     f"POST {V1}/useradm/users/me/2fa/disable": with_codes,
+    f"POST {V1}/useradm/users/me/2fa/recovery-codes": with_codes,
     f"POST {V1}/useradm/users/{{id}}/2fa/enable": without_codes,
     f"POST {V1}/useradm/users/{{id}}/2fa/disable": with_codes,
     f"PUT {V1}/useradm/2faverify": first_code,

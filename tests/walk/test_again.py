@@ -41,7 +41,8 @@ SETS = {
 """Routes that say what something is to be, by another verb than ``PUT``: as often as one likes."""
 
 TWICE = {
-    f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "the same again is another deployment, as at Mender"
+    f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "the same again is another deployment, as at Mender",
+    f"POST {M1}/useradm/users/me/2fa/recovery-codes": "new codes each time, in place of those of a lost answer",
 }
 """Routes by which each call is a change of its own; why."""
 

@@ -9,15 +9,18 @@ from chalice.app import Blueprint
 from chalicelib.errors import Forbidden
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted
+from chalicelib.http.request import AcceptedWith, Reply
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, Request
+    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
+
+_NOT_KEPT = {"Cache-Control": "no-store"}
+"""Headers of answers with secrets, which no cache may keep."""
 
 
 @endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
@@ -32,7 +35,7 @@ def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
     """
     return Reply(
         body=shapes.QrCode(*service.tfa_qr(request.tenant, request.identity.subject)),
-        headers={"Cache-Control": "no-store"},
+        headers=_NOT_KEPT,
     )
 
 
@@ -44,14 +47,34 @@ def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
     body=shapes.TfaToken,
     sign_in=SignIn.RECENT,
 )
-def verify_two_factor(request: Request) -> Accepted:
+def verify_two_factor(request: Request) -> AcceptedWith[shapes.RecoveryCodes]:
     """Verify the authenticator app. From now on signing in needs its codes.
+
+    The answer has recovery codes for who loses the app. They are shown only this once; new ones can be made.
 
     Raises:
         NotFound: the user is gone.
     """
-    service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
-    return accepted()
+    codes = service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
+    return AcceptedWith(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/me/2fa/recovery-codes",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    sign_in=SignIn.FACTOR,
+)
+def renew_my_recovery_codes(request: Request) -> Reply[shapes.RecoveryCodes]:
+    """Make new recovery codes for the own second factor, which are shown only this once. Earlier ones end.
+
+    Raises:
+        BadRequest: the second factor is not enabled.
+        NotFound: the user is gone.
+    """
+    codes = service.renew_recovery_codes(request.tenant, request.identity.subject)
+    return Reply(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
 
 
 @endpoint(

@@ -14,6 +14,7 @@ from chalicelib.useradm.service.sealing import seal_anew
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
 from chalicelib.useradm.service.twofactor import enable as enable_tfa
 from chalicelib.useradm.service.twofactor import qr as tfa_qr
+from chalicelib.useradm.service.twofactor import renew_recovery_codes
 from chalicelib.useradm.service.twofactor import reset as reset_tfa
 from chalicelib.useradm.service.twofactor import verify as verify_tfa
 from chalicelib.useradm.service.users import (
@@ -76,6 +77,7 @@ __all__ = [
     "network",
     "pending_change",
     "prove",
+    "renew_recovery_codes",
     "require_session",
     "reset_link",
     "reset_tfa",

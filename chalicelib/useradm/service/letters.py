@@ -41,6 +41,11 @@ To go on, open
 _CHANGED = """\
 The {what} of the account {account} was changed. If it was not you, tell the administrator of your server at once.
 """
+_RECOVERED = """\
+A recovery code of the account {account} was used in place of a code of its authenticator app. {left}
+
+If it was not you, change your password, make new recovery codes, and tell the administrator of your server at once.
+"""
 
 
 def link(purpose: Purpose, secret: str) -> str:
@@ -85,3 +90,9 @@ def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
 def changed(what: str, account: str) -> Mail:
     """The mail to an account's address after its credentials have changed."""
     return Mail(account, f"Your {what} was changed", _CHANGED.format(what=what, account=account))
+
+
+def recovery_code_used(account: str, left: int) -> Mail:
+    """The mail to an account's address after one of its recovery codes was used."""
+    codes = f"{left} more {'is' if left == 1 else 'are'} left" if left else "It was the last one: make new ones"
+    return Mail(account, "A recovery code was used", _RECOVERED.format(account=account, left=f"{codes}."))

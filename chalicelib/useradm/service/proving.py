@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm.tables.users import User
+    from chalicelib.useradm.tables.users import UsedCode, User
 
 NOT_SHOWN: Final = (
     "this takes your password: send it as current_password, or a code of your second factor as token2fa, in the JSON "
@@ -49,10 +49,11 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
         user = get_user(tenant, user_id)
         has_factor = user.tfa.status is TfaStatus.ENABLED
         if code and has_factor:
-            shown = _note(user, token_id, code, clock.now())
+            now = clock.now()
+            shown = _note(user, token_id, twofactor.code_of_proof(user, code, now), now)
         elif password:
             guesses.check_password(user, password)
-            shown = _note(user, token_id, "", clock.now())
+            shown = _note(user, token_id, None, clock.now())
         elif recent and not has_factor and user.password == passwords.DUMMY:
             return  # single sign-on is all that this user has
         else:
@@ -62,11 +63,16 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
     raise Unavailable
 
 
-def _note(user: User, token_id: str, code: str, now: datetime) -> bool:
-    """Store the proof in the session; False if the session, or the last accepted code, has changed meanwhile."""
+def _note(user: User, token_id: str, used: UsedCode | None, now: datetime) -> bool:
+    """Store the proof in the session; False if the session has changed, or the code was used, meanwhile."""
     tx = Transaction()
-    if code:
-        users.note_code(tx, user, twofactor.step_of_proof(user, code, now))
+    if used is not None:
+        users.note_code(tx, user, used)
         twofactor.forgive(tx, user, now)
-    tokens.note_proof(tx, user.tenant, user.id, token_id, Proof(now, by_code=bool(code)))
-    return tx.try_commit()
+        twofactor.note_use(tx, user, used)
+    tokens.note_proof(tx, user.tenant, user.id, token_id, Proof(now, by_code=used is not None))
+    if not tx.try_commit():
+        return False
+    if used is not None:
+        twofactor.tell_use(user, used)
+    return True

@@ -21,6 +21,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import guesses, passwords, twofactor
+from chalicelib.useradm.service.users import acting_as
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
 from chalicelib.useradm.tables.tokens import Proof, Token
@@ -28,7 +29,7 @@ from chalicelib.useradm.tables.tokens import Proof, Token
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.useradm.tables.users import User
+    from chalicelib.useradm.tables.users import UsedCode, User
 
 _NOBODY = TenantId("-")
 
@@ -56,9 +57,11 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
             raise Unauthorized("unauthorized")
         if not control.get(user.tenant).active:
             raise Unauthorized("Account suspended")
-        step = twofactor.step_of_login(user, code, now)
-        token = _begin(user, password, guard, now, step=step, no_expiry=no_expiry)
+        used = twofactor.code_of_login(user, code, now)
+        token = _begin(user, password, guard, now, used=used, no_expiry=no_expiry)
         if token is not None:
+            if used is not None:
+                twofactor.tell_use(user, used)
             return _jwt(user, token)
         guesses.refuse_after_failures(guard, now)
     raise Unavailable
@@ -73,16 +76,18 @@ def _check(address: str, password: str) -> User | None:
 
 
 def _begin(  # what it takes to let a user in
-    user: User, password: str, guard: guesses.Guard, now: datetime, *, step: int | None, no_expiry: bool
+    user: User, password: str, guard: guesses.Guard, now: datetime, *, used: UsedCode | None, no_expiry: bool
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures has changed meanwhile."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
-    proof = Proof(now, by_code=step is not None)
+    proof = Proof(now, by_code=used is not None)
     tx = Transaction()
-    users.note_login(tx, user, now, rehashed=rehashed, step=step)
+    users.note_login(tx, user, now, rehashed=rehashed, used=used)
     attempts.clear(tx, *guard, now, settings.current().login_attempts)
-    if step is not None:
+    if used is not None:
         twofactor.forgive(tx, user, now)
+        with acting_as(user):
+            twofactor.note_use(tx, user, used)
     return _store(tx, user, now, proof, no_expiry=no_expiry)
 
 
@@ -90,7 +95,7 @@ def admit(user: User) -> str | None:
     """A new session's JWT for a user identified elsewhere; None if the user has changed meanwhile."""
     now = clock.now()
     tx = Transaction()
-    users.note_login(tx, user, now, rehashed=None, step=None)
+    users.note_login(tx, user, now, rehashed=None)
     token = _store(tx, user, now, Proof(now), no_expiry=False)
     return _jwt(user, token) if token is not None else None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.clock import rfc3339
 from chalicelib.useradm import shapes
+from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service.sso.providers import KIND
 from chalicelib.useradm.service.users import get_user
 
@@ -38,6 +39,8 @@ def who_asks(home: TenantId, user_id: str, tenant: TenantId) -> shapes.User:
     user = get_user(home, user_id)
     found = shown(user)
     found.tenant_id = tenant
+    if user.tfa.status is TfaStatus.ENABLED:
+        found.recovery_codes_left = len(user.tfa.recovery)
     if user.assigned:
         found.tenant_ids = [user.tenant, *user.assigned]
     return found

@@ -1,6 +1,7 @@
 """Two-factor authentication: logins need a code of the user's authenticator app besides the password.
 
-The secret is encrypted by the vault for its user. A code works once. Failed attempts are counted for the user, whatever
+The secret is encrypted by the vault for its user. A code works once. Recovery codes work in place of the app's, for who
+has lost it. Failed attempts are counted for the user, whatever
 network they come from, because an attacker who knows the password must not find a code by trying.
 """
 
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING
 from chalicelib import clock, settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
-from chalicelib.aws import vault
+from chalicelib.aws import mail, vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable, Unprocessable
+from chalicelib.observability import logger
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
-from chalicelib.useradm.service import guesses, totp
+from chalicelib.useradm.service import guesses, letters, recovery, totp
 from chalicelib.useradm.service.users import about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
-from chalicelib.useradm.tables.users import TwoFactor
+from chalicelib.useradm.tables.users import TwoFactor, UsedCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,14 +72,18 @@ def disable(tenant: TenantId, user_id: str) -> None:
     _change(tenant, user_id, decide)
 
 
-def verify(tenant: TenantId, user_id: str, given: str) -> None:
+def verify(tenant: TenantId, user_id: str, given: str) -> list[str]:
     """Confirm with a code that the user's app has the secret; from then on logins need codes.
+
+    Returns:
+        The recovery codes, which are stored as hashes only.
 
     Raises:
         BadRequest: no secret waits for confirmation, or the code is wrong.
         TooManyRequests: there were too many failed attempts.
         NotFound: the user is gone.
     """
+    codes = recovery.new()
 
     def decide(user: User) -> TwoFactor:
         if user.tfa.status is not TfaStatus.UNVERIFIED:
@@ -85,9 +91,34 @@ def verify(tenant: TenantId, user_id: str, given: str) -> None:
         step = _step(user, given, clock.now())
         if step is None:
             raise BadRequest("the code is wrong")
-        return TwoFactor(TfaStatus.ENABLED, user.tfa.secret, step)
+        return TwoFactor(TfaStatus.ENABLED, user.tfa.secret, step, _hashes(user_id, codes))
 
     _change(tenant, user_id, decide)
+    return codes
+
+
+def renew_recovery_codes(tenant: TenantId, user_id: str) -> list[str]:
+    """New recovery codes in place of all earlier ones, which are worth nothing from then on.
+
+    Raises:
+        BadRequest: the second factor is not enabled.
+        NotFound: the user is gone.
+    """
+    codes = recovery.new()
+    for _ in range(RACES):
+        user = get_user(tenant, user_id)
+        if user.tfa.status is not TfaStatus.ENABLED:
+            raise BadRequest(f"two-factor authentication is {user.tfa.status}")
+        tx = Transaction()
+        users.set_recovery(tx, user, clock.now(), _hashes(user_id, codes))
+        _record(tx, user, f"Recovery codes of {user.email} were made anew")
+        if tx.try_commit():
+            return codes
+    raise Unavailable
+
+
+def _hashes(user_id: str, codes: list[str]) -> frozenset[str]:
+    return frozenset(filter(None, (recovery.digest(user_id, code) for code in codes)))
 
 
 def qr(tenant: TenantId, user_id: str) -> tuple[str, str]:
@@ -122,8 +153,8 @@ def reset(email: str) -> User:
     return user
 
 
-def step_of_login(user: User, given: str, now: datetime) -> int | None:
-    """The step of the code of a login, which the login must store; None: no code is needed.
+def code_of_login(user: User, given: str, now: datetime) -> UsedCode | None:
+    """The code of a login, which the login must use up; None: no code is needed.
 
     Raises:
         Unauthorized: it is missing or wrong.
@@ -133,23 +164,44 @@ def step_of_login(user: User, given: str, now: datetime) -> int | None:
         return None
     if not given:
         raise Unauthorized("2fa needed")
-    step = _step(user, given, now)
-    if step is None:
+    used = _matching(user, given, now)
+    if used is None:
         raise Unauthorized("2fa token is wrong")
-    return step
+    return used
 
 
-def step_of_proof(user: User, given: str, now: datetime) -> int:
-    """The step of the code by which a signed-in user proves to be present, which must be stored.
+def code_of_proof(user: User, given: str, now: datetime) -> UsedCode:
+    """The code by which a signed-in user proves to be present, which must be used up.
 
     Raises:
         Unprocessable: it is wrong.
         TooManyRequests: there were too many failed attempts.
     """
-    step = _step(user, given, now)
-    if step is None:
+    used = _matching(user, given, now)
+    if used is None:
         raise Unprocessable("the code is wrong")
-    return step
+    return used
+
+
+def note_use(tx: Transaction, user: User, used: UsedCode) -> None:
+    """Record in the audit log that a recovery code was used; a code of the app is nothing special."""
+    if used.recovery is not None:
+        _record(tx, user, f"A recovery code of {user.email} was used: {_left(user)} left")
+
+
+def tell_use(user: User, used: UsedCode) -> None:
+    """Mail the user that a recovery code was used, if the server sends mails."""
+    if used.recovery is None or not mail.configured():
+        return
+    try:
+        mail.send(letters.recovery_code_used(user.email, _left(user)))
+    except Unavailable:
+        logger.warning("mail about a recovery code could not be sent")
+
+
+def _left(user: User) -> int:
+    """How many recovery codes a user has, who is about to use one."""
+    return len(user.tfa.recovery) - 1
 
 
 def forgive(tx: Transaction, user: User, now: datetime) -> None:
@@ -159,6 +211,19 @@ def forgive(tx: Transaction, user: User, now: datetime) -> None:
 
 def _guard(user: User) -> guesses.Guard:
     return guesses.of_user(user, "2fa")
+
+
+def _matching(user: User, given: str, now: datetime) -> UsedCode | None:
+    """What a code uses up: one of the app, or a recovery code. None: it is wrong, which counts as a failed attempt."""
+    hashed = recovery.digest(user.id, given)
+    if hashed is None:
+        step = _step(user, given, now)
+        return None if step is None else UsedCode(step=step)
+    guesses.refuse_after_failures(_guard(user), now)
+    if hashed not in user.tfa.recovery:
+        guesses.note_failure(_guard(user), now)
+        return None
+    return UsedCode(recovery=hashed)
 
 
 def _step(user: User, given: str, now: datetime) -> int | None:
@@ -184,8 +249,11 @@ def _change(tenant: TenantId, user_id: str, decide: Callable[[User], TwoFactor])
         users.set_two_factor(tx, user, now, after)
         if after.status is TfaStatus.ENABLED:
             forgive(tx, user, now)
-        what = f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}"
-        auditlogs.record(tx, tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
+        _record(tx, user, f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}")
         if tx.try_commit():
             return
     raise Unavailable
+
+
+def _record(tx: Transaction, user: User, change: str) -> None:
+    auditlogs.record(tx, user.tenant, Action.AUTH_METHOD_CHANGE, about(user), change=change)

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field  # noqa: TID251  # its repr hides a sec
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+import msgspec
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
 
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, TimeAttribute
@@ -19,6 +26,8 @@ from chalicelib.useradm.tables.settings import delete_own_settings
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from pynamodb.expressions.condition import Condition
+
     from chalicelib.storage.transactions import Action, Transaction
 
 USER, EMAIL, ADMIN = "user", "email", "admin"
@@ -28,11 +37,22 @@ administrator."""
 
 @dataclass(frozen=True, slots=True)
 class TwoFactor:
-    """A user's second factor. ``secret`` is encrypted; ``step`` is that of the last accepted code."""
+    """A user's second factor. ``secret`` is encrypted; ``step`` is that of the last accepted code.
+
+    ``recovery`` has the hashes of the recovery codes that were not used yet.
+    """
 
     status: TfaStatus = TfaStatus.DISABLED
     secret: bytes | None = field(default=None, repr=False)
     step: int | None = None
+    recovery: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+class UsedCode(msgspec.Struct, frozen=True):
+    """What a code uses up: the step of the app's, or the hash of a recovery code."""
+
+    step: int = 0
+    recovery: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,7 @@ class UserItem(UseradmItem):
     tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
     tfa_secret = BinaryAttribute(null=True, legacy_encoding=False)
     tfa_step = NumberAttribute(null=True)
+    tfa_recovery: UnicodeSetAttribute = UnicodeSetAttribute(null=True)
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
     """Names of roles."""
     sso = BlobAttribute(default=dict)
@@ -160,6 +181,11 @@ def set_two_factor(tx: Transaction, before: User, now: datetime, after: TwoFacto
     _update(tx, before, [UserItem.updated.set(now), *_two_factor(after)])
 
 
+def set_recovery(tx: Transaction, before: User, now: datetime, hashes: Collection[str]) -> None:
+    """Replace the recovery codes of a user, if the user is unchanged since it was read."""
+    _update(tx, before, [UserItem.updated.set(now), UserItem.tfa_recovery.set(set(hashes))])
+
+
 def set_sealed(tx: Transaction, before: User, secret: bytes) -> None:
     """Replace the encrypted secret of a second factor; fails with :data:`USER` if it has changed meanwhile."""
     # A new revision, because another process may be about to write the old secret back.
@@ -172,6 +198,7 @@ def _two_factor(after: TwoFactor) -> list[Action]:
         UserItem.tfa_status.set(after.status),
         UserItem.tfa_secret.set(after.secret) if after.secret is not None else UserItem.tfa_secret.remove(),
         UserItem.tfa_step.set(after.step) if after.step is not None else UserItem.tfa_step.remove(),
+        UserItem.tfa_recovery.set(set(after.recovery)) if after.recovery else UserItem.tfa_recovery.remove(),
     ]
 
 
@@ -196,25 +223,35 @@ def touch(tx: Transaction, before: User) -> None:
     _update(tx, before, [])
 
 
-def note_code(tx: Transaction, before: User, step: int) -> None:
-    """Store the step of a code, which must be newer than the one that was read, because a code works once."""
-    same = UserItem.tfa_step == before.tfa.step
-    tx.update(UserItem(*_user_key(before)), [UserItem.tfa_step.set(step)], same, label=USER)
+def note_code(tx: Transaction, before: User, used: UsedCode) -> None:
+    """Use a code up. It fails with :data:`USER` if the code was used meanwhile, because each works once."""
+    action, unused = _use(before, used)
+    tx.update(UserItem(*_user_key(before)), [action], unused, label=USER)
 
 
-def note_login(tx: Transaction, before: User, now: datetime, *, rehashed: str | None, step: int | None) -> None:
-    """Store a login; ``rehashed`` replaces the hash of the password, ``step`` is that of the code.
+def _use(before: User, used: UsedCode) -> tuple[Action, Condition]:
+    if used.recovery is not None:
+        left = UserItem.tfa_recovery
+        return left.delete({used.recovery}), left.contains(used.recovery)
+    return UserItem.tfa_step.set(used.step), UserItem.tfa_step == before.tfa.step
+
+
+def note_login(
+    tx: Transaction, before: User, now: datetime, *, rehashed: str | None, used: UsedCode | None = None
+) -> None:
+    """Store a login; ``rehashed`` replaces the hash of the password, ``used`` is the code that came with it.
 
     The condition covers the password and the last code only, so simultaneous logins of a user do not hinder each other,
     and no two use the same code.
     """
     same = UserItem.password == before.password
-    actions = [UserItem.login.set(now), UserItem.revision.add(1)]
+    actions: list[Action] = [UserItem.login.set(now), UserItem.revision.add(1)]
     if rehashed is not None:
         actions.append(UserItem.password.set(rehashed))
-    if step is not None:
-        actions.append(UserItem.tfa_step.set(step))
-        same &= UserItem.tfa_step == before.tfa.step
+    if used is not None:
+        action, unused = _use(before, used)
+        actions.append(action)
+        same &= unused
     tx.update(UserItem(*_user_key(before)), actions, same, label=USER)
 
 
@@ -256,6 +293,7 @@ def _user(item: UserItem, tenant: TenantId) -> User:
             TfaStatus(item.tfa_status),
             item.tfa_secret,
             int(item.tfa_step) if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
+            frozenset(item.tfa_recovery or ()),
         ),
         roles=tuple(item.roles),
         sso=item.sso,

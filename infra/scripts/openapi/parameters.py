@@ -87,6 +87,8 @@ def _of(*shared: str, **own: Parameter) -> dict[str, Parameter]:
     return {name: SHARED[name] for name in shared} | own
 
 
+_RETURN: Final = _query("`console`: come back to the console.", enum=["console"])
+
 OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "deviceAuthenticateV1": {
         "X-MEN-Signature": _header(
@@ -123,7 +125,8 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         format_separator=_query("What joins the names of nested members in a column's title.", default="."),
         ignore=_several("Members to leave out."),
     ),
-    "beginOidcLoginV1": {"ui": _query("`console`: come back to the console.", enum=["console"])},
+    "beginOidcLoginV1": {"ui": _RETURN},
+    "beginSsoLoginV1": {"ui": _RETURN},
     "listAlertsV1": _of(*_PAGED)
     | _ISSUED
     | {"sort_ascending": _query("Whether the oldest come first.", "boolean", default=False)},

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,29 +110,51 @@ def follow(console: Console, box: Mailbox, page: str, email: str, server: LocalS
     expect(console.page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Console], person: str) -> None:
+def starts_set_up(console: Console, person: str) -> Phone:
+    """Sign in, and begin to set up the second factor: the app that got the key."""
     from chalicelib.useradm import service
 
     service.verify(person)
-    console = outside(console_of(""), "/settings/profile")
+    outside(console, "/settings/profile")
     sign_in(console, person)
     is_in(console)
-    page = console.page
-    expect(page.get_by_role("heading", level=1)).to_have_text("Profile")
     console.button("Set up").click()
-    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    expect(console.page.get_by_role("img", name="QR code")).to_be_visible()
+    return Phone(console.page.get_by_role("region", name="Key").inner_text().replace(" ", ""))
+
+
+def switch_on(console: Console, code: str) -> list[str]:
+    """Show the first code; the recovery codes, which are then shown."""
+    console.page.get_by_label("Code from the app").fill(code)
+    console.button("Switch on").click()
+    console.says("Your second factor is on.")
+    return recovery_codes(console)
+
+
+def recovery_codes(console: Console) -> list[str]:
+    """Save the recovery codes that are shown."""
+    dialog = console.page.get_by_role("dialog", name="Your recovery codes")
+    codes = dialog.get_by_role("region", name="Recovery codes").inner_text().split()
+    with console.page.expect_download() as saved:
+        dialog.get_by_role("button", name="Download").click()
+    assert set(codes) <= set(Path(saved.value.path()).read_text(encoding="utf-8").split())
+    dialog.get_by_role("button", name="I have saved them").click()
+    return codes
+
+
+def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Console], person: str) -> None:
+    console = console_of("")
+    page = console.page
+    phone = starts_set_up(console, person)
     console.button("Cancel").click()
     console.button("Go on with the set-up").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
-    phone = Phone(page.get_by_role("region", name="Key").inner_text().replace(" ", ""))
     console.audit()
     with console.refused("PUT", r"/2faverify$", 400):
         page.get_by_label("Code from the app").fill(phone.wrong())
         console.button("Switch on").click()
         console.says("The code is wrong.")
-    page.get_by_label("Code from the app").fill(phone.code())
-    console.button("Switch on").click()
-    console.says("Your second factor is on.")
+    switch_on(console, phone.code())
     sign_out(console)
 
     with console.refused("POST", LOGIN, 401):
@@ -144,6 +167,35 @@ def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Con
     page.get_by_label("Code of your second factor").fill(phone.code())
     console.button("Check the code").click()
     is_in(console)
+
+
+def test_a_recovery_code_signs_in_without_the_phone(console_of: Callable[[str], Console], person: str) -> None:
+    console = console_of("")
+    page = console.page
+    phone = starts_set_up(console, person)
+    first = switch_on(console, phone.code())
+    console.says("10 recovery codes left")
+    with console.refused("POST", r"/recovery-codes$", 403):
+        console.button("Make new recovery codes").click()
+        console.button("Use your password instead").click()
+        page.get_by_label("Your password").fill(PASSWORD)
+        console.audit()
+        console.button("Go on").click()
+        expect(page.get_by_role("dialog", name="Your recovery codes")).to_be_visible()
+    codes = recovery_codes(console)
+    sign_out(console)
+
+    with console.refused("POST", LOGIN, 401):
+        sign_in(console, person)
+        console.button("Use a recovery code").click()
+        page.get_by_label("Recovery code").fill(first[7])
+        console.button("Check the code").click()
+        console.says("This recovery code is wrong")
+    page.get_by_label("Recovery code").fill(codes[7].upper())
+    console.button("Check the code").click()
+    is_in(console)
+    console.go("/settings/profile")
+    console.says("9 recovery codes left")
 
 
 def test_a_forgotten_password_is_set_anew(

@@ -35,6 +35,8 @@ export interface User {
   updated_ts?: string;
   verified?: boolean;
   tfa_status?: "enabled" | "disabled" | "unverified";
+  /** Only of the user who asks, and only with a second factor. */
+  recovery_codes_left?: number;
   sso?: { id: string; kind: string; subject?: string }[];
   roles?: string[];
   tenant_id?: string;

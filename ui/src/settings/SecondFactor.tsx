@@ -1,13 +1,19 @@
 /** Codes of an app beside the password: switched on by scanning a picture and showing one code. */
 import { useState } from "preact/hooks";
 import { ApiError, api } from "../api/client";
+import { format } from "../app/format";
 import { reloadSession, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, CodeBlock, Form, FormActions, Input, Row, Status } from "../parts";
+import { Banner, Button, Card, CodeBlock, Form, FormActions, Input, Row, Stack, Status } from "../parts";
 import { sendVerification } from "./Account";
 import type { Prove } from "./proof";
+import { RecoveryCodes } from "./RecoveryCodes";
 
 const ME = "/management/v1/useradm/users/me/2fa";
+
+interface Recovery {
+  recovery_codes: string[];
+}
 
 /** What the app needs: a QR code as a PNG in base64, and the same secret to type. */
 interface Setup {
@@ -19,7 +25,9 @@ export function SecondFactor({ prove }: { prove: Prove }) {
   const user = session.value?.user;
   const [setup, setSetup] = useState<Setup>();
   const [code, setCode] = useState("");
+  const [codes, setCodes] = useState<readonly string[]>();
   const [error, setError] = useState("");
+  const left = user?.recovery_codes_left ?? 0;
   const attempted = async (doing: () => Promise<unknown>): Promise<void> => {
     setError("");
     try {
@@ -42,11 +50,16 @@ export function SecondFactor({ prove }: { prove: Prove }) {
     if (proved) await reloadSession();
   };
   const verify = async (): Promise<void> => {
-    await api.put("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
+    const { recovery_codes } = await api.put<Recovery>("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
+    setCodes(recovery_codes);
     setSetup(undefined);
     setCode("");
     toast.ok("Your second factor is on. You will be asked for a code when you sign in.");
     await reloadSession();
+  };
+  const renew = async (): Promise<void> => {
+    const proved = await prove(async (proof) => setCodes((await api.post<Recovery>(`${ME}/recovery-codes`, proof)).recovery_codes));
+    if (proved) await reloadSession();
   };
   const disable = async (): Promise<void> => {
     if (!(await prove((proof) => api.post(`${ME}/disable`, proof)))) return;
@@ -72,10 +85,16 @@ export function SecondFactor({ prove }: { prove: Prove }) {
           </FormActions>
         </Form>
       ) : user?.tfa_status === "enabled" ? (
-        <Row justify="between">
-          <Status is="ok">On</Status>
-          <Button onClick={() => attempted(disable)}>Switch off</Button>
-        </Row>
+        <Stack>
+          <Row justify="between">
+            <Status is="ok">On</Status>
+            <Button onClick={() => attempted(disable)}>Switch off</Button>
+          </Row>
+          <Row justify="between">
+            <Status is={left > 2 ? "neutral" : "warning"}>{left === 0 ? "No recovery code left" : format.count(left, "recovery code left", "recovery codes left")}</Status>
+            <Button onClick={() => attempted(renew)}>Make new recovery codes</Button>
+          </Row>
+        </Stack>
       ) : user?.verified ? (
         <Row justify="between">
           <Status is="neutral">{user.tfa_status === "unverified" ? "Not set up yet" : "Off"}</Status>
@@ -88,6 +107,7 @@ export function SecondFactor({ prove }: { prove: Prove }) {
           Your e-mail address has to be confirmed first. This server sends no mails: ask whoever runs it to confirm the address, by <code>manage user verify</code>.
         </Banner>
       )}
+      {codes && <RecoveryCodes codes={codes} onClose={() => setCodes(undefined)} />}
     </Card>
   );
 }

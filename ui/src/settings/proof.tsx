@@ -47,7 +47,8 @@ export function useProof(): { prove: Prove; dialog: ComponentChildren } {
 }
 
 function ProofDialog({ doing, onClose }: { doing: Doing; onClose: (did: boolean) => void }) {
-  const byCode = session.value?.user.tfa_status === "enabled";
+  const hasFactor = session.value?.user.tfa_status === "enabled";
+  const [byCode, setByCode] = useState(hasFactor);
   const [text, setText] = useState("");
   const [error, setError] = useState("");
   const go = async (): Promise<void> => {
@@ -78,6 +79,18 @@ function ProofDialog({ doing, onClose }: { doing: Doing; onClose: (did: boolean)
         <p>Changes of credentials need {byCode ? "a code of your second factor" : "your password"}, since you signed in a while ago.</p>
         {error && <Banner is="danger">{error}</Banner>}
         {byCode ? <Input label="Code" value={text} onInput={setText} inputMode="numeric" autocomplete="one-time-code" autofocus /> : <Password label="Your password" value={text} onInput={setText} autofocus />}
+        {hasFactor && (
+          <Button
+            kind="quiet"
+            onClick={() => {
+              setByCode(!byCode);
+              setText("");
+              setError("");
+            }}
+          >
+            {byCode ? "Use your password instead" : "Use a code instead"}
+          </Button>
+        )}
       </Form>
     </Dialog>
   );

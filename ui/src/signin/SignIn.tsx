@@ -10,7 +10,13 @@ import { Checkbox, Form, Input, Password } from "../parts/fields";
 import { Dialog } from "../parts/overlay";
 import { Frame } from "./Frame";
 
-type Step = "password" | "code";
+type Step = "password" | "code" | "recovery";
+
+const WRONG: Record<Step, string> = {
+  password: "",
+  code: "This code is wrong or no longer valid. Wait for the next one.",
+  recovery: "This recovery code is wrong, or was used already. Try another.",
+};
 
 /** What to show of a sign-in at an identity provider that failed. The text is the server's, by way of the URL. */
 const fromProvider = (text: string | undefined): string => (text ? `Single sign-on did not work: ${text}. Try again, or ask your administrator.` : "");
@@ -32,12 +38,12 @@ function SignInForm({ email: known }: { email?: string }) {
     setError("");
     if (place.peek().query.sso_error) setQuery({ sso_error: "" });
     try {
-      const result = await signIn({ email: email.trim(), password: elsewhere ? "" : password, remember, ...(step === "code" ? { code: code.replace(/\s/g, "") } : {}) });
+      const result = await signIn({ email: email.trim(), password: elsewhere ? "" : password, remember, ...(step !== "password" ? { code: code.replace(/\s/g, "") } : {}) });
       if (result.kind === "done") return await entered();
       if (result.kind === "elsewhere") return goToProvider(result.url);
       if (result.kind === "code") {
-        setError(result.wrong && step === "code" ? "This code is wrong or no longer valid. Wait for the next one." : "");
-        setStep("code");
+        setError(result.wrong ? WRONG[step] : "");
+        if (step === "password") setStep("code");
         setCode("");
       } else setError(elsewhere ? "No single sign-on is set up for this address. Sign in with your password." : "Enter your password.");
     } catch (failed) {
@@ -45,6 +51,12 @@ function SignInForm({ email: known }: { email?: string }) {
     } finally {
       setBusy("");
     }
+  };
+
+  const change = (to: Step): void => {
+    setStep(to);
+    setCode("");
+    setError("");
   };
 
   return (
@@ -59,6 +71,8 @@ function SignInForm({ email: known }: { email?: string }) {
             {facts.value?.mail && <Link to="/password">Forgotten password?</Link>}
           </div>
         </>
+      ) : step === "recovery" ? (
+        <Input key="recovery" label="Recovery code" hint="One of the codes that you saved when you set up your second factor. Each is good once." name="code" dir="ltr" mono value={code} onInput={setCode} autofocus />
       ) : (
         <Input
           key="code"
@@ -75,7 +89,7 @@ function SignInForm({ email: known }: { email?: string }) {
         />
       )}
       <Button kind="primary" type="submit" busy={busy === "password"} class="button--wide">
-        {step === "code" ? "Check the code" : "Sign in"}
+        {step === "password" ? "Sign in" : "Check the code"}
       </Button>
       {step === "password" ? (
         <>
@@ -85,16 +99,14 @@ function SignInForm({ email: known }: { email?: string }) {
           </Button>
         </>
       ) : (
-        <Button
-          kind="quiet"
-          class="button--wide"
-          onClick={() => {
-            setStep("password");
-            setError("");
-          }}
-        >
-          Back
-        </Button>
+        <>
+          <Button kind="quiet" class="button--wide" onClick={() => change(step === "code" ? "recovery" : "code")}>
+            {step === "code" ? "Use a recovery code" : "Use a code of the app"}
+          </Button>
+          <Button kind="quiet" class="button--wide" onClick={() => change("password")}>
+            Back
+          </Button>
+        </>
       )}
     </Form>
   );

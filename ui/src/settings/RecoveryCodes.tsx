@@ -1,0 +1,38 @@
+/** Shows new recovery codes, once: to copy, save or write down. */
+import { session } from "../app/session";
+import { Button, CodeBlock, Dialog, Stack } from "../parts";
+
+export function RecoveryCodes({ codes, onClose }: { codes: readonly string[]; onClose: () => void }) {
+  const save = (): void => {
+    const link = document.createElement("a");
+    const about = `Recovery codes of ${session.peek()?.user.email ?? ""} at ${location.host}. Each is good once.`;
+    link.href = URL.createObjectURL(new Blob([`${about}\n\n${codes.join("\n")}\n`], { type: "text/plain" }));
+    link.download = "recovery-codes.txt";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  return (
+    <Dialog
+      open
+      stay
+      size="s"
+      title="Your recovery codes"
+      onClose={onClose}
+      actions={
+        <>
+          <Button icon="download" onClick={save}>
+            Download
+          </Button>
+          <Button kind="primary" onClick={onClose}>
+            I have saved them
+          </Button>
+        </>
+      }
+    >
+      <Stack>
+        <p>Without your phone, one of these signs you in instead of a code of the app. Each is good once. They are not shown again: keep them where you keep your passwords.</p>
+        <CodeBlock label="Recovery codes">{codes.join("\n")}</CodeBlock>
+      </Stack>
+    </Dialog>
+  );
+}
