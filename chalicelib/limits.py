@@ -91,6 +91,9 @@ UPDATE_TYPE = 256  # own: characters of a remembered payload type; all of them a
 UPLOAD_FIELDS = 1 * MIB  # own: the fields of an upload form before its file
 UPLOAD_LINK = 5 * GIB  # AWS: an object that is written by one request, as through a link
 UPLOAD_LIFE = 21_600  # own: seconds that an upload through the API may take
+UPLOAD_PART_MIN = 5 * MIB  # AWS: a part of a direct upload, except for its last one
+UPLOAD_PARTS = 10_000  # AWS: parts of a direct upload
+UPLOAD_PARTS_LIFE = 7 * 86_400  # own: seconds that a direct upload in parts may take, with all its pauses
 UPLOAD_MARGIN = 300  # own: seconds after a link's end for transfers that began in time
 UPLOAD_VERIFICATION = 86_400  # own: seconds that a completed direct upload may wait for verification
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import limits
@@ -138,16 +137,56 @@ def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
     permission=Permission.ARTIFACTS_UPLOAD,
     body=bytes,
 )
-def request_upload(request: Request) -> Reply[shapes.UploadLink]:
-    """Get a link for uploading an artifact straight to the storage.
+def request_upload(request: Request) -> Reply[shapes.UploadLink] | Reply[shapes.PartedUpload]:
+    """Get a link for uploading an artifact straight to the storage, or announce its upload in parts.
 
-    A body may bring the fields of an upload form; Mender's API has none.
+    A body may bring the fields of an upload form, and with ``part_size`` asks for an upload in parts, which can be
+    paused and resumed. Mender's API has no body.
 
     Raises:
         Conflict: there is an artifact with the requested id.
+        TooLarge: the size exceeds the limit of artifacts or what is left of the tenant's storage.
     """
     about = content.decode(request.raw, shapes.Announcement) if request.raw.strip() else shapes.Announcement()
-    return Reply(200, service.request_link(request.tenant, msgspec.structs.asdict(about)))
+    fields = {"artifact_id": about.artifact_id, "description": about.description, "size": str(about.size)}
+    if about.part_size:
+        return Reply(200, service.request_parts(request.tenant, fields, about.part_size))
+    return Reply(200, service.request_link(request.tenant, fields))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/artifacts/directupload/{id}/parts",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+)
+def list_parts(request: Request, id: str) -> Reply[shapes.Parts]:
+    """List the parts of an upload, page by page: which have arrived, and links for the others.
+
+    Not part of Mender's API.
+
+    Raises:
+        Conflict: the upload is complete, or was refused or stopped.
+    """
+    page = paging.read_page(request)
+    found = service.list_parts(request.tenant, id, start=page.start, stop=page.stop)
+    return Reply(200, found, paging.headers(request, page, total=found.count))
+
+
+@endpoint(
+    bp,
+    "DELETE /management/v1/deployments/artifacts/directupload/{id}",
+    auth=Auth.USER,
+    permission=Permission.ARTIFACTS_UPLOAD,
+)
+def stop_upload(request: Request, id: str) -> NoContent:
+    """Give a direct upload up, and delete what has arrived of it. Not part of Mender's API.
+
+    Raises:
+        Conflict: it is an artifact already.
+    """
+    service.give_up(request.tenant, id)
+    return no_content()
 
 
 @endpoint(
@@ -174,7 +213,7 @@ def complete_upload(request: Request, id: str) -> Accepted:
     Whatever the body says of the file is ignored: the file itself is read.
 
     Raises:
-        Conflict: the upload was refused; the text says why.
+        Conflict: the upload was refused, or parts of it are missing; the text says why, or which.
     """
     service.complete(request.tenant, id)
     return accepted()

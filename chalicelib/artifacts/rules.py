@@ -91,6 +91,39 @@ def read_fields(fields: Mapping[str, str]) -> UploadFields:
     )
 
 
+class Division(msgspec.Struct, frozen=True):
+    """A file of ``size`` bytes that arrives in parts of ``part_size`` bytes; the last one may be smaller."""
+
+    size: int
+    part_size: int
+
+    @property
+    def count(self) -> int:
+        """The number of parts, which are numbered from 1."""
+        return -(-self.size // self.part_size)
+
+    def size_of(self, number: int) -> int:
+        """The bytes of one part."""
+        return min(self.part_size, self.size - (number - 1) * self.part_size)
+
+
+def divide(size: int | None, part_size: int) -> Division:
+    """How a file of ``size`` bytes is uploaded in parts.
+
+    Raises:
+        BadRequest: the size is missing or zero, or S3 takes no parts of this size or not as many.
+            (``docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html``)
+    """
+    if not size:
+        raise BadRequest("size: must be given for an upload in parts, in bytes")
+    if not limits.UPLOAD_PART_MIN <= part_size <= limits.UPLOAD_LINK:
+        raise BadRequest(f"part_size: must be from {limits.UPLOAD_PART_MIN} to {limits.UPLOAD_LINK} bytes")
+    division = Division(size, part_size)
+    if division.count > limits.UPLOAD_PARTS:
+        raise BadRequest(f"part_size: too small, the file would have more than {limits.UPLOAD_PARTS} parts")
+    return division
+
+
 GENERATE_FIELDS = ("args", "description", "device_types_compatible", "name", "type")
 """Fields of the form for a generated artifact; others are ignored."""
 _PAYLOAD_FILES = frozenset({"dest_dir", "filename", "permissions"})

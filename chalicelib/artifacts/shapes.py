@@ -135,7 +135,41 @@ class Announcement(msgspec.Struct):
 
     artifact_id: str = ""
     description: str = ""
-    size: str = ""
+    size: int | str = ""
+    """Of the whole file in bytes. Required for an upload in parts."""
+    part_size: int = 0
+    """Upload the file in parts of this many bytes, from 5 MiB to 5 GiB, the last of which may be smaller. 0: by one
+    link."""
+
+
+class PartedUpload(msgspec.Struct):
+    """An upload in ``count`` parts of ``part_size`` bytes; the artifact will have this ``id``."""
+
+    id: str
+    size: int
+    part_size: int
+    count: int
+    valid_until: str
+    """When the upload is given up, unless it is complete by then."""
+
+
+class Part(msgspec.Struct):
+    """A part of an upload, and the link that writes it: ``PUT`` with exactly ``size`` bytes."""
+
+    number: int
+    """From 1."""
+    size: int
+    stored: bool
+    """Whether it has arrived. Such a part has no link."""
+    uri: str | msgspec.UnsetType = msgspec.UNSET
+    expire: str | msgspec.UnsetType = msgspec.UNSET
+    """Until when the link works; the same call then gives a new one."""
+
+
+class Parts(PartedUpload, kw_only=True):
+    """A page of the parts of an upload, by number."""
+
+    parts: list[Part]
 
 
 class Verdict(msgspec.Struct, omit_defaults=True):

@@ -78,10 +78,19 @@ def upload(object_key: str, *, life: int) -> Link:
     return _presigned("PUT", object_key, {}, life)
 
 
-def _presigned(method: str, object_key: str, query: dict[str, str], life: int) -> Link:
+def part(object_key: str, upload_id: str, number: int, *, size: int, life: int) -> Link:
+    """A link that writes one part of an object: exactly ``size`` bytes, because the length is signed as well."""
+    query = {"partNumber": str(number), "uploadId": upload_id}
+    return _presigned("PUT", object_key, query, life, {"Content-Length": str(size)})
+
+
+def _presigned(
+    method: str, object_key: str, query: dict[str, str], life: int, headers: dict[str, str] | None = None
+) -> Link:
+    """``headers``: those that the request must have, with these values."""
     now = clock.now()
     url = s3.object_url(_base(), object_key, query)
-    request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc})
+    request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc, **(headers or {})})
     credentials = client.credentials()
     auth = S3SigV4QueryAuth(credentials, "s3", settings.aws().region, expires=life)
     auth.add_auth(request)

@@ -22,7 +22,7 @@ from chalicelib.aws import client
 from chalicelib.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import urllib3
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PART = 8 * 1024 * 1024
 """The size of an upload's part. AWS accepts 10,000 parts: 80 GiB."""
 
+_LISTED = 1000
+"""Parts in one answer of S3, at most."""
 _SILENCE = 5.0
 """Maximum silence of S3 in seconds: it may have to write a part before it answers."""
 _COMPLETION = 20.0
@@ -167,7 +169,7 @@ def erase(prefix: str) -> int:
         delete(object_key, version)
         count += 1
     for object_key, upload in _pages("uploads", prefix, ("Upload",), "UploadId"):
-        _abort(object_key, upload)
+        abort(object_key, upload)
         count += 1
     return count
 
@@ -199,7 +201,78 @@ def _pages(listing: str, prefix: str, kinds: tuple[str, ...], member: str) -> It
         query[more] = root.findtext(space + next_more, "")
 
 
-def _abort(object_key: str, upload: str) -> None:
+# --- Objects in parts -----------------------------------------------------------------------------------------------
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part that S3 has of an object that is still being written. ``size`` in bytes."""
+
+    number: int
+    etag: str
+    size: int
+
+
+def begin(object_key: str, content_type: str, headers: dict[str, str] | None = None) -> str:
+    """Begin to write an object in parts. Returns S3's id of this upload.
+
+    ``headers``: what else the object is written with.
+    """
+    answer = _send("POST", _url(object_key) + "?uploads=", headers={"Content-Type": content_type, **(headers or {})})
+    found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.data)
+    if found is None:
+        raise client.AwsError("NoUploadId", answer.status, "")
+    return found.group(1).decode()
+
+
+def parts(object_key: str, upload: str, *, after: int = 0, most: int = _LISTED) -> tuple[list[Part], bool]:
+    """The first ``most`` parts with a number above ``after``, in order, and whether there are more. One request.
+
+    Raises:
+        NotFound: the upload was completed or aborted.
+    """
+    from xml.etree import ElementTree as ET
+
+    query = {"max-parts": str(most), "part-number-marker": str(after), "uploadId": upload}
+    # S3's own answer, over TLS: no document of a stranger.
+    root = ET.fromstring(_send("GET", _url(object_key, query)).data)  # noqa: S314
+    space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
+    found = [
+        Part(
+            int(each.findtext(space + "PartNumber", "0")),
+            each.findtext(space + "ETag", ""),
+            int(each.findtext(space + "Size", "0")),
+        )
+        for each in root.iter(space + "Part")
+    ]
+    return found, root.findtext(space + "IsTruncated") == "true"
+
+
+def all_parts(object_key: str, upload: str) -> list[Part]:
+    """All parts that are there, in order. One request per 1,000.
+
+    Raises:
+        NotFound: the upload was completed or aborted.
+    """
+    found, more = parts(object_key, upload)
+    while more:
+        following, more = parts(object_key, upload, after=found[-1].number)
+        found += following
+    return found
+
+
+def assemble(object_key: str, upload: str, etags: Iterable[tuple[int, str]]) -> str | None:
+    """Create the object from parts, by number and ETag in ascending order. Returns its version.
+
+    Raises:
+        NotFound: the upload was completed or aborted before.
+    """
+    listed = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in etags)
+    body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+    return _version(_send("POST", _url(object_key, {"uploadId": upload}), body, silence=_COMPLETION))
+
+
+def abort(object_key: str, upload: str) -> None:
+    """Discard an upload in parts, if it is still open."""
     try:
         _send("DELETE", _url(object_key, {"uploadId": upload}))
     except NotFound:
@@ -236,36 +309,27 @@ class MultipartWriter:
             return put(self._key, bytes(self._buffer), self._content_type)
         if self._buffer:
             self._send_part(bytes(self._buffer))
-        parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-            for number, etag in enumerate(self._etags, 1)
-        )
-        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
         try:
-            answer = _send("POST", _url(self._key, {"uploadId": self._upload}), body, silence=_COMPLETION)
+            version = assemble(self._key, self._upload, enumerate(self._etags, 1))
         except NotFound:
             # There is no such upload any more: it is complete, if this writer's object is there. S3 did what was
             # asked for, and its answer was lost.
             answer = _send("HEAD", _url(self._key))
             if answer.headers.get(_WRITER) != self._token:
                 raise
-        return ObjectRef(self._key, _version(answer), self._size)
+            version = _version(answer)
+        return ObjectRef(self._key, version, self._size)
 
     def abort(self) -> None:
         """Discard everything. A failure is harmless, because the bucket's lifecycle deletes unfinished uploads."""
         self._buffer.clear()
         if self._upload is not None:
-            _abort(self._key, self._upload)
+            abort(self._key, self._upload)
             self._upload = None
 
     def _send_part(self, data: bytes) -> None:
         if self._upload is None:
-            headers = {"Content-Type": self._content_type, _WRITER: self._token}
-            answer = _send("POST", _url(self._key) + "?uploads=", headers=headers)
-            found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.data)
-            if found is None:
-                raise client.AwsError("NoUploadId", answer.status, "")
-            self._upload = found.group(1).decode()
+            self._upload = begin(self._key, self._content_type, {_WRITER: self._token})
         query = {"partNumber": str(len(self._etags) + 1), "uploadId": self._upload}
         answer = _send("PUT", _url(self._key, query), data)
         self._etags.append(answer.headers["ETag"])

@@ -58,6 +58,8 @@ class Objects:
     delete: bool = False
     list: bool = False
     """Whether everything in the bucket may be listed."""
+    parts: bool = False
+    """Whether parts that were written by links may be listed and put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ FUNCTIONS: Final = (
         reads=(AUDIT,),
         writes=CHANGEABLE,
         audits=True,
-        objects=(Objects(read=True, write=True, delete=True),),
+        objects=(Objects(read=True, write=True, delete=True, parts=True),),
         sends=tuple(queue for queue in Queue if queue is not Queue.SNAPSHOTS),
         keys=("download-key", "edge-secret", "link-secret", "signing-keys", "vault-keys"),
         pushes=True,
@@ -266,7 +268,7 @@ FUNCTIONS: Final = (
         reads=("fleet",),
         writes=("artifacts", "auditchains"),
         audits=True,
-        objects=(Objects(("artifacts",), read=True, delete=True),),
+        objects=(Objects(("artifacts",), read=True, delete=True, parts=True),),
         takes=Queue.UPLOADS,
     ),
     Function(

@@ -121,14 +121,14 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
         actions = (
             (["GetObject", "GetObjectVersion"] if each.read else [])
             + (["AbortMultipartUpload", "PutObject"] if each.write else [])
+            + (["ListMultipartUploadParts", "PutObject"] if each.parts else [])
             # The bucket's lifecycle finds recordings by their tag.
             + (["PutObjectTagging"] if each.write and {"*", "recordings"} & {*each.kinds} else [])
-            + (["DeleteObject", "DeleteObjectVersion"] if each.delete else [])
-            # Listed by whoever erases a tenant, together with uploads that were never finished.
-            + (["AbortMultipartUpload"] if each.list and not each.write else [])
+            # Also of what was never finished.
+            + (["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"] if each.delete else [])
         )
         keys = [f"{bucket}/*" if kind == "*" else f"{bucket}/*/{kind}/*" for kind in each.kinds]
-        yield _allow(f"Objects{number or ''}", [f"s3:{action}" for action in sorted(actions)], keys)
+        yield _allow(f"Objects{number or ''}", [f"s3:{action}" for action in sorted({*actions})], keys)
     if any(each.list for each in granted):
         listing = ("s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions")
         yield _allow("ListObjects", listing, [bucket])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from infra.local.asgi import refuse
 from infra.local.signatures import InvalidSignatureError, Key, Request, check_link, encoded, object_path, signed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from infra.local.asgi import Receive, Scope, Send
 
@@ -32,9 +33,12 @@ log = logging.getLogger("local.s3")
 PARAMETERS = {
     "GET": ("response-content-disposition", "response-content-type", "versionId"),
     "HEAD": ("response-content-disposition", "response-content-type", "versionId"),
-    "PUT": (),
+    "PUT": ("partNumber", "uploadId"),
 }
 """The methods that links are signed for, and the parameters that they may have. Each is part of the signature."""
+
+PART = re.compile("[1-9][0-9]{0,3}|10000")
+"""The number of a part (``docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html``)."""
 
 PASSED = {
     "GET": ("if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "range"),
@@ -135,6 +139,8 @@ class S3Proxy:
             headers=PASSED[method],
             now=datetime.now(UTC),
         )
+        if request.method == "PUT" and parameters and not _names_a_part(parameters):
+            raise InvalidSignatureError("AccessDenied", "a part is written by partNumber and uploadId together")
         if not request.path.removeprefix(self._path).strip(b"/"):
             raise InvalidSignatureError("AccessDenied", "only links to objects are served here")
         for header, _ in request.headers:
@@ -173,6 +179,11 @@ class S3Proxy:
             async for chunk in answer.aiter_stream():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _names_a_part(parameters: Mapping[str, str]) -> bool:
+    """Whether the parameters of an upload are those of one part, and not of something else that S3 could do."""
+    return bool(PART.fullmatch(parameters.get("partNumber", "")) and parameters.get("uploadId"))
 
 
 def _origin_form(scope: Scope) -> bytes:

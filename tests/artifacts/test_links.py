@@ -35,7 +35,7 @@ def frozen(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     settings.current.cache_clear()
 
 
-def theirs(operation: str, life: int, **parameters: str) -> str:
+def theirs(operation: str, life: int, **parameters: str | int) -> str:
     config = botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"})
     client = boto3.session.Session().client("s3", config=config)
     uri: str = client.generate_presigned_url(operation, {"Bucket": bucket_name(), **parameters}, ExpiresIn=life)
@@ -73,6 +73,15 @@ def test_upload_links_are_boto3s(name: str) -> None:
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
     assert links.upload(key, life=3600).uri == theirs("put_object", 3600, Key=key)
+    part = links.part(key, "an upload+id", 17, size=5_242_880, life=3600)
+    about: dict[str, str | int] = {"UploadId": "an upload+id", "PartNumber": 17, "ContentLength": 5_242_880}
+    assert _sorted(part.uri) == _sorted(theirs("upload_part", 3600, Key=key, **about))
+
+
+def _sorted(uri: str) -> list[str]:
+    """A link whose parameters may come in another order: the signature is of them sorted."""
+    path, _, query = uri.partition("?")
+    return [path, *sorted(query.split("&"))]
 
 
 @pytest.mark.usefixtures("frozen")

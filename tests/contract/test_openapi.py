@@ -16,6 +16,8 @@ BEYOND = {
     Operation("/management/v1/console/public", "GET"): "what the console shows before anybody signs in",
     Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
     Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
+    Operation("/management/v1/deployments/artifacts/directupload/{}", "DELETE"): "how a direct upload is given up",
+    Operation("/management/v1/deployments/artifacts/directupload/{}/parts", "GET"): "how it is paused and resumed",
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
     Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "how a browser opens a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",

@@ -169,7 +169,11 @@ class TestTheServersPort:
             {"cors": ""},
             {"torrent": ""},
             {"attributes": ""},
-            {"uploadId": "1", "partNumber": "1"},
+            {"uploadId": "1"},
+            {"partNumber": "1"},
+            {"uploadId": "1", "partNumber": "1", "uploads": ""},
+            {"uploadId": "1", "partNumber": "1", "versionId": "1"},
+            {"UploadId": "1", "PartNumber": "1"},
             {"x-amz-copy-source": "/other/tenant/kept"},
             {"X-Amz-Copy-Source": "/other/tenant/kept"},
             {"X-Amz-Acl": "public-read"},
@@ -187,6 +191,46 @@ class TestTheServersPort:
             assert answer.status_code == 403
             assert is_refused(answer)
         assert stored.get_object(Bucket=BUCKET, Key="tenant/kept")["Body"].read() == SECRET
+
+    def test_s1_a_link_to_a_part_writes_that_part_and_does_nothing_else(
+        self, server: LocalServer, client: httpx2.Client, stored: Any
+    ) -> None:
+        path = f"/{BUCKET}/tenant/parted"
+        about: dict[str, Any] = {"Bucket": BUCKET, "Key": "tenant/parted"}
+        upload = stored.create_multipart_upload(**about)["UploadId"]
+        part = {"partNumber": "2", "uploadId": upload}
+        link = sign(server, "PUT", path, part, headers={"Content-Length": "5"})
+
+        numbers = ("", "0", "01", "-1", "+1", "1 ", "1\n", "10001", "٣")
+        wrong = [part | {"partNumber": number} for number in numbers] + [part | {"uploadId": ""}]
+        for query in wrong:
+            assert client.put(sign(server, "PUT", path, query), content=b"hello").status_code == 403, query
+        # Not for reading, nor another part, upload or object, nor another length, nor copied from elsewhere.
+        copied = {"x-amz-copy-source": f"/{BUCKET}/tenant/kept"}
+        for answer in (
+            client.get(sign(server, "GET", path, part)),
+            client.head(sign(server, "HEAD", path, part)),
+            client.delete(sign(server, "DELETE", path, part)),
+            client.put(changed(link, partNumber="3"), content=b"hello"),
+            client.put(changed(link, uploadId="other"), content=b"hello"),
+            client.put(changed(link, uploadId=None, partNumber=None), content=b"hello"),
+            client.put(link.replace("/tenant/parted", "/tenant/kept"), content=b"hello"),
+            client.put(f"{link}&partNumber=3", content=b"hello"),
+            client.put(link, content=b"longer"),
+            client.put(link, content=iter([b"he", b"llo"])),
+            client.put(link, content=b"hello", headers=copied),
+            client.put(sign(server, "PUT", path, part, headers=copied), content=b"", headers=copied),
+            client.put(sign(server, "PUT", path, {"partNumber": "1", "uploadId": "unknown"}), content=b"hello"),
+            client.put(sign(server, "PUT", f"/{BUCKET}/tenant/kept", part), content=b"hello"),
+        ):
+            assert is_refused(answer), (answer.request.url, answer.text)
+        assert "Parts" not in stored.list_parts(**about, UploadId=upload)
+
+        answer = client.put(link, content=b"hello")
+        assert (answer.status_code, answer.content) == (200, b"")
+        [there] = stored.list_parts(**about, UploadId=upload)["Parts"]
+        assert (there["PartNumber"], there["Size"], there["ETag"]) == (2, 5, answer.headers["etag"])
+        stored.abort_multipart_upload(**about, UploadId=upload)
 
     @pytest.mark.parametrize(
         ("header", "value"),

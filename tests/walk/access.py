@@ -111,6 +111,7 @@ PLAIN: dict[str, Reach] = {
     f"POST {U1}/settings": Reach.TENANT,
     f"POST {M1}/deployments/artifacts": Reach.TENANT,
     f"POST {M1}/deployments/artifacts/directupload": Reach.TENANT,
+    f"DELETE {M1}/deployments/artifacts/directupload/{{id}}": Reach.TENANT,
     f"POST {M1}/deployments/artifacts/directupload/{{id}}/complete": Reach.TENANT,
     f"POST {M1}/deployments/artifacts/generate": Reach.TENANT,
     f"DELETE {M1}/deployments/artifacts/{{id}}": Reach.PART,

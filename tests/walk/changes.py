@@ -25,6 +25,7 @@ SILENT = {
     f"POST {V1}/deployments/deployments/statistics/list": "reads",
     f"PUT {V1}/deployments/config/binary_delta": "there is nothing to set: 409",
     f"POST {V1}/deployments/artifacts/directupload": "announces a file: its entry comes with the artifact",
+    f"DELETE {V1}/deployments/artifacts/directupload/{{id}}": "gives up a file that is no artifact yet",
     f"POST {V1}/deviceconnect/devices/{{id}}/check-update": "asks a device to look for what was changed elsewhere",
     f"POST {V1}/deviceconnect/devices/{{id}}/connect/ticket": "lets a session be opened, which has entries of its own",
     f"POST {V1}/deviceconnect/devices/{{id}}/send-inventory": "asks a device to report",

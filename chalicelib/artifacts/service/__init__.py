@@ -17,6 +17,14 @@ from chalicelib.artifacts.service.catalog import (
     storage,
     totals,
 )
+from chalicelib.artifacts.service.direct import (
+    complete,
+    give_up,
+    list_parts,
+    request_link,
+    request_parts,
+    verdict,
+)
 from chalicelib.artifacts.service.leaving import erase
 from chalicelib.artifacts.service.offering import candidates, device_link, hold, let_go, made, shown
 from chalicelib.artifacts.service.releases import (
@@ -33,7 +41,7 @@ from chalicelib.artifacts.service.releases import listed as listed_releases
 from chalicelib.artifacts.service.releases import show as show_release
 from chalicelib.artifacts.service.software import SoftwareFilter
 from chalicelib.artifacts.service.software import listed as listed_software
-from chalicelib.artifacts.service.uploads import complete, request_link, tick, upload, verdict, verify
+from chalicelib.artifacts.service.uploads import tick, upload, verify
 from chalicelib.artifacts.tables.releases import tagged_names
 
 __all__ = [
@@ -54,9 +62,11 @@ __all__ = [
     "download_link",
     "erase",
     "find_by_pattern",
+    "give_up",
     "hold",
     "is_tagged",
     "let_go",
+    "list_parts",
     "listed",
     "listed_releases",
     "listed_software",
@@ -65,6 +75,7 @@ __all__ = [
     "of_release",
     "release_of",
     "request_link",
+    "request_parts",
     "set_notes",
     "set_tags",
     "show",

@@ -1,4 +1,4 @@
-"""Uploads: how a file becomes an artifact, through the API, or by a link and a worker.
+"""Uploads: how a file becomes an artifact, while it arrives through the API, or by a worker after a direct upload.
 
 Every upload is announced first (``tables.uploads``), so that the schedule finds what a crash leaves behind. One
 transaction creates the artifact: artifact, release, totals, and the end of the announcement.
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib import actor, clock, limits, settings
-from chalicelib.artifacts import rules, shapes
+from chalicelib import clock, limits
+from chalicelib.artifacts import rules
 from chalicelib.artifacts.service import offering, records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
@@ -22,7 +22,7 @@ from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.artifacts.tables.artifacts import ArtifactItem
 from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.aws import links, queues, s3
+from chalicelib.aws import s3
 from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
 from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.container import Artifact, Read
     from chalicelib.storage.keys import TenantId
 
-_TOO_LARGE = "Artifact file too large"
-_TAKEN = "an artifact with this ID already exists"
+TOO_LARGE = "Artifact file too large"
+TAKEN = "an artifact with this ID already exists"
 _TIDIED = 50
 """Uploads of each partition of the index that one run of the schedule cleans up; the others wait for the next run."""
-_MARGIN = timedelta(seconds=limits.UPLOAD_MARGIN)
+MARGIN = timedelta(seconds=limits.UPLOAD_MARGIN)
 
 
 def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -> str:
@@ -66,10 +66,10 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
     key = s3.key(tenant, "artifacts", artifact_id)
     due = clock.now() + timedelta(seconds=limits.UPLOAD_LIFE)
     if not upload_table.start(tenant, artifact_id, key, due):
-        raise Conflict(_TAKEN)
+        raise Conflict(TAKEN)
     try:
         if about.id and artifact_table.find(tenant, artifact_id):
-            raise Conflict(_TAKEN)
+            raise Conflict(TAKEN)
         parsed, ref = _store(tenant, key, file, about.size)
         try:
             _publish(tenant, artifact_id, parsed, ref, about.description)
@@ -103,13 +103,22 @@ def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) 
 def _parse(tenant: TenantId, reader: Read) -> Artifact:
     from chalicelib.artifacts.container import Limits, parse
 
-    room = limits.ARTIFACT_UPLOAD
+    return parse(reader, limits=Limits(size=room(tenant)))
+
+
+def room(tenant: TenantId) -> int:
+    """Bytes that an artifact of the tenant may have now.
+
+    Raises:
+        TooLarge: none, because the tenant's storage is full.
+    """
+    found = limits.ARTIFACT_UPLOAD
     limit = control.get(tenant).storage_limit
     if limit:
-        room = min(room, limit - int(usage_table.find(tenant).stored))
-    if room <= 0:
-        raise TooLarge(_TOO_LARGE)
-    return parse(reader, limits=Limits(size=room))
+        found = min(found, limit - int(usage_table.find(tenant).stored))
+    if found <= 0:
+        raise TooLarge(TOO_LARGE)
+    return found
 
 
 def _exactly(file: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -152,11 +161,11 @@ def _publish(
             _transaction(tenant, item, new, link_ends).commit()
         except ConditionFailed as error:
             if usage_table.LABEL in error.failed:
-                raise TooLarge(_TOO_LARGE) from error
+                raise TooLarge(TOO_LARGE) from error
             if upload_table.LABEL in error.failed:
                 raise Conflict("the upload took too long; start it again") from error
             if artifact_table.LABEL in error.failed:
-                raise Conflict(_TAKEN) from error
+                raise Conflict(TAKEN) from error
         else:
             offering.forget(tenant, parsed.name)
             return
@@ -179,7 +188,7 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     item.modified = now
     tx = Transaction()
     artifact_table.put_new(tx, tenant, new.id, item)
-    due = max(now, link_ends + _MARGIN) if link_ends else now
+    due = max(now, link_ends + MARGIN) if link_ends else now
     upload_table.finish(tx, tenant, new.id, new.version, link_ends, due)
     usage_table.add(
         tx,
@@ -198,68 +207,6 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     return tx
 
 
-def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLink:
-    """Announce a direct upload: a link that writes the object of the artifact with the answer's id.
-
-    Args:
-        tenant: the artifact's tenant.
-        fields: of the upload form, where there was one (``rules.read_fields``).
-
-    Raises:
-        BadRequest: a field is not valid.
-        Conflict: there is an artifact with the id that was asked for.
-        SwitchedOff: an admin has switched uploads off.
-        TooLarge: the given size exceeds the limit of artifacts.
-    """
-    switches.require(Switch.UPLOADS)
-    about = rules.read_fields(fields)
-    upload_id = about.id or str(uuid.uuid4())
-    key = s3.key(tenant, "artifacts", upload_id)
-    link = links.upload(key, life=settings.current().upload_link_life)
-    taken = about.id is not None and artifact_table.find(tenant, upload_id) is not None
-    due = link.expire + _MARGIN
-    if taken or not upload_table.start(tenant, upload_id, key, due, link.expire, about.description):
-        raise Conflict(_TAKEN)
-    return shapes.UploadLink(id=upload_id, uri=link.uri, expire=clock.rfc3339(link.expire), method="PUT", header={})
-
-
-def complete(tenant: TenantId, upload_id: str) -> None:
-    """Have a direct upload verified, which creates its artifact. Can be repeated.
-
-    Raises:
-        NotFound: no direct upload of this id is pending.
-        Conflict: it was refused; the text says why.
-    """
-    item = upload_table.find(tenant, upload_id)
-    if item is None or item.link_ends is None or item.status == Status.GARBAGE:
-        raise NotFound("upload not found")
-    if item.status == Status.FAILED:
-        raise Conflict(f"the upload was refused: {item.reason}")
-    if item.status in WAITING:
-        due = clock.now() + timedelta(seconds=limits.UPLOAD_VERIFICATION)
-        if upload_table.verifying(item, max(due, item.link_ends + _MARGIN)):
-            queues.send(queues.Queue.UPLOADS, queues.Upload(tenant, upload_id, actor.current()))
-
-
-def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
-    """The state of a direct upload. It is deleted some time after its link has expired; its artifact is not.
-
-    Raises:
-        NotFound: no direct upload of this id is known.
-    """
-    item = upload_table.find(tenant, upload_id)
-    known = item is not None and item.link_ends is not None and item.status != Status.GARBAGE
-    if item is None or not known:
-        if artifact_table.find(tenant, upload_id) is None:
-            raise NotFound("upload not found")
-        return shapes.Verdict(upload_id, "accepted")
-    if item.status == Status.FAILED:
-        # One that was not completed in time has only a reason.
-        refusal = item.refusal or {"status": Conflict.status, "error": item.reason}
-        return shapes.Verdict(upload_id, "refused", refusal)
-    return shapes.Verdict(upload_id, "accepted" if item.status == Status.DONE else item.status)
-
-
 def verify(tenant: TenantId, upload_id: str) -> None:
     """Create the artifact of a direct upload, or record why it was refused. Can be run any number of times.
 
@@ -271,19 +218,30 @@ def verify(tenant: TenantId, upload_id: str) -> None:
     from chalicelib.artifacts.container import ChunkReader
 
     try:
-        ref = s3.head(item.key)
+        ref = _object(item)
         if ref.size > limits.ARTIFACT_UPLOAD:
-            raise TooLarge(_TOO_LARGE)
+            raise TooLarge(TOO_LARGE)
         parsed = _parse(tenant, ChunkReader(s3.read(ref)))
-        _publish(tenant, upload_id, parsed, ref, item.description or "", link_ends=item.link_ends)
+        # Nothing can be written by the links of parts once these are an object.
+        link_ends = clock.now() if item.parts_id else item.link_ends
+        _publish(tenant, upload_id, parsed, ref, item.description or "", link_ends=link_ends)
     except Unavailable:
         raise
     except DomainError as error:
         reason = "there is no object" if isinstance(error, NotFound) else error.text
-        due = max(clock.now(), (item.link_ends or clock.now()) + _MARGIN)
+        due = max(clock.now(), (item.link_ends or clock.now()) + MARGIN)
         refusal = {"status": error.status, "error": reason, **error.extra}
         if upload_table.failed(item, reason, refusal, due):
             s3.delete(item.key)
+
+
+def _object(item: UploadItem) -> s3.ObjectRef:
+    """The object that was uploaded, which is put together first if it arrived in parts."""
+    if item.parts_id:
+        with suppress(NotFound):  # a run before this one has done it
+            found = s3.all_parts(item.key, item.parts_id)
+            s3.assemble(item.key, item.parts_id, ((part.number, part.etag) for part in found))
+    return s3.head(item.key)
 
 
 def tick(now: datetime) -> None:
@@ -297,6 +255,8 @@ def _tidy(item: UploadItem) -> None:
     if item.status == Status.DONE:
         _restore(item)
     elif upload_table.claim(item):
+        if item.parts_id:
+            s3.abort(item.key, item.parts_id)
         s3.delete(item.key)
     else:
         return

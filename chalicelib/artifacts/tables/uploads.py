@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
+from chalicelib.artifacts.rules import Division
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import due, erasing, keys
 from chalicelib.storage.base import TimeAttribute
@@ -63,6 +64,12 @@ class UploadItem(ArtifactsItem):
     link_until = TimeAttribute(null=True)
     description = UnicodeAttribute(null=True)
     """What the artifact's will be."""
+    parts_id = UnicodeAttribute(null=True)
+    """S3's id of an upload in parts. These three are there together."""
+    size = NumberAttribute(null=True)
+    """Bytes of the whole file."""
+    part_size = NumberAttribute(null=True)
+    """Bytes of each part except for the last one."""
     reason = UnicodeAttribute(null=True)
     refusal = JSONAttribute(null=True)
     """How a request is refused for that reason: its status, and what else the answer says."""
@@ -74,8 +81,13 @@ class UploadItem(ArtifactsItem):
 
     @property
     def link_ends(self) -> datetime | None:
-        """Until when the object can be written by a link; None if there is no link."""
+        """Until when the object can be written by links; None if there are none."""
         return cast("datetime | None", self.link_until)
+
+    @property
+    def division(self) -> Division:
+        """The parts of an upload in parts."""
+        return Division(int(self.size), int(self.part_size))
 
 
 def _ref(tenant: TenantId, upload_id: str) -> UploadItem:
@@ -107,10 +119,14 @@ def start(
     when: datetime,
     link_ends: datetime | None = None,
     description: str = "",
+    parts: tuple[str, Division] | None = None,
 ) -> bool:
-    """Announce an object; False if there is an upload of this id."""
+    """Announce an object; False if there is an upload of this id. ``parts``: S3's id of one in parts, and the parts."""
     item = _new(tenant, upload_id, Status.PENDING, key, when)
     item.description = description or None
+    if parts is not None:
+        item.parts_id, division = parts
+        item.size, item.part_size = division.size, division.part_size
     if link_ends is not None:
         item.link_until = link_ends
     return item.save_if(UploadItem.pk.does_not_exist())
@@ -190,7 +206,7 @@ def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
 def erase(tenant: TenantId) -> int:
     """Erase the uploads of a removed tenant; returns the number of items.
 
-    They are found among the uploads of all tenants that something has to be done about: those of the last day.
+    They are found among the uploads of all tenants that something has to be done about: those of the last days.
     """
     own = keys.partition(tenant, "U", "")
     return erasing.rows(UploadItem, (key for key in due.everything(UploadItem.due) if key[0].startswith(own)))

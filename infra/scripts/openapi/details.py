@@ -88,6 +88,7 @@ _FORMATS: Final[dict[str, Schema]] = {
 _UUID: Final = "9e4b2f1c-5a63-4d0e-8b7a-1f2c3d4e5f60"
 _EXAMPLES: Final[dict[str, Any]] = {
     "address": "operator@example.com",
+    "artifact_id": _UUID,
     "artifact_name": "release-2.4",
     "artifact_provides": {"rootfs-image.version": "release-2.4"},
     "artifact_depends": {"device_type": ["raspberrypi4"]},
@@ -117,6 +118,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "name": "release-2.4",
     "notes": "Tested in the lab for a week",
     "object": {"id": _UUID, "type": "device"},
+    "part_size": 8388608,
     "password": "correct horse battery staple",
     "plan": "enterprise",
     "pubkey": "-----BEGIN PUBLIC KEY-----\nMFkw...\n-----END PUBLIC KEY-----\n",

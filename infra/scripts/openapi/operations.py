@@ -339,5 +339,5 @@ def _about(name: str, path: str) -> str:
     if name in _ABOUT:
         return _ABOUT[name]
     before = {variable: segment for segment, variable in _BEFORE.findall(path)}[name]
-    of = before.replace("_", " ").replace("-", " ").removesuffix("s")
+    of = before.replace("_", " ").replace("-", " ").removesuffix("s").replace("directupload", "direct upload")
     return f"The {of}'s {'id' if name == 'id' else 'name'}."

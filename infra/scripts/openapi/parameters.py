@@ -183,6 +183,7 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "listGroupDevicesV1": _of(*_PAGED),
     "listGroupsV1": {"status": _query("Only groups with a device of this status.", **_DEVICE_STATUSES)},
     "listIntegrationsV1": _of(*_PAGED),
+    "listPartsV1": _of(*_PAGED),
     "listLatestAlertsV1": _of(*_PAGED)
     | _ISSUED
     | {"level_from": _query("The lowest level to show.", enum=["OK", "CRITICAL"], default="CRITICAL")},

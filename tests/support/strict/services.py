@@ -70,7 +70,8 @@ class Services:
     def _bytes(self, operation: str, params: Mapping[str, Any], complain: Complain) -> None:
         """The bytes of an object or a part."""
         body = params.get("Body")
-        amount = len(body) if isinstance(body, bytes | bytearray | str) else None
+        # A link has no body, but may have its length signed.
+        amount = len(body) if isinstance(body, bytes | bytearray | str) else params.get("ContentLength")
         if operation == "PutObject" and amount is not None and amount > _LARGEST_PUT:
             complain(f"the body has {amount} bytes", Rule.S3_PUT_SIZE)
         if operation == "UploadPart":

@@ -1,0 +1,267 @@
+"""Direct uploads in parts: paused, resumed, given up, and put together by the worker."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from chalicelib import limits
+from infra.local.provision import STORAGE
+from infra.local.template import Template
+from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name, large_artifact
+from tests.simulator.artifacts import build_artifact
+from tests.support import probe
+from tests.support.crashes import PowerCutError, power_cut
+
+if TYPE_CHECKING:
+    from infra.local.testing import LocalServer
+
+DIRECT = f"{ARTIFACTS}/directupload"
+PART = limits.UPLOAD_PART_MIN
+SMALL = build_artifact("parted", ["pi"], b"p" * 5000)
+
+
+def announce(shelf: Shelf, size: int, **more: Any) -> dict[str, Any]:
+    answer = shelf.api.post(DIRECT, json={"size": size, "part_size": PART, **more})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def parts(shelf: Shelf, upload_id: str, **query: Any) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = shelf.get(f"{DIRECT}/{upload_id}/parts", **query)["parts"]
+    return listed
+
+
+def put(part: dict[str, Any], data: bytes) -> int:
+    """Write one part of the file; the bucket's status."""
+    start = (part["number"] - 1) * PART
+    return httpx2.put(part["uri"], content=data[start : start + part["size"]]).status_code
+
+
+def complete(shelf: Shelf, upload_id: str) -> httpx2.Response:
+    return shelf.api.post(f"{DIRECT}/{upload_id}/complete")
+
+
+def arrived(shelf: Shelf, data: bytes = SMALL) -> str:
+    """An upload whose parts are all there; its id."""
+    upload_id = str(announce(shelf, len(data))["id"])
+    assert {put(part, data) for part in parts(shelf, upload_id)} == {200}
+    return upload_id
+
+
+def tick(after: timedelta = timedelta()) -> None:
+    from chalicelib import clock
+    from chalicelib.artifacts import service
+
+    service.tick(clock.now() + after)
+
+
+def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(shelf: Shelf, server: LocalServer) -> None:
+    data = b"".join(large_artifact("resumed", 11))
+    made = announce(shelf, len(data), description="in parts")
+    assert {name: made[name] for name in ("size", "part_size", "count")} == {
+        "size": len(data),
+        "part_size": PART,
+        "count": 3,
+    }
+    first, second, third = parts(shelf, made["id"])
+    assert [part["size"] for part in (first, second, third)] == [PART, PART, len(data) - 2 * PART]
+    assert put(second, data) == 200
+    assert httpx2.put(first["uri"], content=b"too short").status_code == 403, "the length is signed"
+    assert complete(shelf, made["id"]).json()["error"].startswith("2 of 3 parts are missing: 1, 3.")
+
+    # Another client asks later what there is.
+    now = shelf.get(f"{DIRECT}/{made['id']}/parts")
+    assert {name: now[name] for name in made} == made
+    assert [part["stored"] for part in now["parts"]] == [False, True, False]
+    assert sorted(now["parts"][1]) == ["number", "size", "stored"], "no link to what is there"
+    page = shelf.api.get(f"{DIRECT}/{made['id']}/parts", params={"per_page": 1, "page": 2})
+    assert ([part["number"] for part in page.json()["parts"]], page.headers["X-Total-Count"]) == ([2], "3")
+    assert parts(shelf, made["id"], page=4, per_page=1) == []
+    assert {put(part, data) for part in now["parts"] if not part["stored"]} == {200}
+    assert complete(shelf, made["id"]).status_code == 202
+    assert shelf.api.get(f"{DIRECT}/{made['id']}/parts").status_code == 409
+    server.drain()
+
+    (shown,) = shelf.get(ARTIFACTS)
+    assert (shown["id"], shown["size"], shown["description"]) == (made["id"], len(data), "in parts")
+    assert httpx2.get(shelf.get(f"{ARTIFACTS}/{made['id']}/download")["uri"]).content == data
+    assert (shelf.unfinished(), shelf.usage()) == (0, len(data))
+    assert shelf.get(f"{DIRECT}/{made['id']}")["status"] == "accepted"
+    assert complete(shelf, made["id"]).status_code == 202, "again is fine"
+    assert put(first, data) == 404, "nothing can be written any more"
+    tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
+    assert shelf.rows() == ["ARTIFACT", "RELEASE"]
+
+
+def test_a_tenants_parts_are_its_own(shelf: Shelf, sign_in: Any) -> None:
+    from chalicelib.tenantadm import service as tenantadm
+
+    other = tenantadm.create_tenant("Other")
+    stranger = Shelf(sign_in(other), other.id)
+    upload_id = arrived(shelf)
+
+    for method, path in (("GET", ""), ("GET", "/parts"), ("POST", "/complete"), ("DELETE", "")):
+        answer = stranger.api.request(method, f"{DIRECT}/{upload_id}{path}")
+        assert answer.status_code == 404, (method, path, answer.text)
+    assert [part["stored"] for part in parts(shelf, upload_id)] == [True]
+
+
+def test_what_has_no_parts_lists_none(shelf: Shelf) -> None:
+    by_link = shelf.api.post(DIRECT).json()["id"]
+    through_the_api = shelf.put("app")
+
+    for upload_id in (by_link, through_the_api, str(uuid.uuid4()), "42"):
+        assert shelf.api.get(f"{DIRECT}/{upload_id}/parts").status_code == 404
+    assert shelf.api.delete(f"{DIRECT}/{through_the_api}").status_code == 404
+
+
+def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(shelf: Shelf) -> None:
+    from chalicelib.tenantadm import service as tenantadm
+
+    kept = shelf.put("app")
+    refused: tuple[tuple[dict[str, Any], int], ...] = (
+        ({"part_size": PART}, 400),
+        ({"size": 0, "part_size": PART}, 400),
+        ({"size": -1, "part_size": PART}, 400),
+        ({"size": 10**30, "part_size": PART}, 400),
+        ({"size": PART, "part_size": PART - 1}, 400),
+        ({"size": PART, "part_size": -PART}, 400),
+        ({"size": PART, "part_size": limits.UPLOAD_LINK + 1}, 400),
+        ({"size": PART, "part_size": 10**30}, 400),
+        ({"size": PART, "part_size": str(PART)}, 400),
+        ({"size": PART, "part_size": 1.5 * PART}, 400),
+        ({"size": limits.ARTIFACT_UPLOAD + 1, "part_size": PART}, 413),
+        ({"size": PART, "part_size": PART, "artifact_id": kept}, 409),
+    )
+    for announced, status in refused:
+        answer = shelf.api.post(DIRECT, json=announced)
+        assert answer.status_code == status, (announced, answer.text)
+    tenantadm.set_limits(shelf.tenant, storage_limit=shelf.usage() + PART)
+    for announced in ({"size": PART + 1, "part_size": PART}, {"size": str(PART + 1)}):
+        assert shelf.api.post(DIRECT, json=announced).status_code == 413, "no room is left for it"
+    announce(shelf, PART)
+    assert shelf.unfinished() == 1
+
+
+def test_an_id_that_an_upload_has_begins_no_second_one(shelf: Shelf) -> None:
+    wanted = str(uuid.uuid4())
+    announce(shelf, PART, artifact_id=wanted)
+
+    answer = shelf.api.post(DIRECT, json={"size": PART, "part_size": PART, "artifact_id": wanted})
+
+    assert (answer.status_code, shelf.unfinished()) == (409, 1)
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(shelf: Shelf, server: LocalServer) -> None:
+    stopped = arrived(shelf)
+    by_link = shelf.api.post(DIRECT).json()
+    httpx2.put(by_link["uri"], content=SMALL)
+
+    for upload_id in (stopped, by_link["id"], stopped):
+        assert shelf.api.delete(f"{DIRECT}/{upload_id}").status_code == 204
+
+    assert (shelf.unfinished(), shelf.objects()) == (0, set())
+    assert shelf.get(f"{DIRECT}/{stopped}")["refusal"] == {"status": 409, "error": "it was stopped"}
+    assert complete(shelf, stopped).status_code == 409
+    assert shelf.api.get(f"{DIRECT}/{stopped}/parts").status_code == 409
+    tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
+    assert shelf.rows() == ["UPLOAD"], "the single link is still alive"
+    accepted = arrived(shelf)
+    assert complete(shelf, accepted).status_code == 202
+    server.drain()
+    assert shelf.api.delete(f"{DIRECT}/{accepted}").status_code == 409
+    assert len(shelf.get(ARTIFACTS)) == 1
+
+
+def test_an_upload_that_is_never_complete_is_given_up_after_a_week(shelf: Shelf) -> None:
+    arrived(shelf)
+
+    tick(timedelta(seconds=limits.UPLOAD_PARTS_LIFE))
+    assert shelf.unfinished() == 1, "not yet"
+    tick(timedelta(seconds=limits.UPLOAD_PARTS_LIFE + limits.UPLOAD_MARGIN + 1))
+
+    assert shelf.is_empty()
+
+
+def test_the_buckets_lifecycle_leaves_uploads_their_time() -> None:
+    template = Template(STORAGE, {"Stage": "stage"}, "us-east-1")
+    [(_, about)] = template.resources("AWS::S3::Bucket")
+    [days] = [
+        rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+        for rule in about["LifecycleConfiguration"]["Rules"]
+        if "AbortIncompleteMultipartUpload" in rule
+    ]
+    assert days * 86_400 >= limits.UPLOAD_PARTS_LIFE + limits.UPLOAD_VERIFICATION
+
+
+def test_what_is_no_artifact_is_refused_and_deleted(shelf: Shelf, server: LocalServer) -> None:
+    upload_id = arrived(shelf, b"garbage" * 1000)
+    assert complete(shelf, upload_id).status_code == 202
+
+    server.drain()
+
+    refused = shelf.get(f"{DIRECT}/{upload_id}")
+    assert (refused["status"], refused["refusal"]["status"]) == ("refused", 400)
+    assert (shelf.objects(), shelf.unfinished(), shelf.usage()) == (set(), 0, 0)
+
+
+def test_parts_that_the_bucket_has_dropped_are_no_upload(shelf: Shelf, server: LocalServer) -> None:
+    """As after the bucket's lifecycle, or by hand."""
+    pending, verifying = arrived(shelf), arrived(shelf)
+    assert complete(shelf, verifying).status_code == 202
+    for each in bucket().list_multipart_uploads(Bucket=bucket_name(), Prefix=f"{shelf.tenant}/")["Uploads"]:
+        bucket().abort_multipart_upload(Bucket=bucket_name(), Key=each["Key"], UploadId=each["UploadId"])
+
+    assert complete(shelf, pending).status_code == 404
+    assert shelf.api.get(f"{DIRECT}/{pending}/parts").status_code == 404
+    server.drain()
+    assert shelf.get(f"{DIRECT}/{verifying}")["refusal"] == {"status": 404, "error": "there is no object"}
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(shelf: Shelf, answered: bool) -> None:
+    from chalicelib.artifacts import service
+
+    for number in range(1, 20):
+        upload_id = arrived(shelf, build_artifact(f"parted-{number}", ["pi"]))
+        with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
+            service.verify(shelf.tenant, upload_id)
+        service.verify(shelf.tenant, upload_id)
+
+        assert shelf.get(f"{DIRECT}/{upload_id}")["status"] == "accepted"
+        assert len(shelf.get(ARTIFACTS)) == number
+        if not cut.happened:
+            return
+    pytest.fail("it never came through")
+
+
+def test_a_page_of_parts_costs_one_read(shelf: Shelf) -> None:
+    upload_id = announce(shelf, 100 * PART)["id"]
+    parts(shelf, upload_id)
+
+    with probe.counted() as cost:
+        assert len(parts(shelf, upload_id, per_page=100)) == 100
+
+    assert (cost.round_trips - 1, cost.write_units) == (1, 0), "beside the check of the session"
+
+
+def test_more_parts_than_one_answer_of_the_bucket_has_are_counted(
+    shelf: Shelf, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.aws import s3
+
+    data = b"".join(large_artifact("pages", 11))
+    listed = s3.parts
+    monkeypatch.setattr(s3, "parts", lambda *place, **bounds: listed(*place, **({"most": 1} | bounds)))
+
+    assert complete(shelf, arrived(shelf, data)).status_code == 202
+    server.drain()
+
+    assert shelf.names() == ["pages"]
