@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -18,6 +19,7 @@ from infra.deploy.record import Installation, Record
 from infra.scripts.package import ROOT
 
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
+UI_URL = "LAMPLIGHTER_UI_URL"
 LOG_LEVEL = "LAMPLIGHTER_LOG_LEVEL"
 SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
 """Settings that belong into no file: the environment of one deployment gives them, and later ones keep them."""
@@ -106,9 +108,22 @@ class Deployed:
 
     def public_url(self, given: str = "") -> str:
         """Where devices reach it: as given, as configured, or API Gateway's own; empty if nobody knows that yet."""
+        return given or self.configured.get(PUBLIC_URL, "") or self._own_url
+
+    def browser_origins(self, public_url: str = "") -> tuple[str, ...]:
+        """Origins of the pages that upload to the bucket: of the console, by each URL that leads to it.
+
+        These are the API's own URL, the public one (that of the edge, or a domain of one's own), and ``ui_url`` where
+        another UI is served elsewhere. Empty before the first deployment, unless one of the latter is known.
+        """
+        urls = map(urlsplit, (self._own_url, self.public_url(public_url), self.configured.get(UI_URL, "")))
+        return tuple(sorted({f"{url.scheme}://{url.netloc.lower()}" for url in urls if url.netloc}))
+
+    @property
+    def _own_url(self) -> str:
+        """The API's own URL; empty before it is deployed."""
         known = os.environ.get("AWS_ENDPOINT_URL") or any("rest_api_url" in each for each in self.of("rest_api"))
-        own = self.url if known and self.of("rest_api") else ""
-        return given or self.configured.get(PUBLIC_URL, "") or own
+        return self.url if known and self.of("rest_api") else ""
 
     @property
     def websocket_url(self) -> str:

@@ -17,10 +17,12 @@ from infra.local.provision import STORAGE, provision
 from infra.local.template import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 TABLE = "AWS::DynamoDB::Table"
 NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 """States that a stack cannot be updated from: its first creation failed, or its removal did."""
+ORIGINS = "BrowserOrigins"
+"""The parameter of the template for the bucket's CORS."""
 QUEUE_PAUSE = 60.0
 """Seconds for which SQS refuses a queue of the name of one that was deleted."""
 
@@ -54,6 +56,23 @@ def ensure(stage: str, bucket: str, parameters: Mapping[str, str]) -> Stored:
     done = stack.update(STORAGE.read_text(), {"Stage": stage, **named, **parameters})
     wait_for_indexes(stage)
     return Stored(stack.output("Bucket"), done)
+
+
+def origins_parameter(origins: Iterable[str]) -> dict[str, str]:
+    """The parameter by which browsers may use the bucket from pages of these origins; none leave it as it is."""
+    value = ",".join(origins)
+    return {ORIGINS: value} if value else {}
+
+
+def allow_origins(stage: str, origins: Iterable[str]) -> str:
+    """Let browsers use the bucket from pages of these origins alone; what was done. All else stays as it is.
+
+    Raises:
+        StackError: CloudFormation refused or failed.
+    """
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        return "the engine's bucket takes requests from any page"
+    return Stack(f"lamplighter-{stage}-storage").update(STORAGE.read_text(), origins_parameter(origins))
 
 
 def wait_for_indexes(stage: str) -> None:

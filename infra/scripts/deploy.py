@@ -87,7 +87,9 @@ def deploy(
         installation = target.installation
         installation.account, installation.region = where.account, where.region
         say("storage")
-        installation.bucket = _stored(target, parameters, with_storage=with_storage)
+        origins = target.browser_origins(public_url)
+        told = storage.origins_parameter(origins) | parameters
+        installation.bucket = _stored(target, told, with_storage=with_storage)
         target.record.save(installation)
         say("keys")
         say(f"  active: {_manage(stage, 'signing-key', 'ensure')['kid']}")
@@ -104,6 +106,10 @@ def deploy(
         url = target.public_url(public_url)
         target.settle(url)
         _settle_apis(target, where.account)
+        # A first deployment knows only now where the console is. Origins that were given by hand stay.
+        served = target.browser_origins(public_url)
+        if with_storage and served != origins and storage.ORIGINS not in parameters:
+            say(f"  {storage.allow_origins(stage, served)}")
         say("release")
         number = _release(target, config["api_gateway_stage"], steps=() if at_once else stage_of(stage).steps)
     last = project / LAST

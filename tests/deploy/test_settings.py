@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -162,3 +163,22 @@ def test_f25_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, mon
 
     assert [mode(tracing=True), mode(tracing=False)] == ["Active", "PassThrough"]
     assert service.get_function_recursion_config(FunctionName="looping")["RecursiveLoop"] == "Terminate"
+
+
+def test_browsers_may_upload_from_wherever_the_console_is_served(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")  # whose stages have URLs of another form
+    assert Deployed(STAGE, project).browser_origins() == (), "not before the first deployment"
+    assert Deployed(STAGE, project).browser_origins("https://Edge.example.com") == ("https://edge.example.com",)
+    own = "https://abc123.execute-api.eu-west-1.amazonaws.com"
+    api = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc123", "rest_api_url": f"{own}/api/"}
+    (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps({"resources": [api]}))
+
+    assert Deployed(STAGE, project).browser_origins() == (own,)
+    assert Deployed(STAGE, project).browser_origins("https://edge.example.com") == (own, "https://edge.example.com")
+    configure(
+        project, LAMPLIGHTER_PUBLIC_URL="https://a.example.com", LAMPLIGHTER_UI_URL="https://b.example.com:8443/ui"
+    )
+    assert Deployed(STAGE, project).browser_origins() == ("https://a.example.com", own, "https://b.example.com:8443")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,28 @@ def test_a_refusal_is_told_with_its_reason(engine: None, tmp_path: Path) -> None
         stack("refused").update('{"Resources": {"No": {"Type": "AWS::No::Such"}}}', {})
     with pytest.raises(ClientError):
         status("no-such-stack")
+
+
+def allowed(bucket: str) -> list[str]:
+    """Origins whose pages may use a bucket."""
+    client = boto3.client("s3")
+    [rule] = client.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    client.close()
+    assert (rule["AllowedMethods"], rule["ExposeHeaders"]) == (["GET", "HEAD", "PUT"], ["etag"])
+    return sorted(rule["AllowedOrigins"])
+
+
+def test_browsers_may_use_the_bucket_from_the_origins_that_a_deployment_gives(
+    engine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"Stage": "origins", "Bucket": "origins-bucket"}
+    stack("lamplighter-origins-storage").update(STORAGE.read_text(), given)
+    assert allowed("origins-bucket") == ["*"], "until the first deployment has an API"
+    for service in ("CLOUDFORMATION", "S3"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.delenv("AWS_ENDPOINT_URL")  # which says that there is no stack
+
+    origins = ["https://a.example.com", "https://b.example.com"]
+    assert storage.allow_origins("origins", origins) == "stack lamplighter-origins-storage: updated"
+    assert allowed("origins-bucket") == origins
+    assert storage.origins_parameter(()) == {}, "what is there stays"

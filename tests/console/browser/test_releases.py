@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
+from tests.artifacts.shelf import large_artifact
 from tests.simulator.artifacts import build_artifact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Route
+
     from infra.local.testing import LocalServer
     from tests.console.browser.watching import Console
+
+CHOOSE = "Choose artifacts, or drop them here"
+PARTS = re.compile(r"[?&]partNumber=")
+
+
+def wait_until(console: Console, happened: Callable[[], bool]) -> None:
+    """Wait for what the browser asked of this test, which no page shows."""
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        console.page.wait_for_timeout(20)  # the requests come in meanwhile
 
 
 def test_an_artifact_is_uploaded_described_tagged_and_deleted(console: Console, server: LocalServer) -> None:
@@ -53,6 +72,69 @@ def test_an_artifact_is_uploaded_described_tagged_and_deleted(console: Console, 
     expect(page.get_by_role("heading", level=1)).to_have_text("Releases")
     console.settle().show("/releases?name=console-release-1")
     console.says("No release fits")
+
+
+def test_an_upload_is_paused_loses_a_part_and_goes_on_after_a_reload(
+    console: Console, server: LocalServer, tmp_path: Path
+) -> None:
+    page = console.page
+    file = tmp_path / "large.mender"
+    file.write_bytes(b"".join(large_artifact("console-large-1", 17)))  # three parts
+    sent: list[int] = []
+    last: list[Route] = []
+
+    def on_part(route: Route) -> None:
+        number = int(parse_qs(urlsplit(route.request.url).query)["partNumber"][0])
+        sent.append(number)
+        if number == 2 and sent.count(2) == 1:
+            route.fulfill(status=503)
+        elif number == 3:
+            last.append(route)  # it never arrives
+        else:
+            route.continue_()
+
+    page.route(PARTS, on_part)
+    console.show("/releases?upload=file")
+    with console.refused("PUT", "/artifacts/", 503):
+        page.get_by_label(CHOOSE).set_input_files(file)
+        expect(console.button("Pause large.mender")).to_be_visible()
+        wait_until(console, lambda: (sent.count(2), len(last)) == (2, 1))
+        expect(page.get_by_role("progressbar", name="large.mender")).to_have_js_property("value", 16 * 2**20)
+        console.button("Pause large.mender").click()
+        console.says("Paused at")
+    console.audit()
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    console.button("Resume large.mender").click()
+    console.says("No connection, goes on by itself")
+    assert len(last) == 1
+    page.evaluate("dispatchEvent(new Event('online'))")
+    wait_until(console, lambda: len(last) == 2)
+
+    console.show("/releases?upload=file")
+    console.says("1 upload is not finished")
+    kept = page.evaluate("JSON.stringify(localStorage)")
+    assert "uploads:" in kept
+    assert not re.search(r"X-Amz|large\.mender", kept), "neither a secret nor a name"
+    sent.clear()
+    page.unroute(PARTS)
+    page.on("request", lambda request: sent.append(3) if re.search("partNumber=3&", request.url) else None)
+    page.get_by_label(CHOOSE).set_input_files(file)
+    console.says("Verifying")
+    assert sent == [3], "the other parts are there"
+    server.drain()
+    page.clock.run_for(6_000)
+    console.says("Verified and ready to be deployed.")
+
+    page.route(PARTS, lambda route: last.append(route))  # noqa: PLW0108  # a function of Python is needed
+    page.get_by_label(CHOOSE).set_input_files(
+        {"name": "two.mender", "mimeType": "application/octet-stream", "buffer": build_artifact("console-2", ("a",))}
+    )
+    wait_until(console, lambda: len(last) == 3)
+    with page.expect_response(lambda answer: answer.request.method == "DELETE" and answer.status == 204):
+        console.button("Stop two.mender").click()
+    expect(page.get_by_text("two.mender")).to_have_count(0)
+    console.show("/releases?upload=file")
+    expect(page.get_by_text("not finished")).to_have_count(0)
 
 
 def test_an_artifact_is_made_from_a_file(console: Console) -> None:

@@ -1,24 +1,12 @@
 /** Upload artifacts, or have the server make one from any file. The dialog may stay open while files are on their way. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "../api/client";
 import { format } from "../app/format";
-import { textOf } from "../app/toasts";
-import { Banner, Button, Dialog, FileDrop, Icon, Input, Link, Loader, Name, Segments, Stack, Tags } from "../parts";
-import { pathTo } from "../app/router";
-import { generate, type Progress, upload, type Wish } from "./uploads";
+import { Banner, Button, Dialog, FileDrop, Icon, Input, Name, Segments, Stack, Tags } from "../parts";
+import { type Item, UploadRow } from "./UploadRow";
+import { unfinished } from "./unfinished";
+import { type Job, making, Upload, type Wish } from "./uploads";
 
 export type Mode = "file" | "make";
-
-interface Item {
-  key: number;
-  file: File;
-  progress: Progress;
-  error?: unknown;
-  release?: string;
-  abort: AbortController;
-  /** Sends it (again). */
-  start: (item: Item) => Promise<string>;
-}
 
 const EMPTY: Wish = { name: "", description: "", deviceTypes: [], directory: "/" };
 
@@ -29,12 +17,14 @@ export function UploadDialog({ mode, onMode, onClose, onDone }: { mode: Mode; on
   const running = useRef(items);
   running.current = items;
   const busy = items.some((item) => !item.error && item.progress.stage !== "done");
-  useEffect(() => () => running.current.forEach((item) => item.abort.abort()), []);
+  useEffect(() => () => running.current.forEach((item) => item.job.leave()), []);
 
+  const resumable = items.some((item) => item.progress.inParts && item.progress.stage !== "done");
+  const left = Object.keys(unfinished()).length;
   const change = (key: number, part: Partial<Item>): void => setItems((now) => now.map((item) => (item.key === key ? { ...item, ...part } : item)));
   const run = async (item: Item): Promise<void> => {
     try {
-      await item.start(item);
+      await item.job.run((progress) => change(item.key, { progress }));
       change(item.key, { progress: { stage: "done", sent: item.file.size } });
       onDone();
     } catch (error) {
@@ -42,24 +32,21 @@ export function UploadDialog({ mode, onMode, onClose, onDone }: { mode: Mode; on
       else change(item.key, { error });
     }
   };
-  const add = (file: File, start: Item["start"], release?: string): void => {
-    const item: Item = { key: next.current++, file, progress: { stage: "sending", sent: 0 }, abort: new AbortController(), start, ...(release ? { release } : {}) };
+  const add = (file: File, job: Job, release?: string): void => {
+    const item: Item = { key: next.current++, file, job, progress: { stage: "sending", sent: 0 }, ...(release ? { release } : {}) };
     setItems((now) => [...now, item]);
     void run(item);
   };
   const again = (item: Item): void => {
-    const fresh = { ...item, error: undefined, abort: new AbortController(), progress: { stage: "sending" as const, sent: 0 } };
+    const fresh = { ...item, error: undefined, progress: { stage: "sending" as const, sent: 0 } };
     change(item.key, fresh);
     void run(fresh);
   };
-  const watch = (item: Item) => (progress: Progress): void => change(item.key, { progress });
-  const send = (files: File[]): void => {
-    for (const file of files) add(file, (item) => upload(file, description, watch(item), item.abort.signal));
-  };
-  const make = (file: File, wish: Wish): void => add(file, (item) => generate(file, wish, watch(item), item.abort.signal), wish.name);
+  const send = (files: File[]): void => files.forEach((file) => add(file, new Upload(file, description)));
+  const make = (file: File, wish: Wish): void => add(file, making(file, wish), wish.name);
 
   return (
-    <Dialog open drawer title="Upload software" onClose={onClose} stay={busy} actions={<Button onClick={onClose}>{busy ? "Stop and close" : "Close"}</Button>}>
+    <Dialog open drawer title="Upload software" onClose={onClose} stay={busy} actions={<Button onClick={onClose}>{!busy ? "Close" : resumable ? "Pause and close" : "Stop and close"}</Button>}>
       <Stack gap={5}>
         <Segments
           label="What to upload"
@@ -73,6 +60,11 @@ export function UploadDialog({ mode, onMode, onClose, onDone }: { mode: Mode; on
         {mode === "file" ? (
           <Stack>
             <Input label="Description" optional value={description} onInput={setDescription} hint="For the artifacts that you add from now on." maxLength={1024} />
+            {left > 0 && !busy && (
+              <Banner title={left === 1 ? "1 upload is not finished" : `${format.number(left)} uploads are not finished`}>
+                Choose the same file again: it goes on where it stopped.
+              </Banner>
+            )}
             <FileDrop label="Choose artifacts, or drop them here" hint="Files ending in .mender, as mender-artifact writes them. Each is verified when it has arrived." accept=".mender" multiple onFiles={send} />
           </Stack>
         ) : (
@@ -82,47 +74,13 @@ export function UploadDialog({ mode, onMode, onClose, onDone }: { mode: Mode; on
           <ul class="plain stack gap-3" aria-label="Uploads">
             {items.map((item) => (
               <li key={item.key}>
-                <Upload item={item} onAgain={() => again(item)} onStop={() => item.abort.abort()} />
+                <UploadRow item={item} onAgain={() => again(item)} />
               </li>
             ))}
           </ul>
         )}
       </Stack>
     </Dialog>
-  );
-}
-
-function Upload({ item, onAgain, onStop }: { item: Item; onAgain: () => void; onStop: () => void }) {
-  const { file, progress, error } = item;
-  if (error) {
-    return (
-      <Banner is="danger" title={`${file.name} was not added`} requestId={error instanceof ApiError ? error.requestId : ""} action={<Button small onClick={onAgain}>Try again</Button>}>
-        {textOf(error)}
-      </Banner>
-    );
-  }
-  if (progress.stage === "done") {
-    return (
-      <Banner is="ok" title={<Name>{file.name}</Name>} {...(item.release ? { action: <Link to={pathTo("releases", item.release)}>Show the release</Link> } : {})}>
-        Verified and ready to be deployed.
-      </Banner>
-    );
-  }
-  const verifying = progress.stage === "verifying" || progress.sent >= file.size;
-  return (
-    <div class="row gap-3">
-      <Icon name="file" />
-      <div class="grow">
-        {verifying ? (
-          <Loader label={file.name} note="Verifying" />
-        ) : (
-          <Loader label={file.name} value={progress.sent} max={Math.max(file.size, 1)} note={`${format.bytes(progress.sent)} of ${format.bytes(file.size)}`} />
-        )}
-      </div>
-      <Button small kind="quiet" icon="close" aria-label={`Stop ${file.name}`} onClick={onStop}>
-        Stop
-      </Button>
-    </div>
   );
 }
 

@@ -1,9 +1,13 @@
 /**
- * An artifact's way to the server: by a signed link straight to the bucket, or through the API where the bucket can't be
- * reached. Then the server verifies it, and the verdict is asked for until it is there.
+ * An artifact's way to the server: in parts straight to the bucket, or through the API where the bucket can't be reached.
+ * Then the server verifies it, and the verdict is asked for until it is there.
  */
-import { ApiError, api, call, urlOf } from "../api/client";
+import { ApiError, api, urlOf } from "../api/client";
+import { Gate, heedNetwork } from "./gate";
+import { type Part, PART_SIZE, type Parts, persist, sendParts, Unreachable } from "./parts";
+import { stopped, transfer } from "./transfer";
 import { ARTIFACTS } from "./types";
+import { digestOf, forget, note, unfinished } from "./unfinished";
 
 export type Stage = "sending" | "verifying" | "done";
 
@@ -11,13 +15,15 @@ export interface Progress {
   stage: Stage;
   /** Bytes sent so far. */
   sent: number;
+  /** It can be paused. */
+  inParts?: boolean;
 }
 
-interface UploadLink {
+type Report = (progress: Progress) => void;
+
+interface Announced {
   id: string;
-  uri: string;
-  method: string;
-  header: Record<string, string>;
+  valid_until: string;
 }
 
 interface Verdict {
@@ -26,25 +32,118 @@ interface Verdict {
   refusal?: { status: number; error: string } | null;
 }
 
-/** The bucket did not take the file, so that it may go another way. */
-class Unreachable extends Error {}
+const DIRECT = `${ARTIFACTS}/directupload`;
+const direct = (id: string): string => `${DIRECT}/${encodeURIComponent(id)}`;
 
-/** Send one file. Gives the new artifact's id. Throws an `ApiError` with what the server says, or `AbortError`. */
-export async function upload(file: File, description: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string> {
-  const sending = (sent: number): void => onProgress({ stage: "sending", sent });
-  sending(0);
-  const link = await api.post<UploadLink>(`${ARTIFACTS}/directupload`, { description, size: String(file.size) }, { signal });
-  try {
-    await send(link.method, link.uri, link.header, file, sending, signal);
-  } catch (error) {
-    if (!(error instanceof Unreachable)) throw error;
-    return throughApi(`${ARTIFACTS}`, form({ description, size: String(file.size) }, "artifact", file), sending, signal);
+/** What sends one file. */
+export interface Job {
+  /** Pauses it, where it can be paused. */
+  gate?: Gate;
+  /** Send it, or what is missing of it. Gives the new artifact's id. Throws an `ApiError` with what the server says, or `AbortError`. */
+  run(report: Report): Promise<string>;
+  /** End it for now. */
+  leave(): void;
+  /** End it for good. */
+  stop(): void;
+}
+
+/** A file that is sent in parts: it can be paused, resumed, stopped, and left to go on another time. */
+export class Upload implements Job {
+  readonly gate = new Gate();
+  private readonly ended = new AbortController();
+  private digest = "";
+  private id = "";
+
+  constructor(private readonly file: File, private readonly description: string) {}
+
+  async run(report: Report): Promise<string> {
+    const ignore = heedNetwork(this.gate);
+    try {
+      return await this.send(report);
+    } finally {
+      ignore();
+    }
   }
-  onProgress({ stage: "verifying", sent: file.size });
-  await api.post(`${ARTIFACTS}/directupload/${encodeURIComponent(link.id)}/complete`, undefined, { signal });
-  const id = await verdict(link.id, signal);
-  onProgress({ stage: "done", sent: file.size });
-  return id;
+
+  /** The same file then goes on where it stopped. */
+  leave(): void {
+    this.ended.abort();
+  }
+
+  /** What has arrived is deleted. */
+  stop(): void {
+    this.ended.abort();
+    void this.giveUp();
+  }
+
+  private async send(report: Report): Promise<string> {
+    const { file } = this;
+    const { signal } = this.ended;
+    const sending = (sent: number): void => report({ stage: "sending", sent, inParts: true });
+    sending(0);
+    this.digest = await digestOf(file);
+    if ((await this.begin()) === "pending") {
+      const way = {
+        list: (page: number, perPage: number) => api.get<Parts>(`${direct(this.id)}/parts`, { page, per_page: perPage }, { signal }),
+        put: (part: Part, onSent: (bytes: number) => void, until: AbortSignal) => this.put(part, onSent, until),
+      };
+      try {
+        await sendParts(way, this.gate, sending, signal);
+      } catch (error) {
+        if (error instanceof Unreachable) return this.throughApi(report);
+        if (error instanceof ApiError && error.status === 404) forget(this.digest); // the server has given it up
+        throw error;
+      }
+      await persist(() => api.post(`${direct(this.id)}/complete`, undefined, { signal }), this.gate, signal);
+    }
+    report({ stage: "verifying", sent: file.size });
+    const found = await verdict(this.id, this.gate, signal);
+    forget(this.digest);
+    if (found.status === "refused") throw refused(found.refusal);
+    return found.id;
+  }
+
+  /** Go on with what this file began some time, or begin; gives what is known of it. */
+  private async begin(): Promise<Verdict["status"]> {
+    const { signal } = this.ended;
+    const known = unfinished()[this.digest];
+    if (known) {
+      try {
+        const { status } = await persist(() => api.get<Verdict>(direct(known.id), {}, { signal }), this.gate, signal);
+        this.id = known.id;
+        if (status !== "refused") return status;
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      }
+      forget(this.digest);
+    }
+    const about = { description: this.description, size: this.file.size, part_size: PART_SIZE };
+    const announced = await persist(() => api.post<Announced>(DIRECT, about, { signal }), this.gate, signal);
+    this.id = announced.id;
+    note(this.digest, { id: announced.id, until: announced.valid_until });
+    return "pending";
+  }
+
+  private async put(part: Part, onSent: (bytes: number) => void, signal: AbortSignal): Promise<number> {
+    const start = (part.number - 1) * PART_SIZE;
+    const answer = await transfer("PUT", part.uri ?? "", {}, this.file.slice(start, start + part.size), onSent, signal);
+    return answer.status;
+  }
+
+  private throughApi(report: Report): Promise<string> {
+    void this.giveUp();
+    const fields = { description: this.description, size: String(this.file.size) };
+    return throughApi(ARTIFACTS, form(fields, "artifact", this.file), (sent) => report({ stage: "sending", sent }), this.ended.signal);
+  }
+
+  private async giveUp(): Promise<void> {
+    forget(this.digest);
+    try {
+      if (this.id) await api.del(direct(this.id));
+    } catch {
+      // The server gives it up by itself after some days.
+    }
+  }
 }
 
 export interface Wish {
@@ -54,8 +153,14 @@ export interface Wish {
   directory: string;
 }
 
-/** Have the server make an artifact of a file, to be installed into a directory of the device. Gives its id. */
-export function generate(file: File, wish: Wish, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<string> {
+/** Have the server make an artifact of a file, to be installed into a directory of the device. */
+export function making(file: File, wish: Wish): Job {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  return { run: (report) => generate(file, wish, report, ended.signal), leave: end, stop: end };
+}
+
+export function generate(file: File, wish: Wish, report: Report, signal: AbortSignal): Promise<string> {
   const fields = {
     name: wish.name,
     description: wish.description,
@@ -63,7 +168,7 @@ export function generate(file: File, wish: Wish, onProgress: (progress: Progress
     type: "single_file",
     args: JSON.stringify({ filename: file.name, dest_dir: wish.directory }),
   };
-  return throughApi(`${ARTIFACTS}/generate`, form(fields, "file", file), (sent) => onProgress({ stage: "sending", sent }), signal);
+  return throughApi(`${ARTIFACTS}/generate`, form(fields, "file", file), (sent) => report({ stage: "sending", sent }), signal);
 }
 
 /** The server reads a form as it comes: the file is its last part. */
@@ -81,35 +186,10 @@ async function throughApi(path: string, data: FormData, onSent: (bytes: number) 
   return (answer.getResponseHeader("location") ?? "").split("/").pop() ?? "";
 }
 
-async function send(method: string, uri: string, headers: Record<string, string>, file: File, onSent: (bytes: number) => void, signal: AbortSignal): Promise<void> {
-  const answer = await transfer(method, uri, headers, file, onSent, signal);
-  if (answer.status === 0) throw new Unreachable();
-  if (answer.status >= 300) throw new ApiError(answer.status, `The storage refused the file (status ${answer.status}). Try again.`);
-}
-
-/** `fetch` tells nothing of how far an upload is; this does. Status 0: there was no answer. */
-function transfer(method: string, url: string, headers: Record<string, string>, body: File | FormData, onSent: (bytes: number) => void, signal: AbortSignal): Promise<XMLHttpRequest> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const stop = (): void => request.abort();
-    request.open(method, url);
-    for (const [name, value] of Object.entries(headers)) if (!/^(host|content-length)$/i.test(name)) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => onSent(event.loaded);
-    request.onloadend = () => {
-      signal.removeEventListener("abort", stop);
-      if (signal.aborted) reject(new DOMException("The upload was stopped.", "AbortError"));
-      else resolve(request);
-    };
-    signal.addEventListener("abort", stop);
-    request.send(body);
-  });
-}
-
-async function verdict(id: string, signal: AbortSignal): Promise<string> {
+async function verdict(id: string, gate: Gate, signal: AbortSignal): Promise<Verdict> {
   for (let wait = 300; ; wait = Math.min(wait * 1.5, 5000)) {
-    const { data } = await call<Verdict>("GET", `${ARTIFACTS}/directupload/${encodeURIComponent(id)}`, { signal });
-    if (data.status === "accepted") return data.id;
-    if (data.status === "refused") throw refused(data.refusal);
+    const found = await persist(() => api.get<Verdict>(direct(id), {}, { signal }), gate, signal);
+    if (found.status === "accepted" || found.status === "refused") return found;
     await pause(wait, signal);
   }
 }
@@ -133,7 +213,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      reject(new DOMException("The upload was stopped.", "AbortError"));
+      reject(stopped());
     });
   });
 }
