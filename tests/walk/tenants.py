@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chalicelib import limits
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
 from tests.conftest import PASSWORD
 from tests.deployments.world import World, serves
@@ -119,7 +120,8 @@ class Tenant:
         tokens = "/api/management/v1/useradm/settings/tokens"
         assert world.api.post(tokens, json={"name": "script", "expires_in": 60}).status_code == 200
         self.token = world.api.get(tokens).json()[0]["id"]
-        announced = world.api.post("/api/management/v1/deployments/artifacts/directupload")
+        in_parts = {"size": 1, "part_size": limits.UPLOAD_PART_MIN}
+        announced = world.api.post("/api/management/v1/deployments/artifacts/directupload", json=in_parts)
         self.announced = announced.json()["id"]
         log = {"messages": [{"timestamp": "2016-10-27T07:00:00Z", "level": "a", "message": self.release}]}
         place = f"/v1/deployments/device/deployments/{self.deployment}/log"
