@@ -84,7 +84,7 @@ def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
     assert set(about["PublicAccessBlockConfiguration"].values()) == {True}
     assert about["VersioningConfiguration"] == {"Status": "Enabled"}
     assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
-    assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 8}
     assert rules["replaced-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
     assert [rule["Id"] for rule in rules.values() if "ExpirationInDays" in rule] == ["recordings"]
     [policy] = resources(STORAGE, "AWS::S3::BucketPolicy").values()
