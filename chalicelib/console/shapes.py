@@ -56,7 +56,7 @@ class SignedIn(msgspec.Struct):
 
 
 class Limits(msgspec.Struct):
-    """Of the API, as far as the page heeds them. ``upload_link``: bytes of a file that goes straight to the bucket."""
+    """Of the API, as far as the page heeds them. ``upload_link``: bytes of a file that one link writes."""
 
     upload: int
     upload_link: int

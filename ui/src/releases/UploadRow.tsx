@@ -40,7 +40,7 @@ export function UploadRow({ item, onAgain }: { item: Item; onAgain: () => void }
   const amount = `${format.bytes(progress.sent)} of ${format.bytes(file.size)}`;
   const note = paused ? `Paused at ${amount}` : job.gate?.lost ? `No connection, goes on by itself: ${amount}` : amount;
   return (
-    <div class="row gap-3">
+    <div class="row row--one gap-3">
       <Icon name={paused ? "waiting" : job.gate?.lost ? "offline" : "file"} />
       <div class="grow">
         {verifying && !paused ? <Loader label={file.name} note="Verifying" /> : <Loader label={file.name} value={progress.sent} max={Math.max(file.size, 1)} note={note} />}
