@@ -165,6 +165,7 @@ SETTINGS_TEXT = 4096  # Mender: characters of a value in settings
 SETTINGS_DOCUMENT = 256 * KIB  # own: settings, which are one item
 TOKEN_NAME = 256  # own: characters of the name of a personal access token
 RESET_LIFE = 3_600  # own: seconds for which a mailed link can set a new password
+INVITATION_LIFE = 604_800  # own: seconds for which the mailed link of an invitation can set the first password
 VERIFICATION_LIFE = 86_400  # own: seconds for which a mailed link can verify an address
 SSO_PROVIDERS = 10  # own: identity providers of a tenant
 SSO_DOMAINS = 50  # own: domains of an identity provider

@@ -102,12 +102,18 @@ class Purpose(StrEnum):
     PASSWORD_RESET = "password-reset"  # noqa: S105  # the name of a purpose
     VERIFY_EMAIL = "verify-email"
     EMAIL_CHANGE = "email-change"
+    INVITATION = "invitation"
 
     @property
     def life(self) -> timedelta:
         """How long the secret is valid."""
-        short = self is Purpose.PASSWORD_RESET
-        return timedelta(seconds=limits.RESET_LIFE if short else limits.VERIFICATION_LIFE)
+        match self:
+            case Purpose.PASSWORD_RESET:
+                return timedelta(seconds=limits.RESET_LIFE)
+            case Purpose.INVITATION:
+                return timedelta(seconds=limits.INVITATION_LIFE)
+            case _:
+                return timedelta(seconds=limits.VERIFICATION_LIFE)
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):

@@ -19,7 +19,10 @@ class LoginOptions(msgspec.Struct):
 
 
 class NewUser(msgspec.Struct):
-    """``POST users``. Without roles, the user is an administrator."""
+    """``POST users``. Without roles, the user is an administrator.
+
+    Without a password, where the server sends mails, or with ``send_reset_password`` the user is invited by mail.
+    """
 
     email: str = ""
     password: str = ""
@@ -106,7 +109,8 @@ class SsoLogin(msgspec.Struct):
 class User(msgspec.Struct, omit_defaults=True):
     """A user in answers. Times are RFC 3339.
 
-    ``recovery_codes_left``: only of the user who asks, and only with a second factor.
+    ``invited``: the user has not accepted the invitation yet. ``recovery_codes_left``: only of the user who asks, and
+    only with a second factor.
     """
 
     id: str
@@ -120,6 +124,7 @@ class User(msgspec.Struct, omit_defaults=True):
     sso: list[SsoLogin] = []
     tenant_ids: list[str] = []
     roles: list[str] = []
+    invited: bool = False
     tenant_id: str | None = None
 
 

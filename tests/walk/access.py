@@ -47,6 +47,7 @@ TABLE: dict[str, Access] = {
     f"PUT {U1}/users/{{id}}": Access(
         P.USERS_MANAGE, SignIn.SESSION, Judged.BOTH, "roles and address of others, own password and address", True
     ),
+    f"POST {U1}/users/{{id}}/invitation": Access(P.USERS_MANAGE, SignIn.SESSION, Judged.TAKEN, "a first password"),
     f"DELETE {U1}/users/{{id}}": Access(P.USERS_MANAGE, SignIn.SESSION, Judged.TAKEN, "an account"),
     f"PUT {U1}/users/me": Access(P.BASIC, SignIn.SESSION, Judged.BOTH, "own password, address and roles", True),
     f"PUT {U2}/users/me": Access(P.BASIC, SignIn.SESSION, Judged.NOTHING, "own password", True),

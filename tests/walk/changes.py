@@ -158,6 +158,13 @@ def other_user(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {"id": answer.headers["Location"].rsplit("/", 1)[-1]}, json({"email": address()})
 
 
+def invited_user(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    body = {"email": address(), "send_reset_password": True}
+    answer = mine.world.api.post(f"/api{V1}/useradm/users", json=body)
+    assert answer.status_code == 201
+    return {"id": answer.headers["Location"].rsplit("/", 1)[-1]}, {}
+
+
 def own_password(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {}, json({"current_password": PASSWORD, "password": PASSWORD})
 
@@ -327,5 +334,6 @@ CASES: dict[str, Case] = {
     f"PUT {V1}/useradm/users/me": own_password,
     f"PUT {V1}/useradm/users/{{id}}": other_user,
     f"DELETE {V1}/useradm/users/{{id}}": other_user,
+    f"POST {V1}/useradm/users/{{id}}/invitation": invited_user,
     f"PUT {V2}/useradm/users/me": own_password,
 }

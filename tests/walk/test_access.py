@@ -239,6 +239,7 @@ EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
         (f"{USERS}/{w.me}", {"roles": ["Few", "Big"]}),
     ],
     f"DELETE {U1}/users/{{id}}": lambda w: [(f"{USERS}/{w.admin}", ...)],
+    f"POST {U1}/users/{{id}}/invitation": lambda w: [(f"{USERS}/{w.admin}/invitation", ...)],
     f"PUT {U1}/users/me": lambda _: [(f"{USERS}/me", {"roles": []}), (f"{USERS}/me", {"roles": ["Few", "Mixed"]})],
     f"POST {U1}/roles": lambda _: [(f"/api{U1}/roles", role("New", scoped("ReadDevices")))],
     f"PUT {U1}/roles/{{id}}": lambda _: [

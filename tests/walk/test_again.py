@@ -42,6 +42,7 @@ SETS = {
 
 TWICE = {
     f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "the same again is another deployment, as at Mender",
+    f"POST {M1}/useradm/users/{{id}}/invitation": "each call sends a mail",
     f"POST {M1}/useradm/users/me/2fa/recovery-codes": "new codes each time, in place of those of a lost answer",
 }
 """Routes by which each call is a change of its own; why."""

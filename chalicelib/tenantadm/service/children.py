@@ -94,7 +94,7 @@ def create_child(
     except ConditionFailed as failed:
         raise Conflict(useradm.TAKEN) from failed
     if send_reset:
-        useradm.ask_to_reset(person.email)
+        useradm.invite(person.email)
     return made[0]
 
 

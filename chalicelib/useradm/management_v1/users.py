@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint
 
 from chalicelib import limits, settings
+from chalicelib.aws import mail
 from chalicelib.clock import rfc3339
 from chalicelib.http import content, cookies, etag, queries, signin
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth, basic
-from chalicelib.http.request import Accepted, Reply, created, jwt, no_content
+from chalicelib.http.request import Accepted, Reply, accepted, created, jwt, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
@@ -82,13 +83,14 @@ def list_users(request: Request) -> Reply[list[shapes.User]]:
     sign_in=SignIn.SESSION,
 )
 def create_user(request: Request) -> Created:
-    """Create a user.
+    """Create a user: with a password, or by an invitation, whose mail leads to where the user chooses one.
 
     Raises:
+        TooManyRequests: too many mails were asked for lately.
         Unprocessable: the e-mail address is taken, the password breaks a rule, or there is no such role.
     """
     wanted: shapes.NewUser = request.body
-    mailed = wanted.send_reset_password
+    mailed = wanted.send_reset_password or (not wanted.password and mail.configured())
     password = wanted.password or None if mailed else wanted.password
     if mailed:
         service.admit_mail(wanted.email)  # before there is a user, who would stay if this is refused
@@ -96,7 +98,7 @@ def create_user(request: Request) -> Created:
         request.tenant, wanted.email, password, roles=wanted.roles or (), by=request.identity.rights
     )
     if mailed:
-        service.ask_to_reset(user.email)
+        service.invite(user.email)
     return created(f"/api/management/v1/useradm/users/{user.id}")
 
 
@@ -176,6 +178,24 @@ def delete_user(request: Request, id: str) -> NoContent:
     """
     service.delete_user(request.tenant, id, by=request.identity.rights)
     return no_content()
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/useradm/users/{id}/invitation",
+    auth=Auth.USER,
+    permission=Permission.USERS_MANAGE,
+    sign_in=SignIn.SESSION,
+)
+def invite_again(request: Request, id: str) -> Accepted:
+    """Mail another invitation to a user who has not accepted one yet. The link of the earlier one ends.
+
+    Raises:
+        Conflict: the user has accepted it.
+        TooManyRequests: too many mails were asked for lately.
+    """
+    service.invite_again(request.tenant, id, by=request.identity.rights)
+    return accepted()
 
 
 @endpoint(bp, "GET /management/v1/useradm/settings", auth=Auth.USER, permission=Permission.BASIC)

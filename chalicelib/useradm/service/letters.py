@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib import settings
 from chalicelib.aws.mail import Mail
 from chalicelib.useradm.rules import Purpose
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 _PLACES = {
     Purpose.PASSWORD_RESET: "password",
     Purpose.VERIFY_EMAIL: "activate",
     Purpose.EMAIL_CHANGE: "email-change",
+    Purpose.INVITATION: "password",
 }
 """Pages of the web UI, whose path continues with the secret."""
 
@@ -17,12 +23,24 @@ _SUBJECTS = {
     Purpose.PASSWORD_RESET: "Reset your password",
     Purpose.VERIFY_EMAIL: "Confirm your e-mail address",
     Purpose.EMAIL_CHANGE: "Confirm your new e-mail address",
+    Purpose.INVITATION: "You are invited to Lamplighter",
 }
 _WISHES = {
     Purpose.PASSWORD_RESET: "to set a new password for",
     Purpose.VERIFY_EMAIL: "to confirm the e-mail address of",
     Purpose.EMAIL_CHANGE: "to use this e-mail address for",
 }
+_INVITED = """\
+You are invited to Lamplighter, where devices are managed and updated. Your account is {account}.
+Choose a password for it.
+
+{link}Where you are asked for a code, it is
+
+{secret}
+
+Both are good for {hours}, and once. After that, ask whoever invited you to send another invitation.
+If you expected none, ignore this mail.
+"""
 _TEXT = """\
 Somebody, probably you, asked {wish} the account {account}.
 
@@ -54,7 +72,9 @@ def link(purpose: Purpose, secret: str) -> str:
     It depends on the settings alone, because a request's own host could lead the secret anywhere.
     """
     base = ui_url()
-    return f"{base}/#/{_PLACES[purpose]}/{secret}" if base else ""
+    # The page of a first password is that of a new one, which Mender's UI has as well; the console then says it so.
+    marked = "?invited=1" if purpose is Purpose.INVITATION else ""
+    return f"{base}/#/{_PLACES[purpose]}/{secret}{marked}" if base else ""
 
 
 def ui_url() -> str:
@@ -76,15 +96,21 @@ def console_url() -> str:
 def confirm(purpose: Purpose, account: str, to: str, secret: str) -> Mail:
     """The mail with a secret for the address that it verifies."""
     where = link(purpose, secret)
-    hours = int(purpose.life.total_seconds()) // 3600
-    text = _TEXT.format(
-        wish=_WISHES[purpose],
+    text = (_INVITED if purpose is Purpose.INVITATION else _TEXT).format(
+        wish=_WISHES.get(purpose),
         account=account,
         link=_LINK.format(link=where) if where else "",
         secret=secret,
-        hours=f"{hours} hours" if hours > 1 else "an hour",
+        hours=_duration(purpose.life),
     )
     return Mail(to, _SUBJECTS[purpose], text)
+
+
+def _duration(life: timedelta) -> str:
+    hours = int(life.total_seconds()) // 3600
+    if hours > 24:
+        return f"{hours // 24} days"
+    return f"{hours} hours" if hours > 1 else "an hour"
 
 
 def changed(what: str, account: str) -> Mail:

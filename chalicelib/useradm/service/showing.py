@@ -8,7 +8,7 @@ from chalicelib.clock import rfc3339
 from chalicelib.useradm import shapes
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service.sso.providers import KIND
-from chalicelib.useradm.service.users import get_user
+from chalicelib.useradm.service.users import get_user, is_invited
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -27,6 +27,7 @@ def shown(user: User) -> shapes.User:
         tfa_status=user.tfa.status,
         sso=[shapes.SsoLogin(provider, KIND, subject) for provider, subject in user.sso.items()],
         roles=list(user.roles),
+        invited=is_invited(user),
     )
 
 

@@ -225,6 +225,11 @@ def acting_as(user: User) -> Iterator[None]:
         yield
 
 
+def is_invited(user: User) -> bool:
+    """Whether a user has not accepted the invitation yet: no password, and no sign-in at an identity provider."""
+    return user.password == passwords.DUMMY and not user.sso
+
+
 def about(user: User) -> Object:
     """The user in an audit entry."""
     return Object(ObjectType.USER, user.id, {"email": user.email})
@@ -248,7 +253,7 @@ def commit_change(
         Unprocessable: the new address is taken.
     """
     hashed = passwords.hash_password(change.password) if change.password is not None else None
-    proved = used is not None and used.purpose is rules.Purpose.EMAIL_CHANGE
+    proved = used is not None and used.purpose in {rules.Purpose.EMAIL_CHANGE, rules.Purpose.INVITATION}
     tx = Transaction()
     users.change(tx, user, clock.now(), email=change.email, password=hashed, roles=roles, proved=proved)
     if roles is not None:
@@ -258,8 +263,9 @@ def commit_change(
         tokens.delete_all(tx, user, [token for token in present if token.id != keep_token])
     if used is not None:
         requests.use(tx, user.tenant, user.id, used)
-    elif change.password is not None:
-        requests.delete(tx, user.tenant, user.id, rules.Purpose.PASSWORD_RESET)
+    if change.password is not None:
+        for purpose in {rules.Purpose.PASSWORD_RESET, rules.Purpose.INVITATION} - {used.purpose if used else None}:
+            requests.delete(tx, user.tenant, user.id, purpose)
     action = Action.UPDATE if change.password is None else Action.PASSWORD_CHANGE
     auditlogs.record(tx, user.tenant, action, about(user), change=_told(user, change, roles))
     try:

@@ -34,12 +34,13 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.service import guesses, letters, passwords
-from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user
+from chalicelib.useradm.service import access, guesses, letters, passwords
+from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user, is_invited
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
 
 if TYPE_CHECKING:
+    from chalicelib.rights import Rights
     from chalicelib.useradm.tables.users import User
 
 _WINDOW = timedelta(seconds=limits.MAILS_WINDOW)
@@ -63,9 +64,30 @@ def ask_to_verify(email: str) -> None:
         _order_for_all(Purpose.VERIFY_EMAIL, rules.email(email))
 
 
-def ask_to_reset(email: str) -> None:
+def invite(email: str) -> None:
     """Mail a new user a link for setting a first password."""
-    _order_for_all(Purpose.PASSWORD_RESET, rules.email(email))
+    _order_for_all(Purpose.INVITATION, rules.email(email))
+
+
+def invite_again(tenant: TenantId, user_id: str, *, by: Rights) -> None:
+    """Mail another invitation to a user who has not accepted one yet; the link of the earlier one ends.
+
+    Raises:
+        Conflict: the user has accepted it.
+        Forbidden: the user has rights that ``by`` does not cover.
+        NotFound: the tenant has no such user.
+        TooManyRequests: the limit of mails to the address, or of those asked for from this network, is reached.
+        Unavailable: the user changed too often meanwhile.
+    """
+    user = get_user(tenant, user_id)
+    access.require_cover(user, by)
+    if not is_invited(user):
+        raise Conflict("the user has accepted the invitation already")
+    admit_mail(user.email)
+    tx = Transaction()
+    _record(tx, user, "The invitation was sent again")
+    tx.commit()
+    invite(user.email)
 
 
 def start(purpose: Purpose, email: str) -> None:
@@ -131,9 +153,19 @@ def _addressee(order: Order) -> User | None:
         # Nobody is mailed at an address that belongs to another account: it cannot be changed to.
         return None if found else users.find(TenantId(order.tenant), order.user)
     user = users.find(*found) if found else None
-    if user is None or (user.verified if order.purpose is Purpose.VERIFY_EMAIL else _logs_in_elsewhere(user)):
+    if user is None or _needs_no_letter(user, order.purpose):
         return None
     return user
+
+
+def _needs_no_letter(user: User, purpose: Purpose) -> bool:
+    match purpose:
+        case Purpose.VERIFY_EMAIL:
+            return user.verified
+        case Purpose.INVITATION:
+            return not is_invited(user)
+        case _:
+            return _logs_in_elsewhere(user)
 
 
 def _logs_in_elsewhere(user: User) -> bool:
@@ -177,11 +209,16 @@ def reset_link(email: str) -> str:
 def complete_reset(secret: str, password: str) -> None:
     """Set the password of the user to whom the secret was mailed. All tokens of that user end.
 
+    An invitation also proves the address, and ends once its user signs in in another way.
+
     Raises:
         BadRequest: the secret or the password is not valid.
     """
     for _ in range(RACES):
-        user, request = _redeem(secret, Purpose.PASSWORD_RESET, BadRequest)
+        invited = requests.find_secret(_hash(secret), Purpose.INVITATION) is not None
+        user, request = _redeem(secret, Purpose.INVITATION if invited else Purpose.PASSWORD_RESET, BadRequest)
+        if invited and not is_invited(user):
+            raise BadRequest(_NOT_GOOD)
         try:
             rules.check_password(password, user.email)
         except Unprocessable as error:
@@ -189,7 +226,8 @@ def complete_reset(secret: str, password: str) -> None:
         with acting_as(user):
             done = commit_change(user, rules.Change(None, password, own=True), keep_token=None, used=request)
         if done:
-            _tell("password", user.email)
+            if not invited:
+                _tell("password", user.email)
             return
     raise Unavailable
 

@@ -157,13 +157,15 @@ def change(
     roles: Collection[str] | None = None,
     proved: bool = False,
 ) -> None:
-    """Change a user if unchanged since it was read. ``password`` is a hash; ``proved``: the new address is verified."""
+    """Change a user if unchanged since it was read. ``password`` is a hash; ``proved``: the address is verified."""
     actions: list[Action] = [UserItem.updated.set(now)]
     if email is not None and email != before.email:
         # A second factor belongs to the address under which the user's app shows it.
         actions += [UserItem.email.set(email), UserItem.verified.set(proved), *_two_factor(TwoFactor())]
         _claim(tx, before, email)
         tx.delete(EmailItem(keys.shared("EMAIL", before.email), "EMAIL"))
+    elif proved:
+        actions.append(UserItem.verified.set(True))
     if password is not None:
         actions.append(UserItem.password.set(password))
     if roles is not None:

@@ -268,6 +268,38 @@ def test_an_address_is_confirmed_and_changed(
         console.says("was used already")
 
 
+def test_a_user_is_invited_again_and_accepts(
+    console_of: Callable[[str], Console], person: str, box: Mailbox, server: LocalServer
+) -> None:
+    console, invited = outside(console_of(""), "/settings/users"), console_of("")
+    sign_in(console, person)
+    is_in(console)
+    page, email = console.page, f"guest-{person}"
+    console.button("Add a user").click()
+    page.get_by_role("dialog").get_by_label("E-mail address").fill(email)
+    console.button("Invite user").click()
+    console.says(f"{email} is invited by mail.")
+    row = page.get_by_role("row").filter(has_text=email)
+    expect(row).to_contain_text("Invited")
+    row.get_by_role("button", name=f"Actions for {email}").click()
+    page.get_by_role("menuitem", name="Send the invitation again").click()
+    console.says("The invitation is on its way again.")
+
+    with invited.refused("GET", SESSION, 401):
+        follow(invited, box, "password", email, server)
+        expect(invited.page.get_by_role("heading", level=1)).to_have_text("Welcome to Lamplighter")
+        invited.page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
+        invited.audit()
+        invited.button("Set the password").click()
+        invited.says("Your account is ready.")
+    invited.link("Sign in").click()
+    sign_in(invited, email, NEW_PASSWORD)
+    is_in(invited)
+    console.show("/settings/users")
+    expect(row).to_be_visible()
+    expect(row).not_to_contain_text("Invited")
+
+
 def test_a_stranger_signs_up(console_of: Callable[[str], Console], monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, signup=True, trial_days=14, trial_devices=3)
     console = outside(console_of(""))

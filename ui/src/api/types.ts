@@ -34,6 +34,8 @@ export interface User {
   created_ts?: string;
   updated_ts?: string;
   verified?: boolean;
+  /** Has not accepted the invitation yet. */
+  invited?: boolean;
   tfa_status?: "enabled" | "disabled" | "unverified";
   /** Only of the user who asks, and only with a second factor. */
   recovery_codes_left?: number;

@@ -1,4 +1,4 @@
-/** Adds a user, by mail or with a first password, or changes the roles of one. */
+/** Adds a user, by an invitation or with a first password, or changes the roles of one. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { User } from "../api/types";
@@ -18,22 +18,22 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
   const mails = session.value?.mail ?? false;
   const [email, setEmail] = useState(user?.email ?? "");
   const [password, setPassword] = useState("");
-  const [mailed, setMailed] = useState(mails);
+  const [invites, setInvites] = useState(mails);
   const [chosen, setChosen] = useState<readonly string[]>(user?.roles ?? []);
   const [error, setError] = useState("");
   const save = async (): Promise<void> => {
     setError("");
     try {
       if (user) await api.put(`${USERS}/${encodeURIComponent(user.id)}`, { roles: chosen });
-      else await api.post(USERS, { email: email.trim(), roles: chosen, ...(mailed ? { send_reset_password: true } : { password }) });
-      toast.ok(user ? "The roles are saved." : mailed ? `${email.trim()} is added and gets a mail to set a password.` : `${email.trim()} is added.`);
+      else await api.post(USERS, { email: email.trim(), roles: chosen, ...(invites ? { send_reset_password: true } : { password }) });
+      toast.ok(user ? "The roles are saved." : invites ? `${email.trim()} is invited by mail.` : `${email.trim()} is added.`);
       await onDone();
       onClose();
     } catch (failed) {
       setError(textOf(failed));
     }
   };
-  const ready = user !== undefined || (email.includes("@") && (mailed || password.length > 0));
+  const ready = user !== undefined || (email.includes("@") && (invites || password.length > 0));
   return (
     <Dialog
       open
@@ -43,7 +43,7 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
         <>
           <Button onClick={onClose}>Cancel</Button>
           <Button kind="primary" disabled={!ready} onClick={save}>
-            {user ? "Save roles" : "Add user"}
+            {user ? "Save roles" : invites ? "Invite user" : "Add user"}
           </Button>
         </>
       }
@@ -51,8 +51,8 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
       <Form onSubmit={save} label={user ? "Edit roles" : "Add a user"}>
         {error && <Banner is="danger">{error}</Banner>}
         {user ? <p dir="auto">{user.email}</p> : <Input label="E-mail address" type="email" value={email} onInput={setEmail} />}
-        {!user && mails && <Checkbox label="Send a mail to set a password" checked={mailed} onChange={setMailed} />}
-        {!user && !mailed && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint="Tell it to the user; they can change it in their profile." />}
+        {!user && mails && <Checkbox label="Invite by mail" hint="A link in the mail leads to where the user chooses a password. It is good for a week." checked={invites} onChange={setInvites} />}
+        {!user && !invites && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint={mails ? "Tell it to the user; they can change it in their profile." : "This server sends no mails, so there are no invitations: tell the password to the user, who can change it in their profile."} />}
         {roles.length > 0 && (
           <fieldset class="radios">
             <legend class="field__label">Roles</legend>

@@ -5,7 +5,7 @@ import type { User } from "../api/types";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { can, has, session } from "../app/session";
-import { toast } from "../app/toasts";
+import { attempt, toast } from "../app/toasts";
 import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Menu, Name, Status, Time, Toolbar } from "../parts";
 import { SettingsPage } from "./SettingsPage";
 import { type Role, USERS, UserDialog } from "./UserDialog";
@@ -19,6 +19,7 @@ export default function Users() {
   const [editing, setEditing] = useState<Listed | "new">();
   const [deleting, setDeleting] = useState<Listed>();
   const manages = can("users:manage");
+  const mails = session.value?.mail ?? false;
   const shown = users.data?.filter((user) => user.email.toLowerCase().includes(text.trim().toLowerCase()));
   const columns: Column<Listed>[] = [
     {
@@ -35,7 +36,7 @@ export default function Users() {
     },
     { id: "roles", title: "Roles", grow: 2, wide: true, cell: (user) => (user.roles?.length ? user.roles.map((role) => <Badge key={role}>{role}</Badge>) : "Administrator") },
     { id: "factor", title: "Second factor", wide: true, cell: (user) => (user.tfa_status === "enabled" ? <Status is="ok">On</Status> : <Status is="neutral">Off</Status>) },
-    { id: "login", title: "Last sign-in", cell: (user) => (user.login_ts ? <Time at={user.login_ts} /> : <span class="muted">never</span>) },
+    { id: "login", title: "Last sign-in", cell: (user) => (user.login_ts ? <Time at={user.login_ts} /> : user.invited ? <Status is="neutral">Invited</Status> : <span class="muted">never</span>) },
     {
       id: "do",
       title: "",
@@ -49,6 +50,7 @@ export default function Users() {
             icon="more"
             iconOnly
             items={[
+              user.invited && mails && { label: "Send the invitation again", icon: "refresh", onSelect: () => void attempt(() => api.post(`${USERS}/${encodeURIComponent(user.id)}/invitation`), "The invitation is on its way again.", "The invitation was not sent") },
               { label: "Edit roles", icon: "edit", onSelect: () => setEditing(user) },
               { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
             ]}

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { useParam } from "../app/router";
+import { place, useParam } from "../app/router";
 import { start } from "../app/session";
 import { textOf } from "../app/toasts";
 import { resetPassword } from "../api/session";
@@ -8,9 +8,10 @@ import { Banner } from "../parts/feedback";
 import { Form, Password } from "../parts/fields";
 import { Frame } from "./Frame";
 
-/** Set a new password by the secret of a mail. */
+/** Set a new password by the secret of a mail, or the first one by that of an invitation. */
 export default function NewPassword() {
   const secret = useParam("secret");
+  const invited = Boolean(place.value.query.invited);
   const [password, setPassword] = useState("");
   const [done, setDone] = useState(false);
   const [short, setShort] = useState(false);
@@ -18,7 +19,7 @@ export default function NewPassword() {
   if (done) {
     return (
       <Frame title="Your password is set">
-        <Banner is="ok">You are signed out everywhere. Sign in with the new password.</Banner>
+        <Banner is="ok">{invited ? "Your account is ready. Sign in with your address and the password." : "You are signed out everywhere. Sign in with the new password."}</Banner>
         <Link to="/" button="primary" class="button--wide">
           Sign in
         </Link>
@@ -26,7 +27,11 @@ export default function NewPassword() {
     );
   }
   return (
-    <Frame title="New password" lead="Choose a password that you use nowhere else." foot={<Link to="/password">Ask for a new link</Link>}>
+    <Frame
+      title={invited ? "Welcome to Lamplighter" : "New password"}
+      lead={invited ? "You are invited. Choose a password for your account." : "Choose a password that you use nowhere else."}
+      foot={invited ? "If the link has ended, ask whoever invited you to send another." : <Link to="/password">Ask for a new link</Link>}
+    >
       <Form
         onSubmit={async () => {
           setError("");
@@ -42,7 +47,7 @@ export default function NewPassword() {
         }}
       >
         {error && <Banner is="danger">{error}</Banner>}
-        <Password label="New password" autocomplete="new-password" hint="At least 8 characters." value={password} onInput={setPassword} error={short ? "Use at least 8 characters." : ""} autofocus />
+        <Password label={invited ? "Password" : "New password"} autocomplete="new-password" hint="At least 8 characters." value={password} onInput={setPassword} error={short ? "Use at least 8 characters." : ""} autofocus />
         <Button kind="primary" type="submit" class="button--wide">
           Set the password
         </Button>
