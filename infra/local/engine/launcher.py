@@ -13,21 +13,25 @@ import contextlib
 import json
 import os
 import shutil
-import signal
+import socket
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.local.engine import gate
 from infra.local.signatures import Key
 
+if TYPE_CHECKING:
+    import uvicorn
+
 ENGINE = "1.5.33"
 """The only version for which the patches work, because they use private names."""
 
-KEEP_ALIVE = 75.0
+KEEP_ALIVE = 75
 """Seconds for which an idle connection stays open; longer than the 60 s for which SDKs reuse theirs."""
 
-STOP_GRACE = 1.0
+STOP_GRACE = 1
 """Seconds for a running request to finish at a stop. Long polls are not waited for."""
 
 
@@ -60,8 +64,7 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(given: argparse.Namespace, key: Key) -> None:
-    from hypercorn.asyncio import serve  # type: ignore[import-not-found]
-    from hypercorn.config import Config  # type: ignore[import-not-found]
+    import uvicorn
     from ministack import app as engine
 
     from infra.local.engine import patches
@@ -77,35 +80,38 @@ async def _serve(given: argparse.Namespace, key: Key) -> None:
     app = gate.Gate(app, key, port=port, region=region, functions=given.functions)
     _empty_tmp()
 
-    config = Config()
-    config.bind = [f"fd://{given.fd}"]
-    config.keep_alive_timeout = KEEP_ALIVE
-    config.graceful_timeout = STOP_GRACE
-    # Thousands of simulated devices' connections end up here through the app's pools.
-    config.backlog = 1024
-    stop = _stop_event()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="httptools",  # half the time for each request that h11 takes
+            ws="wsproto",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=STOP_GRACE,
+        )
+    )
+    _stop_at_end_of_input(server)
     background = asyncio.create_task(snapshots.run()) if snapshots else None
-    await serve(app, config, shutdown_trigger=stop.wait)
+    await server.serve([socket.socket(fileno=given.fd)])
     if background:
         background.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await background
 
 
-def _stop_event() -> asyncio.Event:
-    """An event that is set by SIGTERM, SIGINT or the end of standard input."""
+def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+    """Stop the server when standard input ends. At SIGTERM and SIGINT it stops by itself."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
     def parent_spoke() -> None:
         if not os.read(sys.stdin.fileno(), 1024):
             loop.remove_reader(sys.stdin.fileno())
-            stop.set()
+            server.should_exit = True
 
     loop.add_reader(sys.stdin.fileno(), parent_spoke)
-    return stop
 
 
 def _empty_tmp() -> None:
