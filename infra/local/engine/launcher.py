@@ -86,6 +86,7 @@ async def _serve(given: argparse.Namespace, key: Key) -> None:
             http="httptools",  # half the time for each request that h11 takes
             ws="wsproto",
             lifespan="on",
+            proxy_headers=False,
             access_log=False,
             log_config=None,
             server_header=False,
