@@ -12,15 +12,21 @@ Chalice's template is changed where CloudFormation would refuse it, and where it
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.scripts.stack import as_deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 ZIPS = ("deployment.zip", "layer-deployment.zip")
@@ -34,6 +40,8 @@ class BuildFailedError(Exception):
 def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
     """Build ``out`` (``sam.json`` and its zips) for a stage. The zips are compiled where Chalice makes them.
 
+    Waits while another process builds a package of the same project: Chalice makes the zips in one folder.
+
     Raises:
         BuildFailedError: Chalice refused the app or could not fetch what ships with it.
     """
@@ -43,12 +51,24 @@ def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
     chalice = [sys.executable, "-m", "infra.deploy.program", "--project-dir", str(project)]
     command = [*chalice, "package", "--stage", stage, str(out)]
     environment = {"AWS_DEFAULT_REGION": REGION, **os.environ}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    with alone(project / ".chalice"):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
         raise BuildFailedError((done.stdout + done.stderr).strip())
     template = out / "sam.json"
     template.write_text(json.dumps(as_deployed(json.loads(template.read_text()), stage), indent=2) + "\n")
     return out
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock on a folder. It ends with the process, however that ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sizes(zipped: Path) -> tuple[int, int]:

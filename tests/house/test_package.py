@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,7 +20,7 @@ from infra.deploy.functions import ALIAS, FUNCTIONS, MINIMUM_COMPRESSION_SIZE, R
 from infra.local.template import Template
 from infra.scripts import bytecode, deployed_page
 from infra.scripts.bytecode import UNCHECKED, cache_name, compiled, with_bytecode
-from infra.scripts.package import ROOT, ZIPS, BuildFailedError, package, sizes
+from infra.scripts.package import ROOT, ZIPS, BuildFailedError, alone, package, sizes
 
 MB = 1_000_000
 KINDS = (
@@ -93,9 +95,14 @@ def test_compiled_modules_need_no_look_at_their_source(tmp_path: Path) -> None:
 # --- The package
 
 
-def built(stage: str, folder: Path) -> Path:
+def built(stage: str, factory: pytest.TempPathFactory) -> Path:
+    """The package of a stage, built once for all processes that run tests of this session."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    out = shared / f"package-{stage}"
     try:
-        return package(stage, folder / stage)
+        with alone(shared):
+            return out if (out / "sam.json").exists() else package(stage, out)
     except BuildFailedError as error:
         offline = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError")
         if any(sign in str(error) for sign in offline):
@@ -105,17 +112,18 @@ def built(stage: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built("prod", tmp_path_factory.mktemp("package"))
+    return built("prod", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package for this machine's processor, unpacked as Lambda unpacks it."""
-    out = built("local-aws", tmp_path_factory.mktemp("package"))
+    out, here = built("local-aws", tmp_path_factory), tmp_path_factory.mktemp("here")
     for name in ZIPS:
+        shutil.copy(out / name, here)
         with zipfile.ZipFile(out / name) as archive:
-            archive.extractall(out / name.removesuffix(".zip"))
-    return out
+            archive.extractall(here / name.removesuffix(".zip"))
+    return here
 
 
 @pytest.mark.slow
