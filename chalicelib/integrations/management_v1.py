@@ -13,7 +13,7 @@ from chalicelib.fleet import heads
 from chalicelib.http import paging
 from chalicelib.http.endpoint import endpoint
 from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.request import Reply, accepted, created, no_content
 from chalicelib.integrations import shapes
 from chalicelib.integrations.rules.events import MENDERS
 from chalicelib.integrations.service import managing
@@ -22,7 +22,7 @@ from chalicelib.rights import Permission
 if TYPE_CHECKING:
     from typing import Any
 
-    from chalicelib.http.request import Created, NoContent, Request
+    from chalicelib.http.request import Accepted, Created, NoContent, Request
     from chalicelib.integrations.tables.events import StoredEvent
     from chalicelib.integrations.tables.integrations import Integration
 
@@ -95,6 +95,23 @@ def set_integration_credentials(request: Request, id: str) -> NoContent:
     """
     managing.set_credentials(request.tenant, id, request.body)
     return no_content()
+
+
+@endpoint(
+    bp,
+    "POST /management/v1/iot-manager/integrations/{id}/deliveries",
+    auth=Auth.USER,
+    permission=Permission.INTEGRATIONS_MANAGE,
+    body=shapes.Resend,
+)
+def send_event_again(request: Request, id: str) -> Accepted:
+    """Send an event of the last week to a webhook once more, whatever its delivery came to. Beyond Mender's API.
+
+    Raises:
+        NotFound: there is no such webhook, or it was not sent this event.
+    """
+    managing.send_again(request.tenant, id, request.body.event_id, request.body.event_time)
+    return accepted()
 
 
 @endpoint(bp, "GET /management/v1/iot-manager/events", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)

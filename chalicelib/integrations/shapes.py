@@ -60,6 +60,15 @@ class DeliveryStatus(msgspec.Struct, omit_defaults=True):
     success: bool
     status_code: int | None = None
     error: str | None = None
+    queued: bool = False
+    """A user had it sent again, and it was not tried since. Not part of Mender's API."""
+
+
+class Resend(msgspec.Struct, forbid_unknown_fields=True):
+    """Which event to send again: its id and time, as the list of events has them."""
+
+    event_id: str
+    event_time: str
 
 
 class EventBody(msgspec.Struct):

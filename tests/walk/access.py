@@ -154,6 +154,7 @@ PLAIN: dict[str, Reach] = {
     f"POST {M1}/iot-manager/integrations": Reach.TENANT,
     f"DELETE {M1}/iot-manager/integrations/{{id}}": Reach.TENANT,
     f"PUT {M1}/iot-manager/integrations/{{id}}/credentials": Reach.TENANT,
+    f"POST {M1}/iot-manager/integrations/{{id}}/deliveries": Reach.TENANT,
     f"POST {M2}/devauth/auto-auth": Reach.TENANT,
     f"POST {M2}/devauth/devices": Reach.TENANT,
     f"POST {M2}/devauth/devices/search": Reach.PART,

@@ -186,6 +186,13 @@ def own_integration(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {"id": made.headers["Location"].rsplit("/", 1)[-1]}, {}
 
 
+def event_to_send_again(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    mine.world.device()
+    listed = mine.world.api.get(f"/api{V1}/iot-manager/events", params={"integration_id": mine.integration})
+    event = listed.json()[0]
+    return {"id": mine.integration}, json({"event_id": event["id"], "event_time": event["time"]})
+
+
 def saved_filter(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     terms = [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}]
     return {}, json({"name": uuid.uuid4().hex, "terms": terms})
@@ -279,6 +286,7 @@ CASES: dict[str, Case] = {
     f"POST {V2}/deployments/deployments": to_nobody,
     f"POST {V1}/iot-manager/integrations": integration,
     f"DELETE {V1}/iot-manager/integrations/{{id}}": own_integration,
+    f"POST {V1}/iot-manager/integrations/{{id}}/deliveries": event_to_send_again,
     f"POST {V2}/inventory/filters": saved_filter,
     f"POST {V1}/useradm/roles": new_role,
     f"PUT {V1}/useradm/roles/{{id}}": own_role,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
-from chalicelib import limits
+from chalicelib import limits, times
 from chalicelib.errors import BadRequest
 from chalicelib.integrations.rules.events import DEFAULT_SCOPES, Scope
 from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegration
@@ -41,6 +42,18 @@ def _named(wanted: NewIntegration) -> set[str]:
 def scopes(wanted: NewIntegration) -> list[str]:
     """The scopes of a new integration, sorted. The request may have them in either of its members."""
     return sorted(_named(wanted) or DEFAULT_SCOPES)
+
+
+def time(text: str) -> datetime:
+    """The time of an event, as it is listed.
+
+    Raises:
+        BadRequest: it is not RFC 3339.
+    """
+    try:
+        return times.read(text)
+    except ValueError as error:
+        raise BadRequest("event_time: must be the event's time as it is listed (RFC 3339)") from error
 
 
 def http(credentials: Credentials, *, keeps_secret: bool = False) -> Http:

@@ -173,7 +173,7 @@ class _Run(msgspec.Struct):
     def _settled(self, row: WaitingItem, event: StoredEvent) -> bool:
         """Try to deliver an event if it is due; returns whether it is finished."""
         now = clock.now()
-        over = attempts.is_over(row.time, now)
+        over = attempts.is_over(row.begun, now)
         not_before = self.closed_until or row.next_attempt
         if not_before is not None and now < not_before and not over:
             self._come_back(not_before)

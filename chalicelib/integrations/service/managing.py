@@ -6,7 +6,9 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib import limits, outbound
+from msgspec.structs import replace
+
+from chalicelib import clock, limits, outbound
 from chalicelib.auditlogs.service import Action, Object, ObjectType, record
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
@@ -15,7 +17,7 @@ from chalicelib.fleet import control
 from chalicelib.integrations.rules import requests
 from chalicelib.integrations.rules.events import Scope
 from chalicelib.integrations.service.emitting import Wake
-from chalicelib.integrations.shapes import OMITTED, Credentials, Http, NewIntegration
+from chalicelib.integrations.shapes import OMITTED, Credentials, DeliveryStatus, Http, NewIntegration
 from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
 from chalicelib.integrations.tables import lanes
@@ -161,6 +163,54 @@ def delete(tenant: TenantId, integration: str) -> None:
 
 def _without(integration: str, known: dict[str, list[str]]) -> dict[str, list[str]]:
     return {other: scopes for other, scopes in known.items() if other != integration}
+
+
+def send_again(tenant: TenantId, integration: str, event_id: str, event_time: str) -> None:
+    """Send an event to an integration once more. Safe to repeat: an event that waits already is not sent twice.
+
+    A finished event is tried at once, and again for a day if that fails, apart from the other events. One that still
+    waits for its next attempt is tried now; it keeps its turn. A receiver that was unavailable is tried at once.
+
+    Raises:
+        BadRequest: the time is not RFC 3339.
+        NotFound: there is no such integration, or it received no such event in the last week.
+    """
+    time = requests.time(event_time)
+    lane = Lane(tenant, integration)
+    for _ in range(RACES):
+        receiver = get(tenant, integration)
+        event = event_table.find(tenant, event_id, time)
+        if event is None:
+            raise NotFound("event not found; events are kept for a week, and are found by id and exact time")
+        now = clock.now()
+        queued = _queued(event, integration)
+        waiting = lanes.find_waiting(lane, event.place)
+        tx = Transaction()
+        if waiting is None:
+            lanes.put_again(tx, lane, event, now)
+        elif waiting.next_attempt is None and queued in event.statuses:
+            # The same call was made before; only the message to the worker may have been lost.
+            Wake(tenant, integration)()
+            return
+        else:
+            lanes.hurry(tx, lane, event.place, now)
+        event_table.note(tx, tenant, event.place, queued)
+        table.require(tx, tenant, integration)
+        record(tx, tenant, Action.UPDATE, _object(receiver), change=f"sent again: {event.kind} {event.place.event}")
+        tx.then(Wake(tenant, integration))
+        try:
+            tx.commit()
+        except ConditionFailed as error:
+            if lanes.DONE in error.failed and lanes.WAITING not in error.failed:
+                raise NotFound("event not found; this integration was not sent it") from error
+            continue
+        return
+    raise Unavailable
+
+
+def _queued(event: StoredEvent, integration: str) -> DeliveryStatus:
+    last = next((each for each in event.statuses if each.integration_id == integration), None)
+    return replace(last, queued=True) if last else DeliveryStatus(integration, success=False, queued=True)
 
 
 def events(tenant: TenantId, integration: str | None, start: int, stop: int) -> list[StoredEvent]:

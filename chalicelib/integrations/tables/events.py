@@ -97,6 +97,13 @@ def listed(tenant: TenantId, start: int, stop: int) -> list[StoredEvent]:
     return [_event(item) for item in islice(rows, start, stop)]
 
 
+def find(tenant: TenantId, event: str, time: datetime) -> StoredEvent | None:
+    """The event with this id and time; reads the events of that millisecond."""
+    moment = EventItem.sk.startswith(f"{keys.time(time)}.")
+    rows = EventItem.query(keys.partition(tenant, "EVENTS"), moment, consistent_read=True)
+    return next((_event(item) for item in rows if Place.of(item.sk).event == event), None)
+
+
 def find_many(tenant: TenantId, places: Iterable[Place]) -> dict[Place, StoredEvent]:
     """The events that still exist, by their positions; 100 per round trip."""
     wanted = [(ref.pk, ref.sk) for ref in (_ref(tenant, place) for place in places)]

@@ -104,6 +104,11 @@ def change(tx: Transaction, tenant: TenantId, before: Integration, url: str, sec
         _claim_url(tx, tenant, before.id, url)
 
 
+def require(tx: Transaction, tenant: TenantId, integration: str) -> None:
+    """Require that the integration still exists; fails with :data:`INTEGRATION`."""
+    tx.check(_ref(tenant, integration), IntegrationItem.pk.exists(), label=INTEGRATION)
+
+
 def set_secret(tx: Transaction, tenant: TenantId, before: Integration, secret: bytes) -> None:
     """Replace the encrypted secret; fails with :data:`INTEGRATION` if it was changed or deleted meanwhile."""
     same = IntegrationItem.secret == before.secret

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from pynamodb.expressions.update import Action
 
+    from chalicelib.integrations.tables.events import StoredEvent
     from chalicelib.storage.transactions import Transaction
 
-WAITING = "waiting"
-"""Label of conditions on a waiting event."""
+WAITING, DONE = "waiting", "done"
+"""Labels of conditions on an event that waits, and on one that is finished."""
 _LANE, _WAITS, _DONE = "LANE", "W", "D"
 _GRACE = timedelta(seconds=60)
 """How long a new event's message may take before the schedule sends another one."""
@@ -70,6 +71,8 @@ class WaitingItem(DueItem):
     attempts = NumberAttribute(default=0)
     retry_at = TimeAttribute(null=True)
     time = TimeAttribute()
+    sent_again = TimeAttribute(null=True)
+    """When a user had it sent again; None: it waits for its first delivery."""
 
     @property
     def place(self) -> Place:
@@ -80,6 +83,11 @@ class WaitingItem(DueItem):
     def next_attempt(self) -> datetime | None:
         """The earliest time of the next attempt; None: now."""
         return cast("datetime | None", self.retry_at)
+
+    @property
+    def begun(self) -> datetime:
+        """The time from which the day of attempts counts."""
+        return cast("datetime | None", self.sent_again) or self.time
 
 
 class DoneItem(IntegrationsItem):
@@ -105,6 +113,41 @@ def put_new(tx: Transaction, lane: Lane, place: Place, subject: str, time: datet
     item = WaitingItem(lane.partition, keys.sort(_WAITS, place.order, place.event), subject=subject, time=time)
     item.due_pk, item.due_sk = due.key(lane.integration, time + _GRACE)
     tx.put(item, label=WAITING)
+
+
+def find_waiting(lane: Lane, place: Place) -> WaitingItem | None:
+    """An event of the outbox, if it waits (strongly consistent)."""
+    return _waiting(lane, place).fetch()
+
+
+def hurry(tx: Transaction, lane: Lane, place: Place, now: datetime) -> None:
+    """Let a waiting event be tried at once, in its turn; fails with :data:`WAITING` if it is finished meanwhile."""
+    actions = [WaitingItem.retry_at.remove(), *due.never()]
+    tx.update(_waiting(lane, place), actions, WaitingItem.pk.exists(), label=WAITING)
+    _open(tx, lane, now)
+
+
+def put_again(tx: Transaction, lane: Lane, event: StoredEvent, now: datetime) -> None:
+    """Let a finished event wait once more; fails with :data:`DONE` if it is not finished, :data:`WAITING` if it waits.
+
+    It is a subject of its own, so that it neither waits for events of its device or deployment nor holds them back.
+    """
+    place = event.place
+    item = _waiting(lane, place)
+    item.subject, item.time, item.sent_again = f"again {place.event}", event.time, now
+    tx.delete(DoneItem(lane.partition, keys.sort(_DONE, place.order, place.event)), DoneItem.pk.exists(), label=DONE)
+    tx.put(item, WaitingItem.pk.does_not_exist(), label=WAITING)
+    _open(tx, lane, now)
+
+
+def _waiting(lane: Lane, place: Place) -> WaitingItem:
+    return WaitingItem(lane.partition, keys.sort(_WAITS, place.order, place.event))
+
+
+def _open(tx: Transaction, lane: Lane, now: datetime) -> None:
+    # The outbox, not the event, goes into the index. A worker that has the lease looks for events once more.
+    actions = [LaneItem.again.set(True), LaneItem.closed_until.remove(), *due.at(lane.integration, now)]
+    tx.update(LaneItem(lane.partition, _LANE), actions, label="lane")
 
 
 def waiting(lane: Lane) -> Iterator[WaitingItem]:
@@ -139,7 +182,7 @@ def done(tx: Transaction, item: WaitingItem) -> None:
     tx.delete(WaitingItem(item.pk, item.sk), WaitingItem.pk.exists(), label=WAITING)
     place = item.place
     expires = int((item.time + KEPT).timestamp())
-    tx.put(DoneItem(item.pk, keys.sort(_DONE, place.order, place.event), expires_at=expires), label="done")
+    tx.put(DoneItem(item.pk, keys.sort(_DONE, place.order, place.event), expires_at=expires), label=DONE)
 
 
 def drop(item: WaitingItem) -> None:

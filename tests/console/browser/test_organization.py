@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.console.browser.fleet import PASSWORD
+from tests.support.listening import Listener, answer, says
+from tests.support.mailbox import use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from infra.local.testing import LocalServer
     from tests.console.browser.fleet import Fleet
     from tests.console.browser.watching import Console
 
 ROLES = "/api/management/v2/useradm/roles"
-WEBHOOK = "https://fleet.hooks.invalid/events"
 
 
 def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> None:
@@ -58,41 +61,58 @@ def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> No
     expect(row).to_have_count(0)
 
 
-def test_a_webhook_is_created_its_deliveries_are_seen_and_it_is_deleted(console: Console, server: LocalServer) -> None:
+def test_a_webhook_is_created_a_failed_delivery_is_sent_again_and_it_is_deleted(
+    console: Console, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = console.page
-    console.show("/settings/webhooks")
-    console.says("No webhooks")
-    console.button("New webhook").click()
-    page.get_by_role("textbox", name="URL").fill("fleet.hooks.invalid")
-    console.button("Create webhook").click()
-    console.says("Enter a URL that begins with https://")
-    page.get_by_role("textbox", name="URL").fill(WEBHOOK)
-    console.button("Make one").click()
-    console.button("Create webhook").click()
-    console.says("The webhook is created.")
-    expect(page.get_by_role("grid", name="Webhooks").get_by_text(WEBHOOK)).to_be_visible()
+    with Listener(says(answer("400 Bad Request"))) as receiver:
+        use(monkeypatch, outbound_networks="127.0.0.0/8", outbound_ports=str(receiver.port))
+        console.show("/settings/webhooks")
+        console.says("No webhooks")
+        console.button("New webhook").click()
+        page.get_by_role("textbox", name="URL").fill("fleet.hooks.invalid")
+        console.button("Create webhook").click()
+        console.says("Enter a URL that begins with https://")
+        page.get_by_role("textbox", name="URL").fill(f"{receiver.url}/old")
+        console.button("Make one").click()
+        console.button("Create webhook").click()
+        console.says("The webhook is created.")
+        page.get_by_role("button", name=f"Actions for {receiver.url}/old").click()
+        page.get_by_role("menuitem", name="Change URL or secret").click()
+        expect(page.get_by_label("Keep the secret")).to_be_checked()
+        page.get_by_role("textbox", name="URL").fill(receiver.url)
+        console.button("Save").click()
+        expect(page.get_by_role("grid", name="Webhooks").get_by_text(receiver.url, exact=True)).to_be_visible()
 
-    console.fleet.world.device(identity={"serial": "told-of"})
-    server.drain()
-    console.show("/settings/webhooks")
-    deliveries = page.get_by_role("grid", name="Deliveries")
-    expect(deliveries.get_by_text("device-provisioned")).to_be_visible()
-    deliveries.get_by_text("device-provisioned").click()
-    drawer = page.get_by_role("dialog", name="device-provisioned")
-    expect(drawer.get_by_role("region", name="Data")).to_contain_text('"status": "accepted"')
-    console.button("Close").click()
+        console.fleet.world.device(identity={"serial": "told-of"})
+        server.drain()
+        console.show("/settings/webhooks")
+        deliveries = page.get_by_role("grid", name="Deliveries")
+        failed = deliveries.get_by_role("row").filter(has_text="the receiver answered 400")
+        receiver.answering = says(answer())
+        failed.get_by_role("button", name="Send again").click()
+        console.says("The event will be sent again at once.")
+        console.says("Waits to be sent again")
+        server.drain()
+        console.refresh()
+        expect(failed).to_have_count(0)
+        deliveries.get_by_text("device-provisioned").click()
+        drawer = page.get_by_role("dialog", name="device-provisioned")
+        expect(drawer.get_by_role("region", name="Data")).to_contain_text('"status": "accepted"')
+        expect(drawer.get_by_text("Delivered (204)")).to_be_visible()
+        console.audit()
+        posted = len(receiver.received)
+        drawer.get_by_role("button", name="Send again").click()
+        expect(drawer.get_by_text("Waits to be sent again")).to_be_visible()
+        server.drain()
+        assert len(receiver.received) == posted + 1
+        console.button("Close").click()
 
-    actions = page.get_by_role("button", name=f"Actions for {WEBHOOK}")
-    actions.click()
-    page.get_by_role("menuitem", name="Change URL or secret").click()
-    expect(page.get_by_label("Keep the secret")).to_be_checked()
-    page.get_by_role("textbox", name="URL").fill(f"{WEBHOOK}/2")
-    console.button("Save").click()
-    page.get_by_role("button", name=f"Actions for {WEBHOOK}/2").click()
-    page.get_by_role("menuitem", name="Delete").click()
-    console.button("Delete 1 webhook").click()
-    console.says("The webhook is deleted.")
-    console.says("No webhooks")
+        page.get_by_role("button", name=f"Actions for {receiver.url}").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        console.button("Delete 1 webhook").click()
+        console.says("The webhook is deleted.")
+        console.says("No webhooks")
 
 
 def test_settings_of_the_organization_are_changed_unless_somebody_else_did(console: Console) -> None:

@@ -1,8 +1,11 @@
 /** Events of the last week, and how their delivery went. */
+import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
-import { CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, Name, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
-import { EVENTS, outcome, urlOf, type Webhook, type WebhookEvent } from "./delivery";
+import { can } from "../app/session";
+import { attempt } from "../app/toasts";
+import { Button, Card, CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, Name, Row, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
+import { EVENTS, INTEGRATIONS, outcome, queuedFor, refusedBy, urlOf, type Webhook, type WebhookEvent } from "./delivery";
 
 const PER_PAGE = 20;
 
@@ -11,6 +14,16 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   const [page] = useQuery("page", "1");
   const [open, show] = useQuery("event");
   const events = useApi<WebhookEvent[]>({ path: EVENTS, query: { integration_id: webhook, page, per_page: PER_PAGE } }, { every: 10_000 });
+  const manages = can("integrations:manage");
+  const sendAgain = async (event: WebhookEvent, to: readonly string[]): Promise<void> => {
+    const body = { event_id: event.id, event_time: event.time };
+    const sent = await attempt(
+      () => Promise.all(to.map((id) => api.post(`${INTEGRATIONS}/${encodeURIComponent(id)}/deliveries`, body))),
+      "The event will be sent again at once.",
+      "The event was not sent again",
+    );
+    if (sent) events.change((all) => all.map((each) => (each.id === event.id ? queuedFor(each, to) : each)));
+  };
   const columns: Column<WebhookEvent>[] = [
     { id: "type", title: "Event", always: true, grow: 2, min: 10, cell: (event) => <Name>{event.type}</Name> },
     { id: "time", title: "When", cell: (event) => <Time at={event.time} /> },
@@ -23,11 +36,30 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
         return <Status is={is}>{text}</Status>;
       },
     },
+    {
+      id: "do",
+      title: "",
+      min: 9,
+      grow: 0,
+      end: true,
+      wide: true,
+      cell: (event) => {
+        const to = refusedBy(event, webhooks).filter((id) => !webhook || id === webhook);
+        return (
+          manages &&
+          to.length > 0 && (
+            <Button small icon="send" aria-label={`Send again: ${event.type}`} onClick={() => sendAgain(event, to)}>
+              Send again
+            </Button>
+          )
+        );
+      },
+    },
   ];
   const at = Number(page) || 1;
   const shown = events.data?.find((event) => event.id === open);
   return (
-    <Section title="Deliveries" lead="Events of the last week. A receiver that fails is tried again for a day.">
+    <Section title="Deliveries" lead="Events of the last week. A delivery that fails is tried again for a day; an event of the list can be sent again at any time.">
       {webhooks.length > 1 && (
         <Toolbar>
           <Select
@@ -62,13 +94,24 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
               items={[
                 ["Time", <Time key="t" at={shown.time} exact />],
                 ["Event ID", <code key="i">{shown.id}</code>],
-                ...shown.delivery_statuses.map((each) => {
-                  const { is, text } = outcome(shown, each.integration_id);
-                  const receiver = webhooks.find((one) => one.id === each.integration_id);
-                  return [<Name key="u" wrap>{receiver ? urlOf(receiver) : "A deleted webhook"}</Name>, <Status key="s" is={is}>{text}</Status>] as const;
-                }),
               ]}
             />
+            {shown.delivery_statuses.map((each) => {
+              const { is, text } = outcome(shown, each.integration_id);
+              const receiver = webhooks.find((one) => one.id === each.integration_id);
+              return (
+                <Card key={each.integration_id} level={3} title={<Name wrap>{receiver ? urlOf(receiver) : "A deleted webhook"}</Name>}>
+                  <Row justify="between">
+                    <Status is={is}>{text}</Status>
+                    {manages && receiver && !each.queued && (
+                      <Button small icon="send" onClick={() => sendAgain(shown, [receiver.id])}>
+                        Send again
+                      </Button>
+                    )}
+                  </Row>
+                </Card>
+              );
+            })}
             <CodeBlock label="Data" limit>
               {JSON.stringify(shown.data, null, 2)}
             </CodeBlock>

@@ -15,6 +15,8 @@ export interface Delivery {
   success: boolean;
   status_code?: number;
   error?: string;
+  /** It was sent again, and not tried since. */
+  queued?: boolean;
 }
 
 export interface WebhookEvent {
@@ -41,11 +43,22 @@ export const scopesOf = (webhook: Webhook): string[] => [...webhook.scopes, ...(
 /** How the last attempt went: at one webhook, or at all that got the event. */
 export function outcome(event: WebhookEvent, webhook = ""): { is: Meaning; text: string } {
   const tried = event.delivery_statuses.filter((each) => !webhook || each.integration_id === webhook);
+  if (tried.some((each) => each.queued)) return { is: "waiting", text: "Waits to be sent again" };
   const failed = tried.find((each) => !each.success);
   if (failed) return { is: "danger", text: failed.error || `Answered ${failed.status_code ?? "nothing"}` };
   const code = tried.find((each) => each.status_code)?.status_code;
   return tried.length ? { is: "ok", text: code ? `Delivered (${code})` : "Delivered" } : { is: "waiting", text: "Not tried yet" };
 }
+
+/** The webhooks, of these, that did not take an event at its last attempt and do not wait for another. */
+export const refusedBy = (event: WebhookEvent, webhooks: readonly Webhook[]): string[] =>
+  event.delivery_statuses.filter((each) => !each.success && !each.queued && webhooks.some((one) => one.id === each.integration_id)).map((each) => each.integration_id);
+
+/** An event that was sent again to these webhooks, until the server says more. */
+export const queuedFor = (event: WebhookEvent, webhooks: readonly string[]): WebhookEvent => ({
+  ...event,
+  delivery_statuses: event.delivery_statuses.map((each) => (webhooks.includes(each.integration_id) ? { ...each, queued: true } : each)),
+});
 
 /** What is wrong with a receiver before it is sent; undefined: nothing. */
 export function problem(url: string, secret: string): string | undefined {
