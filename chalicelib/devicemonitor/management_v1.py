@@ -83,6 +83,18 @@ def list_checks(request: Request, id: str) -> Reply[list[Check]]:
 
 @endpoint(
     bp,
+    "GET /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status",
+    auth=Auth.USER,
+    permission=Permission.BASIC,
+    feature=Feature.MONITORING,
+)
+def show_alert_channel(request: Request, name: str) -> Reply[ChannelStatus]:
+    """Get whether mails about alerts are on for all users. Beyond Mender's API."""
+    return Reply(200, ChannelStatus(service.channel(request.tenant, name)))
+
+
+@endpoint(
+    bp,
     "PUT /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status",
     auth=Auth.USER,
     permission=Permission.USERS_MANAGE,

@@ -92,6 +92,6 @@ Checks = Annotated[list[Check], msgspec.Meta(min_length=1, max_length=limits.CHE
 
 
 class ChannelStatus(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``PUT .../channel/alerts/{name}/status``."""
+    """``.../channel/alerts/{name}/status``: whether all users get mails by this channel."""
 
     enabled: bool

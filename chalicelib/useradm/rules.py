@@ -177,6 +177,18 @@ def check_settings(document: dict[str, Any]) -> None:
             raise BadRequest(f"settings: {name} is longer than {limits.SETTINGS_TEXT} characters")
 
 
+class OptionalMail(StrEnum):
+    """The kinds of mails that users may turn off. The values are those of their settings."""
+
+    DEVICE_ALERTS = "device_alerts"
+
+
+def wants(document: dict[str, Any], mail: OptionalMail) -> bool:
+    """Whether a user with these settings gets this kind of mail: unless ``{"notifications": {"<mail>": false}}``."""
+    chosen = document.get("notifications")
+    return not isinstance(chosen, dict) or chosen.get(mail) is not False
+
+
 def network(address: str) -> str:
     """The network that failed logins from ``address`` count for: itself, or its /64, which one host may use."""
     try:

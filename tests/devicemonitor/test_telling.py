@@ -125,8 +125,11 @@ def test_the_largest_report_fits_into_a_message(server, watched: Watched, mailbo
 
 def test_mails_can_be_turned_off_and_on(server, watched: Watched, mailbox: Mailbox):
     api = watched.world.api
+    assert api.get(f"{CHANNEL}/email/status").json() == {"enabled": True}
     answer = api.put(f"{CHANNEL}/email/status", json={"enabled": False})
     assert (answer.status_code, answer.content) == (204, b"")
+    assert api.get(f"{CHANNEL}/email/status").json() == {"enabled": False}
+    assert api.get(f"{CHANNEL}/sms/status").status_code == 404
     watched.sent(alert())
     server.drain()
     assert mailbox.mails == []
@@ -138,6 +141,33 @@ def test_mails_can_be_turned_off_and_on(server, watched: Watched, mailbox: Mailb
     assert len(mailbox.mails) == 1
     entries = api.get("/api/management/v1/auditlogs/logs", params={"object_type": "settings"}).json()
     assert [each["change"] for each in entries] == ["Alerts by email: on", "Alerts by email: off"]
+
+
+def test_a_user_turns_mails_off_for_oneself_alone(server, watched: Watched, tenant, mailbox: Mailbox):
+    from chalicelib.rights import EVERYTHING
+    from chalicelib.useradm import service
+
+    (mine,) = addresses(watched)
+    other = f"other-{tenant.id}@example.com"
+    service.create_user(tenant.id, other, PASSWORD, by=EVERYTHING)
+
+    def choose(notifications: Any) -> None:
+        body = {"notifications": notifications, "theme": "dark"}
+        assert watched.world.api.post("/api/management/v1/useradm/settings/me", json=body).status_code == 201
+
+    for minute, (chosen, gets) in enumerate(
+        [
+            ({"device_alerts": False}, False),
+            ({"device_alerts": True}, True),
+            ({"device_alerts": None}, True),
+            (["device_alerts"], True),
+        ]
+    ):
+        choose(chosen)
+        mailbox.recipients.clear()
+        watched.sent(alert(f"subject {minute}", minute=minute))
+        server.drain()
+        assert sorted(to for (to,) in mailbox.recipients) == sorted([mine, other] if gets else [other])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from chalicelib.devicemonitor.service.notices import Digest, Notice, tick, write_digest, write_notice
 from chalicelib.devicemonitor.service.reporting import (
     alerts,
+    channel,
     checks,
     device_gone,
     erase,
@@ -16,6 +17,7 @@ __all__ = [
     "Digest",
     "Notice",
     "alerts",
+    "channel",
     "checks",
     "device_gone",
     "erase",

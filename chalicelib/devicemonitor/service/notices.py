@@ -32,7 +32,8 @@ _TEXT: Final = """\
 {changed}
 
 {alerts}
-You get this mail because you may see this device. An administrator can turn such mails off for everybody.
+You get this mail because you may see this device. You can turn such mails off for yourself in the settings of your
+account{link}; an administrator can turn them off for everybody.
 """
 _ALERT: Final = """\
 {level}: {name}
@@ -83,7 +84,7 @@ def _told(alert: NewAlert) -> Told:
 
 
 def write_notice(notice: Notice) -> None:
-    """Mail every user who may see the device, unless the tenant has disabled the channel.
+    """Mail every user who may see the device and wants such mails, unless the tenant has disabled the channel.
 
     After a number of mails about a device in an hour, further alerts wait for its end (``rules.mail``).
     """
@@ -148,7 +149,7 @@ def _known(tenant: TenantId, device_id: str) -> _Known | None:
 def _tell(tenant: TenantId, device: _Known, subject: str, text: str) -> None:
     from chalicelib.useradm import service as useradm
 
-    for user in useradm.list_users(tenant):
+    for user in useradm.who_wants(tenant, useradm.list_users(tenant), useradm.OptionalMail.DEVICE_ALERTS):
         groups = groups_of(useradm.rights_of(user).scopes(Permission.DEVICES_READ))
         if groups is not None and device.group not in groups:
             continue
@@ -165,7 +166,7 @@ def _digest_letter(mails: Mails, device_id: str, device: str) -> tuple[str, str]
     alerts = "\n".join(map(_paragraph, mails.waiting))
     if mails.left_out:
         alerts = f"The {mails.left_out} oldest of these changes are left out.\n\n{alerts}"
-    return f"{number} more alerts on {device_id}"[:_SUBJECT], _TEXT.format(changed=changed, alerts=alerts)
+    return f"{number} more alerts on {device_id}"[:_SUBJECT], _text(changed, alerts)
 
 
 def _letter(notice: Notice, device: str) -> tuple[str, str]:
@@ -178,7 +179,15 @@ def _letter(notice: Notice, device: str) -> tuple[str, str]:
     if len(subject) > _SUBJECT:
         subject = subject[: _SUBJECT - 3] + "..."
     changed = f"The state of {'several alerts' if several else 'an alert'} of device {device} changed."
-    return subject, _TEXT.format(changed=changed, alerts="\n".join(map(_paragraph, notice.alerts)))
+    return subject, _text(changed, "\n".join(map(_paragraph, notice.alerts)))
+
+
+def _text(changed: str, alerts: str) -> str:
+    from chalicelib.useradm import service as useradm
+
+    console = useradm.console_url()
+    link = f" ({console}/#/settings/notifications)" if console else ""
+    return _TEXT.format(changed=changed, alerts=alerts, link=link)
 
 
 def _paragraph(alert: Told) -> str:

@@ -139,6 +139,17 @@ def set_channel(tenant: TenantId, name: str, *, enabled: bool) -> None:
     tx.commit()
 
 
+def channel(tenant: TenantId, name: str) -> bool:
+    """Whether a channel of mails about alerts is enabled.
+
+    Raises:
+        NotFound: there is no such channel.
+    """
+    if name != notices.EMAIL:
+        raise NotFound(f"unknown alert channel {name[:32]}")
+    return name not in tables.read_shut(tenant)
+
+
 def device_gone(tenant: TenantId, device_id: str) -> None:
     """Delete the data of a decommissioned device. Can be run again."""
     tables.delete(tenant, device_id)

@@ -5,10 +5,12 @@ Routes also use ``sessions`` (logins and tokens), ``preferences``, ``plans`` and
 
 from __future__ import annotations
 
-from chalicelib.useradm.rules import network
+from chalicelib.useradm.rules import OptionalMail, network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
 from chalicelib.useradm.service.leaving import erase
+from chalicelib.useradm.service.letters import console_url
+from chalicelib.useradm.service.preferences import who_wants
 from chalicelib.useradm.service.proving import prove
 from chalicelib.useradm.service.sealing import seal_anew
 from chalicelib.useradm.service.twofactor import disable as disable_tfa
@@ -53,6 +55,7 @@ from chalicelib.useradm.tables.users import User
 
 __all__ = [
     "TAKEN",
+    "OptionalMail",
     "Order",
     "User",
     "add_user",
@@ -63,6 +66,7 @@ __all__ = [
     "complete_change",
     "complete_reset",
     "complete_verification",
+    "console_url",
     "count_users",
     "create_user",
     "delete_user",
@@ -93,5 +97,6 @@ __all__ = [
     "update_user",
     "verify",
     "verify_tfa",
+    "who_wants",
     "write_letter",
 ]

@@ -12,12 +12,21 @@ from chalicelib.useradm import rules
 from chalicelib.useradm.tables import settings as rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm.tables.users import User
 
 
 def read(tenant: TenantId, user_id: str | None) -> tuple[dict[str, Any], str | None]:
     """The settings of a user or (None) of the tenant, with their version; ``{}`` without a version at first."""
     return rows.find(tenant, user_id) or ({}, None)
+
+
+def who_wants(tenant: TenantId, users: Sequence[User], mail: rules.OptionalMail) -> list[User]:
+    """Those of a tenant's users who did not turn this kind of mail off in their own settings."""
+    documents = rows.of_users(tenant, [user.id for user in users])
+    return [user for user in users if rules.wants(documents.get(user.id, {}), mail)]
 
 
 def write(tenant: TenantId, user_id: str | None, document: dict[str, Any], *, replacing: frozenset[str] | None) -> None:

@@ -39,6 +39,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "releases": lambda _: "/releases",
     "releases-empty": lambda _: "/releases?name=nothing-of-this-name",
     "settings-profile": lambda _: "/settings/profile",
+    "settings-notifications": lambda _: "/settings/notifications",
     "settings-tokens": lambda _: "/settings/tokens",
     "settings-users": lambda _: "/settings/users",
     "release": lambda _: "/releases/gateway-os-2.0",

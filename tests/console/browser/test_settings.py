@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.console.browser.fleet import PASSWORD
 
+CHANNEL = "/api/management/v1/devicemonitor/settings/global/channel/alerts"
+
 if TYPE_CHECKING:
     from tests.console.browser.watching import Console
 
@@ -31,6 +33,29 @@ def test_a_token_is_made_shown_once_and_revoked(console: Console) -> None:
     console.button("Revoke 1 token").click()
     console.says("The token is revoked.")
     console.says("No access tokens")
+
+
+def test_mails_about_alerts_are_turned_off_for_oneself_and_for_everybody(console: Console) -> None:
+    page, api = console.page, console.fleet.api
+    own, everybody = "/api/management/v1/useradm/settings/me", f"{CHANNEL}/email/status"
+    api.post(own, json={"columns": ["name"]}).raise_for_status()
+    console.show("/settings/notifications")
+    page.get_by_role("switch", name="Alerts of devices").uncheck()
+    console.says("You get no more mails about alerts.")
+    assert api.get(own).json() == {"columns": ["name"], "notifications": {"device_alerts": False}}
+    page.get_by_role("switch", name="Send mails about alerts").uncheck()
+    console.says("Nobody gets mails about alerts any more.")
+    console.says("They are turned off for everybody at present.")
+    assert api.get(everybody).json() == {"enabled": False}
+    page.get_by_role("switch", name="Send mails about alerts").check()
+    console.says("Mails about alerts are on again, for those who want them.")
+
+    console.show("/settings/notifications")
+    expect(page.get_by_role("switch", name="Alerts of devices")).not_to_be_checked()
+    page.get_by_role("switch", name="Alerts of devices").check()
+    console.says("You get mails about alerts.")
+    assert api.get(own).json()["notifications"] == {"device_alerts": True}
+    assert api.get(everybody).json() == {"enabled": True}
 
 
 def test_a_user_is_added_given_a_role_and_deleted(console: Console) -> None:

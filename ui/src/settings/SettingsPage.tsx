@@ -15,6 +15,7 @@ interface Entry {
 
 const ENTRIES: readonly Entry[] = [
   { id: "profile", label: "Profile" },
+  { id: "notifications", label: "Notifications" },
   { id: "tokens", label: "Access tokens" },
   { id: "users", label: "Users", needs: "users:read" },
   { id: "roles", label: "Roles", needs: "users:read", feature: "rbac" },

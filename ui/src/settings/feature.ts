@@ -13,6 +13,7 @@ export const settings: Feature = {
   screens: [
     { path: "/settings", title: "Settings", load: () => import("./Profile") },
     { path: "/settings/profile", title: "Profile", load: () => import("./Profile") },
+    { path: "/settings/notifications", title: "Notifications", load: () => import("./Notifications") },
     { path: "/settings/tokens", title: "Access tokens", load: () => import("./Tokens") },
     { path: "/settings/users", title: "Users", load: () => import("./Users"), needs: "users:read" },
     { path: "/settings/roles", title: "Roles", load: () => import("./Roles"), needs: "users:read", feature: "rbac" },
@@ -23,6 +24,7 @@ export const settings: Feature = {
   ],
   commands: [
     { title: "Change my password", icon: "credentials", words: "profile second factor", run: () => navigate("/settings/profile") },
+    { title: "Turn mails about alerts on or off", icon: "bell", words: "notifications e-mail", run: () => navigate("/settings/notifications") },
     { title: "New access token", icon: "key", words: "api script", needs: "tokens:manage", run: () => navigate("/settings/tokens") },
     { title: "Add a user", icon: "users", words: "invite team", needs: "users:manage", run: () => navigate("/settings/users") },
     { title: "New role", icon: "shield", words: "rights permissions", needs: "users:manage", run: () => navigate("/settings/roles", { new: "1" }) },

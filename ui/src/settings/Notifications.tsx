@@ -1,0 +1,89 @@
+/** Which mails the user gets, and whether anybody in the organization gets those about alerts. */
+import { api } from "../api/client";
+import { type Live, useApi } from "../app/resource";
+import { can, has, session } from "../app/session";
+import { attempt } from "../app/toasts";
+import { Banner, Card, Grid, Link, Loaded, Stack, Switch } from "../parts";
+import { ALERT_CHANNEL, OWN_SETTINGS, type OwnSettings, wantsAlerts, withAlerts } from "./mails";
+import { SettingsPage } from "./SettingsPage";
+
+interface Channel {
+  enabled: boolean;
+}
+
+export default function Notifications() {
+  const monitors = has("monitoring");
+  const own = useApi<OwnSettings>(monitors ? OWN_SETTINGS : null);
+  const channel = useApi<Channel>(monitors ? ALERT_CHANNEL : null);
+  return (
+    <SettingsPage at="notifications" title="Notifications" lead={session.value?.user.email}>
+      <Stack>
+        {!session.value?.mail && (
+          <Banner is="warning" title="This server sends no mails">
+            Its administrator has not set an address to send from. What you choose here holds as soon as there is one.
+          </Banner>
+        )}
+        <Grid min="l">
+          <Card title="Mails to you">
+            <Stack>
+              {monitors ? (
+                <Loaded from={own}>{(settings) => <OwnChoice settings={settings} from={own} off={channel.data?.enabled === false} />}</Loaded>
+              ) : (
+                <p>Your organization's plan does not include monitoring, so there are no mails about alerts.</p>
+              )}
+              <p class="muted small">
+                Mails about your account always come: confirming an address, a new password, a changed second factor. They tell you
+                when somebody else tries to take it over.
+              </p>
+            </Stack>
+          </Card>
+          {monitors && can("users:manage") && (
+            <Card title="Mails to everybody" lead="Holds for all users of the organization. Each change is in the audit log.">
+              <Loaded from={channel}>{(found) => <ForAll channel={found} from={channel} />}</Loaded>
+            </Card>
+          )}
+          {can("integrations:read") && (
+            <Card title="Other systems">
+              <p>
+                Chats, ticket systems and programs are told of devices and deployments by <Link to="/settings/webhooks">webhooks</Link>.
+              </p>
+            </Card>
+          )}
+        </Grid>
+      </Stack>
+    </SettingsPage>
+  );
+}
+
+function OwnChoice({ settings, from, off }: { settings: OwnSettings; from: Live<OwnSettings>; off: boolean }) {
+  const choose = async (on: boolean): Promise<void> => {
+    const etag = from.headers?.get("etag");
+    const changed = withAlerts(settings, on);
+    from.change(() => changed);
+    await attempt(
+      () => api.post(OWN_SETTINGS, changed, etag ? { headers: { "If-Match": etag } } : {}),
+      on ? "You get mails about alerts." : "You get no more mails about alerts.",
+      "Your choice was not saved",
+    );
+    await from.reload();
+  };
+  return (
+    <Stack gap={2}>
+      <Switch label="Alerts of devices" hint="When something on a device becomes critical, and when it is back to normal. Only for devices that you may see." checked={wantsAlerts(settings)} onChange={choose} />
+      {off && <Banner>They are turned off for everybody at present.</Banner>}
+    </Stack>
+  );
+}
+
+function ForAll({ channel, from }: { channel: Channel; from: Live<Channel> }) {
+  const choose = async (on: boolean): Promise<void> => {
+    from.change(() => ({ enabled: on }));
+    await attempt(
+      () => api.put(ALERT_CHANNEL, { enabled: on }),
+      on ? "Mails about alerts are on again, for those who want them." : "Nobody gets mails about alerts any more.",
+      "Mails about alerts were not changed",
+    );
+    await from.reload();
+  };
+  return <Switch label="Send mails about alerts" hint="Off: nobody gets any, whatever they chose." checked={channel.enabled} onChange={choose} />;
+}
