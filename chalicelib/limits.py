@@ -212,3 +212,10 @@ ROLE_PARTS = 60  # own: permissions and permission sets of a role, all of which 
 ROLE_PATH = 1024  # own: characters of a path in a permission
 ROLE_RECORD = 32 * KIB  # own: a role or a permission set, as JSON
 SCOPE_NAMES = 100  # own: groups or tags in a scope
+
+# Estimates of cost
+COST_DEVICES = 100_000_000  # own: devices of a fleet, and connected ones among them
+COST_INTERVAL_MIN = 5  # own: seconds between two polls or reports of a device, at least
+COST_INTERVAL = 31_536_000  # own: seconds between two polls or reports of a device, at most (a year)
+COST_UPDATES = 1000  # own: updates of a device in a month
+COST_ARTIFACT = 1_000_000  # own: MB of an artifact

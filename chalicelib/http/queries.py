@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _SECONDS = re.compile(r"[+-]?[0-9]+")
 """The integers that Go accepts; int() would also accept spaces, "1_0" and digits of other scripts."""
 
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+
 
 def seconds(query: Query, name: str) -> datetime | None:
     """A time in seconds since 1970; None when absent.
@@ -30,6 +32,20 @@ def seconds(query: Query, name: str) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         pass
     raise BadRequest(f'invalid {name} query: "{text[:32]}"')
+
+
+def number(query: Query, name: str, default: float, least: float, most: float) -> float:
+    """A number in decimal form; ``default`` when absent.
+
+    Raises:
+        BadRequest: it is no such number, or beyond the bounds.
+    """
+    text = query.get(name)
+    if not text:
+        return default
+    if not _NUMBER.fullmatch(text) or not least <= (found := float(text)) <= most:
+        raise BadRequest(f"{name}: must be a number from {least:,.12g} to {most:,.12g}, not {text[:32]}")
+    return found
 
 
 def newest_first(query: Query) -> bool:

@@ -1,270 +1,14 @@
 """``make cost``: what a fleet costs in a month on AWS.
 
-``python -m infra.scripts.cost --devices 10000`` prices one fleet; ``infra.scripts.cost_page`` writes ``docs/cost.md``.
-Units of calls are those of ``docs/performance.md``, which a test compares; prices are list prices, see ``PRICES``.
+``python -m infra.scripts.cost --devices 10000`` prices one fleet by the model of ``chalicelib.cost.rules``;
+``infra.scripts.cost_page`` writes ``docs/cost.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from chalicelib.observability import Metric
-from infra.scripts.package import ROOT
-
-HOURS = 730
-DAYS = HOURS / 24
-MILLION = 1_000_000
-
-
-@dataclass(frozen=True)
-class Price:
-    """A list price of us-east-1 in US dollars, without free tier or discount."""
-
-    dollars: float
-    per: str
-    sure: bool = True
-    """Whether it was read on a public page; the others were written down from memory."""
-
-
-DATE = "August 2026"
-PRICES = {
-    "rest": Price(3.50, "million calls of a REST API, up to 333 million; then $2.80, and $2.38 beyond 1 billion"),
-    "http": Price(1.00, "million calls of an HTTP API, up to 300 million; then $0.90"),
-    "balancer": Price(0.0225, "hour of a load balancer"),
-    "capacity": Price(0.008, "hour of a load balancer's capacity unit"),
-    "address": Price(0.005, "hour of a public IPv4 address", sure=False),
-    "invocations": Price(0.20, "million invocations of functions"),
-    "duration": Price(13.3334, "million GB-seconds of functions, arm64"),
-    "reads": Price(0.125, "million read units of DynamoDB"),
-    "writes": Price(0.625, "million write units of DynamoDB"),
-    "stored": Price(0.45, "GB-month in DynamoDB, point-in-time recovery included", sure=False),
-    "egress": Price(0.09, "GB to the internet, up to 10 TB; then $0.085, $0.07, $0.05"),
-    "queues": Price(0.40, "million requests of SQS", sure=False),
-    "alarm": Price(0.10, "month of a metric that an alarm watches", sure=False),
-    "metric": Price(0.30, "month of a metric of one's own", sure=False),
-    "cloudfront": Price(1.10, "million requests of CloudFront, its function included", sure=False),
-    "firewall": Price(0.60, "million requests that the firewall looks at", sure=False),
-    "rules": Price(7.00, "month of the firewall with two rules", sure=False),
-    "relay": Price(0.01975, "hour of a relay: half a vCPU and 1 GB of Fargate, arm64", sure=False),
-    "logs": Price(0.50, "GB written to CloudWatch Logs"),
-    "connected": Price(0.25, "million minutes of an open websocket"),
-}
-
-TIERS = {
-    "rest": ((333 * MILLION, 3.50), (667 * MILLION, 2.80), (math.inf, 2.38)),
-    "http": ((300 * MILLION, 1.00), (math.inf, 0.90)),
-    "egress": ((10_000, 0.09), (40_000, 0.085), (100_000, 0.07), (math.inf, 0.05)),
-}
-"""Prices that fall with the amount."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """What one call costs: a row of docs/performance.md, and its processor time at one full core."""
-
-    row: str
-    """How the row begins."""
-    trips: int
-    reads: float
-    writes: float
-    cpu: float
-    """Milliseconds: the app's alone for a poll, the server's for others, which is more."""
-    requests: int = 1
-
-
-CALLS = {
-    "poll": Call("poll, nothing for the device, any number of open deployments", 1, 1, 0, 0.31),
-    "token": Call("auth request, accepted device", 1, 1, 0, 3.0),
-    "inventory": Call("inventory, changed", 3, 2, 6, 1.0),
-    "update": Call("**a device's whole update**", 16, 11, 30, 10.5, requests=11),
-    "page": Call("a page of the audit log", 3, 4, 0, 2.5),
-    "connection": Call("a device's websocket: connect and disconnect", 7, 3.5, 6, 4.0, requests=2),
-}
-INDEX = 2
-"""Write units that an inventory report costs in an index; not measured."""
-TRIP = 4.0
-"""Milliseconds until DynamoDB has answered; not measured."""
-STORED = 8
-"""KB that a device has in tables and indexes; not measured."""
-TICK_READS = 17
-"""Read units of the schedule's run when nothing is due, once a minute (docs/performance.md)."""
-EMPTY_POLLS = 15
-"""Requests a minute with which Lambda asks one idle queue."""
-_SIZED: dict[str, dict[str, int]] = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
-MEMORY = _SIZED["api_handler"]["lambda_memory_size"] / 1024
-"""GB of the API's function."""
-PLATFORM_LINES = 0.35
-"""KB that Lambda logs about each invocation (START, END and REPORT) in text form at level INFO; not measured."""
-INIT = 0.25
-"""Seconds until a new process can answer its first call: paid like any other time; not measured on AWS."""
-IDLE = 600
-"""Seconds after which Lambda ends a process that nobody calls; not documented by AWS."""
-LIFE = 2
-"""Hours after which Lambda replaces a process that is busy; not documented by AWS."""
-QUEUES = 6
-ALARMS = 56
-"""Metrics that the alarms of ``alarms.yaml`` watch: each is billed."""
-METRICS = len(Metric)
-"""Of the app's own, where all of them are in use."""
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """What calls."""
-
-    devices: int
-    poll: float = 1800
-    """Seconds between two polls; Mender's default."""
-    updates: float = 1
-    """Of each device in a month."""
-    pages: float = 1000
-    """Calls of operators in a day, whatever the fleet."""
-    token_days: float = 7
-    artifact: float = 0
-    """MB that an update brings to a device, from the bucket."""
-    connected: int = 0
-    """Devices that keep a websocket open for remote access, all the time."""
-    reconnect: float = 120
-    """Minutes that such a websocket lasts. API Gateway ends each after two hours."""
-    platform_logs: bool = False
-    """Whether Lambda logs START, END and REPORT for each invocation. A stage turns these lines off."""
-
-    @property
-    def calls(self) -> dict[str, float]:
-        """How often each call is made in a month. Every device reports its inventory once a day."""
-        return {
-            "poll": self.devices * HOURS * 3600 / self.poll,
-            "token": self.devices * DAYS / self.token_days,
-            "inventory": self.devices * DAYS,
-            "update": self.devices * self.updates,
-            "page": self.pages * DAYS,
-            "connection": self.connected * HOURS * 60 / self.reconnect,
-        }
-
-    @property
-    def requests(self) -> float:
-        """Requests of a month that the front door counts. Websockets have an API of their own, which bills minutes."""
-        return sum(count * CALLS[name].requests for name, count in self.calls.items() if name != "connection")
-
-    @property
-    def invocations(self) -> float:
-        """Runs of functions in a month, the schedule's included."""
-        return self.requests + self.calls["connection"] * CALLS["connection"].requests + HOURS * 60
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of a month in which functions work; a run of the schedule takes 0.1."""
-        return sum(n * milliseconds(CALLS[name]) for name, n in self.calls.items()) / 1000 + HOURS * 60 * 0.1
-
-    @property
-    def cold_starts(self) -> float:
-        """New processes in a month: after a pause that ended the last one, and to replace those that got old."""
-        rate = self.requests / HOURS / 3600
-        return self.requests * math.exp(-IDLE * rate) + math.ceil(self.seconds / HOURS / 3600) * HOURS / LIFE
-
-
-def tiered(amount: float, name: str, unit: float = 1) -> float:
-    """Dollars for an amount whose price falls; ``unit``: how many of it a price is for."""
-    dollars, left = 0.0, amount
-    for size, price in TIERS[name]:
-        part = min(left, size)
-        dollars += part / unit * price
-        left -= part
-    return dollars
-
-
-def _balancer(requests: float) -> float:
-    """Every call is a new connection; a capacity unit takes 25 a second. In two zones, each with an address."""
-    units = requests / HOURS / 3600 / 25
-    return HOURS * (PRICES["balancer"].dollars + units * PRICES["capacity"].dollars + 2 * PRICES["address"].dollars)
-
-
-DOORS: dict[str, Callable[[float], float]] = {
-    "REST API": lambda requests: tiered(requests, "rest", MILLION),
-    "HTTP API": lambda requests: tiered(requests, "http", MILLION),
-    "load balancer": _balancer,
-}
-"""What a month's requests cost by each front door."""
-
-
-def milliseconds(call: Call) -> float:
-    """For which a function is paid. A core comes with 1,769 MB; each request is rounded up, by half a millisecond."""
-    core = min(1.0, MEMORY * 1024 / 1769)
-    return call.requests * 0.5 + call.cpu / core + call.trips * TRIP
-
-
-@dataclass(frozen=True)
-class Bill:
-    """A month, in US dollars."""
-
-    parts: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return sum(self.parts.values())
-
-
-def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
-    """What a fleet costs by a front door, with what may stand beside it."""
-    made = {CALLS[name]: count for name, count in fleet.calls.items()}
-    ticks = HOURS * 60
-    reads = sum(count * call.reads for call, count in made.items()) + ticks * TICK_READS
-    writes = sum(count * call.writes for call, count in made.items()) + fleet.calls["inventory"] * INDEX
-    asked = QUEUES * EMPTY_POLLS * ticks
-    answers = fleet.requests / MILLION  # GB: 1 KB an answer
-    artifacts = fleet.calls["update"] * fleet.artifact / 1000  # GB
-    parts = {
-        f"front door: {door}": DOORS[door](fleet.requests),
-        "functions": (
-            fleet.invocations / MILLION * PRICES["invocations"].dollars
-            + fleet.seconds * MEMORY / MILLION * PRICES["duration"].dollars
-        ),
-        "functions, cold starts": fleet.cold_starts * INIT * MEMORY / MILLION * PRICES["duration"].dollars,
-        "tables": (
-            reads / MILLION * PRICES["reads"].dollars
-            + writes / MILLION * PRICES["writes"].dollars
-            + fleet.devices * STORED / MILLION * PRICES["stored"].dollars
-        ),
-        "sent to the internet": tiered(answers, "egress"),
-        "queues, asked while empty": asked / MILLION * PRICES["queues"].dollars,
-        "alarms and metrics": ALARMS * PRICES["alarm"].dollars + METRICS * PRICES["metric"].dollars,
-    }
-    if artifacts:
-        parts["artifacts sent to devices"] = tiered(answers + artifacts, "egress") - parts["sent to the internet"]
-    if fleet.connected:
-        parts["websockets of devices"] = fleet.connected * HOURS * 60 / MILLION * PRICES["connected"].dollars
-    if fleet.platform_logs:
-        parts["Lambda's own log lines"] = fleet.invocations * PLATFORM_LINES / MILLION * PRICES["logs"].dollars
-    if edge:
-        each = PRICES["cloudfront"].dollars + PRICES["firewall"].dollars
-        parts["edge"] = PRICES["rules"].dollars + fleet.requests / MILLION * each
-    if relays:
-        # A load balancer of their own, in two zones, and an address each.
-        hourly = (
-            PRICES["balancer"].dollars + relays * PRICES["relay"].dollars + (2 + relays) * PRICES["address"].dollars
-        )
-        parts["relays"] = HOURS * hourly
-    return Bill(parts)
-
-
-def per_million(name: str, door: str) -> float:
-    """Dollars for a million calls of one kind, where there are many: what does not depend on calls is left out."""
-    call = CALLS[name]
-    many = 100 * MILLION
-    front = (DOORS[door](2 * many) - DOORS[door](many)) / (many / MILLION) * call.requests
-    functions = call.requests * PRICES["invocations"].dollars
-    functions += milliseconds(call) / 1000 * MEMORY * PRICES["duration"].dollars
-    return front + functions + call.reads * PRICES["reads"].dollars + call.writes * PRICES["writes"].dollars
-
-
-def money(dollars: float) -> str:
-    """As it is read."""
-    return f"${dollars:,.0f}" if dollars >= 100 else f"${dollars:,.2f}"
+from chalicelib.cost.rules import DOORS, MILLION, Fleet, bill, money
 
 
 def main() -> None:
@@ -272,6 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--devices", type=int, default=1000)
     parser.add_argument("--poll", type=float, default=Fleet(0).poll, help="seconds between two polls of a device")
+    parser.add_argument(
+        "--report", type=float, default=Fleet(0).report, help="seconds between reports of the inventory"
+    )
     parser.add_argument("--updates", type=float, default=Fleet(0).updates, help="of each device in a month")
     parser.add_argument("--artifact", type=float, default=0, help="MB that an update brings")
     parser.add_argument("--connected", type=int, default=0, help="devices that stay connected for remote access")
@@ -283,6 +30,7 @@ def main() -> None:
     fleet = Fleet(
         given.devices,
         poll=given.poll,
+        report=given.report,
         updates=given.updates,
         artifact=given.artifact,
         connected=given.connected,

@@ -1,12 +1,25 @@
-"""``docs/cost.md``: the tables of the model in ``infra.scripts.cost``. ``--check`` only compares the page."""
+"""``docs/cost.md``: the tables of the model in ``chalicelib.cost.rules``. ``--check`` only compares the page."""
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 
-from infra.scripts.cost import CALLS, DATE, DOORS, HOURS, PRICES, Fleet, bill, money, per_million
+from msgspec.structs import replace
+
+from chalicelib.cost.rules import (
+    CALLS,
+    DATE,
+    DOORS,
+    HOURS,
+    PRICES,
+    REGION,
+    Fleet,
+    bill,
+    money,
+    per_million,
+    savings,
+)
 from infra.scripts.package import ROOT
 
 PAGE = ROOT / "docs" / "cost.md"
@@ -15,11 +28,11 @@ INTERVALS = {"5 minutes": 300, "30 minutes": 1800, "2 hours": 7200, "a day": 86_
 
 HEAD = f"""# What it costs
 
-Written by `make docs` from the model in `infra/scripts/cost.py`; do not edit it. `make cost ARGS='--devices 10000'`
-prices a fleet of your own, `ARGS=--help` lists what else can be set.
+Written by `make docs` from the model in `chalicelib/cost/rules.py`; do not edit it. `make cost ARGS='--devices 10000'`
+prices a fleet of your own, `ARGS=--help` lists what else can be set. The console has the same at *Settings → Cost*.
 
 **Nothing of this was billed.** It is arithmetic over units that were counted in tests ([performance](performance.md)),
-and list prices of us-east-1 as of {DATE}, without free tier and discounts. The time that DynamoDB takes to answer,
+and list prices of {REGION} as of {DATE}, without free tier and discounts. The time that DynamoDB takes to answer,
 the units of indexes and the size of a device's items are assumed. Check the prices before you build on them.
 
 A device polls every 30 minutes, reports its inventory once a day, asks for a token once a week, and takes one update a
@@ -103,24 +116,14 @@ def _levers() -> list[str]:
     """What lowers each part of the bill, and what that is worth for 100,000 devices."""
     fleet = Fleet(100_000, artifact=20, connected=100_000)
     now = bill(fleet)
-    saved = [
-        ("front door", "[a cheaper door](aws.md#cheaper-doors)", now.total - bill(fleet, "load balancer").total),
-        ("all calls", "poll every two hours", now.total - bill(replace(fleet, poll=7200)).total),
-        ("artifacts", "compression or deltas: half the bytes", now.total - bill(replace(fleet, artifact=10)).total),
-        (
-            "websockets",
-            "`mender-connect` on a tenth of the devices",
-            now.total - bill(replace(fleet, connected=10_000)).total,
-        ),
-        (
-            "log lines",
-            "JSON format at system level WARN, as installed",
-            bill(replace(fleet, platform_logs=True)).total - now.total,
-        ),
-        ("cold starts", "byte code in the package, as installed", now.parts["functions, cold starts"]),
+    logged = bill(replace(fleet, platform_logs=True)).total - now.total
+    rows = [[each.part, each.lever, money(each.dollars)] for each in savings(fleet, "REST API")]
+    rows += [
+        ["log lines", "JSON format at system level WARN, as installed", money(logged)],
+        ["cold starts", "byte code in the package, as installed", money(now.parts["functions, cold starts"])],
     ]
-    rows = [[part, lever, money(dollars)] for part, lever, dollars in saved]
-    return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows)]
+    doors = "[Cheaper doors](aws.md#cheaper-doors) says how to change the front door."
+    return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows), "", doors]
 
 
 def _millions() -> list[str]:

@@ -12,6 +12,7 @@ pytestmark = needed
 
 BEYOND = {
     Operation("/management/v1/auditlogs/chains", "GET"): "whether the log is as it was written",
+    Operation("/management/v1/console/cost", "GET"): "what a fleet costs on AWS, as docs/cost.md has it",
     Operation("/management/v1/console/overview", "GET"): "what needs attention first, in one call",
     Operation("/management/v1/console/public", "GET"): "what the console shows before anybody signs in",
     Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
@@ -21,6 +22,8 @@ BEYOND = {
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
     Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "how a browser opens a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
+    Operation("/management/v1/devicemonitor/settings/global/channel/alerts/{}/status", "GET"): "what its PUT has set",
+    Operation("/management/v1/iot-manager/integrations/{}/deliveries", "POST"): "an event once more to a webhook",
     Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "where an identity provider sends users back to",
     Operation("/management/v1/useradm/oidc/{}/start", "GET"): "where a login by OpenID Connect begins",
     Operation("/management/v1/useradm/users/me/2fa/disable", "POST"): "the description has it by the user's id only",

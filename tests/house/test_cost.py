@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
+from chalicelib.cost import rules as cost
+from chalicelib.cost.rules import CALLS, DOORS, PRICES, Fleet, bill, savings
 from infra.local.engine.process import ROOT
 from infra.local.template import read
-from infra.scripts import cost, cost_page
-from infra.scripts.cost import CALLS, DOORS, PRICES, Fleet, bill
+from infra.scripts import cost_page
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
 from tests.simulator.books import Behaviour
@@ -80,6 +81,7 @@ async def _spent(address: Address) -> dict[str, Cost]:
             "poll": device.poll,
             "token": device.authorize,
             "inventory": device.report_inventory,
+            "unchanged": device.report_inventory,
         }.items():
             if name == "inventory":
                 device.artifact_name = "another"
@@ -104,6 +106,8 @@ def test_what_is_counted_of_the_templates_is_what_is_there() -> None:
     assert billed == cost.ALARMS
     [queues] = [each for name, each in resources.items() if name == "Fn::ForEach::Queues"]
     assert len(queues[1]) == cost.QUEUES
+    sized = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+    assert sized["api_handler"]["lambda_memory_size"] == cost.MEMORY * 1024
 
 
 def test_the_dashboards_estimate_has_the_same_prices() -> None:
@@ -166,6 +170,27 @@ def test_bytes_connections_log_lines_and_cold_starts_are_on_the_bill() -> None:
     connected = replace(million, connected=1_000_000)
     assert connected.requests == million.requests, "a websocket's calls do not pass the front door"
     assert connected.invocations - million.invocations == pytest.approx(2 * 1_000_000 * 365)
+
+
+def test_reports_beyond_one_a_day_are_taken_to_change_nothing() -> None:
+    daily, hourly, weekly = (Fleet(100, report=seconds).calls for seconds in (86_400, 3600, 604_800))
+
+    assert daily["unchanged"] == 0
+    assert hourly["inventory"] == daily["inventory"]
+    assert hourly["inventory"] + hourly["unchanged"] == pytest.approx(100 * 730)
+    assert weekly["inventory"] == pytest.approx(daily["inventory"] / 7)
+
+
+def test_what_lowers_the_bill_is_told_with_what_it_saves() -> None:
+    fleet = Fleet(100_000, poll=600, report=3600, artifact=20, connected=100_000)
+    found = savings(fleet, "REST API")
+
+    assert {each.part for each in found} == {"front door", "all calls", "inventory", "artifacts", "websockets"}
+    assert found == sorted(found, key=lambda each: -each.dollars)
+    for changed, part in ((replace(fleet, poll=7200), "all calls"), (replace(fleet, artifact=10), "artifacts")):
+        [saving] = [each for each in found if each.part == part]
+        assert saving.dollars == pytest.approx(bill(fleet).total - bill(changed).total)
+    assert savings(Fleet(100_000, poll=86_400), "HTTP API") == []
 
 
 def test_a_fleet_that_seldom_calls_meets_more_cold_starts_than_a_busy_one() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.queues import Queue
+from chalicelib.cost import rules as cost
 from chalicelib.observability import Metric
 from infra.deploy.functions import FUNCTIONS
 from infra.local.engine.process import REGION, ROOT
 from infra.local.provision import STORAGE
 from infra.local.template import Template, read
-from infra.scripts import cost
 
 RESOURCES = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]
 OPERATIONS = ROOT / "docs" / "operations.md"

@@ -117,6 +117,14 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "countDevicesV2": {"status": _query("Only devices with this status.", **_DEVICE_STATUSES)},
     "deleteReleasesV2": {"name": _several("The names of the releases to delete.")},
     "downloadFileV1": {"path": _query("The file's absolute path on the device.", required=True)},
+    "estimateCostV1": {
+        "devices": _query("Devices of the fleet.", "integer", minimum=1, default=1000),
+        "poll": _query("Seconds between two polls of a device.", "number", default=1800),
+        "report": _query("Seconds between two reports of a device's inventory.", "number", default=86_400),
+        "updates": _query("Updates of each device in a month.", "number", default=1),
+        "artifact": _query("MB that an update brings to a device.", "number", default=0),
+        "connected": _query("Devices that stay connected for remote access.", "integer", default=0),
+    },
     "exportLogsV1": _AUDITED
     | _of(
         *_DATES,

@@ -46,6 +46,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "roles": lambda _: "/settings/roles",
     "role-new": lambda _: "/settings/roles?new=1",
     "webhooks": lambda _: "/settings/webhooks",
+    "cost": lambda _: "/settings/cost?devices=10000&artifact=20&connected=10",
     "organization": lambda _: "/settings/organization",
     "sso": lambda _: "/settings/sso",
 }

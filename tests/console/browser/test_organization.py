@@ -138,6 +138,32 @@ def test_settings_of_the_organization_are_changed_unless_somebody_else_did(conso
     expect(hours).to_have_value(str(before["device_timeout"] // 3600))
 
 
+def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None:
+    page = console.page
+    console.show("/settings/cost")
+    console.says("List prices of us-east-1")
+    expect(page.get_by_text("Your organization has")).to_be_visible()
+    page.get_by_label("Accepted devices").fill("10000")
+    total = page.locator(".stat").filter(has_text="All")
+    expect(total).to_contain_text("$74.96")  # as docs/cost.md has it
+    saving = page.get_by_text("all calls: poll every two hours")
+    expect(saving).to_be_visible()
+    poll = page.get_by_role("slider", name="Devices look for updates every")
+    for _ in range(2):
+        poll.press("ArrowRight")
+    expect(poll).to_have_attribute("aria-valuetext", "2 h")
+    expect(total).to_contain_text("$31.36")
+    expect(saving).to_have_count(0)
+    page.get_by_text("HTTP API", exact=True).click()
+    expect(total).to_contain_text("$21.01")
+    assert "poll=7200" in page.url
+
+    page.get_by_label("Accepted devices").fill("0")
+    console.says("Enter a whole number from 1 to 100,000,000.")
+    console.show("/settings/cost?devices=10000&poll=7200&door=HTTP%20API")
+    expect(total).to_contain_text("$21.01")
+
+
 def test_a_service_provider_creates_suspends_enters_and_removes_a_tenant(
     console_of: Callable[[str], Console], fleet: Fleet
 ) -> None:
@@ -203,5 +229,5 @@ def test_whoever_may_only_look_sees_no_setting_to_change(console_of: Callable[[s
     console = console_of(fleet.address("auditor"))
     console.show("/settings/organization")
     expect(console.button("Save settings")).to_have_count(0)
-    for setting in ("Roles", "Webhooks", "Tenants", "Single sign-on"):
+    for setting in ("Roles", "Webhooks", "Cost", "Tenants", "Single sign-on"):
         expect(console.link(setting)).to_have_count(0)

@@ -146,6 +146,7 @@ function Fields() {
   const [on, setOn] = useState(true);
   const [tags, setTags] = useState<string[]>(["production", "north"]);
   const [when, setWhen] = useState("");
+  const [minutes, setMinutes] = useState(30);
   const options = [{ value: "a", label: "All devices", hint: "12,345 devices, and those that come later" }, { value: "b", label: "A group", hint: "Devices that you have put together" }, { value: "c", label: "A filter", hint: "Devices with certain attributes" }];
   return (
     <P.Grid min="l">
@@ -169,6 +170,7 @@ function Fields() {
           <P.Checkbox label="Keep going when devices fail" hint="Failures are shown in the report." checked={on} onChange={setOn} />
           <P.Checkbox label="Some of them" mixed checked={false} onChange={() => undefined} />
           <P.Switch label="Second factor for everybody" hint="At the next sign-in." checked={on} onChange={setOn} />
+          <P.Slider label="Poll every" steps={[5, 30, 120]} value={minutes} show={(value) => `${value} min`} onChange={setMinutes} hint="Drag it, or use the arrow keys." />
           <P.Segments label="View" value={choice} options={[{ value: "a", label: "Chart" }, { value: "b", label: "Table" }]} onChange={setChoice} />
         </P.Form>
       </P.Card>

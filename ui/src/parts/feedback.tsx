@@ -161,10 +161,10 @@ export function Legend({ items }: { items: readonly { is: Meaning | "accent"; la
   );
 }
 
-/** How much of something is used up. */
-export function Meter({ label, value, max, show, hideLabel }: { label: string; value: number; max: number; show?: ComponentChildren; hideLabel?: boolean }) {
+/** How much of something is used up; `calm`: a part of a whole, of which much is no warning. */
+export function Meter({ label, value, max, show, hideLabel, calm }: { label: string; value: number; max: number; show?: ComponentChildren; hideLabel?: boolean; calm?: boolean }) {
   const share = max > 0 ? Math.min(1, value / max) : 0;
-  const is = share >= 1 ? "danger" : share >= 0.9 ? "warning" : "accent";
+  const is = calm ? "accent" : share >= 1 ? "danger" : share >= 0.9 ? "warning" : "accent";
   return (
     <div class="meter">
       {!hideLabel && (

@@ -388,6 +388,53 @@ export function Switch({ label, hint, checked, onChange, disabled, hideLabel }: 
   );
 }
 
+export interface SliderProps {
+  label: string;
+  hint?: ComponentChildren;
+  /** What can be chosen, from the least to the most. */
+  steps: readonly number[];
+  /** One of the steps; another number shows at the step nearest to it. */
+  value: number;
+  /** A number as people read it. */
+  show: (value: number) => string;
+  onChange: (value: number) => void;
+}
+
+/** One of a few numbers, by drag or arrow keys: where trying out matters more than the exact number. */
+export function Slider({ label, hint, steps, value, show, onChange }: SliderProps) {
+  const id = useUid("r");
+  const at = steps.reduce((best, step, index) => (Math.abs(step - value) < Math.abs((steps[best] ?? 0) - value) ? index : best), 0);
+  return (
+    <div class="field">
+      <div class="slider__head">
+        <label class="field__label" for={id}>
+          {label}
+        </label>
+        <output class="numbers" for={id}>
+          {show(value)}
+        </output>
+      </div>
+      <input
+        id={id}
+        type="range"
+        class="slider"
+        min="0"
+        max={steps.length - 1}
+        step="1"
+        value={at}
+        aria-valuetext={show(value)}
+        aria-describedby={hint ? `${id}-h` : undefined}
+        onInput={(event) => onChange(steps[Number(event.currentTarget.value)] ?? value)}
+      />
+      {hint && (
+        <div class="field__hint" id={`${id}-h`}>
+          {hint}
+        </div>
+      )}
+    </div>
+  );
+}
+
 export interface RadioGroupProps<V extends string> {
   label: string;
   hideLabel?: boolean;

@@ -19,6 +19,7 @@ export const settings: Feature = {
     { path: "/settings/roles", title: "Roles", load: () => import("./Roles"), needs: "users:read", feature: "rbac" },
     { path: "/settings/webhooks", title: "Webhooks", load: () => import("./Webhooks"), needs: "integrations:read" },
     { path: "/settings/organization", title: "Organization", load: () => import("./Organization") },
+    { path: "/settings/cost", title: "Cost", load: () => import("./Cost"), needs: "settings:manage" },
     { path: "/settings/tenants", title: "Tenants", load: () => import("./Tenants"), needs: "tenants:read" },
     { path: "/settings/sso", title: "Single sign-on", load: () => import("./SingleSignOn"), needs: "users:manage", feature: "sso" },
   ],
@@ -30,5 +31,6 @@ export const settings: Feature = {
     { title: "New role", icon: "shield", words: "rights permissions", needs: "users:manage", run: () => navigate("/settings/roles", { new: "1" }) },
     { title: "Webhooks and their deliveries", icon: "link", words: "integrations events", needs: "integrations:read", run: () => navigate("/settings/webhooks") },
     { title: "Limits and settings of the organization", icon: "organization", words: "plan storage timeout retention token", run: () => navigate("/settings/organization") },
+    { title: "What the fleet costs on AWS", icon: "cost", words: "bill price money dollars poll interval", needs: "settings:manage", run: () => navigate("/settings/cost") },
   ],
 };

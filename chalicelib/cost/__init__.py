@@ -1,0 +1,1 @@
+"""What a fleet costs on AWS in a month: an estimate from counted units and list prices."""

@@ -1,0 +1,41 @@
+"""``/management/v1/console/cost``: what a fleet costs on AWS. Beyond Mender's API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint
+
+from chalicelib import limits
+from chalicelib.cost import service
+from chalicelib.cost.rules import Fleet
+from chalicelib.cost.shapes import Levers
+from chalicelib.http import queries
+from chalicelib.http.endpoint import endpoint
+from chalicelib.http.identity import Auth
+from chalicelib.http.request import Reply
+from chalicelib.rights import Permission
+
+if TYPE_CHECKING:
+    from chalicelib.cost.shapes import Estimate
+    from chalicelib.http.request import Request
+
+bp = Blueprint(__name__)
+
+_USUAL = Fleet(1000)
+
+
+@endpoint(bp, "GET /management/v1/console/cost", auth=Auth.USER, permission=Permission.SETTINGS_MANAGE)
+def estimate_cost(request: Request) -> Reply[Estimate]:
+    """Estimate what a fleet costs in a month on AWS, by front door, with list prices."""
+    query = request.query
+    devices = int(queries.number(query, "devices", _USUAL.devices, 1, limits.COST_DEVICES))
+    levers = Levers(
+        devices,
+        queries.number(query, "poll", _USUAL.poll, limits.COST_INTERVAL_MIN, limits.COST_INTERVAL),
+        queries.number(query, "report", _USUAL.report, limits.COST_INTERVAL_MIN, limits.COST_INTERVAL),
+        queries.number(query, "updates", _USUAL.updates, 0, limits.COST_UPDATES),
+        queries.number(query, "artifact", _USUAL.artifact, 0, limits.COST_ARTIFACT),
+        min(devices, int(queries.number(query, "connected", _USUAL.connected, 0, limits.COST_DEVICES))),
+    )
+    return Reply(200, service.estimate(levers))

@@ -1,0 +1,33 @@
+"""The estimate of a month's bill, as the console shows it."""
+
+from __future__ import annotations
+
+from chalicelib.cost import rules
+from chalicelib.cost.rules import Fleet
+from chalicelib.cost.shapes import Bill, Estimate, Levers, Part, Saving
+
+
+def estimate(levers: Levers) -> Estimate:
+    """What a fleet costs in a month by each front door, and what would lower it."""
+    fleet = Fleet(
+        levers.devices,
+        poll=levers.poll,
+        report=levers.report,
+        updates=levers.updates,
+        artifact=levers.artifact,
+        connected=levers.connected,
+    )
+    return Estimate(
+        rules.REGION, rules.DATE, levers, round(fleet.requests), [_bill(fleet, door) for door in rules.DOORS]
+    )
+
+
+def _bill(fleet: Fleet, door: str) -> Bill:
+    found = rules.bill(fleet, door)
+    parts = [Part(name, _cents(dollars)) for name, dollars in found.parts.items()]
+    saved = [Saving(each.part, each.lever, _cents(each.dollars)) for each in rules.savings(fleet, door)]
+    return Bill(door, _cents(found.total), parts, saved)
+
+
+def _cents(dollars: float) -> float:
+    return round(dollars, 2)

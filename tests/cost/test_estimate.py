@@ -1,0 +1,81 @@
+"""The estimate of a bill through the API: the figures of the model, for whoever manages the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.cost import rules
+from chalicelib.cost.rules import Fleet
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+
+COST = "/api/management/v1/console/cost"
+
+
+def test_the_figures_are_those_of_the_model(api: httpx2.Client) -> None:
+    levers = {"devices": 10_000, "poll": 600, "report": 3600, "updates": 0.5, "artifact": 20, "connected": 100}
+    answer = api.get(COST, params=levers)
+
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    fleet = Fleet(10_000, poll=600, report=3600, updates=0.5, artifact=20, connected=100)
+    assert (found["region"], found["date"], found["levers"]) == (rules.REGION, rules.DATE, levers)
+    assert found["requests"] == pytest.approx(fleet.requests, abs=1)
+    assert [each["door"] for each in found["bills"]] == list(rules.DOORS)
+    for each in found["bills"]:
+        expected = rules.bill(fleet, each["door"])
+        assert each["dollars"] == pytest.approx(expected.total, abs=0.01)
+        assert {part["name"] for part in each["parts"]} == set(expected.parts)
+        assert sum(part["dollars"] for part in each["parts"]) == pytest.approx(each["dollars"], abs=0.1)
+        assert [saving["lever"] for saving in each["savings"]] == [
+            saving.lever for saving in rules.savings(fleet, each["door"])
+        ]
+
+
+def test_what_is_not_said_is_as_usual(api: httpx2.Client) -> None:
+    found = api.get(COST).json()
+
+    assert found["levers"] == {
+        "devices": 1000,
+        "poll": 1800,
+        "report": 86_400,
+        "updates": 1,
+        "artifact": 0,
+        "connected": 0,
+    }
+    assert api.get(COST, params={"devices": 5, "connected": 6}).json()["levers"]["connected"] == 5
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"devices": 0},
+        {"devices": -1},
+        {"devices": 10**9},
+        {"devices": "many"},
+        {"poll": 0},
+        {"poll": 4.9},
+        {"poll": "NaN"},
+        {"poll": "1e3"},
+        {"report": 10**8},
+        {"updates": "inf"},
+        {"artifact": "1,5"},
+        {"connected": "9" * 400},
+    ],
+    ids=str,
+)
+def test_what_is_no_number_within_the_bounds_is_refused(api: httpx2.Client, query: dict[str, Any]) -> None:
+    refused = api.get(COST, params=query)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith(f"{next(iter(query))}: must be a number from ")
+
+
+def test_only_who_manages_the_settings_sees_it(sign_in: SignIn, tenant: Tenant) -> None:
+    assert sign_in(tenant, "RBAC_ROLE_OBSERVER").get(COST).status_code == 403

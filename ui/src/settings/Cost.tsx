@@ -1,0 +1,105 @@
+/** What a fleet costs a month on AWS, and what lowers it: an estimate that follows the sliders. */
+import { useEffect, useState } from "preact/hooks";
+import { format } from "../app/format";
+import { useApi } from "../app/resource";
+import { place, setQuery, useQuery } from "../app/router";
+import { session } from "../app/session";
+import { Banner, Card, Grid, Input, KeyValues, Loaded, Meter, Segments, Slider, Stack, Stat } from "../parts";
+import { type Bill, CONNECTED, COST, devicesOf, type Estimate, LEVERS, money } from "./estimate";
+import { SettingsPage } from "./SettingsPage";
+
+export default function Cost() {
+  const own = session.value?.tenant.device_count ?? 0;
+  const [typed, type] = useQuery("devices", String(own || 1000));
+  const [share] = useQuery("connected", "0");
+  const [door] = useQuery("door");
+  const devices = devicesOf(typed);
+  const chosen = LEVERS.map((lever) => ({ ...lever, value: Number(place.value.query[lever.id] ?? lever.usual) || 0 }));
+  const query = useSettled({
+    devices: devices ?? (own || 1000),
+    connected: Math.round(((devices ?? 0) * (Number(share) || 0)) / 100),
+    ...Object.fromEntries(chosen.map(({ id, value }) => [id, value])),
+  });
+  const estimate = useApi<Estimate>({ path: COST, query });
+  return (
+    <SettingsPage at="cost" title="Cost" lead="What a fleet costs a month on AWS, and what lowers it.">
+      <Stack>
+        <Banner title="An estimate, not a bill">
+          {estimate.data
+            ? `List prices of ${estimate.data.region} as of ${estimate.data.date}, without free tier and discounts, for an installation that serves this fleet alone. Your bill is in the billing console of AWS.`
+            : "From list prices, without free tier and discounts."}
+        </Banner>
+        <Grid min="l">
+          <Card title="The fleet" lead="Move what you could change, and see what it is worth.">
+            <Stack>
+              <Input
+                label="Accepted devices"
+                type="number"
+                min="1"
+                value={typed}
+                onInput={(value) => type(value, { replace: true })}
+                error={devices === undefined && "Enter a whole number from 1 to 100,000,000."}
+                hint={own > 0 && `Your organization has ${format.number(own)}.`}
+              />
+              {chosen.map(({ id, label, hint, steps, usual, value, show }) => (
+                <Slider key={id} label={label} hint={hint} steps={steps} value={value} show={show} onChange={(next) => setQuery({ [id]: next === usual ? "" : String(next) })} />
+              ))}
+              <Slider
+                label="Devices that stay connected for remote access"
+                steps={CONNECTED}
+                value={Number(share) || 0}
+                show={(percent) => format.percent(percent / 100)}
+                onChange={(next) => setQuery({ connected: next ? String(next) : "" })}
+              />
+            </Stack>
+          </Card>
+          <Loaded from={estimate}>{(found) => <Result found={found} bill={found.bills.find((each) => each.door === door) ?? (found.bills[0] as Bill)} />}</Loaded>
+        </Grid>
+      </Stack>
+    </SettingsPage>
+  );
+}
+
+function Result({ found, bill }: { found: Estimate; bill: Bill }) {
+  return (
+    <Stack>
+      <Card title="A month">
+        <Stack>
+          <Segments
+            label="Front door"
+            value={bill.door}
+            options={found.bills.map((each) => ({ value: each.door, label: each.door }))}
+            onChange={(door) => setQuery({ door: door === found.bills[0]?.door ? "" : door })}
+          />
+          <Grid min="xs">
+            <Stat label="All" value={money(bill.dollars)} />
+            <Stat label="Each device" value={money(bill.dollars / found.levers.devices)} />
+            <Stat label="Calls" value={format.short(found.requests)} />
+          </Grid>
+          {bill.parts.map((part) => (
+            <Meter key={part.name} calm label={part.name} value={part.dollars} max={bill.dollars} show={money(part.dollars)} />
+          ))}
+        </Stack>
+      </Card>
+      <Card title="What lowers it" lead="Each alone, saved in a month.">
+        {bill.savings.length ? (
+          <KeyValues items={bill.savings.map((each) => [`${each.part}: ${each.lever}`, money(each.dollars)])} />
+        ) : (
+          <p class="muted">Nothing more that this model knows of.</p>
+        )}
+      </Card>
+    </Stack>
+  );
+}
+
+/** What was chosen once nothing changed for a moment: a drag over ten steps is one call. */
+function useSettled<T extends object>(value: T): T {
+  const text = JSON.stringify(value);
+  const [settled, settle] = useState(text);
+  useEffect(() => {
+    if (text === settled) return;
+    const timer = setTimeout(() => settle(text), 150);
+    return () => clearTimeout(timer);
+  }, [text, settled]);
+  return JSON.parse(settled) as T;
+}
