@@ -4,6 +4,7 @@ import { api, urlOf } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { place, setQuery } from "../app/router";
+import { saveFrom, saveText } from "../app/save";
 import { toast } from "../app/toasts";
 import { Banner, Button, Card, CodeBlock, type Column, Copy, DataTable, DateTime, Details, DiffView, Dialog, Drawer, EmptyState, Input, KeyValues, Link, Loaded, Menu, Name, Page, Row, Select, Skeleton, Stack, StaleNote, Time, Toolbar } from "../parts";
 import { actorName, asJson, difference, type Entry, type Health, keyOf, kind, meaning, objectName, objectPath, TYPES, verb } from "./data";
@@ -47,7 +48,7 @@ export default function AuditLog() {
             label="Export"
             icon="download"
             items={[
-              { label: "As CSV", icon: "download", onSelect: () => void save(urlOf(`${LOGS}/export`, filter), "auditlogs.csv") },
+              { label: "As CSV", icon: "download", onSelect: () => saveFrom(urlOf(`${LOGS}/export`, filter), "auditlogs.csv") },
               { label: "As JSON", icon: "download", onSelect: () => void saveJson(filter) },
             ]}
           />
@@ -258,13 +259,6 @@ function Check() {
   );
 }
 
-async function save(url: string, name: string): Promise<void> {
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-}
-
 /** The API's export is CSV; JSON is put together from pages. */
 async function saveJson(filter: Record<string, string | number | undefined>): Promise<void> {
   try {
@@ -274,9 +268,7 @@ async function saveJson(filter: Record<string, string | number | undefined>): Pr
       all.push(...answer.data);
       if (answer.data.length < 500) break;
     }
-    const url = URL.createObjectURL(new Blob([JSON.stringify(all, null, 2)], { type: "application/json" }));
-    await save(url, "auditlogs.json");
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    saveText(JSON.stringify(all, null, 2), "auditlogs.json", "application/json");
     if (all.length >= MOST_EXPORTED) toast.ok(`The file has the first ${format.number(all.length)} entries. Narrow the filters for the others.`);
   } catch (error) {
     toast.error(error, "The log was not exported");

@@ -1,6 +1,7 @@
 /** The log that a device sent when its update failed. */
 import { useApi } from "../app/resource";
 import { pathTo } from "../app/router";
+import { saveText } from "../app/save";
 import { Button, CodeBlock, Drawer, EmptyState, Link, Loaded, Name, Stack } from "../parts";
 import { deploymentPath } from "./types";
 
@@ -13,7 +14,7 @@ export function LogDrawer({ deployment, device, onClose }: { deployment: string;
       onClose={onClose}
       actions={
         <>
-          <Button icon="download" disabled={!log.data} onClick={() => save(log.data ?? "", `${device}-${deployment}.log`)}>
+          <Button icon="download" disabled={!log.data} onClick={() => saveText(log.data ?? "", `${device}-${deployment}.log`)}>
             Download
           </Button>
           <Link class="button" to={pathTo("devices", device)}>
@@ -40,12 +41,4 @@ export function LogDrawer({ deployment, device, onClose }: { deployment: string;
       </Stack>
     </Drawer>
   );
-}
-
-function save(text: string, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href));
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
+import { saveFile } from "../app/save";
 import { toast } from "../app/toasts";
 import { Button, Card, EmptyState, FileDrop, Form, FormActions, Grid, Input, Loaded, Loader } from "../parts";
 import type { TabProps } from "./DevicePage";
@@ -73,7 +74,7 @@ function Download({ device }: { device: string }) {
   const start = (): Promise<void> =>
     run(async (onProgress, signal) => {
       const { download } = await import("./transfer");
-      save(await download(device, path.trim(), onProgress, signal), path.trim().split("/").pop() || "file");
+      saveFile(await download(device, path.trim(), onProgress, signal), path.trim().split("/").pop() || "file");
       return `${path.trim()} is here.`;
     }, "The file was not fetched");
   return (
@@ -125,12 +126,4 @@ function Upload({ device }: { device: string }) {
       </Form>
     </Card>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

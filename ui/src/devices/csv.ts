@@ -1,5 +1,6 @@
 /** Devices as a table that spreadsheets open: one row for each, one column for each attribute that any has. */
 import { call } from "../api/client";
+import { saveText } from "../app/save";
 import type { SearchBody } from "./conditions";
 import { type Device, shown } from "./types";
 
@@ -34,9 +35,5 @@ export async function exportCsv(body: SearchBody): Promise<void> {
     found.push(...data);
     if (data.length < PER_PAGE) break;
   }
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", toCsv(found)], { type: "text/csv" }));
-  link.download = `devices-${new Date().toISOString().slice(0, 10)}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saveText(`\ufeff${toCsv(found)}`, `devices-${new Date().toISOString().slice(0, 10)}.csv`, "text/csv");
 }

@@ -1,15 +1,12 @@
 /** Shows new recovery codes, once: to copy, save or write down. */
+import { saveText } from "../app/save";
 import { session } from "../app/session";
 import { Button, CodeBlock, Dialog, Stack } from "../parts";
 
 export function RecoveryCodes({ codes, onClose }: { codes: readonly string[]; onClose: () => void }) {
   const save = (): void => {
-    const link = document.createElement("a");
     const about = `Recovery codes of ${session.peek()?.user.email ?? ""} at ${location.host}. Each is good once.`;
-    link.href = URL.createObjectURL(new Blob([`${about}\n\n${codes.join("\n")}\n`], { type: "text/plain" }));
-    link.download = "recovery-codes.txt";
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveText(`${about}\n\n${codes.join("\n")}\n`, "recovery-codes.txt");
   };
   return (
     <Dialog
