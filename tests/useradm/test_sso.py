@@ -369,6 +369,23 @@ def test_the_console_shows_why_a_login_failed(browser: Browser, provider, set_up
     assert browser.http.cookies.get("JWT") is None
 
 
+@pytest.mark.parametrize("ui", ["console", ""])
+def test_a_browser_whose_cookie_has_expired_is_led_to_the_sign_in_page(
+    browser: Browser, provider, set_up, person, server, ui: str
+) -> None:
+    identity = set_up()
+    back = provider.log_in(_begun_by_console(browser, identity, ui), email=person.email)
+    browser.http.cookies.clear()
+    path, page = f"{BASE}/oidc/{identity}/callback", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+
+    assert browser.http.get(path, params=back).status_code == 400
+    answer = browser.http.get(path, params=back, headers={"Accept": page})
+
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith(f"{server.url}/ui/#/?sso_error=the%20login%20has%20expired")
+    assert "JWT" not in answer.headers["set-cookie"]
+
+
 def test_the_console_shows_that_a_provider_cannot_be_reached(browser: Browser, provider, set_up, server) -> None:
     identity = set_up()
     relying_party.forget()

@@ -169,7 +169,8 @@ def begin_oidc_login(request: Request, id: str) -> Redirect:
 def complete_oidc_login(request: Request, id: str) -> Redirect:
     """Finish a sign-in at an identity provider.
 
-    The browser comes back from there, and goes on to the web page where the sign-in began, signed in.
+    The browser comes back from there, and goes on to the web page where the sign-in began, signed in. What goes wrong
+    is shown on the console's sign-in page if the console began it, or if the request accepts ``text/html``.
 
     Raises:
         Forbidden: the identity provider refused, or there is no account for the user.
@@ -179,9 +180,15 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
     if issuer is not None:
         answer["iss"] = issuer
     verifier, _, began = cookies.parse(request.headers.get("cookie", "")).get(_COOKIE, "").partition(".")
+    try:
+        token = sso.complete(id, answer, verifier)
+    except DomainError as error:
+        # The cookie may have expired, and with it what says where the sign-in began.
+        if began == _CONSOLE or _is_page(request):
+            return _refused_to_console(error)
+        raise
     if began == _CONSOLE:
-        return _to_console(id, answer, verifier)
-    token = sso.complete(id, answer, verifier)
+        return _sent_on(f"{letters.console_url()}/", cookies.begin(token), _verifier(""))
     ui = letters.ui_url()
     # For the UI's own path, so that no browser sends it along with calls that another site makes it send. Mender's UI
     # reads it by a script.
@@ -191,13 +198,9 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
     )
 
 
-def _to_console(provider_id: str, answer: dict[str, str], verifier: str) -> Redirect:
-    """Lead back to the console: signed in, or with the reason why not."""
-    try:
-        token = sso.complete(provider_id, answer, verifier)
-    except DomainError as error:
-        return _refused_to_console(error)
-    return _sent_on(f"{letters.console_url()}/", cookies.begin(token), _verifier(""))
+def _is_page(request: Request) -> bool:
+    """Whether a browser shows the answer as a page, for whose user JSON is no answer, and there is a page to go to."""
+    return "text/html" in request.headers.get("accept", "") and bool(letters.console_url())
 
 
 def _begin(request: Request, provider_id: str) -> Redirect:

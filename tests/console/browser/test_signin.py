@@ -348,6 +348,9 @@ def test_single_sign_on_returns_to_the_screen_it_began_at(
             go_on()
             console.says("Single sign-on did not work:")
             expect(console.button("Continue with single sign-on")).to_be_enabled()
+        with console.refused("GET", SESSION, 401):
+            page.goto(f"{console.root.removesuffix('/ui/')}{USERADM}/oidc/{uuid.uuid4()}/callback?state=a&code=b")
+            console.says("Single sign-on did not work: the login has expired")
     relying_party.forget()
 
 
