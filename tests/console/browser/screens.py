@@ -45,6 +45,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "release": lambda _: "/releases/gateway-os-2.0",
     "roles": lambda _: "/settings/roles",
     "role-new": lambda _: "/settings/roles?new=1",
+    "permission-set-new": lambda _: "/settings/roles?newset=1",
     "webhooks": lambda _: "/settings/webhooks",
     "cost": lambda _: "/settings/cost?devices=10000&artifact=20&connected=10",
     "organization": lambda _: "/settings/organization",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import httpx2
+import pytest
 from playwright.sync_api import expect
 
 from tests.console.browser.fleet import PASSWORD
@@ -13,13 +16,13 @@ from tests.support.mailbox import use
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
+    from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
     from tests.console.browser.fleet import Fleet
     from tests.console.browser.watching import Console
 
-ROLES = "/api/management/v2/useradm/roles"
+ROLES, SETS = "/api/management/v2/useradm/roles", "/api/management/v2/useradm/permission_sets"
+TENANTS = "/api/management/v2/tenantadm/tenants"
 
 
 def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> None:
@@ -37,6 +40,7 @@ def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> No
     groups.press("Enter")
     expect(drawer.get_by_text("6 devices")).to_be_visible()
     expect(drawer.get_by_text("devices in lab")).to_be_visible()
+    expect(drawer.get_by_text(re.compile(r"^1 of \d+$"))).to_be_visible()
     console.button("Create role").click()
     console.says("The role is created.")
     row = page.get_by_role("row").filter(has_text="Lab testers")
@@ -46,6 +50,13 @@ def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> No
     page.get_by_role("menuitem", name="Edit").click()
     drawer = page.get_by_role("dialog", name="Edit Lab testers")
     drawer.get_by_label("ReadReleases", exact=True).check()
+    expect(drawer.get_by_text(re.compile(r"^all \d+$"))).to_be_visible()
+    drawer.get_by_label("Where ReadReleases holds").select_option("only releases with some tags")
+    tags = drawer.get_by_label("Tags of ReadReleases", exact=True)
+    tags.fill("candidate")
+    tags.press("Enter")
+    expect(drawer.get_by_text("1 release", exact=True)).to_be_visible()
+    drawer.get_by_label("Where ReadReleases holds").select_option("everywhere")
     console.button("Save role").click()
     expect(row).to_contain_text("ReadReleases")
     stored = console.fleet.api.get(f"{ROLES}/Lab%20testers").json()
@@ -59,6 +70,55 @@ def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> No
     console.button("Delete 1 role").click()
     console.says("The role is deleted.")
     expect(row).to_have_count(0)
+
+
+def test_an_own_permission_set_is_made_given_to_a_role_changed_and_deleted(console: Console) -> None:
+    page = console.page
+    console.show("/settings/roles")
+    console.says("None of your own")
+    console.button("New permission set").click()
+    drawer = page.get_by_role("dialog", name="New permission set")
+    drawer.get_by_label("Name").fill("ReadNumbers")
+    drawer.get_by_label("Path 1").fill("/management/v2/tenantadm/metrics")
+    console.button("Create permission set").click()
+    console.says("Paths of the API begin with /api/")
+    drawer.get_by_label("Path 1").fill("/api/management/v2/tenantadm/metrics")
+    console.audit()
+    console.button("Create permission set").click()
+    console.says("The permission set is created.")
+
+    console.button("New role").click()
+    page.get_by_label("Name").fill("Accountants")
+    role = page.get_by_role("dialog", name="New role")
+    expect(role.get_by_text("GET /api/management/v2/tenantadm/metrics")).to_be_visible()
+    role.get_by_label("ReadNumbers", exact=True).check()
+    console.button("Create role").click()
+    console.says("The role is created.")
+
+    actions = page.get_by_role("button", name="Actions for ReadNumbers")
+    actions.click()
+    expect(page.get_by_role("menuitem", name="Delete")).to_be_disabled()
+    page.get_by_role("menuitem", name="Edit").click()
+    drawer = page.get_by_role("dialog", name="Edit ReadNumbers")
+    drawer.get_by_role("button", name="Add a call").click()
+    drawer.get_by_label("Path 2").fill("/api/management/v2/tenantadm/settings")
+    drawer.get_by_label("Roles may limit it to devices of some groups").check()
+    console.button("Save permission set").click()
+    console.says("The permission set is saved.")
+    stored = console.fleet.api.get(f"{SETS}/ReadNumbers").json()
+    assert [each["object"] for each in stored["permissions"]] == [
+        {"type": "GET", "value": "/api/management/v2/tenantadm/metrics"},
+        {"type": "GET", "value": "/api/management/v2/tenantadm/settings"},
+    ]
+    assert stored["supported_scope_types"] == ["DeviceGroups"]
+
+    console.fleet.api.delete(f"{ROLES}/Accountants").raise_for_status()
+    console.show("/settings/roles")
+    actions.click()
+    page.get_by_role("menuitem", name="Delete").click()
+    console.button("Delete 1 permission set").click()
+    console.says("The permission set is deleted.")
+    console.says("None of your own")
 
 
 def test_a_webhook_is_created_a_failed_delivery_is_sent_again_and_it_is_deleted(
@@ -164,15 +224,21 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
     expect(total).to_contain_text("$21.01")
 
 
-def test_a_service_provider_creates_suspends_enters_and_removes_a_tenant(
-    console_of: Callable[[str], Console], fleet: Fleet
-) -> None:
+@pytest.fixture
+def provider() -> Tenant:
+    """A service provider without tenants; its administrator is ``admin@ID.example``."""
     from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenants
     from chalicelib.useradm import service as users
 
-    provider = tenants.create_tenant("Pier Services", max_devices=50, service_provider=True)
-    users.create_user(provider.id, f"admin@{provider.id}.example", PASSWORD, by=EVERYTHING)
+    made = tenants.create_tenant("Pier Services", max_devices=50, service_provider=True)
+    users.create_user(made.id, f"admin@{made.id}.example", PASSWORD, by=EVERYTHING)
+    return made
+
+
+def test_a_service_provider_creates_suspends_and_enters_a_tenant(
+    console_of: Callable[[str], Console], provider: Tenant
+) -> None:
     console = console_of(f"admin@{provider.id}.example")
     page = console.page
     console.show("/settings/tenants")
@@ -207,6 +273,42 @@ def test_a_service_provider_creates_suspends_enters_and_removes_a_tenant(
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     console.show("/settings/organization")
     expect(page.get_by_text("Quay Ferries").first).to_be_visible()
+
+
+def test_a_service_provider_removes_a_tenant_that_is_suspended(
+    console_of: Callable[[str], Console], provider: Tenant, server: LocalServer
+) -> None:
+    from chalicelib.useradm import service as users
+
+    console = console_of(f"admin@{provider.id}.example")
+    api = httpx2.Client(base_url=server.url)
+    admin = {"email": f"first@{provider.id}.example", "password": PASSWORD}
+    token = api.post("/api/management/v1/useradm/auth/login", auth=(f"admin@{provider.id}.example", PASSWORD)).text
+    made = api.post(TENANTS, json={"name": "Quay Tours", "admin": admin}, headers={"Authorization": f"Bearer {token}"})
+    assert made.status_code == 202, made.text
+    api.close()
+    page = console.page
+    console.show("/settings/tenants")
+    row = page.get_by_role("row").filter(has_text="Quay Tours")
+
+    def choose(what: str) -> None:
+        page.get_by_role("button", name="Actions for Quay Tours").click()
+        page.get_by_role("menuitem", name=what).click()
+
+    choose("Suspend")
+    console.button("Suspend 1 tenant").click()
+    expect(row).to_contain_text("Suspended")
+    choose("Remove")
+    dialog = page.get_by_role("dialog", name="Remove Quay Tours?")
+    expect(dialog.get_by_role("button", name="Remove 1 tenant")).to_be_disabled()
+    dialog.get_by_role("textbox").fill("Quay Tours")
+    console.audit()
+    dialog.get_by_role("button", name="Remove 1 tenant").click()
+    console.says("Quay Tours is being removed.")
+    server.drain()
+    console.show("/settings/tenants")
+    console.says("No tenants yet")
+    assert not users.is_known(provider.id, admin["email"])
 
 
 def test_a_provider_that_cannot_be_reached_is_told_and_not_added(console: Console) -> None:

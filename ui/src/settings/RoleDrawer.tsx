@@ -6,7 +6,8 @@ import { useApi } from "../app/resource";
 import { can, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Button, Card, Checkbox, Drawer, Form, Input, KeyValues, Select, Stack, Tags } from "../parts";
-import { BASIC, EVERYTHING, endsAt, groupsOf, type PermissionSet, problem, type Role, type Scoped, type ScopeType, where, withSet } from "./reach";
+import { BASIC, EVERYTHING, endsAt, groupsOf, type PermissionSet, problem, type Role, type Scoped, type ScopeType, tagsOf, where, withSet } from "./reach";
+import { contents, isOwn } from "./sets";
 
 const ROLES = "/management/v2/useradm/roles";
 const PROVIDER_ONLY = new Set(["ReadTenants", "ManageTenants"]);
@@ -67,7 +68,7 @@ export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undef
         {(role?.permissions?.length ?? 0) > 0 && (
           <Banner>This role also holds {format.count(role?.permissions?.length ?? 0, "permission")} by path, which stay as they are.</Banner>
         )}
-        <Reach chosen={chosen} sets={sets} />
+        <Reach chosen={chosen} sets={sets} groups={groups.data} tags={tags.data} />
       </Form>
     </Drawer>
   );
@@ -84,7 +85,7 @@ function SetChoice({ set, chosen, known, onChange }: { set: PermissionSet; chose
   const kind = (chosen?.scope?.type || kinds[0]) as ScopeType | undefined;
   return (
     <Stack gap={2}>
-      <Checkbox label={set.name} hint={set.description} checked={chosen !== undefined} onChange={(on) => onChange({ name: set.name }, on)} />
+      <Checkbox label={set.name} hint={<Contents set={set} />} checked={chosen !== undefined} onChange={(on) => onChange({ name: set.name }, on)} />
       {chosen && kind && (
         <div class="settings__scope">
           <Select
@@ -109,6 +110,21 @@ function SetChoice({ set, chosen, known, onChange }: { set: PermissionSet; chose
   );
 }
 
+/** What a set holds: in words, and for the tenant's own by calls. */
+function Contents({ set }: { set: PermissionSet }) {
+  if (!isOwn(set)) return <>{set.description}</>;
+  return (
+    <>
+      {set.description}
+      {contents(set).map((call) => (
+        <div key={call}>
+          <code>{call}</code>
+        </div>
+      ))}
+    </>
+  );
+}
+
 /** Counts only: one device is asked for, the header has the total. */
 const countOf = (groups: readonly string[] | null) => ({
   path: "/management/v2/inventory/filters/search",
@@ -116,19 +132,38 @@ const countOf = (groups: readonly string[] | null) => ({
   body: { page: 1, per_page: 1, attributes: [], filters: groups === null ? [] : [{ scope: "system", attribute: "group", type: "$in", value: groups }] },
 });
 
-function Reach({ chosen, sets }: { chosen: readonly Scoped[]; sets: readonly PermissionSet[] }) {
+const releasesOf = (tags: readonly string[] | null) => ({ path: "/management/v2/deployments/deployments/releases", query: { page: 1, per_page: 1, tag: tags } });
+
+/** "2 of 3", or "all 3" where the right ends nowhere. */
+const share = (some: readonly string[] | null, all: readonly string[] | undefined): string => {
+  if (some === null) return all ? `all ${format.number(all.length)}` : "all";
+  return all ? `${format.number(some.length)} of ${format.number(Math.max(all.length, some.length))}` : format.number(some.length);
+};
+
+function Reach({ chosen, sets, groups: knownGroups, tags: knownTags }: { chosen: readonly Scoped[]; sets: readonly PermissionSet[]; groups: readonly string[] | undefined; tags: readonly string[] | undefined }) {
   const groups = groupsOf(chosen, sets);
-  const none = groups?.length === 0;
-  const found = useApi<unknown[]>(can("devices:read") && !none ? countOf(groups) : null);
+  const tags = tagsOf(chosen, sets);
+  const devices = useApi<unknown[]>(can("devices:read") && groups?.length !== 0 ? countOf(groups) : null);
+  const releases = useApi<unknown[]>(can("releases:read") && tags?.length !== 0 ? releasesOf(tags) : null);
   const all = chosen.some((set) => set.name === EVERYTHING);
   return (
     <Card title="What this role reaches" level={3}>
-      {all && <Banner is="warning">With SuperUser, its users are administrators: they may do everything, and give all rights to others.</Banner>}
-      {chosen.length === 0 ? (
-        <p class="muted">Only the user's own account.</p>
-      ) : (
-        <KeyValues items={[["Devices", none ? "none" : found.total === undefined ? (groups?.join(", ") ?? "all") : format.count(found.total, "device")], ...chosen.filter((set) => set.name !== BASIC).map((set) => [set.name, where(set)] as const)]} />
-      )}
+      <Stack>
+        {all && <Banner is="warning">With SuperUser, its users are administrators: they may do everything, and give all rights to others.</Banner>}
+        {chosen.length === 0 ? (
+          <p class="muted">Only the user's own account.</p>
+        ) : (
+          <KeyValues
+            items={[
+              ["Devices", groups?.length === 0 ? "none" : devices.total === undefined ? "…" : format.count(devices.total, "device")],
+              groups?.length !== 0 && ["Groups", share(groups, knownGroups)],
+              ["Releases", tags?.length === 0 ? "none" : releases.total === undefined ? "…" : format.count(releases.total, "release")],
+              tags?.length !== 0 && ["Release tags", share(tags, knownTags)],
+              ...chosen.filter((set) => set.name !== BASIC).map((set) => [set.name, where(set)] as const),
+            ]}
+          />
+        )}
+      </Stack>
     </Card>
   );
 }

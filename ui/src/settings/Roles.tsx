@@ -5,8 +5,10 @@ import { useApi } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { toast } from "../app/toasts";
-import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name } from "../parts";
+import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack } from "../parts";
 import { inShort, isBuiltIn, type PermissionSet, type Role } from "./reach";
+import { SETS } from "./sets";
+import { OwnSets } from "./OwnSets";
 import { RoleDrawer } from "./RoleDrawer";
 import { SettingsPage } from "./SettingsPage";
 
@@ -14,7 +16,7 @@ const ROLES = "/management/v2/useradm/roles";
 
 export default function Roles() {
   const roles = useApi<Role[]>(`${ROLES}?per_page=500`, { every: 60_000 });
-  const sets = useApi<PermissionSet[]>("/management/v2/useradm/permission_sets?per_page=500");
+  const sets = useApi<PermissionSet[]>(`${SETS}?per_page=500`);
   const [edited] = useQuery("role");
   const [adding] = useQuery("new");
   const [deleting, setDeleting] = useState<Role>();
@@ -70,16 +72,19 @@ export default function Roles() {
         )
       }
     >
-      <DataTable
-        name="roles"
-        label="Roles"
-        columns={columns}
-        rows={roles.data}
-        rowKey={(each) => each.name}
-        error={roles.error}
-        onRetry={roles.reload}
-        empty={<EmptyState icon="shield" title="No roles">A role says what its users may do.</EmptyState>}
-      />
+      <Stack>
+        <DataTable
+          name="roles"
+          label="Roles"
+          columns={columns}
+          rows={roles.data}
+          rowKey={(each) => each.name}
+          error={roles.error}
+          onRetry={roles.reload}
+          empty={<EmptyState icon="shield" title="No roles">A role says what its users may do.</EmptyState>}
+        />
+        <OwnSets sets={sets} roles={roles.data ?? []} />
+      </Stack>
       {manages && sets.data && (adding || role) && <RoleDrawer key={edited} role={role} sets={sets.data} onClose={close} onDone={roles.reload} />}
       <ConfirmDialog
         open={deleting !== undefined}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groupsOf, inShort, type PermissionSet, problem, type Scoped, withSet } from "./reach";
+import { groupsOf, inShort, type PermissionSet, problem, type Scoped, tagsOf, withSet } from "./reach";
 
 const read: Scoped = { name: "ReadDevices", scope: { type: "DeviceGroups", value: ["lab"] } };
 const known: PermissionSet[] = [
@@ -13,6 +13,9 @@ test("a role reaches the groups of all its sets, or every device", () => {
   assert.deepEqual(groupsOf([{ name: "ReadReleases" }], known), []);
   assert.equal(groupsOf([{ name: "ReadDevices" }], known), null);
   assert.equal(groupsOf([read, { name: "SuperUser" }], known), null);
+  assert.equal(tagsOf([read, { name: "ReadReleases" }], known), null);
+  assert.deepEqual(tagsOf([{ name: "ReadReleases", scope: { type: "ReleaseTags", value: ["stable"] } }], known), ["stable"]);
+  assert.deepEqual(tagsOf([read], known), []);
 });
 
 test("a role in one line", () => {

@@ -14,9 +14,19 @@ export interface Role {
   permission_sets_with_scope: Scoped[] | null;
 }
 
+export interface Permission {
+  action: string;
+  object: { type: string; value: string };
+}
+
+/** As the API has them. The built-in ones have no permissions to show: their descriptions say what they hold. */
 export interface PermissionSet {
   name: string;
   description: string;
+  /** "Any", "Read", ...: only built-in sets and those that other programs made say it. */
+  action?: string;
+  object?: string;
+  permissions?: Permission[] | null;
   supported_scope_types: ScopeType[] | null;
 }
 
@@ -59,15 +69,25 @@ export function problem(name: string, sets: readonly Scoped[]): string | undefin
 
 /** Groups of the devices that a role reaches; null: all devices; empty: none. */
 export function groupsOf(sets: readonly Scoped[], known: readonly PermissionSet[]): readonly string[] | null {
-  const groups = new Set<string>();
+  return namesOf(sets, known, "DeviceGroups");
+}
+
+/** Tags of the releases that a role reaches; null: all releases; empty: none. */
+export function tagsOf(sets: readonly Scoped[], known: readonly PermissionSet[]): readonly string[] | null {
+  return namesOf(sets, known, "ReleaseTags");
+}
+
+function namesOf(sets: readonly Scoped[], known: readonly PermissionSet[], kind: ScopeType): readonly string[] | null {
+  const found = new Set<string>();
   for (const set of sets) {
     if (set.name === EVERYTHING) return null;
-    if (!known.find((each) => each.name === set.name)?.supported_scope_types?.includes("DeviceGroups")) continue;
+    if (!known.find((each) => each.name === set.name)?.supported_scope_types?.includes(kind)) continue;
+    if (set.scope?.type && set.scope.type !== kind) continue;
     const names = endsAt(set);
     if (names === undefined) return null;
-    for (const name of names) groups.add(name);
+    for (const name of names) found.add(name);
   }
-  return [...groups].sort();
+  return [...found].sort();
 }
 
 /** The role with a set switched on or off, or ended elsewhere. */
