@@ -36,6 +36,8 @@ class Tenant(msgspec.Struct):
     additional_info: dict[str, Any] | UnsetType = UNSET
     tenant_token: str | UnsetType = UNSET
     device_limits: dict[str, DeviceLimit] | UnsetType = UNSET
+    removing: bool | UnsetType = UNSET
+    """True while its data are being erased, which takes a quarter of an hour or longer. Not part of Mender's API."""
 
 
 class NewLimit(msgspec.Struct):

@@ -198,8 +198,11 @@ class TestLimits:
         known = replace(settings.current(), removal_settle=0)
         monkeypatch.setattr(settings, "current", lambda: known)
         assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
+        [shown] = boss.get(TENANTS).json()
+        assert (shown["status"], shown["removing"]) == ("suspended", True)
         server.drain()
         assert service.get_tenant(provider.id).given == PerTier()
+        assert boss.get(TENANTS).json() == []
 
     def test_at_once_no_more_is_given_than_there_is(self, boss: httpx2.Client, provider: Tenant):
         def one(_: int) -> int:

@@ -146,6 +146,7 @@ def shown(
         additional_info=about or UNSET,
         tenant_token=tenant.tenant_token if token else UNSET,
         device_limits=limits if tiers else UNSET,
+        removing=tenant.status is Status.REMOVING or UNSET,
     )
 
 

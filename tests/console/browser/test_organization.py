@@ -204,7 +204,7 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
     console.says("List prices of us-east-1")
     expect(page.get_by_text("Your organization has")).to_be_visible()
     page.get_by_label("Accepted devices").fill("10000")
-    total = page.locator(".stat").filter(has_text="All")
+    total = page.locator(".stat").filter(has_text="The whole fleet")
     expect(total).to_contain_text("$74.96")  # as docs/cost.md has it
     saving = page.get_by_text("all calls: poll every two hours")
     expect(saving).to_be_visible()
@@ -276,7 +276,7 @@ def test_a_service_provider_creates_suspends_and_enters_a_tenant(
 
 
 def test_a_service_provider_removes_a_tenant_that_is_suspended(
-    console_of: Callable[[str], Console], provider: Tenant, server: LocalServer
+    console_of: Callable[[str], Console], provider: Tenant, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from chalicelib.useradm import service as users
 
@@ -305,6 +305,9 @@ def test_a_service_provider_removes_a_tenant_that_is_suspended(
     console.audit()
     dialog.get_by_role("button", name="Remove 1 tenant").click()
     console.says("Quay Tours is being removed.")
+    expect(row).to_contain_text("Being removed")
+    expect(row.get_by_role("button")).to_have_count(0)
+    use(monkeypatch, removal_settle=0)
     server.drain()
     console.show("/settings/tenants")
     console.says("No tenants yet")

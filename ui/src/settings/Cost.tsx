@@ -72,7 +72,7 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
             onChange={(door) => setQuery({ door: door === found.bills[0]?.door ? "" : door })}
           />
           <Grid min="xs">
-            <Stat label="All" value={money(bill.dollars)} />
+            <Stat label="The whole fleet" value={money(bill.dollars)} />
             <Stat label="Each device" value={money(bill.dollars / found.levers.devices)} />
             <Stat label="Calls" value={format.short(found.requests)} />
           </Grid>

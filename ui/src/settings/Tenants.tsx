@@ -12,11 +12,17 @@ import { useProof } from "./proof";
 import { SettingsPage } from "./SettingsPage";
 import { TenantDialog, TENANTS } from "./TenantDialog";
 
-type Child = Tenant & { created_at?: string };
+type Child = Tenant & { created_at?: string; removing?: boolean };
 type Asked = { child: Child; to: "suspend" | "remove" | "enter" };
 
 const PER_PAGE = 20;
 const pathOf = (child: Child): string => `${TENANTS}/${encodeURIComponent(child.id)}`;
+
+function statusOf(child: Child) {
+  if (child.removing) return <Status is="running">Being removed</Status>;
+  if (child.status === "active") return <Status is="ok">Active</Status>;
+  return <Status is="warning">{child.status === "suspended" ? "Suspended" : (child.status ?? "unknown")}</Status>;
+}
 
 export default function Tenants() {
   const [page] = useQuery("page", "1");
@@ -32,7 +38,7 @@ export default function Tenants() {
   };
   const columns: Column<Child>[] = [
     { id: "name", title: "Tenant", always: true, grow: 2, min: 10, cell: (child) => <Name>{child.name}</Name> },
-    { id: "status", title: "Status", cell: (child) => (child.status === "active" ? <Status is="ok">Active</Status> : <Status is="warning">{child.status === "suspended" ? "Suspended" : (child.status ?? "unknown")}</Status>) },
+    { id: "status", title: "Status", cell: statusOf },
     { id: "devices", title: "Devices", cell: (child) => `${format.number(child.device_count ?? 0)} of ${(child.device_limit ?? -1) < 0 ? "any number" : format.number(child.device_limit ?? 0)}` },
     { id: "plan", title: "Plan", wide: true, cell: (child) => child.plan ?? "–" },
     { id: "created", title: "Created", wide: true, cell: (child) => <Time at={child.created_at} /> },
@@ -42,7 +48,7 @@ export default function Tenants() {
       min: 3,
       grow: 0,
       end: true,
-      cell: (child) => (
+      cell: (child) => !child.removing && (
         <Menu
           label={`Actions for ${child.name}`}
           icon="more"
@@ -119,7 +125,7 @@ export default function Tenants() {
         }}
         onClose={close}
       >
-        <p>Its devices, releases, deployments and users are erased. It can't be undone.</p>
+        <p>Its devices, releases, deployments and users are erased, which takes a quarter of an hour or longer. It can't be undone.</p>
       </ConfirmDialog>
       <ConfirmDialog
         open={asked?.to === "enter"}

@@ -36,9 +36,10 @@ export const LEVERS: readonly { id: Lever; label: string; hint?: string; steps: 
 /** Percent of the devices that keep a connection for remote access. */
 export const CONNECTED = [0, 1, 2, 5, 10, 20, 30, 50, 75, 100];
 
-const cents = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD" });
-const whole = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumFractionDigits: 0 });
-const small = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
+const DOLLARS = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" } as const;
+const cents = new Intl.NumberFormat(undefined, DOLLARS);
+const whole = new Intl.NumberFormat(undefined, { ...DOLLARS, maximumFractionDigits: 0 });
+const small = new Intl.NumberFormat(undefined, { ...DOLLARS, maximumSignificantDigits: 2 });
 
 /** Dollars: with cents below a hundred; what a single device costs with two digits. */
 export const money = (dollars: number): string => (dollars >= 100 ? whole : dollars > 0 && dollars < 0.1 ? small : cents).format(dollars);
