@@ -4,8 +4,8 @@ import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { place, setQuery, useQuery } from "../app/router";
 import { session } from "../app/session";
-import { Banner, Card, Grid, Input, KeyValues, Loaded, Meter, Segments, Slider, Stack, Stat } from "../parts";
-import { type Bill, CONNECTED, COST, devicesOf, type Estimate, LEVERS, money } from "./estimate";
+import { Banner, Card, Grid, Input, Loaded, Meter, Row, Select, Slider, Stack, Stat } from "../parts";
+import { type Bill, CONNECTED, COST, devicesOf, type Estimate, LEVERS, money, titled } from "./estimate";
 import { SettingsPage } from "./SettingsPage";
 
 export default function Cost() {
@@ -30,29 +30,31 @@ export default function Cost() {
             : "From list prices, without free tier and discounts."}
         </Banner>
         <Grid min="l">
-          <Card title="The fleet" lead="Move what you could change, and see what it is worth.">
-            <Stack>
-              <Input
-                label="Accepted devices"
-                type="number"
-                min="1"
-                value={typed}
-                onInput={(value) => type(value, { replace: true })}
-                error={devices === undefined && "Enter a whole number from 1 to 100,000,000."}
-                hint={own > 0 && `Your organization has ${format.number(own)}.`}
-              />
-              {chosen.map(({ id, label, hint, steps, usual, value, show }) => (
-                <Slider key={id} label={label} hint={hint} steps={steps} value={value} show={show} onChange={(next) => setQuery({ [id]: next === usual ? "" : String(next) })} />
-              ))}
-              <Slider
-                label="Devices that stay connected for remote access"
-                steps={CONNECTED}
-                value={Number(share) || 0}
-                show={(percent) => format.percent(percent / 100)}
-                onChange={(next) => setQuery({ connected: next ? String(next) : "" })}
-              />
-            </Stack>
-          </Card>
+          <Stack>
+            <Card title="The fleet" lead="Move what you could change, and see what it is worth.">
+              <Stack>
+                <Input
+                  label="Accepted devices"
+                  type="number"
+                  min="1"
+                  value={typed}
+                  onInput={(value) => type(value, { replace: true })}
+                  error={devices === undefined && "Enter a whole number from 1 to 100,000,000."}
+                  hint={own > 0 && `Your organization has ${format.number(own)}.`}
+                />
+                {chosen.map(({ id, label, hint, steps, usual, value, show }) => (
+                  <Slider key={id} label={label} hint={hint} steps={steps} value={value} show={show} onChange={(next) => setQuery({ [id]: next === usual ? "" : String(next) })} />
+                ))}
+                <Slider
+                  label="Devices that stay connected for remote access"
+                  steps={CONNECTED}
+                  value={Number(share) || 0}
+                  show={(percent) => format.percent(percent / 100)}
+                  onChange={(next) => setQuery({ connected: next ? String(next) : "" })}
+                />
+              </Stack>
+            </Card>
+          </Stack>
           <Loaded from={estimate}>{(found) => <Result found={found} bill={found.bills.find((each) => each.door === door) ?? (found.bills[0] as Bill)} />}</Loaded>
         </Grid>
       </Stack>
@@ -65,10 +67,10 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
     <Stack>
       <Card title="A month">
         <Stack>
-          <Segments
+          <Select
             label="Front door"
             value={bill.door}
-            options={found.bills.map((each) => ({ value: each.door, label: each.door }))}
+            options={found.bills.map((each) => ({ value: each.door, label: `${titled(each.door)}: ${money(each.dollars)}` }))}
             onChange={(door) => setQuery({ door: door === found.bills[0]?.door ? "" : door })}
           />
           <Grid min="xs">
@@ -77,13 +79,22 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
             <Stat label="Calls" value={format.short(found.requests)} />
           </Grid>
           {bill.parts.map((part) => (
-            <Meter key={part.name} calm label={part.name} value={part.dollars} max={bill.dollars} show={money(part.dollars)} />
+            <Meter key={part.name} calm label={titled(part.name)} value={part.dollars} max={bill.dollars} show={money(part.dollars)} />
           ))}
         </Stack>
       </Card>
       <Card title="What lowers it" lead="Each alone, saved in a month.">
         {bill.savings.length ? (
-          <KeyValues items={bill.savings.map((each) => [`${each.part}: ${each.lever}`, money(each.dollars)])} />
+          <Stack gap={2}>
+            {bill.savings.map((each) => (
+              <Row key={each.part} justify="between" align="baseline">
+                <span>
+                  {titled(each.part)}: {each.lever}
+                </span>
+                <strong class="numbers">{money(each.dollars)}</strong>
+              </Row>
+            ))}
+          </Stack>
         ) : (
           <p class="muted">Nothing more that this model knows of.</p>
         )}

@@ -27,14 +27,11 @@ export default function Roles() {
       id: "name",
       title: "Role",
       always: true,
-      min: 12,
+      min: 16,
       grow: 2,
-      cell: (each) => (
-        <>
-          <Name>{each.name}</Name> {isBuiltIn(each) && <Badge>Built in</Badge>}
-        </>
-      ),
+      cell: (each) => <Name>{each.name}</Name>,
     },
+    { id: "made", title: "Kind", min: 7, grow: 0, wide: true, cell: (each) => <Badge>{isBuiltIn(each) ? "Built in" : "Own"}</Badge> },
     { id: "for", title: "What for", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
     { id: "reach", title: "May", grow: 3, cell: (each) => <Name>{inShort(each)}</Name> },
     {
