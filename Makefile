@@ -76,8 +76,9 @@ lint: $(READY) ## Ruff: rules and layout
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-types: $(READY) ## mypy, strict
+types: $(READY) ## mypy, strict, and TypeScript, strict
 	@$(PY) -m mypy
+	@$(CONSOLE) --types
 
 # No cache: it does not notice that the name in "from package import name" has become a module.
 imports: $(READY) ## Who may import whom

@@ -240,7 +240,7 @@ def remove_child(request: Request, id: str) -> NoContent:
 
 
 @endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant_settings(request: Request) -> Reply[dict[str, Any]]:
+def show_tenant_settings(request: Request) -> Reply[dict[str, int]]:
     """Get the tenant's settings for the server, with an ``ETag``. Not part of Mender's API."""
     document, version = service.settings(request.tenant)
     return Reply(200, document, {"ETag": version})

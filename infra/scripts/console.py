@@ -1,5 +1,7 @@
 """``make ui``: builds the console from ``ui/`` into ``chalicelib/console/built``, unless it is built already.
 
+``make types`` has its types checked (``--types``), those of its calls against the API's description.
+
 Node comes from the Python package index, into ``.venv-ui``, and the libraries by ``ui/package-lock.json``, whose hashes
 npm checks. No package's own install script is run.
 """
@@ -30,11 +32,16 @@ class CannotBuildError(Exception):
     """The console was not built; the message says why."""
 
 
+class NoToolsError(CannotBuildError):
+    """Node or a library can't be fetched."""
+
+
 def build(sources: Path = SOURCES, built: Path = BUILT) -> bool:
     """Build the console; False if what is built is of these sources already.
 
     Raises:
-        CannotBuildError: there are no sources, Node or a library can't be fetched, or the sources have an error.
+        NoToolsError: Node or a library can't be fetched.
+        CannotBuildError: there are no sources, or they have an error.
     """
     wanted = of_sources(sources)
     stamp = built / STAMP
@@ -42,11 +49,29 @@ def build(sources: Path = SOURCES, built: Path = BUILT) -> bool:
         return False
     print("Building the console", flush=True)
     stamp.unlink(missing_ok=True)
-    _run([os.environ.get("MAKE", "make"), str((NODE / ".ready").relative_to(ROOT))], ROOT)
-    _install(sources)
+    _prepare(sources)
     _run([str(NODE / "bin" / "node"), "build.mjs"], sources)
     stamp.write_text(wanted)
     return True
+
+
+def check_types(sources: Path = SOURCES) -> None:
+    """Check the sources' types; those of calls are made anew from the API's description.
+
+    Raises:
+        NoToolsError: Node or a library can't be fetched.
+        CannotBuildError: a type is wrong.
+    """
+    _prepare(sources)
+    _run([str(NODE / "bin" / "npm"), "run", "--silent", "check"], sources)
+
+
+def _prepare(sources: Path) -> None:
+    try:
+        _run([os.environ.get("MAKE", "make"), str((NODE / ".ready").relative_to(ROOT))], ROOT)
+        _install(sources)
+    except CannotBuildError as error:
+        raise NoToolsError(str(error)) from error
 
 
 def of_sources(sources: Path) -> str:
@@ -102,7 +127,10 @@ def main() -> int:
     """Build, and say what happened."""
     parser = argparse.ArgumentParser(description="Build the console.")
     parser.add_argument("--or-go-on", action="store_true", help="where it can't be built, say so and succeed")
+    parser.add_argument("--types", action="store_true", help="only check the types, unless Node can't be had")
     given = parser.parse_args()
+    if given.types:
+        return _types()
     try:
         if build():
             print(f"The console is built: {os.path.relpath(BUILT, ROOT)}")
@@ -110,6 +138,17 @@ def main() -> int:
         if given.or_go_on:
             print("The console is not built, so /ui/ shows no page; everything else works. `make ui` says why.")
             return 0
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _types() -> int:
+    try:
+        check_types()
+    except NoToolsError as error:
+        print(f"The console's types are NOT checked, because its tools can't be had here: {error}")
+    except CannotBuildError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def read(tenant: TenantId) -> tuple[dict[str, Any], str]:
+def read(tenant: TenantId) -> tuple[dict[str, int], str]:
     """All settings, including those with their default, and their version."""
     found = control.get(tenant, fresh=True).settings
     return msgspec.structs.asdict(found), _version(found)

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib import features
 from chalicelib.artifacts import shapes as artifacts
 from chalicelib.auditlogs import shapes as auditlogs
+from chalicelib.console import shapes as console
 from chalicelib.deployments import shapes as deployments
 from chalicelib.deployments.rules import statuses
 from chalicelib.devauth import shapes as devauth
 from chalicelib.devauth.rules import sets
+from chalicelib.deviceconfig import shapes as deviceconfig
 from chalicelib.deviceconnect import shapes as deviceconnect
 from chalicelib.inventory import shapes as inventory
+from chalicelib.overview import shapes as overview
+from chalicelib.rights import Permission
 from chalicelib.roles import shapes as roles
 from chalicelib.tenantadm import shapes as tenantadm
 from chalicelib.tiers import Tier
@@ -30,16 +34,86 @@ def _one_of(values: Iterable[str]) -> Schema:
 
 _TIERS: Final = _one_of(Tier)
 _SETS: Final = _one_of(each for each in sets.Status if each is not sets.Status.NOAUTH)
-_IDENTITY: Final[Schema] = {"type": "object", "examples": [{"mac": "02:12:61:13:42:41"}]}
+_IDENTITY: Final[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"mac": "02:12:61:13:42:41"}]}
+_SCOPES: Final = _one_of(["DeviceGroups", "ReleaseTags"])
 _ROWS: Final = _one_of(statuses.Status)
+
+KEYS: Final = "keys"
+"""Instead of ``properties``: the names of members that are all alike, of the type that the shape says."""
+_TEXT: Final[Schema] = {"type": "string"}
+_ANYTHING: Final[Schema] = {"type": "object", "additionalProperties": True}
+
+
+def _members(required: Schema, optional: Schema | None = None) -> Schema:
+    """An object by its members."""
+    said = {"properties": required | (optional or {})}
+    return said | {"required": list(required)} if required else said
+
+
+_OBJECTS: Final[Schema] = {
+    str(each): _ANYTHING | {"description": f"Further members of objects of the type `{each}`."}
+    for each in auditlogs.ObjectType
+}
+_ACTIONS: Final = _TEXT | _one_of(["continue", "force_continue", "pause", "fail"])
+_STATE: Final[Schema] = {
+    "type": "object",
+    **_members(
+        {},
+        {
+            "action": _ACTIONS | {"description": "What to do before the state."},
+            "on_map_expire": _TEXT | _one_of(["continue", "force_continue", "fail"]),
+            "on_action_executed": _ACTIONS,
+        },
+    ),
+}
+_CONTROL_MAP: Final = _members(
+    {},
+    {
+        "id": _TEXT | {"description": "The deployment's id."},
+        "priority": {"type": "integer", "minimum": -10, "maximum": 10},
+        "states": {
+            "type": "object",
+            "description": "By the state that the client is about to enter.",
+            **_members(
+                {}, dict.fromkeys(["ArtifactInstall_Enter", "ArtifactReboot_Enter", "ArtifactCommit_Enter"], _STATE)
+            ),
+        },
+    },
+)
+_STATISTICS: Final[Schema] = {KEYS: list(map(str, statuses.Status))}
+_VALUE: Final[Schema] = {
+    "anyOf": [
+        _TEXT,
+        {"type": "number"},
+        {"type": "array", "items": _TEXT},
+        {"type": "array", "items": {"type": "number"}},
+    ]
+}
+_OPERATORS: Final = _one_of(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex", "$ltne"])
+_TERMS: Final = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        **_members({"scope": _TEXT, "attribute": _TEXT, "type": _TEXT | _OPERATORS, "value": {}}),
+    },
+}
 
 VALUES: Final[dict[tuple[type, str], Schema]] = {
     (artifacts.Software, "kind"): _one_of(["release"]),
     (artifacts.Verdict, "status"): _one_of(["pending", "verifying", "accepted", "refused"]),
     (auditlogs.Actor, "type"): _one_of(["user", "device", "system"]),
+    (artifacts.Verdict, "refusal"): _members(
+        {"status": {"type": "integer"}, "error": _TEXT},
+        {"request_id": _TEXT, "metadata": _ANYTHING},
+    ),
     (auditlogs.AuditLog, "action"): _one_of(auditlogs.Action),
+    (auditlogs.AuditLog, "object"): _members({"id": _TEXT, "type": _one_of(auditlogs.ObjectType) | _TEXT}, _OBJECTS),
+    (deployments.ControlMap, "update_control_map"): _CONTROL_MAP,
+    (deployments.ControlMapChange, "update_control_map"): _CONTROL_MAP,
+    (deployments.Deployment, "filter"): _members({"id": _TEXT, "name": _TEXT, "terms": _TERMS}),
     (deployments.Deployment, "status"): _one_of(["scheduled", "pending", "inprogress", "finished"]),
     (deployments.Deployment, "type"): _one_of(["software", "configuration"]),
+    (deployments.Deployment, "update_control_map"): _CONTROL_MAP,
     (deployments.DeploymentDevice, "state"): _ROWS,
     (deployments.DeploymentDevice, "status"): _ROWS,
     (devauth.AuthSetShape, "identity_data"): _IDENTITY,
@@ -51,9 +125,21 @@ VALUES: Final[dict[tuple[type, str], Schema]] = {
     (devauth.DeviceShape, "tier"): _TIERS,
     (devauth.NewStatus, "status"): _one_of(sorted(sets.SETTABLE)),
     (devauth.PreAuthSet, "identity_data"): _IDENTITY,
+    (deployments.DeploymentStatistics, "stats"): _STATISTICS,
+    (deployments.NewRollout, "update_control_map"): _CONTROL_MAP,
+    (deployments.Statistics, "status"): _STATISTICS,
     (deviceconnect.Device, "status"): _one_of(["connected", "disconnected", "unknown"]),
+    (deviceconfig.NewConfigurationDeployment, "update_control_map"): _CONTROL_MAP,
     (inventory.AttributeShape, "scope"): _one_of(["identity", "inventory", "monitor", "system", "tags"]),
-    (roles.Scope, "type"): _one_of(["DeviceGroups", "ReleaseTags"]),
+    (inventory.AttributeShape, "value"): _VALUE,
+    (inventory.Term, "type"): _OPERATORS,
+    (overview.Devices, "by_status"): {KEYS: list(map(str, sets.Status))},
+    (console.Rights, "permissions"): {KEYS: list(map(str, Permission))},
+    (roles.PermissionSet, "supported_scope_types"): {"items": _TEXT | _SCOPES},
+    (roles.Scope, "type"): _SCOPES,
+    (tenantadm.Tenant, "addons"): {
+        "items": {"type": "object", **_members({"name": _TEXT, "enabled": {"type": "boolean"}})},
+    },
     (tenantadm.Tenant, "plan"): _one_of(features.PLANS),
     (useradm.User, "tfa_status"): {"enum": ["disabled", "enabled", "unverified", None]},
 }
@@ -141,7 +227,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
 
 def member(shape: type, name: str, schema: Schema, *, answered: bool) -> Schema:
     """What is known of a shape's member beyond its type."""
-    known: Schema = dict(VALUES.get((shape, name), {}))
+    known: Schema = next((dict(VALUES[each, name]) for each in shape.__mro__ if (each, name) in VALUES), {})
     is_text = schema.get("type") in ("string", ["string", "null"])
     if answered and is_text and name in _FORMATS and (shape, name) not in _FREE:
         known |= _FORMATS[name]

@@ -79,7 +79,14 @@ class Schemas:
         required = []
         for field in info.fields:
             schema = self._schema(field.type, answered=answered)
-            schema |= details.member(info.cls, field.name, schema, answered=answered)
+            if answered and info.cls.__struct_config__.omit_defaults and field.default is None:
+                schema = _without_null(schema)  # it is left out instead
+            known = details.member(info.cls, field.name, schema, answered=answered)
+            if keys := known.pop(details.KEYS, None):
+                known["properties"] = dict.fromkeys(keys, schema["additionalProperties"])
+            if "properties" in known:
+                schema.pop("additionalProperties", None)
+            schema |= known
             if field.name in told:
                 schema["description"] = told[field.name]
             properties[field.encode_name] = schema
@@ -162,6 +169,16 @@ def _either(options: list[Schema]) -> Schema:
         if isinstance(only.get("type"), str):
             return only | {"type": [only["type"], "null"]}
     return {"anyOf": options}
+
+
+def _without_null(schema: Schema) -> Schema:
+    kinds, options = schema.get("type"), schema.get("anyOf")
+    if isinstance(kinds, list):
+        return schema | {"type": next(each for each in kinds if each != "null")}
+    if options is None:
+        return schema
+    left = [each for each in options if each != {"type": "null"}]
+    return left[0] if len(left) == 1 else schema | {"anyOf": left}
 
 
 def _bounded(info: Any, of: str, schema: Schema) -> Schema:

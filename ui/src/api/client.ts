@@ -1,5 +1,6 @@
 /** Calls to the server's API. The session is an HttpOnly cookie: no token ever reaches this code. */
 import { signal } from "@preact/signals";
+import type { AnswerOf, BodyOf, Checked, Method, QueryOf } from "./calls";
 
 /** Where the API is, from where the page is: all before `/ui/`, and `/api` unless it ends with that. */
 export function apiBase(pathname: string): string {
@@ -65,7 +66,18 @@ export function urlOf(path: string, query: Params = {}): string {
   return `${base}${path}${text ? `?${text}` : ""}`;
 }
 
-export async function call<T>(method: string, path: string, options: Options = {}): Promise<Answer<T>> {
+/** Options of a call that the description has: its parameters and its body. */
+export interface CallOptions<P extends string, M extends Method> extends Omit<Options, "query" | "body"> {
+  query?: QueryOf<P, M>;
+  body?: BodyOf<P, M>;
+}
+
+/** A call with status, headers and total of its answer. Method, path, parameters and body are checked against the description. */
+export const call = <M extends Method, P extends string>(method: M, path: P, ...[options]: Checked<P, M, [options?: CallOptions<P, M>]>): Promise<Answer<AnswerOf<P, M>>> =>
+  send(method, path, options as Options);
+
+/** Any call at all, for what is not known before it runs. */
+export async function send<T>(method: string, path: string, options: Options = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: JSON_TYPE, ...options.headers };
   let body: BodyInit | undefined;
   if (options.body !== undefined) {
@@ -147,17 +159,17 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
+type Rest = Omit<Options, "query" | "body">;
+type Sends<P extends string, M extends Method> = Checked<P, M, [body?: BodyOf<P, M>, options?: Rest]>;
+
 /** The calls that screens make: each gives the decoded body and throws an {@link ApiError}. */
 export const api = {
-  get: async <T>(path: string, query?: Params, options?: Options): Promise<T> =>
-    (await call<T>("GET", path, { ...options, ...(query ? { query } : {}) })).data,
-  post: async <T = void>(path: string, body?: unknown, options?: Options): Promise<T> =>
-    (await call<T>("POST", path, { ...options, body })).data,
-  put: async <T = void>(path: string, body?: unknown, options?: Options): Promise<T> =>
-    (await call<T>("PUT", path, { ...options, body })).data,
-  patch: async <T = void>(path: string, body?: unknown, options?: Options): Promise<T> =>
-    (await call<T>("PATCH", path, { ...options, body })).data,
-  del: async <T = void>(path: string, options?: Options): Promise<T> => (await call<T>("DELETE", path, options)).data,
-  /** With status, headers and total of the answer. */
+  get: async <P extends string>(path: P, ...[query, options]: Checked<P, "GET", [query?: QueryOf<P>, options?: Rest]>): Promise<AnswerOf<P>> =>
+    (await send<AnswerOf<P>>("GET", path, { ...(options as Rest), ...(query ? { query: query as Params } : {}) })).data,
+  post: async <P extends string>(path: P, ...[body, options]: Sends<P, "POST">): Promise<AnswerOf<P, "POST">> => (await send<AnswerOf<P, "POST">>("POST", path, { ...(options as Rest), body })).data,
+  put: async <P extends string>(path: P, ...[body, options]: Sends<P, "PUT">): Promise<AnswerOf<P, "PUT">> => (await send<AnswerOf<P, "PUT">>("PUT", path, { ...(options as Rest), body })).data,
+  patch: async <P extends string>(path: P, ...[body, options]: Sends<P, "PATCH">): Promise<AnswerOf<P, "PATCH">> => (await send<AnswerOf<P, "PATCH">>("PATCH", path, { ...(options as Rest), body })).data,
+  del: async <P extends string>(path: P, ...[options]: Checked<P, "DELETE", [options?: CallOptions<P, "DELETE">]>): Promise<AnswerOf<P, "DELETE">> =>
+    (await send<AnswerOf<P, "DELETE">>("DELETE", path, options as Options)).data,
   call,
 };

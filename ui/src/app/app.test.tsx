@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { apiBase, ApiError, call, urlOf } from "../api/client";
+import { apiBase, ApiError, send, urlOf } from "../api/client";
 import { settle, show, until } from "../testing/help";
 import { format } from "./format";
 import { href, match, navigate, parse, pathTo, place, setQuery } from "./router";
-import { type Live, useApi } from "./resource";
+import { type Live, useLive } from "./resource";
 
 let asked: { url: string; init: RequestInit }[] = [];
 let answers: (Response | Error)[] = [];
@@ -53,7 +53,7 @@ test("one parameter changes and the others stay", () => {
 
 test("a refusal has cause, status and request id", async () => {
   answers = [json({ error: "the deployment is finished" }, { status: 409, headers: { "x-men-requestid": "r-1", "retry-after": "7" } })];
-  await assert.rejects(call("POST", "/x", { body: { a: 1 } }), (error: unknown) => {
+  await assert.rejects(send("POST", "/x", { body: { a: 1 } }), (error: unknown) => {
     assert.ok(error instanceof ApiError);
     assert.deepEqual([error.status, error.message, error.requestId, error.retryAfter], [409, "The deployment is finished.", "r-1", 7]);
     return true;
@@ -64,7 +64,7 @@ test("a refusal has cause, status and request id", async () => {
 
 test("no answer is an error that says so", async () => {
   answers = [new TypeError("Failed to fetch")];
-  await assert.rejects(call("GET", "/x"), /could not be reached/);
+  await assert.rejects(send("GET", "/x"), /could not be reached/);
 });
 
 test("parameters repeat, and empty ones are left out", () => {
@@ -75,7 +75,7 @@ test("a refresh is conditional and keeps what is shown", async () => {
   answers = [json([1], { headers: { etag: '"one"', "x-total-count": "9" } }), new Response(null, { status: 304 }), json({ error: "busy" }, { status: 503 })];
   let live: Live<number[]> | undefined;
   const Shown = () => {
-    live = useApi<number[]>("/numbers");
+    live = useLive("numbers", (signal, etag) => send<number[]>("GET", "/numbers", { signal, etag }));
     return <p>{live.data?.join()}</p>;
   };
   const place_ = show(<Shown />);

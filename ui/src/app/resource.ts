@@ -5,14 +5,17 @@
  * hidden, catches up when it is seen again, waits longer after each failure, and goes when nobody shows it any more.
  */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Answer, ApiError, call, type Params, sessionsLost } from "../api/client";
+import type { AnswerOf, BodyOf, Checked, QueryOf } from "../api/calls";
+import { type Answer, ApiError, type Params, sessionsLost, send } from "../api/client";
 
-export interface Wanted {
-  path: string;
-  query?: Params;
+type Reading = "GET" | "POST";
+
+export interface Wanted<P extends string = string, M extends Reading = Reading> {
+  path: P;
+  query?: QueryOf<P, M>;
   /** POST for searches that take a body; GET otherwise. */
-  method?: "GET" | "POST";
-  body?: unknown;
+  method?: M;
+  body?: BodyOf<P, M>;
 }
 
 export interface LiveOptions {
@@ -183,26 +186,27 @@ export function resume(): void {
   for (const store of stores.values()) if (store.watched && store.error?.status === 401) void store.load();
 }
 
+interface UseApi {
+  <P extends string>(wanted: P | null, ...options: Checked<P, "GET", [options?: LiveOptions]>): Live<AnswerOf<P>>;
+  <P extends string, M extends Reading = "GET">(wanted: Wanted<P, M> | null, ...options: Checked<P, M, [options?: LiveOptions]>): Live<AnswerOf<P, M>>;
+}
+
 /**
- * The answer to one call, live. `null`: nothing to load yet.
+ * The answer to one call, live. `null`: nothing to load yet. Path, parameters and answer are those of `api/calls.ts`.
  *
- *     const devices = useApi<Device[]>({ path: "/management/v1/inventory/devices", query: { page } }, { every: 5000 });
+ *     const devices = useApi({ path: "/management/v1/inventory/devices", query: { page } }, { every: 5000 });
  */
-export function useApi<T>(wanted: Wanted | string | null, options: LiveOptions = {}): Live<T> {
-  const call_ = typeof wanted === "string" ? { path: wanted } : wanted;
-  const key = call_ === null ? null : `${call_.method ?? "GET"} ${call_.path} ${JSON.stringify([call_.query ?? {}, call_.body ?? null])}`;
-  return useLive<T>(
+export const useApi = ((wanted: { path: string; query?: Params; method?: Reading; body?: unknown } | string | null, options?: LiveOptions): Live<unknown> => {
+  const call = typeof wanted === "string" ? { path: wanted } : wanted;
+  const method = call?.method ?? "GET";
+  const key = call === null ? null : `${method} ${call.path} ${JSON.stringify([call.query ?? {}, call.body ?? null])}`;
+  const query = call?.query;
+  return useLive(
     key,
-    (signal, etag) =>
-      call<T>(call_?.method ?? "GET", call_?.path ?? "", {
-        ...(call_?.query ? { query: call_.query } : {}),
-        ...(call_?.body === undefined ? {} : { body: call_.body }),
-        signal,
-        etag,
-      }),
+    (signal, etag) => send(method, call?.path ?? "", { ...(query ? { query } : {}), ...(call?.body === undefined ? {} : { body: call.body }), signal, etag }),
     options,
   );
-}
+}) as UseApi;
 
 /** The same for anything that can be fetched, under a key that says what it is. */
 export function useLive<T>(key: string | null, fetch: Fetch<T>, { every, keep = true }: LiveOptions = {}): Live<T> {

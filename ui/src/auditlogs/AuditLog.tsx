@@ -7,7 +7,7 @@ import { place, setQuery } from "../app/router";
 import { saveFrom, saveText } from "../app/save";
 import { toast } from "../app/toasts";
 import { Banner, Button, Card, CodeBlock, type Column, Copy, DataTable, DateTime, Details, DiffView, Dialog, Drawer, EmptyState, Input, KeyValues, Link, Loaded, Menu, Name, Page, Row, Select, Skeleton, Stack, StaleNote, Time, Toolbar } from "../parts";
-import { actorName, asJson, difference, type Entry, type Health, keyOf, kind, meaning, objectName, objectPath, TYPES, verb } from "./data";
+import { actorName, asJson, difference, type Entry, keyOf, kind, meaning, objectName, objectPath, TYPES, verb } from "./data";
 
 const LOGS = "/management/v1/auditlogs/logs";
 const EVERY = 15_000;
@@ -32,7 +32,7 @@ export default function AuditLog() {
     created_before: seconds(query.to),
     sort: query.sort === "asc" ? "asc" : "desc",
   };
-  const log = useApi<Entry[]>({ path: LOGS, query: { ...filter, page, per_page: PER_PAGE } }, { every: EVERY });
+  const log = useApi({ path: LOGS, query: { ...filter, page, per_page: PER_PAGE } }, { every: EVERY });
   const filtered = FILTERS.some((name) => query[name]);
   const opened = log.data?.find((entry) => keyOf(entry) === query.entry);
   return (
@@ -223,7 +223,7 @@ function Changed({ change }: { change: string }) {
 
 /** Only asked for when somebody wants to know: it reads the whole log. */
 function Check() {
-  const health = useApi<Health>("/management/v1/auditlogs/chains");
+  const health = useApi("/management/v1/auditlogs/chains");
   return (
     <Dialog open title="Is the log as it was written?" onClose={() => setQuery({ check: "" })} actions={<Button onClick={() => setQuery({ check: "" })}>Close</Button>}>
       <Loaded from={health} skeleton={<Skeleton lines={4} />}>
@@ -264,7 +264,7 @@ async function saveJson(filter: Record<string, string | number | undefined>): Pr
   try {
     const all: Entry[] = [];
     for (let page = 1; all.length < MOST_EXPORTED; page++) {
-      const answer = await api.call<Entry[]>("GET", LOGS, { query: { ...filter, page, per_page: 500 } });
+      const answer = await api.call("GET", LOGS, { query: { ...filter, page, per_page: 500 } });
       all.push(...answer.data);
       if (answer.data.length < 500) break;
     }

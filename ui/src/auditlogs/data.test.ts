@@ -16,7 +16,7 @@ test("a pair of documents is a difference, one document is none", () => {
   assert.equal(difference("[not json"), undefined);
 });
 
-const entry = (object: Entry["object"], action = "update"): Entry => ({ actor: { id: "1", type: "user" }, time: "2026-01-01T00:00:00Z", action, object });
+const entry = (object: Entry["object"], action: Entry["action"] = "update"): Entry => ({ actor: { id: "1", type: "user" }, time: "2026-01-01T00:00:00Z", action, object });
 
 test("an object has the name that people know, and leads to its screen", () => {
   const device = entry({ id: "d1", type: "device", device: { id: "d1", identity_data: '{"mac":"02:00","serial":"crane-1"}' } });

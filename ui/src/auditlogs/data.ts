@@ -1,22 +1,10 @@
 /** Entries of the audit log (`chalicelib/auditlogs/shapes.py`) in words, and what one changed. */
+import type { Shape } from "../api/calls";
 import { pathTo } from "../app/router";
 import type { Meaning } from "../parts/basic";
 
-export interface Entry {
-  actor: { id: string; type: string; email?: string };
-  time: string;
-  action: string;
-  object: { id: string; type: string } & Record<string, unknown>;
-  change?: string;
-  meta?: Record<string, string[]>;
-}
-
-export interface Health {
-  entries: number;
-  checked: boolean;
-  findings: string[];
-  ends: { chain: number; number: number; hash: string }[];
-}
+export type Entry = Shape<"AuditLog">;
+export type Health = Shape<"Health">;
 
 const ACTIONS: Record<string, [string, Meaning]> = {
   abort: ["Aborted", "warning"],

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { toast, textOf } from "../app/toasts";
 import { Banner, Button, Dialog, Grid, Select, Stack } from "../parts";
-import { CONTROL_ACTIONS, CONTROL_PLACES, withAction } from "./draft";
+import { CONTROL_ACTIONS, CONTROL_PLACES, EXPIRY_ACTIONS, withAction } from "./draft";
 import { type ControlMap, type Deployment, deploymentPath } from "./types";
 
 export function ControlMapFields({ map, onChange }: { map: ControlMap; onChange: (map: ControlMap) => void }) {
@@ -21,7 +21,7 @@ export function ControlMapFields({ map, onChange }: { map: ControlMap; onChange:
             <Select
               label={`${label}, if the server is not heard for long`}
               value={map.states[id]?.on_map_expire ?? "fail"}
-              options={CONTROL_ACTIONS.filter((each) => each.value !== "pause")}
+              options={EXPIRY_ACTIONS}
               onChange={(action) => onChange(withAction(map, id, { on_map_expire: action }))}
             />
           )}

@@ -108,9 +108,9 @@ export default function DeploymentList() {
   const after = Number(days) > 0 ? Math.floor(now.value / 1000 / HOUR) * HOUR - Number(days) * 24 * HOUR : undefined;
   const filter = { name: search, type, created_after: after };
   const at = Math.max(1, Number(page) || 1);
-  const list = useApi<Deployment[]>({ path: DEPLOYMENTS_V2, query: { ...filter, status: shown.statuses, page: at, per_page: PER_PAGE } }, { every: 5000 });
+  const list = useApi({ path: DEPLOYMENTS_V2, query: { ...filter, status: shown.statuses, page: at, per_page: PER_PAGE } }, { every: 5000 });
   const counts = TABS.map((each) =>
-    useApi<unknown[]>(each === shown ? null : { path: DEPLOYMENTS_V2, query: { ...filter, status: each.statuses, per_page: 1 } }),
+    useApi(each === shown ? null : { path: DEPLOYMENTS_V2, query: { ...filter, status: each.statuses, per_page: 1 } }),
   );
   // Deployments that leave this list go to another one.
   const seen = useRef({ of: "", total: 0 });

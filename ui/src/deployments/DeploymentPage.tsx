@@ -21,7 +21,7 @@ export default function DeploymentPage() {
   const [dialog, setDialog] = useQuery("dialog");
   const [log, setLog] = useQuery("log");
   const [over, setOver] = useState(false);
-  const live = useApi<Deployment>(deploymentPath(id), over ? {} : { every: 5000 });
+  const live = useApi(deploymentPath(id), over ? {} : { every: 5000 });
   const found = live.data?.id === id ? live.data : undefined;
   // What is finished stays as it is.
   if (found && over !== (found.status === "finished")) setOver(found.status === "finished");

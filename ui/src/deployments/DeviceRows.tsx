@@ -17,7 +17,7 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
   const at = Math.max(1, Number(page) || 1);
   const numbers = deployment.statistics.status;
   const wanted = status.split(",").filter((each) => each in DEVICE_STATUSES);
-  const rows = useApi<Row[]>({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: wanted, page: at, per_page: PER_PAGE } });
+  const rows = useApi({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: wanted, page: at, per_page: PER_PAGE } });
   // The rows are as old as the numbers: they are asked for again when a number has changed.
   const version = JSON.stringify(numbers);
   useEffect(() => {

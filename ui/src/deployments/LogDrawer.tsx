@@ -6,7 +6,7 @@ import { Button, CodeBlock, Drawer, EmptyState, Link, Loaded, Name, Stack } from
 import { deploymentPath } from "./types";
 
 export function LogDrawer({ deployment, device, onClose }: { deployment: string; device: string; onClose: () => void }) {
-  const log = useApi<string | undefined>(`${deploymentPath(deployment)}/devices/${encodeURIComponent(device)}/log`, { keep: false });
+  const log = useApi(`${deploymentPath(deployment)}/devices/${encodeURIComponent(device)}/log`, { keep: false });
   return (
     <Drawer
       open

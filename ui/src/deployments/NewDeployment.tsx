@@ -10,11 +10,11 @@ import { Banner, Page, Stack, Wizard } from "../parts";
 import { callOf, type Draft, draftOf, problems, readDraft, suggestedName, writeDraft } from "./draft";
 import { OptionsStep } from "./OptionsStep";
 import { PhasesStep } from "./PhasesStep";
-import { FILTERS, type SavedFilter, useReach } from "./reach";
+import { FILTERS, useReach } from "./reach";
 import { ReachCard } from "./ReachCard";
 import { ReleaseStep } from "./ReleaseStep";
 import { ReviewStep } from "./ReviewStep";
-import { type Deployment, deploymentPath } from "./types";
+import { deploymentPath } from "./types";
 import { WhomStep } from "./WhomStep";
 
 const STEPS = ["release", "devices", "rollout", "options", "review"] as const;
@@ -25,8 +25,8 @@ export default function NewDeployment() {
   const [again] = useQuery("again");
   const [step] = useQuery("step");
   const [error, setError] = useState<unknown>();
-  const original = useApi<Deployment>(again ? deploymentPath(again) : null, { keep: false });
-  const filters = useApi<SavedFilter[]>(draft.whom === "filter" && has("dynamic_groups") && can("devices:read") ? { path: FILTERS, query: { per_page: 500 } } : null);
+  const original = useApi(again ? deploymentPath(again) : null, { keep: false });
+  const filters = useApi(draft.whom === "filter" && has("dynamic_groups") && can("devices:read") ? { path: FILTERS, query: { per_page: 500 } } : null);
   const filter = filters.data?.find((each) => each.id === draft.filter);
   const reach = useReach(draft, filter);
   const wrong = problems(draft, reach.total);

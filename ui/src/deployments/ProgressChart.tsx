@@ -4,7 +4,7 @@ import { format, now } from "../app/format";
 import { useApi } from "../app/resource";
 import { Chart, Skeleton } from "../parts";
 import { curveOf, parts } from "./states";
-import { type Deployment, deploymentPath, type Row } from "./types";
+import { type Deployment, deploymentPath } from "./types";
 
 /** The largest page of the API. Of larger deployments these rows are a sample, as rows of a status have no order in time. */
 const SAMPLE = 500;
@@ -17,7 +17,7 @@ export function ProgressChart({ deployment, wait }: { deployment: Deployment; wa
   const [updated, failed] = parts(numbers);
   const ended = (updated?.value ?? 0) + (failed?.value ?? 0);
   const all = ended <= SAMPLE;
-  const sample = useApi<Row[]>(
+  const sample = useApi(
     begun.current && ended > 0
       ? { path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: all ? ["success", "already-installed", "failure"] : ["success"], per_page: SAMPLE } }
       : null,

@@ -4,13 +4,8 @@ import { Combobox, Link, Stack } from "../parts";
 import type { Draft } from "./draft";
 import { RELEASES } from "./reach";
 
-interface Found {
-  name: string;
-  artifacts: { device_types_compatible: string[] }[];
-}
-
 const find = async (text: string, signal: AbortSignal) =>
-  (await api.get<Found[]>(RELEASES, { name: text, per_page: 30, sort: "modified:desc" }, { signal })).map((release) => ({
+  (await api.get(RELEASES, { name: text, per_page: 30, sort: "modified:desc" }, { signal })).map((release) => ({
     value: release.name,
     label: release.name,
     hint: [...new Set(release.artifacts.flatMap((artifact) => artifact.device_types_compatible))].join(", "),

@@ -3,7 +3,7 @@ import { api } from "../api/client";
 import { type Live, useApi } from "../app/resource";
 import { canFor, has } from "../app/session";
 import { textOf } from "../app/toasts";
-import { type Device, nameOf, shown, valueOf } from "../devices/types";
+import { nameOf, shown, valueOf } from "../devices/types";
 import { Badge, Banner, Combobox, EmptyState, Input, Link, RadioGroup, Row, Stack } from "../parts";
 import type { Draft, Whom } from "./draft";
 import type { Reach, SavedFilter } from "./reach";
@@ -40,7 +40,7 @@ export function WhomStep({ draft, onChange, reach, filters }: Props) {
 }
 
 function GroupField({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
-  const groups = useApi<string[]>("/management/v1/inventory/groups");
+  const groups = useApi("/management/v1/inventory/groups");
   const options = [...new Set([...(groups.data ?? []), ...(draft.group ? [draft.group] : [])])].map((name) => ({ value: name, label: name }));
   if (groups.data?.length === 0 && !draft.group) {
     return (
@@ -94,8 +94,8 @@ function FilterField({ draft, onChange, filters }: Pick<Props, "draft" | "onChan
 }
 
 const find = async (text: string, signal: AbortSignal) => {
-  const body = { page: 1, per_page: 20, text, filters: [{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }] };
-  return (await api.post<Device[]>(SEARCH, body, { signal })).map((device) => ({
+  const body = { page: 1, per_page: 20, text, filters: [{ scope: "identity", attribute: "status", type: "$eq" as const, value: "accepted" }] };
+  return (await api.post(SEARCH, body, { signal })).map((device) => ({
     value: device.id,
     label: nameOf(device),
     hint: shown(valueOf(device, "inventory", "device_type")),

@@ -10,7 +10,7 @@ const NOW = Date.parse("2026-06-01T12:00:00Z");
 const at = (hours: number): string => new Date(NOW + hours * 3_600_000).toISOString();
 const deployment = (more: Partial<Deployment>): Deployment => ({
   id: "d", name: "May", artifact_name: "os-2", created: at(-1), status: "inprogress", device_count: 0, max_devices: 10,
-  statistics: { status: {}, total_size: 0 }, type: "software", filter: { id: "", name: "" }, ...more,
+  statistics: { status: {}, total_size: 0 }, type: "software", artifacts: [], filter: { id: "", name: "", terms: [] }, ...more,
 });
 const throughUrl = (query: Query) => {
   const written = Object.entries(writeDraft(readDraft(query))).filter(([, value]) => value !== "" && value !== false);
@@ -78,7 +78,7 @@ test("a phase is open from its start, and the last one takes the rest", () => {
 });
 
 test("a sample of rows stands for all devices", () => {
-  const rows = [1, 2].map((hour): Row => ({ id: String(hour), status: "success", created: at(0), log: false, finished: at(hour) }));
+  const rows = [1, 2].map((hour): Row => ({ id: String(hour), status: "success", state: "success", created: at(0), log: false, finished: at(hour) }));
   const curve = curveOf(rows, { success: 20 }, NOW, NOW + 4 * 3_600_000);
   assert.equal(curve?.updated[0], 0);
   assert.equal(curve?.updated.at(-1), 20);

@@ -177,7 +177,7 @@ function phasesProblem(draft: Draft, total: number | undefined): string | undefi
 }
 
 /** The call that makes the deployment. */
-export function callOf(draft: Draft, name: string): { path: string; body: Record<string, unknown> } {
+export function callOf(draft: Draft, name: string) {
   const retries = wholeNumber(draft.retries);
   const max = wholeNumber(draft.max);
   const [only] = draft.phases;
@@ -198,12 +198,12 @@ export function callOf(draft: Draft, name: string): { path: string; body: Record
     ...(phases ? { phases } : {}),
     ...(draft.map ? { update_control_map: draft.map } : {}),
   };
-  const v1 = "/management/v1/deployments/deployments";
+  const v1 = "/management/v1/deployments/deployments" as const;
   switch (draft.whom) {
     case "group":
-      return { path: `${v1}/group/${encodeURIComponent(draft.group)}`, body: common };
+      return { path: `${v1}/group/${encodeURIComponent(draft.group)}` as const, body: common };
     case "filter":
-      return { path: "/management/v2/deployments/deployments", body: { ...common, filter_id: draft.filter, ...(max ? { max_devices: max } : {}) } };
+      return { path: "/management/v2/deployments/deployments" as const, body: { ...common, filter_id: draft.filter, ...(max ? { max_devices: max } : {}) } };
     case "devices":
       return { path: v1, body: { ...common, devices: draft.devices } };
     default:
@@ -234,6 +234,10 @@ export const CONTROL_ACTIONS: readonly { value: ControlAction; label: string }[]
   { value: "pause", label: "Pause" },
   { value: "fail", label: "Fail" },
 ];
+
+type ExpiryAction = NonNullable<ControlState["on_map_expire"]>;
+/** What may happen when the server is not heard: all but to go on waiting. */
+export const EXPIRY_ACTIONS = CONTROL_ACTIONS.filter((each): each is { value: ExpiryAction; label: string } => each.value !== "pause");
 
 /** A map with another action at one place; a place that only continues is left out. */
 export function withAction(map: ControlMap, where: ControlPlace, change: ControlState): ControlMap {

@@ -2,7 +2,7 @@ import { api } from "../api/client";
 import type { Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
 import { stateOf } from "./states";
-import { type Deployment, DEPLOYMENTS_V2 } from "./types";
+import { DEPLOYMENTS_V2 } from "./types";
 
 export const deployments: Feature = {
   nav: {
@@ -35,7 +35,7 @@ export const deployments: Feature = {
     },
   ],
   find: async (text, signal) => {
-    const found = await api.get<Deployment[]>(DEPLOYMENTS_V2, { name: text, per_page: 5 }, { signal });
+    const found = await api.get(DEPLOYMENTS_V2, { name: text, per_page: 5 }, { signal });
     return found.map((deployment) => ({
       title: deployment.name,
       hint: `Deployment, ${stateOf(deployment).label.toLowerCase()}`,

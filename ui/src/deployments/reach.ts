@@ -1,20 +1,10 @@
 /** Whom a draft reaches, counted by the inventory as it is now. */
+import type { Shape } from "../api/calls";
 import { useApi, type Wanted } from "../app/resource";
 import { can } from "../app/session";
 import type { Device } from "../devices/types";
 import type { Draft } from "./draft";
 import { SEARCH, type Term } from "./types";
-
-export interface SavedFilter {
-  id: string;
-  name: string;
-  terms: Term[];
-}
-
-interface Release {
-  name: string;
-  artifacts: { device_types_compatible: string[] }[];
-}
 
 export interface Reach {
   /** Accepted devices that it is for; undefined while unknown. */
@@ -28,6 +18,9 @@ export interface Reach {
   error: unknown;
 }
 
+export type SavedFilter = Shape<"SavedFilter">;
+type Search = Wanted<typeof SEARCH, "POST">;
+
 export const RELEASES = "/management/v2/deployments/deployments/releases";
 export const FILTERS = "/management/v2/inventory/filters";
 
@@ -36,9 +29,9 @@ const NAMED = 100;
 const ACCEPTED: Term = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
 
 /** The search for the devices of a draft; null: nobody yet. `filter` is the saved filter that it names. */
-export function searchOf(draft: Draft, filter: SavedFilter | undefined, types?: readonly string[]): Wanted | null {
-  const fit: Term[] = types ? [{ scope: "inventory", attribute: "device_type", type: "$in", value: types }] : [];
-  const search = (terms: Term[], more: Record<string, unknown> = {}): Wanted => ({
+export function searchOf(draft: Draft, filter: SavedFilter | undefined, types?: readonly string[]): Search | null {
+  const fit: Term[] = types ? [{ scope: "inventory", attribute: "device_type", type: "$in", value: [...types] }] : [];
+  const search = (terms: Term[], more: Partial<Shape<"InventorySearch">> = {}): Search => ({
     path: SEARCH,
     method: "POST",
     body: { page: 1, per_page: 1, filters: [ACCEPTED, ...terms, ...fit], ...more },
@@ -59,10 +52,10 @@ export function searchOf(draft: Draft, filter: SavedFilter | undefined, types?: 
 
 export function useReach(draft: Draft, filter: SavedFilter | undefined): Reach {
   const mayCount = can("devices:read");
-  const release = useApi<Release>(draft.release && can("releases:read") ? `${RELEASES}/${encodeURIComponent(draft.release)}` : null, { keep: false });
+  const release = useApi(draft.release && can("releases:read") ? `${RELEASES}/${encodeURIComponent(draft.release)}` : null, { keep: false });
   const types = [...new Set((release.data?.artifacts ?? []).flatMap((artifact) => artifact.device_types_compatible))].sort();
-  const all = useApi<Device[]>(mayCount ? searchOf(draft, filter) : null, { keep: false });
-  const fitting = useApi<unknown[]>(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
+  const all = useApi(mayCount ? searchOf(draft, filter) : null, { keep: false });
+  const fitting = useApi(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
   return {
     total: all.data && all.total,
     fitting: fitting.data && fitting.total,

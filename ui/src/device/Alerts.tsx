@@ -10,8 +10,8 @@ const PER_PAGE = 20;
 export function Alerts({ device }: TabProps) {
   const [page] = useQuery("page", "1");
   const number = Math.max(1, Number(page) || 1);
-  const latest = useApi<Alert[]>({ path: `${paths.alerts(device.id)}/latest`, query: { per_page: 100 } }, { every: 10_000 });
-  const history = useApi<Alert[]>({ path: paths.alerts(device.id), query: { page: number, per_page: PER_PAGE } });
+  const latest = useApi({ path: `${paths.alerts(device.id)}/latest`, query: { per_page: 100 } }, { every: 10_000 });
+  const history = useApi({ path: paths.alerts(device.id), query: { page: number, per_page: PER_PAGE } });
   return (
     <Stack>
       <Loaded from={latest}>

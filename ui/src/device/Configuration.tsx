@@ -27,7 +27,7 @@ const columns: Column<Line>[] = [
 ];
 
 export function ConfigurationTab({ device }: TabProps) {
-  const configuration = useApi<Configuration>(paths.configuration(device.id), { every: 10_000 });
+  const configuration = useApi(paths.configuration(device.id), { every: 10_000 });
   return <Loaded from={configuration}>{(found) => <Shown id={device.id} found={found} editable={canFor("configuration:manage", [groupOf(device)])} onChanged={configuration.reload} />}</Loaded>;
 }
 

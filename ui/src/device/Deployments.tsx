@@ -47,7 +47,7 @@ export function Deployments({ device }: TabProps) {
   const [log, setLog] = useQuery("log");
   const [open, setOpen] = useQuery("open");
   const number = Math.max(1, Number(page) || 1);
-  const history = useApi<HistoryRow[]>({ path: paths.deployments(device.id), query: { page: number, per_page: PER_PAGE } }, { every: 10_000 });
+  const history = useApi({ path: paths.deployments(device.id), query: { page: number, per_page: PER_PAGE } }, { every: 10_000 });
   const unfinished = history.data?.filter(isUnfinished).length ?? 0;
   return (
     <Card
@@ -111,7 +111,7 @@ export function Deployments({ device }: TabProps) {
 }
 
 function Log({ deployment, device, name, onClose }: { deployment: string; device: string; name: string; onClose: () => void }) {
-  const log = useApi<string>(paths.log(deployment, device), { keep: false });
+  const log = useApi(paths.log(deployment, device), { keep: false });
   return (
     <Drawer open title={<>Log of <bdi>{name}</bdi></>} onClose={onClose} actions={<Row><Button onClick={onClose}>Close log</Button></Row>}>
       <Loaded from={log}>{(text) => <CodeBlock label="Log" wrap>{text}</CodeBlock>}</Loaded>

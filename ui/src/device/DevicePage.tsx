@@ -24,7 +24,7 @@ export default function DevicePage() {
   const id = useParam("id");
   const [tab] = useQuery("tab", "overview");
   const [deleting, setDeleting] = useState(false);
-  const device = useApi<Device>(paths.inventory(id), LIVE.includes(tab) ? {} : { every: 10_000 });
+  const device = useApi(paths.inventory(id), LIVE.includes(tab) ? {} : { every: 10_000 });
   const found = device.data?.id === id ? device.data : undefined;
   const name = found ? nameOf(found) : id;
   const groups = found && groupOf(found) ? [groupOf(found)] : [];

@@ -7,10 +7,10 @@ import { saveFile } from "../app/save";
 import { toast } from "../app/toasts";
 import { Button, Card, EmptyState, FileDrop, Form, FormActions, Grid, Input, Loaded, Loader } from "../parts";
 import type { TabProps } from "./DevicePage";
-import { type Connection, paths } from "./types";
+import { paths } from "./types";
 
 export function Files({ device }: TabProps) {
-  const connection = useApi<Connection>(paths.connection(device.id), { every: 5000 });
+  const connection = useApi(paths.connection(device.id), { every: 5000 });
   return (
     <Loaded from={connection}>
       {({ status }) =>

@@ -35,8 +35,8 @@ export function GroupCard({ device, group, editable, onSaved }: { device: string
 
 function Edit({ device, group, onDone, onSaved }: { device: string; group: string; onDone: () => void; onSaved: () => Promise<void> }) {
   const [wanted, setWanted] = useState(group);
-  const groups = useApi<string[]>("/management/v1/inventory/groups");
-  const base = `${paths.inventory(device)}/group`;
+  const groups = useApi("/management/v1/inventory/groups");
+  const base = `${paths.inventory(device)}/group` as const;
   const save = async (next: string): Promise<void> => {
     const call = (): Promise<unknown> => (next ? api.put(base, { group: next }) : api.del(`${base}/${encodeURIComponent(group)}`));
     if (!(await attempt(call, next ? `The device is in group ${next}.` : "The device is in no group.", "The group was not changed"))) return;

@@ -7,11 +7,11 @@ import { AuthSets } from "./AuthSets";
 import type { TabProps } from "./DevicePage";
 import { GroupCard } from "./GroupCard";
 import { TagsCard } from "./TagsCard";
-import { type AuthDevice, type Connection, groupOf, ofScope, paths, softwareOf } from "./types";
+import { type Connection, groupOf, ofScope, paths, softwareOf } from "./types";
 
 export function Overview({ device, manages, onChanged }: TabProps) {
-  const auth = useApi<AuthDevice>(paths.auth(device.id));
-  const connection = useApi<Connection>(has("terminal") ? paths.connection(device.id) : null);
+  const auth = useApi(paths.auth(device.id));
+  const connection = useApi(has("terminal") ? paths.connection(device.id) : null);
   const software = softwareOf(device);
   const changed = async (): Promise<void> => {
     await Promise.all([auth.reload(), onChanged()]);

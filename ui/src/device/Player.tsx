@@ -25,7 +25,7 @@ export function Player({ session, onClose }: { session: string; onClose: () => v
   useEffect(() => {
     let gone = false;
     const load = async (): Promise<void> => {
-      const { uri } = await api.get<{ uri: string }>(paths.recording(session));
+      const { uri } = await api.get(paths.recording(session));
       const [{ show }, { unpack }, answer] = await Promise.all([import("./screen"), import("./recording"), fetch(uri)]);
       if (!answer.ok) throw new Error("The recording could not be fetched. Open it again for a new link.");
       const found = await unpack(answer);

@@ -19,7 +19,7 @@ const KEPT = 30 * 86_400;
 
 export function Recordings({ device }: TabProps) {
   const [play, setPlay] = useQuery("play");
-  const log = useApi<Entry[]>({ path: "/management/v1/auditlogs/logs", query: { object_id: device.id, object_type: "device", per_page: 200, created_after: Math.floor(Date.now() / 86_400_000) * 86_400 - KEPT } });
+  const log = useApi({ path: "/management/v1/auditlogs/logs", query: { object_id: device.id, object_type: "device", per_page: 200, created_after: Math.floor(Date.now() / 86_400_000) * 86_400 - KEPT } });
   const rows = log.data?.filter((entry) => entry.action === "open_terminal" && sessionOf(entry));
   const columns: Column<Entry>[] = [
     { id: "time", title: "Opened", always: true, min: 10, cell: (entry) => <Time at={entry.time} absolute /> },

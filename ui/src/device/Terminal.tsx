@@ -11,7 +11,7 @@ import { type Connection, paths } from "./types";
 type State = "idle" | "connecting" | "open" | "ended";
 
 export function Terminal({ device }: TabProps) {
-  const connection = useApi<Connection>(paths.connection(device.id), { every: 5000 });
+  const connection = useApi(paths.connection(device.id), { every: 5000 });
   return <Loaded from={connection}>{(found) => <Shell id={device.id} connection={found} />}</Loaded>;
 }
 

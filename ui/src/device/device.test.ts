@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
 import { fromFrame, InOrder, mapOf, message, SHELL, toFrame } from "./dialect";
+import type { Attribute } from "../devices/types";
 import { filled, repeated } from "./Pairs";
 import { read } from "./recording";
 import { compare, search, softwareOf } from "./types";
@@ -43,7 +44,7 @@ test("wanted and reported configuration are compared by key", () => {
 });
 
 test("inventory is searched by all words, and software found in it", () => {
-  const attributes = [
+  const attributes: Attribute[] = [
     { scope: "inventory", name: "kernel", value: "Linux 6.6" },
     { scope: "inventory", name: "rootfs-image.version", value: "2.0" },
     { scope: "inventory", name: "artifact_name", value: "os-2" },

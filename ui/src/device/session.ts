@@ -1,12 +1,7 @@
 /** A session with a connected device, by a ticket and a websocket. */
 import { ApiError, api } from "../api/client";
 import { CHUNK, fromFrame, InOrder, type Message, message, SHELL, toFrame } from "./dialect";
-import { type Connection, paths } from "./types";
-
-interface Ticket {
-  url: string;
-  subprotocol: string;
-}
+import { paths } from "./types";
 
 export interface Session {
   send: (message: Message) => void;
@@ -26,7 +21,7 @@ const SETTLE = 250;
 
 /** Open a session. Throws an `ApiError` that says why the device can't be reached. */
 export async function open(device: string, events: Events, purpose?: "file"): Promise<Session> {
-  const ticket = await api.post<Ticket>(`${paths.connection(device)}/connect/ticket`);
+  const ticket = await api.post(`${paths.connection(device)}/connect/ticket`);
   const socket = new WebSocket(`${ticket.url}${purpose ? `&purpose=${purpose}` : ""}`, ticket.subprotocol);
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
@@ -70,7 +65,7 @@ export async function open(device: string, events: Events, purpose?: "file"): Pr
 /** A browser is not told why a websocket was refused, so the API is asked. */
 async function refusal(device: string): Promise<Error> {
   try {
-    const { status } = await api.get<Connection>(paths.connection(device));
+    const { status } = await api.get(paths.connection(device));
     return new ApiError(0, status === "connected" ? "The connection was refused. Try again in a moment." : "The device is not connected.");
   } catch (error) {
     return error as Error;

@@ -1,74 +1,27 @@
 /** A device as the features of the API have it, and where they are asked. */
-import type { Attribute, Device, DeviceStatus, Value } from "../devices/types";
+import type { Shape } from "../api/calls";
+import type { Attribute, Device, Value } from "../devices/types";
 import { shown, valueOf } from "../devices/types";
 import type { Meaning } from "../parts";
 
-export interface AuthSet {
-  id: string;
-  pubkey: string;
-  status: DeviceStatus;
-  ts: string;
-  tier?: string;
-}
-
-export interface AuthDevice {
-  id: string;
-  status: DeviceStatus;
-  identity_data: Record<string, unknown>;
-  auth_sets: AuthSet[] | null;
-  created_ts: string;
-  decommissioning?: boolean;
-  check_in_time?: string;
-}
-
-export interface Connection {
-  status: "connected" | "disconnected" | "unknown";
-  updated_ts: string;
-}
-
-export interface Configuration {
-  configured: Record<string, string>;
-  reported: Record<string, string>;
-  deployment_id?: string;
-  updated_ts?: string;
-  reported_ts?: string;
-}
-
-interface Line {
-  line_number: number;
-  data: string;
-}
-
-export interface Alert {
-  id: string;
-  name: string;
-  level: "OK" | "CRITICAL";
-  timestamp: string;
-  subject: {
-    name: string;
-    type: string;
-    status: string;
-    details?: { description?: string; lines_before?: Line[]; lines_after?: Line[]; line_matching?: Line; log_file_path?: string };
-  };
-}
-
-export interface HistoryRow {
-  id: string;
-  deployment: { id: string; name: string; artifact_name: string; status: string; type: string; created: string };
-  device: { id: string; status: string; substate?: string; created: string; started?: string; finished?: string; log: boolean; attempts?: number };
-}
+export type AuthSet = Shape<"AuthSet">;
+export type AuthDevice = Shape<"DevauthDevice">;
+export type Connection = Shape<"DeviceconnectDevice">;
+export type Configuration = Shape<"DeviceConfiguration">;
+export type Alert = Shape<"Alert">;
+export type HistoryRow = Shape<"DeviceHistory">;
 
 const part = encodeURIComponent;
 export const paths = {
-  inventory: (id: string): string => `/management/v1/inventory/devices/${part(id)}`,
-  auth: (id: string): string => `/management/v2/devauth/devices/${part(id)}`,
-  authSet: (id: string, set: string): string => `/management/v2/devauth/devices/${part(id)}/auth/${part(set)}`,
-  connection: (id: string): string => `/management/v1/deviceconnect/devices/${part(id)}`,
-  configuration: (id: string): string => `/management/v1/deviceconfig/configurations/device/${part(id)}`,
-  alerts: (id: string): string => `/management/v1/devicemonitor/devices/${part(id)}/alerts`,
-  deployments: (id: string): string => `/management/v1/deployments/deployments/devices/${part(id)}`,
-  log: (deployment: string, id: string): string => `/management/v1/deployments/deployments/${part(deployment)}/devices/${part(id)}/log`,
-  recording: (session: string): string => `/management/v1/deviceconnect/sessions/${part(session)}/recording`,
+  inventory: (id: string) => `/management/v1/inventory/devices/${part(id)}` as const,
+  auth: (id: string) => `/management/v2/devauth/devices/${part(id)}` as const,
+  authSet: (id: string, set: string) => `/management/v2/devauth/devices/${part(id)}/auth/${part(set)}` as const,
+  connection: (id: string) => `/management/v1/deviceconnect/devices/${part(id)}` as const,
+  configuration: (id: string) => `/management/v1/deviceconfig/configurations/device/${part(id)}` as const,
+  alerts: (id: string) => `/management/v1/devicemonitor/devices/${part(id)}/alerts` as const,
+  deployments: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}` as const,
+  log: (deployment: string, id: string) => `/management/v1/deployments/deployments/${part(deployment)}/devices/${part(id)}/log` as const,
+  recording: (session: string) => `/management/v1/deviceconnect/sessions/${part(session)}/recording` as const,
 };
 
 /** Attributes of one scope, by name. */

@@ -16,7 +16,6 @@ import { FilterDrawer } from "./FilterDrawer";
 import { GroupDialog } from "./GroupDialog";
 import { PreauthorizeDialog } from "./PreauthorizeDialog";
 import { type Device, nameOf, shown, STATUSES, statusOf, valueOf } from "./types";
-import type { SavedFilter } from "./FilterDrawer";
 
 const PER_PAGE = 100;
 const SEARCH = "/management/v2/inventory/filters/search";
@@ -76,10 +75,10 @@ export default function DeviceList() {
   const wanted = { status, group, text, conditions, sort };
   const body = searchBody(wanted, 1, PER_PAGE);
   const key = JSON.stringify(body);
-  const pages = usePages<Device>(key, PER_PAGE, (page, signal) => call<Device[]>("POST", SEARCH, { body: searchBody(wanted, page, PER_PAGE), signal }));
-  const pending = useApi<{ count: number }>({ path: "/management/v2/devauth/devices/count", query: { status: "pending" } }, { every: 10_000 });
-  const groups = useApi<string[]>("/management/v1/inventory/groups");
-  const saved = useApi<SavedFilter[]>(has("dynamic_groups") ? "/management/v2/inventory/filters?per_page=100" : null);
+  const pages = usePages<Device>(key, PER_PAGE, (page, signal) => call("POST", SEARCH, { body: searchBody(wanted, page, PER_PAGE), signal }));
+  const pending = useApi({ path: "/management/v2/devauth/devices/count", query: { status: "pending" } }, { every: 10_000 });
+  const groups = useApi("/management/v1/inventory/groups");
+  const saved = useApi(has("dynamic_groups") ? { path: "/management/v2/inventory/filters", query: { per_page: 100 } } : null);
   const manages = can("devices:manage");
   const narrowed = Boolean(status || group || text || conditions.length);
   const changed = (): void => {

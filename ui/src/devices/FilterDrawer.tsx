@@ -1,5 +1,6 @@
 /** Builds a filter, condition by condition, from the attributes that devices have; saves it under a name. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
@@ -8,11 +9,7 @@ import { attempt } from "../app/toasts";
 import { Button, Card, Combobox, Drawer, IconButton, Input, Select, Stack } from "../parts";
 import { type Condition, OPERATORS, type Operator, takesList, typed } from "./conditions";
 
-export interface SavedFilter {
-  id: string;
-  name: string;
-  terms: Condition[];
-}
+export type SavedFilter = Shape<"SavedFilter">;
 
 const FILTERS = "/management/v2/inventory/filters";
 const EMPTY: Condition = { scope: "inventory", attribute: "", type: "$eq", value: "" };
@@ -46,7 +43,7 @@ export function FilterDrawer(props: FilterDrawerProps) {
 function Open({ conditions, saved, onSaved, onApply, onClose }: FilterDrawerProps) {
   const [rows, setRows] = useState<Condition[]>(conditions.length ? [...conditions] : [EMPTY]);
   const [name, setName] = useState("");
-  const attributes = useApi<Counted[]>("/management/v2/inventory/filters/attributes");
+  const attributes = useApi("/management/v2/inventory/filters/attributes");
   const complete = rows.filter((row) => row.attribute && (Array.isArray(row.value) ? row.value.length > 0 : row.value !== ""));
   const change = (index: number, part: Partial<Condition>): void => setRows(rows.map((row, at) => (at === index ? { ...row, ...part } : row)));
   const save = async (): Promise<void> => {

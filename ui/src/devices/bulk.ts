@@ -3,7 +3,6 @@ import { ApiError, api, call } from "../api/client";
 import { textOf } from "../app/toasts";
 import type { Selection } from "../parts";
 import type { SearchBody } from "./conditions";
-import type { Device } from "./types";
 
 export type Action = "accept" | "reject" | "dismiss" | "decommission" | "tag" | "group" | "ungroup";
 
@@ -23,7 +22,7 @@ export async function idsOf(selection: Selection, body: SearchBody, signal: Abor
   if (!selection.all) return [...selection.keys];
   const found: string[] = [];
   for (let page = 1; ; page++) {
-    const { data } = await call<Device[]>("POST", SEARCH, { body: { ...body, page, per_page: PER_PAGE }, signal });
+    const { data } = await call("POST", SEARCH, { body: { ...body, page, per_page: PER_PAGE }, signal });
     found.push(...data.map((device) => device.id).filter((id) => !selection.keys.has(id)));
     if (data.length < PER_PAGE) return found;
   }
@@ -74,14 +73,14 @@ export function decided(device: AuthDevice, status: string): string | undefined 
 }
 
 async function decide(id: string, status: "accepted" | "rejected"): Promise<void> {
-  const device = await api.get<AuthDevice>(`${DEVAUTH}/${encodeURIComponent(id)}`);
+  const device = await api.get(`${DEVAUTH}/${encodeURIComponent(id)}`);
   const set = decided(device, status);
   if (!set) throw new Error("The device has no auth set to decide about.");
   await api.put(`${DEVAUTH}/${encodeURIComponent(id)}/auth/${encodeURIComponent(set)}/status`, { status });
 }
 
 async function dismiss(id: string): Promise<void> {
-  const device = await api.get<AuthDevice>(`${DEVAUTH}/${encodeURIComponent(id)}`);
+  const device = await api.get(`${DEVAUTH}/${encodeURIComponent(id)}`);
   for (const set of device.auth_sets ?? []) {
     if (set.status !== "accepted") await api.del(`${DEVAUTH}/${encodeURIComponent(id)}/auth/${encodeURIComponent(set.id)}`);
   }
@@ -94,7 +93,7 @@ export interface Details {
 
 /** What an action does to one device. */
 export function doing(action: Action, { group = "", tag = { name: "", value: "" } }: Details): (id: string) => Promise<unknown> {
-  const device = (id: string): string => `${INVENTORY}/devices/${encodeURIComponent(id)}`;
+  const device = (id: string) => `${INVENTORY}/devices/${encodeURIComponent(id)}` as const;
   switch (action) {
     case "accept":
       return (id) => decide(id, "accepted");

@@ -1,15 +1,11 @@
 /** Conditions of a search: how they are written in the URL, said in words, and sent to the server. */
-import type { Value } from "./types";
-
-export type Operator = "$eq" | "$ne" | "$gt" | "$gte" | "$lt" | "$lte" | "$in" | "$nin" | "$exists" | "$regex" | "$ltne";
+import type { Shape } from "../api/calls";
 
 /** A condition as the API has it (`filters` of a search, `terms` of a saved filter). */
-export interface Condition {
-  scope: string;
-  attribute: string;
-  type: Operator;
-  value: Value;
-}
+export type Condition = Shape<"Term">;
+export type Operator = Condition["type"];
+/** What an attribute is compared with. */
+export type Operand = string | number | boolean | readonly (string | number)[];
 
 export const OPERATORS: readonly { value: Operator; label: string; hint: string }[] = [
   { value: "$eq", label: "is", hint: "equals this value" },
@@ -28,7 +24,7 @@ export const OPERATORS: readonly { value: Operator; label: string; hint: string 
 export const takesList = (type: Operator): boolean => type === "$in" || type === "$nin";
 
 /** What somebody typed, as the value that the operator takes. Numbers stay numbers where the server compares them. */
-export function typed(type: Operator, text: string, number: boolean): Value {
+export function typed(type: Operator, text: string, number: boolean): Operand {
   if (type === "$exists") return text !== "false";
   if (takesList(type)) return text.split(",").map((each) => one(each.trim(), number)).filter((each) => each !== "");
   return one(text, number);

@@ -31,7 +31,7 @@ export function toCsv(devices: readonly Device[]): string {
 export async function exportCsv(body: SearchBody): Promise<void> {
   const found: Device[] = [];
   for (let page = 1; ; page++) {
-    const { data } = await call<Device[]>("POST", "/management/v2/inventory/filters/search", { body: { ...body, page, per_page: PER_PAGE } });
+    const { data } = await call("POST", "/management/v2/inventory/filters/search", { body: { ...body, page, per_page: PER_PAGE } });
     found.push(...data);
     if (data.length < PER_PAGE) break;
   }

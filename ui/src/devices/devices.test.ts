@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { decided } from "./bulk";
 import { inWords, read, searchBody, typed, write } from "./conditions";
 import { cell, toCsv } from "./csv";
-import { nameOf } from "./types";
+import { type Attribute, nameOf } from "./types";
 
 test("conditions survive the URL, and what is none is left out", () => {
   const conditions = [{ scope: "inventory", attribute: "os", type: "$in" as const, value: ["a", "b"] }];
@@ -45,7 +45,7 @@ test("a decision is about the auth set that waits for it", () => {
 });
 
 test("a device is called by its tag, then its serial number, then its id", () => {
-  const identity = { scope: "identity", name: "mac", value: "00:11" };
+  const identity: Attribute = { scope: "identity", name: "mac", value: "00:11" };
   assert.equal(nameOf({ id: "i", updated_ts: "", attributes: [identity, { scope: "tags", name: "name", value: "Lamp" }] }), "Lamp");
   assert.equal(nameOf({ id: "i", updated_ts: "", attributes: [identity] }), "00:11");
   assert.equal(nameOf({ id: "i", updated_ts: "", attributes: [] }), "i");

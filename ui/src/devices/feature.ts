@@ -1,7 +1,7 @@
 import { call } from "../api/client";
 import type { Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
-import { type Device, nameOf } from "./types";
+import { nameOf } from "./types";
 
 export const devices: Feature = {
   nav: {
@@ -20,7 +20,7 @@ export const devices: Feature = {
   ],
   find: async (text, signal) => {
     const body = { page: 1, per_page: 5, text };
-    const { data } = await call<Device[]>("POST", "/management/v2/inventory/filters/search", { body, signal });
+    const { data } = await call("POST", "/management/v2/inventory/filters/search", { body, signal });
     return data.map((device) => ({
       title: nameOf(device),
       hint: "Device",

@@ -1,21 +1,11 @@
 /** Devices as the inventory has them. */
-export type Value = string | number | boolean | readonly (string | number)[];
+import type { Shape } from "../api/calls";
 
-export interface Attribute {
-  name: string;
-  scope: string;
-  value: Value;
-  description?: string;
-  timestamp?: string;
-}
+export type Device = Shape<"InventoryDevice">;
+export type Attribute = Shape<"Attribute">;
+export type Value = Attribute["value"];
 
-export interface Device {
-  id: string;
-  attributes: readonly Attribute[];
-  updated_ts: string;
-}
-
-export type DeviceStatus = "accepted" | "pending" | "preauthorized" | "rejected" | "noauth";
+export type DeviceStatus = Shape<"DevauthDevice">["status"];
 
 export const STATUSES: readonly { id: DeviceStatus; label: string; is: "ok" | "waiting" | "danger" | "neutral" }[] = [
   { id: "accepted", label: "Accepted", is: "ok" },

@@ -9,7 +9,7 @@ import { type Brief, type Deployment, type Deployments, type Devices, failures, 
 const EVERY = 10_000;
 
 export default function Overview() {
-  const overview = useApi<Data>("/management/v1/console/overview", { every: EVERY });
+  const overview = useApi("/management/v1/console/overview", { every: EVERY });
   return (
     <Page title="Overview">
       <Loaded from={overview} skeleton={<Waiting />}>

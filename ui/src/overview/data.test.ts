@@ -5,7 +5,7 @@ import { type Deployment, type Devices, needs, type Some } from "./data";
 const none: Some = { count: 0, devices: [] };
 const devices = (more: Partial<Devices> = {}): Devices => ({ by_status: { accepted: 2 }, alerting: none, silent: none, silent_hours: 48, software: [], other_software: 0, ...more });
 const deployment = (id: string, failure: number): Deployment => ({
-  id, name: id, artifact_name: "os", created: "", status: "inprogress", device_count: 1, max_devices: 1, statistics: { status: { failure }, total_size: 0 },
+  id, name: id, artifact_name: "os", created: "", status: "inprogress", device_count: 1, max_devices: 1, artifacts: [], type: "software", filter: { id: "", name: "", terms: [] }, statistics: { status: { failure }, total_size: 0 },
 });
 const kinds = (...given: Parameters<typeof needs>): string[] => needs(...given).map((need) => need.deployment?.id ?? need.kind);
 

@@ -1,52 +1,16 @@
 /** The answer of `GET console/overview` (`chalicelib/overview/shapes.py`), and what of it needs attention. */
+import type { Shape } from "../api/calls";
 
-export interface Brief {
-  id: string;
-  name: string;
-  seen?: string;
-}
-
-export interface Some {
-  count: number;
-  devices: Brief[];
-}
-
-export interface Devices {
-  by_status: Partial<Record<"accepted" | "pending" | "rejected" | "preauthorized" | "noauth", number>>;
-  alerting: Some;
-  silent: Some;
-  silent_hours: number;
-  software: { name: string; count: number }[];
-  other_software: number;
-}
-
-export interface Deployment {
-  id: string;
-  name: string;
-  artifact_name: string;
-  created: string;
-  finished?: string;
-  status: string;
-  device_count: number;
-  max_devices: number;
-  statistics: { status: Record<string, number>; total_size: number };
-  phases?: { id: string; start_ts: string }[];
-}
-
-export interface Deployments {
-  open: Deployment[];
-  open_count: number;
-  failed: Deployment[];
-  days: { day: string; deployments: number; success: number; failure: number }[];
-}
-
+export type Brief = Shape<"Brief">;
+export type Some = Shape<"Some">;
+export type Devices = Shape<"Devices">;
+export type Deployment = Shape<"Deployment">;
+export type Deployments = Shape<"OverviewDeployments">;
 /** A part that the user may not read is left out. */
-export interface Overview {
-  devices?: Devices | undefined;
-  deployments?: Deployments | undefined;
-}
+export type Overview = Shape<"Overview">;
 
-const sum = (deployment: Deployment, ...statuses: string[]): number =>
+type Status = keyof Deployment["statistics"]["status"];
+const sum = (deployment: Deployment, ...statuses: Status[]): number =>
   statuses.reduce((all, status) => all + (deployment.statistics.status[status] ?? 0), 0);
 
 export const failures = (deployment: Deployment): number => sum(deployment, "failure");

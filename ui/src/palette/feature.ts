@@ -1,4 +1,5 @@
 /** What the command palette finds and does beyond the screens themselves. */
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import type { Command, Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
@@ -9,17 +10,7 @@ import { attempt } from "../app/toasts";
 const FOUND = 5;
 const LOOKED_AT = 50;
 
-interface Device {
-  id: string;
-  attributes: { scope: string; name: string; value: unknown }[];
-}
-
-interface Deployment {
-  id: string;
-  name: string;
-  artifact_name: string;
-  status: string;
-}
+type Device = Shape<"InventoryDevice">;
 
 const STATUSES: Record<string, string> = { inprogress: "in progress" };
 
@@ -34,7 +25,7 @@ function nameOf(device: Device): string {
 
 async function findDevices(text: string, signal: AbortSignal): Promise<Command[]> {
   if (!can("devices:read")) return [];
-  const found = await api.post<Device[]>("/management/v2/inventory/filters/search", { text, page: 1, per_page: LOOKED_AT }, { signal });
+  const found = await api.post("/management/v2/inventory/filters/search", { text, page: 1, per_page: LOOKED_AT }, { signal });
   // The server looks for words anywhere; what is typed here is a name most of the time.
   const named = (device: Device): boolean => nameOf(device).toLowerCase().includes(text.toLowerCase());
   const best = [...found.filter(named), ...found.filter((device) => !named(device))].slice(0, FOUND);
@@ -43,7 +34,7 @@ async function findDevices(text: string, signal: AbortSignal): Promise<Command[]
 
 async function findDeployments(text: string, signal: AbortSignal): Promise<Command[]> {
   if (!can("deployments:read")) return [];
-  const found = await api.get<Deployment[]>("/management/v2/deployments/deployments", { name: text, per_page: FOUND }, { signal });
+  const found = await api.get("/management/v2/deployments/deployments", { name: text, per_page: FOUND }, { signal });
   return found.map((deployment) => ({
     title: deployment.name,
     hint: `deployment, ${STATUSES[deployment.status] ?? deployment.status}`,

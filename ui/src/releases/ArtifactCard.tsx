@@ -3,15 +3,15 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { attempt } from "../app/toasts";
 import { Badge, Button, Bytes, Card, CodeBlock, ConfirmDialog, Copy, Details, Dialog, Form, KeyValues, Menu, Name, Stack, Status, TextArea, Time } from "../parts";
-import { type Artifact, ARTIFACTS, payloadTypes, type Update } from "./types";
+import { type Artifact, artifactPath, payloadTypes, type Update } from "./types";
 
 export function ArtifactCard({ artifact, editable, onChanged }: { artifact: Artifact; editable: boolean; onChanged: () => Promise<void> | void }) {
   const [open, setOpen] = useState<"" | "describe" | "delete">("");
-  const path = `${ARTIFACTS}/${encodeURIComponent(artifact.id)}`;
+  const path = artifactPath(artifact.id);
   const types = artifact.device_types_compatible.join(", ");
   const download = async (): Promise<void> => {
     await attempt(async () => {
-      const link = await api.get<{ uri: string }>(`${path}/download`);
+      const link = await api.get(`${path}/download`);
       location.assign(link.uri);
     }, undefined, "The artifact was not downloaded");
   };
@@ -113,7 +113,7 @@ function Files({ update }: { update: Update }) {
   );
 }
 
-function Describe({ artifact, path, onClose, onSaved }: { artifact: Artifact; path: string; onClose: () => void; onSaved: () => Promise<void> | void }) {
+function Describe({ artifact, path, onClose, onSaved }: { artifact: Artifact; path: ReturnType<typeof artifactPath>; onClose: () => void; onSaved: () => Promise<void> | void }) {
   const [text, setText] = useState(artifact.description);
   const save = async (): Promise<void> => {
     if (await attempt(() => api.put(path, { description: text }), "The description is saved.", "The description was not saved")) {

@@ -51,12 +51,12 @@ export default function ReleaseList() {
   const [selection, setSelection] = useState<Selection>(nothing);
   const [deleting, setDeleting] = useState(false);
   const typed = useLater(name, (value) => setQuery({ name: value }));
-  const tags = useApi<string[]>("/management/v2/deployments/releases/all/tags");
-  const types = useApi<string[]>("/management/v2/deployments/releases/all/types");
-  const storage = useApi<{ limit: number; usage: number }>("/management/v1/deployments/limits/storage");
+  const tags = useApi("/management/v2/deployments/releases/all/tags");
+  const types = useApi("/management/v2/deployments/releases/all/types");
+  const storage = useApi("/management/v1/deployments/limits/storage");
   const [by, direction] = order.split(":");
   const query = { name, tag, update_type: type, sort: `${SORTS[by ?? ""] ?? "modified"}:${direction === "asc" ? "asc" : "desc"}`, per_page: PER_PAGE };
-  const pages = usePages<Release>(JSON.stringify(query), PER_PAGE, (page, signal) => call<Release[]>("GET", RELEASES, { query: { ...query, page }, signal }));
+  const pages = usePages<Release>(JSON.stringify(query), PER_PAGE, (page, signal) => call("GET", RELEASES, { query: { ...query, page }, signal }));
   const filtered = Boolean(name || tag || type);
   const mayUpload = can("artifacts:upload");
   const changed = (): void => {
@@ -66,7 +66,7 @@ export default function ReleaseList() {
     void storage.reload();
   };
   const remove = async (): Promise<void> => {
-    await api.del(`${RELEASES}?${new URLSearchParams([...selection.keys].map((key) => ["name", key]))}`);
+    await api.del(RELEASES, { query: { name: [...selection.keys] } });
     setSelection(nothing);
     changed();
   };

@@ -12,8 +12,8 @@ import { deviceTypes, payloadTypes, type Release, RELEASES, releasePath } from "
 
 export default function ReleasePage() {
   const name = useParam("name");
-  const release = useApi<Release>(releasePath(name), { every: 15_000 });
-  const running = useApi<unknown[]>(can("devices:read") ? installedOn(name) : null);
+  const release = useApi(releasePath(name), { every: 15_000 });
+  const running = useApi(can("devices:read") ? installedOn(name) : null);
   const [deleting, setDeleting] = useState(false);
   const manages = can("releases:manage");
   return (
@@ -71,7 +71,7 @@ export default function ReleasePage() {
         title={`Delete ${name}?`}
         action={`Delete ${format.count(release.data?.artifacts_count ?? 1, "artifact")}`}
         onConfirm={async () => {
-          await api.del(`${RELEASES}?${new URLSearchParams({ name })}`);
+          await api.del(RELEASES, { query: { name: [name] } });
           navigate("/releases");
         }}
         onClose={() => setDeleting(false)}
@@ -86,7 +86,7 @@ const CONDITION = { scope: "inventory", attribute: "artifact_name", type: "$eq" 
 
 /** Counts only: one device is asked for, the header has the total. */
 const installedOn = (name: string) => ({
-  path: "/management/v2/inventory/filters/search",
+  path: "/management/v2/inventory/filters/search" as const,
   method: "POST" as const,
   body: { page: 1, per_page: 1, filters: [{ ...CONDITION, value: name }], attributes: [] },
 });
@@ -103,7 +103,7 @@ function Installed({ name, total }: { name: string; total: number }) {
 
 function TagsCard({ release, onSaved, editable }: { release: Release; onSaved: () => Promise<void>; editable: boolean }) {
   const [tags, setTags] = useState<string[]>(release.tags);
-  const known = useApi<string[]>(editable ? "/management/v2/deployments/releases/all/tags" : null);
+  const known = useApi(editable ? "/management/v2/deployments/releases/all/tags" : null);
   const stored = release.tags.join("\n");
   const dirty = tags.join("\n") !== stored;
   useEffect(() => setTags(release.tags), [stored]);

@@ -1,7 +1,7 @@
 import { api } from "../api/client";
 import type { Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
-import { type Release, RELEASES } from "./types";
+import { RELEASES } from "./types";
 
 export const releases: Feature = {
   nav: {
@@ -33,7 +33,7 @@ export const releases: Feature = {
     },
   ],
   find: async (text, signal) => {
-    const found = await api.get<Release[]>(RELEASES, { name: text, per_page: 5 }, { signal });
+    const found = await api.get(RELEASES, { name: text, per_page: 5 }, { signal });
     return found.map((release) => ({
       title: release.name,
       hint: "Release",

@@ -3,6 +3,7 @@
  *
  * The server knows which parts have arrived, so an upload goes on wherever it stopped.
  */
+import type { Shape } from "../api/calls";
 import { ApiError } from "../api/client";
 import type { Gate } from "./gate";
 
@@ -15,17 +16,8 @@ const LONGEST_REST = 30_000;
 /** Tries without any answer before the bucket counts as unreachable, if it never took a part. */
 const SILENT_TRIES = 3;
 
-export interface Part {
-  number: number;
-  size: number;
-  stored: boolean;
-  uri?: string;
-}
-
-export interface Parts {
-  count: number;
-  parts: Part[];
-}
+export type Part = Shape<"Parts">["parts"][number];
+export type Parts = Pick<Shape<"Parts">, "count" | "parts">;
 
 /** The bucket can't be reached from here, though the server can. */
 export class Unreachable extends Error {}

@@ -1,45 +1,16 @@
 /** Releases and artifacts as the API has them. */
-export interface UpdateFile {
-  name: string;
-  checksum: string;
-  size: number;
-  date: string | null;
-}
+import type { Shape } from "../api/calls";
 
-export interface Update {
-  type_info: { type: string | null };
-  files: UpdateFile[] | null;
-  metadata: Record<string, unknown>;
-}
-
-export interface Artifact {
-  id: string;
-  name: string;
-  description: string;
-  size: number;
-  modified: string;
-  device_types_compatible: string[];
-  info: { format: string; version: number };
-  signed: boolean;
-  updates: Update[];
-  artifact_provides: Record<string, string>;
-  artifact_depends: Record<string, string | string[]>;
-  clears_artifact_provides: string[];
-}
-
-export interface Release {
-  name: string;
-  modified: string;
-  artifacts: Artifact[];
-  artifacts_count: number;
-  tags: string[];
-  notes: string;
-}
+export type Release = Shape<"Release">;
+export type Artifact = Shape<"Artifact">;
+export type Update = Shape<"Update">;
+export type UpdateFile = Shape<"UpdateFile">;
 
 export const RELEASES = "/management/v2/deployments/deployments/releases";
 export const ARTIFACTS = "/management/v1/deployments/artifacts";
 
-export const releasePath = (name: string): string => `${RELEASES}/${encodeURIComponent(name)}`;
+export const artifactPath = (id: string) => `${ARTIFACTS}/${encodeURIComponent(id)}` as const;
+export const releasePath = (name: string) => `${RELEASES}/${encodeURIComponent(name)}` as const;
 
 /** All device types of a release, each once, in order. */
 export const deviceTypes = (release: Release): string[] =>

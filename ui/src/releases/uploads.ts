@@ -2,9 +2,10 @@
  * An artifact's way to the server: in parts straight to the bucket, or through the API where the bucket can't be reached.
  * Then the server verifies it, and the verdict is asked for until it is there.
  */
+import type { Shape } from "../api/calls";
 import { ApiError, api, urlOf } from "../api/client";
 import { Gate, heedNetwork } from "./gate";
-import { type Part, PART_SIZE, type Parts, persist, sendParts, Unreachable } from "./parts";
+import { type Part, PART_SIZE, persist, sendParts, Unreachable } from "./parts";
 import { stopped, transfer } from "./transfer";
 import { ARTIFACTS } from "./types";
 import { digestOf, forget, note, unfinished } from "./unfinished";
@@ -21,19 +22,10 @@ export interface Progress {
 
 type Report = (progress: Progress) => void;
 
-interface Announced {
-  id: string;
-  valid_until: string;
-}
+type Verdict = Shape<"Verdict">;
 
-interface Verdict {
-  id: string;
-  status: "pending" | "verifying" | "accepted" | "refused";
-  refusal?: { status: number; error: string } | null;
-}
-
-const DIRECT = `${ARTIFACTS}/directupload`;
-const direct = (id: string): string => `${DIRECT}/${encodeURIComponent(id)}`;
+const DIRECT = `${ARTIFACTS}/directupload` as const;
+const direct = (id: string) => `${DIRECT}/${encodeURIComponent(id)}` as const;
 
 /** What sends one file. */
 export interface Job {
@@ -84,7 +76,7 @@ export class Upload implements Job {
     this.digest = await digestOf(file);
     if ((await this.begin()) === "pending") {
       const way = {
-        list: (page: number, perPage: number) => api.get<Parts>(`${direct(this.id)}/parts`, { page, per_page: perPage }, { signal }),
+        list: (page: number, perPage: number) => api.get(`${direct(this.id)}/parts`, { page, per_page: perPage }, { signal }),
         put: (part: Part, onSent: (bytes: number) => void, until: AbortSignal) => this.put(part, onSent, until),
       };
       try {
@@ -109,7 +101,7 @@ export class Upload implements Job {
     const known = unfinished()[this.digest];
     if (known) {
       try {
-        const { status } = await persist(() => api.get<Verdict>(direct(known.id), {}, { signal }), this.gate, signal);
+        const { status } = await persist(() => api.get(direct(known.id), {}, { signal }), this.gate, signal);
         this.id = known.id;
         if (status !== "refused") return status;
       } catch (error) {
@@ -118,9 +110,9 @@ export class Upload implements Job {
       forget(this.digest);
     }
     const about = { description: this.description, size: this.file.size, part_size: PART_SIZE };
-    const announced = await persist(() => api.post<Announced>(DIRECT, about, { signal }), this.gate, signal);
+    const announced = await persist(() => api.post(DIRECT, about, { signal }), this.gate, signal);
     this.id = announced.id;
-    note(this.digest, { id: announced.id, until: announced.valid_until });
+    if ("valid_until" in announced) note(this.digest, { id: announced.id, until: announced.valid_until });
     return "pending";
   }
 
@@ -188,7 +180,7 @@ async function throughApi(path: string, data: FormData, onSent: (bytes: number) 
 
 async function verdict(id: string, gate: Gate, signal: AbortSignal): Promise<Verdict> {
   for (let wait = 300; ; wait = Math.min(wait * 1.5, 5000)) {
-    const found = await persist(() => api.get<Verdict>(direct(id), {}, { signal }), gate, signal);
+    const found = await persist(() => api.get(direct(id), {}, { signal }), gate, signal);
     if (found.status === "accepted" || found.status === "refused") return found;
     await pause(wait, signal);
   }

@@ -9,11 +9,6 @@ import { Banner, Button, Card, Dialog, Form, Input, KeyValues, Name, Password, R
 
 const CHANGE = "/management/v1/useradm/users/me/email-change";
 
-interface Pending {
-  new_email: string;
-  valid_until: string;
-}
-
 /** Send the mail whose link confirms the user's address. */
 export const sendVerification = (): Promise<boolean> =>
   attempt(() => askToVerify(session.peek()?.user.email ?? ""), "A mail with a link is on its way.", "The mail was not sent");
@@ -21,7 +16,7 @@ export const sendVerification = (): Promise<boolean> =>
 export function Account() {
   const user = session.value?.user;
   const mails = session.value?.mail ?? false;
-  const pending = useApi<Pending | undefined>(mails ? `${CHANGE}/pending` : null);
+  const pending = useApi(mails ? `${CHANGE}/pending` : null);
   const [changing, setChanging] = useState(false);
   if (!user) return null;
   const cancel = async (): Promise<void> => {

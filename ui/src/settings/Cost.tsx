@@ -20,7 +20,7 @@ export default function Cost() {
     connected: Math.round(((devices ?? 0) * (Number(share) || 0)) / 100),
     ...Object.fromEntries(chosen.map(({ id, value }) => [id, value])),
   });
-  const estimate = useApi<Estimate>({ path: COST, query });
+  const estimate = useApi({ path: COST, query });
   return (
     <SettingsPage at="cost" title="Cost" lead="What a fleet costs a month on AWS, and what lowers it.">
       <Stack>

@@ -13,7 +13,7 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   const [webhook] = useQuery("webhook");
   const [page] = useQuery("page", "1");
   const [open, show] = useQuery("event");
-  const events = useApi<WebhookEvent[]>({ path: EVENTS, query: { integration_id: webhook, page, per_page: PER_PAGE } }, { every: 10_000 });
+  const events = useApi({ path: EVENTS, query: { integration_id: webhook, page, per_page: PER_PAGE } }, { every: 10_000 });
   const manages = can("integrations:manage");
   const sendAgain = async (event: WebhookEvent, to: readonly string[]): Promise<void> => {
     const body = { event_id: event.id, event_time: event.time };

@@ -13,8 +13,8 @@ interface Channel {
 
 export default function Notifications() {
   const monitors = has("monitoring");
-  const own = useApi<OwnSettings>(monitors ? OWN_SETTINGS : null);
-  const channel = useApi<Channel>(monitors ? ALERT_CHANNEL : null);
+  const own = useApi(monitors ? OWN_SETTINGS : null);
+  const channel = useApi(monitors ? ALERT_CHANNEL : null);
   return (
     <SettingsPage at="notifications" title="Notifications" lead={session.value?.user.email}>
       <Stack>

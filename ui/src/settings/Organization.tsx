@@ -11,8 +11,8 @@ import { FIELDS, type Numbers, type Settings, fromText, toText } from "./numbers
 import { SettingsPage } from "./SettingsPage";
 
 export default function Organization() {
-  const numbers = useApi<Numbers>(canFor("devices:read") ? "/management/v2/tenantadm/metrics" : null, { every: 60_000 });
-  const settings = useApi<Settings>("/management/v2/tenantadm/settings");
+  const numbers = useApi(canFor("devices:read") ? "/management/v2/tenantadm/metrics" : null, { every: 60_000 });
+  const settings = useApi("/management/v2/tenantadm/settings");
   return (
     <SettingsPage at="organization" title="Organization">
       <Grid min="l">

@@ -5,7 +5,6 @@ import { useApi } from "../app/resource";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Button, CodeBlock, Drawer, ErrorState, Form, Input, Password, Stack, Switch, Tags } from "../parts";
 import { useProof } from "./proof";
-import type { Role } from "./reach";
 
 export const PROVIDERS = "/management/v1/useradm/sso/idp/metadata";
 
@@ -24,8 +23,8 @@ interface Provider {
 const NONE: Pick<Provider, "well-known" | "client_id" | "allowed_domains" | "auto_provision" | "roles"> = { "well-known": "", client_id: "", allowed_domains: [], auto_provision: false, roles: [] };
 
 export function ProviderDrawer({ id, editable, onClose, onCreated, onDone }: { id: string | undefined; editable: boolean; onClose: () => void; onCreated: (id: string) => void; onDone: () => Promise<void> }) {
-  const stored = useApi<Provider>(id ? `${PROVIDERS}/${encodeURIComponent(id)}` : null);
-  const roles = useApi<Role[]>("/management/v2/useradm/roles?per_page=500");
+  const stored = useApi(id ? `${PROVIDERS}/${encodeURIComponent(id)}` : null);
+  const roles = useApi({ path: "/management/v2/useradm/roles", query: { per_page: 500 } });
   const [form, setForm] = useState(NONE);
   const [secret, setSecret] = useState("");
   const [error, setError] = useState("");

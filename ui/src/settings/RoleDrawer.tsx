@@ -17,8 +17,8 @@ export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undef
   const [description, setDescription] = useState(role?.description ?? "");
   const [chosen, setChosen] = useState<readonly Scoped[]>(role?.permission_sets_with_scope ?? []);
   const [error, setError] = useState("");
-  const groups = useApi<string[]>(can("devices:read") ? "/management/v1/inventory/groups" : null);
-  const tags = useApi<string[]>(can("releases:read") ? "/management/v2/deployments/releases/all/tags" : null);
+  const groups = useApi(can("devices:read") ? "/management/v1/inventory/groups" : null);
+  const tags = useApi(can("releases:read") ? "/management/v2/deployments/releases/all/tags" : null);
   const wrong = problem(name, chosen);
   const shown = sets.filter((set) => set.name !== BASIC && (session.value?.tenant.service_provider || !PROVIDER_ONLY.has(set.name) || chosen.some((each) => each.name === set.name)));
   const save = async (): Promise<void> => {
@@ -127,12 +127,12 @@ function Contents({ set }: { set: PermissionSet }) {
 
 /** Counts only: one device is asked for, the header has the total. */
 const countOf = (groups: readonly string[] | null) => ({
-  path: "/management/v2/inventory/filters/search",
+  path: "/management/v2/inventory/filters/search" as const,
   method: "POST" as const,
-  body: { page: 1, per_page: 1, attributes: [], filters: groups === null ? [] : [{ scope: "system", attribute: "group", type: "$in", value: groups }] },
+  body: { page: 1, per_page: 1, attributes: [], filters: groups === null ? [] : [{ scope: "system", attribute: "group", type: "$in" as const, value: groups }] },
 });
 
-const releasesOf = (tags: readonly string[] | null) => ({ path: "/management/v2/deployments/deployments/releases", query: { page: 1, per_page: 1, tag: tags } });
+const releasesOf = (tags: readonly string[] | null) => ({ path: "/management/v2/deployments/deployments/releases" as const, query: { page: 1, per_page: 1, tag: tags } });
 
 /** "2 of 3", or "all 3" where the right ends nowhere. */
 const share = (some: readonly string[] | null, all: readonly string[] | undefined): string => {
@@ -143,8 +143,8 @@ const share = (some: readonly string[] | null, all: readonly string[] | undefine
 function Reach({ chosen, sets, groups: knownGroups, tags: knownTags }: { chosen: readonly Scoped[]; sets: readonly PermissionSet[]; groups: readonly string[] | undefined; tags: readonly string[] | undefined }) {
   const groups = groupsOf(chosen, sets);
   const tags = tagsOf(chosen, sets);
-  const devices = useApi<unknown[]>(can("devices:read") && groups?.length !== 0 ? countOf(groups) : null);
-  const releases = useApi<unknown[]>(can("releases:read") && tags?.length !== 0 ? releasesOf(tags) : null);
+  const devices = useApi(can("devices:read") && groups?.length !== 0 ? countOf(groups) : null);
+  const releases = useApi(can("releases:read") && tags?.length !== 0 ? releasesOf(tags) : null);
   const all = chosen.some((set) => set.name === EVERYTHING);
   return (
     <Card title="What this role reaches" level={3}>

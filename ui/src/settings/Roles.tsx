@@ -6,7 +6,7 @@ import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { toast } from "../app/toasts";
 import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack } from "../parts";
-import { inShort, isBuiltIn, type PermissionSet, type Role } from "./reach";
+import { inShort, isBuiltIn, type Role } from "./reach";
 import { SETS } from "./sets";
 import { OwnSets } from "./OwnSets";
 import { RoleDrawer } from "./RoleDrawer";
@@ -15,8 +15,8 @@ import { SettingsPage } from "./SettingsPage";
 const ROLES = "/management/v2/useradm/roles";
 
 export default function Roles() {
-  const roles = useApi<Role[]>(`${ROLES}?per_page=500`, { every: 60_000 });
-  const sets = useApi<PermissionSet[]>(`${SETS}?per_page=500`);
+  const roles = useApi({ path: ROLES, query: { per_page: 500 } }, { every: 60_000 });
+  const sets = useApi({ path: SETS, query: { per_page: 500 } });
   const [edited] = useQuery("role");
   const [adding] = useQuery("new");
   const [deleting, setDeleting] = useState<Role>();

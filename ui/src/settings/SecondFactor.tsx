@@ -11,10 +11,6 @@ import { RecoveryCodes } from "./RecoveryCodes";
 
 const ME = "/management/v1/useradm/users/me/2fa";
 
-interface Recovery {
-  recovery_codes: string[];
-}
-
 /** What the app needs: a QR code as a PNG in base64, and the same secret to type. */
 interface Setup {
   qr: string;
@@ -45,12 +41,12 @@ export function SecondFactor({ prove }: { prove: Prove }) {
           if (!begun || !(refused instanceof ApiError) || refused.status !== 400) throw refused;
         });
       }
-      setSetup(await api.get<Setup>("/management/v1/useradm/2faqr"));
+      setSetup(await api.get("/management/v1/useradm/2faqr"));
     });
     if (proved) await reloadSession();
   };
   const verify = async (): Promise<void> => {
-    const { recovery_codes } = await api.put<Recovery>("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
+    const { recovery_codes } = await api.put("/management/v1/useradm/2faverify", { token2fa: code.replace(/\s/g, "") });
     setCodes(recovery_codes);
     setSetup(undefined);
     setCode("");
@@ -58,7 +54,7 @@ export function SecondFactor({ prove }: { prove: Prove }) {
     await reloadSession();
   };
   const renew = async (): Promise<void> => {
-    const proved = await prove(async (proof) => setCodes((await api.post<Recovery>(`${ME}/recovery-codes`, proof)).recovery_codes));
+    const proved = await prove(async (proof) => setCodes((await api.post(`${ME}/recovery-codes`, proof)).recovery_codes));
     if (proved) await reloadSession();
   };
   const disable = async (): Promise<void> => {

@@ -16,7 +16,7 @@ interface Entry {
 }
 
 export default function SingleSignOn() {
-  const providers = useApi<Entry[]>(PROVIDERS);
+  const providers = useApi(PROVIDERS);
   const [open, show] = useQuery("provider");
   const [deleting, setDeleting] = useState<Entry>();
   const { prove, dialog } = useProof();

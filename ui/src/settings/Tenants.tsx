@@ -16,7 +16,7 @@ type Child = Tenant & { created_at?: string; removing?: boolean };
 type Asked = { child: Child; to: "suspend" | "remove" | "enter" };
 
 const PER_PAGE = 20;
-const pathOf = (child: Child): string => `${TENANTS}/${encodeURIComponent(child.id)}`;
+const pathOf = (child: Child) => `${TENANTS}/${encodeURIComponent(child.id)}` as const;
 
 function statusOf(child: Child) {
   if (child.removing) return <Status is="running">Being removed</Status>;
@@ -30,7 +30,7 @@ export default function Tenants() {
   const [asked, ask] = useState<Asked>();
   const { prove, dialog } = useProof();
   const at = Number(page) || 1;
-  const tenants = useApi<Child[]>({ path: TENANTS, query: { page: at, per_page: PER_PAGE } }, { every: 30_000 });
+  const tenants = useApi({ path: TENANTS, query: { page: at, per_page: PER_PAGE } }, { every: 30_000 });
   const manages = can("tenants:manage");
   const mine = session.value?.user.tenant_ids ?? [];
   const setStatus = async (child: Child, status: string, done: string): Promise<void> => {

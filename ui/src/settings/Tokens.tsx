@@ -27,7 +27,7 @@ const LIVES = [
 ];
 
 export default function Tokens() {
-  const tokens = useApi<Token[]>(TOKENS);
+  const tokens = useApi(TOKENS);
   const [making, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<Token>();
   const columns: Column<Token>[] = [
@@ -92,7 +92,7 @@ function NewToken({ onClose, onDone }: { onClose: () => void; onDone: () => Prom
   const create = async (): Promise<void> => {
     setError("");
     try {
-      await prove(async (proof) => setToken(await api.post<string>(TOKENS, { name: name.trim(), expires_in: Number(life), ...proof })));
+      await prove(async (proof) => setToken(await api.post(TOKENS, { name: name.trim(), expires_in: Number(life), ...proof })));
       await onDone();
     } catch (failed) {
       setError(textOf(failed));

@@ -8,14 +8,14 @@ import { can, has, session } from "../app/session";
 import { attempt, toast } from "../app/toasts";
 import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Menu, Name, Status, Time, Toolbar } from "../parts";
 import { SettingsPage } from "./SettingsPage";
-import { type Role, USERS, UserDialog } from "./UserDialog";
+import { USERS, UserDialog } from "./UserDialog";
 
 type Listed = User & { login_ts?: string };
 
 export default function Users() {
   const [text, setText] = useQuery("q");
-  const users = useApi<Listed[]>(USERS, { every: 60_000 });
-  const roles = useApi<Role[]>(has("rbac") ? "/management/v2/useradm/roles?per_page=100" : null);
+  const users = useApi(USERS, { every: 60_000 });
+  const roles = useApi(has("rbac") ? { path: "/management/v2/useradm/roles", query: { per_page: 100 } } : null);
   const [editing, setEditing] = useState<Listed | "new">();
   const [deleting, setDeleting] = useState<Listed>();
   const manages = can("users:manage");

@@ -12,7 +12,7 @@ import { WebhookDialog } from "./WebhookDialog";
 import { INTEGRATIONS, scopesOf, urlOf, type Webhook } from "./delivery";
 
 export default function Webhooks() {
-  const webhooks = useApi<Webhook[]>(`${INTEGRATIONS}?per_page=100`);
+  const webhooks = useApi({ path: INTEGRATIONS, query: { per_page: 100 } });
   const [shown, show] = useQuery("webhook");
   const [editing, setEditing] = useState<Webhook | "new">();
   const [deleting, setDeleting] = useState<Webhook>();

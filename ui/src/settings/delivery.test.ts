@@ -15,7 +15,7 @@ test("a delivery is told by its last attempt, a failure first", () => {
 
 test("an event is sent again to the webhooks that failed, and waits from then on", () => {
   const failed = event({ integration_id: "a", success: false }, { integration_id: "b", success: true }, { integration_id: "gone", success: false });
-  const webhooks = ["a", "b"].map((id): Webhook => ({ id, provider: "webhook", description: "", credentials: { type: "http" }, scopes: [] }));
+  const webhooks = ["a", "b"].map((id): Webhook => ({ id, provider: "webhook", description: "", credentials: { type: "http" }, scopes: [], additional_scopes: [] }));
   assert.deepEqual(refusedBy(failed, webhooks), ["a"]);
   const waits = queuedFor(failed, ["a"]);
   assert.deepEqual(outcome(waits, "a"), { is: "waiting", text: "Waits to be sent again" });

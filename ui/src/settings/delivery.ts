@@ -1,31 +1,10 @@
 /** Webhooks as the API has them, and how an event's deliveries are told. */
+import type { Shape } from "../api/calls";
 import type { Meaning } from "../parts/basic";
 
-export interface Webhook {
-  id: string;
-  provider: string;
-  description: string;
-  credentials: { type: string; http?: { url: string; secret?: string } };
-  scopes: string[];
-  additional_scopes?: string[];
-}
-
-export interface Delivery {
-  integration_id: string;
-  success: boolean;
-  status_code?: number;
-  error?: string;
-  /** It was sent again, and not tried since. */
-  queued?: boolean;
-}
-
-export interface WebhookEvent {
-  id: string;
-  type: string;
-  time: string;
-  data: Record<string, unknown>;
-  delivery_statuses: Delivery[];
-}
+export type Webhook = Shape<"Integration">;
+export type WebhookEvent = Shape<"Event">;
+export type Delivery = Shape<"DeliveryStatus">;
 
 export const INTEGRATIONS = "/management/v1/iot-manager/integrations";
 export const EVENTS = "/management/v1/iot-manager/events";

@@ -1,22 +1,11 @@
 /** The estimate of a month's bill: what can be changed, and money as people read it. The model is the server's. */
+import type { Shape } from "../api/calls";
 import { format } from "../app/format";
 
 export const COST = "/management/v1/console/cost";
 
-export interface Bill {
-  door: string;
-  dollars: number;
-  parts: { name: string; dollars: number }[];
-  savings: { part: string; lever: string; dollars: number }[];
-}
-
-export interface Estimate {
-  region: string;
-  date: string;
-  levers: Record<Lever | "devices" | "connected", number>;
-  requests: number;
-  bills: Bill[];
-}
+export type Estimate = Shape<"Estimate">;
+export type Bill = Shape<"Bill">;
 
 export type Lever = "poll" | "report" | "updates" | "artifact";
 

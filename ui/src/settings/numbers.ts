@@ -1,16 +1,7 @@
 /** The tenant's settings between the API and the form: numbers in the API's units, texts in the form's. */
+import type { Shape } from "../api/calls";
 
-export interface Numbers {
-  devices: Record<string, number>;
-  accepted_devices: Record<string, { count: number; limit: number }>;
-  users: number;
-  deployments?: { unfinished: number; finished: number };
-  artifacts?: number;
-  releases?: number;
-  storage?: { usage: number; limit: number };
-  webhooks?: { count: number; failing: number };
-}
-
+export type Numbers = Shape<"Numbers">;
 export type Settings = Record<string, number>;
 
 /** `unit`: how many of the API's units are one of the form's. `max` in the API's. */

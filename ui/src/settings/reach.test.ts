@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groupsOf, inShort, type PermissionSet, problem, type Scoped, tagsOf, withSet } from "./reach";
+import { groupsOf, inShort, type PermissionSet, problem, type Role, type Scoped, tagsOf, withSet } from "./reach";
 
 const read: Scoped = { name: "ReadDevices", scope: { type: "DeviceGroups", value: ["lab"] } };
 const known: PermissionSet[] = [
-  { name: "ReadDevices", description: "", supported_scope_types: ["DeviceGroups"] },
-  { name: "ReadReleases", description: "", supported_scope_types: ["ReleaseTags"] },
+  { name: "ReadDevices", description: "", action: "", object: "", permissions: null, supported_scope_types: ["DeviceGroups"] },
+  { name: "ReadReleases", description: "", action: "", object: "", permissions: null, supported_scope_types: ["ReleaseTags"] },
 ];
 
 test("a role reaches the groups of all its sets, or every device", () => {
@@ -19,8 +19,8 @@ test("a role reaches the groups of all its sets, or every device", () => {
 });
 
 test("a role in one line", () => {
-  const role = (sets: Scoped[], permissions: unknown[] = []) => ({ name: "a", description: "", permissions, permission_sets_with_scope: sets });
-  assert.equal(inShort(role([read, { name: "Basic" }], [{}])), "ReadDevices (devices in lab), 1 by path");
+  const role = (sets: Scoped[], permissions: Role["permissions"] = []) => ({ name: "a", description: "", permissions, permission_sets_with_scope: sets });
+  assert.equal(inShort(role([read, { name: "Basic" }], [{ action: "http", object: { type: "GET", value: "/a" } }])), "ReadDevices (devices in lab), 1 by path");
   assert.equal(inShort(role([{ name: "SuperUser" }])), "Everything");
   assert.equal(inShort(role([])), "Only the own account");
 });

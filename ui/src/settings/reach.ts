@@ -1,34 +1,12 @@
 /** What a role reaches, from its permission sets and their scopes: for the builder and the list of roles. */
+import type { Shape } from "../api/calls";
 
-export type ScopeType = "DeviceGroups" | "ReleaseTags";
-
-export interface Scoped {
-  name: string;
-  scope?: { type: ScopeType | ""; value: string[] } | null;
-}
-
-export interface Role {
-  name: string;
-  description: string;
-  permissions: unknown[] | null;
-  permission_sets_with_scope: Scoped[] | null;
-}
-
-export interface Permission {
-  action: string;
-  object: { type: string; value: string };
-}
-
-/** As the API has them. The built-in ones have no permissions to show: their descriptions say what they hold. */
-export interface PermissionSet {
-  name: string;
-  description: string;
-  /** "Any", "Read", ...: only built-in sets and those that other programs made say it. */
-  action?: string;
-  object?: string;
-  permissions?: Permission[] | null;
-  supported_scope_types: ScopeType[] | null;
-}
+export type Role = Shape<"Role">;
+/** The built-in ones have no permissions to show: their descriptions say what they hold. */
+export type PermissionSet = Shape<"PermissionSet">;
+export type Permission = Shape<"Permission">;
+export type Scoped = Shape<"ScopedSet">;
+export type ScopeType = Shape<"Scope">["type"];
 
 export const EVERYTHING = "SuperUser";
 /** Every user has it, in a role or not. */

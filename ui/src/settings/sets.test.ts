@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { PermissionSet } from "./reach";
 import { callsOf, contents, isOwn, permissionsOf, wrongPath } from "./sets";
 
-const set = (...permissions: NonNullable<PermissionSet["permissions"]>): PermissionSet => ({ name: "Own", description: "", permissions, supported_scope_types: [] });
+const set = (...permissions: NonNullable<PermissionSet["permissions"]>): PermissionSet => ({ name: "Own", action: "", object: "", description: "", permissions, supported_scope_types: [] });
 
 test("a set's calls come back as they were stored", () => {
   const stored = [{ action: "http", object: { type: "GET", value: "/api/management/v1/inventory/.*" } }];
@@ -12,7 +12,7 @@ test("a set's calls come back as they were stored", () => {
 });
 
 test("what a set holds is said in words", () => {
-  const builtIn: PermissionSet = { name: "ReadDevices", action: "Read", description: "See devices", permissions: [], supported_scope_types: null };
+  const builtIn: PermissionSet = { name: "ReadDevices", action: "Read", object: "", description: "See devices", permissions: [], supported_scope_types: null };
   assert.deepEqual(contents(builtIn), ["See devices"]);
   assert.deepEqual(contents(set()), ["Nothing yet"]);
   assert.deepEqual(contents(set({ action: "any", object: { type: "any", value: "any" } })), ["Everything, as SuperUser"]);

@@ -1,11 +1,9 @@
 /** A tenant's own permission sets between the API and the form: calls by method and path. */
+import type { Shape } from "../api/calls";
 import type { Permission, PermissionSet } from "./reach";
 
 /** One line of the form. */
-export interface Call {
-  method: string;
-  path: string;
-}
+export type Call = Shape<"Call">;
 
 export const SETS = "/management/v2/useradm/permission_sets";
 export const METHODS = ["any", "GET", "POST", "PUT", "PATCH", "DELETE"];

@@ -51,7 +51,7 @@ function Connect({ kind, where }: { kind: Kind; where: Where }) {
 }
 
 function Waiting() {
-  const pending = useApi<AuthDevice[]>({ path: "/management/v2/devauth/devices", query: { status: "pending", per_page: 20 } }, { every: 3000 });
+  const pending = useApi({ path: "/management/v2/devauth/devices", query: { status: "pending", per_page: 20 } }, { every: 3000 });
   return (
     <Card title="2. Accept it" lead="A device that calls for the first time waits until somebody accepts it.">
       <Loaded from={pending}>

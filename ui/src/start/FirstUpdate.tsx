@@ -5,14 +5,14 @@ import { useApi } from "../app/resource";
 import { pathTo, setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { textOf } from "../app/toasts";
-import { type HistoryRow, isUnfinished, meaningOf, paths, statusInWords } from "../device/types";
+import { isUnfinished, meaningOf, paths, statusInWords } from "../device/types";
 import { type Device, nameOf, shown, valueOf } from "../devices/types";
 import { Banner, Button, Card, Link, Loaded, Loader, Name, Row, Stack, Status } from "../parts";
 import { generate } from "../releases/uploads";
 
 export function FirstUpdate({ device }: { device: string }) {
   const [deployment] = useQuery("deployment");
-  const found = useApi<Device>(paths.inventory(device), deployment ? {} : { every: 3000 });
+  const found = useApi(paths.inventory(device), deployment ? {} : { every: 3000 });
   return (
     <>
       <Card title="2. Accept it">
@@ -71,7 +71,7 @@ function Begin({ device }: { device: Device }) {
 }
 
 function Follow({ device, deployment }: { device: string; deployment: string }) {
-  const rows = useApi<HistoryRow[]>({ path: paths.deployments(device), query: { per_page: 20 } }, { every: 3000 });
+  const rows = useApi({ path: paths.deployments(device), query: { per_page: 20 } }, { every: 3000 });
   const row = rows.data?.find((each) => each.deployment.id === deployment);
   if (!row) return <Loader label="Waiting for the device to ask for its update" />;
   if (isUnfinished(row)) return <Loader label="The device is at work" note={statusInWords(row.device.status)} />;
