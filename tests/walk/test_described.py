@@ -1,4 +1,7 @@
-"""Every operation answers as the API's description says: with a status, a media type and a body that it has."""
+"""Every operation answers as the API's description says: with a status, a media type and a body that it has.
+
+A 304 is described where, and only where, an answer can be asked for on the condition that it has changed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.deployments.world import World
-from tests.support.described import Checker, document, install
+from tests.support.described import Checker, document, install, operations
 from tests.walk.table import routes
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ def test_every_operation_answers_as_described(
         for client, headers in ((http, {}), (api, {}), (http, token)):
             if route.spec.method == "GET":
                 route.call(client, values, headers=headers)
+                route.call(client, values, headers=headers | {"If-None-Match": "*"})
             else:
                 route.call(client, headers=headers, body={})
             route.call(client, headers=headers)
@@ -79,4 +83,6 @@ def test_every_operation_answers_as_described(
     assert checker.take() == []
     ids = {each["operationId"] for path in document()["paths"].values() for each in path.values()}
     assert ids - {name for name, _ in checker.answers} == ELSEWHERE
+    unchanged = {name for name, status in checker.answers if status == 304}
+    assert unchanged == {told["operationId"] for _, _, told in operations(document()) if "304" in told["responses"]}
     assert sum(status == 200 for _, status in checker.answers) > 70

@@ -251,7 +251,8 @@ def example(name: str, schema: Schema) -> Any:  # one return for each kind of va
     known = _EXAMPLES.get(name)
     if known is not None and _PYTHON.get(kind or "", object) in {type(known), object}:
         return known
-    return {"array": [], "boolean": False, "integer": max(1, schema.get("minimum", 1)), "object": {}}.get(
+    least = max(1, schema.get("minimum", 1))
+    return {"array": [], "boolean": False, "integer": least, "number": least, "object": {}}.get(
         kind or "", f"{name.replace('_', ' ')}"
     )
 

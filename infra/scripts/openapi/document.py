@@ -48,6 +48,7 @@ _EXTRA: Final[dict[str, Schema]] = {
     },
 }
 _HEADERS: Final[dict[str, Schema]] = {
+    "ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}},
     "Link": {"description": "Other pages: `first`, `prev`, `next`, `last` (RFC 8288).", "schema": {"type": "string"}},
     "Location": {
         "description": "The new thing, or where to go on; its id is the last segment.",

@@ -8,7 +8,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.http.endpoint import EndpointSpec
     from infra.scripts.openapi.schemas import Schema, Schemas
 
+_CONDITION: Final = "If-None-Match"
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
 
 TITLES: Final = {
@@ -56,17 +57,12 @@ _MEDIA: Final = {
 """Media types of answers that are no JSON."""
 _COMMANDS: Final = {"checkUpdateV1", "sendInventoryV1"}
 """Answered with 202, and ``null``."""
-_SAME: Final = {304: "Nothing has changed since the answer whose `ETag` the request names in `If-None-Match`."}
+_SAME: Final = "Nothing has changed since the answer whose `ETag` the request names in `If-None-Match`."
 _ALSO: Final[dict[str, dict[int, str]]] = {
     "connectToDeviceV1": {101: "A websocket, as docs/remote-access.md describes it."},
     "deviceConnectV1": {101: "A websocket, as docs/remote-access.md describes it."},
     "deviceDownloadConfigurationV1": {206: "The part that `Range` names.", 416: "The file ends before that part."},
-    "listDeploymentDevicesPageV1": _SAME,
-    "listDeploymentsV1": _SAME,
-    "listDeploymentsV2": _SAME,
     "playSessionV1": {101: "A websocket that plays the session."},
-    "showDeploymentV1": _SAME,
-    "showDescription": {304: "The one that `If-None-Match` names is the newest."},
     "uploadFileV1": {201: "The file is on the device."},
 }
 """Statuses that no declaration tells of."""
@@ -159,6 +155,8 @@ class Operation:
 
     def _parameters(self) -> list[Schema]:
         told = parameters.OPERATIONS.get(self.id, {})
+        if self.is_conditional:
+            told = told | {_CONDITION: parameters.SHARED[_CONDITION]}
         return [
             {"$ref": f"#/components/parameters/{name}"}
             if parameters.SHARED.get(name) is each
@@ -188,6 +186,8 @@ class Operation:
                 content = told.setdefault("content", {})
                 content[media] = {"schema": _either(content[media]["schema"], schema) if media in content else schema}
             self._add_headers(status, told)
+        if self.is_conditional:
+            found[304] = {"description": _SAME, "headers": {"ETag": _header("ETag")}}
         for status, text in _ALSO.get(self.id, {}).items():
             found[status] = (
                 {"description": text, "content": found[200]["content"]} if status == 206 else {"description": text}
@@ -222,8 +222,10 @@ class Operation:
             names.append("Location")
         if status == 200 and "page" in parameters.OPERATIONS.get(self.id, {}):
             names += ["Link", "X-Total-Count"]
+        if status == 200 and (self.is_conditional or '"ETag"' in _with_helpers(self._view)):
+            names.append("ETag")
         if names:
-            told["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+            told["headers"] = {name: _header(name) for name in names}
 
     def _refusals(self) -> set[int]:
         """Statuses of refusals: those that its declaration brings, and those that the docstring tells of."""
@@ -250,10 +252,30 @@ class Operation:
             "content": {bodies.JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
 
+    @cached_property
+    def is_conditional(self) -> bool:
+        """Whether it answers ``If-None-Match``."""
+        return re.search(r"\betag\.(conditional|is_known)\(", _with_helpers(self._view)) is not None
+
     @property
     def return_type(self) -> Any:
         """What the view is annotated with, names resolved that only type checkers import."""
         return eval(self._view.__annotations__["return"], _names(self._module))  # noqa: S307  # our own code
+
+
+def _with_helpers(view: Callable[..., Any]) -> str:
+    """The source of a view, and of the functions of the feature's routes that it calls."""
+    source = inspect.getsource(view)
+    called = (view.__globals__.get(name) for name in re.findall(r"\b([a-z_]\w*)\(", source))
+    package = view.__module__.rpartition(".")[0]
+    helpers = (each for each in called if inspect.isfunction(each))
+    return source + "".join(
+        inspect.getsource(each) for each in helpers if each.__module__.rpartition(".")[0] == package
+    )
+
+
+def _header(name: str) -> Schema:
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def _with_shapes(kind: Any, schemas: Schemas) -> Schema:

@@ -42,6 +42,9 @@ SHARED: Final[dict[str, Parameter]] = {
     "If-Match": _header(
         "The `ETag` of the version to replace, with or without quotes; 412 if there is a newer one meanwhile."
     ),
+    "If-None-Match": _header(
+        "The `ETag` of an answer that the caller has; 304 without a body if it is still the same."
+    ),
     "status": _several("Only devices with one of these statuses.", **_DEVICE_STATUSES),
     "tiers": _query("Whether to add the limit and the number of devices of each tier.", "boolean", default=False),
     "update_type": _query("Only releases with a payload of this type, such as `rootfs-image`."),
