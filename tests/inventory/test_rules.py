@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.inventory.rules import attributes, finding, matching
+from chalicelib.inventory.rules import attributes, finding, matching, texts
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
 from chalicelib.inventory.shapes import AttributeInput
@@ -72,6 +72,24 @@ def test_a_fingerprint_knows_content_not_order(report, random):
     for number, item in enumerate(items):
         other = [*items[:number], AttributeInput(item.name, "changed"), *items[number + 1 :]]
         assert (seen(other) == seen(items)) is (item.value == "changed")
+
+
+@given(st.text("aZß1-:Σ", min_size=1, max_size=9), st.integers(0, 8), st.integers(1, 9))
+def test_any_part_of_a_value_finds_its_device(value, start, length):
+    part = value[start : start + length]
+    assume(part)
+    letters = sum(map(str.isalnum, texts.folded(part)))
+    begins = start == 0 or not value[start - 1].isalnum()
+    assume(letters >= 3 or (letters and begins))
+    devices = [device("other", "none"), device("this", value)]
+    assert select(devices, Query(text=part))[0] == "this"
+    assert select(devices, Query(text=f"{part.upper()} {part}")) == select(devices, Query(text=part))
+    assert select(devices, Query(text=f"{part} missing")) == []
+
+
+def test_devices_that_fit_better_come_first():
+    devices = [device("1", "underway"), device("2", "wayland"), device("3", "a way"), device("4", "gateways")]
+    assert select(devices, Query(text="way")) == ["3", "2", "1", "4"]
 
 
 def test_times_are_read_strictly():

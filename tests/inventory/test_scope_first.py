@@ -1,6 +1,6 @@
 """What a search looks at does not depend on devices outside the groups of the user who searches.
 
-Counted is what is looked at (values given to conditions, to the order of values, and to the search for words), not the
+Counted is what is looked at (values given to conditions, to the order of values, and to the search for texts), not the
 time that it takes.
 """
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import BadRequest
 from chalicelib.inventory import service
-from chalicelib.inventory.rules import columns, finding, matching, patterns
+from chalicelib.inventory.rules import columns, finding, matching, patterns, texts
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.rules.matching import Predicate, Query
 from tests.inventory.test_snapshot_rules import FLEETS, QUERIES, opened
@@ -31,7 +31,7 @@ GROUPS = ("g", "hall")
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What conditions, orders and words look at from now on; the groups themselves left aside."""
+    """What conditions, orders and texts look at from now on; the groups themselves left aside."""
     seen: list[tuple[Any, ...]] = []
 
     def watch(name: str, function: Callable[..., Any], stored: Any, *rest: Any) -> Any:
@@ -42,13 +42,13 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     for operator, function in matching.OPERATORS.items():
         monkeypatch.setitem(matching.OPERATORS, operator, partial(watch, operator, function))
     monkeypatch.setattr(columns, "rank", partial(watch, "rank", matching.rank))
-    monkeypatch.setattr(columns, "_text", partial(watch, "text", columns._text))
-    monkeypatch.setattr(matching, "words_of", partial(_words_of, seen, matching.words_of))
+    monkeypatch.setattr(texts, "text_of", partial(watch, "text", texts.text_of))
+    monkeypatch.setattr(texts, "of", partial(_texts_of, seen, texts.of))
     return seen
 
 
-def _words_of(seen: list[tuple[Any, ...]], function: Callable[[Device], set[str]], device: Device) -> set[str]:
-    seen.append(("words", device.id))
+def _texts_of(seen: list[tuple[Any, ...]], function: Callable[[Device], str], device: Device) -> str:
+    seen.append(("texts", device.id))
     return function(device)
 
 

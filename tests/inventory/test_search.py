@@ -170,10 +170,29 @@ def test_ids_and_text(api, fleet):
     both = {"device_ids": some, "filters": [condition("$exists", True)]}
     assert names(fleet, api.post(SEARCH, json=both)) == "b"
     assert names(fleet, api.post(SEARCH, json={"text": "hall"})) == "a"
-    # The more words, the further up.
-    assert names(fleet, api.post(SEARCH, json={"text": "x y"}))[0] == "a"
-    assert names(fleet, api.post(SEARCH, json={"text": fleet["c"]}))[0] == "c"
+    assert names(fleet, api.post(SEARCH, json={"text": fleet["c"]})) == "c"
     assert names(fleet, api.post(SEARCH, json={"text": "nothing"})) == ""
+
+
+def test_text_is_found_letter_by_letter_and_each_term_narrows_the_search(api, fleet):
+    def found(text: str) -> str:
+        return names(fleet, api.post(SEARCH, json={"text": text}))
+
+    for typed in ("h", "ha", "HAL", "all", "hall 7", "7 hal", "hall-7"):
+        assert found(typed) == "a", typed
+    # Two characters are looked for at the beginning of words only.
+    assert found("ll") == ""
+    assert found("hall zz") == ""
+    assert sorted(found("sn-")) == sorted("abcde")
+    assert found("sn-b") == "b"
+    # A part of an id, as it is written or with other separators.
+    part = fleet["c"][4:18]
+    assert found(part) == found(part.upper().replace("-", ":")) == "c"
+    # What fits better comes first: "x" is a word of "a" and "d", "10" is one of both and "y" one of "a" and "b".
+    assert sorted(found("x")) == ["a", "d"]
+    assert found("x y") == "a"
+    assert found("x-1") == "d"
+    assert found("- _") == names(fleet, api.get(DEVICES))
 
 
 def test_order_pages_and_projection(api, fleet):

@@ -92,7 +92,8 @@ QUERIES = st.builds(
     st.lists(predicates(), max_size=3).map(tuple),
     st.lists(SORTS, max_size=3).map(tuple),
     st.none() | st.frozensets(IDS, max_size=4),
-    st.just("") | st.sampled_from(["hall", "b hall", "σίσυφος", "7", "ab a", "_", "accepted"]),
+    st.just("")
+    | st.sampled_from(["hall", "b hall", "σίσυφος", "ΣΊΣ", "7", "ab a", "hall-7", "all", "line b", "_", "accepted"]),
 )
 
 

@@ -11,7 +11,7 @@ import re
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate, compress
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from chalicelib.inventory.rules import texts
 from chalicelib.inventory.rules.attributes import as_searched
 from chalicelib.inventory.rules.matching import OPERATORS, parse_time, rank
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.matching import Predicate, Rank
+    from chalicelib.inventory.rules.texts import Term
 
 Codes: TypeAlias = "bytes | array[int] | range"
 Table: TypeAlias = "bytes | bytearray"
@@ -148,40 +150,32 @@ class Column:
         value = self.values[code - 1]
         return (_TIME_KIND, value, ()) if self.times else rank(value)
 
-    def said(self, words: Iterable[str], among: bytes | None = None) -> dict[str, bytes]:
-        """For each of the words that occurs: one byte for each row, 1 where the text of its value contains the word.
+    def said(self, terms: Sequence[Term], among: bytes | None = None) -> dict[Term, bytes]:
+        """For each of the terms that occurs: one byte for each row, the grade with which its value contains the term.
 
         ``among`` as in :meth:`mask`.
         """
         if among is None:
             # Most columns contain none of them, which is known before any value is decoded.
-            document = self._document().decode().lower()
-            words = [word for word in words if word in document]
-            if not words:
+            document = texts.folded(self._document().decode())
+            terms = [term for term in terms if all(word in document for word in term.words)]
+            if not terms:
                 return {}
         codes = self._occurring(among)
-        texts = [_text(self.values[code - 1]).lower() for code in codes]
-        text, ends = "\n".join(texts), list(accumulate(len(each) + 1 for each in texts))
+        # Folded one by one, because that may change their lengths.
+        lines = [texts.folded(texts.text_of(self.values[code - 1])) for code in codes]
+        text, ends = "\n".join(lines), list(accumulate(len(each) + 1 for each in lines))
         found = {}
-        for word in words:
+        for term in terms:
             table = bytearray(len(self.values) + 1)
-            for place in _places(word, text, ends):
-                table[codes[place]] = 1
-            if 1 in table:
-                found[word] = self.spread(table)
+            for place, grade in term.places(text):
+                table[codes[bisect_right(ends, place)]] |= grade
+            if any(table):
+                found[term] = self.spread(table)
         return found
 
 
-def _places(word: str, text: str, ends: list[int]) -> Iterator[int]:
-    """Which of the texts joined in ``text`` contain the word; ``ends`` are their ends, separators included."""
-    for found in re.finditer(re.escape(word), text):
-        start, end = found.span()
-        if not _INSIDE.match(text, end) and not (start and _INSIDE.match(text, start - 1)):
-            yield bisect_right(ends, start)
-
-
 _LONG_NUMBER = re.compile(rb"[0-9]{16}")
-_INSIDE = re.compile(r"[^\W_]")
 _TIME_KIND = rank(_EPOCH)[0]
 _OPPOSITES = {"$ne": "$eq", "$nin": "$in"}
 _BOUNDS = {
@@ -192,12 +186,6 @@ _BOUNDS = {
     "$lte": ("begin", "after"),
     "$ltne": ("begin", "before"),
 }
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return " ".join(item for item in value if isinstance(item, str)) if isinstance(value, list) else ""
 
 
 class Stored(msgspec.Struct, array_like=True):

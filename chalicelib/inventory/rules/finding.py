@@ -6,6 +6,7 @@ The result of :func:`find` is the same as if each device were read. Changed devi
 from __future__ import annotations
 
 import heapq
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,22 +16,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import limits
-from chalicelib.inventory.rules import columns, matching
+from chalicelib.inventory.rules import columns, matching, texts
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
-from chalicelib.inventory.rules.matching import TEXT_SCOPES, Query, rank, words
+from chalicelib.inventory.rules.matching import Query, rank
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.columns import Codes
     from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.rules.matching import SortKey
     from chalicelib.inventory.rules.snapshot import Place, Snapshot
+    from chalicelib.inventory.rules.texts import Term
 
 Changed = Mapping[str, "Device | None"]
 """Devices that have changed since the snapshot, in their present state; None: deleted."""
 
 
 class _Hit(msgspec.Struct, frozen=True):
-    """A match: the device's id, the values to sort by, and how many words of the text it contains."""
+    """A match: the device's id, the values to sort by, and how well it fits the text."""
 
     id: str
     values: tuple[Any, ...]
@@ -42,8 +44,8 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
 
     Without a snapshot, ``changed`` holds all devices.
     """
-    wanted = words(query.text)
-    # Searches for text are ranked by words; the requested order is ignored.
+    wanted = texts.terms(query.text)
+    # Searches for text are ranked by how well devices fit; the requested order is ignored.
     sort = () if wanted else query.sort
     hits, total = _among_stored(snapshot, changed, query, sort, wanted, stop) if snapshot else ([], 0)
     fresh = [
@@ -52,7 +54,7 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
         if device is not None
         and (query.ids is None or device.id in query.ids)
         and matching.matches(device, query.predicates)
-        and ((score := len(wanted & matching.words_of(device)) if wanted else 0) or not wanted)
+        and ((score := texts.points(device, wanted)) or not wanted)
     ]
     return [hit.id for hit in _ordered(hits + fresh, sort)[start:stop]], total + len(fresh)
 
@@ -67,16 +69,19 @@ def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
 
 
 def _among_stored(
-    snapshot: Snapshot, changed: Changed, query: Query, sort: Sequence[SortKey], wanted: set[str], stop: int
+    snapshot: Snapshot, changed: Changed, query: Query, sort: Sequence[SortKey], wanted: Sequence[Term], stop: int
 ) -> tuple[list[_Hit], int]:
     """The first ``stop`` matches among the unchanged devices, and the number of all of these."""
     mask = _remaining(snapshot, changed, query)
     columns = [(snapshot.column(key.scope, key.attribute), key.descending) for key in sort]
     keys: list[tuple[Codes, bool]] = [(column.codes, descending) for column, descending in columns]
     narrowed = mask if query.predicates or query.ids is not None else None
-    scores = _scores(snapshot, wanted, narrowed) if wanted else bytes(snapshot.devices)
+    scores: Codes = bytes(snapshot.devices)
     if wanted:
-        mask = _both(mask, scores.translate(_ANY))
+        grades = _grades(snapshot, wanted, narrowed)
+        for each in grades:
+            mask = _both(mask, each.translate(_ANY))
+        scores = array("H", map(sum, zip(*(each.translate(texts.POINTS) for each in grades), strict=True)))
         keys = [(scores, True)]
     rows = list(compress(range(snapshot.devices), mask))
     return [
@@ -164,21 +169,19 @@ _FEW = 20
 _ANY = b"\x00" + b"\x01" * 255
 
 
-def _scores(snapshot: Snapshot, wanted: set[str], among: bytes | None) -> bytes:
-    """How many of the words each row contains; a text is short enough for this to fit into a byte.
+def _grades(snapshot: Snapshot, wanted: Sequence[Term], among: bytes | None) -> list[bytes]:
+    """For each term, one byte for each row: the best grade with which the device contains it; 0 if it does not.
 
     With ``among``, only the marked rows are evaluated; the result for the others is undefined.
     """
-    found = [bytes(snapshot.devices)]
     places = [(IDENTITY, "id"), (SYSTEM, "group")]
-    places += [place for place in snapshot.places if place[0] in TEXT_SCOPES and place != (IDENTITY, "status")]
-    masks: dict[str, bytes] = {}
+    places += [place for place in snapshot.places if texts.searches(*place)]
+    found = {term: bytes(snapshot.devices) for term in wanted}
     for place in places:
         # Not cached: text is searched in all columns, and keeping them all would take too much memory.
-        for word, mask in snapshot.read(place).said(wanted, among).items():
-            masks[word] = _either(masks[word], mask) if word in masks else mask
-    found += masks.values()
-    return bytes(map(sum, zip(*found, strict=True)))
+        for term, grades in snapshot.read(place).said(wanted, among).items():
+            found[term] = _either(found[term], grades)
+    return list(found.values())
 
 
 def _either(one: bytes, other: bytes) -> bytes:

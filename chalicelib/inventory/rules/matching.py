@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib import times
-from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SYSTEM, TAGS, as_searched
+from chalicelib.inventory.rules.attributes import SYSTEM, as_searched
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
@@ -77,7 +77,7 @@ class SortKey(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A search: all ``predicates`` hold, the id is in ``ids`` (None: any), and a word of ``text`` occurs."""
+    """A search: all ``predicates`` hold, the id is in ``ids`` (None: any), and each term of ``text`` occurs."""
 
     predicates: tuple[Predicate, ...] = ()
     sort: tuple[SortKey, ...] = ()
@@ -222,21 +222,3 @@ def rank(value: Any) -> Rank:
 
 _NONE: Rank = (0, 0, ())
 _EMPTY: Rank = (0, 1, ())
-TEXT_SCOPES = (IDENTITY, INVENTORY, TAGS)
-_WORD = re.compile(r"[^\W_]+")
-
-
-def words(text: str) -> set[str]:
-    """The words of a text that searches for text use, in lower case."""
-    return set(_WORD.findall(text.lower()))
-
-
-def words_of(device: Device) -> set[str]:
-    """The words of a device that searches for text use."""
-    found = words(f"{device.id} {device.group or ''}")
-    for scope, name, value in device.searched():
-        if scope in TEXT_SCOPES and (scope, name) != (IDENTITY, "status"):
-            for item in _items(value):
-                if isinstance(item, str):
-                    found |= words(item)
-    return found
