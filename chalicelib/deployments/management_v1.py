@@ -21,7 +21,13 @@ from chalicelib.http.request import Created, NoContent, Reply, Request, created,
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeploymentStatistics, DeviceHistory
+    from chalicelib.deployments.shapes import (
+        Deployment,
+        DeploymentDevice,
+        DeploymentStatistics,
+        DeviceHistory,
+        Upcoming,
+    )
 
 bp = Blueprint(__name__)
 
@@ -156,8 +162,11 @@ def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatist
     deployment="id",
 )
 def show_deployment(request: Request, id: str) -> Reply[Deployment]:
-    """Get a deployment."""
-    return etag.conditional(request, Reply(200, service.show(request.tenant, read_id(id))))
+    """Get a deployment; with ``outcomes``, also why devices failed, and when devices failed or were updated."""
+    shown = service.show(request.tenant, read_id(id))
+    if request.query.flag("outcomes"):
+        shown.outcomes = service.outcomes(request.tenant, read_id(id), request.groups)
+    return etag.conditional(request, Reply(200, shown))
 
 
 @endpoint(
@@ -232,11 +241,16 @@ def list_deployment_devices(request: Request, id: str) -> Reply[list[DeploymentD
     deployment="id",
 )
 def list_deployment_devices_page(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
-    """List the devices that have asked for a deployment so far, page by page."""
-    page = paging.read_page(request)
-    rows, total = service.devices_page(
-        request.tenant, read_id(id), _statuses(request), page.start, page.stop, request.groups
-    )
+    """List the devices that have asked for a deployment so far, page by page.
+
+    ``reason`` lists those that failed for it, as far as the outcomes of the deployment tell of them.
+    """
+    page, reason = paging.read_page(request), request.query.get("reason")
+    found = (request.tenant, read_id(id))
+    if reason:
+        rows, total = service.failed_for(*found, reason, page.start, page.stop, request.groups)
+    else:
+        rows, total = service.devices_page(*found, _statuses(request), page.start, page.stop, request.groups)
     return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
@@ -300,6 +314,18 @@ def list_device_deployments(request: Request, id: str) -> Reply[list[DeviceHisto
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
     rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
     return Reply(200, rows, paging.headers(request, page, total=total))
+
+
+@endpoint(
+    bp,
+    "GET /management/v1/deployments/deployments/devices/{id}/upcoming",
+    auth=Auth.USER,
+    permission=Permission.DEPLOYMENTS_READ,
+    device="id",
+)
+def list_upcoming_deployments(request: Request, id: str) -> Reply[list[Upcoming]]:
+    """List the unfinished deployments that reach a device, in the order in which it gets them."""
+    return etag.conditional(request, Reply(200, service.upcoming(request.tenant, id, request.scopes)))
 
 
 @endpoint(

@@ -7,7 +7,7 @@ letter case and drops the rest (``http.content``).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -141,6 +141,28 @@ class Phase(msgspec.Struct, omit_defaults=True):
     batch_size_devices: int | None = None
 
 
+class FailureReason(msgspec.Struct):
+    """Why devices failed, and how many of those that were looked at."""
+
+    reason: str
+    count: int
+
+
+class Outcomes(msgspec.Struct):
+    """How the devices of a deployment fared that were updated or failed."""
+
+    failed: int
+    """All devices that failed; ``reasons`` and ``failed_at`` are of ``failed_read`` of them."""
+    failed_read: int
+    reasons: list[FailureReason]
+    """The most frequent first."""
+    failed_at: list[str]
+    """When they ended, the earliest first."""
+    updated: int
+    """All devices that were updated, or had it already; ``updated_at`` is of some of them, as many as it has times."""
+    updated_at: list[str]
+
+
 class Deployment(msgspec.Struct, omit_defaults=True):
     """A deployment. ``max_devices`` is its size, ``device_count`` the number of devices that have polled.
 
@@ -167,6 +189,8 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     update_control_map: dict[str, Any] | None = None
     dynamic: bool = False
     initial_device_count: int | None = None
+    outcomes: Outcomes | None = None
+    """Only where it was asked for."""
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
@@ -188,6 +212,8 @@ class DeploymentDevice(msgspec.Struct, omit_defaults=True):
     attempts: int = 0
     phase_id: str | None = None
     device_type: str | None = None
+    reason: str | None = None
+    """Why it failed; for devices that failed only."""
 
 
 class DeviceHistory(msgspec.Struct):
@@ -196,6 +222,27 @@ class DeviceHistory(msgspec.Struct):
     id: str
     deployment: Deployment
     device: DeploymentDevice
+
+
+When = Literal["active", "next", "phase", "later"]
+Outcome = Literal["update", "already-installed", "noartifact", "unknown"]
+
+
+class Upcoming(msgspec.Struct, omit_defaults=True):
+    """An unfinished deployment that reaches a device."""
+
+    id: str
+    name: str
+    artifact_name: str
+    type: str
+    created: str
+    when: When
+    """``active``: the device is at it; ``next``: its next poll begins it; ``phase``: it waits for a phase, which
+    opens at ``opens``; ``later``: it comes after one of those before it."""
+    outcome: Outcome
+    """What the poll that begins it brings: ``update``, ``already-installed``, ``noartifact``; ``unknown`` if the
+    inventory does not tell."""
+    opens: str | None = None
 
 
 class Source(msgspec.Struct):

@@ -5,12 +5,20 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chalicelib import clock
+from chalicelib import clock, limits
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
 from chalicelib.deployments.service import plans, showing
 from chalicelib.deployments.service.reach import ALL, Reach, devices_within
-from chalicelib.deployments.shapes import Deployment, DeploymentDevice, DeploymentStatistics, DeviceHistory
+from chalicelib.deployments.shapes import (
+    Deployment,
+    DeploymentDevice,
+    DeploymentStatistics,
+    DeviceHistory,
+    FailureReason,
+    Outcomes,
+)
 from chalicelib.errors import NotFound
 from chalicelib.storage.settled import settled
 
@@ -163,6 +171,61 @@ def _rows_between(
             rows = tables.list_rows(tenant, deployment, status, limit=min(stop, count))
             yield from islice(rows, max(0, start), stop)
         start, stop = start - count, stop - count
+
+
+def failed_for(
+    tenant: TenantId, deployment: str, reason: str, start: int, stop: int, groups: Names | None = None
+) -> tuple[list[DeploymentDevice], int]:
+    """Rows ``start`` to ``stop`` of the devices that failed for a reason, and their number.
+
+    They are among the first ``limits.OUTCOMES`` devices that failed, of which :func:`outcomes` tells the reasons.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    item = _require(tenant, deployment)
+    rows = [row for row in _first(tenant, deployment, Status.FAILURE, groups) if _reason(row) == reason]
+    return showing.show_rows(tenant, rows[start:stop], {deployment: item}), len(rows)
+
+
+def outcomes(tenant: TenantId, deployment: str, groups: Names | None = None) -> Outcomes:
+    """Why devices failed, and when devices ended, of at most ``limits.OUTCOMES`` of each status.
+
+    With ``groups``, only of devices that are in one of them now.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    item = _require(tenant, deployment)
+    by_status = tables.read_counts([item]).get(deployment, showing.NONE).by_status
+
+    def read(*statuses: Status) -> tuple[list[RowItem], int]:
+        counted = [status for status in statuses if by_status.get(status)]
+        rows = [row for status in counted for row in _first(tenant, deployment, status, groups)]
+        return rows, max(len(rows), sum(by_status[status] for status in counted)) if groups is None else len(rows)
+
+    failed, all_failed = read(Status.FAILURE)
+    updated, all_updated = read(Status.SUCCESS, Status.ALREADY_INSTALLED)
+    return Outcomes(
+        failed=all_failed,
+        failed_read=len(failed),
+        reasons=[FailureReason(reason, count) for reason, count in failures.most_frequent(map(_reason, failed))],
+        failed_at=_ends(failed),
+        updated=all_updated,
+        updated_at=_ends(updated),
+    )
+
+
+def _first(tenant: TenantId, deployment: str, status: Status, groups: Names | None) -> list[RowItem]:
+    return _rows_within(tenant, tables.list_rows(tenant, deployment, status, limit=limits.OUTCOMES), groups)
+
+
+def _reason(row: RowItem) -> str:
+    return failures.reason(row.error, row.substate)
+
+
+def _ends(rows: list[RowItem]) -> list[str]:
+    return [clock.rfc3339(time) for time in sorted(filter(None, (row.finished for row in rows)))]
 
 
 def history(

@@ -12,9 +12,11 @@ from chalicelib.deployments.service.creating import (
 from chalicelib.deployments.service.details import (
     devices,
     devices_page,
+    failed_for,
     history,
     numbers,
     numbers_of_many,
+    outcomes,
     show,
     targets,
 )
@@ -23,6 +25,7 @@ from chalicelib.deployments.service.listing import Named, Wanted, list_deploymen
 from chalicelib.deployments.service.reach import is_within
 from chalicelib.deployments.service.reporting import read_log
 from chalicelib.deployments.service.schedule import tick
+from chalicelib.deployments.service.upcoming import upcoming
 from chalicelib.deployments.tables import read_totals as totals
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "devices",
     "devices_page",
     "erase",
+    "failed_for",
     "forget_history",
     "history",
     "is_within",
@@ -45,9 +49,11 @@ __all__ = [
     "numbers",
     "numbers_of_many",
     "open_by_release",
+    "outcomes",
     "read_log",
     "show",
     "targets",
     "tick",
     "totals",
+    "upcoming",
 ]

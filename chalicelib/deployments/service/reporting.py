@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from chalicelib import clock, times
 from chalicelib.aws import s3
 from chalicelib.deployments import tables
+from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.statuses import REPORTABLE, WITHDRAWN, Status, effective
 from chalicelib.deployments.service import changes, heads, plans, rows, timeouts
 from chalicelib.deployments.service.changes import ATTEMPTS, Change, HeadWrite, Lost, Withdrawn
@@ -195,8 +196,10 @@ def store_log(tenant: TenantId, device_id: str, deployment: str, messages: list[
         raise NotFound(_GONE)
     lines = "".join(f"{_go_time(each.timestamp)} {each.level}: {each.message}\n" for each in messages)
     s3.put(_log_key(tenant, deployment, device_id), lines.encode(), "text/plain; charset=utf-8")
-    if not row.log:
-        row.update([RowItem.log.set(True)], RowItem.pk.exists())
+    error = failures.first_error(messages)
+    if not row.log or row.error != error:
+        said = RowItem.error.remove() if error is None else RowItem.error.set(error)
+        row.update([RowItem.log.set(True), said], RowItem.pk.exists())
 
 
 def read_log(tenant: TenantId, deployment: str, device_id: str) -> str:

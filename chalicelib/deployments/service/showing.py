@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
-from chalicelib.deployments.rules import configuration, statistics
+from chalicelib.deployments.rules import configuration, failures, statistics
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import plans
@@ -131,4 +131,5 @@ def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, 
         attempts=int(row.attempts),
         phase_id=_phase_of(row),
         device_type=row.device_type,
+        reason=failures.reason(row.error, row.substate) if status is Status.FAILURE else None,
     )

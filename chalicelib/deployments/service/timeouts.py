@@ -65,7 +65,8 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
     write = None
     if head is not None and current is not None and current.d == plan.id:
         write = heads.write(head, current=None, decided=plan.decides)
-    actions = [RowItem.finished.set(now), RowItem.substate.set(f"{_TEXT}{timeout} seconds"), *due.never()]
+    why = [RowItem.substate.set(f"{_TEXT}{timeout} seconds"), RowItem.error.remove()]
+    actions = [RowItem.finished.set(now), *why, *due.never()]
     change = Change(
         tenant, plan, row.device_id, before, Status.FAILURE, actions=actions, head=write, silent_since=row.due_sk
     )

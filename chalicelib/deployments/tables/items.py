@@ -195,6 +195,8 @@ class RowItem(Indexed):
     deleted = TimeAttribute(null=True)
     substate = UnicodeAttribute(null=True)
     log = BooleanAttribute(default=False)
+    error = UnicodeAttribute(null=True)
+    """The first error of its log."""
     artifact = UnicodeAttribute(null=True)
     attempts = NumberAttribute(default=1)
     phase = NumberAttribute(null=True)

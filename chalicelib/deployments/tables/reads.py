@@ -12,6 +12,7 @@ from chalicelib.deployments.tables.items import (
     CounterItem,
     CountsItem,
     DeploymentItem,
+    RoomItem,
     RowItem,
     TargetsItem,
     counter_of,
@@ -101,6 +102,13 @@ def _sum(items: list[CounterItem]) -> Counts:
         total_size=sum(int(item.total_size) for item in items),
         phases=tuple(map(sum, zip(*(map(int, item.phases or ()) for item in items), strict=True))),
     )
+
+
+def read_begun(tenant: TenantId, deployments: Iterable[str]) -> dict[str, int]:
+    """How many devices have begun in each of the deployments that limit this number, by id; 100 per round trip."""
+    wanted = [(deployment_pk(tenant, each), "ROOM") for each in deployments]
+    found = RoomItem.batch_get(wanted) if wanted else ()
+    return {keys.last_part(item.pk): int(item.begun) for item in found}
 
 
 def read_totals(tenant: TenantId) -> tuple[int, int]:

@@ -151,7 +151,11 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     ),
     "listChildrenV2": _of("page", "tiers", per_page=_page_size(limits.TENANTS_PER_PAGE)),
     "listDeltaJobsV2": _of(*_PAGED),
-    "listDeploymentDevicesPageV1": _of(*_PAGED, status=_ROW_STATUSES),
+    "listDeploymentDevicesPageV1": _of(
+        *_PAGED,
+        status=_ROW_STATUSES,
+        reason=_query("Only devices that failed for this reason, as `outcomes` tells it; `status` has no effect then."),
+    ),
     "listDeploymentsV1": _of(
         *_PAGED, *_DATES, "sort", search=_query("Only deployments whose name or release contains this text.")
     )
@@ -235,6 +239,9 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "saveTenantSettingsV2": _of("If-Match"),
     "searchByFilterV2": _of(*_PAGED),
     "searchDevicesV2": _of(*_PAGED),
+    "showDeploymentV1": {
+        "outcomes": _query("Whether to add why devices failed, and when devices ended.", "boolean", default=False)
+    },
     "showDeploymentLogV1alpha1": {"format": _query("The log's format.", enum=["text"], default="text")},
     "showTenantV1": _of("tiers"),
     "showTenantV2": _of("tiers"),

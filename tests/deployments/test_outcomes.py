@@ -1,0 +1,170 @@
+"""Why devices failed, and when devices ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import limits
+from chalicelib.deployments import tables
+from chalicelib.deployments.rules import failures
+from chalicelib.deployments.shapes import LogMessage
+from chalicelib.deployments.tables import RowItem
+from tests.deployments.world import DEPLOYMENTS, World, serves
+from tests.roles.test_roles import ROLES, role, scoped
+from tests.support.probe import counted
+
+if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+    from tests.simulator.device import Device
+
+
+def _log(device: Device, deployment: str, *lines: tuple[str, str]) -> None:
+    messages = [{"timestamp": "2026-03-02T10:15:04Z", "level": level, "message": text} for level, text in lines]
+    path = f"/v1/deployments/device/deployments/{deployment}/log"
+    assert device.call("PUT", path, {"messages": messages}).status_code == 204
+
+
+def _fail(device: Device, deployment: str, **more: Any) -> None:
+    serves(device.poll(), deployment)
+    assert device.report(deployment, "failure", **more).status_code == 204
+
+
+def _outcomes(world: World, deployment: str) -> dict[str, Any]:
+    assert "outcomes" not in world.show(deployment)
+    answer = world.api.get(f"{DEPLOYMENTS}/{deployment}", params={"outcomes": "true"})
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()["outcomes"]
+    return told
+
+
+@pytest.fixture
+def fleet(world: World) -> list[Device]:
+    world.upload("two")
+    return [world.device() for _ in range(6)]
+
+
+def test_failures_are_counted_by_their_reason(world: World, fleet: list[Device]) -> None:
+    deployment = world.deploy("two", [device.id for device in fleet])
+    for number, device in enumerate(fleet[:2]):
+        _fail(device, deployment, substate="ArtifactInstall")
+        own = f"cannot reach 10.1.0.{number}:443 after {40000 + number} ms\n at line 7"
+        _log(device, deployment, ("info", "begin"), ("ERROR", own), ("error", "rolling back"))
+    _fail(fleet[2], deployment, substate="ArtifactInstall")
+    _fail(fleet[3], deployment)
+    _log(fleet[3], deployment, ("info", "nothing to see"))
+    serves(fleet[4].poll(), deployment)
+    fleet[4].report(deployment, "success", substate="fine")
+
+    told = _outcomes(world, deployment)
+
+    network = "cannot reach … after … ms"
+    assert told["reasons"] == [
+        {"reason": network, "count": 2},
+        {"reason": "ArtifactInstall", "count": 1},
+        {"reason": "no reason given", "count": 1},
+    ]
+    assert (told["failed"], told["failed_read"], told["updated"]) == (4, 4, 1)
+    rows = world.rows(deployment)
+    assert told["failed_at"] == sorted(rows[device.id]["finished"] for device in fleet[:4])
+    assert told["updated_at"] == [rows[fleet[4].id]["finished"]]
+    assert rows[fleet[0].id]["reason"] == network
+    assert "reason" not in rows[fleet[4].id]
+    listed = world.api.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"reason": network, "per_page": 1})
+    assert listed.headers["X-Total-Count"] == "2"
+    assert [row["id"] for row in listed.json()] == [min(fleet[0].id, fleet[1].id)]
+    assert world.api.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"reason": "other"}).json() == []
+
+
+def test_a_new_log_brings_a_new_reason(world: World, fleet: list[Device]) -> None:
+    (device, *_) = fleet
+    deployment = world.deploy("two", [device.id])
+    _fail(device, deployment, substate="ArtifactInstall")
+    _log(device, deployment, ("error", "one"))
+    _log(device, deployment, ("error", "two"))
+    assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["two"]
+    with counted() as cost:
+        _log(device, deployment, ("error", "two"))
+    assert "UpdateItem" not in cost.by_operation
+    _log(device, deployment, ("warning", "three"))
+    assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["ArtifactInstall"]
+
+
+def test_a_row_of_an_earlier_version_has_a_reason_too(world: World, fleet: list[Device], tenant: Tenant) -> None:
+    (device, *_) = fleet
+    deployment = world.deploy("two", [device.id])
+    _fail(device, deployment)
+    _log(device, deployment, ("error", "one"))
+    tables.row_ref(tenant.id, deployment, device.id).update([RowItem.error.remove()])
+    assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["no reason given"]
+
+
+def test_what_is_read_does_not_grow_with_the_deployment(
+    world: World, fleet: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = world.deploy("two", [device.id for device in fleet])
+    for device in fleet[:4]:
+        _fail(device, deployment, substate="alike")
+    serves(fleet[4].poll(), deployment)
+    fleet[4].report(deployment, "success")
+    monkeypatch.setattr(limits, "OUTCOMES", 3)
+    path = f"{DEPLOYMENTS}/{deployment}?outcomes=true"
+    world.api.get(path)  # what the first call of a tenant reads of its user
+
+    with counted() as cost:
+        answer = world.api.get(path)
+
+    assert cost.by_operation["Query"] == 2
+    told = answer.json()["outcomes"]
+    assert (told["failed"], told["failed_read"], len(told["failed_at"])) == (4, 3, 3)
+    assert told["reasons"] == [{"reason": "alike", "count": 3}]
+    again = world.api.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_only_devices_of_the_own_groups_are_told_of(
+    world: World, fleet: list[Device], sign_in: SignIn, tenant: Tenant
+) -> None:
+    inside, outside = fleet[:2]
+    groups = "/api/management/v1/inventory/groups/mine/devices"
+    assert world.api.patch(groups, json=[inside.id, outside.id]).status_code == 200
+    deployment = world.deploy("two", group="mine")
+    _fail(inside, deployment, substate="of mine")
+    _fail(outside, deployment, substate="of the other")
+    assert world.api.request("DELETE", groups, json=[outside.id]).status_code == 200
+    assert world.api.post(ROLES, json=role("mine", scoped("DeployToDevices", "mine"))).status_code == 201
+    user = sign_in(tenant, "mine")
+
+    told = user.get(f"{DEPLOYMENTS}/{deployment}?outcomes=true").json()["outcomes"]
+    rows = user.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"reason": "of the other"})
+
+    assert (told["failed"], told["reasons"]) == (1, [{"reason": "of mine", "count": 1}])
+    assert rows.json() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("checksum 9f86d081884c7d659a2f is wrong", "checksum … is wrong"),
+        ("exit status 137", "exit status 137"),
+        ("device 02:00:5e:00:00:07 at 0x1F", "device … at …"),
+        ("job 550e8400-e29b-41d4-a716-446655440000 died", "job … died"),
+        ("  no\tspace  left ", "no space left"),
+        ("facade defaced", "facade defaced"),
+        ("", "no reason given"),
+    ],
+)
+def test_reasons_leave_out_what_is_a_devices_own(said: str, reason: str) -> None:
+    assert failures.reason(said, None) == reason
+    assert failures.reason(None, said) == reason
+
+
+def test_a_first_error_is_one_line_and_short() -> None:
+    def message(level: str, text: str) -> LogMessage:
+        return LogMessage("2026-03-02T10:15:04Z", level, text)
+
+    assert failures.first_error([message("warning", "no"), message("Fatal", "\n \n yes \nno")]) == "yes"
+    assert failures.first_error([message("error", " "), message("error", "x" * 999)]) == "x" * limits.FAILURE_REASON
+    assert failures.first_error([message("info", "no")]) is None
