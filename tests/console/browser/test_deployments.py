@@ -146,6 +146,11 @@ def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
     page.get_by_role("link", name="Gateway 2.0 in the lab").click()
     console.button("Show 3 failures").click()
     expect(page.get_by_role("row")).to_have_count(4)
+    reason = "Cannot verify the checksum of the root file system: no space left on device"
+    console.link(reason).click()
+    expect(page.get_by_role("button", name="Show devices that failed for any reason")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(4)
+    expect(page.get_by_text(f"Failed: {reason}").last).to_be_visible()
     console.button("Log of gateway-34").click()
     console.says("no space left on device")
     page.wait_for_url(re.compile(f"log={fleet.devices[33].id}"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib.deviceconnect.rules.envelope import Message
 from tests.deviceconnect.peers import FakeDevice
 from tests.support.waiting import until
 
@@ -84,9 +85,18 @@ def test_a_configuration_is_saved_and_deployed(console: Console, own: Device, fl
 
 def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[34].id}?tab=deployments")
+    console.says("None: at its next poll, the device is told that there is no update.")
     console.button("Log of Gateway 2.0 in the lab").click()
     console.says("no space left on device")
     console.audit()
+
+
+def test_what_a_device_gets_next_is_told_with_its_time(console: Console, fleet: Fleet) -> None:
+    console.show(f"/devices/{fleet.devices[27].id}?tab=deployments")
+    expect(console.link("Gateway 2.0, production")).to_be_visible()
+    console.says("Phase opens")
+    console.audit()
+    console.refresh()
 
 
 def test_a_terminal_is_opened_in_the_page_and_played_back(
@@ -105,6 +115,12 @@ def test_a_terminal_is_opened_in_the_page_and_played_back(
         page.get_by_label("Terminal input").press_sequentially("[38;2;200;90;40mcoloured")
         expect(page.locator(".xterm-rows")).to_contain_text("coloured")
         console.audit()
+        shell = peer.wait_for(lambda each: each.typ == "shell")
+        for hour in range(8):  # more than is kept
+            lines = "".join(f"line {hour * 1000 + number}\r\n" for number in range(1000))
+            peer.say(Message(shell.proto, "shell", shell.sid, {"status": 1}, lines.encode()))
+        expect(page.locator(".xterm-rows")).to_contain_text("line 7999")
+        assert page.locator(".xterm-rows > *").count() < 100
         page.get_by_label("Terminal input").press("Control+F6")
         expect(console.button("Disconnect")).to_be_focused()
         console.button("Disconnect").click()
@@ -136,5 +152,5 @@ def test_a_terminal_is_opened_in_the_page_and_played_back(
     page.get_by_role("link", name="Recordings").click()
     page.get_by_role("button", name="Play the session").click()
     page.get_by_role("slider", name="Position").press("End")
-    expect(page.locator(".xterm-rows")).to_contain_text("lamp")
+    expect(page.locator(".xterm-rows")).to_contain_text("line 7999")
     console.audit()

@@ -27,6 +27,14 @@ def _select_all_here(console: Console) -> None:
 def test_devices_are_searched_and_filtered(console: Console) -> None:
     page = console.page
     console.show("/devices")
+    tabs = page.get_by_role("navigation", name="Devices by status")
+    expect(tabs.get_by_role("link", name=re.compile(r"^Rejected\s*\d+$"))).to_be_visible()
+    tabs.get_by_role("link", name=re.compile(r"^Silent\s*0$")).click()
+    console.says("All accepted devices were heard of")
+    tabs.get_by_role("link", name=re.compile("^All")).click()
+    page.get_by_role("searchbox", name="Search").fill("eway-0")
+    page.clock.run_for(300)
+    expect(page.get_by_text("9 devices found")).to_be_visible()
     page.get_by_role("searchbox", name="Search").fill("07")
     page.clock.run_for(300)
     expect(console.link("gateway-07")).to_be_visible()

@@ -1,5 +1,5 @@
 /** One deployment: how far it is, its phases, what failed, and every device. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
@@ -11,10 +11,11 @@ import { ControlMapDialog } from "./ControlMap";
 import { DeploymentFacts } from "./DeploymentFacts";
 import { DeploymentPhases } from "./DeploymentPhases";
 import { DeviceRows } from "./DeviceRows";
+import { Failures } from "./Failures";
 import { LogDrawer } from "./LogDrawer";
 import { ProgressChart } from "./ProgressChart";
-import { parts, sizeOf, stateOf, unfinished } from "./states";
-import { type Deployment, deploymentPath } from "./types";
+import { failed, parts, sizeOf, stateOf, unfinished } from "./states";
+import { type Deployment, deploymentPath, type Outcomes } from "./types";
 
 export default function DeploymentPage() {
   const id = useParam("id");
@@ -25,6 +26,7 @@ export default function DeploymentPage() {
   const found = live.data?.id === id ? live.data : undefined;
   // What is finished stays as it is.
   if (found && over !== (found.status === "finished")) setOver(found.status === "finished");
+  const outcomes = useOutcomes(found, log !== "");
   const manages = can("deployments:manage");
   const left = found ? unfinished(found.statistics.status) : 0;
   const concerned = found?.dynamic && left === 0 ? "this deployment" : format.count(left, "device");
@@ -60,9 +62,10 @@ export default function DeploymentPage() {
                 <Card title="Progress">
                   <Stack>
                     <Progress label="Devices" segments={parts(deployment.statistics.status)} total={sizeOf(deployment)} />
-                    <ProgressChart deployment={deployment} wait={log !== ""} />
+                    <ProgressChart deployment={deployment} outcomes={outcomes.data} failed={outcomes.failed} />
                   </Stack>
                 </Card>
+                {outcomes.data && <Failures deployment={deployment} outcomes={outcomes.data} />}
                 <DeploymentPhases deployment={deployment} />
               </Stack>
             </Split>
@@ -97,6 +100,20 @@ export default function DeploymentPage() {
       )}
     </Page>
   );
+}
+
+/** How devices fared, from the moment that any has ended; again when more have failed. `wait`: something else is loaded first. */
+function useOutcomes(deployment: Deployment | undefined, wait: boolean): { data: Outcomes | undefined; failed: boolean } {
+  const begun = useRef(false);
+  begun.current ||= !wait;
+  const numbers = deployment?.statistics.status ?? {};
+  const failures = failed(numbers);
+  const ended = failures > 0 || (numbers.success ?? 0) + (numbers["already-installed"] ?? 0) > 0;
+  const live = useApi(deployment && begun.current && ended ? { path: deploymentPath(deployment.id), query: { outcomes: true } } : null, { keep: false });
+  useEffect(() => {
+    if (live.at !== undefined) void live.reload();
+  }, [failures]);
+  return { data: live.data?.outcomes, failed: live.error !== undefined };
 }
 
 function Lead({ deployment }: { deployment: Deployment }) {

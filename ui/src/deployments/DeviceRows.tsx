@@ -4,20 +4,21 @@ import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { navigate, pathTo, setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
-import { Button, Card, type Column, DataTable, EmptyState, Link, Name, Select, Status, Time } from "../parts";
+import { Badge, Button, Card, type Column, DataTable, EmptyState, Link, Name, Select, Status, Time } from "../parts";
 import { useNames } from "./names";
 import { DEVICE_STATUSES, failed, parts } from "./states";
-import { type Deployment, deploymentPath, type DeviceStatus, type Row } from "./types";
+import { type Deployment, deploymentPath, type DeviceStatus, NO_REASON, type Row } from "./types";
 
 const PER_PAGE = 50;
 
 export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLog: (device: string) => void }) {
   const [status] = useQuery("status");
+  const [reason] = useQuery("reason");
   const [page] = useQuery("page", "1");
   const at = Math.max(1, Number(page) || 1);
   const numbers = deployment.statistics.status;
   const wanted = status.split(",").filter((each) => each in DEVICE_STATUSES);
-  const rows = useApi({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: wanted, page: at, per_page: PER_PAGE } });
+  const rows = useApi({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { ...(reason ? { reason } : { status: wanted }), page: at, per_page: PER_PAGE } });
   // The rows are as old as the numbers: they are asked for again when a number has changed.
   const version = JSON.stringify(numbers);
   useEffect(() => {
@@ -40,15 +41,22 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
       lead={unseen > 0 ? `${format.count(unseen, "device")} ${unseen === 1 ? "has" : "have"} not asked for an update yet, and will be listed here when they do.` : undefined}
       actions={
         <>
-          {failures > 0 && wanted.join() !== "failure" && (
+          {failures > 0 && wanted.join() !== "failure" && !reason && (
             <Button small icon="failed" onClick={() => setQuery({ status: "failure", page: "" })}>
               Show {format.count(failures, "failure")}
             </Button>
           )}
-          <Select label="Status" hideLabel value={status} options={options} onChange={(value) => setQuery({ status: value, page: "" })} />
+          <Select label="Status" hideLabel value={status} options={options} onChange={(value) => setQuery({ status: value, reason: "", page: "" })} />
         </>
       }
     >
+      {reason && (
+        <p class="deployments-filter">
+          <Badge is="danger" removeLabel="Show devices that failed for any reason" onRemove={() => setQuery({ status: "failure", reason: "", page: "" })}>
+            Failed: <Name wrap>{reason}</Name>
+          </Badge>
+        </p>
+      )}
       <DataTable
         name="deployment-devices"
         label="Devices of this deployment"
@@ -64,7 +72,11 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
         perPage={PER_PAGE}
         onPage={(next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })}
         empty={
-          wanted.length ? (
+          reason ? (
+            <EmptyState small icon="search" title="No device failed for this reason" action={<Button onClick={() => setQuery({ reason: "", page: "" })}>Show all devices</Button>}>
+              Devices may have sent another log since, or been updated after all.
+            </EmptyState>
+          ) : wanted.length ? (
             <EmptyState small icon="search" title="No device has this status" action={<Button onClick={() => setQuery({ status: "", page: "" })}>Show all devices</Button>}>
               Devices that have not asked yet are counted as waiting, but are not listed.
             </EmptyState>
@@ -112,7 +124,13 @@ function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, o
       grow: 1.5,
       cell: (row) => {
         const { label, is } = DEVICE_STATUSES[row.status] ?? { label: row.status, is: "neutral" as const };
-        return <Status is={is}>{row.substate ? `${label}: ${row.substate}` : label}</Status>;
+        const more = row.reason === undefined ? row.substate : row.reason === NO_REASON ? "" : row.reason;
+        const text = more ? `${label}: ${more}` : label;
+        return (
+          <Status is={is}>
+            <span title={text}>{text}</span>
+          </Status>
+        );
       },
     },
     {

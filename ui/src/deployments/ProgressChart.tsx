@@ -1,35 +1,25 @@
 /** How many devices were done when. */
-import { useMemo, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { format, now } from "../app/format";
-import { useApi } from "../app/resource";
 import { Chart, Skeleton } from "../parts";
 import { curveOf, parts } from "./states";
-import { type Deployment, deploymentPath } from "./types";
+import type { Deployment, Outcomes } from "./types";
 
-/** The largest page of the API. Of larger deployments these rows are a sample, as rows of a status have no order in time. */
-const SAMPLE = 500;
 const MINUTE = 60_000;
 
-export function ProgressChart({ deployment, wait }: { deployment: Deployment; wait: boolean }) {
-  const begun = useRef(false);
-  begun.current ||= !wait;
+export function ProgressChart({ deployment, outcomes, failed: lost }: { deployment: Deployment; outcomes: Outcomes | undefined; failed: boolean }) {
   const numbers = deployment.statistics.status;
   const [updated, failed] = parts(numbers);
-  const ended = (updated?.value ?? 0) + (failed?.value ?? 0);
-  const all = ended <= SAMPLE;
-  const sample = useApi(
-    begun.current && ended > 0
-      ? { path: `${deploymentPath(deployment.id)}/devices/list`, query: { status: all ? ["success", "already-installed", "failure"] : ["success"], per_page: SAMPLE } }
-      : null,
-  );
   const end = deployment.finished ? Date.parse(deployment.finished) : Math.floor(now.value / MINUTE) * MINUTE;
   const start = Date.parse(deployment.phases?.[0]?.start_ts ?? deployment.created);
-  const curve = useMemo(() => sample.data && curveOf(sample.data, numbers, start, end), [sample.data, JSON.stringify(numbers), start, end]);
-  if (ended === 0) {
+  const curve = useMemo(() => outcomes && curveOf(outcomes, numbers, start, end), [outcomes, JSON.stringify(numbers), start, end]);
+  if ((updated?.value ?? 0) + (failed?.value ?? 0) === 0) {
     return <p class="muted">No device is done yet. A curve appears here with the first one.</p>;
   }
-  if (!begun.current || sample.error) return null;
-  if (!curve) return sample.data ? null : <Skeleton block />;
+  if (!outcomes) return lost ? null : <Skeleton block />;
+  if (!curve) return null;
+  const known = outcomes.updated_at.length + outcomes.failed_at.length;
+  const ended = outcomes.updated + outcomes.failed;
   return (
     <>
       <Chart
@@ -40,12 +30,12 @@ export function ProgressChart({ deployment, wait }: { deployment: Deployment; wa
         times={curve.times}
         series={[
           { label: "Updated", is: "ok", values: curve.updated },
-          ...(all ? [{ label: "Failed", is: "danger" as const, values: curve.failed }] : []),
+          { label: "Failed", is: "danger", values: curve.failed },
         ]}
       />
-      {!all && (
+      {known < ended && (
         <p class="muted small">
-          Estimated from the times of {format.number(SAMPLE)} of {format.count(updated?.value ?? 0, "device")}.
+          Estimated from the times of {format.number(known)} of {format.count(ended, "device")}.
         </p>
       )}
     </>

@@ -4,7 +4,7 @@ import type { Query } from "../app/router";
 import { callOf, draftOf, problems, readDraft, sizes, suggestedName, withAction, writeDraft } from "./draft";
 import { curveOf, parts, phasesOf, stateOf, unfinished, wasAborted } from "./states";
 import { evenly, moved, spanOf, ticksOf } from "./timeline";
-import type { Deployment, Row } from "./types";
+import type { Deployment } from "./types";
 
 const NOW = Date.parse("2026-06-01T12:00:00Z");
 const at = (hours: number): string => new Date(NOW + hours * 3_600_000).toISOString();
@@ -77,12 +77,11 @@ test("a phase is open from its start, and the last one takes the rest", () => {
   assert.deepEqual(phases.map(({ size, open }) => [size, open]), [[2, true], [8, false]]);
 });
 
-test("a sample of rows stands for all devices", () => {
-  const rows = [1, 2].map((hour): Row => ({ id: String(hour), status: "success", state: "success", created: at(0), log: false, finished: at(hour) }));
-  const curve = curveOf(rows, { success: 20 }, NOW, NOW + 4 * 3_600_000);
+test("a part of the outcomes stands for all devices", () => {
+  const curve = curveOf({ updated_at: [at(1), at(2)], failed_at: [] }, { success: 20 }, NOW, NOW + 4 * 3_600_000);
   assert.equal(curve?.updated[0], 0);
   assert.equal(curve?.updated.at(-1), 20);
-  assert.equal(curveOf([], {}, NOW, NOW), undefined);
+  assert.equal(curveOf({ updated_at: [], failed_at: [] }, {}, NOW, NOW), undefined);
 });
 
 test("a start moves in round steps and stays between its neighbours", () => {

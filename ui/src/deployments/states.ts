@@ -1,6 +1,6 @@
 /** What a deployment's numbers, phases and devices mean. Nothing here draws. */
 import type { Meaning } from "../parts/basic";
-import type { Deployment, DeviceStatus, Numbers, Row } from "./types";
+import type { Deployment, DeviceStatus, Numbers, Outcomes } from "./types";
 
 export const DEVICE_STATUSES: Record<DeviceStatus, { label: string; is: Meaning }> = {
   failure: { label: "Failed", is: "danger" },
@@ -130,19 +130,13 @@ export interface Curve {
 const POINTS = 60;
 
 /**
- * How many devices had ended at each of up to 60 moments, from rows that ended.
+ * How many devices had ended at each of up to 60 moments.
  *
- * `rows` may be a part of them: then each stands for as many as `numbers` says.
+ * `outcomes` may tell of a part of them: then each stands for as many as `numbers` says.
  */
-export function curveOf(rows: readonly Row[], numbers: Numbers, start: number, end: number): Curve | undefined {
-  const good: number[] = [];
-  const bad: number[] = [];
-  for (const row of rows) {
-    const at = Date.parse(row.finished ?? "");
-    if (Number.isNaN(at)) continue;
-    if (row.status === "failure") bad.push(at);
-    else if (row.status === "success" || row.status === "already-installed") good.push(at);
-  }
+export function curveOf(outcomes: Pick<Outcomes, "updated_at" | "failed_at">, numbers: Numbers, start: number, end: number): Curve | undefined {
+  const good = outcomes.updated_at.map((at) => Date.parse(at));
+  const bad = outcomes.failed_at.map((at) => Date.parse(at));
   if (good.length + bad.length === 0) return undefined;
   const all = [...good, ...bad];
   const from = Math.min(start, ...all);
@@ -157,7 +151,7 @@ export function curveOf(rows: readonly Row[], numbers: Numbers, start: number, e
     curve.updated.push(count(good, valueOf(numbers, "updated"), at));
     curve.failed.push(count(bad, failed(numbers), at));
   }
-  // Devices may have ended since the rows were read.
+  // Devices may have ended since the outcomes were read.
   curve.updated[steps - 1] = valueOf(numbers, "updated");
   curve.failed[steps - 1] = failed(numbers);
   return curve;

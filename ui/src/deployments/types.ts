@@ -13,6 +13,12 @@ export type ControlState = NonNullable<NonNullable<ControlMap["states"]>[Control
 export type ControlAction = NonNullable<ControlState["action"]>;
 export type Term = Deployment["filter"]["terms"][number];
 
+/** How the devices fared that failed or were updated; `*_at` and `reasons` are of as many as the server reads. */
+export type Outcomes = Shape<"Outcomes">;
+
+/** What the server says of a device that said nothing. */
+export const NO_REASON = "no reason given";
+
 export const DEPLOYMENTS = "/management/v1/deployments/deployments";
 export const DEPLOYMENTS_V2 = "/management/v2/deployments/deployments";
 export const SEARCH = "/management/v2/inventory/filters/search";

@@ -1,11 +1,13 @@
 /** A device's deployments, newest first, with their logs. */
+import { useEffect, useRef } from "preact/hooks";
 import { api } from "../api/client";
-import { useApi } from "../app/resource";
+import { refresh, useApi } from "../app/resource";
 import { pathTo, setQuery, useQuery } from "../app/router";
 import { can, canFor } from "../app/session";
 import { toast } from "../app/toasts";
-import { Button, Card, CodeBlock, type Column, ConfirmDialog, DataTable, Drawer, EmptyState, Link, Loaded, Name, Row, Status, Time } from "../parts";
+import { Button, Card, CodeBlock, type Column, ConfirmDialog, DataTable, Drawer, EmptyState, Link, Loaded, Name, Row, Stack, Status, Time } from "../parts";
 import type { TabProps } from "./DevicePage";
+import { Upcoming } from "./Upcoming";
 import { groupOf, type HistoryRow, isUnfinished, meaningOf, paths, statusInWords } from "./types";
 
 const PER_PAGE = 20;
@@ -48,65 +50,75 @@ export function Deployments({ device }: TabProps) {
   const [open, setOpen] = useQuery("open");
   const number = Math.max(1, Number(page) || 1);
   const history = useApi({ path: paths.deployments(device.id), query: { page: number, per_page: PER_PAGE } }, { every: 10_000 });
-  const unfinished = history.data?.filter(isUnfinished).length ?? 0;
+  const upcoming = useApi(paths.upcoming(device.id));
+  // What comes next changes when the device begins or ends something.
+  const seen = useRef("");
+  const version = history.data ? JSON.stringify(history.data.map((row) => [row.id, isUnfinished(row)])) : "";
+  useEffect(() => {
+    if (version && seen.current) void upcoming.reload();
+    seen.current ||= version;
+  }, [version]);
   return (
-    <Card
-      title="Deployments"
-      lead="Those that the device has asked for. It asks for the next one at its next poll."
-      flush={history.data?.length !== 0}
-      actions={
-        unfinished > 0 &&
-        canFor("deployments:manage", [groupOf(device)]) && (
-          <Button small icon="stop" onClick={() => setOpen("abort")}>
-            Abort for this device
-          </Button>
-        )
-      }
-    >
-      <DataTable
-        name="device-deployments"
-        label="Deployments of the device"
-        plain
-        columns={columns}
-        rows={history.data}
-        rowKey={(row) => row.id}
-        page={number}
-        perPage={PER_PAGE}
-        total={history.total}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : next })}
-        error={history.error}
-        onRetry={history.reload}
-        empty={
-          <EmptyState
-            icon="deployments"
-            title="No deployments yet"
-            action={
-              can("deployments:manage") && (
-                <Link button="primary" icon="deployments" to="/deployments/new" query={{ devices: device.id }}>
-                  Deploy to this device
-                </Link>
-              )
-            }
-          >
-            A deployment shows up here when the device first asks for it.
-          </EmptyState>
+    <Stack>
+      <Upcoming device={device} upcoming={upcoming} />
+      <Card
+        title="So far"
+        lead="Deployments that the device has asked for."
+        flush={history.data?.length !== 0}
+        actions={
+          (upcoming.data?.length ?? 0) > 0 &&
+          canFor("deployments:manage", [groupOf(device)]) && (
+            <Button small icon="stop" onClick={() => setOpen("abort")}>
+              Abort for this device
+            </Button>
+          )
         }
-      />
-      {log && <Log deployment={log} device={device.id} name={history.data?.find((row) => row.deployment.id === log)?.deployment.name ?? "deployment"} onClose={() => setLog("")} />}
-      <ConfirmDialog
-        open={open === "abort"}
-        title="Abort all unfinished deployments of this device?"
-        action="Abort for 1 device"
-        onConfirm={async () => {
-          await api.del(paths.deployments(device.id));
-          toast.ok("The device's deployments are aborted.");
-          await history.reload();
-        }}
-        onClose={() => setOpen("")}
       >
-        <p>The device leaves every deployment that has not ended for it, also those it has not asked for yet. Other devices are not touched.</p>
-      </ConfirmDialog>
-    </Card>
+        <DataTable
+          name="device-deployments"
+          label="Deployments of the device"
+          plain
+          columns={columns}
+          rows={history.data}
+          rowKey={(row) => row.id}
+          page={number}
+          perPage={PER_PAGE}
+          total={history.total}
+          onPage={(next) => setQuery({ page: next === 1 ? "" : next })}
+          error={history.error}
+          onRetry={history.reload}
+          empty={
+            <EmptyState
+              icon="deployments"
+              title="No deployments yet"
+              action={
+                can("deployments:manage") && (
+                  <Link button="primary" icon="deployments" to="/deployments/new" query={{ devices: device.id }}>
+                    Deploy to this device
+                  </Link>
+                )
+              }
+            >
+              A deployment shows up here when the device first asks for it.
+            </EmptyState>
+          }
+        />
+        {log && <Log deployment={log} device={device.id} name={history.data?.find((row) => row.deployment.id === log)?.deployment.name ?? "deployment"} onClose={() => setLog("")} />}
+        <ConfirmDialog
+          open={open === "abort"}
+          title="Abort all unfinished deployments of this device?"
+          action="Abort for 1 device"
+          onConfirm={async () => {
+            await api.del(paths.deployments(device.id));
+            toast.ok("The device's deployments are aborted.");
+            await refresh(paths.deployments(device.id));
+          }}
+          onClose={() => setOpen("")}
+        >
+          <p>The device leaves every deployment that has not ended for it, also those it has not asked for yet. Other devices are not touched.</p>
+        </ConfirmDialog>
+      </Card>
+    </Stack>
   );
 }
 

@@ -11,6 +11,9 @@ export type Configuration = Shape<"DeviceConfiguration">;
 export type Alert = Shape<"Alert">;
 export type HistoryRow = Shape<"DeviceHistory">;
 
+/** An unfinished deployment that reaches the device; `opens` is when the phase opens for which it waits. */
+export type UpcomingRow = Shape<"Upcoming">;
+
 const part = encodeURIComponent;
 export const paths = {
   inventory: (id: string) => `/management/v1/inventory/devices/${part(id)}` as const,
@@ -20,6 +23,7 @@ export const paths = {
   configuration: (id: string) => `/management/v1/deviceconfig/configurations/device/${part(id)}` as const,
   alerts: (id: string) => `/management/v1/devicemonitor/devices/${part(id)}/alerts` as const,
   deployments: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}` as const,
+  upcoming: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}/upcoming` as const,
   log: (deployment: string, id: string) => `/management/v1/deployments/deployments/${part(deployment)}/devices/${part(id)}/log` as const,
   recording: (session: string) => `/management/v1/deviceconnect/sessions/${part(session)}/recording` as const,
 };

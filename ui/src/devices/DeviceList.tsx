@@ -1,5 +1,6 @@
 /** All devices: one table with search, filters, groups and actions on many. Everything that narrows it is in the URL. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { call } from "../api/client";
 import { format } from "../app/format";
 import { useLater } from "../app/later";
@@ -8,14 +9,14 @@ import { refresh, useApi } from "../app/resource";
 import { navigate, pathTo, setQuery, useQuery } from "../app/router";
 import { can, has } from "../app/session";
 import { toast } from "../app/toasts";
-import { Badge, Button, type Column, DataTable, EmptyState, Input, Link, Menu, type MenuItem, Name, nothing, Page, Select, type Selection, Status, Tabs, Time, Toolbar } from "../parts";
+import { Badge, Button, type Column, DataTable, EmptyState, Input, Link, Menu, type MenuItem, Name, nothing, Page, Select, type Selection, Status, type Tab, Tabs, Time, Toolbar } from "../parts";
 import { type Action, BulkDialog } from "./BulkDialog";
 import { inWords, read, searchBody, UNGROUPED, write } from "./conditions";
 import { exportCsv } from "./csv";
 import { FilterDrawer } from "./FilterDrawer";
 import { GroupDialog } from "./GroupDialog";
 import { PreauthorizeDialog } from "./PreauthorizeDialog";
-import { type Device, nameOf, shown, STATUSES, statusOf, valueOf } from "./types";
+import { type Device, nameOf, shown, SILENT, SILENT_HOURS, STATUSES, statusOf, valueOf } from "./types";
 
 const PER_PAGE = 100;
 const SEARCH = "/management/v2/inventory/filters/search";
@@ -38,7 +39,7 @@ const columns: Column<Device>[] = [
   attribute("inventory/artifact_name", "Software", 1.3),
   attribute("inventory/device_type", "Device type"),
   attribute("system/group", "Group"),
-  { id: "system/check_in_time", title: "Last check-in", sort: true, min: 9, grow: 0, cell: (device) => <Time at={timeOf(device, "check_in_time")} /> },
+  { id: "system/check_in_time", title: "Last check-in", sort: true, min: 9, grow: 0, wide: true, cell: (device) => <Time at={timeOf(device, "check_in_time")} /> },
   { id: "system/updated_ts", title: "Inventory", sort: true, hidden: true, min: 9, grow: 0, wide: true, cell: (device) => <Time at={device.updated_ts} /> },
   { id: "system/created_ts", title: "First seen", sort: true, hidden: true, min: 9, grow: 0, wide: true, cell: (device) => <Time at={timeOf(device, "created_ts")} /> },
   attribute("inventory/hostname", "Host name", 1, true),
@@ -74,9 +75,10 @@ export default function DeviceList() {
   const conditions = read(filters);
   const wanted = { status, group, text, conditions, sort };
   const body = searchBody(wanted, 1, PER_PAGE);
-  const key = JSON.stringify(body);
+  const key = JSON.stringify(wanted);
   const pages = usePages<Device>(key, PER_PAGE, (page, signal) => call("POST", SEARCH, { body: searchBody(wanted, page, PER_PAGE), signal }));
-  const pending = useApi({ path: "/management/v2/devauth/devices/count", query: { status: "pending" } }, { every: 10_000 });
+  const overview = useApi("/management/v1/console/overview", { every: 10_000 });
+  const counts = overview.data?.devices;
   const groups = useApi("/management/v1/inventory/groups");
   const saved = useApi(has("dynamic_groups") ? { path: "/management/v2/inventory/filters", query: { per_page: 100 } } : null);
   const manages = can("devices:manage");
@@ -84,6 +86,7 @@ export default function DeviceList() {
   const changed = (): void => {
     setSelection(nothing);
     pages.reload();
+    void overview.reload();
     void refresh("/devauth/devices");
     void groups.reload();
   };
@@ -114,7 +117,7 @@ export default function DeviceList() {
         label="Devices by status"
         name="status"
         value={status}
-        tabs={[{ id: "", label: "All" }, ...STATUSES.map((each) => ({ id: each.id, label: each.label, count: each.id === "pending" ? pending.data?.count : undefined }))]}
+        tabs={tabsOf(counts).filter((each) => each.id !== "noauth" || each.id === status || (each.count ?? 0) > 0)}
       />
       <Toolbar
         end={
@@ -123,7 +126,7 @@ export default function DeviceList() {
           </Button>
         }
       >
-        <Input label="Search" hideLabel type="search" icon="search" placeholder="Name, ID, tag, any value" value={typed.value} onInput={typed.change} clearable />
+        <Input label="Search" hideLabel type="search" icon="search" placeholder="Name, ID or value" value={typed.value} onInput={typed.change} clearable />
         <Select
           label="Group"
           hideLabel
@@ -174,7 +177,7 @@ export default function DeviceList() {
         empty={
           narrowed ? (
             <EmptyState icon="search" title="No device fits" action={<Button onClick={allRows}>Show all devices</Button>}>
-              {text ? "The search finds whole words of names, IDs, tags and inventory. Try another word, or a filter." : "Try fewer or other conditions."}
+              {status === SILENT && !text ? `All accepted devices were heard of in the last ${SILENT_HOURS} hours.` : text ? "The search looks for each word in names, IDs, groups, tags and inventory. Try fewer letters, or a filter." : "Try fewer or other conditions."}
             </EmptyState>
           ) : (
             <EmptyState
@@ -200,6 +203,19 @@ export default function DeviceList() {
         }} />
     </Page>
   );
+}
+
+/** The statuses that people look for, with the numbers of all devices. */
+function tabsOf(counts: Shape<"Devices"> | undefined): Tab[] {
+  const by = counts?.by_status;
+  const all = by && Object.values(by).reduce((sum, each) => sum + each, 0);
+  const statuses = STATUSES.map(({ id, label }) => ({ id, label, count: by && (by[id] ?? 0) }));
+  return [
+    { id: "", label: "All", count: all },
+    ...statuses.filter((each) => each.id !== "noauth"),
+    { id: SILENT, label: "Silent", count: counts?.silent.count },
+    ...statuses.filter((each) => each.id === "noauth"),
+  ];
 }
 
 async function download(body: ReturnType<typeof searchBody>, total: number): Promise<void> {

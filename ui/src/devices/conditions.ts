@@ -1,5 +1,6 @@
 /** Conditions of a search: how they are written in the URL, said in words, and sent to the server. */
 import type { Shape } from "../api/calls";
+import { SILENT, SILENT_HOURS } from "./types";
 
 /** A condition as the API has it (`filters` of a search, `terms` of a saved filter). */
 export type Condition = Shape<"Term">;
@@ -80,9 +81,17 @@ export interface SearchBody {
 /** Devices without a group are asked for by this name, which no group can have. */
 export const UNGROUPED = "-";
 
+/** To the minute, so that a search stays the same while pages of it are fetched. */
+function silentSince(): string {
+  const minute = 60_000;
+  return new Date(Math.floor(Date.now() / minute) * minute - SILENT_HOURS * 60 * minute).toISOString();
+}
+
 export function searchBody(wanted: Wanted, page: number, perPage: number): SearchBody {
   const filters: Condition[] = [...wanted.conditions];
-  if (wanted.status) filters.push({ scope: "identity", attribute: "status", type: "$eq", value: wanted.status });
+  const silent = wanted.status === SILENT;
+  if (wanted.status) filters.push({ scope: "identity", attribute: "status", type: "$eq", value: silent ? "accepted" : wanted.status });
+  if (silent) filters.push({ scope: "system", attribute: "check_in_time", type: "$lt", value: silentSince() });
   if (wanted.group === UNGROUPED) filters.push({ scope: "system", attribute: "group", type: "$exists", value: false });
   else if (wanted.group) filters.push({ scope: "system", attribute: "group", type: "$eq", value: wanted.group });
   const [place, order] = wanted.sort.split(":");

@@ -5,6 +5,14 @@ import { inWords, read, searchBody, typed, write } from "./conditions";
 import { cell, toCsv } from "./csv";
 import { type Attribute, nameOf } from "./types";
 
+test("silent devices are accepted ones that were not heard of for two days", () => {
+  const [status, heard] = searchBody({ status: "silent", group: "", text: "", conditions: [], sort: "" }, 1, 100).filters;
+  assert.deepEqual([status?.attribute, status?.value], ["status", "accepted"]);
+  assert.deepEqual([heard?.scope, heard?.attribute, heard?.type], ["system", "check_in_time", "$lt"]);
+  const hours = (Date.now() - Date.parse(String(heard?.value))) / 3_600_000;
+  assert.ok(hours >= 48 && hours < 48.1);
+});
+
 test("conditions survive the URL, and what is none is left out", () => {
   const conditions = [{ scope: "inventory", attribute: "os", type: "$in" as const, value: ["a", "b"] }];
   assert.deepEqual(read(write(conditions)), conditions);

@@ -15,6 +15,10 @@ export const STATUSES: readonly { id: DeviceStatus; label: string; is: "ok" | "w
   { id: "noauth", label: "No auth sets", is: "neutral" },
 ];
 
+/** The tab of accepted devices that were not heard of for a while (as long as the overview has it): no status of the API. */
+export const SILENT = "silent";
+export const SILENT_HOURS = 48;
+
 export function valueOf(device: Device, scope: string, name: string): Value | undefined {
   return device.attributes.find((attribute) => attribute.scope === scope && attribute.name === name)?.value;
 }

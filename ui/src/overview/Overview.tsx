@@ -131,8 +131,8 @@ function Need({ kind, deployment, some, count, hours }: ReturnType<typeof needs>
       </span>
       <div class="overview-need__text">
         {kind === "failing" && deployment && <Failing deployment={deployment} />}
-        {kind === "alerting" && some && <Named some={some} title={`${format.count(some.count, "device")} with an alert`}  />}
-        {kind === "silent" && some && <Named some={some} title={`${format.count(some.count, "device")} not heard of for ${format.duration(hours * 3600)}`} seen />}
+        {kind === "alerting" && some && <Named some={some} query={{ status: "accepted", filters: ALERTING }} title={`${format.count(some.count, "device")} with an alert`} />}
+        {kind === "silent" && some && <Named some={some} query={{ status: "silent" }} title={`${format.count(some.count, "device")} not heard of for ${format.duration(hours * 3600)}`} seen />}
         {kind === "pending" && (
           <Link to="/devices" query={{ status: "pending" }} class="overview-need__title">
             {format.count(count, "pending device")}
@@ -163,10 +163,16 @@ function Failing({ deployment }: { deployment: Deployment }) {
   );
 }
 
-function Named({ some, title, seen }: { some: Some; title: string; seen?: boolean }) {
+/** Devices with an alert that is not over, as a condition of the list of devices. */
+const ALERTING = JSON.stringify([{ scope: "monitor", attribute: "alerts", type: "$eq", value: true }]);
+
+/** The first of some devices, and a link to the list of all of them. */
+function Named({ some, title, query, seen }: { some: Some; title: string; query: Record<string, string>; seen?: boolean }) {
   return (
     <>
-      <span class="overview-need__title">{title}</span>
+      <Link to="/devices" query={query} class="overview-need__title">
+        {title}
+      </Link>
       <span class="overview-need__names small">
         {some.devices.map((device: Brief) => (
           <span key={device.id}>

@@ -16,10 +16,9 @@ export default function Users() {
   const [text, setText] = useQuery("q");
   const users = useApi(USERS, { every: 60_000 });
   const roles = useApi(has("rbac") ? { path: "/management/v2/useradm/roles", query: { per_page: 100 } } : null);
-  const [open, show] = useQuery("edit");
+  const [editing, setEditing] = useState<Listed | "new">();
   const [deleting, setDeleting] = useState<Listed>();
   const manages = can("users:manage");
-  const edited = users.data?.find((user) => user.id === open);
   const mails = session.value?.mail ?? false;
   const shown = users.data?.filter((user) => user.email.toLowerCase().includes(text.trim().toLowerCase()));
   const columns: Column<Listed>[] = [
@@ -52,7 +51,7 @@ export default function Users() {
             iconOnly
             items={[
               user.invited && mails && { label: "Send the invitation again", icon: "refresh", onSelect: () => void attempt(() => api.post(`${USERS}/${encodeURIComponent(user.id)}/invitation`), "The invitation is on its way again.", "The invitation was not sent") },
-              { label: "Edit roles", icon: "edit", onSelect: () => show(user.id) },
+              { label: "Edit roles", icon: "edit", onSelect: () => setEditing(user) },
               { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
             ]}
           />
@@ -65,7 +64,7 @@ export default function Users() {
       title="Users"
       actions={
         manages && (
-          <Button kind="primary" icon="add" onClick={() => show("new")}>
+          <Button kind="primary" icon="add" onClick={() => setEditing("new")}>
             Add a user
           </Button>
         )
@@ -77,7 +76,7 @@ export default function Users() {
         </Toolbar>
       )}
       <DataTable name="users" label="Users" columns={columns} rows={shown} rowKey={(user) => user.id} error={users.error} onRetry={users.reload} empty={<EmptyState icon="users" title="No user fits">Try another part of the address.</EmptyState>} />
-      {manages && (open === "new" || edited) && <UserDialog key={open} user={edited} roles={roles.data ?? []} onClose={() => show("")} onDone={users.reload} />}
+      {editing && <UserDialog user={editing === "new" ? undefined : editing} roles={roles.data ?? []} onClose={() => setEditing(undefined)} onDone={users.reload} />}
       <ConfirmDialog
         open={deleting !== undefined}
         title={`Delete ${deleting?.email ?? ""}?`}
