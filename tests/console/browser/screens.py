@@ -50,6 +50,9 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "cost": lambda _: "/settings/cost?devices=10000&artifact=20&connected=10",
     "organization": lambda _: "/settings/organization",
     "sso": lambda _: "/settings/sso",
+    "api": lambda _: "/api?tag=Deployments",
+    "api-read": lambda _: "/api/listDeploymentsV2?p.per_page=2",
+    "api-write": lambda _: "/api/createDeploymentV1",
 }
 """Paths by the names of their pictures."""
 

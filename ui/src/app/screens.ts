@@ -7,6 +7,7 @@ import { devices } from "../devices/feature";
 import { gallery } from "../gallery/feature";
 import { overview } from "../overview/feature";
 import { palette } from "../palette/feature";
+import { reference } from "../reference/feature";
 import { releases } from "../releases/feature";
 import { settings } from "../settings/feature";
 import { signin } from "../signin/feature";
@@ -25,6 +26,7 @@ export const features: readonly Feature[] = [
   settings,
   start,
   signin,
+  reference,
   palette,
   gallery,
 ];

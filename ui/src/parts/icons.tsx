@@ -1,6 +1,6 @@
 /** The console's icons, by what they mean here. Lucide's drawings; only those named here are in the build. */
 import {
-  Activity, Archive, ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Bell, Boxes, Building2, Calendar, Check, ChevronDown, ChevronLeft,
+  Activity, Archive, ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Bell, Boxes, Braces, Building2, Calendar, Check, ChevronDown, ChevronLeft,
   ChevronRight, ChevronUp, CircleAlert, CircleCheck, CircleDot, CircleHelp, CirclePause, CirclePlay, CircleX, Clock, Columns3, Copy, CornerDownLeft,
   Cpu, Download, Ellipsis, Eye, EyeOff, ExternalLink, File, Folder, History, House, Info, Key, KeyRound, LoaderCircle, Lock, LogOut, Mail, Menu,
   Minus, Monitor, Moon, Package, Pencil, Play, Plus, RefreshCw, Rocket, RotateCcw, ScrollText, Search, Send, Settings, Shield, SlidersHorizontal, Square,
@@ -9,7 +9,7 @@ import {
 import { h } from "preact";
 
 const drawings = {
-  activity: Activity, archive: Archive, down: ArrowDown, back: ArrowLeft, forward: ArrowRight, up: ArrowUp, bell: Bell, group: Boxes,
+  activity: Activity, api: Braces, archive: Archive, down: ArrowDown, back: ArrowLeft, forward: ArrowRight, up: ArrowUp, bell: Bell, group: Boxes,
   organization: Building2, calendar: Calendar, check: Check, open: ChevronDown, previous: ChevronLeft, next: ChevronRight, close_up: ChevronUp,
   danger: CircleAlert, ok: CircleCheck, running: CircleDot, help: CircleHelp, waiting: CirclePause, resume: CirclePlay, failed: CircleX, clock: Clock,
   columns: Columns3, copy: Copy, enter: CornerDownLeft, device: Cpu, devices: Cpu, download: Download, more: Ellipsis, show: Eye, hide: EyeOff,
