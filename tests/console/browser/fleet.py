@@ -69,7 +69,7 @@ def furnished(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
     from chalicelib.tenantadm import service as tenants
     from chalicelib.useradm import service as users
 
-    tenant = tenants.create_tenant("Harbour Lights")
+    tenant = tenants.create_tenant("Harbour Lights", service_provider=True)
     email = f"admin@{domain or f'{tenant.id}.example'}"
     users.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)
     with (
@@ -80,7 +80,7 @@ def furnished(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
         _take(login, 200)
         api.headers["Authorization"] = f"Bearer {login.text}"
         fleet = Fleet(World(api, http, tenant.tenant_token), tenant, email)
-        for make in (_people, _devices, _releases, _alerts, _rollouts, _configuration):
+        for make in (_people, _devices, _releases, _alerts, _rollouts, _configuration, _tenants):
             make(fleet)
         server.drain()
         yield fleet
@@ -247,6 +247,15 @@ def _update(device: Device, artifact: str, *, succeeds: bool = True) -> None:
 def _configuration(fleet: Fleet) -> None:
     path = f"/api/management/v1/deviceconfig/configurations/device/{fleet.devices[0].id}"
     _take(fleet.api.put(path, json={"timezone": "Europe/Oslo", "report_seconds": "300"}))
+
+
+def _tenants(fleet: Fleet) -> None:
+    for name, limit in {"Quay Ferries": 20, "Pier Pilots": 5}.items():
+        admin = {"email": fleet.address(name.split()[1].lower()), "password": PASSWORD}
+        made = fleet.api.post(
+            "/api/management/v2/tenantadm/tenants", json={"name": name, "admin": admin, "device_limit": limit}
+        )
+        _take(made, 202)
 
 
 def _each(devices: Iterable[Device], do: Callable[[Device], None]) -> None:

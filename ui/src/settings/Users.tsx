@@ -16,9 +16,10 @@ export default function Users() {
   const [text, setText] = useQuery("q");
   const users = useApi(USERS, { every: 60_000 });
   const roles = useApi(has("rbac") ? { path: "/management/v2/useradm/roles", query: { per_page: 100 } } : null);
-  const [editing, setEditing] = useState<Listed | "new">();
+  const [open, show] = useQuery("edit");
   const [deleting, setDeleting] = useState<Listed>();
   const manages = can("users:manage");
+  const edited = users.data?.find((user) => user.id === open);
   const mails = session.value?.mail ?? false;
   const shown = users.data?.filter((user) => user.email.toLowerCase().includes(text.trim().toLowerCase()));
   const columns: Column<Listed>[] = [
@@ -51,7 +52,7 @@ export default function Users() {
             iconOnly
             items={[
               user.invited && mails && { label: "Send the invitation again", icon: "refresh", onSelect: () => void attempt(() => api.post(`${USERS}/${encodeURIComponent(user.id)}/invitation`), "The invitation is on its way again.", "The invitation was not sent") },
-              { label: "Edit roles", icon: "edit", onSelect: () => setEditing(user) },
+              { label: "Edit roles", icon: "edit", onSelect: () => show(user.id) },
               { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
             ]}
           />
@@ -64,7 +65,7 @@ export default function Users() {
       title="Users"
       actions={
         manages && (
-          <Button kind="primary" icon="add" onClick={() => setEditing("new")}>
+          <Button kind="primary" icon="add" onClick={() => show("new")}>
             Add a user
           </Button>
         )
@@ -76,7 +77,7 @@ export default function Users() {
         </Toolbar>
       )}
       <DataTable name="users" label="Users" columns={columns} rows={shown} rowKey={(user) => user.id} error={users.error} onRetry={users.reload} empty={<EmptyState icon="users" title="No user fits">Try another part of the address.</EmptyState>} />
-      {editing && <UserDialog user={editing === "new" ? undefined : editing} roles={roles.data ?? []} onClose={() => setEditing(undefined)} onDone={users.reload} />}
+      {manages && (open === "new" || edited) && <UserDialog key={open} user={edited} roles={roles.data ?? []} onClose={() => show("")} onDone={users.reload} />}
       <ConfirmDialog
         open={deleting !== undefined}
         title={`Delete ${deleting?.email ?? ""}?`}

@@ -14,9 +14,10 @@ import { INTEGRATIONS, scopesOf, urlOf, type Webhook } from "./delivery";
 export default function Webhooks() {
   const webhooks = useApi({ path: INTEGRATIONS, query: { per_page: 100 } });
   const [shown, show] = useQuery("webhook");
-  const [editing, setEditing] = useState<Webhook | "new">();
+  const [open, edit] = useQuery("edit");
   const [deleting, setDeleting] = useState<Webhook>();
   const manages = can("integrations:manage");
+  const edited = webhooks.data?.find((each) => each.id === open);
   const columns: Column<Webhook>[] = [
     { id: "url", title: "URL", always: true, grow: 3, min: 12, cell: (each) => <Name>{urlOf(each)}</Name> },
     { id: "description", title: "Description", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
@@ -35,7 +36,7 @@ export default function Webhooks() {
           iconOnly
           items={[
             { label: "Show its deliveries", icon: "activity", onSelect: () => show(each.id) },
-            manages && { label: "Change URL or secret", icon: "edit", onSelect: () => setEditing(each) },
+            manages && { label: "Change URL or secret", icon: "edit", onSelect: () => edit(each.id) },
             manages && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
           ]}
         />
@@ -49,7 +50,7 @@ export default function Webhooks() {
       lead="Other systems are told of what happens to devices and deployments: each event is posted to their URL."
       actions={
         manages && (
-          <Button kind="primary" icon="add" onClick={() => setEditing("new")}>
+          <Button kind="primary" icon="add" onClick={() => edit("new")}>
             New webhook
           </Button>
         )
@@ -73,7 +74,7 @@ export default function Webhooks() {
         />
         <Deliveries webhooks={webhooks.data ?? []} />
       </Stack>
-      {editing && <WebhookDialog webhook={editing === "new" ? undefined : editing} onClose={() => setEditing(undefined)} onDone={webhooks.reload} />}
+      {manages && (open === "new" || edited) && <WebhookDialog key={open} webhook={edited} onClose={() => edit("")} onDone={webhooks.reload} />}
       <ConfirmDialog
         open={deleting !== undefined}
         title={`Delete the webhook to ${deleting ? urlOf(deleting) : ""}?`}
