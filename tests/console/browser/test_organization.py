@@ -148,7 +148,7 @@ def test_a_webhook_is_created_a_failed_delivery_is_sent_again_and_it_is_deleted(
         server.drain()
         console.show("/settings/webhooks")
         deliveries = page.get_by_role("grid", name="Deliveries")
-        failed = deliveries.get_by_role("row").filter(has_text="the receiver answered 400")
+        failed = deliveries.get_by_role("row").filter(has_text="The receiver answered 400")
         receiver.answering = says(answer())
         failed.get_by_role("button", name="Send again").click()
         console.says("The event will be sent again at once.")

@@ -84,3 +84,6 @@ export const format = {
   /** `count(3, "device")`: "3 devices". */
   count: (value: number, one: string, many = `${one}s`): string => `${numbers.format(value)} ${value === 1 ? one : many}`,
 };
+
+/** With a capital at its start: texts of the server that stand alone. */
+export const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,11 +1,11 @@
 /** What a fleet costs a month on AWS, and what lowers it: an estimate that follows the sliders. */
 import { useEffect, useState } from "preact/hooks";
-import { format } from "../app/format";
+import { format, titled } from "../app/format";
 import { useApi } from "../app/resource";
 import { place, setQuery, useQuery } from "../app/router";
 import { session } from "../app/session";
 import { Banner, Card, Grid, Input, Loaded, Meter, Row, Select, Slider, Stack, Stat } from "../parts";
-import { type Bill, CONNECTED, COST, devicesOf, type Estimate, LEVERS, money, titled } from "./estimate";
+import { type Bill, CONNECTED, COST, devicesOf, type Estimate, LEVERS, money } from "./estimate";
 import { SettingsPage } from "./SettingsPage";
 
 export default function Cost() {

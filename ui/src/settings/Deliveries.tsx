@@ -26,7 +26,7 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   };
   const columns: Column<WebhookEvent>[] = [
     { id: "type", title: "Event", always: true, grow: 2, min: 10, cell: (event) => <Name>{event.type}</Name> },
-    { id: "time", title: "When", cell: (event) => <Time at={event.time} /> },
+    { id: "time", title: "When", wide: true, cell: (event) => <Time at={event.time} /> },
     {
       id: "outcome",
       title: "Last attempt",

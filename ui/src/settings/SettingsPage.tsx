@@ -16,7 +16,7 @@ interface Entry {
 const ENTRIES: readonly Entry[] = [
   { id: "profile", label: "Profile" },
   { id: "notifications", label: "Notifications" },
-  { id: "tokens", label: "Access tokens" },
+  { id: "tokens", label: "Tokens" },
   { id: "users", label: "Users", needs: "users:read" },
   { id: "roles", label: "Roles", needs: "users:read", feature: "rbac" },
   { id: "webhooks", label: "Webhooks", needs: "integrations:read" },

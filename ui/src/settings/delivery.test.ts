@@ -10,7 +10,7 @@ test("a delivery is told by its last attempt, a failure first", () => {
   const both = event({ integration_id: "a", success: true }, { integration_id: "b", success: false, status_code: 500 });
   assert.deepEqual(outcome(both), { is: "danger", text: "Answered 500" });
   assert.deepEqual(outcome(both, "a"), { is: "ok", text: "Delivered" });
-  assert.equal(outcome(event({ integration_id: "b", success: false, error: "no such host" })).text, "no such host");
+  assert.equal(outcome(event({ integration_id: "b", success: false, error: "no such host" })).text, "No such host");
 });
 
 test("an event is sent again to the webhooks that failed, and waits from then on", () => {

@@ -1,5 +1,6 @@
 /** Webhooks as the API has them, and how an event's deliveries are told. */
 import type { Shape } from "../api/calls";
+import { titled } from "../app/format";
 import type { Meaning } from "../parts/basic";
 
 export type Webhook = Shape<"Integration">;
@@ -24,7 +25,7 @@ export function outcome(event: WebhookEvent, webhook = ""): { is: Meaning; text:
   const tried = event.delivery_statuses.filter((each) => !webhook || each.integration_id === webhook);
   if (tried.some((each) => each.queued)) return { is: "waiting", text: "Waits to be sent again" };
   const failed = tried.find((each) => !each.success);
-  if (failed) return { is: "danger", text: failed.error || `Answered ${failed.status_code ?? "nothing"}` };
+  if (failed) return { is: "danger", text: titled(failed.error || `answered ${failed.status_code ?? "nothing"}`) };
   const code = tried.find((each) => each.status_code)?.status_code;
   return tried.length ? { is: "ok", text: code ? `Delivered (${code})` : "Delivered" } : { is: "waiting", text: "Not tried yet" };
 }

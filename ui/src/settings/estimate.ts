@@ -33,9 +33,6 @@ const small = new Intl.NumberFormat(undefined, { ...DOLLARS, maximumSignificantD
 /** Dollars: with cents below a hundred; what a single device costs with two digits. */
 export const money = (dollars: number): string => (dollars >= 100 ? whole : dollars > 0 && dollars < 0.1 ? small : cents).format(dollars);
 
-/** With a capital at its start. */
-export const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
 /** The number of devices as it was typed; undefined if it is none. */
 export function devicesOf(text: string): number | undefined {
   const number = Number(text);
