@@ -92,6 +92,7 @@ def test_an_own_permission_set_is_made_given_to_a_role_changed_and_deleted(conso
     role = page.get_by_role("dialog", name="New role")
     expect(role.get_by_text("GET /api/management/v2/tenantadm/metrics")).to_be_visible()
     role.get_by_label("ReadNumbers", exact=True).check()
+    expect(role.get_by_text("Calls by path reach whatever they name")).to_be_visible()
     console.button("Create role").click()
     console.says("The role is created.")
 

@@ -357,13 +357,8 @@ def test_single_sign_on_returns_to_the_screen_it_began_at(
 def _joined_by_sign_on(http: httpx2.Client, person: str, provider: Provider) -> str:
     """Set the provider up in a tenant; the address of a user who has signed in there, and has no password."""
     domain = f"{uuid.uuid4().hex[:12]}.example"
-    wanted: dict[str, Any] = {
-        "issuer": provider.issuer,
-        "client_id": CLIENT,
-        "client_secret": SECRET,
-        "allowed_domains": [domain],
-    }
-    wanted |= {"auto_provision": True}
+    wanted: dict[str, Any] = {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET}
+    wanted |= {"allowed_domains": [domain], "auto_provision": True}
     token = http.post(f"{USERADM}/auth/login", auth=(person, PASSWORD)).text
     answer = http.post(f"{USERADM}/sso/idp/metadata", json=wanted, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 201, answer.text

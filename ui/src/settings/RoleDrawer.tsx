@@ -7,7 +7,7 @@ import { can, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Button, Card, Checkbox, Drawer, Form, Input, KeyValues, Select, Stack, Tags } from "../parts";
 import { BASIC, EVERYTHING, endsAt, groupsOf, type PermissionSet, problem, type Role, type Scoped, type ScopeType, tagsOf, where, withSet } from "./reach";
-import { contents, isOwn } from "./sets";
+import { contents, holdsEverything, isOwn } from "./sets";
 
 const ROLES = "/management/v2/useradm/roles";
 const PROVIDER_ONLY = new Set(["ReadTenants", "ManageTenants"]);
@@ -68,7 +68,7 @@ export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undef
         {(role?.permissions?.length ?? 0) > 0 && (
           <Banner>This role also holds {format.count(role?.permissions?.length ?? 0, "permission")} by path, which stay as they are.</Banner>
         )}
-        <Reach chosen={chosen} sets={sets} groups={groups.data} tags={tags.data} />
+        <Reach chosen={chosen} byPath={role?.permissions?.length ?? 0} sets={sets} groups={groups.data} tags={tags.data} />
       </Form>
     </Drawer>
   );
@@ -140,16 +140,17 @@ const share = (some: readonly string[] | null, all: readonly string[] | undefine
   return all ? `${format.number(some.length)} of ${format.number(Math.max(all.length, some.length))}` : format.number(some.length);
 };
 
-function Reach({ chosen, sets, groups: knownGroups, tags: knownTags }: { chosen: readonly Scoped[]; sets: readonly PermissionSet[]; groups: readonly string[] | undefined; tags: readonly string[] | undefined }) {
-  const groups = groupsOf(chosen, sets);
-  const tags = tagsOf(chosen, sets);
+function Reach({ chosen, byPath, sets, groups: knownGroups, tags: knownTags }: { chosen: readonly Scoped[]; byPath: number; sets: readonly PermissionSet[]; groups: readonly string[] | undefined; tags: readonly string[] | undefined }) {
+  const own = sets.filter((set) => isOwn(set) && chosen.some((each) => each.name === set.name));
+  const all = chosen.some((each) => each.name === EVERYTHING || (!endsAt(each) && own.some((set) => set.name === each.name && holdsEverything(set))));
+  const groups = all ? null : groupsOf(chosen, sets);
+  const tags = all ? null : tagsOf(chosen, sets);
   const devices = useApi(can("devices:read") && groups?.length !== 0 ? countOf(groups) : null);
   const releases = useApi(can("releases:read") && tags?.length !== 0 ? releasesOf(tags) : null);
-  const all = chosen.some((set) => set.name === EVERYTHING);
   return (
     <Card title="What this role reaches" level={3}>
       <Stack>
-        {all && <Banner is="warning">With SuperUser, its users are administrators: they may do everything, and give all rights to others.</Banner>}
+        {all && <Banner is="warning">Its users are administrators: they may do everything, and give all rights to others.</Banner>}
         {chosen.length === 0 ? (
           <p class="muted">Only the user's own account.</p>
         ) : (
@@ -162,6 +163,9 @@ function Reach({ chosen, sets, groups: knownGroups, tags: knownTags }: { chosen:
               ...chosen.filter((set) => set.name !== BASIC).map((set) => [set.name, where(set)] as const),
             ]}
           />
+        )}
+        {!all && (own.length > 0 || byPath > 0) && (
+          <p class="muted small">Calls by path reach whatever they name, unless their set ends at groups or tags. These numbers leave that out.</p>
         )}
       </Stack>
     </Card>

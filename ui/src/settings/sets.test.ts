@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PermissionSet } from "./reach";
-import { callsOf, contents, isOwn, permissionsOf, wrongPath } from "./sets";
+import { callsOf, contents, holdsEverything, isOwn, permissionsOf, wrongPath } from "./sets";
 
 const set = (...permissions: NonNullable<PermissionSet["permissions"]>): PermissionSet => ({ name: "Own", action: "", object: "", description: "", permissions, supported_scope_types: [] });
 
@@ -17,6 +17,7 @@ test("what a set holds is said in words", () => {
   assert.deepEqual(contents(set()), ["Nothing yet"]);
   assert.deepEqual(contents(set({ action: "any", object: { type: "any", value: "any" } })), ["Everything, as SuperUser"]);
   assert.deepEqual(contents(set({ action: "http", object: { type: "any", value: "/api/a" } })), ["Any call /api/a"]);
+  assert.deepEqual([holdsEverything(set({ action: "http", object: { type: "ANY", value: ".*" } })), holdsEverything(set()), holdsEverything(builtIn)], [true, false, false]);
   assert.deepEqual([isOwn(builtIn), isOwn(set())], [false, true]);
 });
 

@@ -18,6 +18,9 @@ const isEverything = ({ action, object }: Permission): boolean => action === "an
 export const callsOf = (set: PermissionSet): Call[] =>
   (set.permissions ?? []).map((permission) => (isEverything(permission) ? { method: "any", path: ANYTHING } : { method: permission.object.type.toLowerCase() === "any" ? "any" : permission.object.type.toUpperCase(), path: permission.object.value }));
 
+/** Whether a set of the tenant's own makes its users administrators, where a role does not limit it. */
+export const holdsEverything = (set: PermissionSet): boolean => (set.permissions ?? []).some(isEverything);
+
 export const permissionsOf = (calls: readonly Call[]): Permission[] => calls.map(({ method, path }) => ({ action: "http", object: { type: method, value: path.trim() } }));
 
 /** What a set holds, for people: its description, or its calls. */
