@@ -1,7 +1,7 @@
 // Builds the console into ../chalicelib/console/built (or another folder): text files only, named by their content.
 //   node build.mjs [--out FOLDER] [--watch] [--dev]
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -31,6 +31,24 @@ function styleSheets(folder) {
 // Tokens first, then parts, then what a feature adds.
 function rank(path) {
   return ["src/theme/tokens.css", "src/theme/base.css", "src/parts/"].findIndex((start) => path.startsWith(start)) >>> 0;
+}
+
+/** The licence of every package of which something was built, as its authors want it to be handed on. */
+export function licences(inputs) {
+  const names = new Set(inputs.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean));
+  return [...names].sort().map((name) => {
+    const folder = join(here, "node_modules", name);
+    const about = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "COPYING"].map((each) => join(folder, each)).find((each) => existsSync(each));
+    if (!file) throw new Error(`${name} has no file with its licence. It can't be shipped without it.`);
+    return { name, version: about.version, licence: about.license, text: readFileSync(file, "utf8").trim() };
+  });
+}
+
+function licencesFile(found) {
+  const line = "-".repeat(78);
+  const parts = found.map(({ name, version, licence, text }) => `${line}\n${name} ${version}, ${licence}\n${line}\n\n${text}\n`);
+  return `Lamplighter's console contains these libraries, which are used under the licences below.\n\n${parts.join("\n")}`;
 }
 
 export async function build({ out = join(here, "../chalicelib/console/built"), dev = false } = {}) {
@@ -89,8 +107,10 @@ export async function build({ out = join(here, "../chalicelib/console/built"), d
     if (!meta.entryPoint || path === entry) continue;
     screens[meta.entryPoint.replace(/^src\//, "")] = [...reach(path)].filter((each) => !first.has(each));
   }
+  const packages = licences([...Object.keys(script.metafile.inputs), ...Object.keys(style.metafile.inputs)]);
+  put("licences.txt", Buffer.from(licencesFile(packages)));
   const files = Object.fromEntries([...weights].sort());
-  writeFileSync(join(out, "manifest.json"), `${JSON.stringify({ entry, style: stylePath, first: [...first], screens, files }, null, 1)}\n`);
+  writeFileSync(join(out, "manifest.json"), `${JSON.stringify({ entry, style: stylePath, first: [...first], screens, files, packages: packages.map(({ name, version, licence }) => ({ name, version, licence })) }, null, 1)}\n`);
 
   const sum = (paths) => paths.reduce((all, path) => all + weights.get(path).gzip, 0);
   const overview = screens["overview/Overview.tsx"] ?? [];

@@ -1,16 +1,19 @@
-"""``make licences``: every installed distribution is under a licence that we may use.
+"""``make licences``: each installed distribution and each package of the console is under a licence that we may use.
 
-What ships has to be as permissive as Lamplighter's own Apache-2.0; tools that stay on developers' machines may also be
-under a copyleft licence that ends at the file or program. What is not known here fails: read the licence, then add it.
+The console's packages are those of ``ui/package-lock.json``; what is not for developers only is built into its files,
+and their ``licences.txt`` hands the licences on. What ships has to be as permissive as Lamplighter's own Apache-2.0;
+tools that stay on developers' machines may also be under a copyleft licence that ends at the file or program. What is
+not known here fails: read the licence, then add it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -24,12 +27,15 @@ PERMISSIVE: Final = (
     "BSD License",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "CC0-1.0",
     "CNRI-Python",
+    "ISC",
     "MIT",
     "MIT License",
     "MIT No Attribution License (MIT-0)",
     "MIT-0",
     "PSF-2.0",
+    "Python-2.0",
 )
 COPYLEFT: Final = ("GPL-2.0-only", "MPL-2.0", "MPLv2.0", "Mozilla Public License 2.0 (MPL 2.0)")
 
@@ -39,12 +45,17 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def names_of(about: metadata.PackageMetadata) -> list[str]:
     """The names of a distribution's licences: of its SPDX expression, else of its classifiers, else its own words."""
     if expressions := about.get_all("License-Expression"):
-        return re.split(r" (?:AND|OR|WITH) ", expressions[0].replace("(", "").replace(")", ""))
+        return of_expression(expressions[0])
     classified = [
         line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License :: ")
     ]
     named = [each for each in classified if each != "OSI Approved"]  # which says only that there is one
     return named or [word.strip() for word in about.get_all("License") or ["unknown"]]
+
+
+def of_expression(expression: str) -> list[str]:
+    """The names in an SPDX expression. All of them have to be allowed, even where there is a choice."""
+    return re.split(r" (?:AND|OR|WITH) ", expression.replace("(", "").replace(")", ""))
 
 
 def canonical(name: str) -> str:
@@ -65,8 +76,18 @@ def refused(name: str, licences: list[str], *, ships: bool) -> str | None:
     return f"{name}{' (ships)' if ships else ''}: {', '.join(unknown)}" if unknown else None
 
 
+def of_console(lock: str) -> list[tuple[str, list[str], bool]]:
+    """Name, licences, and whether it ships, of each package that a ``package-lock.json`` names."""
+    packages: dict[str, dict[str, Any]] = json.loads(lock)["packages"]
+    return [
+        (path.rpartition("node_modules/")[2], of_expression(about.get("license", "unknown")), not about.get("dev"))
+        for path, about in packages.items()
+        if path
+    ]
+
+
 def main() -> int:
-    """Check what is installed in this environment."""
+    """Check what is installed in this environment, and what the console is built from."""
     ships = shipped((ROOT / "requirements.txt").read_text())
     found = sorted(metadata.distributions(), key=lambda each: canonical(each.name))
     problems = [
@@ -74,7 +95,13 @@ def main() -> int:
         for each in found
         if (problem := refused(each.name, names_of(each.metadata), ships=canonical(each.name) in ships))
     ]
-    print("\n".join(problems) or f"{len(found)} distributions, {len(ships)} of them ship: licences are fine")
+    console = of_console((ROOT / "ui" / "package-lock.json").read_text())
+    problems += [problem for name, names, built in console if (problem := refused(name, names, ships=built))]
+    counted = (
+        f"{len(found)} distributions, {len(ships)} of them ship; "
+        f"{len(console)} packages of the console, {sum(built for *_, built in console)} of them built into it"
+    )
+    print("\n".join(problems) or f"{counted}: licences are fine")
     return 1 if problems else 0
 
 

@@ -1,11 +1,13 @@
 """What may be used under which licence."""
 
+import json
 from email.message import Message
 from importlib import metadata
 from typing import Any, cast
 
 import pytest
 
+from chalicelib.console import files
 from infra.scripts import licences
 
 
@@ -39,6 +41,34 @@ def test_requirements_name_what_ships() -> None:
     text = '# Words.\nbackports.zstd==1.8.0; python_version < "3.14"  # why\nPyJWT==2\n-r other.txt\n\n'
 
     assert licences.shipped(text) == {"backports-zstd", "pyjwt"}
+
+
+def test_packages_of_the_console_are_told_by_its_lock_file() -> None:
+    packages = {
+        "": {"name": "console"},
+        "node_modules/a/node_modules/@b/c": {"license": "(MIT OR WTFPL)"},
+        "node_modules/tool": {"license": "MPL-2.0", "dev": True},
+    }
+
+    built, tool = licences.of_console(json.dumps({"packages": packages}))
+
+    assert built == ("@b/c", ["MIT", "WTFPL"], True)
+    assert licences.refused(built[0], built[1], ships=built[2]) == "@b/c (ships): WTFPL"
+    assert licences.refused(tool[0], tool[1], ships=tool[2]) is None
+
+
+def test_the_built_console_hands_on_the_licence_of_each_library_in_it() -> None:
+    """Each is one of those that the lock file says are built in."""
+    if not (files.BUILT / "manifest.json").is_file():
+        pytest.skip("the console is not built")
+    packages = json.loads((files.BUILT / "manifest.json").read_text())["packages"]
+    text = (files.BUILT / "licences.txt").read_text()
+    lock = licences.of_console((licences.ROOT / "ui" / "package-lock.json").read_text())
+
+    assert {"preact", "uplot", "@xterm/xterm", "lucide"} <= {each["name"] for each in packages}
+    assert {each["name"] for each in packages} <= {name for name, _, ships in lock if ships}
+    assert [each for each in packages if f"{each['name']} {each['version']}, {each['licence']}" not in text] == []
+    assert text.count("Permission") >= len(packages)
 
 
 def test_everything_that_is_installed_may_be_used(capsys: pytest.CaptureFixture[str]) -> None:

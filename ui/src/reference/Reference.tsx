@@ -22,7 +22,7 @@ export default function Reference() {
     >
       <Input type="search" icon="search" label="Search" hideLabel placeholder="Search: path, method or words" clearable value={text} onInput={(next) => setText(next, { replace: true })} />
       <Loaded from={description}>
-        {({ operations }) => {
+        {({ operations, version }) => {
           const groups = grouped(search(operations, text));
           return groups.length ? (
             <Stack gap={2}>
@@ -43,6 +43,9 @@ export default function Reference() {
                   </ul>
                 </Details>
               ))}
+              <p class="muted small">
+                Lamplighter {version}. The console is built with libraries of others: <Link outside="licences.txt">their licences</Link>.
+              </p>
             </Stack>
           ) : (
             <EmptyState icon="search" title="No operation fits">
