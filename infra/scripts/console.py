@@ -123,17 +123,17 @@ def _run(command: list[str], folder: Path) -> None:
         raise CannotBuildError(f"{' '.join(command)}\n{(done.stdout + done.stderr).strip()}")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None, *, sources: Path = SOURCES, built: Path = BUILT) -> int:
     """Build, and say what happened."""
     parser = argparse.ArgumentParser(description="Build the console.")
     parser.add_argument("--or-go-on", action="store_true", help="where it can't be built, say so and succeed")
     parser.add_argument("--types", action="store_true", help="only check the types, unless Node can't be had")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.types:
-        return _types()
+        return _types(sources)
     try:
-        if build():
-            print(f"The console is built: {os.path.relpath(BUILT, ROOT)}")
+        if build(sources, built):
+            print(f"The console is built: {os.path.relpath(built, ROOT)}")
     except CannotBuildError as error:
         if given.or_go_on:
             print("The console is not built, so /ui/ shows no page; everything else works. `make ui` says why.")
@@ -143,9 +143,9 @@ def main() -> int:
     return 0
 
 
-def _types() -> int:
+def _types(sources: Path) -> int:
     try:
-        check_types()
+        check_types(sources)
     except NoToolsError as error:
         print(f"The console's types are NOT checked, because its tools can't be had here: {error}")
     except CannotBuildError as error:
