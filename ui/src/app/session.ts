@@ -87,14 +87,18 @@ export async function leave(everywhere = false): Promise<void> {
     // The session is over already: that is what was wanted.
     if (!(error instanceof ApiError && error.status === 401)) throw error;
   });
-  location.hash = "#/";
-  // A new page: nothing of the last user's stays in memory.
-  location.reload();
+  startAnew();
 }
 
 export async function changeTenant(tenant: string): Promise<void> {
   await calls.switchTenant(tenant);
-  location.hash = "#/";
+  startAnew();
+}
+
+/** Load the page again, at the overview: nothing that the last user saw stays in memory. */
+function startAnew(): void {
+  // Setting `location.hash` would show the overview before the page is loaded again, and ask the server for it.
+  history.replaceState(null, "", "#/");
   location.reload();
 }
 
