@@ -10,6 +10,8 @@ from tests.artifacts.shelf import ARTIFACTS, RELEASES, V1, V2, Shelf
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 SESSION = 1
 """Round trips of checking the session."""
 SESSION_UNITS = 2

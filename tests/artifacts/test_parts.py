@@ -242,6 +242,7 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
     pytest.fail("it never came through")
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_page_of_parts_costs_one_read(shelf: Shelf) -> None:
     upload_id = announce(shelf, 100 * PART)["id"]
     parts(shelf, upload_id)
