@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from chalicelib import settings
 from chalicelib.events import queues, schedules, websocket
-from chalicelib.http.endpoint import bind
 from chalicelib.routes import App
 
 app = App("lamplighter", lazy=settings.aws().on_lambda)
 app.api.binary_types += ["multipart/form-data", "multipart/mixed"]
-bind(app)
 app.register_blueprint(queues.bp)
 app.register_blueprint(schedules.bp)
 app.experimental_feature_flags.add("WEBSOCKETS")  # Chalice's word for what it has had since 2019

@@ -1,6 +1,6 @@
 """Who is acting: the verified caller of the current request, or the server itself.
 
-``@endpoint`` sets it for the duration of a request, so that audit entries can name the caller without passing it
+A route sets it for the duration of a request, so that audit entries can name the caller without passing it
 through every function. It is never used to decide what is permitted: that follows from the request's identity alone.
 """
 

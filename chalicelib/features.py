@@ -2,7 +2,7 @@
 
 Source: ``docs/behaviour.md#tenants-and-plans``, and the description of each operation in the OpenAPI files.
 
-A route names its feature (``@endpoint(feature=...)``) and answers 403 if the tenant's plan and add-ons do not include
+A route names its feature (``feature=``) and answers 403 if the tenant's plan and add-ons do not include
 it. Plans and add-ons are data of the tenant; a new tenant has all of them.
 """
 

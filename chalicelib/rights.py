@@ -1,9 +1,7 @@
 """Permissions, the scopes that limit them, and how the rights of several roles add up.
 
 Pure functions and values. ``useradm`` knows which user has which rights; a route names a :class:`Permission`, which
-``@endpoint`` checks.
-
-Pure. Who has which rights is ``useradm``'s to say; routes ask for a :class:`Permission`, and ``@endpoint`` judges.
+``@user_route`` checks.
 """
 
 from __future__ import annotations

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
-from chalicelib.artifacts import service
+from chalicelib.artifacts import service, shapes
 from chalicelib.errors import BadRequest
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
-
-if TYPE_CHECKING:
-    from chalicelib.artifacts import shapes
-    from chalicelib.http.request import Request
+from chalicelib.http.endpoint import device_route
+from chalicelib.http.request import DeviceRequest, Reply
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /devices/v1/deployments/artifacts", auth=Auth.DEVICE, permission=None)
-def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
+@device_route(bp, "GET /devices/v1/deployments/artifacts")
+def list_artifacts(request: DeviceRequest) -> Reply[list[shapes.Artifact]]:
     """List the artifacts of a release for a device type, at most 100. For devices that update others.
 
     Raises:
@@ -32,13 +25,13 @@ def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     return Reply(200, service.of_release(request.tenant, release, device_type))
 
 
-@endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}", auth=Auth.DEVICE, permission=None)
-def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
+@device_route(bp, "GET /devices/v1/deployments/artifacts/{id}")
+def show_artifact(request: DeviceRequest, id: str) -> Reply[shapes.Artifact]:
     """Get an artifact."""
     return Reply(200, service.show(request.tenant, id))
 
 
-@endpoint(bp, "GET /devices/v1/deployments/artifacts/{id}/download", auth=Auth.DEVICE, permission=None)
-def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
+@device_route(bp, "GET /devices/v1/deployments/artifacts/{id}/download")
+def download_artifact(request: DeviceRequest, id: str) -> Reply[shapes.Link]:
     """Get a link to an artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))

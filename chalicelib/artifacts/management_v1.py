@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.artifacts import rules, service, shapes
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.http import content, paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deployments/artifacts",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
+    Permission.ARTIFACTS_UPLOAD,
     stream_limit=limits.ARTIFACT_UPLOAD,
 )
-def upload_artifact(request: Request) -> Created:
+def upload_artifact(request: UserRequest) -> Created:
     """Upload an artifact, as the last part of a form.
 
     Raises:
@@ -46,15 +39,15 @@ def upload_artifact(request: Request) -> Created:
     return created(f"/api/management/v1/deployments/artifacts/{artifact_id}")
 
 
-@endpoint(bp, "GET /management/v1/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
+@user_route(bp, "GET /management/v1/deployments/artifacts", Permission.RELEASES_READ)
+def list_artifacts(request: UserRequest) -> Reply[list[shapes.Artifact]]:
     """List all artifacts that match, sorted by name."""
     artifacts, _ = service.listed(request.tenant, _test(request), rules.Sort(), tags=request.release_tags)
     return Reply(200, artifacts)
 
 
-@endpoint(bp, "GET /management/v1/deployments/artifacts/list", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_artifacts_page(request: Request) -> Reply[list[shapes.Artifact]]:
+@user_route(bp, "GET /management/v1/deployments/artifacts/list", Permission.RELEASES_READ)
+def list_artifacts_page(request: UserRequest) -> Reply[list[shapes.Artifact]]:
     """List artifacts, page by page."""
     page = paging.read_page(request, lenient=True)
     sort = rules.read_sort(request.query.get("sort"))
@@ -64,51 +57,37 @@ def list_artifacts_page(request: Request) -> Reply[list[shapes.Artifact]]:
     return Reply(200, artifacts, paging.headers(request, page, total=total))
 
 
-def _test(request: Request) -> service.Test | None:
+def _test(request: UserRequest) -> service.Test | None:
     query = request.query
     return service.matching(
         name=query.get("name"), description=query.get("description"), device_type=query.get("device_type")
     )
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/deployments/artifacts/{id}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-    artifact="id",
-)
-def show_artifact(request: Request, id: str) -> Reply[shapes.Artifact]:
+@user_route(bp, "GET /management/v1/deployments/artifacts/{id}", Permission.RELEASES_READ, within={"artifact": "id"})
+def show_artifact(request: UserRequest, id: str) -> Reply[shapes.Artifact]:
     """Get an artifact."""
     return Reply(200, service.show(request.tenant, id))
 
 
-@endpoint(
-    bp,
-    "PUT /management/v1/deployments/artifacts/{id}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-    artifact="id",
-    body=shapes.ArtifactUpdate,
-)
-def describe_artifact(request: Request, id: str) -> NoContent:
+@user_route(bp, "PUT /management/v1/deployments/artifacts/{id}", Permission.RELEASES_MANAGE, within={"artifact": "id"})
+def describe_artifact(request: UserRequest, body: shapes.ArtifactUpdate, id: str) -> NoContent:
     """Change an artifact's description.
 
     Raises:
         Unprocessable: a deployment has used the artifact.
     """
-    service.describe(request.tenant, id, request.body.description)
+    service.describe(request.tenant, id, body.description)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/deployments/artifacts/{id}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-    artifact="id",
+    Permission.RELEASES_MANAGE,
+    within={"artifact": "id"},
 )
-def delete_artifact(request: Request, id: str) -> NoContent:
+def delete_artifact(request: UserRequest, id: str) -> NoContent:
     """Delete an artifact.
 
     Raises:
@@ -118,26 +97,19 @@ def delete_artifact(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/artifacts/{id}/download",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-    artifact="id",
+    Permission.RELEASES_READ,
+    within={"artifact": "id"},
 )
-def download_artifact(request: Request, id: str) -> Reply[shapes.Link]:
+def download_artifact(request: UserRequest, id: str) -> Reply[shapes.Link]:
     """Get a link to an artifact's file."""
     return Reply(200, service.download_link(request.tenant, id))
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/deployments/artifacts/directupload",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
-    body=bytes,
-)
-def request_upload(request: Request) -> Reply[shapes.UploadLink] | Reply[shapes.PartedUpload]:
+@user_route(bp, "POST /management/v1/deployments/artifacts/directupload", Permission.ARTIFACTS_UPLOAD)
+def request_upload(request: UserRequest, body: bytes) -> Reply[shapes.UploadLink] | Reply[shapes.PartedUpload]:
     """Get a link for uploading an artifact straight to the storage, or announce its upload in parts.
 
     A body may bring the fields of an upload form, and with ``part_size`` asks for an upload in parts, which can be
@@ -147,20 +119,15 @@ def request_upload(request: Request) -> Reply[shapes.UploadLink] | Reply[shapes.
         Conflict: there is an artifact with the requested id.
         TooLarge: the size exceeds the limit of artifacts or what is left of the tenant's storage.
     """
-    about = content.decode(request.raw, shapes.Announcement) if request.raw.strip() else shapes.Announcement()
+    about = content.decode(body, shapes.Announcement) if body.strip() else shapes.Announcement()
     fields = {"artifact_id": about.artifact_id, "description": about.description, "size": str(about.size)}
     if about.part_size:
         return Reply(200, service.request_parts(request.tenant, fields, about.part_size))
     return Reply(200, service.request_link(request.tenant, fields))
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/deployments/artifacts/directupload/{id}/parts",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
-)
-def list_parts(request: Request, id: str) -> Reply[shapes.Parts]:
+@user_route(bp, "GET /management/v1/deployments/artifacts/directupload/{id}/parts", Permission.ARTIFACTS_UPLOAD)
+def list_parts(request: UserRequest, id: str) -> Reply[shapes.Parts]:
     """List the parts of an upload, page by page: which have arrived, and links for the others.
 
     Not part of Mender's API.
@@ -173,13 +140,8 @@ def list_parts(request: Request, id: str) -> Reply[shapes.Parts]:
     return Reply(200, found, paging.headers(request, page, total=found.count))
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v1/deployments/artifacts/directupload/{id}",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
-)
-def stop_upload(request: Request, id: str) -> NoContent:
+@user_route(bp, "DELETE /management/v1/deployments/artifacts/directupload/{id}", Permission.ARTIFACTS_UPLOAD)
+def stop_upload(request: UserRequest, id: str) -> NoContent:
     """Give a direct upload up, and delete what has arrived of it. Not part of Mender's API.
 
     Raises:
@@ -189,25 +151,14 @@ def stop_upload(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/deployments/artifacts/directupload/{id}",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
-)
-def show_upload(request: Request, id: str) -> Reply[shapes.Verdict]:
+@user_route(bp, "GET /management/v1/deployments/artifacts/directupload/{id}", Permission.ARTIFACTS_UPLOAD)
+def show_upload(request: UserRequest, id: str) -> Reply[shapes.Verdict]:
     """Get the state of a direct upload. Not part of Mender's API."""
     return Reply(200, service.verdict(request.tenant, id))
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/deployments/artifacts/directupload/{id}/complete",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
-    body=bytes,
-)
-def complete_upload(request: Request, id: str) -> Accepted:
+@user_route(bp, "POST /management/v1/deployments/artifacts/directupload/{id}/complete", Permission.ARTIFACTS_UPLOAD)
+def complete_upload(request: UserRequest, body: bytes, id: str) -> Accepted:  # noqa: ARG001  # it is ignored
     """Finish a direct upload, so that the file is verified.
 
     Whatever the body says of the file is ignored: the file itself is read.
@@ -219,21 +170,19 @@ def complete_upload(request: Request, id: str) -> Accepted:
     return accepted()
 
 
-@endpoint(bp, "GET /management/v1/deployments/config", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def show_config(request: Request) -> Reply[shapes.Configuration]:  # noqa: ARG001  # the same for everyone
+@user_route(bp, "GET /management/v1/deployments/config", Permission.RELEASES_READ)
+def show_config(request: UserRequest) -> Reply[shapes.Configuration]:  # noqa: ARG001  # the same for everyone
     """Get the settings for generating deltas. This server generates none."""
     return Reply(200, shapes.Configuration(shapes.DeltaConfiguration(enabled=False)))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/deployments/config/binary_delta",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-    body=shapes.DeltaOptions,
+    Permission.RELEASES_MANAGE,
     everywhere=True,  # it would hold for every release
 )
-def configure_deltas(request: Request) -> NoContent:  # noqa: ARG001  # the same for everyone
+def configure_deltas(request: UserRequest, body: shapes.DeltaOptions) -> NoContent:  # noqa: ARG001  # the same for everyone
     """Change the settings for generating deltas. Always refused: this server generates none.
 
     Raises:
@@ -242,14 +191,13 @@ def configure_deltas(request: Request) -> NoContent:  # noqa: ARG001  # the same
     raise Conflict("delta generation is disabled")
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deployments/artifacts/generate",
-    auth=Auth.USER,
-    permission=Permission.ARTIFACTS_UPLOAD,
+    Permission.ARTIFACTS_UPLOAD,
     stream_limit=limits.GENERATED_FILE,
 )
-def generate_artifact(request: Request) -> Created:
+def generate_artifact(request: UserRequest) -> Created:
     """Generate an artifact from a file, which is the last part of a form.
 
     Raises:
@@ -267,16 +215,14 @@ def generate_artifact(request: Request) -> Created:
     return created(f"/api/management/v1/deployments/artifacts/generate/{artifact_id}")
 
 
-@endpoint(bp, "GET /management/v1/deployments/limits/{name}", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def show_storage_limit(request: Request, name: str) -> Reply[shapes.StorageLimit]:
+@user_route(bp, "GET /management/v1/deployments/limits/{name}", Permission.RELEASES_READ)
+def show_storage_limit(request: UserRequest, name: str) -> Reply[shapes.StorageLimit]:
     """Get how many bytes of artifacts the tenant may store, and how many it stores."""
     return Reply(200, service.storage(request.tenant, name))
 
 
-@endpoint(
-    bp, "GET /management/v1/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
-)
-def list_releases(request: Request) -> Reply[list[shapes.ReleaseV1]]:
+@user_route(bp, "GET /management/v1/deployments/deployments/releases", Permission.RELEASES_READ)
+def list_releases(request: UserRequest) -> Reply[list[shapes.ReleaseV1]]:
     """List the first 20 releases that match, sorted by name."""
     releases, _ = service.listed_releases(
         request.tenant, _release_filter(request), rules.Sort(), start=0, stop=limits.PER_PAGE_DEFAULT
@@ -284,13 +230,8 @@ def list_releases(request: Request) -> Reply[list[shapes.ReleaseV1]]:
     return Reply(200, [shapes.in_v1(release) for release in releases])
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/deployments/deployments/releases/list",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-)
-def list_releases_page(request: Request) -> Reply[list[shapes.ReleaseV1]]:
+@user_route(bp, "GET /management/v1/deployments/deployments/releases/list", Permission.RELEASES_READ)
+def list_releases_page(request: UserRequest) -> Reply[list[shapes.ReleaseV1]]:
     """List releases, page by page."""
     page = paging.read_page(request, lenient=True)
     releases, total = service.listed_releases(
@@ -304,7 +245,7 @@ def list_releases_page(request: Request) -> Reply[list[shapes.ReleaseV1]]:
     return Reply(200, [shapes.in_v1(release) for release in releases], headers)
 
 
-def _release_filter(request: Request) -> service.ReleaseFilter:
+def _release_filter(request: UserRequest) -> service.ReleaseFilter:
     query = request.query
     return service.ReleaseFilter(
         name=query.get("name") or "",

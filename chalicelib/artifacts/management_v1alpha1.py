@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 
-from chalicelib.artifacts import rules, service
+from chalicelib.artifacts import rules, service, shapes
 from chalicelib.errors import BadRequest
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.artifacts import shapes
-    from chalicelib.http.request import Query, Request
+    from chalicelib.http.request import Query
 
 bp = Blueprint(__name__)
 
@@ -24,8 +22,8 @@ _KINDS = {"release", "manifest"}
 _SORTS = ("name", "modified", "tags")
 
 
-@endpoint(bp, "GET /management/v1alpha1/deployments/software", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_software(request: Request) -> Reply[list[shapes.Software]]:
+@user_route(bp, "GET /management/v1alpha1/deployments/software", Permission.RELEASES_READ)
+def list_software(request: UserRequest) -> Reply[list[shapes.Software]]:
     """List software, page by page."""
     page = paging.read_page(request)
     query = request.query
@@ -46,8 +44,8 @@ def list_software(request: Request) -> Reply[list[shapes.Software]]:
     return Reply(200, found, paging.headers(request, page, total=total))
 
 
-@endpoint(bp, "GET /management/v1alpha1/deployments/software/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_software_tags(request: Request) -> Reply[list[str]]:
+@user_route(bp, "GET /management/v1alpha1/deployments/software/tags", Permission.RELEASES_READ)
+def list_software_tags(request: UserRequest) -> Reply[list[str]]:
     """List the tags that software has."""
     if _kind(request.query) == "manifest":
         return Reply(200, [])

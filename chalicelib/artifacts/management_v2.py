@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.artifacts import rules, service, shapes
 from chalicelib.errors import NotFound
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import NoContent, Reply, UserRequest, no_content
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v2/deployments/artifacts", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
+@user_route(bp, "GET /management/v2/deployments/artifacts", Permission.RELEASES_READ)
+def list_artifacts(request: UserRequest) -> Reply[list[shapes.Artifact]]:
     """List artifacts by name or by the beginning of their names, page by page."""
     page = paging.read_page(request)
     query = request.query
@@ -38,10 +32,8 @@ def list_artifacts(request: Request) -> Reply[list[shapes.Artifact]]:
     return Reply(200, artifacts, paging.headers(request, page, more=more))
 
 
-@endpoint(
-    bp, "GET /management/v2/deployments/deployments/releases", auth=Auth.USER, permission=Permission.RELEASES_READ
-)
-def list_releases(request: Request) -> Reply[list[shapes.Release]]:
+@user_route(bp, "GET /management/v2/deployments/deployments/releases", Permission.RELEASES_READ)
+def list_releases(request: UserRequest) -> Reply[list[shapes.Release]]:
     """List releases, page by page."""
     page = paging.read_page(request, lenient=True)
     query = request.query
@@ -56,13 +48,8 @@ def list_releases(request: Request) -> Reply[list[shapes.Release]]:
     return Reply(200, releases, paging.headers(request, page, total=total))
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v2/deployments/deployments/releases",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-)
-def delete_releases(request: Request) -> NoContent:
+@user_route(bp, "DELETE /management/v2/deployments/deployments/releases", Permission.RELEASES_MANAGE)
+def delete_releases(request: UserRequest) -> NoContent:
     """Delete releases with all their artifacts.
 
     Raises:
@@ -77,81 +64,66 @@ def delete_releases(request: Request) -> NoContent:
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/deployments/deployments/releases/delta/jobs",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-)
-def list_delta_jobs(request: Request) -> Reply[list[shapes.DeltaJob]]:
+@user_route(bp, "GET /management/v2/deployments/deployments/releases/delta/jobs", Permission.RELEASES_READ)
+def list_delta_jobs(request: UserRequest) -> Reply[list[shapes.DeltaJob]]:
     """List the deltas that are being generated: none, since this server generates none."""
     page = paging.read_page(request)
     return Reply(200, [], paging.headers(request, page, total=0))
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/deployments/deployments/releases/delta/jobs/{id}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-)
-def show_delta_job(request: Request, id: str) -> Reply[shapes.DeltaJob]:  # noqa: ARG001  # there is none of any id
+@user_route(bp, "GET /management/v2/deployments/deployments/releases/delta/jobs/{id}", Permission.RELEASES_READ)
+def show_delta_job(request: UserRequest, id: str) -> Reply[shapes.DeltaJob]:  # noqa: ARG001  # there is none of any id
     """Get the progress of generating a delta. There is none."""
     rules.check_id(id)
     raise NotFound("Resource not found")
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v2/deployments/deployments/releases/{name}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_READ,
-    release="name",
+    Permission.RELEASES_READ,
+    within={"release": "name"},
 )
-def show_release(request: Request, name: str) -> Reply[shapes.Release]:
+def show_release(request: UserRequest, name: str) -> Reply[shapes.Release]:
     """Get a release."""
     return Reply(200, service.show_release(request.tenant, name))
 
 
-@endpoint(
+@user_route(
     bp,
     "PATCH /management/v2/deployments/deployments/releases/{name}",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-    release="name",
-    body=shapes.ReleaseUpdate,
+    Permission.RELEASES_MANAGE,
+    within={"release": "name"},
 )
-def change_release(request: Request, name: str) -> NoContent:
+def change_release(request: UserRequest, body: shapes.ReleaseUpdate, name: str) -> NoContent:
     """Change a release's notes."""
-    service.set_notes(request.tenant, name, request.body.notes)
+    service.set_notes(request.tenant, name, body.notes)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v2/deployments/deployments/releases/{name}/tags",
-    auth=Auth.USER,
-    permission=Permission.RELEASES_MANAGE,
-    release="name",
-    body=list[str],
+    Permission.RELEASES_MANAGE,
+    within={"release": "name"},
 )
-def set_release_tags(request: Request, name: str) -> NoContent:
+def set_release_tags(request: UserRequest, body: list[str], name: str) -> NoContent:
     """Replace a release's tags.
 
     Raises:
         Conflict: the tenant would have too many different tags.
     """
-    service.set_tags(request.tenant, name, request.body, request.release_tags)
+    service.set_tags(request.tenant, name, body, request.release_tags)
     return no_content()
 
 
-@endpoint(bp, "GET /management/v2/deployments/releases/all/tags", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_release_tags(request: Request) -> Reply[list[str]]:
+@user_route(bp, "GET /management/v2/deployments/releases/all/tags", Permission.RELEASES_READ)
+def list_release_tags(request: UserRequest) -> Reply[list[str]]:
     """List the tags that releases have."""
     return Reply(200, service.all_tags(request.tenant, request.release_tags))
 
 
-@endpoint(bp, "GET /management/v2/deployments/releases/all/types", auth=Auth.USER, permission=Permission.RELEASES_READ)
-def list_update_types(request: Request) -> Reply[list[str]]:
+@user_route(bp, "GET /management/v2/deployments/releases/all/types", Permission.RELEASES_READ)
+def list_update_types(request: UserRequest) -> Reply[list[str]]:
     """List all payload types that were ever uploaded."""
     return Reply(200, service.all_types(request.tenant, request.release_tags))

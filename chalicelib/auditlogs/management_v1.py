@@ -9,17 +9,16 @@ from chalice.app import Blueprint
 from chalicelib import limits, text
 from chalicelib.auditlogs.rules.entries import Wanted
 from chalicelib.auditlogs.service import reading
+from chalicelib.auditlogs.shapes import AuditLog, Health
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http import etag, paging, queries
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from chalicelib.auditlogs.shapes import AuditLog, Health
-    from chalicelib.http.request import Query, Request
+    from chalicelib.http.request import Query
 
 bp = Blueprint(__name__)
 
@@ -27,14 +26,8 @@ _DIGITS = 11
 """Of the largest number that is taken: in seconds, later than anything."""
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/auditlogs/logs",
-    auth=Auth.USER,
-    permission=Permission.AUDIT_READ,
-    feature=Feature.AUDIT_LOGS,
-)
-def list_logs(request: Request) -> Reply[list[AuditLog]]:
+@user_route(bp, "GET /management/v1/auditlogs/logs", Permission.AUDIT_READ, feature=Feature.AUDIT_LOGS)
+def list_logs(request: UserRequest) -> Reply[list[AuditLog]]:
     """List the audit log."""
     page = paging.read_page(request, default=limits.AUDIT_PER_PAGE)
     newest_first = queries.newest_first(request.query)
@@ -44,14 +37,8 @@ def list_logs(request: Request) -> Reply[list[AuditLog]]:
     return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/auditlogs/logs/export",
-    auth=Auth.USER,
-    permission=Permission.AUDIT_READ,
-    feature=Feature.AUDIT_LOGS,
-)
-def export_logs(request: Request) -> Reply[str]:
+@user_route(bp, "GET /management/v1/auditlogs/logs/export", Permission.AUDIT_READ, feature=Feature.AUDIT_LOGS)
+def export_logs(request: UserRequest) -> Reply[str]:
     """Download the audit log as a CSV file.
 
     The header ``X-Truncated`` says that only its first entries fit into the answer.
@@ -71,14 +58,8 @@ def export_logs(request: Request) -> Reply[str]:
     return Reply(200, table, headers, content_type="text/csv")
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/auditlogs/chains",
-    auth=Auth.USER,
-    permission=Permission.AUDIT_READ,
-    feature=Feature.AUDIT_LOGS,
-)
-def check_chains(request: Request) -> Reply[Health]:
+@user_route(bp, "GET /management/v1/auditlogs/chains", Permission.AUDIT_READ, feature=Feature.AUDIT_LOGS)
+def check_chains(request: UserRequest) -> Reply[Health]:
     """Whether entries were altered, removed or reordered, and where the log's chains end. Beyond Mender's API."""
     return Reply(200, reading.health(request.tenant))
 

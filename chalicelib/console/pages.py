@@ -9,13 +9,11 @@ from chalice.app import Blueprint
 from chalicelib.console import files, policies
 from chalicelib.errors import NotFound
 from chalicelib.http import etag
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import public_route
+from chalicelib.http.request import Reply, Request
 
 if TYPE_CHECKING:
     from chalicelib.console.files import File
-    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
@@ -36,7 +34,7 @@ _NOT_BUILT: Final = """\
 """
 
 
-@endpoint(bp, "GET /ui", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /ui")
 def show(request: Request) -> Reply[str]:
     """The page. API Gateway takes ``/ui`` and ``/ui/`` for the same; the page's own links only work from the latter."""
     if not request.path.endswith("/"):
@@ -44,7 +42,7 @@ def show(request: Request) -> Reply[str]:
     return _page(request)
 
 
-@endpoint(bp, "GET /ui/{file}", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /ui/{file}")
 def show_file(request: Request, file: str) -> Reply[str]:
     """A file beside the page, or the page by its name."""
     if file == "index.html":
@@ -52,7 +50,7 @@ def show_file(request: Request, file: str) -> Reply[str]:
     return _reply(request, _found(files.beside(file)), _ASK_AGAIN)
 
 
-@endpoint(bp, "GET /ui/assets/{file}", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /ui/assets/{file}")
 def show_asset(request: Request, file: str) -> Reply[str]:
     """A script, a style sheet or a picture. Its name changes with its content, so browsers keep it."""
     return _reply(request, _found(files.asset(file)), _FOREVER)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.cost import service
 from chalicelib.cost.rules import Fleet
-from chalicelib.cost.shapes import Levers
+from chalicelib.cost.shapes import Estimate, Levers
 from chalicelib.http import queries
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.cost.shapes import Estimate
-    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
 _USUAL = Fleet(1000)
 
 
-@endpoint(bp, "GET /management/v1/console/cost", auth=Auth.USER, permission=Permission.SETTINGS_MANAGE)
-def estimate_cost(request: Request) -> Reply[Estimate]:
+@user_route(bp, "GET /management/v1/console/cost", Permission.SETTINGS_MANAGE)
+def estimate_cost(request: UserRequest) -> Reply[Estimate]:
     """Estimate what a fleet costs in a month on AWS, by front door, with list prices."""
     query = request.query
     devices = int(queries.number(query, "devices", _USUAL.devices, 1, limits.COST_DEVICES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalice.app import Blueprint
 
@@ -11,23 +11,21 @@ from chalicelib.artifacts.service import MEDIA_TYPE
 from chalicelib.deployments import service
 from chalicelib.deployments.rules.configuration import EXPIRE, SIGNATURE, TENANT, LinkParameters
 from chalicelib.deployments.rules.polling import read_provides
-from chalicelib.deployments.shapes import Log, StatusReport
+from chalicelib.deployments.shapes import Instructions, Log, StatusReport
 from chalicelib.http import ranges
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import NoContent, Reply, Request, no_content
-
-if TYPE_CHECKING:
-    from chalicelib.deployments.shapes import Instructions
+from chalicelib.http.endpoint import device_route, public_route
+from chalicelib.http.request import DeviceRequest, NoContent, Reply, Request, no_content
 
 bp = Blueprint(__name__)
 
 
-def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = False) -> Reply[Instructions] | NoContent:
+def answer_next(
+    request: DeviceRequest, said: dict[str, Any], *, takes_map: bool = False
+) -> Reply[Instructions] | NoContent:
     """The one answer to all three forms of ``next``."""
     instructions = service.next_update(
         request.tenant,
-        request.identity.device,
+        request.device,
         read_provides(said),
         server=request.server,
         takes_map=takes_map,
@@ -35,8 +33,8 @@ def answer_next(request: Request, said: dict[str, Any], *, takes_map: bool = Fal
     return no_content() if instructions is None else Reply(200, instructions)
 
 
-@endpoint(bp, "GET /devices/v1/deployments/device/deployments/next", auth=Auth.DEVICE, permission=None)
-def next_by_query(request: Request) -> Reply[Instructions] | NoContent:
+@device_route(bp, "GET /devices/v1/deployments/device/deployments/next")
+def next_by_query(request: DeviceRequest) -> Reply[Instructions] | NoContent:
     """Get the next update (oldest form).
 
     Clients before 2.0 use it, and the C++ client when the newer form is answered with 404. 204 if there is nothing
@@ -50,14 +48,8 @@ def next_by_query(request: Request) -> Reply[Instructions] | NoContent:
     return answer_next(request, said)
 
 
-@endpoint(
-    bp,
-    "POST /devices/v1/deployments/device/deployments/next",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=dict[str, Any],
-)
-def next_by_body(request: Request) -> Reply[Instructions] | NoContent:
+@device_route(bp, "POST /devices/v1/deployments/device/deployments/next")
+def next_by_body(request: DeviceRequest, body: dict[str, Any]) -> Reply[Instructions] | NoContent:
     """Get the next update.
 
     Each member of the body is something that the device provides. 204 if there is nothing to install.
@@ -66,32 +58,21 @@ def next_by_body(request: Request) -> Reply[Instructions] | NoContent:
         Conflict: the device reported different types or artifacts while it installs an update; that update has
             failed.
     """
-    return answer_next(request, request.body)
+    return answer_next(request, body)
 
 
-@endpoint(
-    bp,
-    "PUT /devices/v1/deployments/device/deployments/{id}/status",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=StatusReport,
-)
-def report_status(request: Request, id: str) -> NoContent:
+@device_route(bp, "PUT /devices/v1/deployments/device/deployments/{id}/status")
+def report_status(request: DeviceRequest, body: StatusReport, id: str) -> NoContent:
     """Report the status of an update. Clients take only 204 for success.
 
     Raises:
         Conflict: the deployment was aborted, or the device decommissioned; the device has to stop the update.
     """
-    service.report(request.tenant, request.identity.device, id, request.body)
+    service.report(request.tenant, request.device, id, body)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
-    auth=Auth.NONE,
-    permission=None,
-)
+@public_route(bp, "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}")
 def download_configuration(request: Request, deployment_id: str, device_type: str, device_id: str) -> Reply[str]:
     """Download the artifact of a configuration deployment.
 
@@ -106,16 +87,13 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     return ranges.reply(request, data, content_type=MEDIA_TYPE, filename="artifact.mender")
 
 
-@endpoint(
+@device_route(
     bp,
     "PUT /devices/v1/deployments/device/deployments/{id}/log",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=Log,
     body_limit=limits.DEPLOYMENT_LOG,
     repair=service.complete_log,
 )
-def store_log(request: Request, id: str) -> NoContent:
+def store_log(request: DeviceRequest, body: Log, id: str) -> NoContent:
     """Send the log of a failed update."""
-    service.store_log(request.tenant, request.identity.subject, id, request.body.messages)
+    service.store_log(request.tenant, request.identity.subject, id, body.messages)
     return no_content()

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.deployments import service
 from chalicelib.deployments.devices_v1 import answer_next
-from chalicelib.deployments.shapes import ControlMap, NextV2
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import NoContent, Reply, Request
-
-if TYPE_CHECKING:
-    from chalicelib.deployments.shapes import Instructions
+from chalicelib.deployments.shapes import ControlMap, Instructions, NextV2
+from chalicelib.http.endpoint import device_route
+from chalicelib.http.request import DeviceRequest, NoContent, Reply
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "POST /devices/v2/deployments/device/deployments/next",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=NextV2,
-)
-def next_update(request: Request) -> Reply[Instructions] | NoContent:
+@device_route(bp, "POST /devices/v2/deployments/device/deployments/next")
+def next_update(request: DeviceRequest, body: NextV2) -> Reply[Instructions] | NoContent:
     """Get the next update (newest form). 204 if there is nothing to install.
 
     Raises:
         Conflict: the device reported different types or artifacts while it installs an update; that update has
             failed.
     """
-    return answer_next(request, request.body.device_provides, takes_map=request.body.update_control_map)
+    return answer_next(request, body.device_provides, takes_map=body.update_control_map)
 
 
-@endpoint(
-    bp,
-    "GET /devices/v2/deployments/device/deployments/{id}/update_control_map",
-    auth=Auth.DEVICE,
-    permission=None,
-)
-def get_control_map(request: Request, id: str) -> Reply[ControlMap]:
+@device_route(bp, "GET /devices/v2/deployments/device/deployments/{id}/update_control_map")
+def get_control_map(request: DeviceRequest, id: str) -> Reply[ControlMap]:
     """Get the update control map of the update in progress: where it has to pause.
 
     After a 404 the client gives the update up.
     """
-    return Reply(200, ControlMap(service.control_map(request.tenant, request.identity.device, id)))
+    return Reply(200, ControlMap(service.control_map(request.tenant, request.device, id)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint
 from msgspec.structs import replace
@@ -11,23 +10,23 @@ from msgspec.structs import replace
 from chalicelib import limits
 from chalicelib.deployments.rules.statuses import Status, parse_filter
 from chalicelib.deployments.service import managing as service
-from chalicelib.deployments.shapes import ControlMapChange, DeploymentIds, NewDeployment, SetStatus
+from chalicelib.deployments.shapes import (
+    ControlMapChange,
+    Deployment,
+    DeploymentDevice,
+    DeploymentIds,
+    DeploymentStatistics,
+    DeviceHistory,
+    NewDeployment,
+    SetStatus,
+    Upcoming,
+)
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
 from chalicelib.http import etag, paging, queries
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Created, NoContent, Reply, Request, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Created, NoContent, Reply, Request, UserRequest, created, no_content
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.deployments.shapes import (
-        Deployment,
-        DeploymentDevice,
-        DeploymentStatistics,
-        DeviceHistory,
-        Upcoming,
-    )
 
 bp = Blueprint(__name__)
 
@@ -48,19 +47,16 @@ def read_id(text: str) -> str:
         raise BadRequest("ID is not a valid UUID") from None
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/deployments/deployments",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-)
-def list_deployments(request: Request) -> Reply[list[Deployment]]:
+@user_route(bp, "GET /management/v1/deployments/deployments", Permission.DEPLOYMENTS_READ)
+def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
     """List deployments by the time of their creation, page by page."""
     search = request.query.get("search")
     return show_list(request, replace(read_wanted(request), search=(search,) if search else ()))
 
 
-def show_list(request: Request, wanted: service.Wanted, device: service.Named | None = None) -> Reply[list[Deployment]]:
+def show_list(
+    request: UserRequest, wanted: service.Wanted, device: service.Named | None = None
+) -> Reply[list[Deployment]]:
     """The page that a request asks for of the deployments that it wants."""
     page = paging.read_page(request)
     rows, total = service.list_deployments(
@@ -90,50 +86,42 @@ def read_wanted(request: Request) -> service.Wanted:
     )
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deployments/deployments",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    body=NewDeployment,
+    Permission.DEPLOYMENTS_MANAGE,
     body_error="Validating request body: ",
 )
-def create_deployment(request: Request) -> Created:
+def create_deployment(request: UserRequest, body: NewDeployment) -> Created:
     """Create a deployment for listed devices or for all devices.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create(request.tenant, request.body, request.scopes))
+    return created(PLACE + service.create(request.tenant, body, request.scopes))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deployments/deployments/group/{name}",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    body=NewDeployment,
+    Permission.DEPLOYMENTS_MANAGE,
     body_error="Validating request body: ",
 )
-def create_deployment_for_group(request: Request, name: str) -> Created:
+def create_deployment_for_group(request: UserRequest, body: NewDeployment, name: str) -> Created:
     """Create a deployment for a static group.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create_for_group(request.tenant, name, request.body, request.scopes))
+    return created(PLACE + service.create_for_group(request.tenant, name, body, request.scopes))
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/deployments/deployments/statistics/list",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    body=DeploymentIds | list[str],
-)
-def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatistics]] | Reply[dict[str, int]]:
+@user_route(bp, "POST /management/v1/deployments/deployments/statistics/list", Permission.DEPLOYMENTS_READ)
+def list_deployment_statistics(
+    request: UserRequest, body: DeploymentIds | list[str]
+) -> Reply[list[DeploymentStatistics]] | Reply[dict[str, int]]:
     """Get the statistics of up to 100 deployments.
 
     The body is an object with their ids, or just the list of them; for no ids, the answer is an empty object.
@@ -141,7 +129,7 @@ def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatist
     Raises:
         NotFound: none of these deployments exists.
     """
-    wanted = request.body if isinstance(request.body, list) else request.body.deployment_ids
+    wanted = body if isinstance(body, list) else body.deployment_ids
     ids = [read_id(each) for each in wanted]
     if len(ids) > limits.STATISTICS_LIST:
         raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
@@ -154,14 +142,13 @@ def list_deployment_statistics(request: Request) -> Reply[list[DeploymentStatist
     return Reply(200, found)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
 )
-def show_deployment(request: Request, id: str) -> Reply[Deployment]:
+def show_deployment(request: UserRequest, id: str) -> Reply[Deployment]:
     """Get a deployment; with ``outcomes``, also why devices failed, and when devices failed or were updated."""
     shown = service.show(request.tenant, read_id(id))
     if request.query.flag("outcomes"):
@@ -169,78 +156,71 @@ def show_deployment(request: Request, id: str) -> Reply[Deployment]:
     return etag.conditional(request, Reply(200, shown))
 
 
-@endpoint(
+@user_route(
     bp,
     "PATCH /management/v1/deployments/deployments/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    body=ControlMapChange,
+    Permission.DEPLOYMENTS_MANAGE,
     feature=Feature.UPDATE_CONTROL,
-    deployment="id",
+    within={"deployment": "id"},
 )
-def change_control_map(request: Request, id: str) -> NoContent:
+def change_control_map(request: UserRequest, body: ControlMapChange, id: str) -> NoContent:
     """Replace the update control map of a deployment.
 
     Raises:
         Conflict: the deployment was made without a map.
     """
-    service.change_control_map(request.tenant, read_id(id), request.body.update_control_map)
+    service.change_control_map(request.tenant, read_id(id), body.update_control_map)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/deployments/deployments/{id}/status",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    deployment="id",
-    body=SetStatus,
+    Permission.DEPLOYMENTS_MANAGE,
+    within={"deployment": "id"},
 )
-def set_deployment_status(request: Request, id: str) -> NoContent:
+def set_deployment_status(request: UserRequest, body: SetStatus, id: str) -> NoContent:
     """Abort a deployment. ``aborted`` is the only status that can be set.
 
     Raises:
         Unprocessable: the deployment is finished, or there is none.
     """
     deployment = read_id(id)
-    if request.body.status != Status.ABORTED:
+    if body.status != Status.ABORTED:
         raise BadRequest("Unexpected deployment status")
     service.abort(request.tenant, deployment)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}/statistics",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
 )
-def show_deployment_statistics(request: Request, id: str) -> Reply[dict[str, int]]:
+def show_deployment_statistics(request: UserRequest, id: str) -> Reply[dict[str, int]]:
     """Get how many devices of a deployment have each status."""
     return Reply(200, service.numbers(request.tenant, read_id(id)))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}/devices",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
 )
-def list_deployment_devices(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
+def list_deployment_devices(request: UserRequest, id: str) -> Reply[list[DeploymentDevice]]:
     """List all devices that have asked for a deployment so far."""
     return Reply(200, service.devices(request.tenant, read_id(id), request.groups))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}/devices/list",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
 )
-def list_deployment_devices_page(request: Request, id: str) -> Reply[list[DeploymentDevice]]:
+def list_deployment_devices_page(request: UserRequest, id: str) -> Reply[list[DeploymentDevice]]:
     """List the devices that have asked for a deployment so far, page by page.
 
     ``reason`` lists those that failed for it, as far as the outcomes of the deployment tell of them.
@@ -254,7 +234,7 @@ def list_deployment_devices_page(request: Request, id: str) -> Reply[list[Deploy
     return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
 
 
-def _statuses(request: Request) -> frozenset[Status] | None:
+def _statuses(request: UserRequest) -> frozenset[Status] | None:
     wanted: frozenset[Status] | None = None
     for name in filter(None, request.query.all("status")):
         found = parse_filter(name)
@@ -264,78 +244,71 @@ def _statuses(request: Request) -> frozenset[Status] | None:
     return wanted
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}/device_list",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
 )
-def list_deployment_targets(request: Request, id: str) -> Reply[list[str]]:
+def list_deployment_targets(request: UserRequest, id: str) -> Reply[list[str]]:
     """List the ids of the devices that a deployment is for."""
     return Reply(200, service.targets(request.tenant, read_id(id), request.groups))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/{id}/devices/{device_id}/log",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
-    device="device_id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "device_id", "deployment": "id"},
 )
-def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
+def show_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[str]:
     """Get a device's log of a deployment, as text."""
     return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/deployments/deployments/devices/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    device="id",
+    Permission.DEPLOYMENTS_MANAGE,
+    within={"device": "id"},
 )
-def abort_device_deployments(request: Request, id: str) -> NoContent:
+def abort_device_deployments(request: UserRequest, id: str) -> NoContent:
     """Abort all active and pending deployments of a device."""
     service.abort_device(request.tenant, id, request.scopes)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/devices/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    device="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "id"},
 )
-def list_device_deployments(request: Request, id: str) -> Reply[list[DeviceHistory]]:
+def list_device_deployments(request: UserRequest, id: str) -> Reply[list[DeviceHistory]]:
     """List a device's deployments, newest first."""
     page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
     rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
     return Reply(200, rows, paging.headers(request, page, total=total))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/deployments/devices/{id}/upcoming",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    device="id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "id"},
 )
-def list_upcoming_deployments(request: Request, id: str) -> Reply[list[Upcoming]]:
+def list_upcoming_deployments(request: UserRequest, id: str) -> Reply[list[Upcoming]]:
     """List the unfinished deployments that reach a device, in the order in which it gets them."""
     return etag.conditional(request, Reply(200, service.upcoming(request.tenant, id, request.scopes)))
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/deployments/deployments/devices/{id}/history",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    device="id",
+    Permission.DEPLOYMENTS_MANAGE,
+    within={"device": "id"},
 )
-def forget_device_deployments(request: Request, id: str) -> NoContent:
+def forget_device_deployments(request: UserRequest, id: str) -> NoContent:
     """Mark a device's finished deployments as deleted.
 
     The device may get those that are not finished for others again.
@@ -344,14 +317,12 @@ def forget_device_deployments(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deployments/{id}/devices/{device_id}/delta/status",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
-    device="device_id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "device_id", "deployment": "id"},
 )
-def show_delta_status(request: Request, id: str, device_id: str) -> Reply[None]:  # noqa: ARG001  # the same for all
+def show_delta_status(request: UserRequest, id: str, device_id: str) -> Reply[None]:  # noqa: ARG001  # the same for all
     """Get the progress of generating a delta for a device. This server generates none."""
     raise NotFound("no delta is generated for this device")

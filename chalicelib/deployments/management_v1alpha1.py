@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.deployments.management_v1 import read_id
 from chalicelib.deployments.service import managing as service
 from chalicelib.errors import BadRequest, NotFound
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1alpha1/deployments/deployments/{id}/devices/{device_id}/log",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
-    device="device_id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "device_id", "deployment": "id"},
 )
-def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
+def show_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[str]:
     """Get a device's log of a deployment, as the device sent it."""
     form = request.query.get("format") or "text"
     if form != "text":
@@ -36,15 +28,13 @@ def show_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]
     return Reply(200, service.read_log(request.tenant, read_id(id), device_id), content_type="text/plain")
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1alpha1/deployments/deployments/{id}/devices/{device_id}/log/explain",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-    deployment="id",
-    device="device_id",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "device_id", "deployment": "id"},
 )
-def explain_deployment_log(request: Request, id: str, device_id: str) -> Reply[str]:
+def explain_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[str]:
     """Get an explanation of a log. Always 404: this server explains no logs."""
     service.read_log(request.tenant, read_id(id), device_id)
     raise NotFound("this server explains no logs: read the log itself")

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
 from chalicelib.deployments.management_v1 import PLACE, read_id, read_wanted, show_list
 from chalicelib.deployments.service import managing as service
-from chalicelib.deployments.shapes import NewDynamicDeployment
+from chalicelib.deployments.shapes import Deployment, NewDynamicDeployment
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Created, Reply, Request, created
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Created, Reply, UserRequest, created
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.deployments.shapes import Deployment
 
 bp = Blueprint(__name__)
 
 _SCOPES = {"identity", "inventory", "tags"}
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/deployments/deployments",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_READ,
-)
-def list_deployments(request: Request) -> Reply[list[Deployment]]:
+@user_route(bp, "GET /management/v2/deployments/deployments", Permission.DEPLOYMENTS_READ)
+def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
     """List deployments by the time of their creation, page by page.
 
     ``name`` is searched for; with ``id_attribute`` it may also be a device's.
@@ -47,20 +36,18 @@ def list_deployments(request: Request) -> Reply[list[Deployment]]:
     return show_list(request, wanted, device)
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/deployments/deployments",
-    auth=Auth.USER,
-    permission=Permission.DEPLOYMENTS_MANAGE,
-    body=NewDynamicDeployment,
-    body_error="Validating request body: ",
+    Permission.DEPLOYMENTS_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
+    body_error="Validating request body: ",
 )
-def create_deployment(request: Request) -> Created:
+def create_deployment(request: UserRequest, body: NewDynamicDeployment) -> Created:
     """Create a deployment for the devices that a saved filter matches when they ask.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such filter or artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create_for_filter(request.tenant, request.body, request.scopes))
+    return created(PLACE + service.create_for_filter(request.tenant, body, request.scopes))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.devauth import service, shapes
 from chalicelib.http import content
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import jwt
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Jwt, Request
+from chalicelib.http.endpoint import public_route
+from chalicelib.http.request import Jwt, Request, jwt
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "POST /devices/v1/authentication/auth_requests", auth=Auth.NONE, permission=None, body=bytes)
-def authenticate(request: Request) -> Jwt:
+@public_route(bp, "POST /devices/v1/authentication/auth_requests")
+def authenticate(request: Request, body: bytes) -> Jwt:
     """Ask for a token, which only accepted devices get.
 
     The request of any other device is kept until an operator decides.
@@ -28,11 +22,11 @@ def authenticate(request: Request) -> Jwt:
         Unauthorized: the signature is wrong, the tenant is unknown or suspended, or the device is not accepted.
         TooManyRequests: the device is new, and too many new devices asked from its network within the last hour.
     """
-    body, signature = read_signed(request)
+    asked, signature = read_signed(request)
     # Clients send "Bearer <tenant token>", or a bare "Bearer" when they have none.
     scheme, _, tenant_token = request.headers.get("authorization", "").partition(" ")
     bearer = tenant_token.strip() if scheme.lower() == "bearer" else ""
-    return jwt(service.authenticate(body, request.raw, signature, bearer))
+    return jwt(service.authenticate(asked, body, signature, bearer))
 
 
 def read_signed(request: Request) -> tuple[shapes.AuthRequest, str]:

@@ -14,22 +14,20 @@ from chalicelib.devauth.devices_v1 import read_signed
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.errors import BadRequest, UnsupportedMediaType
 from chalicelib.http import content, paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Absent, Existing, Reply, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Absent, Created, Existing, NoContent, Reply, UserRequest, created, no_content
 from chalicelib.limits import DEVICE_IDS, TEST_DEVICES
 from chalicelib.rights import Permission
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from chalicelib.devauth.rules.device import Device
-    from chalicelib.http.request import Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v2/devauth/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def list_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
+@user_route(bp, "GET /management/v2/devauth/devices", Permission.DEVICES_READ)
+def list_devices(request: UserRequest) -> Reply[list[shapes.DeviceShape]]:
     """List devices by status and id, page by page."""
     statuses = request.query.all("status")
     if not set(statuses) <= set(Status):
@@ -38,14 +36,8 @@ def list_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
     return _page(request, statuses, request.query.all("id"))
 
 
-@endpoint(
-    bp,
-    "POST /management/v2/devauth/devices/search",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    body=bytes,
-)
-def search_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
+@user_route(bp, "POST /management/v2/devauth/devices/search", Permission.DEVICES_READ)
+def search_devices(request: UserRequest, body: bytes) -> Reply[list[shapes.DeviceShape]]:
     """Search for devices by status and id. As the list, with the filter in the body; unknown statuses match nothing.
 
     Raises:
@@ -54,9 +46,9 @@ def search_devices(request: Request) -> Reply[list[shapes.DeviceShape]]:
     # Exactly these two types; parameters after them are refused as well (B5).
     kind = request.headers.get("content-type", "")
     if kind == "application/json":
-        search = content.decode(request.raw, shapes.Search)
+        search = content.decode(body, shapes.Search)
     elif kind == "application/x-www-form-urlencoded":
-        form = parse_qs(request.raw.decode(errors="replace"), keep_blank_values=True)
+        form = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
         search = shapes.Search(status=form.get("status"), id=form.get("id"))
     else:
         raise UnsupportedMediaType("unsupported media type")
@@ -69,7 +61,7 @@ def _many(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _page(request: Request, statuses: list[str], ids: list[str]) -> Reply[list[shapes.DeviceShape]]:
+def _page(request: UserRequest, statuses: list[str], ids: list[str]) -> Reply[list[shapes.DeviceShape]]:
     if len(ids) > DEVICE_IDS:
         raise BadRequest(f"id: too many ids (max: {DEVICE_IDS}); ask for fewer at a time")
     page = paging.read_page(request)
@@ -118,21 +110,18 @@ def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
     )
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/devauth/devices",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    body=shapes.PreAuthSet,
-    body_error="failed to decode preauth request: ",
+    Permission.DEVICES_MANAGE,
     everywhere=True,  # a new device is in no group
+    body_error="failed to decode preauth request: ",
 )
-def preauthorise_device(request: Request) -> Created | Existing[shapes.DeviceShape]:
+def preauthorise_device(request: UserRequest, body: shapes.PreAuthSet) -> Created | Existing[shapes.DeviceShape]:
     """Preauthorize a device: it is accepted when it first asks.
 
     A known identity is answered with its device, unless the request has ``force``.
     """
-    body: shapes.PreAuthSet = request.body
     done, device = service.preauthorise(
         request.tenant, body.identity_data, body.pubkey, force=body.force, tier=body.tier
     )
@@ -141,8 +130,8 @@ def preauthorise_device(request: Request) -> Created | Existing[shapes.DeviceSha
     return created(f"devices/{device.id}")
 
 
-@endpoint(bp, "GET /management/v2/devauth/devices/count", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def count_devices(request: Request) -> Reply[shapes.Count]:
+@user_route(bp, "GET /management/v2/devauth/devices/count", Permission.DEVICES_READ)
+def count_devices(request: UserRequest) -> Reply[shapes.Count]:
     """Count devices of one status or of all."""
     status = request.query.get("status") or None
     if status is not None and status not in set(Status):
@@ -151,150 +140,110 @@ def count_devices(request: Request) -> Reply[shapes.Count]:
     return Reply(200, shapes.Count(service.count(request.tenant, status, request.groups)))
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/devauth/devices/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    device="id",
-)
-def get_device(request: Request, id: str) -> Reply[shapes.DeviceShape]:
+@user_route(bp, "GET /management/v2/devauth/devices/{id}", Permission.DEVICES_READ, within={"device": "id"})
+def get_device(request: UserRequest, id: str) -> Reply[shapes.DeviceShape]:
     """Get a device with its auth sets."""
     return Reply(200, _shape(service.get(request.tenant, id)))
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v2/devauth/devices/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    device="id",
-)
-def decommission_device(request: Request, id: str) -> NoContent | Absent:
+@user_route(bp, "DELETE /management/v2/devauth/devices/{id}", Permission.DEVICES_MANAGE, within={"device": "id"})
+def decommission_device(request: UserRequest, id: str) -> NoContent | Absent:
     """Decommission a device: lock it out, and remove its data everywhere."""
     return no_content() if service.decommission(request.tenant, id) else Absent()
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v2/devauth/devices/{id}/auth/{aid}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    device="id",
-    auth_set="aid",
+    Permission.DEVICES_MANAGE,
+    within={"device": "id", "auth_set": "aid"},
 )
-def remove_auth_set(request: Request, id: str, aid: str) -> NoContent | Absent:  # noqa: ARG001  # B3: the device is not checked
+def remove_auth_set(request: UserRequest, id: str, aid: str) -> NoContent | Absent:  # noqa: ARG001  # B3: the device is not checked
     """Delete an auth set."""
     return no_content() if service.remove_set(request.tenant, aid) else Absent()
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    device="id",
-    auth_set="aid",
-    body=shapes.NewStatus,
+    Permission.DEVICES_MANAGE,
+    within={"device": "id", "auth_set": "aid"},
 )
-def decide_auth_set(request: Request, id: str, aid: str) -> NoContent:
+def decide_auth_set(request: UserRequest, body: shapes.NewStatus, id: str, aid: str) -> NoContent:
     """Accept or reject an auth set, or make it pending again.
 
     Raises:
         Unprocessable: the tenant has as many accepted devices of this tier as it may.
     """
-    service.decide(request.tenant, id, aid, request.body.status)
+    service.decide(request.tenant, id, aid, body.status)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v2/devauth/devices/{id}/auth/{aid}/status",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    device="id",
-    auth_set="aid",
+    Permission.DEVICES_READ,
+    within={"device": "id", "auth_set": "aid"},
 )
-def get_auth_set_status(request: Request, id: str, aid: str) -> Reply[shapes.AuthSetStatus]:
+def get_auth_set_status(request: UserRequest, id: str, aid: str) -> Reply[shapes.AuthSetStatus]:
     """Get the status of an auth set."""
     return Reply(200, shapes.AuthSetStatus(service.set_status(request.tenant, id, aid)))
 
 
-@endpoint(
-    bp,
-    "PUT /management/v2/devauth/devices/{id}/flags",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    device="id",
-    body=shapes.Flags,
-)
-def set_device_flags(request: Request, id: str) -> NoContent:
+@user_route(bp, "PUT /management/v2/devauth/devices/{id}/flags", Permission.DEVICES_MANAGE, within={"device": "id"})
+def set_device_flags(request: UserRequest, body: shapes.Flags, id: str) -> NoContent:
     """Mark a device as a test device, or unmark it.
 
     Raises:
         Unprocessable: the tenant has as many test devices as it may.
     """
-    wanted = request.body.test_device
+    wanted = body.test_device
     if wanted is None:
         raise BadRequest("test_device must be provided")
     service.set_test_device(request.tenant, id, wanted=wanted)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/devauth/auto-auth",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    body=bytes,
+    Permission.DEVICES_MANAGE,
     everywhere=True,  # a new device is in no group
 )
-def accept_automatically(request: Request) -> Reply[str]:
+def accept_automatically(request: UserRequest, body: bytes) -> Reply[str]:
     """Accept the device whose signed auth request is passed on. The answer is its token, as a JSON string.
 
     Raises:
         UnsupportedMediaType: the body is not JSON.
     """
-    content.require_json(request.headers.get("content-type"), request.raw)
-    body, signature = read_signed(request)
-    token = service.accept_automatically(request.tenant, body, request.raw, signature)
+    content.require_json(request.headers.get("content-type"), body)
+    asked, signature = read_signed(request)
+    token = service.accept_automatically(request.tenant, asked, body, signature)
     return Reply(200, content.encode(token))
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/devauth/license",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    everywhere=True,
-)
-def show_license(request: Request) -> Reply[str]:
+@user_route(bp, "GET /management/v2/devauth/license", Permission.DEVICES_READ, everywhere=True)
+def show_license(request: UserRequest) -> Reply[str]:
     """Get how many devices of each tier are accepted, and how many may be, as CSV."""
     accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")
 
 
-@endpoint(bp, "GET /management/v2/devauth/limits/devices", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def get_device_limits(request: Request) -> Reply[dict[str, int]]:
+@user_route(bp, "GET /management/v2/devauth/limits/devices", Permission.DEVICES_READ)
+def get_device_limits(request: UserRequest) -> Reply[dict[str, int]]:
     """Get how many devices of each tier, and how many test devices, there may be. -1: any number."""
     limits = service.device_limits(request.tenant)
     return Reply(200, {str(tier): limits.of(tier) for tier in Tier} | {"test": TEST_DEVICES})
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v2/devauth/tokens/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    auth_set="id",
-)
-def revoke_device_token(request: Request, id: str) -> NoContent | Absent:
+@user_route(bp, "DELETE /management/v2/devauth/tokens/{id}", Permission.DEVICES_MANAGE, within={"auth_set": "id"})
+def revoke_device_token(request: UserRequest, id: str) -> NoContent | Absent:
     """Revoke a device's tokens by their ``jti``. The device has to ask for a new one."""
     return no_content() if service.revoke_token(request.tenant, id) else Absent()
 
 
-@endpoint(bp, "GET /management/v2/devauth/limits/{name}", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def get_tenant_limit(request: Request, name: str) -> Reply[shapes.Limit]:
+@user_route(bp, "GET /management/v2/devauth/limits/{name}", Permission.DEVICES_READ)
+def get_tenant_limit(request: UserRequest, name: str) -> Reply[shapes.Limit]:
     """Get a limit of the tenant. -1: none."""
     return Reply(200, shapes.Limit(service.limit(request.tenant, name)))

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.deviceconfig import service
 from chalicelib.deviceconfig.shapes import Configuration
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import NoContent, Request
+from chalicelib.http.endpoint import device_route
+from chalicelib.http.request import DeviceRequest, NoContent, Reply, no_content
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /devices/v1/deviceconfig/configuration", auth=Auth.DEVICE, permission=None)
-def get_configuration(request: Request) -> Reply[dict[str, str]]:
+@device_route(bp, "GET /devices/v1/deviceconfig/configuration")
+def get_configuration(request: DeviceRequest) -> Reply[dict[str, str]]:
     """Get the configuration that the device should have."""
     return Reply(200, service.wanted(request.tenant, request.identity.subject))
 
 
-@endpoint(
-    bp,
-    "PUT /devices/v1/deviceconfig/configuration",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=Configuration,
-    body_error="invalid request body: ",
-)
-def report_configuration(request: Request) -> NoContent:
+@device_route(bp, "PUT /devices/v1/deviceconfig/configuration", body_error="invalid request body: ")
+def report_configuration(request: DeviceRequest, body: Configuration) -> NoContent:
     """Report the whole configuration that the device has.
 
     Raises:
         NotFound: the device is being removed.
     """
-    service.reported(request.tenant, request.identity.subject, request.body)
+    service.reported(request.tenant, request.identity.subject, body)
     return no_content()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.deviceconnect.shapes import NO_HANDSHAKE
 from chalicelib.errors import BadRequest
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Reply, Request
+from chalicelib.http.endpoint import device_route
+from chalicelib.http.request import DeviceRequest, Reply
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /devices/v1/deviceconnect/connect", auth=Auth.DEVICE, permission=None)
-def connect(request: Request) -> Reply[None]:  # noqa: ARG001  # whoever it is
+@device_route(bp, "GET /devices/v1/deviceconnect/connect")
+def connect(request: DeviceRequest) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """Open the device's websocket for remote access. A request that is not a websocket handshake is refused.
 
     Raises:

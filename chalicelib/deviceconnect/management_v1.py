@@ -6,47 +6,41 @@ the session's websocket; the functions here refuse what reaches them without one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from chalice.app import Blueprint
 
 from chalicelib.deviceconnect import service
-from chalicelib.deviceconnect.shapes import NO_HANDSHAKE
+from chalicelib.deviceconnect.shapes import NO_HANDSHAKE, Device, Recording, Ticket
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.features import Feature
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, Request
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.deviceconnect.shapes import Device, Recording, Ticket
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deviceconnect/devices/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.TERMINAL,
-    device="id",
+    within={"device": "id"},
 )
-def show_connection(request: Request, id: str) -> Reply[Device]:
+def show_connection(request: UserRequest, id: str) -> Reply[Device]:
     """Get whether a device is connected."""
     return Reply(body=service.device(request.tenant, id))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deviceconnect/devices/{id}/check-update",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.TERMINAL,
-    device="id",
+    within={"device": "id"},
 )
-def check_update(request: Request, id: str) -> Reply[str]:
+def check_update(request: UserRequest, id: str) -> Reply[str]:
     """Make a device check for an update now.
 
     Raises:
@@ -56,15 +50,14 @@ def check_update(request: Request, id: str) -> Reply[str]:
     return Reply(202, "null")
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deviceconnect/devices/{id}/send-inventory",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.TERMINAL,
-    device="id",
+    within={"device": "id"},
 )
-def send_inventory(request: Request, id: str) -> Reply[str]:
+def send_inventory(request: UserRequest, id: str) -> Reply[str]:
     """Make a device send its inventory now.
 
     Raises:
@@ -74,15 +67,14 @@ def send_inventory(request: Request, id: str) -> Reply[str]:
     return Reply(202, "null")
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deviceconnect/devices/{id}/connect",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.TERMINAL,
-    device="id",
+    within={"device": "id"},
 )
-def connect_to_device(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
+def connect_to_device(request: UserRequest, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """Open a websocket to a device, for a terminal and port forwarding.
 
     A request that is not a websocket handshake is refused.
@@ -93,15 +85,14 @@ def connect_to_device(request: Request, id: str) -> Reply[None]:  # noqa: ARG001
     raise BadRequest(NO_HANDSHAKE)
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/deviceconnect/devices/{id}/connect/ticket",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.TERMINAL,
-    device="id",
+    within={"device": "id"},
 )
-def create_session_ticket(request: Request, id: str) -> Reply[Ticket]:
+def create_session_ticket(request: UserRequest, id: str) -> Reply[Ticket]:
     """A URL by which a browser opens a session with a device: its cookie does not reach every WebSocket API."""
     who = request.identity
     caller = service.Caller(who.subject, who.email, who.home, who.token_id)
@@ -109,15 +100,14 @@ def create_session_ticket(request: Request, id: str) -> Reply[Ticket]:
     return Reply(body=found, headers={"Cache-Control": "no-store"})
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deviceconnect/devices/{id}/download",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.FILE_TRANSFER,
-    device="id",
+    within={"device": "id"},
 )
-def download_file(request: Request, id: str) -> Reply[str]:
+def download_file(request: UserRequest, id: str) -> Reply[str]:
     """Download a file from a device. Served by the relay; without one it is refused.
 
     Raises:
@@ -126,15 +116,14 @@ def download_file(request: Request, id: str) -> Reply[str]:
     _no_files(request, id)
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/deviceconnect/devices/{id}/upload",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.FILE_TRANSFER,
-    device="id",
+    within={"device": "id"},
 )
-def upload_file(request: Request, id: str) -> Reply[None]:
+def upload_file(request: UserRequest, id: str) -> Reply[None]:
     """Upload a file to a device. Served by the relay; without one it is refused.
 
     Raises:
@@ -143,14 +132,13 @@ def upload_file(request: Request, id: str) -> Reply[None]:
     _no_files(request, id)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deviceconnect/sessions/{id}/playback",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.PLAYBACK,
 )
-def play_session(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
+def play_session(request: UserRequest, id: str) -> Reply[None]:  # noqa: ARG001  # whoever it is
     """Open a websocket that plays a recorded session. A request that is not a websocket handshake is refused.
 
     Raises:
@@ -159,19 +147,18 @@ def play_session(request: Request, id: str) -> Reply[None]:  # noqa: ARG001  # w
     raise BadRequest(NO_HANDSHAKE)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/deviceconnect/sessions/{id}/recording",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_CONNECT,
+    Permission.DEVICES_CONNECT,
     feature=Feature.PLAYBACK,
 )
-def show_recording(request: Request, id: str) -> Reply[Recording]:
+def show_recording(request: UserRequest, id: str) -> Reply[Recording]:
     """Get a link to a recorded session's file. Not part of Mender's API."""
     return Reply(body=service.recording(request.tenant, id, groups=request.groups))
 
 
-def _no_files(request: Request, device_id: str) -> NoReturn:
+def _no_files(request: UserRequest, device_id: str) -> NoReturn:
     if service.device(request.tenant, device_id).status != "connected":
         raise Conflict("device disconnected")
     raise Conflict("files pass the relay, which does not serve this address")

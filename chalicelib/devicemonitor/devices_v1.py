@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.devicemonitor import service
 from chalicelib.devicemonitor.shapes import Checks, NewAlerts
 from chalicelib.features import Feature
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import no_content
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import NoContent, Request
+from chalicelib.http.endpoint import device_route
+from chalicelib.http.request import DeviceRequest, NoContent, no_content
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "POST /devices/v1/devicemonitor/alert",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=NewAlerts,
-    feature=Feature.MONITORING,
-)
-def report_alerts(request: Request) -> NoContent:
+@device_route(bp, "POST /devices/v1/devicemonitor/alert", feature=Feature.MONITORING)
+def report_alerts(request: DeviceRequest, body: NewAlerts) -> NoContent:
     """Report alerts: something has become critical, or is fine again.
 
     Raises:
         NotFound: the device is being removed.
     """
-    service.report(request.tenant, request.identity.subject, request.body)
+    service.report(request.tenant, request.identity.subject, body)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "POST /devices/v1/devicemonitor/config",
-    auth=Auth.DEVICE,
-    permission=None,
-    body=Checks,
-    feature=Feature.MONITORING,
-)
-def report_checks(request: Request) -> NoContent:
+@device_route(bp, "POST /devices/v1/devicemonitor/config", feature=Feature.MONITORING)
+def report_checks(request: DeviceRequest, body: Checks) -> NoContent:
     """Report everything that the device watches.
 
     Raises:
         NotFound: the device is being removed.
     """
-    service.report_checks(request.tenant, request.identity.subject, request.body)
+    service.report_checks(request.tenant, request.identity.subject, body)
     return no_content()

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.devicemonitor import rules, service
 from chalicelib.devicemonitor.rules import Window
-from chalicelib.devicemonitor.shapes import ChannelStatus, Level
+from chalicelib.devicemonitor.shapes import Alert, ChannelStatus, Check, Level
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import NoContent, Reply, UserRequest, no_content
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.devicemonitor.shapes import Alert, Check
-    from chalicelib.http.request import NoContent, Request
 
 bp = Blueprint(__name__)
 
 
-def _window(request: Request) -> Window:
+def _window(request: UserRequest) -> Window:
     after, before = (request.query.get(name) for name in ("issued_after", "issued_before"))
     return Window(
         after=rules.read_time(after, "issued_after") if after else None,
@@ -32,15 +25,14 @@ def _window(request: Request) -> Window:
     )
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/devicemonitor/devices/{id}/alerts",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.MONITORING,
-    device="id",
+    within={"device": "id"},
 )
-def list_alerts(request: Request, id: str) -> Reply[list[Alert]]:
+def list_alerts(request: UserRequest, id: str) -> Reply[list[Alert]]:
     """List a device's alerts, newest first unless asked otherwise."""
     page, ascending = paging.read_page(request), request.query.flag("sort_ascending")
     if request.query.get("sort_ascending") and ascending is None:
@@ -51,15 +43,14 @@ def list_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     return Reply(200, found, paging.headers(request, page, total=total))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/devicemonitor/devices/{id}/alerts/latest",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.MONITORING,
-    device="id",
+    within={"device": "id"},
 )
-def list_latest_alerts(request: Request, id: str) -> Reply[list[Alert]]:
+def list_latest_alerts(request: UserRequest, id: str) -> Reply[list[Alert]]:
     """List the newest alert of each subject, oldest first. Only what is critical, unless asked otherwise."""
     page, wanted = paging.read_page(request), request.query.get("level_from") or Level.CRITICAL
     if wanted not in set(Level):
@@ -68,40 +59,36 @@ def list_latest_alerts(request: Request, id: str) -> Reply[list[Alert]]:
     return Reply(200, found, paging.headers(request, page, total=total))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/devicemonitor/devices/{id}/config",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.MONITORING,
-    device="id",
+    within={"device": "id"},
 )
-def list_checks(request: Request, id: str) -> Reply[list[Check]]:
+def list_checks(request: UserRequest, id: str) -> Reply[list[Check]]:
     """List what a device watches."""
     return Reply(200, service.checks(request.tenant, id))
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
+    Permission.BASIC,
     feature=Feature.MONITORING,
 )
-def show_alert_channel(request: Request, name: str) -> Reply[ChannelStatus]:
+def show_alert_channel(request: UserRequest, name: str) -> Reply[ChannelStatus]:
     """Get whether mails about alerts are on for all users. Beyond Mender's API."""
     return Reply(200, ChannelStatus(service.channel(request.tenant, name)))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/devicemonitor/settings/global/channel/alerts/{name}/status",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    body=ChannelStatus,
+    Permission.USERS_MANAGE,
     feature=Feature.MONITORING,
 )
-def set_alert_channel(request: Request, name: str) -> NoContent:
+def set_alert_channel(request: UserRequest, body: ChannelStatus, name: str) -> NoContent:
     """Turn mails about alerts on or off for all users."""
-    service.set_channel(request.tenant, name, enabled=request.body.enabled)
+    service.set_channel(request.tenant, name, enabled=body.enabled)
     return no_content()

@@ -16,19 +16,20 @@ from chalicelib.fleet import heads
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.http.request import Request
+    from chalicelib.http.endpoint import Kind
+    from chalicelib.http.request import UserRequest
 
 
-def _device(request: Request, device_id: str) -> bool:
+def _device(request: UserRequest, device_id: str) -> bool:
     return heads.is_within(request.tenant, device_id, request.groups)
 
 
-def _release(request: Request, name: str) -> bool:
+def _release(request: UserRequest, name: str) -> bool:
     tags = request.release_tags
     return tags is None or artifacts.is_tagged(request.tenant, name, tags)
 
 
-def _artifact(request: Request, artifact_id: str) -> bool:
+def _artifact(request: UserRequest, artifact_id: str) -> bool:
     tags = request.release_tags
     if tags is None:
         return True
@@ -36,18 +37,18 @@ def _artifact(request: Request, artifact_id: str) -> bool:
     return name is not None and artifacts.is_tagged(request.tenant, name, tags)
 
 
-def _deployment(request: Request, deployment: str) -> bool:
+def _deployment(request: UserRequest, deployment: str) -> bool:
     return deployments.is_within(request.tenant, deployment, request.scopes)
 
 
-def _auth_set(request: Request, set_id: str) -> bool:
+def _auth_set(request: UserRequest, set_id: str) -> bool:
     if request.groups is None:
         return True
     device = devauth.device_of_set(request.tenant, set_id)
     return device is not None and _device(request, device)
 
 
-INSIDE: Final[Mapping[str, Callable[[Request, str], bool]]] = {
+INSIDE: Final[Mapping[Kind, Callable[[UserRequest, str], bool]]] = {
     "artifact": _artifact,
     "auth_set": _auth_set,
     "deployment": _deployment,

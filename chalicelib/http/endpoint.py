@@ -1,8 +1,9 @@
-"""``@endpoint``: what turns a function into a route. Nothing is public, and no right is implied, by default.
+"""Routes: ``@user_route``, ``@device_route`` and ``@public_route`` declare who may call a view, and what for.
 
-It is a decorator and not Chalice middleware because Chalice makes a 500 of an exception before any middleware
-sees it (aws/chalice#1884). Errors leave here as ``{"error", "request_id"}``; an unexpected one is logged with its
-trace and answered with ``internal error``, so no inner text reaches a caller.
+A route of users has to name its permission, and a view is given the request of its route's audience: mypy refuses a
+route that does not fit. They are decorators and not Chalice middleware because Chalice makes a 500 of an exception
+before any middleware sees it (aws/chalice#1884). Errors leave here as ``{"error", "request_id"}``; an unexpected one is
+logged with its trace and answered with ``internal error``, so no inner text reaches a caller.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import hmac
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Response
 
 from chalicelib import limits
 from chalicelib.actor import SYSTEM, Actor, acting
@@ -34,20 +35,26 @@ from chalicelib.fleet import control
 from chalicelib.http import content, signin
 from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
-from chalicelib.http.request import EDGE, Query, Reply, Request
+from chalicelib.http.request import EDGE, DeviceRequest, Query, Reply, Request, UserRequest
 from chalicelib.http.signin import SignIn
 from chalicelib.observability import Metric, count, count_refusal, logger, observed
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
 
 if TYPE_CHECKING:
-    from chalice.app import Chalice
+    from chalice.app import Blueprint
     from chalice.app import Request as Call
 
 
 View = Callable[..., Reply[Any]]
+UserView = TypeVar("UserView", bound=Callable[Concatenate[UserRequest, ...], Reply[Any]])
+DeviceView = TypeVar("DeviceView", bound=Callable[Concatenate[DeviceRequest, ...], Reply[Any]])
+PublicView = TypeVar("PublicView", bound=Callable[Concatenate[Request, ...], Reply[Any]])
+AnyView = TypeVar("AnyView", bound=View)
 Repair = Callable[[bytes], bytes | None]
-_bound: list[Chalice] = []
+Kind = Literal["artifact", "auth_set", "deployment", "device", "release"]
+Within = Mapping[Kind, str]
+_DECODING = "failed to decode request body: "
 _CLIENT = "x-lamplighter-client"
 """Header by which an edge says who calls (``infra/templates/edge.yaml``)."""
 _STATUS_IS_ENOUGH = frozenset({TooManyRequests.status, Unavailable.status})
@@ -55,34 +62,36 @@ _HEADERS = 8 * limits.KIB
 """What an answer's status and headers may take of a function's payload."""
 
 
-class EndpointSpec(msgspec.Struct, frozen=True):
+class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a route declares; tests and the local gateway read it from the view's ``endpoint_spec``."""
 
     method: str
     path: str
     auth: Auth
-    permission: Permission | None
-    body: Any
-    body_limit: int
-    streams_body: bool
-    stream_limit: int
-    body_error: str
-    repair: Repair | None
-    feature: Feature | None
-    device: str | None
-    release: str | None
-    artifact: str | None
-    deployment: str | None
-    auth_set: str | None
-    own: str | None
-    named: str | None
-    everywhere: bool
-    sign_in: SignIn
+    permission: Permission | None = None
+    """The permission that users need; None for devices and public routes."""
+    body: Any = None
+    """The shape of a JSON body, ``bytes`` for a raw one, None for none: the annotation of the view's ``body``."""
+    body_limit: int = limits.BODY
+    stream_limit: int = 0
+    body_error: str = _DECODING
+    repair: Repair | None = None
+    feature: Feature | None = None
+    within: Within = {}
+    own: str | None = None
+    named: str | None = None
+    everywhere: bool = False
+    sign_in: SignIn = SignIn.ANY
+
+    @property
+    def streams_body(self) -> bool:
+        """Whether the body is read through ``Request.stream()``."""
+        return self.stream_limit > 0
 
     @property
     def changes_by_name(self) -> bool:
         """Whether a call changes what its path names by free text, where any character is part of the name."""
-        return self.method != "GET" and bool(self.release or self.named)
+        return self.method != "GET" and bool("release" in self.within or self.named)
 
     def explains(self, status: int) -> bool:
         """Whether an answer with this status has a body.
@@ -98,88 +107,94 @@ class EndpointSpec(msgspec.Struct, frozen=True):
         return status not in _STATUS_IS_ENOUGH
 
 
-def bind(app: Chalice) -> None:
-    """Name the app whose current request views are given. Called once, by ``app.py``."""
-    _bound[:] = [app]
-
-
-def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a default that is safe
+def user_route(  # noqa: PLR0913  # one keyword for each promise, all with a safe default
     blueprint: Blueprint,
     route: str,
+    permission: Permission,
     *,
-    auth: Auth,
-    permission: Permission | None,
-    body: Any = None,
-    body_limit: int = limits.BODY,
-    stream_limit: int = 0,
-    body_error: str = "failed to decode request body: ",
-    repair: Repair | None = None,
     feature: Feature | None = None,
-    device: str | None = None,
-    release: str | None = None,
-    artifact: str | None = None,
-    deployment: str | None = None,
-    auth_set: str | None = None,
+    within: Within = {},  # noqa: B006  # never changed
     own: str | None = None,
     named: str | None = None,
     everywhere: bool = False,
     sign_in: SignIn = SignIn.ANY,
-) -> Callable[[View], View]:
-    """Declare a route.
+    body_limit: int = limits.BODY,
+    stream_limit: int = 0,
+    body_error: str = _DECODING,
+) -> Callable[[UserView], UserView]:
+    """Declare a route for users.
 
     Args:
-        blueprint: the spec file's blueprint.
+        blueprint: the module's blueprint.
         route: method and full path below the stage, ``"GET /management/v1/..."``.
-        auth: who may call.
-        permission: the right a user needs; None for devices and public routes.
-        body: the shape of a JSON body; ``bytes`` for a raw one that the view reads itself; None for no body.
-        body_limit: bytes; beyond it 413.
-        stream_limit: bytes; above 0 the body is read through ``Request.stream()`` and may be larger than an event.
-        body_error: what the text of a decoding error begins with.
-        repair: what to read instead of a JSON body that can't be decoded; None from it: nothing, the body is refused.
+        permission: the permission that the user needs.
         feature: what the tenant's plan or add-ons must include (403 otherwise); None for what every tenant has.
-        device: the path variable that is a device's id: users whose right ends at some groups get 403 for others.
-        release: the path variable that is a release's name: the same for rights that end at release tags.
-        artifact: the path variable that is an artifact's id: the same, by its release.
-        deployment: the path variable that is a deployment's id: the same, by its devices and its release.
-        auth_set: the path variable that is an authentication set's id: the same, by its device.
-        own: the path variable that is a user's id: on their own, users need no more than ``BASIC``.
-        named: the path variable that is another name of free text, such as a role's: front doors that change paths
+        within: path variables by what they identify. Users whose permission is limited to some groups or release tags
+            get 403 for a device of another group, a release with other tags, and so on.
+        own: the path variable that is a user's id: for their own, users need no more than ``BASIC``.
+        named: the path variable that is another name of free text, such as a role's: gateways that change paths
             refuse calls that write by it.
-        everywhere: whether the right must hold without an end, as for what belongs to no group: 403 for others.
-        sign_in: what is asked of the token; anything that gives, changes or takes credentials wants at least a session.
+        everywhere: refuse users whose permission is limited (403), as for what belongs to no group.
+        sign_in: what the token has to be; a route that gives, changes or takes credentials needs at least a session.
+        body_limit: most bytes of the body; 413 beyond.
+        stream_limit: bytes; above 0 the view reads the body by ``Request.stream()``, so it may exceed an event.
+        body_error: what the text of a decoding error begins with.
     """
-    if (auth is Auth.USER) != (permission is not None):
-        raise ValueError(f"{route}: users need a permission, devices and the public have none")
-    method, path = route.split(" ")
-    streams = stream_limit > 0
-    spec = EndpointSpec(
-        method=method,
-        path=path,
-        auth=auth,
+    return _declare(
+        blueprint,
+        route,
+        Auth.USER,
         permission=permission,
-        body=body,
-        body_limit=body_limit,
-        streams_body=streams,
-        stream_limit=stream_limit,
-        body_error=body_error,
-        repair=repair,
         feature=feature,
-        device=device,
-        release=release,
-        artifact=artifact,
-        deployment=deployment,
-        auth_set=auth_set,
+        within=within,
         own=own,
         named=named,
         everywhere=everywhere,
         sign_in=sign_in,
+        body_limit=body_limit,
+        stream_limit=stream_limit,
+        body_error=body_error,
     )
 
-    def decorate(view: View) -> View:
+
+def device_route(
+    blueprint: Blueprint,
+    route: str,
+    *,
+    feature: Feature | None = None,
+    body_limit: int = limits.BODY,
+    body_error: str = _DECODING,
+    repair: Repair | None = None,
+) -> Callable[[DeviceView], DeviceView]:
+    """Declare a route for accepted devices. Arguments are those of :func:`user_route`.
+
+    Args:
+        blueprint: see there.
+        route: see there.
+        feature: see there.
+        body_limit: see there.
+        body_error: see there.
+        repair: what to read instead of a JSON body that cannot be decoded; if it returns None, the body is refused.
+    """
+    return _declare(
+        blueprint, route, Auth.DEVICE, feature=feature, body_limit=body_limit, body_error=body_error, repair=repair
+    )
+
+
+def public_route(blueprint: Blueprint, route: str) -> Callable[[PublicView], PublicView]:
+    """Declare a route that anybody may call, without a token."""
+    return _declare(blueprint, route, Auth.NONE)
+
+
+def _declare(blueprint: Blueprint, route: str, auth: Auth, **declared: Any) -> Callable[[AnyView], AnyView]:
+    method, path = route.split(" ")
+
+    def decorate(view: AnyView) -> AnyView:
+        spec = EndpointSpec(method=method, path=path, auth=auth, body=_body_of(view), **declared)
+
         @functools.wraps(view)
         def run(**uri: str) -> Response:
-            return _run(spec, view, uri)
+            return _run(spec, view, uri, blueprint)
 
         run.endpoint_spec = spec  # type: ignore[attr-defined]  # read by tests and the local gateway
         blueprint.route(path, methods=[method], content_types=["*/*"])(run)
@@ -188,26 +203,35 @@ def endpoint(  # noqa: PLR0913  # one keyword a promise; all but three have a de
     return decorate
 
 
-def _run(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
-    request = _request(_call())
-    with observed(request.request_id, _bound[0].lambda_context):
+def _body_of(view: View) -> Any:
+    """The annotation of a view's ``body``; None if it has none."""
+    shape = view.__annotations__.get("body")
+    if isinstance(shape, str):
+        # The other annotations stay texts: a cold start does not pay for them.
+        return eval(shape, view.__globals__)  # noqa: S307  # our own code
+    return shape
+
+
+def _run(spec: EndpointSpec, view: View, uri: dict[str, str], blueprint: Blueprint) -> Response:
+    call = blueprint.current_request
+    if call is None:
+        raise RuntimeError("a view was called outside of a request")
+    request = _request(call)
+    with observed(request.request_id, blueprint.lambda_context):
         reply = _answer(spec, view, uri, request)
         if not spec.explains(reply.status):
             reply.body = None
-        return _response(reply, request)
+        return _response(spec, reply, request)
 
 
 def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply[Any]:
     # API Gateway leaves path variables encoded.
     values = {name: unquote(value) for name, value in uri.items()}
     try:
-        if spec.auth is not Auth.NONE:
-            request.identity = authenticate(spec.auth, request.headers)
-            _authorize(spec, request, values)
-            signin.require(spec.sign_in, request)
-        _read_body(spec, request)
-        with acting(_actor(request)):
-            return view(request, **values)
+        request, actor = _identified(spec, request, values)
+        body = _read_body(spec, request)
+        with acting(actor):
+            return view(request, *body, **values)
     except DomainError as error:
         count_refusal(error)
         return _refusal(error, request)
@@ -221,17 +245,34 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
         return Reply(500, {"error": "internal error", "request_id": request.request_id})
 
 
-def _authorize(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
+def _identified(spec: EndpointSpec, request: Request, values: dict[str, str]) -> tuple[Request, Actor]:
+    """The request of the route's audience, once the caller is known and has all that the route asks for."""
+    if spec.auth is Auth.NONE:
+        return request, Actor(SYSTEM.kind, SYSTEM.id, request.source_ip)
+    identity = authenticate(spec.auth, request.headers)
+    known: DeviceRequest | UserRequest
+    fields = msgspec.structs.asdict(request)
+    if spec.permission is None:
+        known = DeviceRequest(**fields, identity=identity)
+        if spec.feature is not None:
+            control.require(identity.tenant, spec.feature)
+    else:
+        known = UserRequest(**fields, identity=identity)
+        _authorize(spec, spec.permission, known, values)
+        signin.require(spec.sign_in, known)
+    return known, Actor(identity.kind, identity.subject, request.source_ip, identity.email)
+
+
+def _authorize(spec: EndpointSpec, permission: Permission, request: UserRequest, values: dict[str, str]) -> None:
     identity = request.identity
-    if spec.permission is not None:
-        is_own = spec.own is not None and values[spec.own] == identity.subject
-        permission = Permission.BASIC if is_own else spec.permission
-        request.scopes = identity.rights.scopes(permission, (spec.method, _place(spec, values)))
-        if not request.scopes:
-            raise Forbidden("forbidden")
+    is_own = spec.own is not None and values[spec.own] == identity.subject
+    needed = Permission.BASIC if is_own else permission
+    request.scopes = identity.rights.scopes(needed, (spec.method, _place(spec, values)))
+    if not request.scopes:
+        raise Forbidden("forbidden")
     if spec.feature is not None:
         control.require(identity.tenant, spec.feature)
-    if request.scopes and EVERYWHERE not in request.scopes:
+    if EVERYWHERE not in request.scopes:
         _confine(spec, request, values)
 
 
@@ -240,40 +281,15 @@ def _place(spec: EndpointSpec, values: dict[str, str]) -> str:
     return "/api" + spec.path.format(**{name: quote(value, safe="") for name, value in values.items()})
 
 
-def _confine(spec: EndpointSpec, request: Request, values: dict[str, str]) -> None:
+def _confine(spec: EndpointSpec, request: UserRequest, values: dict[str, str]) -> None:
     """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
     if spec.everywhere:
         raise Forbidden("this needs a permission that is not limited to some device groups or release tags")
-    # Imported here: only for users whose rights end somewhere.
+    # Imported here: only for users whose permissions are limited.
     from chalicelib.http import confinement
 
-    named = {
-        kind: values[variable]
-        for kind, variable in (
-            ("device", spec.device),
-            ("release", spec.release),
-            ("artifact", spec.artifact),
-            ("deployment", spec.deployment),
-            ("auth_set", spec.auth_set),
-        )
-        if variable is not None
-    }
-    if not all(confinement.INSIDE[kind](request, value) for kind, value in named.items()):
+    if not all(confinement.INSIDE[kind](request, values[variable]) for kind, variable in spec.within.items()):
         raise Forbidden("forbidden")
-
-
-def _actor(request: Request) -> Actor:
-    if not request.is_identified:
-        return Actor(SYSTEM.kind, SYSTEM.id, request.source_ip)
-    identity = request.identity
-    return Actor(identity.kind, identity.subject, request.source_ip, identity.email)
-
-
-def _call() -> Call:
-    call = _bound[0].current_request
-    if call is None:
-        raise RuntimeError("a view was called outside of a request")
-    return call
 
 
 def _request(call: Call) -> Request:
@@ -321,14 +337,16 @@ def _raw(call: Call) -> bytes:
     return raw if isinstance(raw, bytes) else str(raw).encode()
 
 
-def _read_body(spec: EndpointSpec, request: Request) -> None:
-    if spec.body is None or spec.streams_body:
-        return
+def _read_body(spec: EndpointSpec, request: Request) -> tuple[Any, ...]:
+    """The argument ``body`` of the view, if it has one."""
+    if spec.body is None:
+        return ()
     if len(request.raw) > spec.body_limit:
         raise TooLarge("http: request body too large")
-    if spec.body is not bytes:
-        content.require_json(request.headers.get("content-type"), request.raw)
-        request.body = _decoded(spec, request.raw)
+    if spec.body is bytes:
+        return (request.raw,)
+    content.require_json(request.headers.get("content-type"), request.raw)
+    return (_decoded(spec, request.raw),)
 
 
 def _decoded(spec: EndpointSpec, raw: bytes) -> Any:
@@ -352,7 +370,7 @@ def _refusal(error: DomainError, request: Request) -> Reply[Any]:
     return Reply(error.status, body, headers)
 
 
-def _response(reply: Reply[Any], request: Request) -> Response:
+def _response(spec: EndpointSpec, reply: Reply[Any], request: Request) -> Response:
     headers: dict[str, str | list[str]] = {**standard_headers(request.request_id), **reply.headers}
     body = reply.body
     if body is None:
@@ -364,8 +382,9 @@ def _response(reply: Reply[Any], request: Request) -> Response:
         if not _fits(body, request.answer_limit - _HEADERS):
             # Sent, it would be a 502 without a word.
             text = "the answer is too large: ask for less at a time, such as a smaller per_page"
-            return _response(_refusal(BadRequest(text), request), request)
-    if request.is_identified or request.headers.get("authorization") or reply.content_type == "application/jwt":
+            return _response(spec, _refusal(BadRequest(text), request), request)
+    is_private = spec.auth is not Auth.NONE or "authorization" in request.headers
+    if is_private or reply.content_type == "application/jwt":
         headers.setdefault("Cache-Control", "no-store")
     return Response(body=body, status_code=reply.status, headers=headers)
 

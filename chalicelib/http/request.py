@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
 
 if TYPE_CHECKING:
+    from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
 Body = TypeVar("Body")
@@ -53,7 +54,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct):
-    """One call, authenticated and decoded. ``path`` is the public one, ``/api/...``; header names are lower case."""
+    """One call. ``path`` is the public one, ``/api/...``; header names are lower case."""
 
     method: str
     path: str
@@ -65,47 +66,6 @@ class Request(msgspec.Struct):
     source_ip: str
     answer_limit: int
     """Bytes that the front door takes of an answer."""
-    scopes: Scopes = ()
-    """Where the caller has the right that the route asks for. What has both devices and releases, a deployment, must
-    be within one of these; all else asks for ``groups`` or ``release_tags``."""
-    has_shown: bool = False
-    """Whether the request carries its user's password, or a code, and it is the right one."""
-    _identity: Identity | None = None
-    body: Any = None
-
-    @property
-    def identity(self) -> Identity:
-        """Who calls. Only routes with ``Auth.NONE`` have none, and they must not ask."""
-        if self._identity is None:
-            raise RuntimeError("a public route asked for an identity")
-        return self._identity
-
-    @identity.setter
-    def identity(self, identity: Identity) -> None:
-        self._identity = identity
-
-    @property
-    def is_identified(self) -> bool:
-        """Whether it is known who calls."""
-        return self._identity is not None
-
-    @property
-    def tenant(self) -> TenantId:
-        """The tenant of the verified token."""
-        return self.identity.tenant
-
-    @property
-    def groups(self) -> frozenset[str] | None:
-        """The static groups whose devices the caller may reach by this route; None: every device of the tenant.
-
-        A view hands this to each service that finds devices by anything but the route's declared path variable.
-        """
-        return groups_of(self.scopes)
-
-    @property
-    def release_tags(self) -> frozenset[str] | None:
-        """The tags whose releases the caller may reach by this route; None: every release of the tenant."""
-        return release_tags_of(self.scopes)
 
     @property
     def server(self) -> str:
@@ -124,6 +84,51 @@ class Request(msgspec.Struct):
     def stream(self) -> BinaryIO:
         """The body as a stream; the only way to read one that is larger than a Lambda event."""
         return bodies.open_body(self.gateway_id, self.raw)
+
+
+class DeviceRequest(Request, kw_only=True):
+    """A call by an accepted device."""
+
+    identity: Identity
+
+    @property
+    def tenant(self) -> TenantId:
+        """The tenant of the verified token."""
+        return self.identity.tenant
+
+    @property
+    def device(self) -> DeviceHead:
+        """The device's head item."""
+        return self.identity.device
+
+
+class UserRequest(Request, kw_only=True):
+    """A call by a user who has the route's permission."""
+
+    identity: Identity
+    scopes: Scopes = ()
+    """Where the user has that permission. What has both devices and releases, a deployment, must be within one of
+    these; all else asks for ``groups`` or ``release_tags``."""
+    has_shown: bool = False
+    """Whether the request carries its user's password, or a code, and it is the right one."""
+
+    @property
+    def tenant(self) -> TenantId:
+        """The tenant of the verified token."""
+        return self.identity.tenant
+
+    @property
+    def groups(self) -> frozenset[str] | None:
+        """The static groups whose devices the user may reach by this route; None: every device of the tenant.
+
+        A view hands this to each service that finds devices by anything but a path variable that ``within`` names.
+        """
+        return groups_of(self.scopes)
+
+    @property
+    def release_tags(self) -> frozenset[str] | None:
+        """The tags whose releases the user may reach by this route; None: every release of the tenant."""
+        return release_tags_of(self.scopes)
 
 
 class Reply(msgspec.Struct, Generic[Body]):

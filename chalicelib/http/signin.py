@@ -16,7 +16,7 @@ from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http import content
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import UserRequest
 
 PERSONAL: Final = "a personal access token can't do this: sign in with your password"
 
@@ -39,7 +39,7 @@ class _Shown(msgspec.Struct):
     token2fa: str = ""
 
 
-def require(wanted: SignIn, request: Request) -> None:
+def require(wanted: SignIn, request: UserRequest) -> None:
     """Check the token of a request.
 
     Raises:
@@ -58,7 +58,7 @@ def require(wanted: SignIn, request: Request) -> None:
         require_shown(request)
 
 
-def require_shown(request: Request) -> None:
+def require_shown(request: UserRequest) -> None:
     """Require the password or a code in the request's JSON body, however recent the sign-in.
 
     Raises:

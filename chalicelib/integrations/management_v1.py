@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
@@ -11,26 +11,22 @@ from chalicelib.clock import rfc3339
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import heads
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
 from chalicelib.integrations import shapes
 from chalicelib.integrations.rules.events import MENDERS
 from chalicelib.integrations.service import managing
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from chalicelib.http.request import Accepted, Created, NoContent, Request
     from chalicelib.integrations.tables.events import StoredEvent
     from chalicelib.integrations.tables.integrations import Integration
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v1/iot-manager/integrations", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
-def list_integrations(request: Request) -> Reply[list[shapes.IntegrationShape]]:
+@user_route(bp, "GET /management/v1/iot-manager/integrations", Permission.INTEGRATIONS_READ)
+def list_integrations(request: UserRequest) -> Reply[list[shapes.IntegrationShape]]:
     """List the tenant's webhooks, without their secrets."""
     page = paging.read_page(request)
     found = managing.listed(request.tenant)
@@ -53,69 +49,49 @@ def _integration(integration: Integration) -> shapes.IntegrationShape:
     )
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/iot-manager/integrations",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_MANAGE,
-    body=shapes.NewIntegration,
-)
-def create_integration(request: Request) -> Created:
+@user_route(bp, "POST /management/v1/iot-manager/integrations", Permission.INTEGRATIONS_MANAGE)
+def create_integration(request: UserRequest, body: shapes.NewIntegration) -> Created:
     """Create a webhook.
 
     Raises:
         Conflict: there is a webhook with this URL.
         Unprocessable: the tenant has as many webhooks as it may.
     """
-    integration = managing.create(request.tenant, request.body)
+    integration = managing.create(request.tenant, body)
     return created(f"/api/management/v1/iot-manager/integrations/{integration}")
 
 
-@endpoint(
-    bp, "DELETE /management/v1/iot-manager/integrations/{id}", auth=Auth.USER, permission=Permission.INTEGRATIONS_MANAGE
-)
-def delete_integration(request: Request, id: str) -> NoContent:
+@user_route(bp, "DELETE /management/v1/iot-manager/integrations/{id}", Permission.INTEGRATIONS_MANAGE)
+def delete_integration(request: UserRequest, id: str) -> NoContent:
     """Delete a webhook."""
     managing.delete(request.tenant, id)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "PUT /management/v1/iot-manager/integrations/{id}/credentials",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_MANAGE,
-    body=shapes.Credentials,
-)
-def set_integration_credentials(request: Request, id: str) -> NoContent:
+@user_route(bp, "PUT /management/v1/iot-manager/integrations/{id}/credentials", Permission.INTEGRATIONS_MANAGE)
+def set_integration_credentials(request: UserRequest, body: shapes.Credentials, id: str) -> NoContent:
     """Change a webhook's URL or secret.
 
     Raises:
         Conflict: there is another webhook with this URL.
     """
-    managing.set_credentials(request.tenant, id, request.body)
+    managing.set_credentials(request.tenant, id, body)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/iot-manager/integrations/{id}/deliveries",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_MANAGE,
-    body=shapes.Resend,
-)
-def send_event_again(request: Request, id: str) -> Accepted:
+@user_route(bp, "POST /management/v1/iot-manager/integrations/{id}/deliveries", Permission.INTEGRATIONS_MANAGE)
+def send_event_again(request: UserRequest, body: shapes.Resend, id: str) -> Accepted:
     """Send an event of the last week to a webhook once more, whatever its delivery came to. Beyond Mender's API.
 
     Raises:
         NotFound: there is no such webhook, or it was not sent this event.
     """
-    managing.send_again(request.tenant, id, request.body.event_id, request.body.event_time)
+    managing.send_again(request.tenant, id, body.event_id, body.event_time)
     return accepted()
 
 
-@endpoint(bp, "GET /management/v1/iot-manager/events", auth=Auth.USER, permission=Permission.INTEGRATIONS_READ)
-def list_events(request: Request) -> Reply[list[shapes.EventShape]]:
+@user_route(bp, "GET /management/v1/iot-manager/events", Permission.INTEGRATIONS_READ)
+def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
     """List the events of the last week, newest first."""
     page = paging.read_page(request)
     integration = request.query.get("integration_id") or None
@@ -139,63 +115,63 @@ def _event(event: StoredEvent) -> shapes.EventShape:
 # Twins: what a device's state in another cloud would be. Webhooks keep none, so every device has none.
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/iot-manager/devices/{deviceId}/state",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_READ,
-    device="deviceId",
+    Permission.INTEGRATIONS_READ,
+    within={"device": "deviceId"},
 )
-def get_device_states(request: Request, deviceId: str) -> Reply[dict[str, Any]]:  # noqa: N803  # API Gateway's name of it
+def get_device_states(request: UserRequest, deviceId: str) -> Reply[dict[str, Any]]:  # noqa: N803  # API Gateway's name of it
     """Get a device's state in all integrations. Always empty: webhooks keep no state."""
     _require_device(request, deviceId)
     return Reply(200, {})
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v1/iot-manager/devices/{deviceId}/state/{integrationId}",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_READ,
-    device="deviceId",
+    Permission.INTEGRATIONS_READ,
+    within={"device": "deviceId"},
 )
-def get_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
+def get_device_state(request: UserRequest, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
     """Get a device's state in an integration. Always 404: webhooks keep no state."""
     raise _no_state(request, deviceId, integrationId)
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/iot-manager/devices/{deviceId}/state/{integrationId}",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_MANAGE,
-    body=bytes,
-    device="deviceId",
+    Permission.INTEGRATIONS_MANAGE,
+    within={"device": "deviceId"},
 )
-def set_device_state(request: Request, deviceId: str, integrationId: str) -> Reply[dict[str, Any]]:  # noqa: N803
+def set_device_state(  # no state is kept, whatever the body says
+    request: UserRequest,
+    body: bytes,  # noqa: ARG001
+    deviceId: str,  # noqa: N803
+    integrationId: str,  # noqa: N803
+) -> Reply[dict[str, Any]]:
     """Set a device's state in an integration. Always 404: webhooks keep no state."""
     raise _no_state(request, deviceId, integrationId)
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/iot-manager/devices/{deviceId}",
-    auth=Auth.USER,
-    permission=Permission.INTEGRATIONS_MANAGE,
-    device="deviceId",
+    Permission.INTEGRATIONS_MANAGE,
+    within={"device": "deviceId"},
 )
-def forget_device(request: Request, deviceId: str) -> NoContent:  # noqa: N803
+def forget_device(request: UserRequest, deviceId: str) -> NoContent:  # noqa: N803
     """Remove a device from all integrations. It is in none, so nothing changes."""
     _require_device(request, deviceId)
     return no_content()
 
 
-def _require_device(request: Request, device_id: str) -> None:
+def _require_device(request: UserRequest, device_id: str) -> None:
     if heads.find(request.tenant, device_id) is None:
         raise NotFound("device not found")
 
 
-def _no_state(request: Request, device_id: str, integration: str) -> NotFound:
+def _no_state(request: UserRequest, device_id: str, integration: str) -> NotFound:
     _require_device(request, device_id)
     managing.get(request.tenant, integration)
     return NotFound("the integration keeps no state of devices")

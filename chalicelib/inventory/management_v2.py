@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.features import Feature
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Created, NoContent, Reply, UserRequest, created, no_content
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
-from chalicelib.inventory.shapes import FilterDefinition, Search, Statistics
+from chalicelib.inventory.shapes import AttributeCount, DeviceShape, FilterDefinition, SavedFilter, Search, Statistics
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Created, NoContent, Request
-    from chalicelib.inventory.shapes import AttributeCount, DeviceShape, SavedFilter
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "POST /management/v2/inventory/filters/search",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    body=Search,
-)
-def search_inventory(request: Request) -> Reply[list[DeviceShape]]:
+@user_route(bp, "POST /management/v2/inventory/filters/search", Permission.DEVICES_READ)
+def search_inventory(request: UserRequest, body: Search) -> Reply[list[DeviceShape]]:
     """Search for devices that meet all conditions. ``X-Total-Count`` says how many there are; ``Link`` is not sent."""
-    body: Search = request.body
     page = paging.page_of(body.page, body.per_page)
     query = queries.of_search(body.filters or [], body.sort or [], body.device_ids, body.text)
     only = queries.selected(body.attributes or [])
@@ -40,36 +26,20 @@ def search_inventory(request: Request) -> Reply[list[DeviceShape]]:
     return Reply(200, [service.shown(device, only) for device in devices], {"X-Total-Count": str(total)})
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/inventory/filters/attributes",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-)
-def list_attributes(request: Request) -> Reply[list[AttributeCount]]:
+@user_route(bp, "GET /management/v2/inventory/filters/attributes", Permission.DEVICES_READ)
+def list_attributes(request: UserRequest) -> Reply[list[AttributeCount]]:
     """List the attributes that devices have, the most frequent first."""
     return Reply(200, service.attribute_counts(request.tenant, request.groups))
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/inventory/statistics",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-)
-def get_device_statistics(request: Request) -> Reply[Statistics]:
+@user_route(bp, "GET /management/v2/inventory/statistics", Permission.DEVICES_READ)
+def get_device_statistics(request: UserRequest) -> Reply[Statistics]:
     """Count accepted and pending devices by tier."""
     return Reply(200, Statistics(service.statistics(request.tenant, request.groups)))
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/inventory/filters",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    feature=Feature.DYNAMIC_GROUPS,
-)
-def list_filters(request: Request) -> Reply[list[SavedFilter]]:
+@user_route(bp, "GET /management/v2/inventory/filters", Permission.DEVICES_READ, feature=Feature.DYNAMIC_GROUPS)
+def list_filters(request: UserRequest) -> Reply[list[SavedFilter]]:
     """List the saved filters by name.
 
     Users whose rights are limited to groups see none, since a filter may name what is outside of them.
@@ -81,80 +51,73 @@ def list_filters(request: Request) -> Reply[list[SavedFilter]]:
     return Reply(200, filters, paging.headers(request, page, total=total))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/inventory/filters",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    body=FilterDefinition,
+    Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def create_filter(request: Request) -> Created:
+def create_filter(request: UserRequest, body: FilterDefinition) -> Created:
     """Save a filter. ``Location`` is relative; its last segment is the id.
 
     Raises:
         Conflict: there is another filter of this name.
         Unprocessable: the tenant has as many filters as it may.
     """
-    return created(f"filters/{service.create_filter(request.tenant, request.body)}")
+    return created(f"filters/{service.create_filter(request.tenant, body)}")
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v2/inventory/filters/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # a filter may name what is outside of their groups
 )
-def get_filter(request: Request, id: str) -> Reply[SavedFilter]:
+def get_filter(request: UserRequest, id: str) -> Reply[SavedFilter]:
     """Get a saved filter."""
     return Reply(200, service.get_filter(request.tenant, id))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v2/inventory/filters/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
-    body=FilterDefinition,
+    Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def change_filter(request: Request, id: str) -> NoContent:
+def change_filter(request: UserRequest, body: FilterDefinition, id: str) -> NoContent:
     """Replace the name and the terms of a saved filter.
 
     Raises:
         Conflict: there is another filter of this name.
     """
-    service.change_filter(request.tenant, id, request.body)
+    service.change_filter(request.tenant, id, body)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v2/inventory/filters/{id}",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_MANAGE,
+    Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # who deploys by a filter relies on it for devices of all groups
 )
-def delete_filter(request: Request, id: str) -> NoContent:
+def delete_filter(request: UserRequest, id: str) -> NoContent:
     """Delete a saved filter. An unknown one is no error."""
     service.delete_filter(request.tenant, id)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v2/inventory/filters/{id}/search",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.DYNAMIC_GROUPS,
     everywhere=True,  # a filter may name what is outside of their groups
 )
-def search_by_filter(request: Request, id: str) -> Reply[list[DeviceShape]]:
+def search_by_filter(request: UserRequest, id: str) -> Reply[list[DeviceShape]]:
     """List the devices that a saved filter matches now, by id."""
     page = paging.read_page(request)
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from chalice.app import Blueprint
 
 from chalicelib.features import Feature
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
-from chalicelib.inventory.shapes import IdentitySearch
+from chalicelib.inventory.shapes import DeviceShape, IdentitySearch
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from chalicelib.http.request import Request
-    from chalicelib.inventory.shapes import DeviceShape
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "POST /management/v2alpha1/inventory/identities/search",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
-    body=IdentitySearch,
-)
-def search_identities(request: Request) -> Reply[list[DeviceShape]]:
+@user_route(bp, "POST /management/v2alpha1/inventory/identities/search", Permission.DEVICES_READ)
+def search_identities(request: UserRequest, body: IdentitySearch) -> Reply[list[DeviceShape]]:
     """Search for devices whose id, identity or tag begins with a text."""
-    body: IdentitySearch = request.body
     page = paging.page_of(body.page, body.per_page)
     query = queries.of_identity(body)
     only = queries.selected(body.attributes or [])
@@ -43,15 +29,14 @@ def search_identities(request: Request) -> Reply[list[DeviceShape]]:
     return Reply(200, [service.shown(device, only) for device in devices], headers)
 
 
-@endpoint(
+@user_route(
     bp,
     "GET /management/v2alpha1/inventory/devices/{id}/components",
-    auth=Auth.USER,
-    permission=Permission.DEVICES_READ,
+    Permission.DEVICES_READ,
     feature=Feature.SYSTEMS,
-    device="id",
+    within={"device": "id"},
 )
-def get_device_components(request: Request, id: str) -> Reply[dict[str, Any]]:
+def get_device_components(request: UserRequest, id: str) -> Reply[dict[str, Any]]:
     """Get the components of a system device. Always empty: no device reports any yet."""
     service.get(request.tenant, id)
     return Reply(200, {})

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.errors import Forbidden
 from chalicelib.http import content
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
+from chalicelib.metrics.shapes import Numbers
 from chalicelib.rights import EVERYWHERE, Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
-    from chalicelib.metrics.shapes import Numbers
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v2/tenantadm/metrics", auth=Auth.USER, permission=Permission.DEVICES_READ)
-def show_metrics(request: Request) -> Reply[Numbers] | Reply[str]:
+@user_route(bp, "GET /management/v2/tenantadm/metrics", Permission.DEVICES_READ)
+def show_metrics(request: UserRequest) -> Reply[Numbers] | Reply[str]:
     """Get the tenant's numbers, as JSON or for Prometheus (``Accept: text/plain``).
 
     Each is only there for users who may see all that it counts. Not part of Mender's API.
@@ -43,6 +37,6 @@ def show_metrics(request: Request) -> Reply[Numbers] | Reply[str]:
     return Reply(200, numbers)
 
 
-def _sees_all(request: Request, permission: Permission) -> bool:
+def _sees_all(request: UserRequest, permission: Permission) -> bool:
     """Whether the caller has a right for all of the tenant's things, or may make this very call."""
     return EVERYWHERE in request.identity.rights.scopes(permission, (request.method, request.path))

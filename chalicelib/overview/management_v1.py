@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.http import etag
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.overview import service
+from chalicelib.overview.shapes import Overview
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
-    from chalicelib.overview.shapes import Overview
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v1/console/overview", auth=Auth.USER, permission=Permission.BASIC)
-def show_overview(request: Request) -> Reply[Overview]:
+@user_route(bp, "GET /management/v1/console/overview", Permission.BASIC)
+def show_overview(request: UserRequest) -> Reply[Overview]:
     """Devices and deployments that need attention, each part for who may read it; answers ``If-None-Match``."""
     rights = request.identity.rights
     found = service.overview(

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chalice.app import Blueprint
 
 from chalicelib.http import etag
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+from chalicelib.http.endpoint import public_route
+from chalicelib.http.request import Reply, Request
 
 bp = Blueprint(__name__)
 
 FILE: Final = Path(__file__).with_name("openapi.json")
 
 
-@endpoint(bp, "GET /openapi.json", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /openapi.json")
 def show_description(request: Request) -> Reply[str]:
     """Get this description: OpenAPI 3.1, the same for everyone until the server is updated."""
     data = FILE.read_bytes()

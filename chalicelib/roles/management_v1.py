@@ -2,99 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from chalice.app import Blueprint
 
 from chalicelib.features import Feature
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
-if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, Created, NoContent, Request
-
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/roles",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def list_roles(request: Request) -> Reply[list[shapes.Role]]:
+@user_route(bp, "GET /management/v1/useradm/roles", Permission.BASIC, feature=Feature.RBAC)
+def list_roles(request: UserRequest) -> Reply[list[shapes.Role]]:
     """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
     return Reply(200, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/useradm/roles",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
-    body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def create_role(request: Request) -> Created:
+def create_role(request: UserRequest, body: shapes.Role) -> Created:
     """Create a role. It can have no more rights than the user who creates it.
 
     Raises:
         Conflict: there is a role of this name.
         Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
     """
-    name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
+    name = service.create(request.tenant, service.ROLE, body, request.identity.rights)
     return created(f"/api/management/v1/useradm/roles/{quote(name, safe='')}")
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def show_role(request: Request, id: str) -> Reply[shapes.Role]:
+@user_route(bp, "GET /management/v1/useradm/roles/{id}", Permission.BASIC, feature=Feature.RBAC)
+def show_role(request: UserRequest, id: str) -> Reply[shapes.Role]:
     """Get a role."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
-    body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def update_role(request: Request, id: str) -> Accepted:
+def update_role(request: UserRequest, body: shapes.Role, id: str) -> Accepted:
     """Change a role for everyone who has it.
 
     Raises:
         Unprocessable: there is no such permission set.
     """
-    service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
+    service.update(request.tenant, service.ROLE, id, body, request.identity.rights)
     return accepted()
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_role(request: Request, id: str) -> NoContent:
+def delete_role(request: UserRequest, id: str) -> NoContent:
     """Delete a role that no user has.
 
     Raises:

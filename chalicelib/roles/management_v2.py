@@ -9,93 +9,75 @@ from chalice.app import Blueprint
 
 from chalicelib.features import Feature
 from chalicelib.http import paging
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, created, no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Created, NoContent, Reply, UserRequest, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.roles import service, shapes
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Created, NoContent, Request
+    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/useradm/roles",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def list_roles(request: Request) -> Reply[list[shapes.Role]]:
+@user_route(bp, "GET /management/v2/useradm/roles", Permission.BASIC, feature=Feature.RBAC)
+def list_roles(request: UserRequest) -> Reply[list[shapes.Role]]:
     """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
     return _page(request, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/useradm/roles",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
-    body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def create_role(request: Request) -> Created:
+def create_role(request: UserRequest, body: shapes.Role) -> Created:
     """Create a role. It can have no more rights than the user who creates it.
 
     Raises:
         Conflict: there is a role of this name.
         Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
     """
-    name = service.create(request.tenant, service.ROLE, request.body, request.identity.rights)
+    name = service.create(request.tenant, service.ROLE, body, request.identity.rights)
     return created(f"/api/management/v2/useradm/roles/{quote(name, safe='')}")
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def show_role(request: Request, id: str) -> Reply[shapes.Role]:
+@user_route(bp, "GET /management/v2/useradm/roles/{id}", Permission.BASIC, feature=Feature.RBAC)
+def show_role(request: UserRequest, id: str) -> Reply[shapes.Role]:
     """Get a role."""
     return Reply(200, service.get_visible(request.tenant, service.ROLE, id, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v2/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
-    body=shapes.Role,
     sign_in=SignIn.SESSION,
 )
-def update_role(request: Request, id: str) -> Reply[None]:
+def update_role(request: UserRequest, body: shapes.Role, id: str) -> Reply[None]:
     """Change a role for everyone who has it.
 
     Raises:
         Unprocessable: there is no such permission set.
     """
-    service.update(request.tenant, service.ROLE, id, request.body, request.identity.rights)
+    service.update(request.tenant, service.ROLE, id, body, request.identity.rights)
     return Reply(200)
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v2/useradm/roles/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_role(request: Request, id: str) -> NoContent:
+def delete_role(request: UserRequest, id: str) -> NoContent:
     """Delete a role that no user has.
 
     Raises:
@@ -105,14 +87,8 @@ def delete_role(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/useradm/permission_sets",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def list_permission_sets(request: Request) -> Reply[list[shapes.PermissionSet]]:
+@user_route(bp, "GET /management/v2/useradm/permission_sets", Permission.BASIC, feature=Feature.RBAC)
+def list_permission_sets(request: UserRequest) -> Reply[list[shapes.PermissionSet]]:
     """List the built-in permission sets and the tenant's own.
 
     Users who do not manage users see those of their own roles.
@@ -120,64 +96,53 @@ def list_permission_sets(request: Request) -> Reply[list[shapes.PermissionSet]]:
     return _page(request, service.visible(request.tenant, service.SET, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/useradm/permission_sets",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
-    body=shapes.PermissionSet,
     sign_in=SignIn.SESSION,
 )
-def create_permission_set(request: Request) -> Created:
+def create_permission_set(request: UserRequest, body: shapes.PermissionSet) -> Created:
     """Create a permission set. It can have no more rights than the user who creates it.
 
     Raises:
         Conflict: there is a permission set of this name.
         Unprocessable: the tenant has as many permission sets as it may.
     """
-    name = service.create(request.tenant, service.SET, request.body, request.identity.rights)
+    name = service.create(request.tenant, service.SET, body, request.identity.rights)
     return created(f"/api/management/v2/useradm/permission_sets/{quote(name, safe='')}")
 
 
-@endpoint(
-    bp,
-    "GET /management/v2/useradm/permission_sets/{id}",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    feature=Feature.RBAC,
-)
-def show_permission_set(request: Request, id: str) -> Reply[shapes.PermissionSet]:
+@user_route(bp, "GET /management/v2/useradm/permission_sets/{id}", Permission.BASIC, feature=Feature.RBAC)
+def show_permission_set(request: UserRequest, id: str) -> Reply[shapes.PermissionSet]:
     """Get a permission set."""
     return Reply(200, service.get_visible(request.tenant, service.SET, id, request.identity.rights))
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v2/useradm/permission_sets/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
-    body=shapes.PermissionSet,
     sign_in=SignIn.SESSION,
 )
-def update_permission_set(request: Request, id: str) -> Reply[None]:
+def update_permission_set(request: UserRequest, body: shapes.PermissionSet, id: str) -> Reply[None]:
     """Change a permission set for all roles that have it."""
-    service.update(request.tenant, service.SET, id, request.body, request.identity.rights)
+    service.update(request.tenant, service.SET, id, body, request.identity.rights)
     return Reply(200)
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v2/useradm/permission_sets/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.RBAC,
     named="id",
     sign_in=SignIn.SESSION,
 )
-def delete_permission_set(request: Request, id: str) -> NoContent:
+def delete_permission_set(request: UserRequest, id: str) -> NoContent:
     """Delete a permission set that no role has.
 
     Raises:

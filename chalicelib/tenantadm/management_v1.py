@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Reply, UserRequest
 from chalicelib.rights import Permission
 from chalicelib.tenantadm import service
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
-    from chalicelib.tenantadm.shapes import Tenant
+from chalicelib.tenantadm.shapes import Tenant
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "GET /management/v1/tenantadm/user/tenant", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant(request: Request) -> Reply[Tenant]:
+@user_route(bp, "GET /management/v1/tenantadm/user/tenant", Permission.BASIC)
+def show_tenant(request: UserRequest) -> Reply[Tenant]:
     """Get the user's tenant. The token for setting up devices is only there for users who manage devices of all groups.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from chalice.app import Blueprint
@@ -10,24 +10,20 @@ from chalice.app import Blueprint
 from chalicelib import limits, settings
 from chalicelib.errors import MethodNotAllowed, UnsupportedMediaType
 from chalicelib.http import content, etag, paging, signin
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, no_content
+from chalicelib.http.endpoint import public_route, user_route
+from chalicelib.http.request import Accepted, NoContent, Reply, Request, UserRequest, accepted, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import rules, service, shapes
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, NoContent, Request
 
 bp = Blueprint(__name__)
 
 _TENANTS = "/api/management/v2/tenantadm/tenants"
 
 
-@endpoint(bp, "GET /management/v2/tenantadm/tenants/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant(request: Request) -> Reply[shapes.Tenant]:
+@user_route(bp, "GET /management/v2/tenantadm/tenants/me", Permission.BASIC)
+def show_tenant(request: UserRequest) -> Reply[shapes.Tenant]:
     """Get the user's tenant, without its token.
 
     Raises:
@@ -38,8 +34,8 @@ def show_tenant(request: Request) -> Reply[shapes.Tenant]:
     return Reply(body=service.describe(request.tenant, token=False, tiers=tiers, groups=seen))
 
 
-@endpoint(bp, "GET /management/v2/tenantadm/tenants", auth=Auth.USER, permission=Permission.TENANTS_READ)
-def list_children(request: Request) -> Reply[list[shapes.Tenant]]:
+@user_route(bp, "GET /management/v2/tenantadm/tenants", Permission.TENANTS_READ)
+def list_children(request: UserRequest) -> Reply[list[shapes.Tenant]]:
     """List the child tenants, oldest first.
 
     Raises:
@@ -52,15 +48,8 @@ def list_children(request: Request) -> Reply[list[shapes.Tenant]]:
     return Reply(200, [service.shown(each, tiers=tiers) for each in found], headers)
 
 
-@endpoint(
-    bp,
-    "POST /management/v2/tenantadm/tenants",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.NewTenant,
-    sign_in=SignIn.SESSION,
-)
-def create_child(request: Request) -> Accepted:
+@user_route(bp, "POST /management/v2/tenantadm/tenants", Permission.TENANTS_MANAGE, sign_in=SignIn.SESSION)
+def create_child(request: UserRequest, body: shapes.NewTenant) -> Accepted:
     """Create a child tenant with its first user.
 
     Raises:
@@ -69,7 +58,6 @@ def create_child(request: Request) -> Accepted:
         Unprocessable: the service provider has no room for it, the password breaks a rule, or the body asks for what
             this server does not do.
     """
-    body: shapes.NewTenant = request.body
     rules.check_wishes(body)
     made = service.create_child(
         request.tenant,
@@ -82,8 +70,8 @@ def create_child(request: Request) -> Accepted:
     return accepted(f"{_TENANTS}/{made.id}")
 
 
-@endpoint(bp, "POST /management/v2/tenantadm/tenants/signup", auth=Auth.NONE, permission=None, body=bytes)
-def sign_up(request: Request) -> Accepted:
+@public_route(bp, "POST /management/v2/tenantadm/tenants/signup")
+def sign_up(request: Request, body: bytes) -> Accepted:
     """Sign up: create a tenant on trial, where the server allows it.
 
     Raises:
@@ -93,11 +81,11 @@ def sign_up(request: Request) -> Accepted:
         Unprocessable: the password breaks a rule.
         TooManyRequests: too many sign-ups were tried lately.
     """
-    return _sign_up(request)
+    return _sign_up(request, body)
 
 
-@endpoint(bp, "POST /management/v2/tenantadm/tenants/trial", auth=Auth.NONE, permission=None, body=bytes)
-def begin_trial(request: Request) -> Accepted:
+@public_route(bp, "POST /management/v2/tenantadm/tenants/trial")
+def begin_trial(request: Request, body: bytes) -> Accepted:
     """Sign up, under the name that other clients use.
 
     Raises:
@@ -107,69 +95,49 @@ def begin_trial(request: Request) -> Accepted:
         Unprocessable: the password breaks a rule.
         TooManyRequests: too many sign-ups were tried lately.
     """
-    return _sign_up(request)
+    return _sign_up(request, body)
 
 
-def _sign_up(request: Request) -> Accepted:
+def _sign_up(request: Request, body: bytes) -> Accepted:
     service.require_signup()
     kind = content.media(request.headers.get("content-type"))
     if kind == "application/x-www-form-urlencoded":
-        form = {name: values[-1] for name, values in parse_qs(request.raw.decode(errors="replace")).items()}
+        form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
         form_marketing = form.pop("marketing", "").lower() in {"1", "on", "t", "true"}
         known = {field for field in shapes.SignUp.__struct_fields__ if field in form}
         wanted = shapes.SignUp(**{name: form[name] for name in known}, marketing=form_marketing)
     elif kind == "application/json":
-        wanted = content.decode(request.raw, shapes.SignUp)
+        wanted = content.decode(body, shapes.SignUp)
     else:
         raise UnsupportedMediaType("unsupported media type")
     service.sign_up(wanted, request.source_ip)
     return accepted(settings.current().public_url or "/")
 
 
-@endpoint(
-    bp,
-    "PUT /management/v2/tenantadm/tenants/{id}/child",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.ChildUpdate,
-)
-def update_child(request: Request, id: str) -> NoContent:
+@user_route(bp, "PUT /management/v2/tenantadm/tenants/{id}/child", Permission.TENANTS_MANAGE)
+def update_child(request: UserRequest, body: shapes.ChildUpdate, id: str) -> NoContent:
     """Change the name or the limits of a child tenant.
 
     Raises:
         Unprocessable: the service provider has not that many devices left.
     """
-    body: shapes.ChildUpdate = request.body
     service.update_child(request.tenant, TenantId(id), body.name, shapes.device_limits(body))
     return no_content()
 
 
-@endpoint(
-    bp,
-    "PUT /management/v2/tenantadm/tenants/{id}/status",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.NewStatus,
-)
-def set_child_status(request: Request, id: str) -> Accepted:
+@user_route(bp, "PUT /management/v2/tenantadm/tenants/{id}/status", Permission.TENANTS_MANAGE)
+def set_child_status(request: UserRequest, body: shapes.NewStatus, id: str) -> Accepted:
     """Suspend or activate a child tenant.
 
     Raises:
         Conflict: the tenant is being removed.
     """
-    service.set_child_status(request.tenant, TenantId(id), request.body.status)
+    service.set_child_status(request.tenant, TenantId(id), body.status)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v2/tenantadm/tenants/{id}/cancel",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.Cancellation,
-    sign_in=SignIn.RECENT,
-)
-def cancel_tenant(request: Request, id: str) -> Accepted:
+@user_route(bp, "POST /management/v2/tenantadm/tenants/{id}/cancel", Permission.TENANTS_MANAGE, sign_in=SignIn.RECENT)
+def cancel_tenant(request: UserRequest, body: shapes.Cancellation, id: str) -> Accepted:
     """Cancel a child tenant or, for administrators with their password, the own one.
 
     It is locked at once and erased later.
@@ -180,18 +148,12 @@ def cancel_tenant(request: Request, id: str) -> Accepted:
     if id == request.tenant:
         request.identity.require_everything("end the tenant")
         signin.require_shown(request)
-    service.cancel(request.tenant, TenantId(id), request.body.reason)
+    service.cancel(request.tenant, TenantId(id), body.reason)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v2/tenantadm/tenants/{id}/plan",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.PlanRequest,
-)
-def request_plan(request: Request, id: str) -> Accepted:
+@user_route(bp, "POST /management/v2/tenantadm/tenants/{id}/plan", Permission.TENANTS_MANAGE)
+def request_plan(request: UserRequest, body: shapes.PlanRequest, id: str) -> Accepted:
     """Ask for another plan. The request is noted for the server's administrator.
 
     Raises:
@@ -199,18 +161,17 @@ def request_plan(request: Request, id: str) -> Accepted:
     """
     if id == request.tenant:
         request.identity.require_everything("ask for another plan")
-    service.request_plan(request.tenant, TenantId(id), request.identity.subject, request.body)
+    service.request_plan(request.tenant, TenantId(id), request.identity.subject, body)
     return accepted()
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v2/tenantadm/tenants/{id}/remove/start",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
+    Permission.TENANTS_MANAGE,
     sign_in=SignIn.RECENT,
 )
-def start_child_removal(request: Request, id: str) -> Accepted:
+def start_child_removal(request: UserRequest, id: str) -> Accepted:
     """Lock a child tenant for good, and have its data erased.
 
     Raises:
@@ -220,14 +181,8 @@ def start_child_removal(request: Request, id: str) -> Accepted:
     return accepted()
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v2/tenantadm/tenants/{id}",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    sign_in=SignIn.RECENT,
-)
-def remove_child(request: Request, id: str) -> NoContent:
+@user_route(bp, "DELETE /management/v2/tenantadm/tenants/{id}", Permission.TENANTS_MANAGE, sign_in=SignIn.RECENT)
+def remove_child(request: UserRequest, id: str) -> NoContent:
     """Have the data of an inactive child tenant erased.
 
     Raises:
@@ -239,21 +194,15 @@ def remove_child(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(bp, "GET /management/v2/tenantadm/settings", auth=Auth.USER, permission=Permission.BASIC)
-def show_tenant_settings(request: Request) -> Reply[dict[str, int]]:
+@user_route(bp, "GET /management/v2/tenantadm/settings", Permission.BASIC)
+def show_tenant_settings(request: UserRequest) -> Reply[dict[str, int]]:
     """Get the tenant's settings for the server, with an ``ETag``. Not part of Mender's API."""
     document, version = service.settings(request.tenant)
     return Reply(200, document, {"ETag": version})
 
 
-@endpoint(
-    bp,
-    "PUT /management/v2/tenantadm/settings",
-    auth=Auth.USER,
-    permission=Permission.SETTINGS_MANAGE,
-    body=dict[str, Any],
-)
-def save_tenant_settings(request: Request) -> NoContent:
+@user_route(bp, "PUT /management/v2/tenantadm/settings", Permission.SETTINGS_MANAGE)
+def save_tenant_settings(request: UserRequest, body: dict[str, Any]) -> NoContent:
     """Replace the tenant's settings for the server. What is left out gets its default. Not part of Mender's API.
 
     Raises:
@@ -261,5 +210,5 @@ def save_tenant_settings(request: Request) -> NoContent:
         PreconditionFailed: the settings have another version than ``If-Match`` names.
     """
     replacing = etag.if_match(request.headers.get("if-match"))
-    version = service.save_settings(request.tenant, request.body, replacing=replacing, by=request.identity.rights)
+    version = service.save_settings(request.tenant, body, replacing=replacing, by=request.identity.rights)
     return no_content({"ETag": version})

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import no_content
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import NoContent, UserRequest, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 
-if TYPE_CHECKING:
-    from chalicelib.http.request import NoContent, Request
-
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "PUT /management/v2/useradm/users/me",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    body=shapes.PasswordUpdate,
-    sign_in=SignIn.SESSION,
-)
-def update_me(request: Request) -> NoContent:
+@user_route(bp, "PUT /management/v2/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
+def update_me(request: UserRequest, body: shapes.PasswordUpdate) -> NoContent:
     """Change the own password. Other than in v1, an e-mail address is ignored.
 
     Raises:
@@ -37,8 +24,8 @@ def update_me(request: Request) -> NoContent:
     service.update_user(
         request.tenant,
         request.identity.subject,
-        rules.change("", request.body.password, own=True),
-        current_password=request.body.current_password,
+        rules.change("", body.password, own=True),
+        current_password=body.current_password,
         keep_token=request.identity.token_id,
         by=request.identity.rights,
     )

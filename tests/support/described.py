@@ -22,7 +22,7 @@ from chalicelib.http import endpoint
 from chalicelib.http.request import Query
 
 if TYPE_CHECKING:
-    from chalice.app import Response
+    from chalice.app import Blueprint, Response
 
     from chalicelib.http.endpoint import EndpointSpec, View
 
@@ -143,12 +143,12 @@ def install(into: Checker) -> pytest.MonkeyPatch:
     patch = pytest.MonkeyPatch()
     run, get, every = endpoint._run, Query.get, Query.all
 
-    def running(spec: EndpointSpec, view: View, uri: dict[str, str]) -> Response:
+    def running(spec: EndpointSpec, view: View, uri: dict[str, str], blueprint: Blueprint) -> Response:
         if not view.__module__.startswith("chalicelib.") or spec.path.startswith("/ui"):
-            return run(spec, view, uri)
+            return run(spec, view, uri, blueprint)
         _now.spec = spec
         try:
-            response = run(spec, view, uri)
+            response = run(spec, view, uri, blueprint)
         finally:
             _now.spec = None
         into.answered(spec, response)

@@ -66,6 +66,6 @@ def routes(app: Chalice) -> Iterator[Route]:
     for path, views in sorted(app.routes.items()):
         for method, view in sorted(views.items()):
             spec: EndpointSpec | None = getattr(view.view_function, "endpoint_spec", None)
-            assert spec is not None, f"{method} {path} is no @endpoint"
+            assert spec is not None, f"{method} {path} is not declared with @user_route, @device_route or @public_route"
             assert (spec.method, spec.path) == (method, path)
             yield Route(spec)

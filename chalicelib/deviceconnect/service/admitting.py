@@ -21,7 +21,7 @@ _ROUTE = "/api/management/v1/deviceconnect/devices/{}/connect"
 
 
 def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
-    """Check that a user with these rights may reach a device, as ``@endpoint`` does for the session's route.
+    """Check that a user with these rights may reach a device, as ``@user_route`` does for the session's route.
 
     Raises:
         Forbidden: the rights, or the tenant's plan and add-ons, do not include it.

@@ -2,100 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.clock import rfc3339
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, no_content
+from chalicelib.http.endpoint import public_route, user_route
+from chalicelib.http.request import Accepted, NoContent, Reply, Request, UserRequest, accepted, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
 from chalicelib.useradm.rules import Purpose
 
-if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, NoContent, Request
-
 bp = Blueprint(__name__)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/auth/password-reset/start",
-    auth=Auth.NONE,
-    permission=None,
-    body=shapes.Address,
-)
-def start_password_reset(request: Request) -> Accepted:
+@public_route(bp, "POST /management/v1/useradm/auth/password-reset/start")
+def start_password_reset(_request: Request, body: shapes.Address) -> Accepted:
     """Mail a link for setting a new password. The answer does not tell whether there is such a user.
 
     Raises:
         TooManyRequests: too many mails were asked for lately.
     """
-    service.start(Purpose.PASSWORD_RESET, request.body.email)
+    service.start(Purpose.PASSWORD_RESET, body.email)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/auth/password-reset/complete",
-    auth=Auth.NONE,
-    permission=None,
-    body=shapes.NewPassword,
-)
-def complete_password_reset(request: Request) -> Accepted:
+@public_route(bp, "POST /management/v1/useradm/auth/password-reset/complete")
+def complete_password_reset(_request: Request, body: shapes.NewPassword) -> Accepted:
     """Set a new password with a mailed secret. All tokens of the user are revoked.
 
     Raises:
         Unprocessable: the password breaks a rule.
     """
-    service.complete_reset(request.body.secret_hash, request.body.password)
+    service.complete_reset(body.secret_hash, body.password)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/auth/verify-email/start",
-    auth=Auth.NONE,
-    permission=None,
-    body=shapes.Address,
-)
-def start_email_verification(request: Request) -> Accepted:
+@public_route(bp, "POST /management/v1/useradm/auth/verify-email/start")
+def start_email_verification(_request: Request, body: shapes.Address) -> Accepted:
     """Mail a link for verifying an e-mail address. The answer does not tell whether there is such a user.
 
     Raises:
         TooManyRequests: too many mails were asked for lately.
     """
-    service.start(Purpose.VERIFY_EMAIL, request.body.email)
+    service.start(Purpose.VERIFY_EMAIL, body.email)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/auth/verify-email/complete",
-    auth=Auth.NONE,
-    permission=None,
-    body=shapes.Secret,
-)
-def complete_email_verification(request: Request) -> NoContent:
+@public_route(bp, "POST /management/v1/useradm/auth/verify-email/complete")
+def complete_email_verification(_request: Request, body: shapes.Secret) -> NoContent:
     """Verify an e-mail address with a mailed secret.
 
     Raises:
         Gone: the secret has expired.
     """
-    service.complete_verification(request.body.secret_hash)
+    service.complete_verification(body.secret_hash)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/users/me/email-change/pending",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-)
-def show_pending_email_change(request: Request) -> Reply[shapes.PendingEmailChange] | NoContent:
+@user_route(bp, "GET /management/v1/useradm/users/me/email-change/pending", Permission.BASIC)
+def show_pending_email_change(request: UserRequest) -> Reply[shapes.PendingEmailChange] | NoContent:
     """Get the change of the own e-mail address that is not confirmed yet. 204 if there is none."""
     found = service.pending_change(request.tenant, request.identity.subject)
     if found is None:
@@ -103,15 +68,8 @@ def show_pending_email_change(request: Request) -> Reply[shapes.PendingEmailChan
     return Reply(body=shapes.PendingEmailChange(found.email, rfc3339(found.created), rfc3339(found.until)))
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/email-change/start",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    body=shapes.EmailChange,
-    sign_in=SignIn.SESSION,
-)
-def start_email_change(request: Request) -> Accepted:
+@user_route(bp, "POST /management/v1/useradm/users/me/email-change/start", Permission.BASIC, sign_in=SignIn.SESSION)
+def start_email_change(request: UserRequest, body: shapes.EmailChange) -> Accepted:
     """Begin to change the own e-mail address. A secret is mailed to the new one.
 
     Raises:
@@ -119,36 +77,23 @@ def start_email_change(request: Request) -> Accepted:
         Conflict: another change is pending.
         Unprocessable: ``current_password`` is wrong, or the address is the present one.
     """
-    wanted: shapes.EmailChange = request.body
-    service.start_change(request.tenant, request.identity.subject, wanted.email, wanted.current_password)
+    service.start_change(request.tenant, request.identity.subject, body.email, body.current_password)
     return accepted()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/email-change/complete",
-    auth=Auth.NONE,
-    permission=None,
-    body=shapes.Secret,
-)
-def complete_email_change(request: Request) -> NoContent:
+@public_route(bp, "POST /management/v1/useradm/users/me/email-change/complete")
+def complete_email_change(_request: Request, body: shapes.Secret) -> NoContent:
     """Change an e-mail address with a mailed secret. All tokens of the user are revoked.
 
     Raises:
         Conflict: the address was taken meanwhile.
     """
-    service.complete_change(request.body.secret_hash)
+    service.complete_change(body.secret_hash)
     return no_content()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/email-change/cancel",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.SESSION,
-)
-def cancel_email_change(request: Request) -> NoContent:
+@user_route(bp, "POST /management/v1/useradm/users/me/email-change/cancel", Permission.BASIC, sign_in=SignIn.SESSION)
+def cancel_email_change(request: UserRequest) -> NoContent:
     """Cancel the change of the own e-mail address.
 
     Raises:

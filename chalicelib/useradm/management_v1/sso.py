@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from chalice.app import Blueprint
@@ -11,16 +10,12 @@ from chalicelib import limits
 from chalicelib.errors import DomainError, UnsupportedMediaType
 from chalicelib.features import Feature
 from chalicelib.http import content, cookies
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Redirect, Reply, created, no_content
+from chalicelib.http.endpoint import public_route, user_route
+from chalicelib.http.request import Created, NoContent, Redirect, Reply, Request, UserRequest, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, shapes
 from chalicelib.useradm.service import letters, sso
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Created, NoContent, Request
 
 bp = Blueprint(__name__)
 
@@ -33,28 +28,20 @@ _NEVER = "9999-12-31T23:59:59Z"
 """The API gives SAML metadata an end; what a provider says of itself here has none."""
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/sso/idp/metadata",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    feature=Feature.SSO,
-)
-def list_providers(request: Request) -> Reply[list[shapes.ProviderEntry]]:
+@user_route(bp, "GET /management/v1/useradm/sso/idp/metadata", Permission.USERS_MANAGE, feature=Feature.SSO)
+def list_providers(request: UserRequest) -> Reply[list[shapes.ProviderEntry]]:
     """List the tenant's identity providers."""
     return Reply(body=[shapes.ProviderEntry(each.id, each.issuer, _NEVER) for each in sso.listed(request.tenant)])
 
 
-@endpoint(
+@user_route(
     bp,
     "POST /management/v1/useradm/sso/idp/metadata",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.SSO,
-    body=bytes,
     sign_in=SignIn.RECENT,
 )
-def create_provider(request: Request) -> Created:
+def create_provider(request: UserRequest, body: bytes) -> Created:
     """Add an identity provider (OpenID Connect), at which users can sign in.
 
     Raises:
@@ -62,18 +49,12 @@ def create_provider(request: Request) -> Created:
         UnsupportedMediaType: the body is not JSON; SAML is not supported.
     """
     request.identity.require_everything(_SETTING_UP)
-    made = sso.create(request.tenant, _wanted(request), by=request.identity.rights)
+    made = sso.create(request.tenant, _wanted(request, body), by=request.identity.rights)
     return created(f"/api/management/v1/useradm/sso/idp/metadata/{made.id}")
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/sso/idp/metadata/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    feature=Feature.SSO,
-)
-def show_provider(request: Request, id: str) -> Reply[shapes.Provider]:
+@user_route(bp, "GET /management/v1/useradm/sso/idp/metadata/{id}", Permission.USERS_MANAGE, feature=Feature.SSO)
+def show_provider(request: UserRequest, id: str) -> Reply[shapes.Provider]:
     """Get the settings of an identity provider, without its secret."""
     found = sso.get(request.tenant, id)
     return Reply(
@@ -91,16 +72,14 @@ def show_provider(request: Request, id: str) -> Reply[shapes.Provider]:
     )
 
 
-@endpoint(
+@user_route(
     bp,
     "PUT /management/v1/useradm/sso/idp/metadata/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.SSO,
-    body=bytes,
     sign_in=SignIn.RECENT,
 )
-def update_provider(request: Request, id: str) -> NoContent:
+def update_provider(request: UserRequest, body: bytes, id: str) -> NoContent:
     """Replace the settings of an identity provider.
 
     Raises:
@@ -108,19 +87,18 @@ def update_provider(request: Request, id: str) -> NoContent:
     """
     request.identity.require_everything(_SETTING_UP)
     sso.get(request.tenant, id)
-    sso.update(request.tenant, id, _wanted(request), by=request.identity.rights)
+    sso.update(request.tenant, id, _wanted(request, body), by=request.identity.rights)
     return no_content()
 
 
-@endpoint(
+@user_route(
     bp,
     "DELETE /management/v1/useradm/sso/idp/metadata/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
+    Permission.USERS_MANAGE,
     feature=Feature.SSO,
     sign_in=SignIn.RECENT,
 )
-def delete_provider(request: Request, id: str) -> NoContent:
+def delete_provider(request: UserRequest, id: str) -> NoContent:
     """Delete an identity provider.
 
     Raises:
@@ -131,19 +109,13 @@ def delete_provider(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/sso/sp/metadata/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    feature=Feature.SSO,
-)
-def show_provider_places(request: Request, id: str) -> Reply[dict[str, str]]:
+@user_route(bp, "GET /management/v1/useradm/sso/sp/metadata/{id}", Permission.USERS_MANAGE, feature=Feature.SSO)
+def show_provider_places(request: UserRequest, id: str) -> Reply[dict[str, str]]:
     """Get the URLs that the identity provider has to know: where sign-ins begin, and where they come back to."""
     return Reply(body=sso.places(sso.get(request.tenant, id).id))
 
 
-@endpoint(bp, "GET /management/v1/useradm/auth/sso/{id}/login", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /management/v1/useradm/auth/sso/{id}/login")
 def begin_sso_login(request: Request, id: str) -> Redirect:
     """Begin a sign-in at an identity provider: the browser is sent there.
 
@@ -154,7 +126,7 @@ def begin_sso_login(request: Request, id: str) -> Redirect:
     return _begin(request, id)
 
 
-@endpoint(bp, "GET /management/v1/useradm/oidc/{id}/start", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /management/v1/useradm/oidc/{id}/start")
 def begin_oidc_login(request: Request, id: str) -> Redirect:
     """Begin a sign-in at an identity provider: the browser is sent there.
 
@@ -165,7 +137,7 @@ def begin_oidc_login(request: Request, id: str) -> Redirect:
     return _begin(request, id)
 
 
-@endpoint(bp, "GET /management/v1/useradm/oidc/{id}/callback", auth=Auth.NONE, permission=None)
+@public_route(bp, "GET /management/v1/useradm/oidc/{id}/callback")
 def complete_oidc_login(request: Request, id: str) -> Redirect:
     """Finish a sign-in at an identity provider.
 
@@ -231,19 +203,19 @@ def _sent_on(where: str, *set_cookies: str) -> Redirect:
     return Redirect(headers={"Location": where, "Set-Cookie": list(set_cookies), "Cache-Control": "no-store"})
 
 
-def _wanted(request: Request) -> rules.ProviderSettings:
+def _wanted(request: UserRequest, body: bytes) -> rules.ProviderSettings:
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() == "application/samlmetadata+xml":
         raise UnsupportedMediaType("SAML is not supported: set up OpenID Connect, as application/json")
-    content.require_json(kind, request.raw)
-    body = content.decode(request.raw, shapes.NewProvider)
+    content.require_json(kind, body)
+    given = content.decode(body, shapes.NewProvider)
     return rules.ProviderSettings(
-        issuer=body.issuer,
-        well_known=body.well_known
-        or (f"{body.issuer.rstrip('/')}/.well-known/openid-configuration" if body.issuer else ""),
-        client_id=body.client_id,
-        client_secret=body.client_secret,
-        domains=tuple(domain.strip().lower().lstrip("@") for domain in body.allowed_domains),
-        auto_provision=body.auto_provision,
-        roles=tuple(body.roles),
+        issuer=given.issuer,
+        well_known=given.well_known
+        or (f"{given.issuer.rstrip('/')}/.well-known/openid-configuration" if given.issuer else ""),
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        domains=tuple(domain.strip().lower().lstrip("@") for domain in given.allowed_domains),
+        auto_provision=given.auto_provision,
+        roles=tuple(given.roles),
     )

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.http import cookies
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import Reply, accepted, jwt
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import Accepted, Jwt, NoContent, Reply, UserRequest, accepted, jwt
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service, shapes
 from chalicelib.useradm.service import plans, sessions
 
-if TYPE_CHECKING:
-    from chalicelib.http.request import Accepted, Jwt, NoContent, Request
-
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "POST /management/v1/useradm/auth/plan-verify", auth=Auth.USER, permission=Permission.BASIC)
-def verify_plan(request: Request) -> Accepted:
+@user_route(bp, "POST /management/v1/useradm/auth/plan-verify", Permission.BASIC)
+def verify_plan(request: UserRequest) -> Accepted:
     """Check whether the tenant has a plan and an add-on."""
     plan = request.headers.get("x-mender-required-minimal-plan", "")
     addon = request.headers.get("x-mender-required-addon", "")
@@ -33,14 +27,14 @@ def verify_plan(request: Request) -> Accepted:
     return accepted()
 
 
-@endpoint(bp, "GET /management/v1/useradm/limits", auth=Auth.USER, permission=Permission.BASIC)
-def show_user_limits(request: Request) -> Reply[shapes.Limits]:
+@user_route(bp, "GET /management/v1/useradm/limits", Permission.BASIC)
+def show_user_limits(request: UserRequest) -> Reply[shapes.Limits]:
     """Get how many users the tenant has, and may have. -1: any number."""
     return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
 
 
-@endpoint(bp, "GET /management/v1/useradm/users/exists", auth=Auth.USER, permission=Permission.TENANTS_MANAGE)
-def user_exists(request: Request) -> Reply[shapes.Exists]:
+@user_route(bp, "GET /management/v1/useradm/users/exists", Permission.TENANTS_MANAGE)
+def user_exists(request: UserRequest) -> Reply[shapes.Exists]:
     """Get whether a user of this tenant or of one of its children has an e-mail address.
 
     Raises:
@@ -52,33 +46,20 @@ def user_exists(request: Request) -> Reply[shapes.Exists]:
     return Reply(body=shapes.Exists(service.is_known(request.tenant, address)))
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/{id}/assign",
-    auth=Auth.USER,
-    permission=Permission.TENANTS_MANAGE,
-    body=shapes.TenantIds,
-    sign_in=SignIn.SESSION,
-)
-def assign_tenants(request: Request, id: str) -> Reply[None]:
+@user_route(bp, "POST /management/v1/useradm/users/{id}/assign", Permission.TENANTS_MANAGE, sign_in=SignIn.SESSION)
+def assign_tenants(request: UserRequest, body: shapes.TenantIds, id: str) -> Reply[None]:
     """Let a user, given by id or e-mail address, work in tenants of this service provider. An empty list ends it.
 
     Raises:
         Unprocessable: a tenant has no such role, or there are too many tenants.
     """
-    who, wanted = request.identity, request.body
-    service.assign(request.tenant, id, wanted.tenant_ids, wanted.role, by=who.rights, own=who.subject)
+    who = request.identity
+    service.assign(request.tenant, id, body.tenant_ids, body.role, by=who.rights, own=who.subject)
     return Reply()
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/users/tenants/{id}/token",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.SESSION,
-)
-def switch_tenant(request: Request, id: str) -> Jwt | NoContent:
+@user_route(bp, "GET /management/v1/useradm/users/tenants/{id}/token", Permission.BASIC, sign_in=SignIn.SESSION)
+def switch_tenant(request: UserRequest, id: str) -> Jwt | NoContent:
     """Get a session in another tenant in which the user may work, or back in the own one.
 
     Callers with a cookie get another cookie, without a body: no script of their page sees a token.

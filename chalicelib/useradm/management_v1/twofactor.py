@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chalice.app import Blueprint
 
 from chalicelib.errors import Forbidden
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth
-from chalicelib.http.request import AcceptedWith, Reply
+from chalicelib.http.endpoint import user_route
+from chalicelib.http.request import AcceptedWith, Reply, UserRequest
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import service, shapes
-
-if TYPE_CHECKING:
-    from chalicelib.http.request import Request
 
 bp = Blueprint(__name__)
 
@@ -23,8 +17,8 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 """Headers of answers with secrets, which no cache may keep."""
 
 
-@endpoint(bp, "GET /management/v1/useradm/2faqr", auth=Auth.USER, permission=Permission.BASIC, sign_in=SignIn.RECENT)
-def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
+@user_route(bp, "GET /management/v1/useradm/2faqr", Permission.BASIC, sign_in=SignIn.RECENT)
+def show_two_factor_qr(request: UserRequest) -> Reply[shapes.QrCode]:
     """Get the new secret of the second factor for an authenticator app, as a QR code and as text.
 
     Only until the app was verified.
@@ -39,15 +33,8 @@ def show_two_factor_qr(request: Request) -> Reply[shapes.QrCode]:
     )
 
 
-@endpoint(
-    bp,
-    "PUT /management/v1/useradm/2faverify",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    body=shapes.TfaToken,
-    sign_in=SignIn.RECENT,
-)
-def verify_two_factor(request: Request) -> AcceptedWith[shapes.RecoveryCodes]:
+@user_route(bp, "PUT /management/v1/useradm/2faverify", Permission.BASIC, sign_in=SignIn.RECENT)
+def verify_two_factor(request: UserRequest, body: shapes.TfaToken) -> AcceptedWith[shapes.RecoveryCodes]:
     """Verify the authenticator app. From now on signing in needs its codes.
 
     The answer has recovery codes for who loses the app. They are shown only this once; new ones can be made.
@@ -55,18 +42,12 @@ def verify_two_factor(request: Request) -> AcceptedWith[shapes.RecoveryCodes]:
     Raises:
         NotFound: the user is gone.
     """
-    codes = service.verify_tfa(request.tenant, request.identity.subject, request.body.token2fa)
+    codes = service.verify_tfa(request.tenant, request.identity.subject, body.token2fa)
     return AcceptedWith(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/2fa/recovery-codes",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.FACTOR,
-)
-def renew_my_recovery_codes(request: Request) -> Reply[shapes.RecoveryCodes]:
+@user_route(bp, "POST /management/v1/useradm/users/me/2fa/recovery-codes", Permission.BASIC, sign_in=SignIn.FACTOR)
+def renew_my_recovery_codes(request: UserRequest) -> Reply[shapes.RecoveryCodes]:
     """Make new recovery codes for the own second factor, which are shown only this once. Earlier ones end.
 
     Raises:
@@ -77,14 +58,8 @@ def renew_my_recovery_codes(request: Request) -> Reply[shapes.RecoveryCodes]:
     return Reply(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/2fa/enable",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.RECENT,
-)
-def enable_my_two_factor(request: Request) -> Reply[None]:
+@user_route(bp, "POST /management/v1/useradm/users/me/2fa/enable", Permission.BASIC, sign_in=SignIn.RECENT)
+def enable_my_two_factor(request: UserRequest) -> Reply[None]:
     """Enable the own second factor: make a new secret.
 
     Raises:
@@ -94,14 +69,8 @@ def enable_my_two_factor(request: Request) -> Reply[None]:
     return _enable(request)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/me/2fa/disable",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.FACTOR,
-)
-def disable_my_two_factor(request: Request) -> Reply[None]:
+@user_route(bp, "POST /management/v1/useradm/users/me/2fa/disable", Permission.BASIC, sign_in=SignIn.FACTOR)
+def disable_my_two_factor(request: UserRequest) -> Reply[None]:
     """Disable the own second factor.
 
     Raises:
@@ -111,43 +80,31 @@ def disable_my_two_factor(request: Request) -> Reply[None]:
     return _disable(request)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/{id}/2fa/enable",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.RECENT,
-)
-def enable_two_factor(request: Request, id: str) -> Reply[None]:
+@user_route(bp, "POST /management/v1/useradm/users/{id}/2fa/enable", Permission.BASIC, sign_in=SignIn.RECENT)
+def enable_two_factor(request: UserRequest, id: str) -> Reply[None]:
     """Enable the own second factor, by the user's id."""
     _require_self(request, id)
     return _enable(request)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/{id}/2fa/disable",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.FACTOR,
-)
-def disable_two_factor(request: Request, id: str) -> Reply[None]:
+@user_route(bp, "POST /management/v1/useradm/users/{id}/2fa/disable", Permission.BASIC, sign_in=SignIn.FACTOR)
+def disable_two_factor(request: UserRequest, id: str) -> Reply[None]:
     """Disable the own second factor, by the user's id."""
     _require_self(request, id)
     return _disable(request)
 
 
-def _enable(request: Request) -> Reply[None]:
+def _enable(request: UserRequest) -> Reply[None]:
     service.enable_tfa(request.tenant, request.identity.subject)
     return Reply()
 
 
-def _disable(request: Request) -> Reply[None]:
+def _disable(request: UserRequest) -> Reply[None]:
     service.disable_tfa(request.tenant, request.identity.subject)
     return Reply()
 
 
-def _require_self(request: Request, user_id: str) -> None:
+def _require_self(request: UserRequest, user_id: str) -> None:
     """Refuse for anybody else: a factor that others can take away is none.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
@@ -10,26 +10,36 @@ from chalicelib import limits, settings
 from chalicelib.aws import mail
 from chalicelib.clock import rfc3339
 from chalicelib.http import content, cookies, etag, queries, signin
-from chalicelib.http.endpoint import endpoint
-from chalicelib.http.identity import Auth, basic
-from chalicelib.http.request import Accepted, Reply, accepted, created, jwt, no_content
+from chalicelib.http.endpoint import public_route, user_route
+from chalicelib.http.identity import basic
+from chalicelib.http.request import (
+    Accepted,
+    Created,
+    Jwt,
+    NoContent,
+    Reply,
+    Request,
+    UserRequest,
+    accepted,
+    created,
+    jwt,
+    no_content,
+)
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
 from chalicelib.useradm.service import plans, preferences, sessions, showing, sso
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from chalicelib.http.request import Created, Jwt, NoContent, Query, Request
+    from chalicelib.http.request import Query
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.tokens import Token
 
 bp = Blueprint(__name__)
 
 
-@endpoint(bp, "POST /management/v1/useradm/auth/login", auth=Auth.NONE, permission=None, body=bytes)
-def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
+@public_route(bp, "POST /management/v1/useradm/auth/login")
+def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
     """Sign in with an e-mail address and a password (HTTP Basic).
 
     The answer is a session's token; with the header ``X-Session: cookie`` a cookie, without a body. For a user without
@@ -41,9 +51,9 @@ def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
         TooManyRequests: there were too many wrong tries.
     """
     options = shapes.LoginOptions()
-    if request.raw.strip():
-        content.require_json(request.headers.get("content-type"), request.raw)
-        options = content.decode(request.raw, shapes.LoginOptions)
+    if body.strip():
+        content.require_json(request.headers.get("content-type"), body)
+        options = content.decode(body, shapes.LoginOptions)
     address, password = basic(request.headers)
     if not password and (provider := sso.of_user(address)):
         # Who has no password logs in elsewhere: the UI takes them there.
@@ -56,8 +66,8 @@ def login(request: Request) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
     return cookies.signed_in(token, life=life if options.remember else None)
 
 
-@endpoint(bp, "POST /management/v1/useradm/auth/logout", auth=Auth.USER, permission=Permission.BASIC)
-def logout(request: Request) -> Accepted:
+@user_route(bp, "POST /management/v1/useradm/auth/logout", Permission.BASIC)
+def logout(request: UserRequest) -> Accepted:
     """Sign out: end the session that makes this call, or all sessions of its user."""
     who = request.identity
     if request.query.flag("everywhere"):
@@ -67,43 +77,33 @@ def logout(request: Request) -> Accepted:
     return Accepted(headers={"Set-Cookie": cookies.end()} if cookies.is_session(request) else {})
 
 
-@endpoint(bp, "GET /management/v1/useradm/users", auth=Auth.USER, permission=Permission.USERS_READ)
-def list_users(request: Request) -> Reply[list[shapes.User]]:
+@user_route(bp, "GET /management/v1/useradm/users", Permission.USERS_READ)
+def list_users(request: UserRequest) -> Reply[list[shapes.User]]:
     """List the tenant's users. Not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
     return Reply(body=[showing.shown(user) for user in users])
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    body=shapes.NewUser,
-    sign_in=SignIn.SESSION,
-)
-def create_user(request: Request) -> Created:
+@user_route(bp, "POST /management/v1/useradm/users", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
+def create_user(request: UserRequest, body: shapes.NewUser) -> Created:
     """Create a user: with a password, or by an invitation, whose mail leads to where the user chooses one.
 
     Raises:
         TooManyRequests: too many mails were asked for lately.
         Unprocessable: the e-mail address is taken, the password breaks a rule, or there is no such role.
     """
-    wanted: shapes.NewUser = request.body
-    mailed = wanted.send_reset_password or (not wanted.password and mail.configured())
-    password = wanted.password or None if mailed else wanted.password
+    mailed = body.send_reset_password or (not body.password and mail.configured())
+    password = body.password or None if mailed else body.password
     if mailed:
-        service.admit_mail(wanted.email)  # before there is a user, who would stay if this is refused
-    user = service.create_user(
-        request.tenant, wanted.email, password, roles=wanted.roles or (), by=request.identity.rights
-    )
+        service.admit_mail(body.email)  # before there is a user, who would stay if this is refused
+    user = service.create_user(request.tenant, body.email, password, roles=body.roles or (), by=request.identity.rights)
     if mailed:
         service.invite(user.email)
     return created(f"/api/management/v1/useradm/users/{user.id}")
 
 
-@endpoint(bp, "GET /management/v1/useradm/users/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_me(request: Request) -> Reply[shapes.User]:
+@user_route(bp, "GET /management/v1/useradm/users/me", Permission.BASIC)
+def show_me(request: UserRequest) -> Reply[shapes.User]:
     """Get the user who is signed in, and the tenant.
 
     Raises:
@@ -112,15 +112,8 @@ def show_me(request: Request) -> Reply[shapes.User]:
     return Reply(body=showing.who_asks(request.identity.home, request.identity.subject, request.tenant))
 
 
-@endpoint(
-    bp,
-    "PUT /management/v1/useradm/users/me",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    body=shapes.UserUpdate,
-    sign_in=SignIn.SESSION,
-)
-def update_me(request: Request) -> NoContent:
+@user_route(bp, "PUT /management/v1/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
+def update_me(request: UserRequest, body: shapes.UserUpdate) -> NoContent:
     """Change the own e-mail address or password.
 
     Raises:
@@ -128,31 +121,17 @@ def update_me(request: Request) -> NoContent:
         Conflict: the user is the last administrator.
         Unprocessable: the address is taken, the password breaks a rule, or ``current_password`` is wrong.
     """
-    return _update(request, request.identity.subject)
+    return _update(request, body, request.identity.subject)
 
 
-@endpoint(
-    bp,
-    "GET /management/v1/useradm/users/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_READ,
-    own="id",
-)
-def show_user(request: Request, id: str) -> Reply[shapes.User]:
+@user_route(bp, "GET /management/v1/useradm/users/{id}", Permission.USERS_READ, own="id")
+def show_user(request: UserRequest, id: str) -> Reply[shapes.User]:
     """Get a user."""
     return Reply(body=showing.shown(service.get_user(request.tenant, id)))
 
 
-@endpoint(
-    bp,
-    "PUT /management/v1/useradm/users/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    own="id",
-    body=shapes.UserUpdate,
-    sign_in=SignIn.SESSION,
-)
-def update_user(request: Request, id: str) -> NoContent:
+@user_route(bp, "PUT /management/v1/useradm/users/{id}", Permission.USERS_MANAGE, own="id", sign_in=SignIn.SESSION)
+def update_user(request: UserRequest, body: shapes.UserUpdate, id: str) -> NoContent:
     """Change a user. A password can only be changed by its own user, who needs no right for that.
 
     Raises:
@@ -160,17 +139,11 @@ def update_user(request: Request, id: str) -> NoContent:
         Unprocessable: the address is taken, the password breaks a rule or is another user's, ``current_password`` is
             wrong, or there is no such role.
     """
-    return _update(request, id)
+    return _update(request, body, id)
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v1/useradm/users/{id}",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    sign_in=SignIn.SESSION,
-)
-def delete_user(request: Request, id: str) -> NoContent:
+@user_route(bp, "DELETE /management/v1/useradm/users/{id}", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
+def delete_user(request: UserRequest, id: str) -> NoContent:
     """Delete a user. All tokens of the user are revoked.
 
     Raises:
@@ -180,14 +153,8 @@ def delete_user(request: Request, id: str) -> NoContent:
     return no_content()
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/users/{id}/invitation",
-    auth=Auth.USER,
-    permission=Permission.USERS_MANAGE,
-    sign_in=SignIn.SESSION,
-)
-def invite_again(request: Request, id: str) -> Accepted:
+@user_route(bp, "POST /management/v1/useradm/users/{id}/invitation", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
+def invite_again(request: UserRequest, id: str) -> Accepted:
     """Mail another invitation to a user who has not accepted one yet. The link of the earlier one ends.
 
     Raises:
@@ -198,131 +165,103 @@ def invite_again(request: Request, id: str) -> Accepted:
     return accepted()
 
 
-@endpoint(bp, "GET /management/v1/useradm/settings", auth=Auth.USER, permission=Permission.BASIC)
-def show_shared_settings(request: Request) -> Reply[dict[str, Any]]:
+@user_route(bp, "GET /management/v1/useradm/settings", Permission.BASIC)
+def show_shared_settings(request: UserRequest) -> Reply[dict[str, Any]]:
     """Get the settings that the tenant's users share."""
     return _settings(request, None)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/settings",
-    auth=Auth.USER,
-    permission=Permission.SETTINGS_MANAGE,
-    body=shapes.Settings,
-    body_limit=limits.SETTINGS_DOCUMENT,
-)
-def save_shared_settings(request: Request) -> Created:
+@user_route(bp, "POST /management/v1/useradm/settings", Permission.SETTINGS_MANAGE, body_limit=limits.SETTINGS_DOCUMENT)
+def save_shared_settings(request: UserRequest, body: shapes.Settings) -> Created:
     """Replace the settings that the tenant's users share.
 
     Raises:
         PreconditionFailed: the settings have another version than ``If-Match`` names.
     """
-    return _save_settings(request, None)
+    return _save_settings(request, body, None)
 
 
-@endpoint(bp, "GET /management/v1/useradm/settings/me", auth=Auth.USER, permission=Permission.BASIC)
-def show_my_settings(request: Request) -> Reply[dict[str, Any]]:
+@user_route(bp, "GET /management/v1/useradm/settings/me", Permission.BASIC)
+def show_my_settings(request: UserRequest) -> Reply[dict[str, Any]]:
     """Get the settings of the user who is signed in."""
     return _settings(request, request.identity.subject)
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/settings/me",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    body=shapes.Settings,
-    body_limit=limits.SETTINGS_DOCUMENT,
-)
-def save_my_settings(request: Request) -> Created:
+@user_route(bp, "POST /management/v1/useradm/settings/me", Permission.BASIC, body_limit=limits.SETTINGS_DOCUMENT)
+def save_my_settings(request: UserRequest, body: shapes.Settings) -> Created:
     """Replace the settings of the user who is signed in.
 
     Raises:
         PreconditionFailed: the settings have another version than ``If-Match`` names.
     """
-    return _save_settings(request, request.identity.subject)
+    return _save_settings(request, body, request.identity.subject)
 
 
-@endpoint(bp, "GET /management/v1/useradm/settings/tokens", auth=Auth.USER, permission=Permission.BASIC)
-def list_tokens(request: Request) -> Reply[list[shapes.Token]]:
+@user_route(bp, "GET /management/v1/useradm/settings/tokens", Permission.BASIC)
+def list_tokens(request: UserRequest) -> Reply[list[shapes.Token]]:
     """List the own personal access tokens."""
     tokens = sessions.list_tokens(request.tenant, request.identity.subject)
     return Reply(body=[_shown_token(token) for token in tokens])
 
 
-@endpoint(
-    bp,
-    "POST /management/v1/useradm/settings/tokens",
-    auth=Auth.USER,
-    permission=Permission.TOKENS_MANAGE,
-    body=shapes.NewToken,
-    sign_in=SignIn.RECENT,
-)
-def create_token(request: Request) -> Jwt:
+@user_route(bp, "POST /management/v1/useradm/settings/tokens", Permission.TOKENS_MANAGE, sign_in=SignIn.RECENT)
+def create_token(request: UserRequest, body: shapes.NewToken) -> Jwt:
     """Create a personal access token, which is shown only this once.
 
     Raises:
         NotFound: the user is gone.
         Conflict: there is a token of this name.
     """
-    wanted: shapes.NewToken = request.body
-    return jwt(sessions.create_token(request.tenant, request.identity.subject, wanted.name, wanted.expires_in))
+    return jwt(sessions.create_token(request.tenant, request.identity.subject, body.name, body.expires_in))
 
 
-@endpoint(
-    bp,
-    "DELETE /management/v1/useradm/settings/tokens/{id}",
-    auth=Auth.USER,
-    permission=Permission.BASIC,
-    sign_in=SignIn.SESSION,
-)
-def revoke_token(request: Request, id: str) -> NoContent:
+@user_route(bp, "DELETE /management/v1/useradm/settings/tokens/{id}", Permission.BASIC, sign_in=SignIn.SESSION)
+def revoke_token(request: UserRequest, id: str) -> NoContent:
     """Revoke one of the own personal access tokens."""
     sessions.revoke_token(request.tenant, request.identity.subject, id)
     return no_content()
 
 
-@endpoint(bp, "GET /management/v1/useradm/plans", auth=Auth.USER, permission=Permission.BASIC)
-def list_plans(request: Request) -> Reply[list[shapes.Plan]]:  # noqa: ARG001  # the same for everyone
+@user_route(bp, "GET /management/v1/useradm/plans", Permission.BASIC)
+def list_plans(request: UserRequest) -> Reply[list[shapes.Plan]]:  # noqa: ARG001  # the same for everyone
     """List the plans that a tenant can have."""
     return Reply(body=plans.all_plans())
 
 
-@endpoint(bp, "GET /management/v1/useradm/plan_binding", auth=Auth.USER, permission=Permission.BASIC)
-def show_plan_binding(request: Request) -> Reply[shapes.PlanBinding]:
+@user_route(bp, "GET /management/v1/useradm/plan_binding", Permission.BASIC)
+def show_plan_binding(request: UserRequest) -> Reply[shapes.PlanBinding]:
     """Get the tenant's plan and limits."""
     return Reply(body=plans.binding(request.tenant))
 
 
-def _update(request: Request, user_id: str) -> NoContent:
+def _update(request: UserRequest, body: shapes.UserUpdate, user_id: str) -> NoContent:
     own = user_id == request.identity.subject
-    if request.body.email and not own:
+    if body.email and not own:
         # Whoever gets the mails of an account can set its password.
         signin.require(SignIn.RECENT, request)
     service.update_user(
         request.tenant,
         user_id,
-        rules.change(request.body.email, request.body.password, own=own, roles=request.body.roles),
-        current_password=request.body.current_password,
+        rules.change(body.email, body.password, own=own, roles=body.roles),
+        current_password=body.current_password,
         keep_token=request.identity.token_id,
         by=request.identity.rights,
     )
     return no_content()
 
 
-def _settings(request: Request, user_id: str | None) -> Reply[dict[str, Any]]:
+def _settings(request: UserRequest, user_id: str | None) -> Reply[dict[str, Any]]:
     document, version = preferences.read(_owner(request, user_id), user_id)
     return Reply(body=document, headers={"ETag": version} if version else {})
 
 
-def _save_settings(request: Request, user_id: str | None) -> Created:
+def _save_settings(request: UserRequest, body: shapes.Settings, user_id: str | None) -> Created:
     wanted = etag.if_match(request.headers.get("if-match"))
-    preferences.write(_owner(request, user_id), user_id, request.body, replacing=wanted)
+    preferences.write(_owner(request, user_id), user_id, body, replacing=wanted)
     return created()
 
 
-def _owner(request: Request, user_id: str | None) -> TenantId:
+def _owner(request: UserRequest, user_id: str | None) -> TenantId:
     """Whose settings: a user's own stay in the own tenant, wherever the user works."""
     return request.tenant if user_id is None else request.identity.home
 

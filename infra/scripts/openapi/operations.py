@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import sys
 import types
 from collections.abc import Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
@@ -259,8 +258,8 @@ class Operation:
 
     @property
     def return_type(self) -> Any:
-        """What the view is annotated with, names resolved that only type checkers import."""
-        return eval(self._view.__annotations__["return"], _names(self._module))  # noqa: S307  # our own code
+        """The view's annotation."""
+        return eval(self._view.__annotations__["return"], self._view.__globals__)  # noqa: S307  # our own code
 
 
 def _with_helpers(view: Callable[..., Any]) -> str:
@@ -283,16 +282,6 @@ def _with_shapes(kind: Any, schemas: Schemas) -> Schema:
     if not isinstance(kind, dict):
         return schemas.of(kind, answered=False)
     return {name: _with_shapes(each, schemas) if isinstance(each, dict | type) else each for name, each in kind.items()}
-
-
-@cache
-def _names(module: types.ModuleType) -> dict[str, Any]:
-    """What names in a module's annotations stand for."""
-    found = dict(vars(module))
-    for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            exec(compile(ast.Module(node.body, []), module.__name__, "exec"), found)  # noqa: S102  # the same
-    return found
 
 
 def _either(one: Schema, other: Schema) -> Schema:

@@ -1,0 +1,85 @@
+"""A route that does not fit its audience is refused by mypy, before any test runs."""
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from app import app
+from infra.scripts.package import ROOT
+
+START = """
+from chalice.app import Blueprint
+from chalicelib.http.endpoint import device_route, public_route, user_route
+from chalicelib.http.request import DeviceRequest, Reply, Request, UserRequest
+from chalicelib.rights import Permission
+
+bp = Blueprint(__name__)
+"""
+
+USER = "@user_route(bp, 'GET /management/v1/lamps', Permission.BASIC)"
+DEVICE = "@device_route(bp, 'GET /devices/v1/lamps')"
+PUBLIC = "@public_route(bp, 'POST /lamps')"
+
+WRONG = {
+    "a user's route without a permission": (
+        USER.replace(", Permission.BASIC", ""),
+        "def view(request: UserRequest) -> Reply[None]: ...",
+        'Missing positional argument "permission"',
+    ),
+    "a user's route with a device's request": (
+        USER,
+        "def view(request: DeviceRequest) -> Reply[None]: ...",
+        "cannot be",
+    ),
+    "a device's route with a user's request": (
+        DEVICE,
+        "def view(request: UserRequest) -> Reply[None]: ...",
+        "cannot be",
+    ),
+    "a device's route with a permission": (
+        DEVICE.replace(")", ", permission=Permission.BASIC)"),
+        "def view(request: DeviceRequest) -> Reply[None]: ...",
+        'Unexpected keyword argument "permission"',
+    ),
+    "a public route that reads the tenant": (
+        PUBLIC,
+        "def view(request: Request) -> Reply[str]: return Reply(body=request.tenant)",
+        'has no attribute "tenant"',
+    ),
+    "a body without what the view reads": (
+        PUBLIC,
+        "def view(request: Request, body: list[str]) -> Reply[str]: return Reply(body=body.name)",
+        'has no attribute "name"',
+    ),
+}
+"""Decorators, views, and what mypy says of them."""
+
+
+def test_mypy_refuses_a_route_that_does_not_fit(tmp_path: Path) -> None:
+    right = (USER, "def view(request: UserRequest) -> Reply[str]: return Reply(body=request.tenant)", "")
+    for number, (decorator, view, _) in enumerate([right, *WRONG.values()]):
+        (tmp_path / f"route{number}.py").write_text(f"{START}\n\n{decorator}\n{view}\n")
+    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
+    files = sorted(map(str, tmp_path.glob("*.py")))
+    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    said = [" ".join(re.findall(rf"route{number}\.py:\d+: error: (.*)", done.stdout)) for number in range(len(files))]
+    assert said[0] == "", done.stdout + done.stderr
+    for (what, (_, _, expected)), errors in zip(WRONG.items(), said[1:], strict=True):
+        assert expected in errors, (what, done.stdout + done.stderr)
+
+
+def test_a_view_takes_what_its_route_gives_it() -> None:
+    """The request, then the body where there is one, then the variables of the path by their names."""
+    wrong = []
+    for path, views in app.routes.items():
+        for method, entry in views.items():
+            view = inspect.unwrap(entry.view_function)
+            first, *others = inspect.signature(view).parameters
+            body = others[:1] if others[:1] == ["body"] else []
+            variables = set(re.findall(r"\{(\w+)\}", path))
+            if first.lstrip("_") != "request" or set(others[len(body) :]) != variables:
+                wrong.append(f"{method} {path}: {first}, {others}")
+    assert wrong == []
