@@ -45,7 +45,7 @@ def list_children(request: UserRequest) -> Reply[list[shapes.Tenant]]:
     tiers = bool(request.query.flag("tiers"))
     found, total = service.list_children(request.tenant, page.start, page.stop)
     headers = paging.headers(request, page, total=total)
-    return Reply(200, [service.shown(each, tiers=tiers) for each in found], headers)
+    return Reply(200, [service.shown(each, tiers=tiers, groups=None) for each in found], headers)
 
 
 @user_route(bp, "POST /management/v2/tenantadm/tenants", Permission.TENANTS_MANAGE, sign_in=SignIn.SESSION)

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.actor import Actor, acting
 from chalicelib.auditlogs import service
+from chalicelib.rights import EVERYWHERE
 from tests.auditlogs.conftest import EXPORT, LOGS, Log
 from tests.conftest import PASSWORD
 from tests.deployments.world import World, serves
@@ -196,7 +197,7 @@ class TestCrashes:
 
         def forget() -> None:
             with acting(Actor("user", "u")):
-                deployments.forget_history(log.tenant.id, device.id)
+                deployments.forget_history(log.tenant.id, device.id, (EVERYWHERE,))
 
         history = f"/api/management/v1/deployments/deployments/devices/{device.id}"
         for _ in each_crash(forget):

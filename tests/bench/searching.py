@@ -98,7 +98,7 @@ def measure(tenant: TenantId) -> dict[str, float]:
     total = 0
     for _ in range(6):
         begun = time.process_time()
-        shown, total = service.search(tenant, QUERY, 0, PAGE)
+        shown, total = service.search(tenant, QUERY, 0, PAGE, None)
         taken.append(time.process_time() - begun)
         assert len(shown) == PAGE, len(shown)
     return {"cold": taken[0], "warm": sorted(taken[1:])[2], "found": total, "before": before, "after": _memory()}

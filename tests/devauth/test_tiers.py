@@ -211,7 +211,7 @@ class TestLimits:
         devices = [Device(http, provider.tenant_token) for _ in range(6)]
         for device in devices:
             device.auth()
-        listed = service.listed(provider.id, ["pending"], 0, 10)
+        listed = service.listed(provider.id, ["pending"], 0, 10, None)
 
         def accepting(number: int) -> bool:
             try:

@@ -47,7 +47,7 @@ def report(tenant, device_id: str, **values: Any) -> None:
 
 
 def found(tenant, scope: str, name: str, value: Any) -> list[str]:
-    return [each.id for each in service.search(tenant, Query((Predicate(scope, name, "$eq", value),)), 0, 500)[0]]
+    return [each.id for each in service.search(tenant, Query((Predicate(scope, name, "$eq", value),)), 0, 500, None)[0]]
 
 
 def build(tenant) -> None:
@@ -73,7 +73,7 @@ def test_a_search_sees_every_change_at_once(tenant):
     build(tenant.id)
     assert rows(tenant.id) == []
     # From here on the process that searches is warm, and learns nothing from those that write.
-    assert service.search(tenant.id, EVERYONE, 0, 9)[1] == 6
+    assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 6
 
     def change(write: Callable[[Transaction], None]) -> None:
         tx = Transaction()
@@ -94,11 +94,11 @@ def test_a_search_sees_every_change_at_once(tenant):
         assert found(tenant.id, "identity", "status", "rejected") == [some[3]]
         assert found(tenant.id, "system", "tier", "micro") == [some[3]]
         seen = Query((Predicate("system", "check_in_time", "$exists", True),))
-        assert [each.id for each in service.search(tenant.id, seen, 0, 9)[0]] == [some[0], some[4]]
-        shown, total = service.search(tenant.id, EVERYONE, 0, 9)
+        assert [each.id for each in service.search(tenant.id, seen, 0, 9, None)[0]] == [some[0], some[4]]
+        shown, total = service.search(tenant.id, EVERYONE, 0, 9, None)
         assert ([each.id for each in shown], total) == (["new", *reversed(some[:5])], 6)
         assert service.statistics(tenant.id, frozenset({"g"}))["accepted"] == {"standard": 1, "micro": 0, "system": 0}
-        counts = {(row.scope, row.name): row.count for row in service.attribute_counts(tenant.id)}
+        counts = {(row.scope, row.name): row.count for row in service.attribute_counts(tenant.id, None)}
         assert (counts["identity", "sn"], counts["inventory", "state"]) == (6, 1)
         # Once more from the next snapshot alone.
         build(tenant.id)
@@ -109,9 +109,9 @@ def test_a_new_process_sees_the_same(tenant):
     some = fill(tenant.id, 5)
     build(tenant.id)
     report(tenant.id, some[3], state="new")
-    warm = service.search(tenant.id, EVERYONE, 1, 4)
+    warm = service.search(tenant.id, EVERYONE, 1, 4, None)
     snapshots._known.clear()
-    assert service.search(tenant.id, EVERYONE, 1, 4) == warm
+    assert service.search(tenant.id, EVERYONE, 1, 4, None) == warm
     assert found(tenant.id, "inventory", "state", "new") == [some[3]]
 
 
@@ -163,7 +163,7 @@ def test_a_builder_may_die_after_any_call(server, tenant, monkeypatch):
             build(tenant.id)
             assert rows(tenant.id) == []
             assert found(tenant.id, "inventory", "state", calls) == [some[calls % 4]]
-            assert service.search(tenant.id, EVERYONE, 0, 9)[1] == 4
+            assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 4
             # The snapshot, and the one before for whoever still reads it; what the dead left is gone.
             assert len(objects(server, tenant.id)) <= 2
     assert died > 12
@@ -218,7 +218,7 @@ def test_builders_writers_and_searchers_at_once(tenant):
     assert len(done) == 9
     build(tenant.id)
     assert rows(tenant.id) == []
-    states = [each.value("inventory", "state") for each in service.search(tenant.id, EVERYONE, 0, 20)[0]]
+    states = [each.value("inventory", "state") for each in service.search(tenant.id, EVERYONE, 0, 20, None)[0]]
     assert states == [None] * 6 + [f"{device_id} 7" for device_id in reversed(some[:6])]
 
 
@@ -260,21 +260,21 @@ def test_a_device_that_left_while_a_snapshot_was_built(tenant, monkeypatch):
     monkeypatch.setattr(rules, "build", leave)
     building.rebuild(tenant.id)
     assert rows(tenant.id) == [some[1]]
-    assert service.search(tenant.id, EVERYONE, 0, 9)[1] == 2
+    assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 2
     monkeypatch.setattr(rules, "build", slow)
     build(tenant.id)
     assert rows(tenant.id) == []
-    assert service.search(tenant.id, EVERYONE, 0, 9)[1] == 2
+    assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 2
 
 
 def test_more_changes_than_one_build_takes(tenant, monkeypatch):
     monkeypatch.setattr(limits, "SNAPSHOT_STEP", 4)
     fill(tenant.id, 10)
     with pytest.raises(Unavailable) as refused:
-        service.search(tenant.id, EVERYONE, 0, 9)
+        service.search(tenant.id, EVERYONE, 0, 9, None)
     assert refused.value.headers["Retry-After"] == "60"
     assert [building.rebuild(tenant.id) for _ in range(3)] == [True, True, False]
-    assert service.search(tenant.id, EVERYONE, 0, 9)[1] == 10
+    assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 10
 
 
 def test_a_worker_builds_what_changes_or_a_search_asked_for(server, tenant, monkeypatch):
@@ -294,7 +294,7 @@ def test_a_worker_builds_what_changes_or_a_search_asked_for(server, tenant, monk
     monkeypatch.setattr(changes, "_EVERY", 1000)
     fill(tenant.id, 2)
     assert tenant.id not in list(pointers.due())
-    service.search(tenant.id, EVERYONE, 0, 9)
+    service.search(tenant.id, EVERYONE, 0, 9, None)
     assert tenant.id in list(pointers.due())
 
 
@@ -302,7 +302,7 @@ def test_a_small_tenant_needs_no_snapshot(tenant, monkeypatch):
     monkeypatch.setattr(limits, "SNAPSHOT_CHANGES", 500)
     fill(tenant.id, 8)
     assert not building.rebuild(tenant.id)
-    assert service.search(tenant.id, EVERYONE, 0, 3)[1] == 8
+    assert service.search(tenant.id, EVERYONE, 0, 3, None)[1] == 8
     assert pointers.find(tenant.id).object is None
 
 
@@ -329,9 +329,9 @@ def test_what_a_search_costs(tenant):
     query = Query(
         (Predicate("identity", "sn", PREFIX, "g-000"), Predicate("system", "group", "$eq", "g")), EVERYONE.sort
     )
-    assert service.search(tenant.id, query, 0, 20)[1] == 100
+    assert service.search(tenant.id, query, 0, 20, None)[1] == 100
     with counted() as cost:
-        assert service.search(tenant.id, query, 0, 20)[1] == 100
+        assert service.search(tenant.id, query, 0, 20, None)[1] == 100
     # How large the group is; what changed, in four parts; the pointer; the page.
     assert cost.by_operation == {"GetItem": 2, "Query": 4, "BatchGetItem": 1}
     assert cost.read_units <= 2 + 4 + 20

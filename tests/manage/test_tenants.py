@@ -89,7 +89,7 @@ def test_an_old_token_may_be_good_for_a_while(done, tenant, http: httpx2.Client,
 def count(tenant) -> int:
     from chalicelib.devauth import service
 
-    return service.count(tenant.id)
+    return service.count(tenant.id, None, None)
 
 
 def test_settings(document, done, manage: Manage, tenant):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.rules import Pattern, Sort
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
     from chalicelib.artifacts.tables.releases import ReleaseItem
+    from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
 
 _IN_USE = "Artifact is used in active deployment"
@@ -91,7 +92,7 @@ def listed(
     *,
     start: int = 0,
     stop: int | None = None,
-    tags: Collection[str] | None = None,
+    tags: Names | None,
 ) -> tuple[list[shapes.Artifact], int]:
     """Rows ``start`` to ``stop`` of the artifacts that pass ``test``, and how many there are in all.
 
@@ -123,7 +124,7 @@ def find_by_pattern(
     *,
     start: int,
     stop: int,
-    tags: Collection[str] | None = None,
+    tags: Names | None,
 ) -> tuple[list[shapes.Artifact], bool]:
     """Rows ``start`` to ``stop`` of the artifacts that match, by name, and whether there are more.
 

@@ -15,7 +15,7 @@ from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from chalicelib.limits import RELEASE_TAGS_TOTAL
-from chalicelib.rights import EVERYWHERE
+from chalicelib.rights import Names
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ class ReleaseFilter(msgspec.Struct, frozen=True):
     given.
     """
 
+    within: Names | None
     name: str = ""
     description: str = ""
     device_type: str = ""
     update_type: str = ""
     tags: tuple[str, ...] = ()
-    within: frozenset[str] | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any condition."""
@@ -167,7 +167,7 @@ def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
     auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited_release(name), change=change)
 
 
-def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[str] | None = None) -> None:
+def set_tags(tenant: TenantId, name: str, tags: list[str], within: Names | None) -> None:
     """Replace a release's tags.
 
     ``within``: the tags to which the caller's permission is limited, which alone may be added or removed; None: all. A
@@ -199,14 +199,14 @@ def set_tags(tenant: TenantId, name: str, tags: list[str], within: Collection[st
     raise Unavailable
 
 
-def all_tags(tenant: TenantId, within: frozenset[str] | None = None) -> list[str]:
+def all_tags(tenant: TenantId, within: Names | None) -> list[str]:
     """The distinct tags of all releases, or of those that have one of ``within``, sorted."""
     if within is None:
         return sorted(usage_table.tags(tenant).counts)
     return sorted({tag for item in _within(tenant, within) for tag in item.tags})
 
 
-def all_types(tenant: TenantId, within: frozenset[str] | None = None) -> list[str]:
+def all_types(tenant: TenantId, within: Names | None) -> list[str]:
     """The payload types that artifacts have or ever had, sorted; or those of releases that have one of ``within``."""
     if within is None:
         return sorted(usage_table.types(tenant))
@@ -217,9 +217,7 @@ def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
     return [item for item in release_table.by_name(tenant) if item.has_any(tags)]
 
 
-def delete(
-    tenant: TenantId, names: list[str], *, tags: frozenset[str] | None = None, seen: Scopes = (EVERYWHERE,)
-) -> None:
+def delete(tenant: TenantId, names: list[str], *, tags: Names | None, seen: Scopes) -> None:
     """Delete releases with all their artifacts. Unknown names are ignored, and releases outside the scope are kept.
 
     Args:
@@ -241,11 +239,11 @@ def delete(
         _delete_one(tenant, item.name, tags, seen)
 
 
-def _is_within(item: ReleaseItem, tags: frozenset[str] | None) -> bool:
+def _is_within(item: ReleaseItem, tags: Names | None) -> bool:
     return tags is None or item.has_any(tags)
 
 
-def _delete_one(tenant: TenantId, name: str, tags: frozenset[str] | None, seen: Scopes) -> None:
+def _delete_one(tenant: TenantId, name: str, tags: Names | None, seen: Scopes) -> None:
     lost = 0
     while (item := release_table.find(tenant, name)) is not None and _is_within(item, tags):
         _check_idle(tenant, [item], seen)

@@ -19,7 +19,7 @@ from chalicelib.deployments.rules import control_maps, phases
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, drafts, plans
 from chalicelib.deployments.service.drafts import Draft, Dynamic
-from chalicelib.deployments.service.reach import ALL, require_reach
+from chalicelib.deployments.service.reach import require_reach
 from chalicelib.deployments.tables import CounterItem, DeploymentItem
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
 from chalicelib.features import Feature
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
+def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes) -> str:
     """Deploy to listed devices, or to all accepted devices. Returns the deployment's id.
 
     Raises:
@@ -63,7 +63,7 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes = ALL) -> str
     return _create(tenant, wanted, devices, [_term("identity", "id", "$in", devices)], None)
 
 
-def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes = ALL) -> str:
+def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes) -> str:
     """Deploy to the accepted devices of a group. Returns the deployment's id.
 
     Raises:
@@ -86,7 +86,7 @@ def _term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any
     return {"scope": scope, "attribute": attribute, "type": kind, "value": value}
 
 
-def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes = ALL) -> str:
+def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes) -> str:
     """Deploy to the devices that match a saved filter when they poll. Returns the deployment's id.
 
     Raises:

@@ -10,7 +10,7 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
 from chalicelib.deployments.service import plans, showing
-from chalicelib.deployments.service.reach import ALL, Reach, devices_within
+from chalicelib.deployments.service.reach import Reach, devices_within
 from chalicelib.deployments.shapes import (
     Deployment,
     DeploymentDevice,
@@ -59,7 +59,7 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
     return showing.numbers(item, tables.read_counts([item]).get(deployment, showing.NONE))
 
 
-def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes = ALL) -> list[DeploymentStatistics]:
+def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes) -> list[DeploymentStatistics]:
     """Statistics of those deployments that exist and are within the scopes."""
     items = _within(tenant, deployments, Reach(tenant, scopes))
     counts = tables.read_counts(items.values())
@@ -74,7 +74,7 @@ def _within(tenant: TenantId, deployments: Iterable[str], reach: Reach) -> dict[
     return {each: item for each, item in found.items() if reach.takes(item)}
 
 
-def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[str]:
+def targets(tenant: TenantId, deployment: str, groups: Names | None) -> list[str]:
     """Ids of a deployment's targets, fixed at its creation; for a dynamic one, the devices that have polled.
 
     With ``groups``, only of devices that are in one of them now.
@@ -90,7 +90,7 @@ def targets(tenant: TenantId, deployment: str, groups: Names | None = None) -> l
     return [each for each in found if each in inside]
 
 
-def devices(tenant: TenantId, deployment: str, groups: Names | None = None) -> list[DeploymentDevice]:
+def devices(tenant: TenantId, deployment: str, groups: Names | None) -> list[DeploymentDevice]:
     """All devices of a deployment by status, including ``pending`` ones that have not polled yet.
 
     Mender's server omits the latter, as :func:`devices_page` does. Scripts watch this older list right after creating a
@@ -126,7 +126,7 @@ def devices_page(
     wanted: frozenset[Status] | None,
     start: int,
     stop: int,
-    groups: Names | None = None,
+    groups: Names | None,
 ) -> tuple[list[DeploymentDevice], int]:
     """Rows ``start`` to ``stop`` of the devices that have polled, by status, and their number.
 
@@ -234,7 +234,7 @@ def history(
     wanted: frozenset[Status] | None,
     start: int,
     stop: int,
-    scopes: Scopes = ALL,
+    scopes: Scopes,
 ) -> tuple[list[DeviceHistory], int]:
     """Rows ``start`` to ``stop`` of a device's deployments within the scopes, newest first, and their number.
 

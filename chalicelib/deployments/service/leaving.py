@@ -11,7 +11,7 @@ from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import heads, plans, rows
 from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
-from chalicelib.deployments.service.reach import ALL, require_all_of_device
+from chalicelib.deployments.service.reach import require_all_of_device
 from chalicelib.deployments.service.rows import Start
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.tables import RowItem
@@ -31,7 +31,7 @@ _ROWS = 90
 """Rows that are deleted in one transaction, with one audit entry."""
 
 
-def abort_device(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
+def abort_device(tenant: TenantId, device_id: str, scopes: Scopes) -> None:
     """Take a device out of all its active and pending deployments. An unknown device is ignored.
 
     Raises:
@@ -97,7 +97,7 @@ def _is_open(tenant: TenantId, deployment: str) -> bool:
     return item is not None and item.is_open
 
 
-def forget_history(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> None:
+def forget_history(tenant: TenantId, device_id: str, scopes: Scopes) -> None:
     """Mark a device's finished rows as deleted; it becomes eligible again for unfinished deployments.
 
     Raises:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans, showing
-from chalicelib.deployments.service.reach import ALL, Reach
+from chalicelib.deployments.service.reach import Reach
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.inventory import service as inventory
 from chalicelib.rights import groups_of
@@ -76,7 +76,7 @@ def list_deployments(
     stop: int,
     *,
     device: Named | None = None,
-    scopes: Scopes = ALL,
+    scopes: Scopes,
 ) -> tuple[list[Deployment], int]:
     """Rows ``start`` to ``stop`` of the matching deployments, by age, and their number.
 
@@ -148,7 +148,7 @@ def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) ->
     }
 
 
-def open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes = ALL) -> list[str]:
+def open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes) -> list[str]:
     """Ids of the unfinished deployments of these releases within the scopes."""
     wanted, reach = set(names), Reach(tenant, scopes)
     items = tables.list_deployments(tenant, is_open=True, newest_first=False)

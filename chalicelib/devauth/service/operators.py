@@ -29,6 +29,7 @@ from chalicelib.tiers import LIMITS, PerTier, Tier
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
@@ -49,9 +50,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
     return device
 
 
-def listed(
-    tenant: TenantId, statuses: Collection[str], start: int, stop: int, groups: Collection[str] | None = None
-) -> list[Device]:
+def listed(tenant: TenantId, statuses: Collection[str], start: int, stop: int, groups: Names | None) -> list[Device]:
     """Rows ``start`` to ``stop`` of the devices, all or with one of these statuses, by status, then id.
 
     With ``groups``, of the devices that are in one of them.
@@ -60,7 +59,7 @@ def listed(
         return tables.listed(tenant, statuses, start, stop)
     members = membership.statuses_of_members(tenant, groups)
     rows = sorted((status, device) for device, status in members.items() if not statuses or status in statuses)
-    return selected(tenant, [device for _, device in rows[start:stop]], (), 0, stop - start)
+    return selected(tenant, [device for _, device in rows[start:stop]], (), 0, stop - start, None)
 
 
 def selected(  # which devices, and which of them
@@ -69,7 +68,7 @@ def selected(  # which devices, and which of them
     statuses: Collection[str],
     start: int,
     stop: int,
-    groups: Collection[str] | None = None,
+    groups: Names | None,
 ) -> list[Device]:
     """Rows ``start`` to ``stop`` of the devices with these ids (statuses, groups), by status, then id."""
     found = heads.find_many(tenant, device_ids).values()
@@ -84,7 +83,7 @@ def ids(tenant: TenantId) -> Iterator[str]:
     return tables.ids(tenant)
 
 
-def count(tenant: TenantId, status: str | None = None, groups: Collection[str] | None = None) -> int:
+def count(tenant: TenantId, status: str | None, groups: Names | None) -> int:
     """The exact number of devices, all or with a status; with ``groups``, only of those groups."""
     if groups is not None:
         members = membership.statuses_of_members(tenant, groups).values()

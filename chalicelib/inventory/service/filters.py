@@ -117,7 +117,7 @@ def _takes(terms: Sequence[Term], device: Device) -> bool:
 def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
     """How many accepted devices match these terms now."""
     accepted = Predicate(IDENTITY, "status", "$eq", "accepted")
-    _, total = search(tenant, Query((*queries.predicates(terms), accepted)), 0, 0)
+    _, total = search(tenant, Query((*queries.predicates(terms), accepted)), 0, 0, groups=None)
     return total
 
 

@@ -14,6 +14,7 @@ from chalicelib.inventory.service.search import Look
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
+    from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
 
 _ACCEPTED: Final = Predicate(IDENTITY, "status", "$eq", "accepted")
@@ -38,7 +39,7 @@ class Glance(msgspec.Struct, frozen=True):
     silent: tuple[list[Named], int]
 
 
-def glance(tenant: TenantId, groups: frozenset[str] | None, *, silent_since: datetime, first: int) -> Glance:
+def glance(tenant: TenantId, groups: Names | None, *, silent_since: datetime, first: int) -> Glance:
     """Devices at a glance, of these static groups (None: all), for one reading of the snapshot.
 
     The devices that are named, at most ``first`` of each kind, are those that were not heard of for longest.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.finding import Changed
     from chalicelib.inventory.rules.snapshot import Snapshot
     from chalicelib.inventory.shapes import AttributeCount
+    from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
 
 _FEW = 100
@@ -37,9 +38,7 @@ _TIERS = ("standard", "micro", "system")
 """A device without a tier counts for the first."""
 
 
-def search(
-    tenant: TenantId, query: Query, start: int, stop: int, groups: frozenset[str] | None = None
-) -> tuple[list[Device], int]:
+def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names | None) -> tuple[list[Device], int]:
     """Rows ``start`` to ``stop`` of the matches, and the number of all matches.
 
     ``groups`` are the static groups whose devices may be found; None: all devices.
@@ -51,7 +50,7 @@ def search(
         # Imported here: device authentication imports the inventory.
         from chalicelib.devauth import service as devauth
 
-        return devices.listed(tenant, start, stop), devauth.count(tenant)
+        return devices.listed(tenant, start, stop), devauth.count(tenant, None, groups)
     few = _few(tenant, query)
     stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
     ids, total = finding.find(stored, changed, query, start, stop)
@@ -63,7 +62,7 @@ def search(
 class Look:
     """Several questions about the same devices, for one reading of the snapshot."""
 
-    def __init__(self, tenant: TenantId, groups: frozenset[str] | None = None) -> None:
+    def __init__(self, tenant: TenantId, groups: Names | None) -> None:
         """``groups`` as for :func:`search`."""
         self._tenant = tenant
         self._groups = groups
@@ -109,7 +108,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
     return device
 
 
-def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: frozenset[str] | None = None) -> list[str]:
+def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: Names | None) -> list[str]:
     """Ids of the devices whose attribute has this value; with ``groups``, only those in one of these groups.
 
     An id is returned as it is, whether a device has it or not.
@@ -120,12 +119,12 @@ def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: fro
     return [device.id for device in found]
 
 
-def attribute_counts(tenant: TenantId, groups: frozenset[str] | None = None) -> list[AttributeCount]:
+def attribute_counts(tenant: TenantId, groups: Names | None) -> list[AttributeCount]:
     """The attributes of all devices with the number of devices, the most frequent first."""
     return showing.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
 
 
-def statistics(tenant: TenantId, groups: frozenset[str] | None = None) -> dict[str, dict[str, int]]:
+def statistics(tenant: TenantId, groups: Names | None) -> dict[str, dict[str, int]]:
     """The numbers of accepted and pending devices by tier; with ``groups``, only of those in one of them."""
     if groups is None:
         # Imported here: device authentication imports the inventory.

@@ -26,6 +26,8 @@ from chalicelib.tiers import LIMITS, UNLIMITED, PerTier, Tier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from chalicelib.rights import Names
+
 
 def create_tenant(
     name: str,
@@ -103,7 +105,7 @@ def created(tenant: Tenant) -> None:
     control.forget(tenant.id)
 
 
-def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[str] | None = None) -> shapes.Tenant:
+def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: Names | None) -> shapes.Tenant:
     """The tenant in the wire format.
 
     Args:
@@ -118,9 +120,7 @@ def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: frozenset[st
     return shown(changes.get_tenant(tenant), token=token, tiers=tiers, groups=groups)
 
 
-def shown(
-    tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: frozenset[str] | None = None
-) -> shapes.Tenant:
+def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: Names | None) -> shapes.Tenant:
     """A tenant in the wire format; arguments as for :func:`describe`."""
     accepted = accepted_devices(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
     limits = {
