@@ -69,6 +69,13 @@ def test_n3_every_cut_keeps_the_messages_before_it(
     assert kept(raw[:length]) == chosen[: sum(end <= length for end in ends)]
 
 
+@pytest.mark.parametrize("end", range(1, 13))
+def test_n3_a_log_may_be_cut_inside_any_escape(end: int) -> None:
+    raw = rb'{"messages":[{"timestamp": "\u001f", "level": "\ud800\udc00'
+
+    assert kept(raw[:-end]) == []
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -118,7 +118,7 @@ def operations() -> Iterator[Operations]:
     setattr(builtins, _IN, counted._in)
     setattr(builtins, _MADE, counted._made)
     try:
-        for function in [each for each in gc.get_objects() if isinstance(each, FunctionType)]:
+        for function in [each for each in gc.get_objects() if type(each) is FunctionType]:
             code = function.__code__
             if not code.co_filename.startswith(ROOT):
                 continue

@@ -22,10 +22,11 @@ _BEGIN = '{"messages":['
 _HEAD = re.compile(r'\s*\{\s*"messages"\s*:\s*\[', re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s*,\s*")
 _SPACE = re.compile(r"\s*")
+# No possessive repetition of a group: Python before 3.11.5 loses its place when the group fails (gh-106052).
 _TOKEN = re.compile(
     r"""
     \s*+ (?: (?P<sign> [{:,\]] )
-           | " (?: [^"\\]++ | \\ (?: ["\\/bfnrt] | u[0-9a-fA-F]{4} ) )*+
+           | " (?: [^"\\]++ | \\ (?: ["\\/bfnrt] | u[0-9a-fA-F]{4} ) )*
              (?: " | (?: \\ (?: u[0-9a-fA-F]{0,3} )? )? \Z ) )
     """,
     re.VERBOSE,
