@@ -13,6 +13,7 @@ from chalicelib.devauth import service, shapes
 from chalicelib.devauth.devices_v1 import read_signed
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.errors import BadRequest, UnsupportedMediaType
+from chalicelib.fleet import counts
 from chalicelib.http import content, paging
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Absent, Created, Existing, NoContent, Reply, UserRequest, created, no_content
@@ -137,7 +138,7 @@ def count_devices(request: UserRequest) -> Reply[shapes.Count]:
     if status is not None and status not in set(Status):
         text = "status must be one of: pending, accepted, rejected, preauthorized, noauth"
         raise BadRequest(text)
-    return Reply(200, shapes.Count(service.count(request.tenant, status, request.groups)))
+    return Reply(200, shapes.Count(counts.number(request.tenant, status, request.groups)))
 
 
 @user_route(bp, "GET /management/v2/devauth/devices/{id}", Permission.DEVICES_READ, within={"device": "id"})
@@ -225,7 +226,7 @@ def accept_automatically(request: UserRequest, body: bytes) -> Reply[str]:
 @user_route(bp, "GET /management/v2/devauth/license", Permission.DEVICES_READ, everywhere=True)
 def show_license(request: UserRequest) -> Reply[str]:
     """Get how many devices of each tier are accepted, and how many may be, as CSV."""
-    accepted, limits = service.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
+    accepted, limits = counts.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")
 

@@ -15,27 +15,24 @@ Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.devauth.rules.device import Device, Place
+from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
+from chalicelib.fleet import counts
+from chalicelib.fleet.counts import CountItem
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.settled import settled
-from chalicelib.tiers import PerTier, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-
-    from pynamodb.expressions.update import Action
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
@@ -87,19 +84,6 @@ class FlagsItem(DevauthItem):
 
     n = NumberAttribute(default=0)
     expires_at = NumberAttribute(null=True)
-
-
-class CountItem(DevauthItem):
-    """Counts devices by status."""
-
-    n = NumberAttribute(null=True)
-    noauth = NumberAttribute(null=True)
-    pending = NumberAttribute(null=True)
-    pending_micro = NumberAttribute(null=True)
-    """Those of ``pending`` with tier micro."""
-    pending_system = NumberAttribute(null=True)
-    preauthorized = NumberAttribute(null=True)
-    rejected = NumberAttribute(null=True)
 
 
 def _device(item: DeviceItem) -> Device:
@@ -247,69 +231,8 @@ def erase(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
         count += erasing.rows(SetItem, ((ref.pk, ref.sk) for ref in refs))
         places = [_device_ref(tenant, device.identity_hash) for device in devices]
         count += erasing.rows(DeviceItem, ((place.pk, place.sk) for place in places))
-    parts = ("COUNTS", "FLAGS")
+    parts = (counts.PART, "FLAGS")
     return count + sum(erasing.partition(CountItem, keys.partition(tenant, part)) for part in parts)
-
-
-# --- counts ---------------------------------------------------------------------------------------
-
-
-def _count_ref(tenant: TenantId, sort: str) -> CountItem:
-    return CountItem(keys.partition(tenant, "COUNTS"), sort)
-
-
-def _accepted_ref(tenant: TenantId, tier: Tier) -> CountItem:
-    return _count_ref(tenant, _ACCEPTED if tier is Tier.STANDARD else keys.sort(_ACCEPTED, tier))
-
-
-def count(tx: Transaction, tenant: TenantId, device_id: str, change: dict[Place, int], limits: PerTier) -> None:
-    """Change the counts by ``change``; fails with label ``limit`` if more than ``limits`` (-1: none) are accepted."""
-    others: Counter[str] = Counter()
-    for (status, tier), by in change.items():
-        if status is Status.ACCEPTED:
-            limit = limits.of(tier)
-            condition = _at_most(limit - by) if by > 0 and limit >= 0 else None
-            tx.update(_accepted_ref(tenant, tier), [CountItem.n.add(by)], condition, label="limit")
-            continue
-        others[status] += by
-        if status is Status.PENDING and tier is not Tier.STANDARD:
-            others[f"pending_{tier}"] += by
-    actions: list[Action] = [getattr(CountItem, name).add(by) for name, by in sorted(others.items()) if by]
-    if actions:
-        shard = hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
-        tx.update(_count_ref(tenant, f"S#{shard}"), actions, label="counts")
-
-
-def require_accepted_at_most(tx: Transaction, tenant: TenantId, tier: Tier, most: int) -> None:
-    """Make a transaction fail with label ``limit`` if more than ``most`` devices of a tier are accepted."""
-    tx.check(_accepted_ref(tenant, tier), _at_most(most), label="limit")
-
-
-def _at_most(most: int) -> Any:
-    few = CountItem.n <= most
-    # A missing row counts as 0.
-    return CountItem.n.does_not_exist() | few if most >= 0 else few
-
-
-def counts(tenant: TenantId) -> dict[Place, int]:
-    """The numbers of devices by status and tier, strongly consistent: one query of at most 11 rows.
-
-    Tiers are counted separately for accepted and pending devices only; all others count as standard.
-    """
-    totals: Counter[Place] = Counter()
-    for row in CountItem.query(keys.partition(tenant, "COUNTS"), consistent_read=True):
-        if row.sk.startswith(_ACCEPTED):
-            tier = Tier(keys.last_part(row.sk)) if row.sk != _ACCEPTED else Tier.STANDARD
-            totals[Status.ACCEPTED, tier] += int(row.n or 0)
-            continue
-        for status in Status:
-            if status is not Status.ACCEPTED:
-                totals[status, Tier.STANDARD] += int(getattr(row, status) or 0)
-        for tier in (Tier.MICRO, Tier.SYSTEM):
-            number = int(getattr(row, f"pending_{tier}") or 0)
-            totals[Status.PENDING, tier] += number
-            totals[Status.PENDING, Tier.STANDARD] -= number
-    return dict(totals)
 
 
 # --- flags ----------------------------------------------------------------------------------------

@@ -63,10 +63,10 @@ def _request_id(record: SQSRecord) -> str:
 @_worker(Queue.DECOMMISSIONS, at_once=10)
 def on_decommission(body: str) -> None:
     """Delete the data of decommissioned devices."""
-    from chalicelib.devauth import service as devauth
+    from chalicelib.events import decommissioning
 
     message = msgspec.json.decode(body, type=queues.Decommission)
-    devauth.clear_out(message.tenant, message.device_id)
+    decommissioning.clear_out(message.tenant, message.device_id)
 
 
 @_worker(Queue.MAILS, at_once=10)

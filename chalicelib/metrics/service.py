@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.service import managing as deployments
-from chalicelib.devauth import service as devauth
-from chalicelib.fleet import control
+from chalicelib.fleet import control, counts
 from chalicelib.integrations.service import managing as integrations
 from chalicelib.metrics import rules
 from chalicelib.metrics.shapes import Deployments, Numbers, Storage, Webhooks
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 def numbers(tenant: TenantId, *, rollouts: bool, releases: bool, webhooks: bool) -> Numbers:
     """The tenant's numbers: devices and users, and optionally deployments, releases and webhooks."""
     known = control.get(tenant)
-    devices = devauth.counts(tenant)
+    devices = counts.of_tenant(tenant)
     found = Numbers(
         devices=rules.by_status(devices),
         accepted_devices=rules.accepted(devices, known.devices),

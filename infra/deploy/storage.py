@@ -25,6 +25,8 @@ ORIGINS = "BrowserOrigins"
 """The parameter of the template for the bucket's CORS."""
 QUEUE_PAUSE = 60.0
 """Seconds for which SQS refuses a queue of the name of one that was deleted."""
+_WAIT = {"Delay": 3, "MaxAttempts": 1200}
+"""How a stack is waited for, an hour at most. botocore would look every 30 s only."""
 
 
 class StackError(Exception):
@@ -162,8 +164,11 @@ class Stack:
                 return False
             raise StackError(f"{self._name}: {why}")
         self._client.execute_change_set(StackName=self._name, ChangeSetName=change_set)
-        self._client.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=self._name)
+        self._wait(f"stack_{kind.lower()}_complete")
         return True
+
+    def _wait(self, condition: str) -> None:
+        self._client.get_waiter(condition).wait(StackName=self._name, WaiterConfig=_WAIT)
 
     def _settled(self, change_set: str) -> dict[str, Any]:
         try:
@@ -199,7 +204,7 @@ class Stack:
         if status == "UPDATE_ROLLBACK_FAILED":
             self._say(f"  stack {self._name} is {status}: going on with that{self._reasons()}")
             self._client.continue_update_rollback(StackName=self._name)
-            self._client.get_waiter("stack_rollback_complete").wait(StackName=self._name)
+            self._wait("stack_rollback_complete")
             return self._described()
         if status.endswith("_IN_PROGRESS"):
             raise StackError(f"stack {self._name} is {status}: somebody else changes it. Wait until that is done")
@@ -209,7 +214,7 @@ class Stack:
         """Remove a stack that never came up. What cannot be deleted, as protected tables, stays for the next one."""
         self._client.delete_stack(StackName=self._name)
         try:
-            self._client.get_waiter("stack_delete_complete").wait(StackName=self._name)
+            self._wait("stack_delete_complete")
         except WaiterError:
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self._name)
             stuck = [
@@ -219,7 +224,7 @@ class Stack:
                 if each["ResourceStatus"] == "DELETE_FAILED"
             ]
             self._client.delete_stack(StackName=self._name, RetainResources=stuck)
-            self._client.get_waiter("stack_delete_complete").wait(StackName=self._name)
+            self._wait("stack_delete_complete")
         self._say(f"  waiting {QUEUE_PAUSE:.0f} s: SQS lets no queue have the name of one that was just deleted")
         self._pause(QUEUE_PAUSE)
 

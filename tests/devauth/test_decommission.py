@@ -36,14 +36,14 @@ def test_calls_are_refused_at_once_and_everything_is_gone_after_the_worker(serve
 
 
 def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, api, device, tenant):
-    from chalicelib.devauth import service
+    from chalicelib.events import decommissioning
 
     accept(api, device)
-    service.clear_out(tenant.id, device.id)
+    decommissioning.clear_out(tenant.id, device.id)
     assert device.inventory().status_code == 200
     api.delete(device_path(device.id))
-    service.clear_out(tenant.id, device.id)
-    service.clear_out(tenant.id, device.id)
+    decommissioning.clear_out(tenant.id, device.id)
+    decommissioning.clear_out(tenant.id, device.id)
     server.drain()
     assert api.get(device_path(device.id)).status_code == 404
 
@@ -51,7 +51,8 @@ def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, 
 def test_a_worker_that_dies_before_its_last_step_is_followed_by_one_that_ends_it(
     server, api, device, tenant, monkeypatch
 ):
-    from chalicelib.devauth.service import leaving
+    from chalicelib.devauth.service import decommissioning as leaving
+    from chalicelib.events import decommissioning
 
     accept(api, device)
     api.delete(device_path(device.id))
@@ -62,7 +63,7 @@ def test_a_worker_that_dies_before_its_last_step_is_followed_by_one_that_ends_it
     with monkeypatch.context() as patch:
         patch.setattr(leaving, "_remove", die)
         with pytest.raises(RuntimeError):
-            leaving.clear_out(tenant.id, device.id)
+            decommissioning.clear_out(tenant.id, device.id)
     assert api.get(device_path(device.id)).json()["decommissioning"] is True
     server.drain()
     assert api.get(device_path(device.id)).status_code == 404

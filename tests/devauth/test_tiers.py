@@ -13,6 +13,7 @@ import pytest
 from chalicelib import clock, limits
 from chalicelib.devauth import service
 from chalicelib.errors import Unprocessable
+from chalicelib.fleet import counts
 from chalicelib.tenantadm import service as tenantadm
 from chalicelib.tiers import PerTier
 from tests.deployments.world import World
@@ -62,14 +63,14 @@ class TestTiers:
         accept(api, device)
         device.tier = "micro"
         device.auth()
-        assert service.accepted_by_tier(tenant.id) == PerTier(1)
+        assert counts.accepted_by_tier(tenant.id) == PerTier(1)
 
         [waiting] = [each for each in find(api, device)["auth_sets"] if each["status"] == "pending"]
         path = f"{DEVICES}/{find(api, device)['id']}/auth/{waiting['id']}/status"
         assert api.put(path, json={"status": "accepted"}).status_code == 204
 
         assert find(api, device)["tier"] == "micro"
-        assert service.accepted_by_tier(tenant.id) == PerTier(0, 1)
+        assert counts.accepted_by_tier(tenant.id) == PerTier(0, 1)
         assert device.auth().status_code == 200
 
     def test_no_tier_is_standard(self, api, device: Device):
@@ -183,7 +184,7 @@ class TestLimits:
             assert (decide(api, device, "accepted").json())["error"] == FULL
         system = Device(http, tenant.tenant_token, tier="system")
         accept(api, system)
-        assert service.accepted_by_tier(tenant.id) == PerTier(0, 1, 1)
+        assert counts.accepted_by_tier(tenant.id) == PerTier(0, 1, 1)
 
     def test_a_preauthorized_device_is_stopped_when_it_comes(self, api, micro: Device, tenant: Tenant):
         api.post(DEVICES, json={"identity_data": micro.identity, "pubkey": micro.pubkey, "tier": "micro"})
@@ -203,7 +204,7 @@ class TestLimits:
             answers = list(threads.map(lambda device: decide(api, device, "accepted").status_code, devices))
 
         assert sorted(answers) == [204] * 3 + [422] * 5
-        assert service.accepted_by_tier(tenant.id) == PerTier(0, 3)
+        assert counts.accepted_by_tier(tenant.id) == PerTier(0, 3)
 
     def test_a_limit_that_is_lowered_at_the_same_moment_holds(self, api, http, tenant: Tenant):
         """Given to children while devices are accepted: there is never more of both than there is."""
@@ -231,11 +232,11 @@ class TestLimits:
         with ThreadPoolExecutor(8) as threads:
             accepted = threads.map(accepting, range(6))
             given = threads.map(giving, range(6))
-            counts = sum(accepted), sum(given)
+            taken = sum(accepted), sum(given)
 
-        assert sum(counts) == 6
-        assert service.accepted_by_tier(provider.id) == PerTier(counts[0])
-        assert tenantadm.get_tenant(provider.id).given == PerTier(counts[1])
+        assert sum(taken) == 6
+        assert counts.accepted_by_tier(provider.id) == PerTier(taken[0])
+        assert tenantadm.get_tenant(provider.id).given == PerTier(taken[1])
 
     def test_the_license(self, api, micro: Device, tenant: Tenant):
         accept(api, micro)

@@ -216,9 +216,9 @@ def test_a_server_that_sends_no_mails_orders_none(server, watched: Watched):
 def test_a_device_that_is_gone_is_told_of_to_nobody(server, watched: Watched, mailbox: Mailbox):
     watched.sent(alert())
     watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
-    from chalicelib.devauth import service
+    from chalicelib.events import decommissioning
 
-    service.clear_out(watched.device.claims["mender.tenant"], watched.device.id)
+    decommissioning.clear_out(watched.device.claims["mender.tenant"], watched.device.id)
     server.drain()
     assert mailbox.mails == []
 

@@ -87,9 +87,9 @@ def test_an_old_token_may_be_good_for_a_while(done, tenant, http: httpx2.Client,
 
 
 def count(tenant) -> int:
-    from chalicelib.devauth import service
+    from chalicelib.fleet import counts
 
-    return service.count(tenant.id, None, None)
+    return counts.number(tenant.id, None, None)
 
 
 def test_settings(document, done, manage: Manage, tenant):

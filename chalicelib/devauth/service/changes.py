@@ -16,7 +16,7 @@ from chalicelib.devauth.rules.device import Device, Place, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
 from chalicelib.errors import Unavailable, Unprocessable
-from chalicelib.fleet import control, heads, membership
+from chalicelib.fleet import control, counts, heads, membership
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -134,7 +134,7 @@ def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Plac
         limits = control.get(tenant, fresh=True).devices
         if limits != UNLIMITED:
             control.require_limits(tx, tenant, limits)
-    tables.count(tx, tenant, device_id, changes, limits)
+    counts.change(tx, tenant, device_id, changes, limits)
 
 
 def _commit(tx: Transaction) -> None:

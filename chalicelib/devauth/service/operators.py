@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.auditlogs.service import Action
@@ -21,17 +22,16 @@ from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.devauth.service import room
 from chalicelib.devauth.service.changes import Note, create, decided, save
-from chalicelib.devauth.service.leaving import clear_out, mark
+from chalicelib.devauth.service.decommissioning import clear_out, mark, remove
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads, membership
-from chalicelib.tiers import LIMITS, PerTier, Tier
+from chalicelib.tiers import LIMITS, PerTier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
 
 _PENDING_LIMIT = "max_pending_devices"
 _NO_SET = "authorization set not found"
@@ -83,42 +83,10 @@ def ids(tenant: TenantId) -> Iterator[str]:
     return tables.ids(tenant)
 
 
-def count(tenant: TenantId, status: str | None, groups: Names | None) -> int:
-    """The exact number of devices, all or with a status; with ``groups``, only of those groups."""
-    if groups is not None:
-        members = membership.statuses_of_members(tenant, groups).values()
-        return sum(status is None or member == status for member in members)
-    return sum(number for (each, _), number in tables.counts(tenant).items() if status in {None, each})
-
-
 def device_of_set(tenant: TenantId, set_id: str) -> str | None:
     """The id of the device that an auth set belongs to; None if there is no such set."""
     device = _find_by_set(tenant, set_id)
     return device.id if device else None
-
-
-def accepted_by_tier(tenant: TenantId) -> PerTier:
-    """The exact numbers of accepted devices, by tier."""
-    return by_tier(tenant)[Status.ACCEPTED]
-
-
-def by_tier(tenant: TenantId) -> dict[str, PerTier]:
-    """The exact numbers of accepted and of pending devices, by tier."""
-    numbers = tables.counts(tenant)
-    return {
-        str(status): PerTier(**{str(tier): numbers.get((status, tier), 0) for tier in Tier})
-        for status in (Status.ACCEPTED, Status.PENDING)
-    }
-
-
-def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier, tiers: Collection[Tier]) -> None:
-    """Make a transaction fail with label ``limit`` if more than ``most`` devices of a tier are accepted.
-
-    -1 means no limit.
-    """
-    for tier in tiers:
-        if most.of(tier) >= 0:
-            tables.require_accepted_at_most(tx, tenant, tier, most.of(tier))
 
 
 def limit(tenant: TenantId, name: str) -> int:
@@ -181,23 +149,31 @@ def _decide(tenant: TenantId, device_id: str, set_id: str, wanted: Status) -> No
 
 
 def remove_set(tenant: TenantId, set_id: str) -> bool:
-    """Delete an auth set; returns whether it existed. A device whose last set was preauthorized is deleted too."""
-    return decided(partial(_remove_set, tenant, set_id))
+    """Delete an auth set; returns whether it existed. A device whose last set was preauthorized is deleted too.
+
+    Raises:
+        Unavailable: such a device's data cannot be deleted now. It is marked for decommissioning.
+    """
+    device = decided(partial(_remove_set, tenant, set_id))
+    if device is not None and device.decommissioning:
+        clear_out(tenant, device.id)
+        remove(tenant, device.id)
+    return device is not None
 
 
-def _remove_set(tenant: TenantId, set_id: str) -> bool:
+def _remove_set(tenant: TenantId, set_id: str) -> Device | None:
+    """The device as it is without the set; None if there is no such set."""
     device = _find_by_set(tenant, set_id)
     if device is None or device.decommissioning:
-        return False
+        return None
     after = sets.remove(device.standing, set_id)
     now = clock.now()
     if after is not None:
         note = Note(Action.UPDATE, f"Authentication set {set_id} deleted")
         save(tenant, device, device.moved_to(after, now), note)
-    else:
-        mark(tenant, device, now, Note(Action.DELETE, f"Authentication set {set_id}, the last one, deleted"))
-        clear_out(tenant, device.id)
-    return True
+        return device
+    mark(tenant, device, now, Note(Action.DELETE, f"Authentication set {set_id}, the last one, deleted"))
+    return replace(device, decommissioning=True)
 
 
 def revoke_token(tenant: TenantId, token_id: str) -> bool:

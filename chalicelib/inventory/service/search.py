@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib.errors import NotFound
-from chalicelib.fleet import membership
+from chalicelib.fleet import counts, membership
 from chalicelib.inventory.rules import finding
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
 from chalicelib.inventory.rules.matching import Predicate, Query
@@ -47,10 +47,7 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
     if groups is not None and query.group is not None and query.group not in groups:
         return [], 0  # without a look at the group: how many devices it has is none of the caller's business
     if query.everything:
-        # Imported here: device authentication imports the inventory.
-        from chalicelib.devauth import service as devauth
-
-        return devices.listed(tenant, start, stop), devauth.count(tenant, None, groups)
+        return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
     few = _few(tenant, query)
     stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
     ids, total = finding.find(stored, changed, query, start, stop)
@@ -127,10 +124,7 @@ def attribute_counts(tenant: TenantId, groups: Names | None) -> list[AttributeCo
 def statistics(tenant: TenantId, groups: Names | None) -> dict[str, dict[str, int]]:
     """The numbers of accepted and pending devices by tier; with ``groups``, only of those in one of them."""
     if groups is None:
-        # Imported here: device authentication imports the inventory.
-        from chalicelib.devauth import service as devauth
-
-        return {status: msgspec.structs.asdict(numbers) for status, numbers in devauth.by_tier(tenant).items()}
+        return {status: msgspec.structs.asdict(numbers) for status, numbers in counts.by_tier(tenant).items()}
     look = Look(tenant, groups)
 
     def count(*wanted: Predicate) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib import limits
 from chalicelib.auditlogs.service import Action
 from chalicelib.errors import Conflict, Forbidden, NotFound, Unprocessable
+from chalicelib.fleet import counts
 from chalicelib.storage.transactions import ConditionFailed
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.service import changes, tenants
@@ -100,14 +101,12 @@ def create_child(
 
 def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *, children: int = 0) -> None:
     """Add the change of a child's limits from ``before`` to ``after`` to a transaction."""
-    from chalicelib.devauth import service as devauth
-
     given = rules.after_grant(provider.given, before, after)
     more = rules.grows(before, after)
     if more:
-        rules.check_grant(provider.devices, given, tenants.accepted_devices(provider.id), before, after)
+        rules.check_grant(provider.devices, given, counts.accepted_by_tier(provider.id), before, after)
         # Devices that the provider accepts meanwhile must not exceed its remaining limits either.
-        devauth.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given), more)
+        counts.require_accepted_at_most(tx, provider.id, rules.remaining(provider.devices, given), more)
     changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
 
 

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from chalicelib import clock
 from chalicelib.errors import Conflict, Unprocessable
+from chalicelib.fleet import counts
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
 from chalicelib.tenantadm import rules, shapes, tables
@@ -122,7 +123,7 @@ def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: Names | None
 
 def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: Names | None) -> shapes.Tenant:
     """A tenant in the wire format; arguments as for :func:`describe`."""
-    accepted = accepted_devices(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
+    accepted = counts.accepted_by_tier(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
     limits = {
         name: shapes.DeviceLimit(name, tenant.id, accepted.of(tier), tenant.devices.of(tier))
         for name, tier in LIMITS.items()
@@ -148,14 +149,6 @@ def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: N
         device_limits=limits if tiers else UNSET,
         removing=tenant.status is Status.REMOVING or UNSET,
     )
-
-
-def accepted_devices(tenant: TenantId) -> PerTier:
-    """The number of a tenant's accepted devices."""
-    # Imported here because device authentication, which looks up tenant tokens, imports this package.
-    from chalicelib.devauth import service as devauth
-
-    return devauth.accepted_by_tier(tenant)
 
 
 def _accepted_within(tenant: TenantId, groups: frozenset[str]) -> PerTier:

@@ -1,8 +1,7 @@
-"""Decommissioning: tokens end at once, and a worker deletes the device's data in every feature.
+"""Decommissioning: tokens end at once, and a worker deletes the device's data (``events/decommissioning.py``).
 
 The flag is written first. From then on every call of the device is refused, even if the message to the worker was lost:
-the operator's next ``DELETE`` sends another one. The worker can be interrupted at any point and run again. The head, by
-which all other data are found, is deleted last, in one transaction with the rest of device authentication.
+the operator's next ``DELETE`` sends another one.
 """
 
 from __future__ import annotations
@@ -34,8 +33,17 @@ def decommission(tenant: TenantId, device_id: str) -> bool:
     """
     if not decided(partial(_mark, tenant, device_id)):
         return False
-    queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, device_id))
+    clear_out(tenant, device_id)
     return True
+
+
+def clear_out(tenant: TenantId, device_id: str) -> None:
+    """Have a worker delete all data of a device that is marked for decommissioning.
+
+    Raises:
+        Unavailable: the queue did not accept the message.
+    """
+    queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, device_id))
 
 
 def _mark(tenant: TenantId, device_id: str) -> bool:
@@ -56,24 +64,14 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
         save(tenant, device, replace(device, decommissioning=True, updated=now), note)
 
 
-def clear_out(tenant: TenantId, device_id: str) -> None:
-    """Delete the data of a decommissioned device in every feature, also what an earlier run left behind.
-
-    A device that is not marked for decommissioning is left alone.
-    """
-    # Imported here so that authentication requests do not load it.
-    from chalicelib.deployments.service import managing as deployments
-    from chalicelib.deviceconfig import service as deviceconfig
-    from chalicelib.deviceconnect import service as deviceconnect
-    from chalicelib.devicemonitor import service as devicemonitor
-
+def is_leaving(tenant: TenantId, device_id: str) -> bool:
+    """Whether the device's data may be deleted: it is marked for decommissioning, or not there any more."""
     device = _find(tenant, device_id)
-    if device is not None and not device.decommissioning:
-        return
-    deployments.device_gone(tenant, device_id)
-    deviceconfig.device_gone(tenant, device_id)
-    deviceconnect.device_gone(tenant, device_id)
-    devicemonitor.device_gone(tenant, device_id)
+    return device is None or device.decommissioning
+
+
+def remove(tenant: TenantId, device_id: str) -> None:
+    """Delete the device itself, with its head and its auth sets. It may be gone already."""
     decided(partial(_remove, tenant, device_id))
 
 
