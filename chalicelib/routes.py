@@ -30,9 +30,10 @@ MODULES: Final = {
     "/management/v1/devicemonitor": ("devicemonitor.management_v1",),
     "/management/v1/inventory": ("inventory.management_v1",),
     "/management/v1/iot-manager": ("integrations.management_v1",),
-    "/management/v1/tenantadm": ("tenantadm.management_v1",),
+    "/management/v1/tenantadm": ("tenantadm.management_v1.tenants",),
     "/management/v1/useradm": (
         "roles.management_v1",
+        "tenantadm.management_v1.users",
         "useradm.management_v1.accounts",
         "useradm.management_v1.sso",
         "useradm.management_v1.tenancy",

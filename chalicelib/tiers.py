@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,10 @@ class Tier(StrEnum):
     STANDARD = "standard"
     MICRO = "micro"
     SYSTEM = "system"
+
+
+Place: TypeAlias = "tuple[str, Tier]"
+"""How a device is counted: its status and tier."""
 
 
 class PerTier(msgspec.Struct, frozen=True):

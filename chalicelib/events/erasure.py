@@ -30,6 +30,7 @@ def steps() -> tuple[Step, ...]:
     from chalicelib.integrations.service import leaving as integrations
     from chalicelib.inventory import service as inventory
     from chalicelib.roles import service as roles
+    from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service as useradm
 
     return (
@@ -42,7 +43,7 @@ def steps() -> tuple[Step, ...]:
         inventory.erase,
         devauth.erase,
         membership.erase,
-        useradm.erase,
+        lambda tenant: useradm.erase(tenant, tenantadm.get_tenant(tenant).parent),
         roles.erase,
         auditlogs.erase,
         lambda tenant: s3.erase(s3.key(tenant, "")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import NumberAttribute
 
@@ -15,7 +15,7 @@ from chalicelib.fleet import membership
 from chalicelib.fleet.tables import ACCEPTED
 from chalicelib.storage import keys
 from chalicelib.storage.base import Item, table
-from chalicelib.tiers import PerTier, Tier
+from chalicelib.tiers import PerTier, Place, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
-Place: TypeAlias = "tuple[str, Tier]"
-"""A device's status and tier."""
 PENDING = "pending"
 _OTHERS = ("noauth", PENDING, "preauthorized", "rejected")
 PART = "COUNTS"

@@ -16,7 +16,7 @@ from chalicelib.metrics.shapes import Accepted, Numbers
 from chalicelib.tiers import PerTier, Tier
 
 if TYPE_CHECKING:
-    from chalicelib.fleet.counts import Place
+    from chalicelib.tiers import Place
 
 MEDIA_TYPE: Final = "text/plain"
 CONTENT_TYPE: Final = f"{MEDIA_TYPE}; version=0.0.4; charset=utf-8"

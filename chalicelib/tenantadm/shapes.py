@@ -125,3 +125,16 @@ def device_limits(body: NewTenant | ChildUpdate) -> dict[str, int | None]:
         return single
     by_tier = msgspec.structs.asdict(body.device_limits)
     return single | {name: limit.value for name, limit in by_tier.items() if limit is not None}
+
+
+class TenantIds(msgspec.Struct):
+    """``POST users/{id}/assign``."""
+
+    tenant_ids: list[str]
+    role: str = ""
+
+
+class Exists(msgspec.Struct):
+    """``GET users/exists``."""
+
+    exists: bool

@@ -187,19 +187,6 @@ class Provider(msgspec.Struct):
     well_known: str = msgspec.field(name="well-known")
 
 
-class TenantIds(msgspec.Struct):
-    """``POST users/{id}/assign``."""
-
-    tenant_ids: list[str]
-    role: str = ""
-
-
-class Exists(msgspec.Struct):
-    """``GET users/exists``."""
-
-    exists: bool
-
-
 class Limit(msgspec.Struct):
     """The present number and the limit; ``max`` -1 means no limit."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.devauth.rules.sets import Standing, Status
-from chalicelib.tiers import Tier
+
+if TYPE_CHECKING:
+    from chalicelib.tiers import Place
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -64,10 +67,6 @@ def _is_silent(device: Device, now: datetime) -> bool:
         return False
     after = limits.PENDING_UNSEEN if device.seen is None else limits.PENDING_LOST
     return now - _last_heard(device) >= timedelta(seconds=after)
-
-
-Place = tuple[Status, Tier]
-"""How a device is counted."""
 
 
 def count_changes(before: Device | None, after: Device | None) -> dict[Place, int]:

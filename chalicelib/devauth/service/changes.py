@@ -12,7 +12,7 @@ import msgspec
 
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
-from chalicelib.devauth.rules.device import Device, Place, count_changes
+from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
 from chalicelib.errors import Unavailable, Unprocessable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.tiers import Tier
+    from chalicelib.tiers import Place, Tier
 
 T = TypeVar("T")
 _DECISIONS = 20

@@ -1,6 +1,7 @@
 """Tenants for other features: everything that they may import."""
 
 from chalicelib.tenantadm.rules import Status
+from chalicelib.tenantadm.service.assigning import assign, is_user_known
 from chalicelib.tenantadm.service.changes import get_tenant
 from chalicelib.tenantadm.service.children import (
     child,
@@ -40,6 +41,7 @@ __all__ = [
     "Status",
     "Tenant",
     "all_tenants",
+    "assign",
     "cancel",
     "change_settings",
     "child",
@@ -48,6 +50,7 @@ __all__ = [
     "describe",
     "erase",
     "get_tenant",
+    "is_user_known",
     "list_children",
     "remove_child",
     "request_plan",

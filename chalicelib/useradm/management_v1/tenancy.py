@@ -1,10 +1,10 @@
-"""What a tenant's users are told about plan and limits, who has an account at all, and work in other tenants."""
+"""What a tenant's users are told about plan and limits, and how they begin to work in another tenant."""
 
 from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.errors import Forbidden
 from chalicelib.http import cookies
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Accepted, Jwt, NoContent, Reply, UserRequest, accepted, jwt
@@ -31,31 +31,6 @@ def verify_plan(request: UserRequest) -> Accepted:
 def show_user_limits(request: UserRequest) -> Reply[shapes.Limits]:
     """Get how many users the tenant has, and may have. -1: any number."""
     return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
-
-
-@user_route(bp, "GET /management/v1/useradm/users/exists", Permission.TENANTS_MANAGE)
-def user_exists(request: UserRequest) -> Reply[shapes.Exists]:
-    """Get whether a user of this tenant or of one of its children has an e-mail address.
-
-    Raises:
-        NotFound: the tenant is gone.
-    """
-    address = request.query.get("email")
-    if not address:
-        raise BadRequest("email: is required")
-    return Reply(body=shapes.Exists(service.is_known(request.tenant, address)))
-
-
-@user_route(bp, "POST /management/v1/useradm/users/{id}/assign", Permission.TENANTS_MANAGE, sign_in=SignIn.SESSION)
-def assign_tenants(request: UserRequest, body: shapes.TenantIds, id: str) -> Reply[None]:
-    """Let a user, given by id or e-mail address, work in tenants of this service provider. An empty list ends it.
-
-    Raises:
-        Unprocessable: a tenant has no such role, or there are too many tenants.
-    """
-    who = request.identity
-    service.assign(request.tenant, id, body.tenant_ids, body.role, by=who.rights, own=who.subject)
-    return Reply()
 
 
 @user_route(bp, "GET /management/v1/useradm/users/tenants/{id}/token", Permission.BASIC, sign_in=SignIn.SESSION)

@@ -13,7 +13,6 @@ from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
 from chalicelib.errors import BadRequest, NotFound, Unavailable
-from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
@@ -22,11 +21,14 @@ from chalicelib.useradm.tables import users
 
 if TYPE_CHECKING:
     from chalicelib.rights import Rights
+    from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.users import User
 
 
-def assign(provider: TenantId, who: str, tenants: Collection[str], role: str, *, by: Rights, own: str) -> None:
+def assign(provider: TenantId, who: str, tenants: Collection[TenantId], role: str, *, by: Rights, own: str) -> None:
     """Assign a user of a service provider to these of its tenants, with a role; without any, end all assignments.
+
+    That they are its tenants has been checked (``tenantadm``).
 
     Args:
         provider: the service provider.
@@ -39,15 +41,11 @@ def assign(provider: TenantId, who: str, tenants: Collection[str], role: str, *,
     Raises:
         BadRequest: there are too many tenants.
         Forbidden: a tenant's plan does not include roles, or ``by`` does not cover the role or the user.
-        NotFound: there is no such user, or a tenant does not belong to the provider.
+        NotFound: there is no such user.
         Unprocessable: a tenant has no such role.
     """
-    # Imported here: tenants are made with their first user.
-    from chalicelib.tenantadm import service as tenantadm
-
-    wanted = [tenantadm.child(provider, TenantId(each)).id for each in dict.fromkeys(tenants)]
     given: dict[str, list[str]] = {
-        each: list(access.roles_to_have(each, (role or rules.LEAST_ROLE,), by.unconfined)) for each in wanted
+        each: list(access.roles_to_have(each, (role or rules.LEAST_ROLE,), by.unconfined)) for each in tenants
     }
     for _ in range(RACES):
         user = _found(provider, who)

@@ -14,12 +14,8 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 
-def erase(tenant: TenantId) -> int:
-    """Erase everything of a removed tenant; returns the number of items."""
-    # Imported here: tenants are made with their first user.
-    from chalicelib.tenantadm import service as tenantadm
-
-    provider = tenantadm.get_tenant(tenant).parent
+def erase(tenant: TenantId, provider: TenantId | None) -> int:
+    """Erase everything of a removed tenant, which belonged to ``provider``; returns the number of items."""
     withdrawn = 0
     for user in users.of_tenant(provider) if provider is not None else ():
         if tenant in user.assigned:

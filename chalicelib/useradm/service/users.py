@@ -106,25 +106,6 @@ def find_user(email: str) -> User | None:
     return users.find(*found) if found else None
 
 
-def is_known(tenant: TenantId, email: str) -> bool:
-    """Whether an address belongs to a user of this tenant or its child tenants; others are not revealed.
-
-    Raises:
-        BadRequest: it is not an address.
-    """
-    # Imported here: tenants are made with their first user.
-    from chalicelib.tenantadm import service as tenantadm
-
-    user = find_user(email)
-    if user is None or user.tenant == tenant:
-        return user is not None
-    try:
-        tenantadm.child(tenant, user.tenant)
-    except NotFound:
-        return False
-    return True
-
-
 def get_user(tenant: TenantId, user_id: str) -> User:
     """The user.
 

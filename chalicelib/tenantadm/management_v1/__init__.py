@@ -1,0 +1,1 @@
+"""``/management/v1``: the user's tenant, and users who work in several tenants."""
