@@ -13,7 +13,7 @@ import hmac
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -32,7 +32,8 @@ from chalicelib.errors import (
 )
 from chalicelib.features import Feature
 from chalicelib.fleet import control
-from chalicelib.http import content, signin
+from chalicelib.http import access, content, signin
+from chalicelib.http.access import Kind
 from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import EDGE, DeviceRequest, Query, Reply, Request, UserRequest
@@ -52,7 +53,6 @@ DeviceView = TypeVar("DeviceView", bound=Callable[Concatenate[DeviceRequest, ...
 PublicView = TypeVar("PublicView", bound=Callable[Concatenate[Request, ...], Reply[Any]])
 AnyView = TypeVar("AnyView", bound=View)
 Repair = Callable[[bytes], bytes | None]
-Kind = Literal["artifact", "auth_set", "deployment", "device", "release"]
 Within = Mapping[Kind, str]
 _DECODING = "failed to decode request body: "
 _CLIENT = "x-lamplighter-client"
@@ -285,10 +285,8 @@ def _confine(spec: EndpointSpec, request: UserRequest, values: dict[str, str]) -
     """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
     if spec.everywhere:
         raise Forbidden("this needs a permission that is not limited to some device groups or release tags")
-    # Imported here: only for users whose permissions are limited.
-    from chalicelib.http import confinement
-
-    if not all(confinement.INSIDE[kind](request, values[variable]) for kind, variable in spec.within.items()):
+    is_within = access.current().is_within
+    if not all(is_within(request, kind, values[variable]) for kind, variable in spec.within.items()):
         raise Forbidden("forbidden")
 
 

@@ -12,7 +12,7 @@ from chalicelib import settings, tokens
 from chalicelib.errors import Forbidden, Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
-from chalicelib.http import throttle
+from chalicelib.http import access, throttle
 from chalicelib.rights import NOTHING, Permission, Rights, groups_of, release_tags_of
 from chalicelib.storage.keys import TenantId
 
@@ -117,13 +117,10 @@ def identify(auth: Auth, claims: Mapping[str, Any]) -> Identity:
     if auth is Auth.DEVICE:
         head = heads.accepted(tenant, subject, token_id, claims.get("lamplighter.gen"))
         return Identity(auth, tenant, subject, token_id, head=head)
-    # Imported here: a device's cold start does not pay for user administration.
-    from chalicelib.useradm import service as useradm
-
     home = TenantId(str(claims.get("lamplighter.home", tenant)))
     if home != tenant and not control.get(home).active:
         raise Unauthorized("Account suspended")
-    session = useradm.require_session(home, subject, token_id, tenant)
+    session = access.current().require_session(home, subject, token_id, tenant)
     return Identity(
         auth,
         tenant,

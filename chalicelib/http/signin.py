@@ -13,7 +13,7 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest, Forbidden
-from chalicelib.http import content
+from chalicelib.http import access, content
 
 if TYPE_CHECKING:
     from chalicelib.http.request import UserRequest
@@ -68,11 +68,8 @@ def require_shown(request: UserRequest) -> None:
     """
     if request.has_shown:
         return
-    # Imported here because devices have no sessions.
-    from chalicelib.useradm import service as useradm
-
     shown, who = _shown(request.raw), request.identity
-    useradm.prove(
+    access.current().prove(
         who.home,
         who.subject,
         who.token_id,

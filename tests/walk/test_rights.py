@@ -23,7 +23,7 @@ from tests.walk.table import Route, routes
 if TYPE_CHECKING:
     import httpx2
 
-    from chalicelib.http.endpoint import Kind
+    from chalicelib.http.access import Kind
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
     from tests.conftest import SignIn

@@ -16,7 +16,7 @@ from chalicelib.fleet import heads
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.http.endpoint import Kind
+    from chalicelib.http.access import Kind
     from chalicelib.http.request import UserRequest
 
 

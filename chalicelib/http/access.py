@@ -1,0 +1,61 @@
+"""What routes have to ask features: who a user is, and what is within a user's scopes.
+
+Features are above this package, so the app says at its start who answers (:func:`use`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from chalicelib.http.request import UserRequest
+    from chalicelib.rights import Rights
+    from chalicelib.storage.keys import TenantId
+
+Kind = Literal["artifact", "auth_set", "deployment", "device", "release"]
+"""What a path may name that is within some users' scopes only."""
+
+
+class Session(Protocol):
+    """The user of a token. The properties are those of ``http.identity.Identity``."""
+
+    @property
+    def email(self) -> str: ...  # noqa: D102
+    @property
+    def rights(self) -> Rights: ...  # noqa: D102
+    @property
+    def is_personal(self) -> bool: ...  # noqa: D102
+    @property
+    def is_recent(self) -> bool: ...  # noqa: D102
+    @property
+    def used_factor(self) -> bool: ...  # noqa: D102
+
+
+class Access(Protocol):
+    """Whoever answers; ``chalicelib.access`` does."""
+
+    def require_session(self, home: TenantId, user_id: str, token_id: str, tenant: TenantId, /) -> Session:
+        """The user of a verified token for ``tenant``, which is stored in the user's own tenant ``home``.
+
+        Raises:
+            Unauthorized: the token was revoked, or the user may not work in that tenant.
+        """
+
+    def prove(self, tenant: TenantId, user_id: str, token_id: str, *, password: str, code: str, recent: bool) -> None:
+        """Check the password or a code of a session's user, as ``useradm.prove`` does."""
+
+    def is_within(self, request: UserRequest, kind: Kind, value: str, /) -> bool:
+        """Whether what a path names is within the scopes of the request. What does not exist is not."""
+
+
+_answering: list[Access] = []
+
+
+def use(access: Access) -> None:
+    """Name whoever answers."""
+    _answering[:] = [access]
+
+
+def current() -> Access:
+    """Whoever answers."""
+    return _answering[0]
