@@ -48,22 +48,6 @@ def list_releases(request: UserRequest) -> Reply[list[shapes.Release]]:
     return Reply(200, releases, paging.headers(request, page, total=total))
 
 
-@user_route(bp, "DELETE /management/v2/deployments/deployments/releases", Permission.RELEASES_MANAGE)
-def delete_releases(request: UserRequest) -> NoContent:
-    """Delete releases with all their artifacts.
-
-    Raises:
-        Conflict: unfinished deployments use some of them; nothing was deleted.
-    """
-    service.delete_releases(
-        request.tenant,
-        request.query.all("name"),
-        tags=request.release_tags,
-        seen=request.identity.rights.scopes(Permission.DEPLOYMENTS_READ),
-    )
-    return no_content()
-
-
 @user_route(bp, "GET /management/v2/deployments/deployments/releases/delta/jobs", Permission.RELEASES_READ)
 def list_delta_jobs(request: UserRequest) -> Reply[list[shapes.DeltaJob]]:
     """List the deltas that are being generated: none, since this server generates none."""

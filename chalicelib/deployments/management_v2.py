@@ -11,7 +11,7 @@ from chalicelib.deployments.shapes import Deployment, NewDynamicDeployment
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import user_route
-from chalicelib.http.request import Created, Reply, UserRequest, created
+from chalicelib.http.request import Created, NoContent, Reply, UserRequest, created, no_content
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
@@ -51,3 +51,19 @@ def create_deployment(request: UserRequest, body: NewDynamicDeployment) -> Creat
         Unprocessable: there is no such filter or artifact, or too many deployments are unfinished.
     """
     return created(PLACE + service.create_for_filter(request.tenant, body, request.scopes))
+
+
+@user_route(bp, "DELETE /management/v2/deployments/deployments/releases", Permission.RELEASES_MANAGE)
+def delete_releases(request: UserRequest) -> NoContent:
+    """Delete releases with all their artifacts.
+
+    Raises:
+        Conflict: unfinished deployments use some of them; nothing was deleted.
+    """
+    service.delete_releases(
+        request.tenant,
+        request.query.all("name"),
+        tags=request.release_tags,
+        seen=request.identity.rights.scopes(Permission.DEPLOYMENTS_READ),
+    )
+    return no_content()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from chalicelib.artifacts.rules import Sort
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
     from chalicelib.artifacts.tables.releases import ReleaseItem
-    from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
 SORTS = ("name", "modified", "artifacts_count", "tags")
@@ -217,36 +216,43 @@ def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
     return [item for item in release_table.by_name(tenant) if item.has_any(tags)]
 
 
-def delete(tenant: TenantId, names: list[str], *, tags: Names | None, seen: Scopes) -> None:
+class ReleasesInUseError(Conflict):
+    """Unfinished deployments use the releases ``names``."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__("release(s) used in active deployment")
+        self.names = names
+
+
+def delete(tenant: TenantId, names: list[str], *, tags: Names | None) -> None:
     """Delete releases with all their artifacts. Unknown names are ignored, and releases outside the scope are kept.
 
     Args:
         tenant: the releases' tenant.
         names: their names.
         tags: only releases with one of these are deleted; None: any release.
-        seen: the scopes in which the caller may see deployments.
 
     Raises:
         BadRequest: no name is given.
-        Conflict: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
+        ReleasesInUseError: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
     """
     wanted = [name for name in dict.fromkeys(names) if name]
     if not wanted:
         raise BadRequest("at least one release name has to be provided")
     found = [item for item in release_table.find_many(tenant, wanted) if _is_within(item, tags)]
-    _check_idle(tenant, found, seen)
+    _check_idle(found)
     for item in found:
-        _delete_one(tenant, item.name, tags, seen)
+        _delete_one(tenant, item.name, tags)
 
 
 def _is_within(item: ReleaseItem, tags: Names | None) -> bool:
     return tags is None or item.has_any(tags)
 
 
-def _delete_one(tenant: TenantId, name: str, tags: Names | None, seen: Scopes) -> None:
+def _delete_one(tenant: TenantId, name: str, tags: Names | None) -> None:
     lost = 0
     while (item := release_table.find(tenant, name)) is not None and _is_within(item, tags):
-        _check_idle(tenant, [item], seen)
+        _check_idle([item])
         gone = list(item.artifacts)[:_AT_ONCE]
         change = f"Artifacts: {', '.join(gone)}"
         if not catalog.remove(tenant, item, gone, records.audited_release(name), change=change):
@@ -255,11 +261,7 @@ def _delete_one(tenant: TenantId, name: str, tags: Names | None, seen: Scopes) -
             raise Unavailable
 
 
-def _check_idle(tenant: TenantId, items: list[ReleaseItem], seen: Scopes) -> None:
+def _check_idle(items: list[ReleaseItem]) -> None:
     used = [item.name for item in items if item.open_deployments > 0]
     if used:
-        # Imported here because the two features depend on each other, and only this case needs it.
-        from chalicelib.deployments.service import managing as deployments
-
-        ids = deployments.open_by_release(tenant, used, seen)
-        raise Conflict("release(s) used in active deployment", extra={"active_deployments": list(ids)})
+        raise ReleasesInUseError(used)

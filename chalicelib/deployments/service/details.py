@@ -174,7 +174,7 @@ def _rows_between(
 
 
 def failed_for(
-    tenant: TenantId, deployment: str, reason: str, start: int, stop: int, groups: Names | None = None
+    tenant: TenantId, deployment: str, reason: str, start: int, stop: int, groups: Names | None
 ) -> tuple[list[DeploymentDevice], int]:
     """Rows ``start`` to ``stop`` of the devices that failed for a reason, and their number.
 
@@ -188,7 +188,7 @@ def failed_for(
     return showing.show_rows(tenant, rows[start:stop], {deployment: item}), len(rows)
 
 
-def outcomes(tenant: TenantId, deployment: str, groups: Names | None = None) -> Outcomes:
+def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcomes:
     """Why devices failed, and when devices ended, of at most ``limits.OUTCOMES`` of each status.
 
     With ``groups``, only of devices that are in one of them now.

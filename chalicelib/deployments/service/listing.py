@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans, showing
 from chalicelib.deployments.service.reach import Reach
+from chalicelib.errors import Conflict
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.inventory import service as inventory
 from chalicelib.rights import groups_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.shapes import Deployment
     from chalicelib.deployments.tables import DeploymentItem
-    from chalicelib.rights import Scopes
+    from chalicelib.rights import Names, Scopes
     from chalicelib.storage.keys import TenantId
 
 _FINISHED = frozenset({"finished"})
@@ -148,8 +150,27 @@ def _of_device(tenant: TenantId, named: Named, groups: frozenset[str] | None) ->
     }
 
 
-def open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes) -> list[str]:
-    """Ids of the unfinished deployments of these releases within the scopes."""
+def delete_releases(tenant: TenantId, names: list[str], *, tags: Names | None, seen: Scopes) -> None:
+    """Delete releases with all their artifacts, as ``artifacts.delete_releases`` does.
+
+    Args:
+        tenant: the releases' tenant.
+        names: their names.
+        tags: only releases with one of these are deleted; None: any release.
+        seen: the scopes in which the caller may see deployments.
+
+    Raises:
+        BadRequest: no name is given.
+        Conflict: unfinished deployments use some of them. Those that the caller may see are in ``active_deployments``.
+    """
+    try:
+        artifacts.delete_releases(tenant, names, tags=tags)
+    except artifacts.ReleasesInUseError as error:
+        used = _open_by_release(tenant, error.names, seen)
+        raise Conflict(error.text, extra={"active_deployments": used}) from error
+
+
+def _open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes) -> list[str]:
     wanted, reach = set(names), Reach(tenant, scopes)
     items = tables.list_deployments(tenant, is_open=True, newest_first=False)
     return [item.deployment_id for item in items if item.artifact_name in wanted and reach.takes(item)]

@@ -21,7 +21,7 @@ from chalicelib.deployments.service.details import (
     targets,
 )
 from chalicelib.deployments.service.leaving import abort_device, device_gone, erase, forget_history
-from chalicelib.deployments.service.listing import Named, Wanted, list_deployments, open_by_release
+from chalicelib.deployments.service.listing import Named, Wanted, delete_releases, list_deployments
 from chalicelib.deployments.service.reach import is_within
 from chalicelib.deployments.service.reporting import read_log
 from chalicelib.deployments.service.schedule import tick
@@ -37,6 +37,7 @@ __all__ = [
     "create",
     "create_for_filter",
     "create_for_group",
+    "delete_releases",
     "device_gone",
     "devices",
     "devices_page",
@@ -48,7 +49,6 @@ __all__ = [
     "list_deployments",
     "numbers",
     "numbers_of_many",
-    "open_by_release",
     "outcomes",
     "read_log",
     "show",
