@@ -24,7 +24,7 @@ from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttrib
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.fleet import counts
-from chalicelib.fleet.counts import CountItem
+from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import ListIndex

@@ -9,46 +9,23 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import NumberAttribute
-
 from chalicelib.fleet import membership
-from chalicelib.fleet.tables import ACCEPTED
+from chalicelib.fleet.tables import ACCEPTED, CountItem
 from chalicelib.storage import keys
-from chalicelib.storage.base import Item, table
 from chalicelib.tiers import PerTier, Place, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pynamodb.expressions.update import Action
-
     from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.transactions import Action, Transaction
 
 PENDING = "pending"
 _OTHERS = ("noauth", PENDING, "preauthorized", "rejected")
 PART = "COUNTS"
 _ACCEPTED_SORT = "ACCEPTED"
 _SHARDS = 8
-
-
-class CountItem(Item):
-    """Counts devices by status."""
-
-    class Meta:
-        """The table."""
-
-        table_name = table("devauth")
-
-    n = NumberAttribute(null=True)
-    noauth = NumberAttribute(null=True)
-    pending = NumberAttribute(null=True)
-    pending_micro = NumberAttribute(null=True)
-    """Those of ``pending`` with tier micro."""
-    pending_system = NumberAttribute(null=True)
-    preauthorized = NumberAttribute(null=True)
-    rejected = NumberAttribute(null=True)
 
 
 def _count_ref(tenant: TenantId, sort: str) -> CountItem:

@@ -147,3 +147,21 @@ class GroupItem(FleetItem):
     """A static group: exists while ``members`` is above 0."""
 
     members = NumberAttribute(default=0)
+
+
+class CountItem(Item):
+    """Counts devices by status, in the table of device authentication (``devauth/tables.py`` has its keys)."""
+
+    class Meta:
+        """The table."""
+
+        table_name = table("devauth")
+
+    n = NumberAttribute(null=True)
+    noauth = NumberAttribute(null=True)
+    pending = NumberAttribute(null=True)
+    pending_micro = NumberAttribute(null=True)
+    """Those of ``pending`` with tier micro."""
+    pending_system = NumberAttribute(null=True)
+    preauthorized = NumberAttribute(null=True)
+    rejected = NumberAttribute(null=True)
