@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chalicelib import settings
-from chalicelib.http.request import NoContent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,11 +57,6 @@ def begin(token: str, *, life: int | None = None) -> str:
 def end() -> str:
     """A ``Set-Cookie`` that ends one."""
     return begin("", life=0)
-
-
-def signed_in(token: str, *, life: int | None = None) -> NoContent:
-    """204 with the token in a cookie, and nowhere else."""
-    return NoContent(headers={"Set-Cookie": begin(token, life=life), "Cache-Control": "no-store"})
 
 
 def secure() -> str:

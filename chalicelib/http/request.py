@@ -10,6 +10,7 @@ import msgspec
 from chalicelib import limits, settings
 from chalicelib.errors import BadRequest
 from chalicelib.http import body as bodies
+from chalicelib.http import cookies
 from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
 
@@ -210,3 +211,8 @@ def no_content(headers: Mapping[str, str | list[str]] | None = None) -> NoConten
 def jwt(token: str) -> Jwt:
     """200 with a bare token: no newline, no quotes. Clients put the body into a header as it is."""
     return Jwt(body=token)
+
+
+def signed_in(token: str, *, life: int | None = None) -> NoContent:
+    """204 with a token in a cookie (``http.cookies``), and nowhere else. ``life``: as for ``cookies.begin``."""
+    return NoContent(headers={"Set-Cookie": cookies.begin(token, life=life), "Cache-Control": "no-store"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 GATEWAY_RESPONSES = ROOT / "infra" / "templates" / "gateway-responses.json"
 """How API Gateway's own errors look, by their type, as its extension of OpenAPI has it."""

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from infra.local import environment, private
-from infra.local.engine.process import ROOT, Engine
+from infra.local.engine.process import Engine
+from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

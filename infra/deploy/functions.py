@@ -26,8 +26,6 @@ CHANGEABLE: Final = tuple(table for table in TABLES if table != AUDIT)
 RUNTIME: Final = "python3.13"
 """The Python that the functions run on, whichever ``.venv`` has: what Lambda has longest among those that are known."""
 
-MINIMUM_COMPRESSION_SIZE: Final = 1024
-"""Bytes from which API Gateway compresses answers for callers that take it; smaller ones gain nothing."""
 ALIAS: Final = "live"
 """The alias of each function that everything calls. It leads to a published version: one code with its layer and
 settings."""

@@ -2,7 +2,7 @@
 
 What is packaged differs from what Chalice alone would make. No library gets into the layer but by a hash of
 ``requirements.txt``, and for the functions' own Python and processor. Every zip gets byte code (see
-``infra/scripts/bytecode.py``). The definition of the REST API is complete. And the stage's configuration can be
+``infra/deploy/bytecode.py``). The definition of the REST API is complete. And the stage's configuration can be
 completed by what only the one who deploys knows: the URL of the API, the bucket, the processor of the machine.
 """
 
@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.scripts import bytecode
+from infra.deploy import bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ import boto3
 
 from infra.deploy.functions import logs, stage_of
 from infra.deploy.record import Installation, Record
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
 UI_URL = "LAMPLIGHTER_UI_URL"

@@ -9,12 +9,13 @@ import gzip
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from infra.deploy.functions import MINIMUM_COMPRESSION_SIZE
 from infra.local.rules import Reply
 
 if TYPE_CHECKING:
     from infra.local.rules import Headers
 
+MINIMUM_COMPRESSION_SIZE: Final = 1024
+"""Bytes from which API Gateway compresses answers for callers that take it; smaller ones gain nothing."""
 LEVEL: Final = 6
 _FOREVER: Final = b"immutable"
 """In the ``Cache-Control`` of files that never change: they are compressed once a process."""

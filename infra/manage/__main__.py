@@ -1,5 +1,5 @@
 """``python -m infra.manage``."""
 
-from infra.manage.cli import main
+from infra.manage.program import main
 
 main()

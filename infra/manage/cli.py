@@ -8,21 +8,17 @@ cannot be reached or denies access, 6 an audit log was altered.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
 from chalicelib import __version__
-from infra.manage.connect import LOCAL, NoServerError, Place, connect
-
-if TYPE_CHECKING:
-    from typing import NoReturn
+from infra.manage.connect import LOCAL, Place, connect
 
 
 class Exit(IntEnum):
@@ -101,49 +97,3 @@ def _check_data() -> None:
 
     if count := migrations.due():
         click.echo(f"manage: pending migrations of the stored data: {count}; run `manage migrate`", err=True)
-
-
-def load() -> click.Group:
-    """The program with all its commands, which their modules register when they are imported."""
-    from infra.manage import (  # noqa: F401
-        audit,
-        backups,
-        downloads,
-        leaving,
-        migrating,
-        private_settings,
-        queues,
-        server,
-        switches,
-        tenants,
-        users,
-        vault,
-    )
-
-    return manage
-
-
-def main() -> NoReturn:
-    """Run, and exit with the code of the outcome."""
-    load()
-    try:
-        sys.exit(manage(standalone_mode=False))
-    except click.exceptions.Abort:
-        sys.exit("aborted; nothing was changed")
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except NoServerError as error:
-        _leave(Exit.UNREACHABLE, str(error))
-    except Exception as error:
-        from infra.manage.errors import explain
-
-        known = explain(error)
-        if known is None:
-            raise
-        _leave(*known)
-
-
-def _leave(code: Exit, text: str) -> NoReturn:
-    click.echo(f"manage: {text}", err=True)
-    sys.exit(code)

@@ -10,9 +10,10 @@ import json
 import sys
 from typing import Any
 
-from infra.deploy.functions import FUNCTIONS, MINIMUM_COMPRESSION_SIZE, STAGES, Function, Stage
+from infra.deploy.functions import FUNCTIONS, STAGES, Function, Stage
 from infra.deploy.policies import policy
-from infra.scripts.package import ROOT
+from infra.local.compression import MINIMUM_COMPRESSION_SIZE
+from infra.paths import ROOT
 
 FOLDER = ROOT / ".chalice"
 POLICIES = "policies"

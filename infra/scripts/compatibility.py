@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import app
-from infra.scripts.pages import ROOT, main
+from infra.paths import ROOT
+from infra.scripts.pages import main
 
 PAGE = ROOT / "docs" / "compatibility.md"
 SURFACE = Path(__file__).with_name("surface.txt")

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,7 @@ from chalicelib.cost.rules import (
     per_million,
     savings,
 )
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 PAGE = ROOT / "docs" / "cost.md"
 FLEETS = (3, 100, 1_000, 10_000, 100_000, 1_000_000, 3_000_000)

@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import engine, gateway, lock, place, program, releases, storage
+from infra.deploy import bytecode, engine, gateway, lock, place, program, releases, storage
 from infra.deploy.functions import stage_of
 from infra.deploy.record import Release
+from infra.deploy.smoke import Smoke
 from infra.deploy.stage import Deployed, NotDeployedError, SecretError
 from infra.local import private
 from infra.migrations import CURRENT
-from infra.scripts import bytecode
-from infra.scripts.package import ROOT
-from infra.scripts.smoke import Smoke
+from infra.paths import ROOT
 from infra.scripts.stack import BUCKET, BUCKET_OWNER
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from infra.deploy.functions import ALIAS, FUNCTIONS
 from infra.local.provision import STORAGE
 from infra.local.template import Template
-from infra.scripts.package import ROOT, ZIPS, package, sizes
+from infra.paths import ROOT
+from infra.scripts.package import ZIPS, package, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,10 +12,9 @@ import json
 import re
 import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from infra.paths import ROOT
 
 PERMISSIVE: Final = (
     "Apache 2.0",

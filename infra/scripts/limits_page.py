@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chalicelib import limits
-from infra.scripts.pages import ROOT, main
+from infra.paths import ROOT
+from infra.scripts.pages import main
 
 SOURCE = ROOT / "chalicelib" / "limits.py"
 PAGE = ROOT / "docs" / "limits.md"

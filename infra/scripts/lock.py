@@ -10,10 +10,10 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from infra.paths import ROOT
+
 SETS: Final = (
     "requirements",
     "requirements-dev",  # after what ships, whose versions it takes

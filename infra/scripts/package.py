@@ -23,12 +23,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.paths import ROOT
 from infra.scripts.stack import as_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 ZIPS = ("deployment.zip", "layer-deployment.zip")
 REGION = "us-east-1"  # Chalice wants one to be set; what it builds names none
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra.paths import ROOT
 
 
 def main(page: Path, text: str, about: str | None) -> None:

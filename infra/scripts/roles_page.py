@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chalicelib.rights import Permission
 from chalicelib.roles import rules
-from infra.scripts.pages import ROOT, main
+from infra.paths import ROOT
+from infra.scripts.pages import main
 
 PAGE = ROOT / "docs" / "roles.md"
 

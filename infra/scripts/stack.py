@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import ALIAS, FUNCTIONS, MINIMUM_COMPRESSION_SIZE, deployed_name, logs, stage_of
+from infra.deploy.functions import ALIAS, FUNCTIONS, deployed_name, logs, stage_of
 from infra.deploy.gateway import REST_LINE, WEBSOCKET_LINE, log_groups
 from infra.deploy.policies import Binding
+from infra.local.compression import MINIMUM_COMPRESSION_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from rich.console import Console
 from rich.table import Table
 
-from infra.scripts.bytecode import cache_name, compiled
+from infra.deploy.bytecode import cache_name, compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 from tests.clients import cli, programs
 from tests.clients.cli import MenderCli
 from tests.support.running import RunningServer, free_port

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from infra.paths import ROOT
 from infra.scripts.compatibility import Operation
-from infra.scripts.package import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

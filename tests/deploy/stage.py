@@ -18,7 +18,8 @@ import pytest
 
 from infra.deploy.functions import FUNCTIONS, STAGES
 from infra.deploy.policies import policy
-from infra.local.engine.process import REGION, ROOT, Engine
+from infra.local.engine.process import REGION, Engine
+from infra.paths import ROOT
 from tests.support.aws import client_of
 
 STAGE = "local-aws"

@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from infra.local.engine.process import REGION, ROOT
+from infra.local.engine.process import REGION
 from infra.local.template import Template, read
+from infra.paths import ROOT
 
 FOLDER = ROOT / "infra" / "templates"
 ALARMS = read(FOLDER / "alarms.yaml")["Resources"]

@@ -18,8 +18,9 @@ import pytest
 from app import app
 from chalicelib.http.identity import Auth
 from infra.local import environment
-from infra.local.engine.process import ROOT, Engine
+from infra.local.engine.process import Engine
 from infra.local.template import read
+from infra.paths import ROOT
 from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
 from tests.deploy.test_alarms import ALARMS, repeated

@@ -20,13 +20,14 @@ from websockets.exceptions import InvalidStatus
 
 from app import app
 from infra.deploy import storage
+from infra.deploy.bytecode import cache_name
 from infra.deploy.functions import TABLES, default_bucket
+from infra.deploy.smoke import Smoke
 from infra.local import environment
 from infra.local.engine import process
-from infra.local.engine.process import REGION, ROOT, Engine
+from infra.local.engine.process import REGION, Engine
 from infra.local.provision import STORAGE
-from infra.scripts.bytecode import cache_name
-from infra.scripts.smoke import Smoke
+from infra.paths import ROOT
 from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project, wait_until_handled
 from tests.devauth.fleet import accept, device_path
 from tests.deviceconnect.peers import opened

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 from tests.deploy.test_templates import TEMPLATES
 
 CHECKOV: Final = ROOT / ".venv-templates" / "bin" / "checkov"

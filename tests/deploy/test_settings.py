@@ -16,8 +16,9 @@ import pytest
 from infra.deploy.functions import Stage, logs
 from infra.deploy.stage import SECRETS, Deployed, SecretError
 from infra.local import environment
-from infra.local.engine.process import ROOT, Engine
+from infra.local.engine.process import Engine
 from infra.local.template import read
+from infra.paths import ROOT
 
 STAGE = "some"
 EDGE, MAIL = SECRETS

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.engine.process import REGION, ROOT
+from infra.local.engine.process import REGION
 from infra.local.template import Template, read
+from infra.paths import ROOT
 
 TEMPLATES = sorted((ROOT / "infra" / "templates").glob("*.yaml"))
 LINT = Path(sys.executable).with_name("cfn-lint")

@@ -11,7 +11,7 @@ from typing import Self
 
 import httpx2
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 from tests.support.waiting import until
 
 

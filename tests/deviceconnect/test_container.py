@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 CONTAINERFILE = ROOT / "infra" / "relay" / "Containerfile"
 NEVER = {"boto3", "botocore", "chalice", "pynamodb", "jwt", "cryptography", "aws_lambda_powertools", "starlette"}

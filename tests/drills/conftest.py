@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from infra.local.engine.process import ROOT, Engine
+from infra.local.engine.process import Engine
 from infra.local.environment import of_app
 from infra.local.provision import provision
+from infra.paths import ROOT
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.manage.conftest import document, done, manage, run

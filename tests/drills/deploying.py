@@ -34,11 +34,11 @@ import botocore.loaders
 import botocore.session
 import msgspec
 
-from infra.deploy import deployer, lock, program, storage
+from infra.deploy import bytecode, deployer, lock, program, storage
 from infra.deploy.client import Client
 from infra.deploy.engine import enter
 from infra.migrations import CURRENT
-from infra.scripts import bytecode, deploy
+from infra.scripts import deploy
 from tests.drills import page
 from tests.drills.branching import KINDS, Branching, Drill
 from tests.drills.faults import Faults, KilledError, watched

@@ -16,7 +16,8 @@ import urllib3
 from botocore.awsrequest import AWSRequest, AWSResponse, HeadersDict
 
 from chalicelib.aws import client
-from infra.local.engine.process import ROOT, Engine, interpreter
+from infra.local.engine.process import Engine, interpreter
+from infra.paths import ROOT
 from tests.drills import faults
 
 PORT = 4566

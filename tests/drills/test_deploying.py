@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 
 EVERY = {"first": 6, "update": 9, "removal": 4}
 """Of the kinds of calls of each scenario, one in so many fails."""

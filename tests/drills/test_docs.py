@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from infra.manage.cli import load
+from infra.manage import program  # noqa: F401  # its commands
+from infra.manage.cli import manage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = re.compile(r"(?:`|^ {4,})manage ((?:[a-z][a-z0-9-]+ ?)+)([^`\n#]*)", re.MULTILINE)
@@ -27,7 +28,7 @@ def test_commands_of_the_pages_exist(page: str):
         assert len(found) > 20
 
     for words, options in found:
-        command: click.Command = load()
+        command: click.Command = manage
         context = click.Context(command)
         for word in words:
             if not isinstance(command, click.Group):

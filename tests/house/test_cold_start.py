@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from infra.local.testing import LocalServer
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 from tests.deployments.world import World
 from tests.support.cold_start import first_call, imported, usual_calls
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from chalicelib.cost import rules as cost
 from chalicelib.cost.rules import CALLS, DOORS, PRICES, Fleet, bill, savings
-from infra.local.engine.process import ROOT
 from infra.local.template import read
+from infra.paths import ROOT
 from infra.scripts import cost_page
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 
 from chalicelib import __version__
 from chalicelib.settings import Settings
-from infra.local.engine.process import ROOT
-from infra.manage.cli import load
+from infra.manage import program  # noqa: F401  # its commands
+from infra.manage.cli import manage
+from infra.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -128,7 +130,7 @@ def parse(words: list[str]) -> None:
     Raises:
         click.ClickException: it is not understood.
     """
-    command: click.Command = load()
+    command: click.Command = manage
     context = click.Context(command)
     _, rest, _ = command.make_parser(context).parse_args(list(words))
     while isinstance(command, click.Group) and rest:
@@ -147,3 +149,13 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
     )
 
     assert versions[0] == __version__
+
+
+def test_the_architecture_shows_the_order_of_the_packages() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each.get("exhaustive")]
+    [shown] = re.findall(r"^access.*?(?=^```)", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE | re.DOTALL)
+
+    assert [sorted(line.split()) for line in shown.splitlines()] == [
+        sorted(re.findall(r"\w+", each)) for each in layers
+    ]

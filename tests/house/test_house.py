@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 CODE = ("app.py", "chalicelib", "infra", "tests")
 LONGEST_MODULE = 400

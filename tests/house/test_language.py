@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 
 BEHAVIOUR = ROOT / "docs" / "behaviour.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"

@@ -15,12 +15,15 @@ import pytest
 
 from app import app
 from chalicelib.settings import Settings
+from infra.deploy import bytecode
+from infra.deploy.bytecode import UNCHECKED, cache_name, compiled, with_bytecode
 from infra.deploy.definition import gateway_responses
-from infra.deploy.functions import ALIAS, FUNCTIONS, MINIMUM_COMPRESSION_SIZE, RUNTIME, deployed_name
+from infra.deploy.functions import ALIAS, FUNCTIONS, RUNTIME, deployed_name
+from infra.local.compression import MINIMUM_COMPRESSION_SIZE
 from infra.local.template import Template
-from infra.scripts import bytecode, deployed_page
-from infra.scripts.bytecode import UNCHECKED, cache_name, compiled, with_bytecode
-from infra.scripts.package import ROOT, ZIPS, BuildFailedError, alone, package, sizes
+from infra.paths import ROOT
+from infra.scripts import deployed_page
+from infra.scripts.package import ZIPS, BuildFailedError, alone, package, sizes
 
 MB = 1_000_000
 KINDS = (

@@ -10,8 +10,8 @@ from chalice.app import SQSEventConfig
 
 from chalicelib.aws.queues import Queue
 from infra.deploy.policies import READ
+from infra.paths import ROOT
 from infra.scripts import chalice_config
-from infra.scripts.package import ROOT
 
 CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
 STAGES = sorted(CONFIG["stages"])

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.paths import ROOT
 from infra.scripts.lock import SETS, index
-from infra.scripts.package import REGION, ROOT, BuildFailedError, package
+from infra.scripts.package import REGION, BuildFailedError, package
 
 PIN = re.compile(r"([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)")
 HASH = re.compile(r"sha256:[0-9a-f]{64}")

@@ -13,8 +13,8 @@ from typing import Any
 from chalice.app import RouteEntry
 
 from app import app
+from infra.paths import ROOT
 from infra.scripts import deployed_page
-from infra.scripts.package import ROOT
 
 RESOURCES = deployed_page.RESOURCES
 SPARE_RESOURCES = 25

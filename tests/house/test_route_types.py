@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from app import app
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 START = """
 from chalice.app import Blueprint

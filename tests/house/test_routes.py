@@ -9,8 +9,8 @@ from importlib import import_module
 from app import app
 from chalicelib.http.endpoint import EndpointSpec
 from chalicelib.routes import MODULES, prefix_of
-from infra.scripts.doors import ROUTES
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
+from infra.scripts.feature_entry import ROUTES
 
 ON_LAMBDA = """
 import json, sys

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from infra.local.engine.process import REGION, ROOT, interpreter
+from infra.local.engine.process import REGION, interpreter
 from infra.local.testing import LocalServer
+from infra.paths import ROOT
 from tests.local import stub_app
 from tests.local.attacking import BUCKET, ROUTES, SECRET
 from tests.support.aws import client_of

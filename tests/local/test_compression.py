@@ -7,9 +7,8 @@ import gzip
 import httpx2
 import pytest
 
-from infra.deploy.functions import MINIMUM_COMPRESSION_SIZE
 from infra.local import compression
-from infra.local.compression import compressed, takes_gzip
+from infra.local.compression import MINIMUM_COMPRESSION_SIZE, compressed, takes_gzip
 from infra.local.rules import Reply
 from infra.scripts.chalice_config import config
 

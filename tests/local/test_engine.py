@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from infra.local.engine.process import ROOT, Engine, EngineError
+from infra.local.engine.process import Engine, EngineError
+from infra.paths import ROOT
 from tests.support.aws import client_of
 
 if TYPE_CHECKING:

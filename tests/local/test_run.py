@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 from tests.support.running import LOGIN, RunningServer, free_port
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer

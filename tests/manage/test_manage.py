@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 from tests.conftest import PASSWORD
 from tests.manage.conftest import Manage, run
 from tests.useradm.conftest import LOGIN, ME, bearer
@@ -214,8 +214,8 @@ def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.Monke
 def test_no_command_reads_the_settings_before_the_stage_is_known():
     """Whoever imports a table or a queue of the app does: the command would then work on the local server's."""
     code = (
-        "import sys; from unittest.mock import patch; import infra.manage.cli as cli\n"
-        "with patch.object(cli, 'manage'), patch.object(sys, 'exit'): cli.main()\n"
+        "import sys; from unittest.mock import patch; import infra.manage.program as program\n"
+        "with patch.object(program, 'manage'), patch.object(sys, 'exit'): program.main()\n"
         "from chalicelib.settings import current\n"
         "print(current.cache_info().currsize, sys.modules.keys() & {'pynamodb'})"
     )

@@ -12,9 +12,10 @@ from chalicelib.aws.queues import Queue
 from chalicelib.cost import rules as cost
 from chalicelib.observability import Metric
 from infra.deploy.functions import FUNCTIONS
-from infra.local.engine.process import REGION, ROOT
+from infra.local.engine.process import REGION
 from infra.local.provision import STORAGE
 from infra.local.template import Template, read
+from infra.paths import ROOT
 
 RESOURCES = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]
 OPERATIONS = ROOT / "docs" / "operations.md"

@@ -16,7 +16,7 @@ from pynamodb.exceptions import DeleteError, PutError, UpdateError, VerboseClien
 
 from chalicelib.storage import connection
 from chalicelib.storage.base import BlobAttribute, Item
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 from tests.storage.conftest import TABLE
 
 Typed = dict[str, dict[str, Any]]

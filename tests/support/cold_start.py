@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.simulator.device import Signer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx2
 
-from infra.local.engine.process import ROOT
+from infra.paths import ROOT
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

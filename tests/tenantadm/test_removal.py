@@ -21,9 +21,9 @@ from chalicelib.storage import connection
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status
-from infra.local.engine.process import ROOT
 from infra.manage import contents
 from infra.manage.contents import left
+from infra.paths import ROOT
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice, opened, user_path

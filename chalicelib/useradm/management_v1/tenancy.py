@@ -7,7 +7,7 @@ from chalice.app import Blueprint
 from chalicelib.errors import Forbidden
 from chalicelib.http import cookies
 from chalicelib.http.endpoint import user_route
-from chalicelib.http.request import Accepted, Jwt, NoContent, Reply, UserRequest, accepted, jwt
+from chalicelib.http.request import Accepted, Jwt, NoContent, Reply, UserRequest, accepted, jwt, signed_in
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.storage.keys import TenantId
@@ -41,4 +41,4 @@ def switch_tenant(request: UserRequest, id: str) -> Jwt | NoContent:
     """
     who = request.identity
     token = sessions.switch(who.home, who.subject, who.token_id, TenantId(id))
-    return cookies.signed_in(token) if cookies.is_wanted(request) else jwt(token)
+    return signed_in(token) if cookies.is_wanted(request) else jwt(token)

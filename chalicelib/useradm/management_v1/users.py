@@ -24,6 +24,7 @@ from chalicelib.http.request import (
     created,
     jwt,
     no_content,
+    signed_in,
 )
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
@@ -63,7 +64,7 @@ def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLo
     if not cookies.is_wanted(request):
         return jwt(token)
     life = cookies.FOR_EVER if options.no_expiry else settings.current().user_token_life
-    return cookies.signed_in(token, life=life if options.remember else None)
+    return signed_in(token, life=life if options.remember else None)
 
 
 @user_route(bp, "POST /management/v1/useradm/auth/logout", Permission.BASIC)

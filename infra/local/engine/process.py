@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 from infra.local import private
 from infra.local.signatures import Key
+from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-ROOT = Path(__file__).resolve().parents[3]
-"""The project's root folder."""
 
 REGION = "eu-west-1"
 """The region of everything local."""

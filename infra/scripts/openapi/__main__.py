@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from app import app
+from infra.paths import ROOT
 from infra.scripts.openapi.document import document
-from infra.scripts.pages import ROOT, main
+from infra.scripts.pages import main
 
 FILE = ROOT / "chalicelib" / "reference" / "openapi.json"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import sync_playwright
 
-from infra.scripts.package import ROOT
+from infra.paths import ROOT
 from tests.conftest import serving
 from tests.console.browser import running
 from tests.console.browser.fleet import furnished

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.scripts.doors import features, is_open
+from infra.scripts.feature_entry import features, is_allowed
 
 KNOWN = frozenset({"artifacts", "deployments", "fleet"})
 
@@ -21,8 +21,8 @@ KNOWN = frozenset({"artifacts", "deployments", "fleet"})
         ("chalicelib.http.identity", "chalicelib.deployments.service"),
     ],
 )
-def test_doors_are_open(importer: str, imported: str) -> None:
-    assert is_open(importer, imported, KNOWN)
+def test_allowed(importer: str, imported: str) -> None:
+    assert is_allowed(importer, imported, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_doors_are_open(importer: str, imported: str) -> None:
         ("chalicelib.events.schedules", "chalicelib.deployments.rules"),
     ],
 )
-def test_windows_are_shut(importer: str, imported: str) -> None:
-    assert not is_open(importer, imported, KNOWN)
+def test_refused(importer: str, imported: str) -> None:
+    assert not is_allowed(importer, imported, KNOWN)
 
 
-def test_a_feature_is_a_package_with_rooms() -> None:
+def test_a_feature_is_a_package_with_layers() -> None:
     modules = {"chalicelib", "chalicelib.http.endpoint", "chalicelib.limits", "chalicelib.devauth.service"}
 
     assert features(modules) == {"devauth"}
