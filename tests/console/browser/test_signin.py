@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import time
 import uuid
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-from chalicelib.useradm.service import totp
 from chalicelib.useradm.service.sso import relying_party
 from tests.console.browser.fleet import PASSWORD
+from tests.console.browser.signing_in import (
+    LOGIN,
+    SESSION,
+    follow,
+    is_in,
+    outside,
+    recovery_codes,
+    sign_in,
+    sign_out,
+    starts_set_up,
+    switch_on,
+)
 from tests.support.mailbox import of_server, use
 from tests.support.provider import CLIENT, SECRET, Provider
 
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
 
 USERADM = "/api/management/v1/useradm"
 NEW_PASSWORD = "quite-another-long-one"
-LOGIN, SESSION = r"/auth/login$", r"/console/session$"
 
 
 @pytest.fixture
@@ -51,95 +57,6 @@ def person(server: LocalServer) -> str:  # it runs
     email = f"{uuid.uuid4().hex[:12]}@example.com"
     users.create_user(tenants.create_tenant("Quay Lights").id, email, PASSWORD, by=EVERYTHING)
     return email
-
-
-@dataclass
-class Phone:
-    """An authenticator app with a key. No code is shown twice."""
-
-    key: str
-    last: int = 0
-
-    def code(self) -> str:
-        """The next code, which is good now and for the next half minute."""
-        self.last = max(self.last + 1, int(time.time()) // totp.STEP)
-        return totp.code(base64.b32decode(self.key), self.last)
-
-    def wrong(self) -> str:
-        """A code that it does not show."""
-        now = int(time.time()) // totp.STEP
-        shown = {totp.code(base64.b32decode(self.key), now + drift) for drift in range(-3, 4)}
-        return next(f"{number:06}" for number in range(10) if f"{number:06}" not in shown)
-
-
-def outside(console: Console, path: str = "/") -> Console:
-    """Show the console to nobody in particular, who is asked to sign in."""
-    with console.refused("GET", SESSION, 401):
-        console.show(path)
-    return console
-
-
-def sign_in(console: Console, email: str, password: str = PASSWORD) -> None:
-    """Fill the form and send it."""
-    console.page.get_by_label("E-mail address").fill(email)
-    console.page.get_by_label("Password", exact=True).fill(password)
-    console.button("Sign in").click()
-
-
-def is_in(console: Console) -> None:
-    """Wait until somebody is signed in."""
-    expect(console.page.get_by_role("navigation").first).to_be_visible()
-    console.settle()
-
-
-def sign_out(console: Console) -> None:
-    """Sign out by the menu."""
-    console.page.get_by_role("button", name="Account").click()
-    with console.refused("GET", SESSION, 401):
-        console.page.get_by_role("menuitem", name="Sign out").click()
-        expect(console.button("Sign in")).to_be_visible()
-
-
-def follow(console: Console, box: Mailbox, page: str, email: str, server: LocalServer) -> None:
-    """Open the link of the newest mail to an address, which leads to this page of the console."""
-    server.drain()
-    text = box.to(email)[-1].get_content()
-    [link] = re.findall(rf"{re.escape(console.root)}#/{page}/\S+", text)
-    console.page.goto("about:blank")
-    console.page.goto(link)
-    expect(console.page.get_by_role("heading", level=1)).to_be_visible()
-
-
-def starts_set_up(console: Console, person: str) -> Phone:
-    """Sign in, and begin to set up the second factor: the app that got the key."""
-    from chalicelib.useradm import service
-
-    service.verify(person)
-    outside(console, "/settings/profile")
-    sign_in(console, person)
-    is_in(console)
-    console.button("Set up").click()
-    expect(console.page.get_by_role("img", name="QR code")).to_be_visible()
-    return Phone(console.page.get_by_role("region", name="Key").inner_text().replace(" ", ""))
-
-
-def switch_on(console: Console, code: str) -> list[str]:
-    """Show the first code; the recovery codes, which are then shown."""
-    console.page.get_by_label("Code from the app").fill(code)
-    console.button("Switch on").click()
-    console.says("Your second factor is on.")
-    return recovery_codes(console)
-
-
-def recovery_codes(console: Console) -> list[str]:
-    """Save the recovery codes that are shown."""
-    dialog = console.page.get_by_role("dialog", name="Your recovery codes")
-    codes = dialog.get_by_role("region", name="Recovery codes").inner_text().split()
-    with console.page.expect_download() as saved:
-        dialog.get_by_role("button", name="Download").click()
-    assert set(codes) <= set(Path(saved.value.path()).read_text(encoding="utf-8").split())
-    dialog.get_by_role("button", name="I have saved them").click()
-    return codes
 
 
 def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Console], person: str) -> None:
