@@ -109,6 +109,7 @@ def observed(request_id: str, context: Any) -> Iterator[None]:
 
 
 def _write(running: call.Call) -> None:
+    # Imported here: most calls count nothing.
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
     line = EphemeralMetrics(namespace=_NAMESPACE)

@@ -23,7 +23,7 @@ _LEEWAY = 10
 
 def issue(claims: dict[str, Any]) -> str:
     """A signed token with these claims."""
-    # Imported here, with most of cryptography: workers and ticks see no token.
+    # Imported here: workers and the schedule see no token.
     import jwt
 
     key = signing_keys.active()
@@ -47,6 +47,7 @@ def verify(token: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
+    # Imported here: workers and the schedule see no token.
     import jwt
 
     # A device polls with one token for a week: its signature is checked once a process, its expiry every time.

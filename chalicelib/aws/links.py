@@ -130,6 +130,7 @@ def origin() -> str:
 
 
 def _private_key(pem: str) -> RSAPrivateKey:
+    # Imported here: only downloads through CloudFront need it.
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -152,6 +153,7 @@ def _by_cloudfront(object_key: str, query: dict[str, str], life: int) -> Link:
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
     """
+    # Imported here: only downloads through CloudFront need it.
     from botocore.signers import CloudFrontSigner
 
     known = settings.current()
@@ -161,6 +163,7 @@ def _by_cloudfront(object_key: str, query: dict[str, str], life: int) -> Link:
 
 
 def _sign(message: bytes) -> bytes:
+    # Imported here: only downloads through CloudFront need it.
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA1
 
@@ -172,6 +175,7 @@ def make_download_key() -> str:
 
     Links signed with the previous key are valid as long as CloudFront has its public key.
     """
+    # Imported here: only the admin's command makes keys.
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

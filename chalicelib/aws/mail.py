@@ -90,6 +90,7 @@ def deliver(mail: Mail) -> None:
 
 def _compose(mail: Mail) -> EmailMessage:
     # email.message refuses line breaks in headers, and quotes what is odd in front of the @ (two dots, one at an end).
+    # Imported here: of the functions that queue mails, none writes one.
     from email.headerregistry import Address
     from email.message import EmailMessage
     from email.utils import formatdate, make_msgid
@@ -130,6 +131,7 @@ def _by_ses(mail: Mail) -> None:
 
 
 def _by_smtp(mail: Mail, url: str) -> None:
+    # Imported here: most servers send by SES.
     import smtplib
     import ssl
 
@@ -154,6 +156,7 @@ def _by_smtp(mail: Mail, url: str) -> None:
 
 
 def _connected(where: SplitResult) -> smtplib.SMTP:
+    # Imported here: most servers send by SES.
     import smtplib
     import ssl
 

@@ -183,6 +183,7 @@ _PAGES = {
 
 def _pages(listing: str, prefix: str, kinds: tuple[str, ...], member: str) -> Iterator[tuple[str, str]]:
     """Key and ``member`` of everything that a listing of the bucket has under ``prefix``."""
+    # Imported here: only erasure and clean-up list objects.
     from xml.etree import ElementTree as ET
 
     most, more, next_more = _PAGES[listing]
@@ -230,6 +231,7 @@ def parts(object_key: str, upload: str, *, after: int = 0, most: int = _LISTED) 
     Raises:
         NotFound: the upload was completed or aborted.
     """
+    # Imported here: only uploads in parts need it.
     from xml.etree import ElementTree as ET
 
     query = {"max-parts": str(most), "part-number-marker": str(after), "uploadId": upload}

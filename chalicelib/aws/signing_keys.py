@@ -103,6 +103,7 @@ def rotate(*, withdraw_old: bool = False) -> str:
 
     Returns the new key's name.
     """
+    # Imported here: only the admin's command rotates keys.
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

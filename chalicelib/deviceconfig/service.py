@@ -129,6 +129,7 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
         NotFound: there is no such device, or it has never been accepted or configured.
         Unprocessable: the device has reached its limit of waiting deployments.
     """
+    # Imported here: calls of devices deploy nothing.
     from chalicelib.deployments import service as deployments
 
     if asked.retries:
@@ -161,6 +162,7 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
 
 def _wake(tenant: TenantId, device_id: str) -> None:
     """Make a connected device poll now. Otherwise it gets the deployment at its next poll."""
+    # Imported here: calls of devices deploy nothing.
     from chalicelib.deviceconnect import service as deviceconnect
 
     # The deployment exists, whether this succeeds or not.

@@ -10,6 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from chalicelib.artifacts import service as artifacts
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.aws import s3
+from chalicelib.deployments.service import managing as deployments
+from chalicelib.devauth import service as devauth
+from chalicelib.deviceconfig import service as deviceconfig
+from chalicelib.deviceconnect.service import leaving as deviceconnect
+from chalicelib.devicemonitor import service as devicemonitor
+from chalicelib.fleet import control, membership
+from chalicelib.integrations.service import leaving as integrations
+from chalicelib.inventory import service as inventory
+from chalicelib.roles import service as roles
+from chalicelib.tenantadm import service as tenantadm
+from chalicelib.useradm import service as useradm
+
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
@@ -18,21 +33,6 @@ Step = Callable[["TenantId"], int]
 
 def steps() -> tuple[Step, ...]:
     """All steps, in an order in which none deletes what a later one needs to find its data."""
-    from chalicelib.artifacts import service as artifacts
-    from chalicelib.auditlogs import service as auditlogs
-    from chalicelib.aws import s3
-    from chalicelib.deployments.service import managing as deployments
-    from chalicelib.devauth import service as devauth
-    from chalicelib.deviceconfig import service as deviceconfig
-    from chalicelib.deviceconnect.service import leaving as deviceconnect
-    from chalicelib.devicemonitor import service as devicemonitor
-    from chalicelib.fleet import control, membership
-    from chalicelib.integrations.service import leaving as integrations
-    from chalicelib.inventory import service as inventory
-    from chalicelib.roles import service as roles
-    from chalicelib.tenantadm import service as tenantadm
-    from chalicelib.useradm import service as useradm
-
     return (
         deviceconfig.erase,
         deviceconnect.erase,

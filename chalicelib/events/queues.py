@@ -63,6 +63,7 @@ def _request_id(record: SQSRecord) -> str:
 @_worker(Queue.DECOMMISSIONS, at_once=10)
 def on_decommission(body: str) -> None:
     """Delete the data of decommissioned devices."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.events import decommissioning
 
     message = msgspec.json.decode(body, type=queues.Decommission)
@@ -72,6 +73,7 @@ def on_decommission(body: str) -> None:
 @_worker(Queue.MAILS, at_once=10)
 def on_mail(body: str) -> None:
     """Send mails; those about accounts or alerts are also written here."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.aws import mail
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
@@ -90,6 +92,7 @@ def on_mail(body: str) -> None:
 @_worker(Queue.DELIVERIES, at_once=40)
 def on_delivery(body: str) -> None:
     """Deliver events to integrations."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.integrations.service import delivering
 
     message = msgspec.json.decode(body, type=queues.Delivery)
@@ -99,6 +102,7 @@ def on_delivery(body: str) -> None:
 @_worker(Queue.REMOVALS, at_once=2)
 def on_removal(body: str) -> None:
     """Erase the data of removed tenants."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.events import erasure
     from chalicelib.tenantadm import service as tenantadm
 
@@ -109,6 +113,7 @@ def on_removal(body: str) -> None:
 @_worker(Queue.SNAPSHOTS, at_once=10)
 def on_snapshot(body: str) -> None:
     """Build the snapshots for searches of the inventory."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.inventory.service import building as inventory
 
     message = msgspec.json.decode(body, type=queues.Snapshot)
@@ -119,6 +124,7 @@ def on_snapshot(body: str) -> None:
 @_worker(Queue.UPLOADS, at_once=20)
 def on_upload(body: str) -> None:
     """Create the artifacts of direct uploads."""
+    # Imported here: each worker is a function of its own.
     from chalicelib.artifacts import service as artifacts
 
     message = msgspec.json.decode(body, type=queues.Upload)

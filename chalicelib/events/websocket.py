@@ -33,6 +33,7 @@ def on_connect(event: WebsocketEvent) -> Response:
 
 
 def _connect(event: WebsocketEvent) -> Response:
+    # Imported here: the functions of the REST API import this module, too.
     from chalicelib.deviceconnect import service
 
     call = event.to_dict()
@@ -69,6 +70,7 @@ def _connect(event: WebsocketEvent) -> Response:
 @bp.on_ws_message(name="ws-message")
 def on_message(event: WebsocketEvent) -> None:
     """Forward a message."""
+    # Imported here: the functions of the REST API import this module, too.
     from chalicelib.deviceconnect import service
 
     with _observed(event):
@@ -78,6 +80,7 @@ def on_message(event: WebsocketEvent) -> None:
 @bp.on_ws_disconnect(name="ws-disconnect")
 def on_disconnect(event: WebsocketEvent) -> None:
     """Record that a websocket has closed."""
+    # Imported here: the functions of the REST API import this module, too.
     from chalicelib.deviceconnect import service
 
     with _observed(event):

@@ -97,6 +97,7 @@ def _read(stream: BinaryIO) -> Callable[[int], bytes]:
 
 
 def _events(read: Callable[[int], bytes], boundary: str) -> Events:
+    # Imported here: only uploads need it.
     from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 
     # In Latin-1 every byte is a character. Names of fields are ASCII, and the name of the file is ignored.

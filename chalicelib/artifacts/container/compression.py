@@ -156,6 +156,7 @@ def expand(source: Read, suffix: str, allowance: Allowance, limits: Limits) -> R
         )
     if suffix == ".zst":
         if sys.version_info >= (3, 14):
+            # Imported here: the library depends on the version of Python.
             from compression import zstd
         else:
             from backports import zstd

@@ -135,7 +135,8 @@ def _member(name: str, content: bytes) -> bytes:
 
 def _header(name: str, size: int) -> bytes:
     """The header of a regular file; a long name or a huge size brings an extended header with it."""
-    import tarfile  # only whoever writes an artifact pays for it
+    # Imported here: only generated artifacts need it.
+    import tarfile
 
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, _MODE

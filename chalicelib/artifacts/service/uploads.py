@@ -101,6 +101,7 @@ def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) 
 
 
 def _parse(tenant: TenantId, reader: Read) -> Artifact:
+    # Imported here: only uploads need the parser.
     from chalicelib.artifacts.container import Limits, parse
 
     return parse(reader, limits=Limits(size=room(tenant)))
@@ -215,6 +216,7 @@ def verify(tenant: TenantId, upload_id: str) -> None:
     item = upload_table.find(tenant, upload_id)
     if item is None or item.status not in WAITING:
         return
+    # Imported here: only uploads need the parser.
     from chalicelib.artifacts.container import ChunkReader
 
     try:

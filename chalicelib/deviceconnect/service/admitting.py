@@ -59,6 +59,7 @@ def user_may_go_on(found: SessionItem) -> bool:
 
 
 def _judged(item: ConnectionItem) -> bool:
+    # Imported here: devices' messages are not judged.
     from chalicelib.useradm import service as useradm
 
     tenant = TenantId(item.tenant)

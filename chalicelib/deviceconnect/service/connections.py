@@ -117,6 +117,7 @@ def device(tenant: TenantId, device_id: str) -> shapes.Device:
     Raises:
         NotFound: there is no such device.
     """
+    # Imported here: devices and their messages do not need it.
     from chalicelib.inventory import service as inventory
 
     now = clock.now()

@@ -15,6 +15,7 @@ def erase(tenant: TenantId) -> int:
 
     Its devices must still exist, because states are found through them.
     """
+    # Imported here: only the removal of a tenant needs it.
     from chalicelib.devauth import service as devauth
 
     return tables.erase(tenant, devauth.ids(tenant))

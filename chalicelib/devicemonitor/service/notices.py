@@ -133,6 +133,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 def _known(tenant: TenantId, device_id: str) -> _Known | None:
+    # Imported here: devices' reports only order mails; a worker writes them.
     from chalicelib.inventory import service as inventory
 
     head = heads.find(tenant, device_id)
@@ -147,6 +148,7 @@ def _known(tenant: TenantId, device_id: str) -> _Known | None:
 
 
 def _tell(tenant: TenantId, device: _Known, subject: str, text: str) -> None:
+    # Imported here: devices' reports only order mails; a worker writes them.
     from chalicelib.useradm import service as useradm
 
     for user in useradm.who_wants(tenant, useradm.list_users(tenant), useradm.OptionalMail.DEVICE_ALERTS):
@@ -183,6 +185,7 @@ def _letter(notice: Notice, device: str) -> tuple[str, str]:
 
 
 def _text(changed: str, alerts: str) -> str:
+    # Imported here: devices' reports only order mails; a worker writes them.
     from chalicelib.useradm import service as useradm
 
     console = useradm.console_url()

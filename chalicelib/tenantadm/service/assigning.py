@@ -35,7 +35,7 @@ def is_user_known(tenant: TenantId, email: str) -> bool:
     Raises:
         BadRequest: it is not an address.
     """
-    # Imported here for the same reason.
+    # Imported here: device authentication needs no users.
     from chalicelib.useradm import service as useradm
 
     user = useradm.find_user(email)

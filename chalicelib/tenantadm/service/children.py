@@ -60,6 +60,7 @@ def create_child(
         Unprocessable: the provider's limit of devices or children is exceeded, the password is not valid, or this
             server cannot send mails.
     """
+    # Imported here: device authentication looks up tenant tokens in this package, and needs no users.
     from chalicelib.aws import mail
     from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm

@@ -46,6 +46,7 @@ def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
         TooManyRequests: this hour's limit of sign-ups is reached, for this network or in all.
         Unprocessable: the password is not valid.
     """
+    # Imported here: device authentication looks up tenant tokens in this package, and needs no users.
     from chalicelib.roles import service as roles
     from chalicelib.useradm import service as useradm
 

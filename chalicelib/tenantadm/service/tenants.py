@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from chalicelib import clock
 from chalicelib.errors import Conflict, Unprocessable
-from chalicelib.fleet import counts
+from chalicelib.fleet import control, counts
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
 from chalicelib.tenantadm import rules, shapes, tables
@@ -101,8 +101,6 @@ def add(tx: Transaction, tenant: Tenant) -> None:
 
 def created(tenant: Tenant) -> None:
     """Drop what this process has cached about the tenant before it existed."""
-    from chalicelib.fleet import control
-
     control.forget(tenant.id)
 
 
@@ -152,7 +150,7 @@ def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: N
 
 
 def _accepted_within(tenant: TenantId, groups: frozenset[str]) -> PerTier:
-    # Imported here for the same reason; only users with limited permissions need it.
+    # Imported here: only users with limited permissions need it.
     from chalicelib.inventory import service as inventory
 
     return PerTier(**inventory.statistics(tenant, groups)["accepted"])

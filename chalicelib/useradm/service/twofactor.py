@@ -128,6 +128,7 @@ def qr(tenant: TenantId, user_id: str) -> tuple[str, str]:
         BadRequest: no secret waits for confirmation; an enabled one is never shown again.
         NotFound: the user is gone.
     """
+    # Imported here: only setting a second factor up draws a QR code.
     import segno
 
     user = get_user(tenant, user_id)

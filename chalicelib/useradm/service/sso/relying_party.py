@@ -185,6 +185,7 @@ def _own(client: Client) -> _Document:
 
 
 def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
+    # Imported here: only single sign-on verifies tokens of others.
     import jwt
 
     try:
