@@ -41,7 +41,7 @@ def make(tenant: TenantId, now: datetime) -> None:
             device does that is not accepted.
     """
     strangers.admit(strangers.Kind.DEVICES, settings.current().new_devices, tenant=tenant)
-    pending = sum(number for (status, _), number in counts.of_tenant(tenant).items() if status is Status.PENDING)
+    pending = sum(number for (status, _), number in counts.of_tenant(tenant).items() if status == Status.PENDING)
     if pending >= limit(tenant) and not _drop_one(tenant, now):
         count(Metric.STRANGERS_REFUSED)
         raise Unauthorized("dev auth: too many devices are pending; accept or reject some, or raise pending_devices")
