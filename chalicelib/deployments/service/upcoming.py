@@ -12,7 +12,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import phases, polling, selection
 from chalicelib.deployments.service import heads, plans
-from chalicelib.deployments.service.reach import ALL, Reach
+from chalicelib.deployments.service.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import Upcoming
 from chalicelib.errors import NotFound
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def upcoming(tenant: TenantId, device_id: str, scopes: Scopes = ALL) -> list[Upcoming]:
+def upcoming(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Upcoming]:
     """The unfinished deployments that reach a device, in the order in which it gets them; at most ``limits.UPCOMING``.
 
     Those outside of the scopes are left out. The list is empty for devices that are not accepted.
