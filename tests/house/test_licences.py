@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.console import files
+from infra.paths import ROOT
 from infra.scripts import licences
 
 
@@ -63,7 +64,7 @@ def test_the_built_console_hands_on_the_licence_of_each_library_in_it() -> None:
         pytest.skip("the console is not built")
     packages = json.loads((files.BUILT / "manifest.json").read_text())["packages"]
     text = (files.BUILT / "licences.txt").read_text()
-    lock = licences.of_console((licences.ROOT / "ui" / "package-lock.json").read_text())
+    lock = licences.of_console((ROOT / "ui" / "package-lock.json").read_text())
 
     assert {"preact", "uplot", "@xterm/xterm", "lucide"} <= {each["name"] for each in packages}
     assert {each["name"] for each in packages} <= {name for name, _, ships in lock if ships}
