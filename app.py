@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from chalicelib import access, settings
+from chalicelib import settings
 from chalicelib.events import queues, schedules, websocket
-from chalicelib.http.access import use
 from chalicelib.routes import App
 
-use(access)
 app = App("lamplighter", lazy=settings.aws().on_lambda)
 app.api.binary_types += ["multipart/form-data", "multipart/mixed"]
 app.register_blueprint(queues.bp)

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice
 
+from chalicelib import access
+from chalicelib.http.access import use
+
 if TYPE_CHECKING:
     from chalicelib.http.routing import RouteTable
+
+use(access)
 
 MODULES: Final = {
     "/devices/v1/authentication": ("devauth.devices_v1",),

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response, WebsocketAPI
 
+from chalicelib import access
 from chalicelib.errors import DomainError
 from chalicelib.http import content
+from chalicelib.http.access import use
 from chalicelib.http.headers import standard_headers
 from chalicelib.http.identity import Auth, authenticate, identify
 from chalicelib.observability import count_refusal, observed
 
 if TYPE_CHECKING:
     from chalice.app import WebsocketEvent
+
+use(access)  # On Lambda these functions load this module and not app.py.
 
 bp = Blueprint(__name__)
 bp.websocket_api = WebsocketAPI()  # without one, Chalice leaves a blueprint's websocket functions as they are

@@ -7,6 +7,7 @@ for it; what is loaded is the same on any machine.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 
 import httpx2
@@ -86,3 +87,12 @@ def test_a_first_call_loads_only_what_it_needs(
     assert first.modules & NEVER == set()
     assert features(first.modules) <= needed
     assert [each for each in first.modules if re.search(r"^chalicelib\.\w+\.management_v", each)] == []
+
+
+@pytest.mark.parametrize("module", ["chalicelib.events.websocket", "chalicelib.routes"])
+def test_what_lambda_loads_first_says_who_knows_the_users(module: str) -> None:
+    """Functions of websockets load their own module and not ``app.py``."""
+    code = f"import {module}; from chalicelib.http import access; print(access.current().__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.stdout.strip() == "chalicelib.access", done.stderr
