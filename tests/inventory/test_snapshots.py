@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import boto3
@@ -335,6 +336,20 @@ def test_what_a_search_costs(tenant):
     # How large the group is; what changed, in four parts; the pointer; the page.
     assert cost.by_operation == {"GetItem": 2, "Query": 4, "BatchGetItem": 1}
     assert cost.read_units <= 2 + 4 + 20
+
+
+def test_a_page_far_down_the_plain_list_does_not_read_those_before_it(tenant, monkeypatch):
+    some = fill(tenant.id, 30)
+    build(tenant.id)
+    monkeypatch.setattr(import_module("chalicelib.inventory.service.search"), "_LISTED", 10)
+    service.search(tenant.id, Query(), 20, 30)
+
+    with counted() as cost:
+        found, total = service.search(tenant.id, Query(), 20, 30)
+
+    assert ([device.id for device in found], total) == (some[20:], 30)
+    # What changed, in four parts; the pointer; the page.
+    assert cost.by_operation == {"Query": 4, "GetItem": 1, "BatchGetItem": 1}
 
 
 def test_pages_over_http_agree_with_each_other(api, tenant):

@@ -2,7 +2,7 @@
 
 | query | read |
 |---|---|
-| the plain list | the page, from the index, and the counts: 2 round trips |
+| the beginning of the plain list | the page, from the index, and the counts: 2 round trips |
 | some devices by id, or of a small group | these devices |
 | anything else | the tenant's snapshot, and the devices that changed since (``snapshots``) |
 """
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _FEW = 100
 """Up to this number, devices are read one by one instead of from a snapshot: one round trip."""
+_LISTED = 1_000
+"""Up to this row, the plain list is read from its beginning; a page far down must not read all devices before it."""
 _HAVING = 20
 """Maximum devices returned by a search for the one with a certain name."""
 _TIERS = ("standard", "micro", "system")
@@ -46,7 +48,7 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
     query = query.within(groups)
     if groups is not None and query.group is not None and query.group not in groups:
         return [], 0  # without a look at the group: how many devices it has is none of the caller's business
-    if query.everything:
+    if query.everything and stop <= _LISTED:
         return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
     few = _few(tenant, query)
     stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
