@@ -342,10 +342,10 @@ def test_a_page_far_down_the_plain_list_does_not_read_those_before_it(tenant, mo
     some = fill(tenant.id, 30)
     build(tenant.id)
     monkeypatch.setattr(import_module("chalicelib.inventory.service.search"), "_LISTED", 10)
-    service.search(tenant.id, Query(), 20, 30)
+    service.search(tenant.id, Query(), 20, 30, None)
 
     with counted() as cost:
-        found, total = service.search(tenant.id, Query(), 20, 30)
+        found, total = service.search(tenant.id, Query(), 20, 30, None)
 
     assert ([device.id for device in found], total) == (some[20:], 30)
     # What changed, in four parts; the pointer; the page.

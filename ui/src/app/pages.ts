@@ -11,10 +11,15 @@ export interface Pages<R> {
   reload: () => void;
 }
 
+/** Pages that are kept; those farthest from what is in sight are fetched again when they are. */
+const KEPT = 40;
+/** Milliseconds for which rows must be in sight before they are fetched: whoever drags the bar passes most of them. */
+const REST = 80;
+
 /** `load(page, signal)` gives page 1, 2, ... of `perPage` rows. What `key` stands for (filter, sort) starts anew if it changes. */
 export function usePages<R>(key: string, perPage: number, load: (page: number, signal: AbortSignal) => Promise<Answer<R[]>>): Pages<R> {
   const [, redraw] = useState(0);
-  const state = useRef({ key: "", pages: new Map<number, R[] | "loading">(), total: undefined as number | undefined, error: undefined as ApiError | undefined, abort: new AbortController(), range: [0, 0] as [number, number] });
+  const state = useRef({ key: "", pages: new Map<number, R[] | "loading">(), total: undefined as number | undefined, error: undefined as ApiError | undefined, abort: new AbortController(), range: [0, 0] as [number, number], timer: undefined as ReturnType<typeof setTimeout> | undefined });
   const now = state.current;
 
   const fetchPage = useCallback((page: number): void => {
@@ -25,6 +30,7 @@ export function usePages<R>(key: string, perPage: number, load: (page: number, s
       .then((answer) => {
         if (mine.signal.aborted) return;
         state.current.pages.set(page, answer.data);
+        forget(state.current.pages, state.current.range, perPage);
         state.current.total = answer.total ?? (answer.data.length < perPage ? (page - 1) * perPage + answer.data.length : state.current.total);
         state.current.error = undefined;
       })
@@ -41,14 +47,17 @@ export function usePages<R>(key: string, perPage: number, load: (page: number, s
       state.current.abort.abort();
       state.current = { ...state.current, key, pages: new Map(), total: keepTotal ? state.current.total : undefined, error: undefined, abort: new AbortController() };
       const [first, last] = keepTotal ? state.current.range : [0, 0];
-      for (let page = Math.floor(first / perPage) + 1; page <= Math.floor(last / perPage) + 1; page++) fetchPage(page);
+      for (const page of pagesOf([first, last], perPage)) fetchPage(page);
       redraw((count) => count + 1);
     },
     [key],
   );
   useEffect(() => {
     begin(false);
-    return () => state.current.abort.abort();
+    return () => {
+      clearTimeout(state.current.timer);
+      state.current.abort.abort();
+    };
   }, [key]);
 
   return {
@@ -59,7 +68,11 @@ export function usePages<R>(key: string, perPage: number, load: (page: number, s
     onRange: useCallback(
       (first: number, last: number) => {
         state.current.range = [first, last];
-        for (let page = Math.floor(first / perPage) + 1; page <= Math.floor(last / perPage) + 1; page++) fetchPage(page);
+        clearTimeout(state.current.timer);
+        if (pagesOf([first, last], perPage).every((page) => state.current.pages.has(page))) return;
+        state.current.timer = setTimeout(() => {
+          for (const page of pagesOf(state.current.range, perPage)) fetchPage(page);
+        }, REST);
       },
       [key],
     ),
@@ -67,4 +80,17 @@ export function usePages<R>(key: string, perPage: number, load: (page: number, s
     error: now.error,
     reload: () => begin(true),
   };
+}
+
+/** The pages with these rows, from 1. */
+function pagesOf([first, last]: readonly [number, number], perPage: number): number[] {
+  const from = Math.floor(first / perPage) + 1;
+  return Array.from({ length: Math.floor(last / perPage) + 2 - from }, (_, index) => from + index);
+}
+
+/** Drop the pages that are farthest from the rows in sight, if there are too many. */
+function forget(pages: Map<number, unknown>, range: readonly [number, number], perPage: number): void {
+  const [here = 1] = pagesOf(range, perPage);
+  const far = [...pages.keys()].sort((one, other) => Math.abs(one - here) - Math.abs(other - here));
+  for (const page of far.slice(KEPT)) pages.delete(page);
 }

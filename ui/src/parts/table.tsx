@@ -222,7 +222,8 @@ export function DataTable<R>(props: DataTableProps<R>) {
     const on = row !== undefined && selectable && isSelected(selection, key);
     visible.push(
       <div
-        key={key}
+        // Of a long list by its place, so that a row that was jumped to keeps the focus when its data come.
+        key={props.rowAt ? index : key}
         role="row"
         class={classes("table__row", on && "table__row--on", onOpen && "table__row--opens")}
         aria-rowindex={index + 2}

@@ -17,7 +17,7 @@ export function ArtifactCard({ artifact, editable, onChanged }: { artifact: Arti
   };
   return (
     <Card
-      title={<Name>{types || "Any device"}</Name>}
+      title={<Name wrap>{types || "Any device"}</Name>}
       lead={
         <>
           <Bytes value={artifact.size} /> · <Time at={artifact.modified} />
