@@ -1,16 +1,12 @@
 /** Recorded terminal sessions of the device, played back. */
+import type { Shape } from "../api/calls";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { Button, Card, type Column, DataTable, EmptyState, Name, Stack, Time } from "../parts";
 import type { TabProps } from "./DevicePage";
 import { Player } from "./Player";
 
-interface Entry {
-  time: string;
-  action: string;
-  actor: { email?: string; id: string };
-  meta?: Record<string, string[]>;
-}
+type Entry = Shape<"AuditLog">;
 
 const sessionOf = (entry: Entry): string => entry.meta?.session_id?.[0] ?? "";
 

@@ -21,11 +21,7 @@ const SCOPES = [
   { value: "monitor", label: "Monitor" },
 ];
 
-interface Counted {
-  scope: string;
-  name: string;
-  count: number;
-}
+type Counted = Shape<"AttributeCount">;
 
 export interface FilterDrawerProps {
   open: boolean;

@@ -1,4 +1,5 @@
 /** Which mails the user gets, and whether anybody in the organization gets those about alerts. */
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import { type Live, useApi } from "../app/resource";
 import { can, has, session } from "../app/session";
@@ -7,9 +8,7 @@ import { Banner, Card, Grid, Link, Loaded, Stack, Switch } from "../parts";
 import { ALERT_CHANNEL, OWN_SETTINGS, type OwnSettings, wantsAlerts, withAlerts } from "./mails";
 import { SettingsPage } from "./SettingsPage";
 
-interface Channel {
-  enabled: boolean;
-}
+type Channel = Shape<"ChannelStatus">;
 
 export default function Notifications() {
   const monitors = has("monitoring");

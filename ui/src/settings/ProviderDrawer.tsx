@@ -1,5 +1,6 @@
 /** One identity provider: how we find it, whom it may let in, and what it has to know about us. */
 import { useEffect, useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { call, api } from "../api/client";
 import { useApi } from "../app/resource";
 import { textOf, toast } from "../app/toasts";
@@ -8,17 +9,7 @@ import { useProof } from "./proof";
 
 export const PROVIDERS = "/management/v1/useradm/sso/idp/metadata";
 
-interface Provider {
-  id: string;
-  issuer: string;
-  "well-known": string;
-  client_id: string;
-  allowed_domains: string[];
-  auto_provision: boolean;
-  roles: string[];
-  start_url: string;
-  redirect_uri: string;
-}
+type Provider = Shape<"Provider">;
 
 const NONE: Pick<Provider, "well-known" | "client_id" | "allowed_domains" | "auto_provision" | "roles"> = { "well-known": "", client_id: "", allowed_domains: [], auto_provision: false, roles: [] };
 

@@ -1,5 +1,6 @@
 /** Codes of an app beside the password: switched on by scanning a picture and showing one code. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { ApiError, api } from "../api/client";
 import { format } from "../app/format";
 import { reloadSession, session } from "../app/session";
@@ -12,10 +13,7 @@ import { RecoveryCodes } from "./RecoveryCodes";
 const ME = "/management/v1/useradm/users/me/2fa";
 
 /** What the app needs: a QR code as a PNG in base64, and the same secret to type. */
-interface Setup {
-  qr: string;
-  secret: string;
-}
+type Setup = Shape<"QrCode">;
 
 export function SecondFactor({ prove }: { prove: Prove }) {
   const user = session.value?.user;

@@ -1,5 +1,6 @@
 /** Single sign-on: identity providers (OpenID Connect) at which users sign in. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
@@ -10,10 +11,7 @@ import { useProof } from "./proof";
 import { ProviderDrawer, PROVIDERS } from "./ProviderDrawer";
 import { SettingsPage } from "./SettingsPage";
 
-interface Entry {
-  id: string;
-  issuer: string;
-}
+type Entry = Shape<"ProviderEntry">;
 
 export default function SingleSignOn() {
   const providers = useApi(PROVIDERS);

@@ -1,5 +1,6 @@
 /** Personal access tokens: for scripts and programs that act as this user. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { can } from "../app/session";
@@ -8,13 +9,7 @@ import { Banner, Button, CodeBlock, type Column, ConfirmDialog, DataTable, Dialo
 import { useProof } from "./proof";
 import { SettingsPage } from "./SettingsPage";
 
-interface Token {
-  id: string;
-  name: string;
-  created_ts: string;
-  last_used?: string;
-  expiration_date?: string;
-}
+type Token = Shape<"Token">;
 
 const TOKENS = "/management/v1/useradm/settings/tokens";
 const DAY = 86_400;

@@ -1,15 +1,13 @@
 /** Adds a user, by an invitation or with a first password, or changes the roles of one. */
 import { useState } from "preact/hooks";
+import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import type { User } from "../api/types";
 import { session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Button, Checkbox, Dialog, Form, Input, Password } from "../parts";
 
-export interface Role {
-  name: string;
-  description: string;
-}
+export type Role = Pick<Shape<"Role">, "name" | "description">;
 
 /** The users of the organization. */
 export const USERS = "/management/v1/useradm/users";

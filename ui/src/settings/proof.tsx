@@ -4,15 +4,13 @@
  */
 import { useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
+import type { Shape } from "../api/calls";
 import { ApiError } from "../api/client";
 import { session } from "../app/session";
 import { textOf } from "../app/toasts";
 import { Banner, Button, Dialog, Form, Input, Password } from "../parts";
 
-export interface Proof {
-  current_password?: string;
-  token2fa?: string;
-}
+export type Proof = Shape<"Proof">;
 
 type Doing = (proof: Proof) => Promise<unknown>;
 
