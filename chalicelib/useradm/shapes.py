@@ -145,6 +145,19 @@ class Token(msgspec.Struct, omit_defaults=True):
     expiration_date: str | None = None
 
 
+class OwnSession(msgspec.Struct, omit_defaults=True):
+    """A sign-in that has not ended."""
+
+    id: str
+    created_ts: str
+    current: bool
+    """Whether it is the one that asks."""
+    expiration_date: str | None = None
+    """Absent: it has no end."""
+    tenant_id: str | None = None
+    """The tenant that it works in, if that is not the user's own."""
+
+
 Settings = dict[str, Any]
 """``POST settings`` and ``settings/me``: any object."""
 

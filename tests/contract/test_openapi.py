@@ -29,6 +29,8 @@ BEYOND = {
     Operation("/management/v1/useradm/users/me/2fa/disable", "POST"): "the description has it by the user's id only",
     Operation("/management/v1/useradm/users/me/2fa/enable", "POST"): "the same",
     Operation("/management/v1/useradm/users/me/2fa/recovery-codes", "POST"): "codes for who lost the phone",
+    Operation("/management/v1/useradm/users/me/sessions", "GET"): "where one is signed in",
+    Operation("/management/v1/useradm/users/me/sessions/{}", "DELETE"): "how one of these ends",
     Operation("/management/v1/useradm/users/{}/invitation", "POST"): "another invitation by mail",
     Operation("/management/v2/tenantadm/metrics", "GET"): "a tenant's numbers at a glance, also for Prometheus",
     Operation("/management/v2/tenantadm/settings", "GET"): "settings of the server for a tenant",

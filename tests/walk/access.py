@@ -64,6 +64,7 @@ TABLE: dict[str, Access] = {
     f"POST {U1}/settings/tokens": Access(P.TOKENS_MANAGE, SignIn.RECENT, Judged.NOTHING, "an own token"),
     # Taking a token back must not have to wait for a password.
     f"DELETE {U1}/settings/tokens/{{id}}": Access(P.BASIC, SignIn.SESSION, Judged.NOTHING, "an own token, taken"),
+    f"DELETE {U1}/users/me/sessions/{{id}}": Access(P.BASIC, SignIn.SESSION, Judged.NOTHING, "an own session, taken"),
     f"POST {U1}/auth/logout": Access(P.BASIC, SignIn.ANY, Judged.NOTHING, "the token that asks, taken"),
     # Roles
     f"POST {U1}/roles": Access(P.USERS_MANAGE, SignIn.SESSION, Judged.GIVEN, "a role"),
@@ -187,6 +188,7 @@ READS = {
     f"GET {U1}/users/exists",
     f"GET {U1}/users/me",
     f"GET {U1}/users/me/email-change/pending",
+    f"GET {U1}/users/me/sessions",
     f"GET {U1}/users/{{id}}",
     f"GET {U2}/permission_sets",
     f"GET {U2}/permission_sets/{{id}}",

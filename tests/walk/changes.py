@@ -33,6 +33,7 @@ SILENT = {
     f"PUT {V1}/iot-manager/devices/{{deviceId}}/state/{{integrationId}}": "the same: 404",
     f"POST {V1}/useradm/auth/plan-verify": "reads",
     f"POST {V1}/useradm/auth/logout": "ends the caller's own session, as a login begins it",
+    f"DELETE {V1}/useradm/users/me/sessions/{{id}}": "the same, of another session of the caller",
     f"POST {V1}/useradm/settings/me": "the state of the caller's own UI",
     f"POST {V2}/devauth/devices/search": "reads",
     f"POST {V2}/inventory/filters/search": "reads",

@@ -198,6 +198,20 @@ def save_my_settings(request: UserRequest, body: shapes.Settings) -> Created:
     return _save_settings(request, body, request.identity.subject)
 
 
+@user_route(bp, "GET /management/v1/useradm/users/me/sessions", Permission.BASIC)
+def list_own_sessions(request: UserRequest) -> Reply[list[shapes.OwnSession]]:
+    """List the own sessions, the newest first. Beyond Mender's API."""
+    who = request.identity
+    return Reply(body=[_shown_session(each, who.token_id) for each in sessions.list_sessions(who.home, who.subject)])
+
+
+@user_route(bp, "DELETE /management/v1/useradm/users/me/sessions/{id}", Permission.BASIC, sign_in=SignIn.SESSION)
+def end_own_session(request: UserRequest, id: str) -> NoContent:
+    """End one of the own sessions, whichever program or browser has it. Beyond Mender's API."""
+    sessions.end_session(request.identity.home, request.identity.subject, id)
+    return no_content()
+
+
 @user_route(bp, "GET /management/v1/useradm/settings/tokens", Permission.BASIC)
 def list_tokens(request: UserRequest) -> Reply[list[shapes.Token]]:
     """List the own personal access tokens."""
@@ -265,6 +279,16 @@ def _save_settings(request: UserRequest, body: shapes.Settings, user_id: str | N
 def _owner(request: UserRequest, user_id: str | None) -> TenantId:
     """Whose settings: a user's own stay in the own tenant, wherever the user works."""
     return request.tenant if user_id is None else request.identity.home
+
+
+def _shown_session(session: Token, asking: str) -> shapes.OwnSession:
+    return shapes.OwnSession(
+        id=session.id,
+        created_ts=rfc3339(session.created),
+        current=session.id == asking,
+        expiration_date=rfc3339(session.expires) if session.expires else None,
+        tenant_id=session.tenant,
+    )
 
 
 def _shown_token(token: Token) -> shapes.Token:

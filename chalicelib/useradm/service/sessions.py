@@ -149,6 +149,21 @@ def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
     rows.delete(tenant, user_id, token_id)
 
 
+def list_sessions(tenant: TenantId, user_id: str) -> list[Token]:
+    """The user's sessions that have not expired, the newest first."""
+    now = clock.now()
+    found = [row for row in rows.of_user(tenant, user_id) if row.name is None]
+    good = [row for row in found if row.expires is None or row.expires > now]
+    return sorted(good, key=lambda row: row.created, reverse=True)
+
+
+def end_session(tenant: TenantId, user_id: str, token_id: str) -> None:
+    """End a session of the user, if there is one with this id. It is refused at its next call."""
+    row = rows.find(tenant, user_id, token_id)
+    if row is not None and row.name is None:
+        rows.delete(tenant, user_id, token_id)
+
+
 def logout_everywhere(tenant: TenantId, user_id: str) -> None:
     """End all sessions of a user; personal access tokens stay. One that begins meanwhile stays too."""
     for row in rows.of_user(tenant, user_id):

@@ -83,6 +83,17 @@ def test_a_user_is_added_given_a_role_and_deleted(console: Console) -> None:
     expect(row).to_have_count(0)
 
 
+def test_another_session_is_ended(console: Console) -> None:
+    page, http = console.page, console.fleet.world.http
+    login = http.post("/api/management/v1/useradm/auth/login", auth=(console.fleet.email, PASSWORD))
+    other = {"Authorization": f"Bearer {login.text}"}
+    console.show("/settings/profile")
+    page.get_by_role("button", name="End the session since").first.click()
+    console.says("The session has ended.")
+    expect(page.get_by_text("This one")).to_have_count(1)
+    assert http.get("/api/management/v1/useradm/users/me", headers=other).status_code == 401
+
+
 def test_a_wrong_current_password_is_told_and_changes_nothing(console: Console) -> None:
     console.show("/settings/profile")
     console.page.get_by_label("Current password").fill("not-the-right-one")

@@ -1,36 +1,26 @@
 /** The user's own account: address, password, second factor, sessions. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import { leave, reloadSession, session } from "../app/session";
+import { reloadSession } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, ConfirmDialog, Form, FormActions, Grid, KeyValues, Password, Stack, Time } from "../parts";
+import { Banner, Button, Card, Form, FormActions, Grid, Password } from "../parts";
 import { Account } from "./Account";
 import { useProof } from "./proof";
 import { SecondFactor } from "./SecondFactor";
+import { Sessions } from "./Sessions";
 import { SettingsPage } from "./SettingsPage";
 
 export default function Profile() {
   const { prove, dialog } = useProof();
-  const [ending, setEnding] = useState(false);
   return (
     <SettingsPage at="profile" title="Profile">
       <Grid min="l">
         <Account />
         <PasswordCard />
         <SecondFactor prove={prove} />
-        <Card title="Sessions" lead="Sign-ins in browsers and other programs. Personal access tokens are not among them.">
-          <Stack>
-            <KeyValues items={[["This one ends", session.value?.session.expires ? <Time key="e" at={session.value.session.expires} absolute /> : "when you sign out"]]} />
-            <Button icon="signout" onClick={() => setEnding(true)}>
-              Sign out everywhere
-            </Button>
-          </Stack>
-        </Card>
+        <Sessions />
       </Grid>
       {dialog}
-      <ConfirmDialog open={ending} title="Sign out everywhere?" action="Sign out everywhere" onConfirm={() => leave(true)} onClose={() => setEnding(false)}>
-        <p>All your sessions end, this one too. Personal access tokens stay valid.</p>
-      </ConfirmDialog>
     </SettingsPage>
   );
 }

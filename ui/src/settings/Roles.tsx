@@ -33,7 +33,7 @@ export default function Roles() {
     },
     { id: "made", title: "Kind", min: 7, grow: 0, wide: true, cell: (each) => <Badge>{isBuiltIn(each) ? "Built in" : "Own"}</Badge> },
     { id: "for", title: "What for", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
-    { id: "reach", title: "May", grow: 3, cell: (each) => <Name>{inShort(each)}</Name> },
+    { id: "reach", title: "May", grow: 3, wide: true, cell: (each) => <Name>{inShort(each)}</Name> },
     {
       id: "do",
       title: "",

@@ -1,0 +1,75 @@
+"""A user's own sessions: where one is signed in, and how one of them ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import time_machine
+
+from chalicelib import clock
+from tests.useradm.browser import BASE
+from tests.useradm.conftest import LOGIN, ME, bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+    from tests.conftest import SignIn
+    from tests.useradm.conftest import Person
+
+SESSIONS = f"{BASE}/users/me/sessions"
+
+
+def listed(http: httpx2.Client, token: str) -> list[dict[str, Any]]:
+    answer = http.get(SESSIONS, headers=bearer(token))
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def test_a_session_is_listed_until_it_is_ended(http: httpx2.Client, person: Person, login: Callable[[], str]):
+    first = login()
+    with time_machine.travel(clock.now() + timedelta(seconds=2)):
+        second = login()
+        here, there = listed(http, second)
+        assert (here["current"], there["current"]) == (True, False)
+        assert here["created_ts"] > there["created_ts"]
+        assert here["expiration_date"] > here["created_ts"]
+        assert [each["current"] for each in listed(http, first)] == [False, True]
+
+        for _ in range(2):  # the same again changes nothing
+            assert http.delete(f"{SESSIONS}/{there['id']}", headers=bearer(second)).status_code == 204
+        assert http.get(ME, headers=bearer(first)).status_code == 401
+        assert listed(http, second) == [here]
+    with time_machine.travel(clock.now() + timedelta(days=8)):
+        late = http.post(LOGIN, auth=(person.email, person.password), json={"no_expiry": True}).text
+        [only] = listed(http, late)
+        assert "expiration_date" not in only
+
+
+def test_personal_access_tokens_are_no_sessions_and_end_none(
+    http: httpx2.Client, login: Callable[[], str], tenant: Tenant
+):
+    session = login()
+    made = http.post(f"{BASE}/settings/tokens", json={"name": "ci", "expires_in": 60}, headers=bearer(session))
+    token = made.text
+    [row] = http.get(f"{BASE}/settings/tokens", headers=bearer(session)).json()
+
+    [only] = listed(http, token)
+    assert only["current"] is False
+    assert http.delete(f"{SESSIONS}/{only['id']}", headers=bearer(token)).status_code == 403
+    assert http.delete(f"{SESSIONS}/{row['id']}", headers=bearer(session)).status_code == 204
+    assert http.get(ME, headers=bearer(token)).status_code == 200
+    assert http.get(ME, headers=bearer(session)).status_code == 200
+
+
+def test_sessions_of_others_stay(http: httpx2.Client, login: Callable[[], str], tenant: Tenant, sign_in: SignIn):
+    [mine] = listed(http, login())
+    colleague = sign_in(tenant)
+
+    assert colleague.delete(f"{SESSIONS}/{mine['id']}").status_code == 204
+    assert mine["id"] not in [each["id"] for each in colleague.get(SESSIONS).json()]
+    assert mine["id"] in [each["id"] for each in listed(http, login())]
