@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
 from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.chains import Head, Row
 from chalicelib.storage import keys
-from chalicelib.storage.base import Item, table
+from chalicelib.storage.base import IntegerAttribute, Item, table
 from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class EntryItem(Item):
 
     content = BinaryAttribute(legacy_encoding=False)
     hash = UnicodeAttribute()
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_time = ListIndex["EntryItem"]()
@@ -53,17 +53,17 @@ class HeadItem(Item):
 
         table_name = table("auditchains")
 
-    number = NumberAttribute()
+    number = IntegerAttribute()
     hash = UnicodeAttribute()
-    time = NumberAttribute()
-    expires = NumberAttribute()
-    first_expires = NumberAttribute()
-    expires_at = NumberAttribute(null=True)
+    time = IntegerAttribute()
+    expires = IntegerAttribute()
+    first_expires = IntegerAttribute()
+    expires_at = IntegerAttribute(null=True)
     """Set only for removed tenants."""
 
 
 def _head(item: HeadItem) -> Head:
-    return Head(int(item.number), item.hash, int(item.time), int(item.expires), int(item.first_expires))
+    return Head(item.number, item.hash, item.time, item.expires, item.first_expires)
 
 
 def head(tenant: TenantId, shard: int) -> Head:

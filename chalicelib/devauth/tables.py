@@ -19,14 +19,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.fleet import counts
 from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.settled import settled
 
@@ -59,7 +59,7 @@ class DeviceItem(DevauthItem):
     """Identity data in its normal form."""
     status = UnicodeAttribute()
     sets = BlobAttribute(default=list)
-    generation = NumberAttribute(default=0)
+    generation = IntegerAttribute(default=0)
     created = TimeAttribute()
     updated = TimeAttribute()
     check_in = TimeAttribute(null=True)
@@ -67,7 +67,7 @@ class DeviceItem(DevauthItem):
     """When it was last recorded that the pending device asked again."""
     decommissioning = BooleanAttribute(null=True)
     test_device = BooleanAttribute(null=True)
-    version = NumberAttribute(default=1)
+    version = IntegerAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_status = ListIndex["DeviceItem"]()
@@ -82,8 +82,8 @@ class SetItem(DevauthItem):
 class FlagsItem(DevauthItem):
     """Counts test devices, or changes of flags on a day."""
 
-    n = NumberAttribute(default=0)
-    expires_at = NumberAttribute(null=True)
+    n = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute(null=True)
 
 
 def _device(item: DeviceItem) -> Device:
@@ -92,14 +92,14 @@ def _device(item: DeviceItem) -> Device:
         id=item.device_id,
         identity_hash=keys.last_part(item.pk),
         identity=item.identity,
-        standing=Standing(Status(item.status), sets, int(item.generation)),
+        standing=Standing(Status(item.status), sets, item.generation),
         created=item.created,
         updated=item.updated,
         check_in=item.check_in,
         seen=item.seen,
         decommissioning=bool(item.decommissioning),
         test_device=bool(item.test_device),
-        version=int(item.version),
+        version=item.version,
     )
 
 

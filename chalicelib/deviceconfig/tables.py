@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ConfigurationItem(Item):
     updated = TimeAttribute(null=True)
     """When ``configured`` was written."""
     reported_at = TimeAttribute(null=True)
-    version = NumberAttribute(default=0)
+    version = IntegerAttribute(default=0)
     """Counts writes of ``configured``, so that a deployment can make sure that it has not changed."""
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
@@ -85,7 +85,7 @@ def deployed(
     tx: Transaction, tenant: TenantId, device_id: str, deployment: str, before: ConfigurationItem | None
 ) -> None:
     """Store a deployment; fails with label ``configuration`` if ``configured`` has changed since ``before``."""
-    version = 0 if before is None else int(before.version)
+    version = 0 if before is None else before.version
     # An item that was created by a device's report has no version yet.
     unchanged = ConfigurationItem.version == version
     condition = unchanged if version else ConfigurationItem.version.does_not_exist() | unchanged

@@ -16,13 +16,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.recording import Part
 from chalicelib.storage import due, erasing, keys
-from chalicelib.storage.base import Item, TimeAttribute, table
+from chalicelib.storage.base import IntegerAttribute, Item, TimeAttribute, table
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class SessionItem(ConnectItem):
     ended = TimeAttribute(null=True)
     shell = BooleanAttribute(default=False)
     """Whether a terminal is open."""
-    recorded = NumberAttribute(default=0)
+    recorded = IntegerAttribute(default=0)
     """Recorded bytes of output."""
     stored = BooleanAttribute(default=False)
     """Whether the recording is in the bucket."""
@@ -150,8 +150,8 @@ class PartItem(ConnectItem):
     """A part of a recording."""
 
     output = BinaryAttribute(legacy_encoding=False, null=True)
-    width = NumberAttribute(default=0)
-    height = NumberAttribute(default=0)
+    width = IntegerAttribute(default=0)
+    height = IntegerAttribute(default=0)
 
 
 def connection_ref(connection: str) -> ConnectionItem:
@@ -286,7 +286,7 @@ def count_recorded(tenant: TenantId, session: str, size: int) -> int:
     """Add to a session's recorded bytes; returns the sum."""
     item = session_ref(tenant, session)
     item.update([SessionItem.recorded.add(size)])
-    return int(item.recorded)
+    return item.recorded
 
 
 def parts(tenant: TenantId, session: str) -> Iterator[PartItem]:
@@ -306,7 +306,7 @@ def delete_parts(items: list[PartItem]) -> None:
 def part_of(item: PartItem) -> Part:
     """Converts a stored part."""
     _, at, _ = str(item.sk).split("#")
-    return Part(int(at), item.output or b"", int(item.width), int(item.height))
+    return Part(int(at), item.output or b"", item.width, item.height)
 
 
 def erase(tenant: TenantId, device_ids: Iterable[str]) -> int:

@@ -18,12 +18,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.devicemonitor.rules import Mails, Standing, Window
 from chalicelib.devicemonitor.shapes import Alert, Check
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, Item, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, table
 from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class StandingItem(Indexed):
     """The alert state of a device."""
 
     standing = BlobAttribute(default=dict)
-    version = NumberAttribute(default=0)
+    version = IntegerAttribute(default=0)
     by_tenant = KeyListIndex["Indexed"]()
 
 
@@ -80,7 +80,7 @@ class MailsItem(MonitorItem):
     """Mails about a device. It is listed while alerts wait."""
 
     mails = BlobAttribute(default=dict)
-    version = NumberAttribute(default=0)
+    version = IntegerAttribute(default=0)
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
     by_time = KeyListIndex["MailsItem"]()
@@ -105,7 +105,7 @@ def read_standing(tenant: TenantId, device_id: str) -> tuple[Standing, int]:
     item = StandingItem.find(_device(tenant, device_id), "STANDING")
     if item is None:
         return Standing(), 0
-    return msgspec.convert(item.standing, Standing), int(item.version)
+    return msgspec.convert(item.standing, Standing), item.version
 
 
 def save_standing(tx: Transaction, tenant: TenantId, device_id: str, standing: Standing, before: int) -> None:
@@ -189,7 +189,7 @@ def read_shut(tenant: TenantId) -> frozenset[str]:
 def read_mails(tenant: TenantId, device_id: str) -> tuple[Mails, int]:
     """The state of the mails about a device, and its version."""
     item = MailsItem(_device(tenant, device_id), _MAILS).fetch()
-    return (msgspec.convert(item.mails, Mails), int(item.version)) if item is not None else (Mails(), 0)
+    return (msgspec.convert(item.mails, Mails), item.version) if item is not None else (Mails(), 0)
 
 
 def save_mails(tenant: TenantId, device_id: str, mails: Mails, before: int) -> bool:

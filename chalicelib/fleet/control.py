@@ -99,8 +99,8 @@ def _read(tenant: TenantId) -> Control:
         plan=item.plan,
         addons=tuple(item.addons),
         trial=bool(item.trial),
-        devices=PerTier(int(item.max_devices), int(item.max_micro_devices), int(item.max_system_devices)),
-        storage_limit=int(item.storage_limit),
+        devices=PerTier(item.max_devices, item.max_micro_devices, item.max_system_devices),
+        storage_limit=item.storage_limit,
         open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
@@ -185,7 +185,7 @@ def next_sequence(tenant: TenantId) -> int:
     """A number greater than all earlier ones. Gaps are allowed, so no transaction is needed."""
     item = SequenceItem(keys.partition(tenant), "SEQUENCE")
     item.update([SequenceItem.value.add(1)])
-    return int(item.value)
+    return item.value
 
 
 def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence: int) -> None:

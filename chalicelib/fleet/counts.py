@@ -79,12 +79,12 @@ def of_tenant(tenant: TenantId) -> dict[Place, int]:
     for row in CountItem.query(keys.partition(tenant, PART), consistent_read=True):
         if row.sk.startswith(_ACCEPTED_SORT):
             tier = Tier(keys.last_part(row.sk)) if row.sk != _ACCEPTED_SORT else Tier.STANDARD
-            totals[ACCEPTED, tier] += int(row.n or 0)
+            totals[ACCEPTED, tier] += row.n or 0
             continue
         for status in _OTHERS:
-            totals[status, Tier.STANDARD] += int(getattr(row, status) or 0)
+            totals[status, Tier.STANDARD] += getattr(row, status) or 0
         for tier in (Tier.MICRO, Tier.SYSTEM):
-            number = int(getattr(row, f"pending_{tier}") or 0)
+            number = getattr(row, f"pending_{tier}") or 0
             totals[PENDING, tier] += number
             totals[PENDING, Tier.STANDARD] -= number
     return dict(totals)

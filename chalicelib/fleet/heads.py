@@ -73,7 +73,7 @@ def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object
             tokens of this generation were revoked. 401 makes the client ask for a new token.
     """
     head = find(tenant, device_id)
-    if head is None or not head.is_accepted or head.auth_set != auth_set or int(head.auth_generation) != generation:
+    if head is None or not head.is_accepted or head.auth_set != auth_set or head.auth_generation != generation:
         raise Unauthorized("unauthorized")
     return head
 

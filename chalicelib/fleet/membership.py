@@ -122,7 +122,7 @@ def group_size(tenant: TenantId, group: str) -> int:
     row = GroupItem.find(keys.partition(tenant, "GROUPS"), keys.sort(group))
     if row is None:
         return 0
-    return max(0, int(row.members))
+    return max(0, row.members)
 
 
 def group_members(

@@ -16,15 +16,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pynamodb.attributes import (
-    BooleanAttribute,
-    MapAttribute,
-    NumberAttribute,
-    UnicodeAttribute,
-)
+from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
 
 ACCEPTED = "accepted"
 """The status of devices that may call the API."""
@@ -51,7 +46,7 @@ class DeviceHead(FleetItem):
     auth_status = UnicodeAttribute(default="noauth")
     auth_set = UnicodeAttribute(null=True)
     """Id of the accepted auth set, which is the ``jti`` of valid tokens."""
-    auth_generation = NumberAttribute(default=0)
+    auth_generation = IntegerAttribute(default=0)
     """Tokens of an older generation are revoked."""
     identity_hash = UnicodeAttribute()
     decommissioning = BooleanAttribute(null=True)
@@ -60,15 +55,15 @@ class DeviceHead(FleetItem):
     group = UnicodeAttribute(null=True)
     inventory_hash = UnicodeAttribute(null=True)
     """Hash of the last reported inventory; if it is the same again, nothing needs to be written."""
-    facts = NumberAttribute(default=0)
+    facts = IntegerAttribute(default=0)
     """Counts changes of everything that filters can match (``heads.facts_changed``)."""
-    decided = NumberAttribute(default=0)
+    decided = IntegerAttribute(default=0)
     """Sequence of the newest deployment that this device finished: it gets no older one."""
     current = BlobAttribute(null=True)
     """The active row of this device, as ``deployments`` keeps it; absent when there is none."""
     queue = BlobAttribute(null=True)
     """Deployments for a handful of devices that wait here: ``[[sequence, id], ...]``."""
-    revision = NumberAttribute(default=0)
+    revision = IntegerAttribute(default=0)
     """Counts changes by ``deployments``: the condition of each next one."""
     verdicts = BlobAttribute(null=True)
     """Which open dynamic deployments take this device and which don't, as of some ``facts``."""
@@ -97,11 +92,11 @@ class ControlItem(FleetItem):
     addons = BlobAttribute(default=list)
     """``[{"name": ..., "enabled": ...}]``, as tokens carry them."""
     trial = BooleanAttribute(default=False)
-    max_devices = NumberAttribute(default=-1)
+    max_devices = IntegerAttribute(default=-1)
     """Most accepted devices of the standard tier; -1 no limit, 0 nobody."""
-    max_micro_devices = NumberAttribute(default=-1)
-    max_system_devices = NumberAttribute(default=-1)
-    storage_limit = NumberAttribute(default=0)
+    max_micro_devices = IntegerAttribute(default=-1)
+    max_system_devices = IntegerAttribute(default=-1)
+    storage_limit = IntegerAttribute(default=0)
     """Bytes of artifacts; 0 no limit."""
     settings = BlobAttribute(default=dict)
     """What the tenant has set of ``fleet.control.TenantSettings``."""
@@ -109,7 +104,7 @@ class ControlItem(FleetItem):
     """Unfinished deployments that are not on heads: id to sequence."""
     subscribers = BlobAttribute(null=True)
     """Integrations that are told of events: id to scopes. ``integrations`` owns it."""
-    subscribers_revision = NumberAttribute(null=True)
+    subscribers_revision = IntegerAttribute(null=True)
     """Counts changes of ``subscribers``: the condition of each next one."""
 
 
@@ -123,14 +118,14 @@ class SwitchItem(FleetItem):
 class SequenceItem(FleetItem):
     """Gives out deployment sequence numbers."""
 
-    value = NumberAttribute(default=0)
+    value = IntegerAttribute(default=0)
 
 
 class StrangersItem(FleetItem):
     """How much callers without an account caused; ``fleet.strangers`` owns it."""
 
-    n = NumberAttribute(default=0)
-    expires_at = NumberAttribute()
+    n = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute()
 
 
 class RosterItem(FleetItem):
@@ -146,7 +141,7 @@ class GroupMemberItem(FleetItem):
 class GroupItem(FleetItem):
     """A static group: exists while ``members`` is above 0."""
 
-    members = NumberAttribute(default=0)
+    members = IntegerAttribute(default=0)
 
 
 class CountItem(Item):
@@ -157,11 +152,11 @@ class CountItem(Item):
 
         table_name = table("devauth")
 
-    n = NumberAttribute(null=True)
-    noauth = NumberAttribute(null=True)
-    pending = NumberAttribute(null=True)
-    pending_micro = NumberAttribute(null=True)
+    n = IntegerAttribute(null=True)
+    noauth = IntegerAttribute(null=True)
+    pending = IntegerAttribute(null=True)
+    pending_micro = IntegerAttribute(null=True)
     """Those of ``pending`` with tier micro."""
-    pending_system = NumberAttribute(null=True)
-    preauthorized = NumberAttribute(null=True)
-    rejected = NumberAttribute(null=True)
+    pending_system = IntegerAttribute(null=True)
+    preauthorized = IntegerAttribute(null=True)
+    rejected = IntegerAttribute(null=True)

@@ -14,11 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from pynamodb.attributes import NumberAttribute
 
 from chalicelib.roles.shapes import PermissionSet, Role
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, Item, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, table
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -42,8 +41,8 @@ class RolesItem(Item):
 
     document = BlobAttribute()
     """In the wire format."""
-    version = NumberAttribute(default=1)
-    uses = NumberAttribute(default=0)
+    version = IntegerAttribute(default=1)
+    uses = IntegerAttribute(default=0)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -68,7 +67,7 @@ def read(tenant: TenantId) -> Stored:
             found.roles[document.name] = document
         else:
             found.sets[document.name] = document
-        found.versions[kind, document.name] = int(item.version)
+        found.versions[kind, document.name] = item.version
     return found
 
 
@@ -99,7 +98,7 @@ def use(tx: Transaction, tenant: TenantId, kind: str, name: str, change: int) ->
 def is_used(tenant: TenantId, kind: str, name: str) -> bool:
     """Whether a role has users, or a set roles."""
     item = _ref(tenant, kind, name).fetch()
-    return item is not None and int(item.uses) > 0
+    return item is not None and item.uses > 0
 
 
 def erase(tenant: TenantId) -> int:

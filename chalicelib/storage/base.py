@@ -164,6 +164,20 @@ class TimeAttribute(Attribute[datetime]):
         return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
 
 
+class IntegerAttribute(Attribute[int]):
+    """An integer. pynamodb's own attribute of numbers is typed as any number."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: int) -> str:
+        """DynamoDB's form."""
+        return str(int(value))
+
+    def deserialize(self, value: str) -> int:
+        """The integer."""
+        return int(value)
+
+
 class BlobAttribute(Attribute[Any]):
     """Any JSON document as one binary value, compressed when that is smaller.
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field  # noqa: TID251  # its repr hides a sec
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm.rules import Status
@@ -95,22 +95,22 @@ class TenantItem(TenantadmItem):
     status = UnicodeAttribute()
     plan = UnicodeAttribute()
     addons = BlobAttribute()
-    max_devices = NumberAttribute(default=-1)
-    max_micro_devices = NumberAttribute(default=-1)
-    max_system_devices = NumberAttribute(default=-1)
-    storage_limit = NumberAttribute()
+    max_devices = IntegerAttribute(default=-1)
+    max_micro_devices = IntegerAttribute(default=-1)
+    max_system_devices = IntegerAttribute(default=-1)
+    storage_limit = IntegerAttribute()
     tenant_token = UnicodeAttribute()
     old_tokens = BlobAttribute(default=list)
     created = TimeAttribute()
     updated = TimeAttribute()
     service_provider = BooleanAttribute(default=False)
     parent = UnicodeAttribute(null=True)
-    children = NumberAttribute(default=0)
+    children = IntegerAttribute(default=0)
     given = BlobAttribute(default=dict)
     trial_expiration = TimeAttribute(null=True)
     removal = TimeAttribute(null=True)
     notes = BlobAttribute(default=dict)
-    version = NumberAttribute(default=1)
+    version = IntegerAttribute(default=1)
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_creation = ListIndex["TenantItem"]()
@@ -133,14 +133,14 @@ class TokenItem(TenantadmItem):
 
     tenant = UnicodeAttribute()
     until = TimeAttribute(null=True)
-    expires_at = NumberAttribute(null=True)
+    expires_at = IntegerAttribute(null=True)
 
 
 class SignupItem(TenantadmItem):
     """Counts sign-ups."""
 
-    n = NumberAttribute(null=True)
-    expires_at = NumberAttribute(null=True)
+    n = IntegerAttribute(null=True)
+    expires_at = IntegerAttribute(null=True)
 
 
 def put(tx: Transaction, tenant: Tenant) -> None:
@@ -301,18 +301,18 @@ def _tenant(item: TenantItem) -> Tenant:
         status=Status(item.status),
         plan=item.plan,
         addons=tuple(item.addons),
-        devices=PerTier(int(item.max_devices), int(item.max_micro_devices), int(item.max_system_devices)),
-        storage_limit=int(item.storage_limit),
+        devices=PerTier(item.max_devices, item.max_micro_devices, item.max_system_devices),
+        storage_limit=item.storage_limit,
         tenant_token=item.tenant_token,
         old_tokens=tuple(item.old_tokens),
         created=item.created,
         updated=item.updated,
         service_provider=bool(item.service_provider),
         parent=TenantId(item.parent) if item.parent else None,
-        children=int(item.children),
+        children=item.children,
         given=PerTier(**item.given),
         trial_expiration=item.trial_expiration,
         removal=item.removal,
         notes=item.notes,
-        version=int(item.version),
+        version=item.version,
     )

@@ -282,4 +282,4 @@ def storage(tenant: TenantId, name: str) -> shapes.StorageLimit:
 def totals(tenant: TenantId) -> tuple[int, int, int]:
     """The numbers of a tenant's artifacts and releases, and the artifacts' total size in bytes."""
     item = usage_table.find(tenant)
-    return int(item.artifact_count), int(item.release_count), int(item.stored)
+    return item.artifact_count, item.release_count, item.stored

@@ -64,7 +64,7 @@ def artifact(item: ArtifactItem) -> shapes.Artifact:
             "id": item.artifact_id,
             "name": item.name,
             "description": item.description,
-            "size": int(item.size),
+            "size": item.size,
             "modified": clock.rfc3339(item.modified),
         },
         shapes.Artifact,

@@ -6,12 +6,12 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib import limits
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ArtifactItem(ArtifactsItem):
     description = UnicodeAttribute(default="")
     content = BlobAttribute()
     """What the file says of itself (``shapes.Content``)."""
-    size = NumberAttribute()
+    size = IntegerAttribute()
     key = UnicodeAttribute()
     """The object that was verified, and its version."""
     version = UnicodeAttribute(null=True)

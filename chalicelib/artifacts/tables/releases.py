@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.artifacts.rules import Candidate
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class ReleaseItem(ArtifactsItem):
     tags = BlobAttribute(default=list)
     notes = UnicodeAttribute(default="")
     modified = TimeAttribute()
-    version = NumberAttribute(default=1)
+    version = IntegerAttribute(default=1)
     """Counts changes of ``artifacts`` and ``tags``: the condition of each next one."""
-    open_deployments = NumberAttribute(default=0)
+    open_deployments = IntegerAttribute(default=0)
     """Unfinished deployments of this release: none of its artifacts can go while there are any."""
     used = BooleanAttribute(null=True)
     """Whether a deployment ever used it."""
-    release_count = NumberAttribute(null=True)
+    release_count = IntegerAttribute(null=True)
     """How many there are: only of the totals, which share the index (``tables.usage``)."""
 
     @property
@@ -105,7 +105,7 @@ def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[
     rows = list(
         ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"), scan_index_forward=not descending, limit=stop + 1)
     )
-    total = next((int(row.release_count) for row in rows if row.sk != _SORT), None)
+    total = next((row.release_count for row in rows if row.sk != _SORT), None)
     return [row for row in rows if row.sk == _SORT][start:stop], total
 
 
@@ -130,10 +130,10 @@ def change(
 
     Fails with :data:`LABEL` if either changed meanwhile, or, with ``idle``, if an unfinished deployment uses it.
     """
-    condition = ReleaseItem.version == int(item.version)
+    condition = ReleaseItem.version == item.version
     if idle:
         condition &= ReleaseItem.open_deployments == 0
-    actions = [ReleaseItem.version.set(int(item.version) + 1), ReleaseItem.modified.set(now)]
+    actions = [ReleaseItem.version.set(item.version + 1), ReleaseItem.modified.set(now)]
     if artifacts is not None:
         actions.append(ReleaseItem.artifacts.set(dict(artifacts)))
     if tags is not None:
@@ -143,7 +143,7 @@ def change(
 
 def remove(tx: Transaction, item: ReleaseItem) -> None:
     """Delete the release that was read as ``item``; fails as :func:`change` with ``idle``."""
-    condition = (ReleaseItem.version == int(item.version)) & (ReleaseItem.open_deployments == 0)
+    condition = (ReleaseItem.version == item.version) & (ReleaseItem.open_deployments == 0)
     tx.delete(ReleaseItem(item.pk, item.sk), condition, label=LABEL)
 
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
 
 from chalicelib.artifacts.rules import Division
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import due, erasing, keys
-from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.base import IntegerAttribute, TimeAttribute
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class UploadItem(ArtifactsItem):
     """What the artifact's will be."""
     parts_id = UnicodeAttribute(null=True)
     """S3's id of an upload in parts. These three are there together."""
-    size = NumberAttribute(null=True)
+    size = IntegerAttribute(null=True)
     """Bytes of the whole file."""
-    part_size = NumberAttribute(null=True)
+    part_size = IntegerAttribute(null=True)
     """Bytes of each part except for the last one."""
     reason = UnicodeAttribute(null=True)
     refusal = JSONAttribute(null=True)
@@ -87,7 +87,7 @@ class UploadItem(ArtifactsItem):
     @property
     def division(self) -> Division:
         """The parts of an upload in parts."""
-        return Division(int(self.size), int(self.part_size))
+        return Division(self.size, self.part_size)
 
 
 def _ref(tenant: TenantId, upload_id: str) -> UploadItem:

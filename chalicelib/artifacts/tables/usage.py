@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -28,9 +28,9 @@ class UsageItem(ArtifactsItem):
 
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
-    stored = NumberAttribute(default=0)
-    artifact_count = NumberAttribute(default=0)
-    release_count = NumberAttribute(default=0)
+    stored = IntegerAttribute(default=0)
+    artifact_count = IntegerAttribute(default=0)
+    release_count = IntegerAttribute(default=0)
 
 
 class TypesItem(ArtifactsItem):
@@ -43,7 +43,7 @@ class TagsItem(ArtifactsItem):
     """How many releases carry each tag. ``version`` counts changes."""
 
     counts = BlobAttribute(default=dict)
-    version = NumberAttribute(default=0)
+    version = IntegerAttribute(default=0)
 
 
 def find(tenant: TenantId) -> UsageItem:
@@ -92,7 +92,7 @@ def tags(tenant: TenantId) -> TagsItem:
 
 def save_tags(tx: Transaction, item: TagsItem, counts: dict[str, int]) -> None:
     """Replace the counts that ``item`` was read with; fails with :data:`TAGS_LABEL` if they changed meanwhile."""
-    read = int(item.version)
+    read = item.version
     new = TagsItem(item.pk, item.sk, counts=counts, version=read + 1)
     condition = TagsItem.version == read if read else TagsItem.pk.does_not_exist()
     tx.put(new, condition, label=TAGS_LABEL)

@@ -44,21 +44,21 @@ def write(
         queue: the new queue; None keeps it, without what ``current``, ``done`` and ``decided`` remove.
         forget: the device's history was deleted, so it may get any open deployment again.
     """
-    newest = 0 if forget else max(int(head.decided), decided or 0)
+    newest = 0 if forget else max(head.decided, decided or 0)
     before = queue_of(head)
     left = [each for each in (before if queue is None else queue) if each[0] > newest]
     if queue is None:
         begun = {done, current.d if current is not None and current.h else None}
         left = [each for each in left if each[1] not in begun]
     actions: list[Action] = [
-        DeviceHead.revision.set(int(head.revision) + 1),
+        DeviceHead.revision.set(head.revision + 1),
         DeviceHead.current.remove() if current is None else DeviceHead.current.set(current),
     ]
-    if newest != int(head.decided):
+    if newest != head.decided:
         actions.append(DeviceHead.decided.set(newest))
     if left != before:
         actions.append(DeviceHead.queue.set(left) if left else DeviceHead.queue.remove())
-    condition = DeviceHead.pk.exists() & (DeviceHead.revision == int(head.revision))
+    condition = DeviceHead.pk.exists() & (DeviceHead.revision == head.revision)
     return HeadWrite(DeviceHead(head.pk, head.sk), actions, condition)
 
 

@@ -78,7 +78,7 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
         return True
     opened = control.get(tenant, fresh=True).open
     verdicts = Verdicts(tenant, head)
-    for each in polling.waiting(int(head.decided), heads.queue_of(head), opened):
+    for each in polling.waiting(head.decided, heads.queue_of(head), opened):
         plan = plans.get(tenant, each.deployment)
         if plan is None or not (verdicts.take(plan) if plan.terms is not None else head.device_id in plan.targets):
             continue
@@ -117,7 +117,7 @@ def forget_history(tenant: TenantId, device_id: str, scopes: Scopes) -> None:
         if not row.is_deleted:
             gone.append(row)
         if item is not None and item.is_open and item.on_heads:
-            again.append((int(item.sequence), item.deployment_id))
+            again.append((item.sequence, item.deployment_id))
     for start in range(0, len(gone), _ROWS):
         _delete(tenant, device_id, gone[start : start + _ROWS], now)
     for _ in range(ATTEMPTS):

@@ -108,7 +108,7 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment
     items: Iterable[DeploymentItem]
     if wanted.ids:
         found = tables.find_deployments(tenant, wanted.ids).values()
-        items = sorted(found, key=lambda item: int(item.sequence), reverse=wanted.newest_first)
+        items = sorted(found, key=lambda item: item.sequence, reverse=wanted.newest_first)
     else:
         items = tables.list_deployments(tenant, is_open=wanted.is_open, newest_first=wanted.newest_first)
     words = frozenset(word for text in wanted.search for word in text.lower().split())

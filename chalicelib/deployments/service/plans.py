@@ -140,20 +140,20 @@ def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
         targets = Targets.from_bytes(item.packed or read or tables.read_targets(tenant, deployment))
     return Plan(
         id=deployment,
-        sequence=int(item.sequence),
+        sequence=item.sequence,
         created=item.created,
         name=item.name,
         artifact_name=item.artifact_name,
         lock=item.lock,
         force=bool(item.force),
-        retries=int(item.retries),
-        shards=int(item.shards),
+        retries=item.retries,
+        shards=item.shards,
         on_heads=bool(item.on_heads),
         targets=targets,
         phases=phases_of(item),
         kind=item.kind,
         terms=_terms(item) if dynamic else None,
-        most=int(item.targets) or None if dynamic else None,
+        most=item.targets or None if dynamic else None,
         has_map=item.control_map is not None,
     )
 

@@ -110,7 +110,7 @@ class _Poll:
             # Aborted meanwhile: the row is final, and the device continues from there.
             heads.commit(heads.write(self.head, current=None, decided=current.decides))
             raise Lost
-        waiting = polling.waiting(int(self.head.decided), heads.queue_of(self.head), self.control.open)
+        waiting = polling.waiting(self.head.decided, heads.queue_of(self.head), self.control.open)
         plans.load(self.tenant, (each.deployment for each in waiting if not each.on_head))
         is_held = False
         for each in waiting:
@@ -143,7 +143,7 @@ class _Poll:
 
     def _dynamic_ones(self) -> Iterator[Plan]:
         for sequence, deployment in self.control.open:
-            plan = plans.get(self.tenant, deployment) if sequence > int(self.head.decided) else None
+            plan = plans.get(self.tenant, deployment) if sequence > self.head.decided else None
             if plan is not None and plan.terms is not None:
                 yield plan
 

@@ -57,12 +57,12 @@ class Reach:
             return False  # its filter may take any device
         if item.groups:
             return not scope.groups.isdisjoint(item.groups)
-        if self._once and int(item.targets) <= _FEW:
+        if self._once and item.targets <= _FEW:
             targets = plans.of(self._tenant, item).targets
             return len(devices_within(self._tenant, targets, scope.groups)) == len(targets)
         members = self._in(scope.groups)
         # Compare the numbers first: a large deployment's targets need not be fetched to see that there are too many.
-        return int(item.targets) <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
+        return item.targets <= len(members) and members.issuperset(plans.of(self._tenant, item).targets)
 
     def _is_tagged(self, release: str, tags: frozenset[str] | None) -> bool:
         if tags is None:

@@ -123,7 +123,7 @@ def _take_up(head: DeviceHead, plan: Plan, row: RowItem) -> None:
 
 def resumed(plan: Plan, row: RowItem, status: Status) -> Current:
     """The active row for the head after a device has resumed it. Its next poll chooses an artifact again."""
-    attempts = int(row.attempts)
+    attempts = row.attempts
     return Current(
         d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=attempts, h=plan.on_heads, c=plan.configures
     )

@@ -35,10 +35,10 @@ _AGAIN = timedelta(minutes=5)
 def begin(tx: Transaction, tenant: TenantId, item: DeploymentItem, planned: Sequence[Phase]) -> None:
     """Store in a new deployment when its next phase opens; phases that begin immediately are open already."""
     item.opened = phases.opened(planned, item.created)
-    for number in range(int(item.opened)):
+    for number in range(item.opened):
         phase_opened(tx, tenant, item.deployment_id, number)
-    if int(item.opened) < len(planned):
-        item.due_pk, item.due_sk = due.key(item.deployment_id, planned[int(item.opened)].start)
+    if item.opened < len(planned):
+        item.due_pk, item.due_sk = due.key(item.deployment_id, planned[item.opened].start)
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
@@ -82,7 +82,7 @@ def _open_phases(tenant: TenantId, item: DeploymentItem, now: datetime) -> None:
     tx.update(
         tables.deployment_ref(tenant, item.deployment_id), actions, DeploymentItem.due_sk == item.due_sk, label="due"
     )
-    for number in range(int(item.opened), opened):
+    for number in range(item.opened, opened):
         phase_opened(tx, tenant, item.deployment_id, number)
     tx.commit()
 

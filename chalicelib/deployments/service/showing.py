@@ -28,7 +28,7 @@ NONE = Counts(rows=0, by_status={}, total_size=0)
 
 def numbers(item: DeploymentItem, counts: Counts) -> dict[str, int]:
     """Statistics of a deployment."""
-    return statistics.shown(counts, targets=int(item.targets), aborted=bool(item.aborted))
+    return statistics.shown(counts, targets=item.targets, aborted=bool(item.aborted))
 
 
 def show_all(items: list[DeploymentItem], *, recent: bool = False) -> list[Deployment]:
@@ -76,19 +76,19 @@ def _show(item: DeploymentItem, counts: Counts, configured: dict[str, str] | Non
         finished=_time(item.finished),
         status=status(item, counts),
         device_count=counts.rows,
-        max_devices=int(item.targets),
+        max_devices=item.targets,
         artifacts=item.artifacts,
         statistics=Statistics(status=numbers(item, counts), total_size=counts.total_size),
         type=item.kind,
         filter=item.filter,
         groups=item.groups,
         force_installation=bool(item.force),
-        retries=int(item.retries),
+        retries=item.retries,
         phases=_show_phases(item, counts),
         configuration=None if configured is None else configuration.hinted(configured),
         update_control_map=item.control_map,
         dynamic=bool(item.dynamic),
-        initial_device_count=int(item.initial) if item.dynamic else None,
+        initial_device_count=item.initial if item.dynamic else None,
     )
 
 
@@ -128,7 +128,7 @@ def _show_row(row: RowItem, items: dict[str, DeploymentItem], images: dict[str, 
         deleted=_time(row.deleted),
         substate=row.substate,
         image=images.get(row.artifact) if row.artifact else None,
-        attempts=int(row.attempts),
+        attempts=row.attempts,
         phase_id=_phase_of(row),
         device_type=row.device_type,
         reason=failures.reason(row.error, row.substate) if status is Status.FAILURE else None,

@@ -40,7 +40,7 @@ class Verdicts:
         self._head = head
         self._news = False
         stored = _Stored(-1) if head.verdicts is None else msgspec.convert(head.verdicts, _Stored)
-        fresh = stored.f == int(head.facts)
+        fresh = stored.f == head.facts
         self._known = dict.fromkeys(stored.y, True) | dict.fromkeys(stored.n, False) if fresh else {}
 
     def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
@@ -61,7 +61,7 @@ class Verdicts:
             return
         known = sorted(self._known.keys() & {sequence for sequence, _ in opened})[-limits.VERDICTS :]
         stored = _Stored(
-            int(self._head.facts),
+            self._head.facts,
             y=[sequence for sequence in known if self._known[sequence]],
             n=[sequence for sequence in known if not self._known[sequence]],
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
@@ -79,16 +79,16 @@ class DeploymentItem(Indexed):
 
     name = UnicodeAttribute()
     artifact_name = UnicodeAttribute()
-    sequence = NumberAttribute()
+    sequence = IntegerAttribute()
     created = TimeAttribute()
     finished = TimeAttribute(null=True)
     aborted = BooleanAttribute(null=True)
     kind = UnicodeAttribute(default=SOFTWARE)
-    targets = NumberAttribute()
+    targets = IntegerAttribute()
     """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
     dynamic = BooleanAttribute(default=False)
     """Whether it is for the devices that match its filter when they poll, instead of fixed targets."""
-    initial = NumberAttribute(null=True)
+    initial = IntegerAttribute(null=True)
     """How many devices matched the filter of a dynamic deployment at its creation."""
     packed = BinaryAttribute(legacy_encoding=False, null=True)
     """The fixed targets of a deployment to a few devices, so that its first poll needs no further read."""
@@ -96,15 +96,15 @@ class DeploymentItem(Indexed):
     """Whether the targets are an S3 object."""
     on_heads = BooleanAttribute(default=False)
     """Whether it waits on its targets' heads instead of in the control item."""
-    shards = NumberAttribute()
+    shards = IntegerAttribute()
     """The number of its counter items."""
-    complete = NumberAttribute(default=0)
+    complete = IntegerAttribute(default=0)
     """The number of counter items whose devices all have a final status."""
     force = BooleanAttribute(default=False)
-    retries = NumberAttribute(default=0)
+    retries = IntegerAttribute(default=0)
     phases = BlobAttribute(null=True)
     """A list of ``rules.phases.Phase``."""
-    opened = NumberAttribute(default=0)
+    opened = IntegerAttribute(default=0)
     """The number of phases that the schedule has recorded as open; polls do not depend on it."""
     control_map = BlobAttribute(null=True)
     """Its update control map with the deployment's id; set at creation or never."""
@@ -146,38 +146,38 @@ NEVER = 10**12
 class CounterItem(DeploymentsItem):
     """Counters. ``n_<status>`` count the rows in each status."""
 
-    last = NumberAttribute()
+    last = IntegerAttribute()
     """The number of devices that this item counts, minus one: the value of ``done`` before the last report. ``NEVER``:
     no end."""
-    rows = NumberAttribute(default=0)
-    done = NumberAttribute(default=0)
+    rows = IntegerAttribute(default=0)
+    done = IntegerAttribute(default=0)
     """Rows in a final status."""
-    total_size = NumberAttribute(default=0)
-    phases: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
+    total_size = IntegerAttribute(default=0)
+    phases: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
     """Rows that began in each phase."""
     closed = BooleanAttribute(null=True)
     """Set by an abort: no row may change any more."""
     complete = BooleanAttribute(null=True)
     """Set by the report that first made ``done`` exceed ``last``."""
-    n_aborted = NumberAttribute(default=0)
-    n_already_installed = NumberAttribute(default=0)
-    n_decommissioned = NumberAttribute(default=0)
-    n_downloading = NumberAttribute(default=0)
-    n_failure = NumberAttribute(default=0)
-    n_installing = NumberAttribute(default=0)
-    n_noartifact = NumberAttribute(default=0)
-    n_pause_before_committing = NumberAttribute(default=0)
-    n_pause_before_installing = NumberAttribute(default=0)
-    n_pause_before_rebooting = NumberAttribute(default=0)
-    n_pending = NumberAttribute(default=0)
-    n_rebooting = NumberAttribute(default=0)
-    n_success = NumberAttribute(default=0)
+    n_aborted = IntegerAttribute(default=0)
+    n_already_installed = IntegerAttribute(default=0)
+    n_decommissioned = IntegerAttribute(default=0)
+    n_downloading = IntegerAttribute(default=0)
+    n_failure = IntegerAttribute(default=0)
+    n_installing = IntegerAttribute(default=0)
+    n_noartifact = IntegerAttribute(default=0)
+    n_pause_before_committing = IntegerAttribute(default=0)
+    n_pause_before_installing = IntegerAttribute(default=0)
+    n_pause_before_rebooting = IntegerAttribute(default=0)
+    n_pending = IntegerAttribute(default=0)
+    n_rebooting = IntegerAttribute(default=0)
+    n_success = IntegerAttribute(default=0)
 
 
 class RoomItem(DeploymentsItem):
     """Limits the number of devices in a deployment: ``begun`` counts those that the limit covers."""
 
-    begun = NumberAttribute(default=0)
+    begun = IntegerAttribute(default=0)
 
 
 class RowItem(Indexed):
@@ -188,7 +188,7 @@ class RowItem(Indexed):
     due = DueIndex()
 
     status = UnicodeAttribute()
-    sequence = NumberAttribute()
+    sequence = IntegerAttribute()
     created = TimeAttribute()
     started = TimeAttribute(null=True)
     finished = TimeAttribute(null=True)
@@ -198,8 +198,8 @@ class RowItem(Indexed):
     error = UnicodeAttribute(null=True)
     """The first error of its log."""
     artifact = UnicodeAttribute(null=True)
-    attempts = NumberAttribute(default=1)
-    phase = NumberAttribute(null=True)
+    attempts = IntegerAttribute(default=1)
+    phase = IntegerAttribute(null=True)
     """Index of the phase in which it began."""
     device_type = UnicodeAttribute(null=True)
     """The device's type when it began."""
@@ -229,8 +229,8 @@ class ActiveItem(DeploymentsItem):
 class CountsItem(DeploymentsItem):
     """Totals of a tenant."""
 
-    total = NumberAttribute(default=0)
-    open = NumberAttribute(default=0)
+    total = IntegerAttribute(default=0)
+    open = IntegerAttribute(default=0)
 
 
 def counter_of(status: Status) -> Any:

@@ -83,9 +83,7 @@ def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) 
 
     With ``recent`` eventually consistent, for half the price.
     """
-    wanted = [
-        (each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(int(each.shards))
-    ]
+    wanted = [(each.pk, keys.sort("COUNTER", f"{shard:02d}")) for each in deployments for shard in range(each.shards)]
     found: dict[str, list[CounterItem]] = {}
     for item in CounterItem.batch_get(wanted, consistent_read=not recent):
         found.setdefault(keys.last_part(item.pk), []).append(item)
@@ -95,11 +93,11 @@ def read_counts(deployments: Iterable[DeploymentItem], *, recent: bool = False) 
 def _sum(items: list[CounterItem]) -> Counts:
     """Several counter items as one."""
     return Counts(
-        rows=sum(int(item.rows) for item in items),
+        rows=sum(item.rows for item in items),
         by_status={
             status: sum(int(getattr(item, counter_of(status).attr_name)) for item in items) for status in Status
         },
-        total_size=sum(int(item.total_size) for item in items),
+        total_size=sum(item.total_size for item in items),
         phases=tuple(map(sum, zip(*(map(int, item.phases or ()) for item in items), strict=True))),
     )
 
@@ -116,7 +114,7 @@ def read_totals(tenant: TenantId) -> tuple[int, int]:
     item = CountsItem.find(keys.partition(tenant), "COUNTS")
     if item is None:
         return 0, 0
-    return int(item.total), int(item.open)
+    return item.total, item.open
 
 
 def rows_of_device(tenant: TenantId, device_id: str) -> Iterable[RowItem]:

@@ -84,7 +84,7 @@ def deliver(tenant: TenantId, integration: str) -> None:
     closed_until = taken.closed_until if taken.is_closed(now) else None
     if not control.get(tenant).active:
         closed_until = now + _SUSPENDED
-    run = _Run(lane, receiver.url, secret, int(taken.failures), closed_until)
+    run = _Run(lane, receiver.url, secret, taken.failures, closed_until)
     run.work()
     while not lanes.give_back(lane, lease, run.due(), failures=run.failures, closed_until=run.closed_until):
         if not run.is_late():
@@ -190,7 +190,7 @@ class _Run(msgspec.Struct):
         if settled:
             lanes.done(tx, row)
         else:
-            retry_at = now + attempts.wait(int(row.attempts) + 1, random.random())  # noqa: S311  # jitter
+            retry_at = now + attempts.wait(row.attempts + 1, random.random())  # noqa: S311  # jitter
             lanes.tried(tx, row, None if is_down else retry_at)
             self._come_back(self.closed_until or retry_at)
         # A failed condition means that the event was deleted, or that another worker has taken the lease.

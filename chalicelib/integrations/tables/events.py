@@ -7,13 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import MapAttribute, UnicodeAttribute
 
 from chalicelib import call, limits
 from chalicelib.integrations.shapes import DeliveryStatus
 from chalicelib.integrations.tables import IntegrationsItem
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class EventItem(IntegrationsItem):
     statuses: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """By integration, as JSON text."""
     request_id = UnicodeAttribute(default="")
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 def _ref(tenant: TenantId, place: Place) -> EventItem:

@@ -12,12 +12,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.integrations.tables import IntegrationsItem
 from chalicelib.integrations.tables.events import KEPT, Place
 from chalicelib.storage import due, keys
-from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.base import IntegerAttribute, TimeAttribute
 from chalicelib.storage.due import DueIndex
 from chalicelib.storage.keys import TenantId
 
@@ -54,7 +54,7 @@ class LaneItem(DueItem):
     lease_ends = TimeAttribute(null=True)
     again = BooleanAttribute(null=True)
     """Events arrived while a worker had the lease."""
-    failures = NumberAttribute(default=0)
+    failures = IntegerAttribute(default=0)
     """How often in a row the receiver was unavailable."""
     closed_until = TimeAttribute(null=True)
 
@@ -68,7 +68,7 @@ class WaitingItem(DueItem):
     """An event that waits."""
 
     subject = UnicodeAttribute()
-    attempts = NumberAttribute(default=0)
+    attempts = IntegerAttribute(default=0)
     retry_at = TimeAttribute(null=True)
     time = TimeAttribute()
     sent_again = TimeAttribute(null=True)
@@ -93,7 +93,7 @@ class WaitingItem(DueItem):
 class DoneItem(IntegrationsItem):
     """An event that was delivered or given up."""
 
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -267,7 +267,7 @@ def open_again(lane: Lane) -> None:
 def failing(lanes: Iterable[Lane]) -> int:
     """How many have a receiver that was unavailable at the last attempt; 100 per round trip, eventually consistent."""
     wanted = [(lane.partition, _LANE) for lane in lanes]
-    return sum(int(item.failures) > 0 for item in LaneItem.batch_get(wanted)) if wanted else 0
+    return sum(item.failures > 0 for item in LaneItem.batch_get(wanted)) if wanted else 0
 
 
 def remove(lane: Lane, lease: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.tiers import Tier
 
@@ -40,7 +40,7 @@ class DeviceItem(InventoryItem):
     tier = UnicodeAttribute(null=True)
     """None for standard, which most devices are."""
     tags_etag = UnicodeAttribute(null=True)
-    version = NumberAttribute(default=1)
+    version = IntegerAttribute(default=1)
     """Counts writes of ``attributes``; each is conditional on it."""
     stamp = UnicodeAttribute(null=True)
     """New at each write; the same as in the device's row in ``changes``."""
@@ -59,7 +59,7 @@ def _device(item: DeviceItem) -> Device:
         updated=item.updated,
         check_in=item.check_in,
         tags_etag=item.tags_etag,
-        version=int(item.version),
+        version=item.version,
         stamp=item.stamp,
         tier=item.tier or Tier.STANDARD,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.inventory.shapes import SavedFilter, Term
 from chalicelib.inventory.tables import InventoryItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -38,7 +38,7 @@ class FilterNameItem(InventoryItem):
 class FilterCountItem(InventoryItem):
     """How many filters a tenant has."""
 
-    filters = NumberAttribute(default=0)
+    filters = IntegerAttribute(default=0)
 
 
 def _ref(tenant: TenantId, filter_id: str) -> FilterItem:

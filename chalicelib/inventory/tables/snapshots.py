@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.inventory.tables import InventoryItem
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
@@ -45,8 +45,8 @@ class SnapshotItem(InventoryItem):
     """A tenant's snapshot."""
 
     object = BlobAttribute(null=True)
-    size = NumberAttribute(default=0)
-    devices = NumberAttribute(default=0)
+    size = IntegerAttribute(default=0)
+    devices = IntegerAttribute(default=0)
     building = UnicodeAttribute(null=True)
     until = TimeAttribute(null=True)
     garbage = BlobAttribute(null=True)
@@ -71,8 +71,8 @@ def find(tenant: TenantId) -> Pointer:
         return Pointer()
     return Pointer(
         object=tuple(item.object) if item.object else None,
-        size=int(item.size),
-        devices=int(item.devices),
+        size=item.size,
+        devices=item.devices,
         building=item.building,
         garbage=tuple((key, version) for key, version in item.garbage or ()),
     )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import NumberAttribute
-
 from chalicelib.storage import keys
-from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.base import IntegerAttribute, TimeAttribute
 from chalicelib.useradm.tables import UseradmItem
 
 if TYPE_CHECKING:
@@ -23,9 +21,9 @@ _RACES = 3
 class AttemptsItem(UseradmItem):
     """Failed logins in a window, which ends at ``until``; deleted some time after."""
 
-    failed = NumberAttribute()
+    failed = IntegerAttribute()
     until = TimeAttribute()
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 def _ref(email_hash: str, network: str) -> AttemptsItem:
@@ -35,7 +33,7 @@ def _ref(email_hash: str, network: str) -> AttemptsItem:
 def find(email_hash: str, network: str) -> tuple[int, datetime] | None:
     """The number of failed logins, and the end of their window."""
     item = _ref(email_hash, network).fetch()
-    return (int(item.failed), item.until) if item is not None else None
+    return (item.failed, item.until) if item is not None else None
 
 
 def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
@@ -43,7 +41,7 @@ def count(email_hash: str, network: str, now: datetime, window: timedelta) -> tu
     for _ in range(_RACES):
         item = _ref(email_hash, network)
         if item.update_if([AttemptsItem.failed.add(1)], AttemptsItem.until > now):
-            return int(item.failed), item.until
+            return item.failed, item.until
         item.failed, item.until = 1, now + window
         item.expires_at = int(item.until.timestamp()) + 1
         if item.save_if(AttemptsItem.pk.does_not_exist() | (AttemptsItem.until <= now)):

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.tables import UseradmItem
 
@@ -61,7 +61,7 @@ class ProviderItem(UseradmItem):
     domains = BlobAttribute()
     auto_provision = BooleanAttribute()
     roles = BlobAttribute()
-    version = NumberAttribute()
+    version = IntegerAttribute()
 
 
 class ProviderTenantItem(UseradmItem):
@@ -79,7 +79,7 @@ class LoginItem(UseradmItem):
     nonce = UnicodeAttribute()
     challenge = UnicodeAttribute()
     until = TimeAttribute()
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 def partition(tenant: TenantId) -> str:
@@ -186,5 +186,5 @@ def _provider(item: ProviderItem, tenant: TenantId) -> Provider:
         domains=tuple(item.domains),
         auto_provision=bool(item.auto_provision),
         roles=tuple(item.roles),
-        version=int(item.version),
+        version=item.version,
     )

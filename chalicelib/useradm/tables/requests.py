@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import TimeAttribute
+from chalicelib.storage.base import IntegerAttribute, TimeAttribute
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.rules import Purpose
 from chalicelib.useradm.tables import UseradmItem, own
@@ -45,7 +45,7 @@ class RequestItem(UseradmItem):
     created = TimeAttribute()
     until = TimeAttribute()
     secret = UnicodeAttribute(null=True)
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 class SecretItem(UseradmItem):
@@ -54,7 +54,7 @@ class SecretItem(UseradmItem):
     tenant = UnicodeAttribute()
     user = UnicodeAttribute()
     purpose = UnicodeAttribute()
-    expires_at = NumberAttribute()
+    expires_at = IntegerAttribute()
 
 
 def find(tenant: TenantId, user: str, purpose: Purpose) -> Request | None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, own, user_key
 
@@ -55,7 +55,7 @@ class TokenItem(UseradmItem):
     tenant = UnicodeAttribute(null=True)
     proved = TimeAttribute(null=True)
     by_code = BooleanAttribute(default=False)
-    expires_at = NumberAttribute(null=True)
+    expires_at = IntegerAttribute(null=True)
 
 
 def find(tenant: TenantId, user: str, token: str) -> Token | None:

@@ -8,16 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.attributes import (
-    BinaryAttribute,
-    BooleanAttribute,
-    NumberAttribute,
-    UnicodeAttribute,
-    UnicodeSetAttribute,
-)
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, requests, user_key
@@ -85,11 +79,11 @@ class UserItem(UseradmItem):
     created = TimeAttribute()
     updated = TimeAttribute()
     login = TimeAttribute(null=True)
-    revision = NumberAttribute(default=0)
+    revision = IntegerAttribute(default=0)
     verified = BooleanAttribute(default=False)
     tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
     tfa_secret = BinaryAttribute(null=True, legacy_encoding=False)
-    tfa_step = NumberAttribute(null=True)
+    tfa_step = IntegerAttribute(null=True)
     tfa_recovery: UnicodeSetAttribute = UnicodeSetAttribute(null=True)
     roles = BlobAttribute(default=lambda: [PERMIT_ALL])
     """Names of roles."""
@@ -289,12 +283,12 @@ def _user(item: UserItem, tenant: TenantId) -> User:
         created=item.created,
         updated=item.updated,
         login=item.login,
-        revision=int(item.revision),
+        revision=item.revision,
         verified=bool(item.verified),
         tfa=TwoFactor(
             TfaStatus(item.tfa_status),
             item.tfa_secret,
-            int(item.tfa_step) if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
+            item.tfa_step if item.tfa_step is not None else None,  # type: ignore[redundant-expr]  # null
             frozenset(item.tfa_recovery or ()),
         ),
         roles=tuple(item.roles),
