@@ -99,6 +99,11 @@ class LocalServer:
         """Run queue workers until no message is due; how many messages they took."""
         return self.workers.drain()
 
+    def purge(self) -> None:
+        """Delete all messages from the queues, so that nothing happens of what earlier tests began."""
+        for queue in self.workers.queues:
+            queue.sqs.purge_queue(QueueUrl=queue.url)
+
     def stop(self) -> None:
         """Stop everything and forget it."""
         self._undo.close()

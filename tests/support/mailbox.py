@@ -103,13 +103,11 @@ def listening(*, tls: ssl.SSLContext | None = None, login: bool = False) -> Iter
 def of_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """A mailbox for all mails that a server sends for the time of a test, and for no mail of another test's.
 
-    Tests share the server and its queues, so what earlier ones left there is sent first and forgotten.
+    Tests share the server and its queues, so what earlier ones left there is deleted first.
     """
+    server.purge()
     with listening() as box:
         use(monkeypatch, mail_from=SENDER, mail_server=box.url)
-        server.drain()
-        box.mails.clear()
-        box.recipients.clear()
         yield box
         server.drain()
 
