@@ -90,15 +90,15 @@ class App(Chalice):
 
     def _by_another_door(self, event: Any, context: Any) -> Any:
         # Imported here because calls of the REST API do not need it.
-        from chalicelib.http import doors
+        from chalicelib.http import gateway_events
         from chalicelib.http.paths import plain
         from chalicelib.http.routing import RouteTable
 
-        self._load(plain(doors.path_of(event)))
+        self._load(plain(gateway_events.path_of(event)))
         if self._table is None:
             self._table = RouteTable(self.routes)
         rest = super().__call__
-        return doors.serve(event, self._table, lambda call: rest(call, context))
+        return gateway_events.serve(event, self._table, lambda call: rest(call, context))
 
     def _load(self, path: str) -> None:
         """Import the modules for a path."""

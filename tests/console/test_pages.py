@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app import app
 from chalicelib import settings
 from chalicelib.console import files
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from tests.console.conftest import PAGE, SCRIPT
 
@@ -125,7 +125,7 @@ def by_door(path: str, door: dict[str, Any]) -> Any:
         "headers": {"host": "api.example"},
         "requestContext": {"path": path, "httpMethod": "GET", **door},
     }
-    return doors.serve(event, RouteTable(app.routes), lambda call: app(call, None))
+    return gateway_events.serve(event, RouteTable(app.routes), lambda call: app(call, None))
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -31,7 +31,7 @@ seen.append(sorted(name for name in sys.modules if ".management_" in name))
 seen.append(call("GET", "/management/v2/devauth/devices"))
 seen.append(call("GET", "/management/v2/devauth/devices"))
 seen.append(sorted(name for name in sys.modules if ".management_" in name))
-seen.append([name for name in sys.modules if name in ("chalicelib.http.doors", "chalicelib.http.routing")])
+seen.append([name for name in sys.modules if name in ("chalicelib.http.gateway_events", "chalicelib.http.routing")])
 print(json.dumps(seen))
 """
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib import settings
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from chalicelib.tenantadm.service import Tenant
 from infra.local.lambda_context import LambdaContext
@@ -84,7 +84,7 @@ def rest(sent: Sent) -> Event:
 
 
 def through(event: Event) -> Event:
-    return doors.serve(event, ROUTES, lambda call: echo(call, None))
+    return gateway_events.serve(event, ROUTES, lambda call: echo(call, None))
 
 
 def plain(result: Event) -> tuple[int, dict[str, list[str]], Any]:
@@ -221,7 +221,7 @@ def test_the_app_serves_an_operator(server: LocalServer, api: httpx2.Client, doo
         lines["authorization"] = [api.headers["Authorization"]]
         sent = Sent(method, path.removeprefix("/api"), query, lines, body)
         event: Event = getattr(sent, door)()
-        return doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+        return gateway_events.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
 
     form = httpx2.Request(
         "POST", "http://x", files={"artifact": ("a.mender", build_artifact("door", ["pi"], b"\0\xff"))}
@@ -282,7 +282,7 @@ import json, sys
 from app import app
 
 events = json.load(sys.stdin)
-before = "chalicelib.http.doors" in sys.modules
+before = "chalicelib.http.gateway_events" in sys.modules
 statuses = [app(event, None)["statusCode"] for event in events]
 print(json.dumps([before, statuses, sorted(name for name in sys.modules if ".management_" in name)]))
 """

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
@@ -158,7 +158,7 @@ def test_the_app_answers_alike_by_every_door(server: LocalServer, api: httpx2.Cl
     for event in doors_of:
         if event.get("queryStringParameters") and "multiValueQueryStringParameters" not in event:
             continue  # of a parameter that is there twice this form has only one
-        assert joined(doors.serve(event, table, call)) == wanted
+        assert joined(gateway_events.serve(event, table, call)) == wanted
 
 
 def joined(result: Event) -> tuple[int, dict[str, str], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
@@ -40,7 +40,7 @@ def test_a_load_balancer_takes_less(server: LocalServer, fleet: World) -> None:
     def page(size: int) -> int:
         lines = {"authorization": [str(fleet.api.headers["Authorization"])]}
         event = Sent("GET", INVENTORY, f"per_page={size}", lines).balancer()
-        answer = doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+        answer = gateway_events.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
         return int(answer["statusCode"])
 
     assert [page(1), page(2)] == [200, 400]

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import httpx2
 import pytest
 
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
@@ -48,7 +48,7 @@ def test_f20_no_front_door_changes_another_release_or_role(server: LocalServer, 
         sent = Sent(method, path.removeprefix("/api"), "", lines, json.dumps(body).encode())
         event = sent.http_api()
         event["path"] = event["requestContext"]["path"] = CUT[change](event["path"])
-        answer = doors.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
+        answer = gateway_events.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
         status: int = answer["statusCode"]
         return status
 
@@ -83,7 +83,7 @@ def test_f20_doors_that_keep_the_path_change_the_release_that_is_named(
         status = server.app(sent.rest(routes), LambdaContext("api", 29))["statusCode"]
     else:
         handler = lambda each: server.app(each, LambdaContext("api", 29))  # noqa: E731
-        status = doors.serve(sent.balancer(), routes, handler)["statusCode"]
+        status = gateway_events.serve(sent.balancer(), routes, handler)["statusCode"]
 
     assert status == 204
     assert api.get(f"/api{path}").json()["notes"] == "mine"

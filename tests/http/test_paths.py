@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.http import doors
+from chalicelib.http import gateway_events
 from chalicelib.http.paths import below, plain
 from chalicelib.http.routing import RouteTable
 from infra.relay.app import Relay
@@ -151,14 +151,14 @@ def test_b7_the_local_server_takes_every_spelling(server: LocalServer, api: http
 def test_b7_other_doors_take_every_spelling(door: str, path: str) -> None:
     seen = []
 
-    def handler(call: doors.Event) -> doors.Event:
+    def handler(call: gateway_events.Event) -> gateway_events.Event:
         seen.append((call["path"], call["resource"], call["pathParameters"]))
         return {"statusCode": 200, "headers": {}, "multiValueHeaders": {}, "body": ""}
 
     context = {"elb": {"targetGroupArn": "x"}} if door == "balancer" else {"resourcePath": "$default"}
     event = {"httpMethod": "GET", "path": path, "headers": {}, "requestContext": context}
 
-    answer = doors.serve(event, RouteTable({"/a/{id}": VIEWS}), handler)
+    answer = gateway_events.serve(event, RouteTable({"/a/{id}": VIEWS}), handler)
 
     assert answer["statusCode"] == 200
     assert seen == [("/a/b", "/a/{id}", {"id": "b"})]

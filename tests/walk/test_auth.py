@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib.errors import TooManyRequests
-from chalicelib.http import doors, throttle
+from chalicelib.http import gateway_events, throttle
 from chalicelib.http.identity import Auth
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
@@ -210,7 +210,7 @@ def test_n1_other_doors_send_devices_no_body_either(world: World, server: LocalS
             path = route.uri().removeprefix("/api")
             sent = Sent(route.spec.method, path, headers={"authorization": [f"Bearer {token}"]})
             event: Event = getattr(sent, door)()
-            answer = doors.serve(event, table, lambda call: server.app(call, LambdaContext("api", 29)))
+            answer = gateway_events.serve(event, table, lambda call: server.app(call, LambdaContext("api", 29)))
             if answer["statusCode"] != 401 or answer["body"] != "":
                 wrong.append(f"{route.name}: {answer}")
     assert wrong == []
