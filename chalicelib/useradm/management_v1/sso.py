@@ -15,7 +15,7 @@ from chalicelib.http.request import Created, NoContent, Redirect, Reply, Request
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, shapes
-from chalicelib.useradm.service import letters, sso
+from chalicelib.useradm.service import mail_texts, sso
 
 bp = Blueprint(__name__)
 
@@ -160,8 +160,8 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
             return _refused_to_console(error)
         raise
     if began == _CONSOLE:
-        return _sent_on(f"{letters.console_url()}/", cookies.begin(token), _verifier(""))
-    ui = letters.ui_url()
+        return _sent_on(f"{mail_texts.console_url()}/", cookies.begin(token), _verifier(""))
+    ui = mail_texts.ui_url()
     # For the UI's own path, so that no browser sends it along with calls that another site makes it send. Mender's UI
     # reads it by a script.
     path = urlsplit(ui).path or "/"
@@ -172,7 +172,7 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
 
 def _is_page(request: Request) -> bool:
     """Whether a browser shows the answer as a page, for whose user JSON is no answer, and there is a page to go to."""
-    return "text/html" in request.headers.get("accept", "") and bool(letters.console_url())
+    return "text/html" in request.headers.get("accept", "") and bool(mail_texts.console_url())
 
 
 def _begin(request: Request, provider_id: str) -> Redirect:
@@ -183,14 +183,14 @@ def _begin(request: Request, provider_id: str) -> Redirect:
         begun = sso.start(provider_id)
     except DomainError as error:
         # The browser has left the console for this answer: without a way back its user would see JSON.
-        if not letters.console_url():
+        if not mail_texts.console_url():
             raise
         return _refused_to_console(error)
     return _sent_on(begun.location, _verifier(f"{begun.verifier}.{_CONSOLE}"))
 
 
 def _refused_to_console(error: DomainError) -> Redirect:
-    return _sent_on(f"{letters.console_url()}/#/?sso_error={quote(error.text, safe='')}", _verifier(""))
+    return _sent_on(f"{mail_texts.console_url()}/#/?sso_error={quote(error.text, safe='')}", _verifier(""))
 
 
 def _verifier(value: str) -> str:

@@ -21,7 +21,7 @@ from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Una
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
-from chalicelib.useradm.service import guesses, letters, recovery, totp
+from chalicelib.useradm.service import guesses, mail_texts, recovery, totp
 from chalicelib.useradm.service.users import about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables.users import TwoFactor, UsedCode
@@ -195,7 +195,7 @@ def tell_use(user: User, used: UsedCode) -> None:
     if used.recovery is None or not mail.configured():
         return
     try:
-        mail.send(letters.recovery_code_used(user.email, _left(user)))
+        mail.send(mail_texts.recovery_code_used(user.email, _left(user)))
     except Unavailable:
         logger.warning("mail about a recovery code could not be sent")
 

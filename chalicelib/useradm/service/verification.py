@@ -34,7 +34,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.service import access, guesses, letters, passwords
+from chalicelib.useradm.service import access, guesses, mail_texts, passwords
 from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user, is_invited
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
@@ -144,7 +144,7 @@ def write_letter(order: Order) -> None:
         return
     secret = _new_secret(user, order.purpose, order.email)
     if secret is not None:
-        mail.deliver(letters.confirm(order.purpose, user.email, order.email, secret))
+        mail.deliver(mail_texts.confirm(order.purpose, user.email, order.email, secret))
 
 
 def _addressee(order: Order) -> User | None:
@@ -203,7 +203,7 @@ def reset_link(email: str) -> str:
     if user is None:
         raise NotFound("user not found")
     secret = _new_secret(user, Purpose.PASSWORD_RESET, user.email) or ""
-    return letters.link(Purpose.PASSWORD_RESET, secret) or secret
+    return mail_texts.link(Purpose.PASSWORD_RESET, secret) or secret
 
 
 def complete_reset(secret: str, password: str) -> None:
@@ -363,6 +363,6 @@ def _record(tx: Transaction, user: User, change: str) -> None:
 
 def _tell(what: str, address: str) -> None:
     try:
-        mail.send(letters.changed(what, address))
+        mail.send(mail_texts.changed(what, address))
     except Unavailable:
         logger.warning("mail about a change of the account could not be sent")
