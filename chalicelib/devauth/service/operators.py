@@ -20,7 +20,7 @@ from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
-from chalicelib.devauth.service import room
+from chalicelib.devauth.service import capacity
 from chalicelib.devauth.service.changes import Note, create, decided, save
 from chalicelib.devauth.service.decommissioning import clear_out, mark, remove
 from chalicelib.errors import BadRequest, NotFound
@@ -96,7 +96,7 @@ def limit(tenant: TenantId, name: str) -> int:
         BadRequest: there is no such limit.
     """
     if name == _PENDING_LIMIT:
-        return room.limit(tenant)
+        return capacity.limit(tenant)
     if name not in LIMITS:
         raise BadRequest(f"unsupported limit {name}")
     return device_limits(tenant).of(LIMITS[name])

@@ -19,7 +19,7 @@ from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device, is_seen_anew
 from chalicelib.devauth.rules.sets import AuthSet, Status
-from chalicelib.devauth.service import operators, room
+from chalicelib.devauth.service import capacity, operators
 from chalicelib.devauth.service.changes import LimitReachedError, create, decided, save
 from chalicelib.errors import BadRequest, Unauthorized
 from chalicelib.fleet import control, heads
@@ -139,7 +139,7 @@ def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool =
     before = tables.find(tenant, claim.identity.hash)
     if before is None:
         if stranger:
-            room.make(tenant, now)
+            capacity.make(tenant, now)
         return _first_contact(tenant, claim, now)
     standing = before.standing
     held = standing.by_key(claim.pubkey, claim.tier)
