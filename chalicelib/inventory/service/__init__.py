@@ -30,7 +30,7 @@ from chalicelib.inventory.service.lifecycle import (
 )
 from chalicelib.inventory.service.reports import clear, report, tag
 from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
-from chalicelib.inventory.service.showing import shown
+from chalicelib.inventory.service.views import shown
 from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
 __all__ = [

@@ -19,7 +19,7 @@ from chalicelib.fleet import counts, membership
 from chalicelib.inventory.rules import finding
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
 from chalicelib.inventory.rules.matching import Predicate, Query
-from chalicelib.inventory.service import showing
+from chalicelib.inventory.service import views
 from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: Nam
 
 def attribute_counts(tenant: TenantId, groups: Names | None) -> list[AttributeCount]:
     """The attributes of all devices with the number of devices, the most frequent first."""
-    return showing.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
+    return views.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
 
 
 def statistics(tenant: TenantId, groups: Names | None) -> dict[str, dict[str, int]]:
