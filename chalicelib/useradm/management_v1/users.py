@@ -29,7 +29,7 @@ from chalicelib.http.request import (
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 from chalicelib.useradm import rules, service, shapes
-from chalicelib.useradm.service import plans, preferences, sessions, showing, sso
+from chalicelib.useradm.service import plans, preferences, sessions, sso, views
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query
@@ -82,7 +82,7 @@ def logout(request: UserRequest) -> Accepted:
 def list_users(request: UserRequest) -> Reply[list[shapes.User]]:
     """List the tenant's users. Not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
-    return Reply(body=[showing.shown(user) for user in users])
+    return Reply(body=[views.shown(user) for user in users])
 
 
 @user_route(bp, "POST /management/v1/useradm/users", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
@@ -110,7 +110,7 @@ def show_me(request: UserRequest) -> Reply[shapes.User]:
     Raises:
         NotFound: the user is gone.
     """
-    return Reply(body=showing.who_asks(request.identity.home, request.identity.subject, request.tenant))
+    return Reply(body=views.who_asks(request.identity.home, request.identity.subject, request.tenant))
 
 
 @user_route(bp, "PUT /management/v1/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
@@ -128,7 +128,7 @@ def update_me(request: UserRequest, body: shapes.UserUpdate) -> NoContent:
 @user_route(bp, "GET /management/v1/useradm/users/{id}", Permission.USERS_READ, own="id")
 def show_user(request: UserRequest, id: str) -> Reply[shapes.User]:
     """Get a user."""
-    return Reply(body=showing.shown(service.get_user(request.tenant, id)))
+    return Reply(body=views.shown(service.get_user(request.tenant, id)))
 
 
 @user_route(bp, "PUT /management/v1/useradm/users/{id}", Permission.USERS_MANAGE, own="id", sign_in=SignIn.SESSION)
