@@ -15,7 +15,7 @@ from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
 from chalicelib.integrations import shapes
 from chalicelib.integrations.rules.events import MENDERS
-from chalicelib.integrations.service import managing
+from chalicelib.integrations.service import operators
 from chalicelib.rights import Permission
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ bp = Blueprint(__name__)
 def list_integrations(request: UserRequest) -> Reply[list[shapes.IntegrationShape]]:
     """List the tenant's webhooks, without their secrets."""
     page = paging.read_page(request)
-    found = managing.listed(request.tenant)
+    found = operators.listed(request.tenant)
     return Reply(
         200,
         [_integration(each) for each in found[page.start : page.stop]],
@@ -57,14 +57,14 @@ def create_integration(request: UserRequest, body: shapes.NewIntegration) -> Cre
         Conflict: there is a webhook with this URL.
         Unprocessable: the tenant has as many webhooks as it may.
     """
-    integration = managing.create(request.tenant, body)
+    integration = operators.create(request.tenant, body)
     return created(f"/api/management/v1/iot-manager/integrations/{integration}")
 
 
 @user_route(bp, "DELETE /management/v1/iot-manager/integrations/{id}", Permission.INTEGRATIONS_MANAGE)
 def delete_integration(request: UserRequest, id: str) -> NoContent:
     """Delete a webhook."""
-    managing.delete(request.tenant, id)
+    operators.delete(request.tenant, id)
     return no_content()
 
 
@@ -75,7 +75,7 @@ def set_integration_credentials(request: UserRequest, body: shapes.Credentials, 
     Raises:
         Conflict: there is another webhook with this URL.
     """
-    managing.set_credentials(request.tenant, id, body)
+    operators.set_credentials(request.tenant, id, body)
     return no_content()
 
 
@@ -86,7 +86,7 @@ def send_event_again(request: UserRequest, body: shapes.Resend, id: str) -> Acce
     Raises:
         NotFound: there is no such webhook, or it was not sent this event.
     """
-    managing.send_again(request.tenant, id, body.event_id, body.event_time)
+    operators.send_again(request.tenant, id, body.event_id, body.event_time)
     return accepted()
 
 
@@ -96,7 +96,7 @@ def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
     page = paging.read_page(request)
     integration = request.query.get("integration_id") or None
     # One row more than the page tells whether another follows.
-    found = managing.events(request.tenant, _uuid(integration), page.start, page.stop + 1)
+    found = operators.events(request.tenant, _uuid(integration), page.start, page.stop + 1)
     shown = [_event(each) for each in found[: page.size]]
     return Reply(200, shown, paging.headers(request, page, more=len(found) > page.size))
 
@@ -173,5 +173,5 @@ def _require_device(request: UserRequest, device_id: str) -> None:
 
 def _no_state(request: UserRequest, device_id: str, integration: str) -> NotFound:
     _require_device(request, device_id)
-    managing.get(request.tenant, integration)
+    operators.get(request.tenant, integration)
     return NotFound("the integration keeps no state of devices")

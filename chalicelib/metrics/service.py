@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.service import managing as deployments
 from chalicelib.fleet import control, counts
-from chalicelib.integrations.service import managing as integrations
+from chalicelib.integrations.service import operators as integrations
 from chalicelib.metrics import rules
 from chalicelib.metrics.shapes import Deployments, Numbers, Storage, Webhooks
 from chalicelib.useradm import service as useradm

@@ -97,9 +97,9 @@ def test_p14_a_new_device_pays_for_its_event_only_where_somebody_listens(listene
 
 
 def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
-    from chalicelib.integrations.service import delivering, managing
+    from chalicelib.integrations.service import delivering, operators
 
-    (hook,) = managing.listed(tenant.id)
+    (hook,) = operators.listed(tenant.id)
     spent = []
     for _ in range(4):
         server.drain()
