@@ -25,7 +25,7 @@ from chalicelib.artifacts.service.direct import (
     request_parts,
     verdict,
 )
-from chalicelib.artifacts.service.leaving import erase
+from chalicelib.artifacts.service.erasure import erase
 from chalicelib.artifacts.service.offering import candidates, device_link, hold, let_go, made, shown
 from chalicelib.artifacts.service.releases import (
     SORTS,
