@@ -16,7 +16,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments.service import managing as deployments
 from chalicelib.devauth import service as devauth
 from chalicelib.deviceconfig import service as deviceconfig
-from chalicelib.deviceconnect.service import leaving as deviceconnect
+from chalicelib.deviceconnect.service import erasure as deviceconnect
 from chalicelib.devicemonitor import service as devicemonitor
 from chalicelib.fleet import control, membership
 from chalicelib.integrations.service import leaving as integrations
