@@ -19,7 +19,7 @@ from chalicelib.deviceconfig import service as deviceconfig
 from chalicelib.deviceconnect.service import erasure as deviceconnect
 from chalicelib.devicemonitor import service as devicemonitor
 from chalicelib.fleet import control, membership
-from chalicelib.integrations.service import leaving as integrations
+from chalicelib.integrations.service import erasure as integrations
 from chalicelib.inventory import service as inventory
 from chalicelib.roles import service as roles
 from chalicelib.tenantadm import service as tenantadm
