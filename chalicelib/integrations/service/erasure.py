@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.integrations.tables import leaving as tables
+from chalicelib.integrations.tables import erasure as tables
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
