@@ -8,7 +8,7 @@ from __future__ import annotations
 from chalicelib.useradm.rules import OptionalMail, network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
-from chalicelib.useradm.service.leaving import erase
+from chalicelib.useradm.service.erasure import erase
 from chalicelib.useradm.service.mail_texts import console_url
 from chalicelib.useradm.service.preferences import who_wants
 from chalicelib.useradm.service.proving import prove
