@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib import clock
 from chalicelib.errors import Unavailable
 from chalicelib.storage.transactions import RACES, Transaction
-from chalicelib.useradm.tables import leaving, users
+from chalicelib.useradm.tables import erasure, users
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -21,7 +21,7 @@ def erase(tenant: TenantId, provider: TenantId | None) -> int:
         if tenant in user.assigned:
             _withdraw(user, tenant)
             withdrawn += 1
-    return withdrawn + leaving.erase(tenant)
+    return withdrawn + erasure.erase(tenant)
 
 
 def _withdraw(user: User, tenant: TenantId) -> None:
