@@ -10,7 +10,11 @@ from chalicelib.tenantadm.service.children import (
     update_child,
 )
 from chalicelib.tenantadm.service.children import listed as list_children
-from chalicelib.tenantadm.service.leaving import (
+from chalicelib.tenantadm.service.lookup import tenant_by_token
+from chalicelib.tenantadm.service.preferences import change as change_settings
+from chalicelib.tenantadm.service.preferences import read as settings
+from chalicelib.tenantadm.service.preferences import write as save_settings
+from chalicelib.tenantadm.service.removal import (
     cancel,
     erase,
     remove_child,
@@ -18,10 +22,6 @@ from chalicelib.tenantadm.service.leaving import (
     start_removal,
     tick,
 )
-from chalicelib.tenantadm.service.lookup import tenant_by_token
-from chalicelib.tenantadm.service.preferences import change as change_settings
-from chalicelib.tenantadm.service.preferences import read as settings
-from chalicelib.tenantadm.service.preferences import write as save_settings
 from chalicelib.tenantadm.service.signup import require_enabled as require_signup
 from chalicelib.tenantadm.service.signup import sign_up
 from chalicelib.tenantadm.service.tenants import (
