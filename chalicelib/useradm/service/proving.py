@@ -11,7 +11,7 @@ from chalicelib import clock, limits
 from chalicelib.errors import Forbidden, Unavailable
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
-from chalicelib.useradm.service import guesses, passwords, twofactor
+from chalicelib.useradm.service import failed_attempts, passwords, twofactor
 from chalicelib.useradm.service.users import get_user
 from chalicelib.useradm.tables import tokens, users
 from chalicelib.useradm.tables.tokens import Proof
@@ -52,7 +52,7 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
             now = clock.now()
             shown = _note(user, token_id, twofactor.code_of_proof(user, code, now), now)
         elif password:
-            guesses.check_password(user, password)
+            failed_attempts.check_password(user, password)
             shown = _note(user, token_id, None, clock.now())
         elif recent and not has_factor and user.password == passwords.DUMMY:
             return  # single sign-on is all that this user has

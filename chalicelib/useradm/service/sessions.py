@@ -20,7 +20,7 @@ from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm import rules, service
-from chalicelib.useradm.service import guesses, passwords, twofactor
+from chalicelib.useradm.service import failed_attempts, passwords, twofactor
 from chalicelib.useradm.service.users import acting_as
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables import tokens as rows
@@ -49,11 +49,11 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
     # The key of the counter: text that is not an account may be a password, typed into the wrong field.
     guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
     now = clock.now()
-    guesses.refuse_after_failures(guard, now)
+    failed_attempts.refuse_after_failures(guard, now)
     for _ in range(RACES):
         user = _check(address, password)
         if user is None:
-            guesses.note_failure(guard, now)
+            failed_attempts.note_failure(guard, now)
             raise Unauthorized("unauthorized")
         if not control.get(user.tenant).active:
             raise Unauthorized("Account suspended")
@@ -63,7 +63,7 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
             if used is not None:
                 twofactor.tell_use(user, used)
             return _jwt(user, token)
-        guesses.refuse_after_failures(guard, now)
+        failed_attempts.refuse_after_failures(guard, now)
     raise Unavailable
 
 
@@ -76,7 +76,7 @@ def _check(address: str, password: str) -> User | None:
 
 
 def _begin(  # what it takes to let a user in
-    user: User, password: str, guard: guesses.Guard, now: datetime, *, used: UsedCode | None, no_expiry: bool
+    user: User, password: str, guard: failed_attempts.Guard, now: datetime, *, used: UsedCode | None, no_expiry: bool
 ) -> Token | None:
     """Store a new session; None if the user or the count of failures has changed meanwhile."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None

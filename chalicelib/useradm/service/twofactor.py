@@ -21,7 +21,7 @@ from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Una
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import RACES, Transaction
 from chalicelib.useradm.rules import TfaStatus
-from chalicelib.useradm.service import guesses, mail_texts, recovery, totp
+from chalicelib.useradm.service import failed_attempts, mail_texts, recovery, totp
 from chalicelib.useradm.service.users import about, find_user, get_user
 from chalicelib.useradm.tables import attempts, users
 from chalicelib.useradm.tables.users import TwoFactor, UsedCode
@@ -210,8 +210,8 @@ def forgive(tx: Transaction, user: User, now: datetime) -> None:
     attempts.clear(tx, *_guard(user), now, settings.current().login_attempts)
 
 
-def _guard(user: User) -> guesses.Guard:
-    return guesses.of_user(user, "2fa")
+def _guard(user: User) -> failed_attempts.Guard:
+    return failed_attempts.of_user(user, "2fa")
 
 
 def _matching(user: User, given: str, now: datetime) -> UsedCode | None:
@@ -220,18 +220,18 @@ def _matching(user: User, given: str, now: datetime) -> UsedCode | None:
     if hashed is None:
         step = _step(user, given, now)
         return None if step is None else UsedCode(step=step)
-    guesses.refuse_after_failures(_guard(user), now)
+    failed_attempts.refuse_after_failures(_guard(user), now)
     if hashed not in user.tfa.recovery:
-        guesses.note_failure(_guard(user), now)
+        failed_attempts.note_failure(_guard(user), now)
         return None
     return UsedCode(recovery=hashed)
 
 
 def _step(user: User, given: str, now: datetime) -> int | None:
-    guesses.refuse_after_failures(_guard(user), now)
+    failed_attempts.refuse_after_failures(_guard(user), now)
     step = totp.matching_step(_secret(user), given, now, after=user.tfa.step)
     if step is None:
-        guesses.note_failure(_guard(user), now)
+        failed_attempts.note_failure(_guard(user), now)
     return step
 
 

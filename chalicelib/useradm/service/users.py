@@ -15,7 +15,7 @@ from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
-from chalicelib.useradm.service import access, guesses, passwords
+from chalicelib.useradm.service import access, failed_attempts, passwords
 from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
@@ -163,7 +163,7 @@ def update_user(
         if change.password is not None:
             rules.check_password(change.password, change.email or user.email)
         if change.needs_password:
-            guesses.check_password(user, current_password)
+            failed_attempts.check_password(user, current_password)
         roles = access.changed_roles(user, change, by)
         if commit_change(user, change, keep_token=keep_token, roles=roles):
             return

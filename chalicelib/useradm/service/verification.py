@@ -34,7 +34,7 @@ from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
-from chalicelib.useradm.service import access, guesses, mail_texts, passwords
+from chalicelib.useradm.service import access, failed_attempts, mail_texts, passwords
 from chalicelib.useradm.service.users import about, acting_as, commit_change, find_user, get_user, is_invited
 from chalicelib.useradm.tables import attempts, requests, users
 from chalicelib.useradm.tables.requests import Request
@@ -290,7 +290,7 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
     """
     address = rules.email(email)
     user = get_user(tenant, user_id)
-    guesses.check_password(user, current_password)
+    failed_attempts.check_password(user, current_password)
     if address == user.email:
         raise BadRequest("email: this is already the user's address")
     _count(address, user_id)
