@@ -9,7 +9,7 @@ clients add. By it Lambda counts how often one event leads to the next, and afte
 a loop (AWS Lambda: "Use Lambda recursive loop detection"). The worker of ``deliveries`` sends to its own queue for as
 long as a receiver has events to get, which is no loop. Since Lambda can't bound it, the workers do: a message of
 ``deliveries`` leads to one more at most, from the one worker that holds the integration's lane; an order of ``mails``
-to one letter for each user that it is for, and a letter to none.
+to one mail for each user that it is for, and a mail to none.
 """
 
 from __future__ import annotations

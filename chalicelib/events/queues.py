@@ -80,13 +80,13 @@ def on_mail(body: str) -> None:
 
     match msgspec.json.decode(body, type=mail.Mail | useradm.Order | devicemonitor.Notice | devicemonitor.Digest):
         case useradm.Order() as order:
-            useradm.write_letter(order)
+            useradm.write_mail(order)
         case devicemonitor.Notice() as notice:
             devicemonitor.write_notice(notice)
         case devicemonitor.Digest() as digest:
             devicemonitor.write_digest(digest)
-        case letter:
-            mail.deliver(letter)
+        case message:
+            mail.deliver(message)
 
 
 @_worker(Queue.DELIVERIES, at_once=40)

@@ -54,8 +54,8 @@ def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, bo
     from chalicelib.useradm.rules import Purpose
 
     order = service.Order(Purpose.PASSWORD_RESET, person.email)
-    for _ in each_crash(lambda: service.write_letter(order)):
-        service.write_letter(order)
+    for _ in each_crash(lambda: service.write_mail(order)):
+        service.write_mail(order)
         body = {"secret_hash": box.secret(person.email), "password": PASSWORD}
         assert http.post(f"{BASE}/auth/password-reset/complete", json=body).status_code == 202
 

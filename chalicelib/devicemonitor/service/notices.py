@@ -91,7 +91,7 @@ def write_notice(notice: Notice) -> None:
     tenant = TenantId(notice.tenant)
     known = _known(tenant, notice.device_id)
     if known is not None and _is_sent_now(tenant, notice):
-        _tell(tenant, known, *_letter(notice, known.name))
+        _tell(tenant, known, *_notice_text(notice, known.name))
 
 
 def _is_sent_now(tenant: TenantId, notice: Notice) -> bool:
@@ -122,7 +122,7 @@ def write_digest(digest: Digest) -> None:
     if not mails.waiting or not tables.save_mails(tenant, digest.device_id, rules.digested(clock.now()), version):
         return
     if known is not None:
-        _tell(tenant, known, *_digest_letter(mails, digest.device_id, known.name))
+        _tell(tenant, known, *_digest_text(mails, digest.device_id, known.name))
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -161,7 +161,7 @@ def _tell(tenant: TenantId, device: _Known, subject: str, text: str) -> None:
             logger.warning("an address does not accept mail", extra={"user": user.id})
 
 
-def _digest_letter(mails: Mails, device_id: str, device: str) -> tuple[str, str]:
+def _digest_text(mails: Mails, device_id: str, device: str) -> tuple[str, str]:
     """Subject and text."""
     number = len(mails.waiting) + mails.left_out
     changed = f"In the last hour the state of alerts of device {device} changed {number} times more."
@@ -171,7 +171,7 @@ def _digest_letter(mails: Mails, device_id: str, device: str) -> tuple[str, str]
     return f"{number} more alerts on {device_id}"[:_SUBJECT], _text(changed, alerts)
 
 
-def _letter(notice: Notice, device: str) -> tuple[str, str]:
+def _notice_text(notice: Notice, device: str) -> tuple[str, str]:
     """Subject and text."""
     first = notice.alerts[0]
     several = len(notice.alerts) > 1

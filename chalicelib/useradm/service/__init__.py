@@ -48,7 +48,7 @@ from chalicelib.useradm.service.verification import (
     start,
     start_change,
     verify,
-    write_letter,
+    write_mail,
 )
 from chalicelib.useradm.tables.users import User
 
@@ -96,5 +96,5 @@ __all__ = [
     "verify",
     "verify_tfa",
     "who_wants",
-    "write_letter",
+    "write_mail",
 ]

@@ -137,7 +137,7 @@ def _order(order: Order) -> None:
         logger.warning("mail not sent: LAMPLIGHTER_MAIL_FROM is not set", extra={"purpose": order.purpose})
 
 
-def write_letter(order: Order) -> None:
+def write_mail(order: Order) -> None:
     """Mail a new secret, if there is an account for it. Run again, it mails another, the only valid one."""
     user = _addressee(order)
     if user is None or not control.get(user.tenant).active:
