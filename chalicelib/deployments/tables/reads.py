@@ -106,7 +106,7 @@ def read_begun(tenant: TenantId, deployments: Iterable[str]) -> dict[str, int]:
     """How many devices have begun in each of the deployments that limit this number, by id; 100 per round trip."""
     wanted = [(deployment_pk(tenant, each), "ROOM") for each in deployments]
     found = RoomItem.batch_get(wanted) if wanted else ()
-    return {keys.last_part(item.pk): int(item.begun) for item in found}
+    return {keys.last_part(item.pk): item.begun for item in found}
 
 
 def read_totals(tenant: TenantId) -> tuple[int, int]:
