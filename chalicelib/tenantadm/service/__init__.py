@@ -1,7 +1,7 @@
 """Tenants for other features: everything that they may import."""
 
 from chalicelib.tenantadm.rules import Status
-from chalicelib.tenantadm.service.assigning import assign, is_user_known
+from chalicelib.tenantadm.service.assigning import assign, is_user_known, withdraw_users
 from chalicelib.tenantadm.service.changes import get_tenant
 from chalicelib.tenantadm.service.children import (
     child,
@@ -69,4 +69,5 @@ __all__ = [
     "tenant_by_token",
     "tick",
     "update_child",
+    "withdraw_users",
 ]

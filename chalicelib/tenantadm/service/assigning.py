@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm.service.changes import get_tenant
 from chalicelib.tenantadm.service.children import child
 
 if TYPE_CHECKING:
@@ -46,3 +47,12 @@ def is_user_known(tenant: TenantId, email: str) -> bool:
     except NotFound:
         return False
     return True
+
+
+def withdraw_users(tenant: TenantId) -> int:
+    """End the assignments of the service provider's users to a removed tenant; returns their number."""
+    # Imported here for the same reason.
+    from chalicelib.useradm import service as useradm
+
+    provider = get_tenant(tenant).parent
+    return useradm.withdraw(provider, tenant) if provider is not None else 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 from chalicelib.useradm.rules import OptionalMail, network
 from chalicelib.useradm.service.access import require_session, rights_of
 from chalicelib.useradm.service.assigning import assign
-from chalicelib.useradm.service.erasure import erase
 from chalicelib.useradm.service.mail_texts import console_url
 from chalicelib.useradm.service.preferences import who_wants
 from chalicelib.useradm.service.proving import prove
@@ -50,6 +49,8 @@ from chalicelib.useradm.service.verification import (
     verify,
     write_mail,
 )
+from chalicelib.useradm.service.withdrawing import withdraw
+from chalicelib.useradm.tables.erasure import erase
 from chalicelib.useradm.tables.users import User
 
 __all__ = [
@@ -96,5 +97,6 @@ __all__ = [
     "verify",
     "verify_tfa",
     "who_wants",
+    "withdraw",
     "write_mail",
 ]

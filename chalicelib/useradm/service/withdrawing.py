@@ -1,4 +1,4 @@
-"""Erasure of a tenant's users, and of assignments of its service provider's users to it."""
+"""Ends the work of a service provider's users in a tenant that is removed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 from chalicelib import clock
 from chalicelib.errors import Unavailable
 from chalicelib.storage.transactions import RACES, Transaction
-from chalicelib.useradm.tables import erasure, users
+from chalicelib.useradm.tables import users
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.useradm.tables.users import User
 
 
-def erase(tenant: TenantId, provider: TenantId | None) -> int:
-    """Erase everything of a removed tenant, which belonged to ``provider``; returns the number of items."""
-    withdrawn = 0
-    for user in users.of_tenant(provider) if provider is not None else ():
-        if tenant in user.assigned:
-            _withdraw(user, tenant)
-            withdrawn += 1
-    return withdrawn + erasure.erase(tenant)
+def withdraw(provider: TenantId, tenant: TenantId) -> int:
+    """End the assignments of a service provider's users to a removed tenant; returns their number."""
+    assigned = [user for user in users.of_tenant(provider) if tenant in user.assigned]
+    for user in assigned:
+        _withdraw(user, tenant)
+    return len(assigned)
 
 
 def _withdraw(user: User, tenant: TenantId) -> None:
