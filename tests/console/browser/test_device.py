@@ -94,7 +94,7 @@ def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> Non
 def test_what_a_device_gets_next_is_told_with_its_time(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[27].id}?tab=deployments")
     expect(console.link("Gateway 2.0, production")).to_be_visible()
-    console.says("Phase opens")
+    console.says("A time is when the phase opens that lets it begin.")
     console.audit()
     console.refresh()
 

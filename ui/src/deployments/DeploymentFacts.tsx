@@ -48,7 +48,7 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
           ],
           [
             "Id",
-            <span class="row gap-1">
+            <span class="row row--one gap-1">
               <Name mono>{deployment.id}</Name>
               <Copy text={deployment.id} label="Copy the deployment's id" />
             </span>,

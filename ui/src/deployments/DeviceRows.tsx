@@ -124,8 +124,7 @@ function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, o
       grow: 1.5,
       cell: (row) => {
         const { label, is } = DEVICE_STATUSES[row.status] ?? { label: row.status, is: "neutral" as const };
-        const more = row.reason === undefined ? row.substate : row.reason === NO_REASON ? "" : row.reason;
-        const text = more ? `${label}: ${more}` : label;
+        const text = row.substate && row.reason === undefined ? `${label}: ${row.substate}` : label;
         return (
           <Status is={is}>
             <span title={text}>{text}</span>
@@ -133,6 +132,9 @@ function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, o
         );
       },
     },
+    ...(failed(deployment.statistics.status)
+      ? [{ id: "reason", title: "Reason", wide: true, grow: 2, cell: (row: Row) => (row.reason && row.reason !== NO_REASON ? <Name>{row.reason}</Name> : <span class="muted">–</span>) }]
+      : []),
     {
       id: "log",
       title: "Log",

@@ -8,9 +8,9 @@ import type { UpcomingRow } from "./types";
 
 const OUTCOMES: Record<UpcomingRow["outcome"], string> = {
   update: "The update",
-  "already-installed": "Nothing: it is installed already",
-  noartifact: "Nothing: no artifact fits its type",
-  unknown: "Depends on what it then says of itself",
+  "already-installed": "Nothing: already installed",
+  noartifact: "Nothing: no fitting artifact",
+  unknown: "Not known before it asks",
 };
 
 const columns: Column<UpcomingRow>[] = [
@@ -39,7 +39,7 @@ function When({ row }: { row: UpcomingRow }) {
     case "phase":
       return (
         <Status is="waiting">
-          Phase opens <Time at={row.opens} />
+          <Time at={row.opens} />
         </Status>
       );
     default:
@@ -49,7 +49,7 @@ function When({ row }: { row: UpcomingRow }) {
 
 export function Upcoming({ device, upcoming }: Pick<TabProps, "device"> & { upcoming: Live<UpcomingRow[]> }) {
   return (
-    <Card title="Next" lead="Unfinished deployments that reach this device." flush={upcoming.data !== undefined && upcoming.data.length > 0}>
+    <Card title="Next" lead={`Unfinished deployments that reach this device.${upcoming.data?.some((row) => row.when === "phase") ? " A time is when the phase opens that lets it begin." : ""}`} flush={upcoming.data !== undefined && upcoming.data.length > 0}>
       <Loaded from={upcoming} title="The next deployments could not be loaded">
         {(rows) =>
           rows.length ? (

@@ -74,6 +74,8 @@ export function meaningOf(status: string): Meaning {
 }
 
 const WORDS: Record<string, string> = {
+  success: "Updated",
+  failure: "Failed",
   "already-installed": "Already installed",
   noartifact: "No fitting artifact",
   pause_before_installing: "Paused before installing",

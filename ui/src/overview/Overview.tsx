@@ -194,7 +194,7 @@ function Named({ some, title, query, seen }: { some: Some; title: string; query:
 }
 
 const STATES: Record<string, [Meaning, string]> = {
-  pending: ["waiting", "Pending"],
+  pending: ["waiting", "Waiting"],
   scheduled: ["waiting", "Scheduled"],
   inprogress: ["running", "In progress"],
 };

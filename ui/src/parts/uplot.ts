@@ -43,7 +43,7 @@ export function draw(element: HTMLElement, { times, series, kind, height, show }
       cursor: { y: false, points: { size: 7 } },
       scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 64, incrs: STEPS, values: (_plot, times, _axis, _space, step) => times.map((at) => moment(at, step)) },
+        { ...axis, size: 1.8 * size, grid: { show: false }, space: 64, incrs: STEPS, values: (_plot, times, _axis, _space, step) => times.map((at) => moment(at, step)) },
         { ...axis, size: 3.4 * size, values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? show(value) : "")) },
       ],
       series: [
