@@ -228,9 +228,9 @@ export function DiffView({ before, after, label = "Changes" }: { before: unknown
 }
 
 /** Something to open for more. */
-export function Details({ summary, children, open }: { summary: ComponentChildren; children?: ComponentChildren; open?: boolean }) {
+export function Details({ summary, children, open, onToggle }: { summary: ComponentChildren; children?: ComponentChildren; open?: boolean; onToggle?: (open: boolean) => void }) {
   return (
-    <details class="details" open={open}>
+    <details class="details" open={open} onToggle={(event) => onToggle?.(event.currentTarget.open)}>
       <summary>
         <Icon name="next" size={14} class="details__mark" />
         {summary}

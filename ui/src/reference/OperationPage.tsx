@@ -17,7 +17,7 @@ export default function OperationPage() {
     <Page
       title={operation?.summary ?? id}
       heading={operation && <Text>{operation.summary}</Text>}
-      back={{ to: "/api", label: "API" }}
+      back={{ to: `/api?${new URLSearchParams({ tag: operation?.tag ?? "" })}`, label: "API" }}
       lead={
         operation && (
           <span class="reference-path">

@@ -7,7 +7,7 @@ import { Method, Text } from "./pieces";
 
 export default function Reference() {
   const [text, setText] = useQuery("q");
-  const [tag] = useQuery("tag");
+  const [tag, setTag] = useQuery("tag");
   const description = useDescription();
   return (
     <Page
@@ -30,6 +30,7 @@ export default function Reference() {
                 <Details
                   key={`${name} ${Boolean(text)}`}
                   open={Boolean(text) || name === tag}
+                  onToggle={(open) => !text && open !== (name === tag) && setTag(open ? name : "")}
                   summary={
                     <>
                       <span class="reference-group">{name}</span> <Badge>{String(found.length)}</Badge>
