@@ -75,14 +75,15 @@ def report(tenant: Tenant, device: Device, deployment: str, status: str) -> None
 def test_creating(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
     from chalicelib.deployments.service import managing as service
     from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase
+    from chalicelib.rights import EVERYWHERE
 
     phases = [NewPhase(batch_size=50), NewPhase(start_ts=moment.time.replace(year=2099))]
     listed = NewDeployment(name="a", artifact_name="two", all_devices=True, phases=phases)
     chosen = save_filter(world, "tags", "place", "here")
     dynamic = NewDynamicDeployment(name="b", artifact_name="two", filter_id=chosen, max_devices=2, phases=phases)
     makes: list[Callable[[], str]] = [
-        partial(service.create, tenant.id, listed),
-        partial(service.create_for_filter, tenant.id, dynamic),
+        partial(service.create, tenant.id, listed, (EVERYWHERE,)),
+        partial(service.create_for_filter, tenant.id, dynamic, (EVERYWHERE,)),
     ]
     for make in makes:
         for _ in each_crash(make):
