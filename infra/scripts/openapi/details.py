@@ -85,6 +85,7 @@ _VALUE: Final[Schema] = {
     "anyOf": [
         _TEXT,
         {"type": "number"},
+        {"type": "boolean"},  # of the server's own: alerts of the scope "monitor"
         {"type": "array", "items": _TEXT},
         {"type": "array", "items": {"type": "number"}},
     ]
