@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.clients.cli import Interactive
     from tests.support.running import RunningServer
 
 pytestmark = pytest.mark.clients
@@ -72,9 +74,25 @@ def device(
         yield running
 
 
+def at_prompt(terminal: Interactive, device: RemoteDevice) -> None:
+    """Wait for the shell, and press Enter while nothing shows, as its user would.
+
+    Should the device connect anew in that moment, what its shell wrote meanwhile is lost.
+    """
+
+    def shown() -> bool:
+        if not terminal.output and time.monotonic() > patient[0] + 10:
+            patient[0] = time.monotonic()
+            terminal.say(b"\n")
+        return b"# " in terminal.output
+
+    patient = [time.monotonic()]
+    until("the prompt", shown, timeout=60, detail=lambda: f"{terminal.shown()}\n{device.log()}")
+
+
 def test_a_terminal(command: MenderCli, device: RemoteDevice, operator: Operator) -> None:
     with command.start("terminal", device.client.id) as terminal:
-        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        at_prompt(terminal, device)
         terminal.say(b"echo $((6 * 7)) $(uname -s)\n")
         until("the answer", lambda: b"42 Linux" in terminal.output, detail=terminal.shown)
         terminal.say(b"exit\n")
@@ -83,7 +101,7 @@ def test_a_terminal(command: MenderCli, device: RemoteDevice, operator: Operator
 
 def test_much_output_in_order(command: MenderCli, device: RemoteDevice) -> None:
     with command.start("terminal", device.client.id) as terminal:
-        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        at_prompt(terminal, device)
         terminal.say(b"stty -echo; seq 1 5000 | tr '\\n' ,; echo E''ND\n")
         until("the end", lambda: b"END" in terminal.output, timeout=60)
         shown = terminal.output.replace(b"\r", b"").replace(b"\n", b"")
@@ -97,7 +115,7 @@ def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Oper
     from tests.deviceconnect.peers import hear_all, opened
 
     with command.start("terminal", device.client.id) as terminal:
-        until("the prompt", lambda: b"# " in terminal.output, detail=device.log)
+        at_prompt(terminal, device)
         terminal.say(b"uname -a\n")
         until("the answer", lambda: os.uname().release.encode() in terminal.output)
         terminal.say(b"exit\n")
