@@ -33,14 +33,14 @@ _EXTRA: Final[dict[str, Schema]] = {
         "description": "A refusal.",
         "properties": {
             "error": {"type": "string", "description": "What happened, why, and what to do."},
-            "request_id": {"type": "string", "description": "The request, as the server's logs name it."},
+            "request_id": {"type": "string", "description": "The id of the request in the server's logs."},
         },
         "required": ["error", "request_id"],
         "examples": [{"error": "device not found", "request_id": "9e4b2f1c-5a63-4d0e-8b7a-1f2c3d4e5f60"}],
     },
     "Proof": {
         "type": "object",
-        "description": "What shows that the user is there: one of both.",
+        "description": "Proof that the user is present: one of the two.",
         "properties": {
             "current_password": {"type": "string", "description": "The user's password."},
             "token2fa": {"type": "string", "description": "A code of the user's authenticator app."},
@@ -48,14 +48,17 @@ _EXTRA: Final[dict[str, Schema]] = {
     },
 }
 _HEADERS: Final[dict[str, Schema]] = {
-    "ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version of the response.", "schema": {"type": "string"}},
     "Link": {"description": "Other pages: `first`, `prev`, `next`, `last` (RFC 8288).", "schema": {"type": "string"}},
     "Location": {
-        "description": "The new thing, or where to go on; its id is the last segment.",
+        "description": "The URL of what was created, or of where to go on. Its last segment is the id.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
-    "X-Total-Count": {"description": "Rows on all pages.", "schema": {"type": "integer", "minimum": 0}},
+    "Retry-After": {
+        "description": "Seconds to wait before the next attempt.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "X-Total-Count": {"description": "The number of rows on all pages.", "schema": {"type": "integer", "minimum": 0}},
 }
 _SECURITY: Final[dict[str, Schema]] = {
     "device": {
@@ -129,7 +132,7 @@ def document(app: Chalice) -> Schema:
 
 def _responses() -> Schema:
     kinds = {each.status: prose.sentence(each.__doc__ or "") for each in _kinds(errors.DomainError)}
-    kinds[500] = "An error of the server, which it logged under the request's id."
+    kinds[500] = "An internal error. The server has logged it with the request's id."
     found: Schema = {}
     for status, text in sorted(kinds.items()):
         told: Schema = {"description": prose.markdown(text.splitlines()[0])}

@@ -40,7 +40,7 @@ TITLES: Final = {
     "tenantadm": "Tenants",
     "useradm": "Users",
 }
-"""What the packages below ``chalicelib`` are about, where the name does not say it."""
+"""Titles of features whose package name does not say what they are about."""
 FOR_DEVICES: Final = " (devices)"
 
 _MEDIA: Final = {
@@ -53,18 +53,18 @@ _MEDIA: Final = {
     "showLicenseV2": "text/csv",
     "showMetricsV2": "text/plain",
 }
-"""Media types of answers that are no JSON."""
+"""Media types of answers that are not JSON."""
 _COMMANDS: Final = {"checkUpdateV1", "sendInventoryV1"}
 """Answered with 202, and ``null``."""
-_SAME: Final = "Nothing has changed since the answer whose `ETag` the request names in `If-None-Match`."
+_SAME: Final = "Not modified: the version is still the one in `If-None-Match`."
 _ALSO: Final[dict[str, dict[int, str]]] = {
-    "connectToDeviceV1": {101: "A websocket, as docs/remote-access.md describes it."},
-    "deviceConnectV1": {101: "A websocket, as docs/remote-access.md describes it."},
-    "deviceDownloadConfigurationV1": {206: "The part that `Range` names.", 416: "The file ends before that part."},
-    "playSessionV1": {101: "A websocket that plays the session."},
+    "connectToDeviceV1": {101: "Switches to a websocket (docs/remote-access.md)."},
+    "deviceConnectV1": {101: "Switches to a websocket (docs/remote-access.md)."},
+    "deviceDownloadConfigurationV1": {206: "The requested range.", 416: "The file ends before that range."},
+    "playSessionV1": {101: "Switches to a websocket that plays the session."},
     "uploadFileV1": {201: "The file is on the device."},
 }
-"""Statuses that no declaration tells of."""
+"""Statuses that neither declarations nor return types show."""
 _NEVER: Final = {
     "configureDeltasV1": {204},
     "connectToDeviceV1": {200},
@@ -77,11 +77,11 @@ _NEVER: Final = {
     "showDeltaStatusV1": {200},
     "uploadFileV1": {200},
 }
-"""Statuses that a return type tells of, though the view always refuses: the feature is not there, or elsewhere."""
+"""Statuses of return types that are never answered, because these views always refuse."""
 
 
 class Operation:
-    """An operation: what is told of it, as OpenAPI has it."""
+    """The OpenAPI description of an operation."""
 
     def __init__(self, spec: EndpointSpec, view: Callable[..., Any]) -> None:
         self.spec = spec
@@ -101,7 +101,7 @@ class Operation:
 
     @property
     def tag(self) -> str:
-        """The heading under which it is found."""
+        """The tag that groups it."""
         return TITLES.get(self.package, self.package.title()) + (FOR_DEVICES if self.is_for_devices else "")
 
     def told(self, schemas: Schemas) -> Schema:
@@ -126,16 +126,16 @@ class Operation:
         spec = self.spec
         if spec.permission not in {None, Permission.BASIC}:
             everywhere = " for all devices and releases" if spec.everywhere else ""
-            own = ", or nothing more than an account for one's own" if spec.own else ""
-            yield f"Needs the right `{spec.permission}`{everywhere}{own}."
+            own = "; no permission for your own user" if spec.own else ""
+            yield f"Requires the permission `{spec.permission}`{everywhere}{own}."
         if spec.feature is not None:
-            yield f"Needs the feature `{spec.feature}` in the tenant's plan."
+            yield f"Requires the feature `{spec.feature}` in the tenant's plan."
         if spec.sign_in is SignIn.SESSION:
-            yield "Needs a session: a personal access token is refused."
+            yield "Requires a session: personal access tokens are refused."
         elif spec.sign_in is not SignIn.ANY:
             factor = " with the second factor" if spec.sign_in is SignIn.FACTOR else ""
             yield (
-                f"Needs a session that was signed in to{factor} a short while ago; or else `current_password` or "
+                f"Requires a session whose user signed in{factor} a short while ago, or else `current_password` or "
                 "`token2fa` in the body."
             )
 
@@ -227,7 +227,7 @@ class Operation:
             told["headers"] = {name: _header(name) for name in names}
 
     def _refusals(self) -> set[int]:
-        """Statuses of refusals: those that its declaration brings, and those that the docstring tells of."""
+        """Statuses of refusals: those that follow from its declaration, and those that the docstring names."""
         spec = self.spec
         reads = spec.body is not None or spec.streams_body
         found = {500, 503, *self.docstring.refusals}
@@ -292,19 +292,19 @@ _PROOF: Final[Schema] = {"$ref": "#/components/schemas/Proof"}
 
 
 def refusal_name(status: int) -> str:
-    """The name of the component that tells of a refusal."""
+    """The name of the component that describes a refusal."""
     return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
 
 
 def _phrase(status: int) -> str:
     return {
         200: "Success.",
-        201: "It is made.",
-        202: "It is done, or it will be.",
-        204: "Done; or there is nothing to tell.",
-        302: "The browser goes on at `Location`.",
-        404: "There is none.",
-        409: "There is one already.",
+        201: "Created.",
+        202: "Accepted. The work may still be going on.",
+        204: "Success. The response has no body.",
+        302: "Redirects the browser to `Location`.",
+        404: "It was not found.",
+        409: "It conflicts with what exists already.",
     }.get(status, HTTPStatus(status).phrase)
 
 
