@@ -1,4 +1,4 @@
-"""From a request's token to who is calling. Every check is against state, so a revocation holds at the next call."""
+"""Identifies the caller by the request's token. Stored state is checked each time, so revoked tokens end at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
 _BEARER_PARTS = 2
 _NOWHERE = TenantId("")
 _OWN_SITES = frozenset({"none", "same-origin"})
-"""Values of ``Sec-Fetch-Site``: no page asked but the user, or one of this host did (W3C, Fetch Metadata, 2.4)."""
+"""Values of ``Sec-Fetch-Site`` for requests by the user, or by a page of this host (W3C, Fetch Metadata, 2.4)."""
 
 
 class Auth(StrEnum):
@@ -38,7 +38,7 @@ class Auth(StrEnum):
 class Identity(msgspec.Struct, frozen=True):
     """A verified caller: the device or user ``subject`` of ``tenant``, by the token ``token_id``.
 
-    ``head`` is the device's head item as this call read it; ``rights`` are what a user may do.
+    ``head`` is the device's head item as this call read it; ``rights`` are the user's.
     """
 
     kind: Auth
@@ -50,13 +50,13 @@ class Identity(msgspec.Struct, frozen=True):
     """A user's address, as this call read it."""
     rights: Rights = NOTHING
     home: TenantId = _NOWHERE
-    """A user's own tenant, which is not ``tenant`` while they work in another."""
+    """A user's own tenant. It differs from ``tenant`` while they work in another one."""
     is_personal: bool = False
     """Whether the token is a personal access token."""
     is_recent: bool = False
-    """Whether a session's user has signed in a short while ago."""
+    """Whether the session's user signed in a short while ago."""
     used_factor: bool = False
-    """Whether that was with a code, or the user has no second factor."""
+    """Whether the user then gave a code, or has no second factor."""
 
     @property
     def device(self) -> DeviceHead:
@@ -66,33 +66,33 @@ class Identity(msgspec.Struct, frozen=True):
         return self.head
 
     def allows(self, permission: Permission) -> bool:
-        """Whether the caller has this right, for at least some devices or releases."""
+        """Whether the caller has this permission, for at least some devices or releases."""
         return bool(self.rights.scopes(permission))
 
     def require_everything(self, what: str) -> None:
-        """Go on only for administrators: who has every right, everywhere.
+        """Require an administrator, who has every permission everywhere.
 
         Raises:
-            Forbidden: the caller has not; ``what``, such as ``end the tenant``, is in the text.
+            Forbidden: the caller is none; ``what``, such as ``end the tenant``, is in the text.
         """
         if not self.rights.has_everything:
-            raise Forbidden(f"only a user with every right may {what}")
+            raise Forbidden(f"only a user with every permission may {what}")
 
     def groups(self, permission: Permission) -> frozenset[str] | None:
-        """The static groups that this right of the caller ends at; None: it holds for every device."""
+        """The static groups to which the caller's permission is limited; None: it holds for all devices."""
         return groups_of(self.rights.scopes(permission))
 
     def release_tags(self, permission: Permission) -> frozenset[str] | None:
-        """The release tags that this right of the caller ends at; None: it holds for every release."""
+        """The release tags to which the caller's permission is limited; None: it holds for all releases."""
         return release_tags_of(self.rights.scopes(permission))
 
 
 def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
-    """The caller of a route that asks for ``auth``.
+    """The caller of a route for ``auth``.
 
     Raises:
-        Unauthorized: no token, a bad one, one of the other kind, or one whose owner is gone or revoked.
-        TooManyRequests: the caller or its tenant calls more often than it may.
+        Unauthorized: there is no token, it is not valid or of the other kind, or its owner was removed or revoked.
+        TooManyRequests: the caller or its tenant has reached its rate limit.
     """
     try:
         return _identify(auth, headers)
@@ -106,7 +106,7 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
 
 
 def identify(auth: Auth, claims: Mapping[str, Any]) -> Identity:
-    """The caller whose verified token says this; raises as :func:`authenticate`."""
+    """The caller with these verified claims; raises the errors of :func:`authenticate`."""
     tenant = TenantId(str(claims.get("mender.tenant", "")))
     if not tenant or claims.get(f"mender.{auth}") is not True:
         raise Unauthorized("identity: incorrect token format")
@@ -139,7 +139,7 @@ def bearer(headers: Mapping[str, str]) -> str:
     """The token of a request: ``Authorization: Bearer X``, or that of a cookie (``http.cookies``).
 
     Raises:
-        Unauthorized: neither is there, the header has another form, or another site makes a browser send the cookie.
+        Unauthorized: there is neither, the header has another form, or a page of another site sent the cookie.
     """
     header = headers.get("authorization")
     if header is None:
@@ -181,11 +181,11 @@ def basic(headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _require_own_site(headers: Mapping[str, str]) -> None:
-    """Refuse a cookie that a browser sends for a page of somebody else's.
+    """Refuse a cookie that a browser sends for a page of another site.
 
-    Browsers name the page's origin in each handshake of a websocket and each request that changes something; of other
-    requests they say at least whether the page is of another site (``Sec-Fetch-Site``). They let no page set these
-    headers, nor those that say how this server was called. Other clients send neither.
+    Browsers send the page's ``Origin`` with each websocket handshake and each request that changes something, and at
+    least ``Sec-Fetch-Site`` with other requests. Pages cannot set these headers, nor those with the name of this
+    server. Other clients send neither.
     """
     origin = headers.get("origin")
     if origin is None:
