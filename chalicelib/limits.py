@@ -64,6 +64,7 @@ INVENTORY_ITEM = 300 * KIB  # own: all attributes of a device; DynamoDB's limit 
 GROUP_NAME = 256  # Mender: characters of the name of a group
 GROUP_DEVICES = 5000  # own: devices that one call adds to a group or removes from it
 SEARCH_TEXT = 255  # own: characters of the text of a search
+SEARCH_TERMS = 10  # own: terms of the text of a search, each of which is looked for in all values
 SEARCH_SORT = 20  # own: attributes to sort by
 SNAPSHOT_CHANGES = 500  # own: changed devices, or 1 % of all devices, below which no new snapshot is built
 SNAPSHOT_STEP = 10_000  # own: changed devices that one build handles, and that a search reads individually at most

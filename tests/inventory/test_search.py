@@ -240,6 +240,7 @@ def test_order_pages_and_projection(api, fleet):
         {"filters": [condition("$eq", 1)] * 101},
         {"sort": [{"scope": "inventory", "attribute": "n", "order": "asc"}] * 21},
         {"text": "x" * 256},
+        {"text": " ".join("abcdefghijk")},
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.errors import BadRequest
-from chalicelib.inventory.rules import matching, patterns
+from chalicelib.inventory.rules import matching, patterns, texts
 from chalicelib.inventory.rules.attributes import IDENTITY, INVENTORY, SCOPES, SYSTEM, TAGS, as_searched
 from chalicelib.inventory.rules.matching import Predicate, Query, SortKey
 
@@ -81,6 +81,8 @@ def of_search(filters: Sequence[Term], sort: list[Sort], ids: list[str] | None, 
     """
     if len(text) > limits.SEARCH_TEXT:
         raise BadRequest(f"validation failed: text: too long (max: {limits.SEARCH_TEXT})")
+    if len(texts.terms(text)) > limits.SEARCH_TERMS:
+        raise BadRequest(f"validation failed: text: too many terms (max: {limits.SEARCH_TERMS})")
     if ids and len(ids) > limits.DEVICE_IDS:
         raise BadRequest(f"validation failed: device_ids: too many (max: {limits.DEVICE_IDS})")
     if len(sort) > limits.SEARCH_SORT:
