@@ -62,7 +62,7 @@ export default function DeploymentPage() {
                 <Card title="Progress">
                   <Stack>
                     <Progress label="Devices" segments={parts(deployment.statistics.status)} total={sizeOf(deployment)} />
-                    <ProgressChart deployment={deployment} outcomes={outcomes.data} failed={outcomes.failed} />
+                    <ProgressChart deployment={deployment} outcomes={outcomes.data} none={outcomes.none} />
                   </Stack>
                 </Card>
                 {outcomes.data && <Failures deployment={deployment} outcomes={outcomes.data} />}
@@ -102,8 +102,8 @@ export default function DeploymentPage() {
   );
 }
 
-/** How devices fared, from the moment that any has ended; again when more have failed. `wait`: something else is loaded first. */
-function useOutcomes(deployment: Deployment | undefined, wait: boolean): { data: Outcomes | undefined; failed: boolean } {
+/** How devices fared, from the moment that any has ended; again when more have failed. `wait`: something else is loaded first, and nothing is shown. */
+function useOutcomes(deployment: Deployment | undefined, wait: boolean): { data: Outcomes | undefined; none: boolean } {
   const begun = useRef(false);
   begun.current ||= !wait;
   const numbers = deployment?.statistics.status ?? {};
@@ -113,7 +113,7 @@ function useOutcomes(deployment: Deployment | undefined, wait: boolean): { data:
   useEffect(() => {
     if (live.at !== undefined) void live.reload();
   }, [failures]);
-  return { data: live.data?.outcomes, failed: live.error !== undefined };
+  return { data: live.data?.outcomes, none: live.error !== undefined || !begun.current };
 }
 
 function Lead({ deployment }: { deployment: Deployment }) {

@@ -7,7 +7,7 @@ import type { Deployment, Outcomes } from "./types";
 
 const MINUTE = 60_000;
 
-export function ProgressChart({ deployment, outcomes, failed: lost }: { deployment: Deployment; outcomes: Outcomes | undefined; failed: boolean }) {
+export function ProgressChart({ deployment, outcomes, none }: { deployment: Deployment; outcomes: Outcomes | undefined; none: boolean }) {
   const numbers = deployment.statistics.status;
   const [updated, failed] = parts(numbers);
   const end = deployment.finished ? Date.parse(deployment.finished) : Math.floor(now.value / MINUTE) * MINUTE;
@@ -16,7 +16,7 @@ export function ProgressChart({ deployment, outcomes, failed: lost }: { deployme
   if ((updated?.value ?? 0) + (failed?.value ?? 0) === 0) {
     return <p class="muted">No device is done yet. A curve appears here with the first one.</p>;
   }
-  if (!outcomes) return lost ? null : <Skeleton block />;
+  if (!outcomes) return none ? null : <Skeleton block />;
   if (!curve) return null;
   const known = outcomes.updated_at.length + outcomes.failed_at.length;
   const ended = outcomes.updated + outcomes.failed;
