@@ -1,5 +1,5 @@
 /** Tabs, wizards, phases, differences. */
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { format } from "../app/format";
 import { href, place, type QueryChange } from "../app/router";
@@ -13,6 +13,16 @@ export interface Tab {
   icon?: IconName;
 }
 
+/** Of a bar in which not all have room, the current one is in sight. Only the bar scrolls, never the page. */
+function useCurrentInSight<E extends HTMLElement>(current: string): RefObject<E | null> {
+  const bar = useRef<E>(null);
+  useEffect(() => {
+    const one = bar.current?.querySelector<HTMLElement>("[aria-current]");
+    if (bar.current && one) bar.current.scrollLeft = one.offsetLeft - (bar.current.clientWidth - one.offsetWidth) / 2;
+  }, [current]);
+  return bar;
+}
+
 /**
  * Views of one thing. The chosen one is in the URL: as a parameter (`?tab=...`), or, with `to`, as a path.
  * Show the content of the chosen one below by yourself.
@@ -23,12 +33,7 @@ export function Tabs({ label, tabs, value, name = "tab", to }: { label: string; 
     const query: QueryChange = { ...place.value.query, [name]: id === tabs[0]?.id ? "" : id, page: "" };
     return href(place.value.path, query);
   };
-  // Where not all have room, the chosen one is in sight. Only the bar scrolls, never the page.
-  const bar = useRef<HTMLElement>(null);
-  useEffect(() => {
-    const one = bar.current?.querySelector<HTMLElement>("[aria-current]");
-    if (bar.current && one) bar.current.scrollLeft = one.offsetLeft - (bar.current.clientWidth - one.offsetWidth) / 2;
-  }, [value]);
+  const bar = useCurrentInSight<HTMLElement>(value);
   return (
     <nav ref={bar} class="tabs" aria-label={label}>
       {tabs.map((tab) => (
@@ -55,6 +60,7 @@ export function Wizard({ steps, at, onStep, onFinish, finish, onCancel, aside }:
   const index = Math.max(0, steps.findIndex((step) => step.id === at));
   const step = steps[index];
   const body = useRef<HTMLDivElement>(null);
+  const bar = useCurrentInSight<HTMLOListElement>(at);
   const go = (next: number): void => {
     const target = steps[next];
     if (!target) return;
@@ -64,7 +70,7 @@ export function Wizard({ steps, at, onStep, onFinish, finish, onCancel, aside }:
   const blocked = steps.findIndex((each) => each.problem);
   return (
     <div class="wizard">
-      <ol class="wizard__steps" aria-label="Steps">
+      <ol ref={bar} class="wizard__steps" aria-label="Steps">
         {steps.map((each, position) => (
           <li key={each.id} class={classes("wizard__step", position === index && "wizard__step--now", position < index && "wizard__step--done")}>
             <button type="button" disabled={blocked >= 0 && position > blocked} aria-current={position === index ? "step" : undefined} onClick={() => go(position)}>

@@ -38,7 +38,7 @@ const columns: Column<Release>[] = [
     grow: 1.5,
     cell: (release) => release.tags.map((tag) => <Badge key={tag}>{tag}</Badge>),
   },
-  { id: "artifacts", title: "Artifacts", sort: true, end: true, min: 7, grow: 0, cell: (release) => format.number(release.artifacts_count) },
+  { id: "artifacts", title: "Artifacts", sort: true, end: true, wide: true, min: 7, grow: 0, cell: (release) => format.number(release.artifacts_count) },
   { id: "modified", title: "Changed", sort: true, min: 8, grow: 0, cell: (release) => <Time at={release.modified} /> },
 ];
 
