@@ -15,7 +15,7 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 .PHONY: help run demo reset manage ui pictures test cover bench cost check lint types imports spelling docs-check \
-        licences audit templates lock format docs package deploy rollback releases drill undeploy smoke env clean distclean
+        licences audit templates lock format docs docs-site package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
 ARGS ?=
@@ -27,6 +27,7 @@ READY := .venv/.ready
 ENGINE := .venv-engine/.ready
 AUDIT := .venv-audit/.ready
 CHECKOV := .venv-templates/.ready
+SITE := .venv-docs/.ready
 NODE := .venv-ui/.ready
 CONSOLE := $(PY) -m infra.scripts.console
 PIP := bin/python -m pip install --require-hashes --quiet --disable-pip-version-check --no-input
@@ -122,6 +123,9 @@ docs: $(READY) ## Write again what is generated: pages, and the configuration in
 	@$(PY) -m infra.scripts.chalice_config
 	@$(PY) -m infra.scripts.deployed_page
 
+docs-site: $(READY) $(SITE) ## The pages as a site, in build/site; fails at a link that leads nowhere
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m infra.scripts.site .venv-docs/bin/mkdocs && echo "The site is in build/site"
+
 ##@ Ship it
 
 package: $(READY) ## Build what CloudFormation deploys (STAGE=prod) into build/STAGE
@@ -159,7 +163,7 @@ clean: ## Remove what builds and checks leave behind
 	       -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean ## ... and the environments
-	rm -rf .venv .venv-engine .venv-audit .venv-templates .venv-ui ui/node_modules
+	rm -rf .venv .venv-engine .venv-audit .venv-docs .venv-templates .venv-ui ui/node_modules
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## "; print "make COMMAND" } \
@@ -198,6 +202,9 @@ $(ENGINE): requirements-engine.txt
 
 $(CHECKOV): requirements-templates.txt
 	$(call make-venv,.venv-templates,requirements-templates.txt)
+
+$(SITE): requirements-docs.txt
+	$(call make-venv,.venv-docs,requirements-docs.txt)
 
 $(AUDIT): requirements-audit.txt
 	$(call make-venv,.venv-audit,requirements-audit.txt)

@@ -21,6 +21,7 @@ SETS: Final = (
     "requirements-engine",
     "requirements-audit",
     "requirements-templates",
+    "requirements-docs",
     "requirements-ui",
 )
 OLDEST_PYTHON: Final = "3.11"
