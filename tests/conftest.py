@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from infra import migrations
 from infra.local.testing import LocalServer
+from tests.support.described import Checker, document, install
 from tests.support.strict.plugin import (  # noqa: F401  # hooks of pytest
     pytest_configure,
     pytest_runtest_call,
@@ -82,6 +83,23 @@ def server() -> Iterator[LocalServer]:
     """The server."""
     with serving() as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def described() -> Iterator[Checker]:
+    """Holds every answer of this process's app against the API's description."""
+    checker = Checker(document())
+    patch = install(checker)
+    yield checker
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def answers_are_as_described(described: Checker) -> Iterator[None]:
+    """Fails a test whose answers, or those of another thread meanwhile, are not as the description says."""
+    yield
+    found = described.take()
+    assert not found, "\n".join(dict.fromkeys(found))
 
 
 @pytest.fixture(scope="module")

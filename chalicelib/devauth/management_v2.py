@@ -215,6 +215,7 @@ def accept_automatically(request: UserRequest, body: bytes) -> Reply[str]:
     """Accept the device whose signed auth request is passed on. The answer is its token, as a JSON string.
 
     Raises:
+        Unprocessable: the tenant's limit of accepted devices is reached.
         UnsupportedMediaType: the body is not JSON.
     """
     content.require_json(request.headers.get("content-type"), body)
