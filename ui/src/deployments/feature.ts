@@ -1,6 +1,7 @@
 import { api } from "../api/client";
 import type { Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
+import { can } from "../app/session";
 import { stateOf } from "./states";
 import { DEPLOYMENTS_V2 } from "./types";
 
@@ -35,6 +36,7 @@ export const deployments: Feature = {
     },
   ],
   find: async (text, signal) => {
+    if (!can("deployments:read")) return [];
     const found = await api.get(DEPLOYMENTS_V2, { name: text, per_page: 5 }, { signal });
     return found.map((deployment) => ({
       title: deployment.name,

@@ -1,6 +1,7 @@
 import { api } from "../api/client";
 import type { Feature } from "../app/feature";
 import { navigate, pathTo } from "../app/router";
+import { can } from "../app/session";
 import { RELEASES } from "./types";
 
 export const releases: Feature = {
@@ -33,6 +34,7 @@ export const releases: Feature = {
     },
   ],
   find: async (text, signal) => {
+    if (!can("releases:read")) return [];
     const found = await api.get(RELEASES, { name: text, per_page: 5 }, { signal });
     return found.map((release) => ({
       title: release.name,
