@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -247,7 +247,7 @@ class TestChange:
 
         shown = api.get(ME).json()
         assert shown["email"] == after
-        assert shown["updated_ts"] > before["updated_ts"]
+        assert datetime.fromisoformat(shown["updated_ts"]) > datetime.fromisoformat(before["updated_ts"])
         assert http.post(LOGIN, auth=(before["email"], PASSWORD)).status_code == 401
         assert http.post(LOGIN, auth=(after, PASSWORD)).status_code == 200
         # The old address is free again.
