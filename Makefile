@@ -5,7 +5,7 @@
 #   ARGS='...'      handed on to the command (make run ARGS='--port 9443', make test ARGS='-k phases -x')
 #   T=path          the tests to run (make test T=tests/deployments)
 #   WORKERS=2       that many test processes at once, each with an engine of its own (0: none besides pytest itself);
-#                   without it, one for each core
+#                   without it, three for two cores: tests wait for other programs half of their time
 #   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
 #   STAGE=prod      the stage to package, to deploy or to remove
 #   URL=https://... the server to check, with EMAIL and PASSWORD of a user (make smoke)
@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 STAGE ?= prod
 ARGS ?=
 T ?=
-WORKERS ?= auto
+WORKERS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2)
 PHASES ?=
 PY := .venv/bin/python
 READY := .venv/.ready

@@ -19,6 +19,7 @@ BEYOND = {
     Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
     Operation("/management/v1/deployments/artifacts/directupload/{}", "DELETE"): "how a direct upload is given up",
     Operation("/management/v1/deployments/artifacts/directupload/{}/parts", "GET"): "how it is paused and resumed",
+    Operation("/management/v1/deployments/deployments/devices/{}/upcoming", "GET"): "what a device gets next",
     Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
     Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "how a browser opens a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",

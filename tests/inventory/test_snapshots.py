@@ -202,6 +202,25 @@ def test_a_builder_that_lost_its_lease_changes_nothing(server, tenant, monkeypat
     assert [key for key, _ in [pointers.find(tenant.id).object or ("", None)]] == objects(server, tenant.id)
 
 
+def test_a_builder_that_was_overtaken_builds_nothing(tenant, monkeypatch):
+    some = fill(tenant.id, 3)
+    read = changes.read
+
+    def overtaken(of) -> list[changes.Change]:
+        """Another builder is quicker, and a device changes, after this one has read which snapshot there is."""
+        monkeypatch.setattr(changes, "read", read)
+        build(of)
+        report(of, some[0], state="new")
+        return read(of)
+
+    monkeypatch.setattr(changes, "read", overtaken)
+    assert not building.rebuild(tenant.id)
+
+    assert [each.id for each in service.search(tenant.id, EVERYONE, 0, 9, None)[0]] == some[::-1]
+    build(tenant.id)
+    assert [each.id for each in service.search(tenant.id, EVERYONE, 0, 9, None)[0]] == some[::-1]
+
+
 def test_builders_writers_and_searchers_at_once(tenant):
     some = fill(tenant.id, 12)
 

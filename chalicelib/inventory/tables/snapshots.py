@@ -79,9 +79,14 @@ def find(tenant: TenantId) -> Pointer:
 
 
 def lease(tenant: TenantId, before: Pointer, key: str, now: datetime, until: datetime) -> bool:
-    """Take the lease for building the next snapshot as object ``key``; False while another process has it."""
+    """Take the lease for building the next snapshot as object ``key``.
+
+    False while another process has it, or if ``before`` is no longer the snapshot: what was built on it would lack the
+    changes that the newer one contains.
+    """
     if before.building is None:
-        free: Condition = SnapshotItem.building.does_not_exist()
+        same = SnapshotItem.object == before.object if before.object else SnapshotItem.object.does_not_exist()
+        free: Condition = SnapshotItem.building.does_not_exist() & same
     else:
         free = (SnapshotItem.building == before.building) & (SnapshotItem.until < now)
     tx = Transaction()
