@@ -75,18 +75,21 @@ def device(
 
 
 def at_prompt(terminal: Interactive, device: RemoteDevice) -> None:
-    """Wait for the shell, and press Enter while nothing shows, as its user would.
+    """Wait for the shell, and press Enter every ten seconds until it shows, as its user would.
 
     Should the device connect anew in that moment, what its shell wrote meanwhile is lost.
     """
+    pressed = time.monotonic()
 
     def shown() -> bool:
-        if not terminal.output and time.monotonic() > patient[0] + 10:
-            patient[0] = time.monotonic()
+        nonlocal pressed
+        if b"# " in terminal.output:
+            return True
+        if time.monotonic() > pressed + 10:
+            pressed = time.monotonic()
             terminal.say(b"\n")
-        return b"# " in terminal.output
+        return False
 
-    patient = [time.monotonic()]
     until("the prompt", shown, timeout=60, detail=lambda: f"{terminal.shown()}\n{device.log()}")
 
 
