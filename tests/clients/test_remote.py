@@ -6,8 +6,7 @@ import hashlib
 import os
 import socket
 import threading
-import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,28 +73,34 @@ def device(
         yield running
 
 
-def at_prompt(terminal: Interactive, device: RemoteDevice) -> None:
-    """Wait for the shell, and press Enter every ten seconds until it shows, as its user would.
+def has_prompt(terminal: Interactive) -> bool:
+    """Whether its shell comes to wait for a command, after Enter if need be."""
+    for _ in range(2):
+        with suppress(AssertionError):
+            return until("the prompt", lambda: b"# " in terminal.output, timeout=10)
+        terminal.say(b"\n")
+    return False
 
-    Should the device connect anew in that moment, what its shell wrote meanwhile is lost.
+
+@contextmanager
+def at_prompt(command: MenderCli, device: RemoteDevice) -> Iterator[Interactive]:
+    """A terminal whose shell waits for a command.
+
+    ``mender-connect`` 2.1 starts a shell now and then of which it sends nothing, at least while it still ends another
+    one. Then another terminal is opened, as its user would.
     """
-    pressed = time.monotonic()
-
-    def shown() -> bool:
-        nonlocal pressed
-        if b"# " in terminal.output:
-            return True
-        if time.monotonic() > pressed + 10:
-            pressed = time.monotonic()
-            terminal.say(b"\n")
-        return False
-
-    until("the prompt", shown, timeout=60, detail=lambda: f"{terminal.shown()}\n{device.log()}")
+    seen = []
+    for _ in range(3):
+        with command.start("terminal", device.client.id) as terminal:
+            if has_prompt(terminal):
+                yield terminal
+                return
+            seen.append(terminal.shown())
+    raise AssertionError("\n".join(["no prompt in three terminals", *seen, device.log()]))
 
 
 def test_a_terminal(command: MenderCli, device: RemoteDevice, operator: Operator) -> None:
-    with command.start("terminal", device.client.id) as terminal:
-        at_prompt(terminal, device)
+    with at_prompt(command, device) as terminal:
         terminal.say(b"echo $((6 * 7)) $(uname -s)\n")
         until("the answer", lambda: b"42 Linux" in terminal.output, detail=terminal.shown)
         terminal.say(b"exit\n")
@@ -103,8 +108,7 @@ def test_a_terminal(command: MenderCli, device: RemoteDevice, operator: Operator
 
 
 def test_much_output_in_order(command: MenderCli, device: RemoteDevice) -> None:
-    with command.start("terminal", device.client.id) as terminal:
-        at_prompt(terminal, device)
+    with at_prompt(command, device) as terminal:
         terminal.say(b"stty -echo; seq 1 5000 | tr '\\n' ,; echo E''ND\n")
         until("the end", lambda: b"END" in terminal.output, timeout=60)
         shown = terminal.output.replace(b"\r", b"").replace(b"\n", b"")
@@ -117,8 +121,7 @@ def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Oper
     """A terminal on the device, ``uname -a`` typed and answered, and the session played back through the API."""
     from tests.deviceconnect.peers import hear_all, opened
 
-    with command.start("terminal", device.client.id) as terminal:
-        at_prompt(terminal, device)
+    with at_prompt(command, device) as terminal:
         terminal.say(b"uname -a\n")
         until("the answer", lambda: os.uname().release.encode() in terminal.output)
         terminal.say(b"exit\n")
