@@ -42,6 +42,8 @@ TITLES: Final = {
 }
 """Titles of features whose package name does not say what they are about."""
 FOR_DEVICES: Final = " (devices)"
+_SUBJECTS: Final = {"assignTenantsV1": "useradm", "deleteReleasesV2": "artifacts", "userExistsV1": "useradm"}
+"""Operations that are about another feature than the one that serves them, which needs to know more."""
 
 _MEDIA: Final = {
     "deviceDownloadConfigurationV1": "application/vnd.mender-artifact",
@@ -102,7 +104,8 @@ class Operation:
     @property
     def tag(self) -> str:
         """The tag that groups it."""
-        return TITLES.get(self.package, self.package.title()) + (FOR_DEVICES if self.is_for_devices else "")
+        package = _SUBJECTS.get(self.id, self.package)
+        return TITLES.get(package, package.title()) + (FOR_DEVICES if self.is_for_devices else "")
 
     def told(self, schemas: Schemas) -> Schema:
         """The operation object."""
