@@ -1,6 +1,6 @@
-"""Answers what routes ask about their callers (``chalicelib.http.access``).
+"""Implements what routes need to know about users (``chalicelib.http.access``).
 
-Each answer imports its feature by itself, so that a device's cold start loads none of them.
+Each function imports its feature by itself, so that a device's cold start loads none of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> Session:
     """See ``useradm.require_session``."""
-    # Imported here: devices' calls ask none of this.
+    # Imported here: calls of devices do not need it.
     from chalicelib.useradm import service as useradm
 
     return useradm.require_session(home, user_id, token_id, tenant)
@@ -23,7 +23,7 @@ def require_session(home: TenantId, user_id: str, token_id: str, tenant: TenantI
 
 def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code: str, recent: bool) -> None:
     """See ``useradm.prove``."""
-    # Imported here: devices' calls ask none of this.
+    # Imported here: calls of devices do not need it.
     from chalicelib.useradm import service as useradm
 
     useradm.prove(tenant, user_id, token_id, password=password, code=code, recent=recent)
@@ -31,7 +31,7 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
 
 def is_within(request: UserRequest, kind: Kind, value: str) -> bool:
     """Whether what a path names is within the user's scopes."""
-    # Imported here: devices' calls ask none of this.
+    # Imported here: calls of devices do not need it.
     from chalicelib.access import confinement
 
     return confinement.INSIDE[kind](request, value)

@@ -1,6 +1,6 @@
-"""What routes have to ask features: who a user is, and what is within a user's scopes.
+"""What routes need to know from features: who a user is, and what is within a user's scopes.
 
-Features are above this package, so the app says at its start who answers (:func:`use`).
+This package imports no feature. What starts a function sets the implementation instead (:func:`use`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Session(Protocol):
 
 
 class Access(Protocol):
-    """Whoever answers; ``chalicelib.access`` does."""
+    """The questions; ``chalicelib.access`` implements them."""
 
     def require_session(self, home: TenantId, user_id: str, token_id: str, tenant: TenantId, /) -> Session:
         """The user of a verified token for ``tenant``, which is stored in the user's own tenant ``home``.
@@ -48,14 +48,14 @@ class Access(Protocol):
         """Whether what a path names is within the scopes of the request. What does not exist is not."""
 
 
-_answering: list[Access] = []
+_implementation: list[Access] = []
 
 
 def use(access: Access) -> None:
-    """Name whoever answers."""
-    _answering[:] = [access]
+    """Set the implementation."""
+    _implementation[:] = [access]
 
 
 def current() -> Access:
-    """Whoever answers."""
-    return _answering[0]
+    """The implementation."""
+    return _implementation[0]

@@ -84,7 +84,7 @@ def _in_order(tenant: TenantId, head: DeviceHead) -> list[tuple[Plan, When, date
 
 
 def _waiting(tenant: TenantId, head: DeviceHead) -> list[Plan]:
-    waiting = polling.waiting(int(head.decided), heads.queue_of(head), control.get(tenant).open)
+    waiting = polling.waiting(head.decided, heads.queue_of(head), control.get(tenant).open)
     plans.load(tenant, (each.deployment for each in waiting))
     verdicts = Verdicts(tenant, head)
     found = [plan for each in waiting if (plan := plans.get(tenant, each.deployment)) is not None]
