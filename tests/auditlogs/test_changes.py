@@ -1,4 +1,7 @@
-"""What changes leave in the log: who, texts, one entry a device, nothing halfway. That each has one: ``tests/walk``."""
+"""What the audit entries of changes contain: the user, the texts, one entry for each device, all or nothing.
+
+``tests/all_routes`` checks that each change has an entry.
+"""
 
 from __future__ import annotations
 

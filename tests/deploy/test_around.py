@@ -23,9 +23,9 @@ from infra.local.template import read
 from infra.paths import ROOT
 from infra.relay.app import Relay
 from infra.relay.uploads import PATIENCE, Api
+from tests.all_routes.table import routes
 from tests.deploy.test_alarms import ALARMS, repeated
 from tests.deploy.test_templates import resources
-from tests.walk.table import routes
 
 FOLDER = ROOT / "infra" / "templates"
 EDGE = read(FOLDER / "edge.yaml")["Resources"]

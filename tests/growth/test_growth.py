@@ -1,6 +1,6 @@
 """What a request costs grows with its size, and no faster: counted for every list, object and text of every body.
 
-The walk knows a body for every route that reads one (``tests/walk/test_bounds.py`` fails for a new route until it has
+There is a body for every route that reads one (``tests/all_routes/test_bounds.py`` fails for a new route until it has
 one), so a new route and a new member of a body are covered without a word here.
 """
 
@@ -15,10 +15,10 @@ import pytest
 
 from chalicelib.http import endpoint
 from chalicelib.http.request import Query
+from tests.all_routes.conftest import mine
+from tests.all_routes.test_bounds import ask, body_of, walked
 from tests.support.operations import SIZES, Operations, operations, too_fast
 from tests.support.probe import counted
-from tests.walk.conftest import mine
-from tests.walk.test_bounds import ask, body_of, walked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from infra.local.testing import LocalServer
-    from tests.walk.changes import Values
-    from tests.walk.table import Route
-    from tests.walk.tenants import Tenant
+    from tests.all_routes.changes import Values
+    from tests.all_routes.table import Route
+    from tests.all_routes.tenants import Tenant
 
 __all__ = ["mine"]
 

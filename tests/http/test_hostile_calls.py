@@ -15,10 +15,10 @@ from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
+from tests.all_routes.table import routes
 from tests.http.events import CLIENT, Sent
 from tests.http.test_front_doors import names as parameters
 from tests.http.test_front_doors import plain, segments, through
-from tests.walk.table import routes
 
 Event = dict[str, Any]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.all_routes.halves import M1, M2, Half
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, role, scoped
-from tests.walk.halves import M1, M2, Half
 
 if TYPE_CHECKING:
     import httpx2

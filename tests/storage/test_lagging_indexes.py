@@ -12,13 +12,13 @@ import pytest
 from chalicelib import limits
 from chalicelib.http.identity import Auth
 from infra.local.testing import LocalServer
+from tests.all_routes.table import routes
+from tests.all_routes.tenants import Tenant
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.device import Device
 from tests.support.lag import lagging
-from tests.walk.table import routes
-from tests.walk.tenants import Tenant
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant as TenantRecord

@@ -24,13 +24,13 @@ from chalicelib.tenantadm.service import Status
 from infra.manage import contents
 from infra.manage.contents import left
 from infra.paths import ROOT
+from tests.all_routes.table import routes
+from tests.all_routes.tenants import BODIES
+from tests.all_routes.tenants import Tenant as Everything
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice, opened, user_path
 from tests.tenantadm.test_children import TENANTS, UNKNOWN, email, make
-from tests.walk.table import routes
-from tests.walk.tenants import BODIES
-from tests.walk.tenants import Tenant as Everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.walk.changes import CASES, ELSEWHERE, SILENT, Values
-from tests.walk.table import Route
-from tests.walk.tenants import BODIES, Tenant
+from tests.all_routes.changes import CASES, ELSEWHERE, SILENT, Values
+from tests.all_routes.table import Route
+from tests.all_routes.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
     pass

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from chalicelib.http.identity import Auth
-from tests.walk.changes import CASES, Values
-from tests.walk.table import Route, routes
-from tests.walk.tenants import BODIES, Tenant
+from tests.all_routes.changes import CASES, Values
+from tests.all_routes.table import Route, routes
+from tests.all_routes.tenants import BODIES, Tenant
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer

@@ -16,13 +16,13 @@ import pytest
 from chalicelib.errors import Unavailable
 from chalicelib.http.identity import Auth
 from chalicelib.storage import connection
+from tests.all_routes.changes import ELSEWHERE, SILENT
+from tests.all_routes.table import Route, routes
+from tests.all_routes.tenants import BODIES, Tenant
+from tests.all_routes.test_again import TWICE
+from tests.all_routes.test_audit import attempts, entries
+from tests.all_routes.test_bounds import OTHERS
 from tests.support.crashes import WRITES
-from tests.walk.changes import ELSEWHERE, SILENT
-from tests.walk.table import Route, routes
-from tests.walk.tenants import BODIES, Tenant
-from tests.walk.test_again import TWICE
-from tests.walk.test_audit import attempts, entries
-from tests.walk.test_bounds import OTHERS
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer

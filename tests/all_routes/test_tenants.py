@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from chalicelib.http.identity import Auth
+from tests.all_routes.table import Route, routes
+from tests.all_routes.tenants import BODIES, Tenant, Values
 from tests.conftest import PASSWORD
 from tests.deployments.world import World, serves
-from tests.walk.table import Route, routes
-from tests.walk.tenants import BODIES, Tenant, Values
 
 if TYPE_CHECKING:
     import httpx2

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.all_routes.table import routes
 from tests.deployments.world import World
 from tests.support.described import Checker, document, install, operations
-from tests.walk.table import routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

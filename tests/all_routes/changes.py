@@ -17,7 +17,7 @@ from tests.simulator.artifacts import build_artifact
 from tests.simulator.device import Device
 
 if TYPE_CHECKING:
-    from tests.walk.tenants import Tenant
+    from tests.all_routes.tenants import Tenant
 
 V1, V2 = "/management/v1", "/management/v2"
 

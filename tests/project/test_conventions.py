@@ -1,4 +1,4 @@
-"""The house itself: sizes, docstrings, what is pinned. Nothing that it does."""
+"""Conventions of the code base: sizes of modules, docstrings, no paths of one machine."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from infra.paths import ROOT
 
 CODE = ("app.py", "chalicelib", "infra", "tests")
 LONGEST_MODULE = 400
-LONGEST_COMPOSITION_ROOT = 59
+LONGEST_APP = 59
 
 
 def modules() -> list[Path]:
@@ -33,18 +33,18 @@ def tracked_files() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", named(modules()))
-def test_a_module_fits_a_head_and_says_what_it_is(path: Path) -> None:
+def test_a_module_is_short_and_has_a_docstring(path: Path) -> None:
     source = path.read_text()
 
-    assert len(source.splitlines()) <= LONGEST_MODULE, "split it: one file, one room"
-    assert not source.strip() or ast.get_docstring(ast.parse(source)), "a module opens with its docstring"
+    assert len(source.splitlines()) <= LONGEST_MODULE, f"split it: more than {LONGEST_MODULE} lines"
+    assert not source.strip() or ast.get_docstring(ast.parse(source)), "a module begins with a docstring"
 
 
-def test_the_composition_root_stays_small() -> None:
-    assert len((ROOT / "app.py").read_text().splitlines()) <= LONGEST_COMPOSITION_ROOT
+def test_app_py_stays_small() -> None:
+    assert len((ROOT / "app.py").read_text().splitlines()) <= LONGEST_APP
 
 
-def test_nothing_names_a_machine() -> None:
+def test_no_file_contains_a_path_of_one_machine() -> None:
     checkout = re.escape(f"{ROOT}/")
     home = r"(?<![\w.:}$/-])/(?:home|root|Users)/[\w.-]+"
     pattern = re.compile(f"{checkout}|{home}")

@@ -18,6 +18,8 @@ from chalicelib import limits
 from chalicelib.aws import queues
 from chalicelib.aws.queues import Queue
 from infra.manage import contents
+from tests.all_routes.state import changed, state
+from tests.all_routes.tenants import Tenant
 from tests.deployments.world import DEVAUTH, World
 from tests.integrations.conftest import BASE, register
 from tests.simulator.artifacts import build_artifact
@@ -25,8 +27,6 @@ from tests.support.lag import lagging
 from tests.support.listening import Listener
 from tests.support.mailbox import SENDER, listening, use
 from tests.support.time import Clock
-from tests.walk.state import changed, state
-from tests.walk.tenants import Tenant
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant as TenantRecord

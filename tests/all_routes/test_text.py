@@ -23,9 +23,9 @@ from chalicelib.errors import BadRequest
 from chalicelib.http import content
 from chalicelib.http.identity import Auth
 from chalicelib.http.request import Query
-from tests.walk.table import Route
-from tests.walk.tenants import Tenant, Values
-from tests.walk.test_bounds import ask, body_of, walked
+from tests.all_routes.table import Route
+from tests.all_routes.tenants import Tenant, Values
+from tests.all_routes.test_bounds import ask, body_of, walked
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer

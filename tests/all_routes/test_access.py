@@ -18,13 +18,13 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.signin import SignIn
 from chalicelib.roles import rules
 from chalicelib.useradm.service import proving
+from tests.all_routes.access import PLAIN, READS, T2, TABLE, U1, U2, Judged, Reach
+from tests.all_routes.table import NOTHING, Route, routes
+from tests.all_routes.tenants import identity_provider
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, SETS, role, scoped
 from tests.support.sessions import let_age
-from tests.walk.access import PLAIN, READS, T2, TABLE, U1, U2, Judged, Reach
-from tests.walk.table import NOTHING, Route, routes
-from tests.walk.tenants import identity_provider
 
 if TYPE_CHECKING:
     import httpx2

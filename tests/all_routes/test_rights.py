@@ -15,10 +15,10 @@ import pytest
 from chalicelib.http.identity import Auth
 from chalicelib.rights import Permission
 from chalicelib.roles import rules
+from tests.all_routes.halves import Half
+from tests.all_routes.table import Route, routes
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, role, scoped
-from tests.walk.halves import Half
-from tests.walk.table import Route, routes
 
 if TYPE_CHECKING:
     import httpx2

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.all_routes.changes import ELSEWHERE, SILENT
+from tests.all_routes.state import changed, state
+from tests.all_routes.tenants import BODIES
+from tests.all_routes.test_audit import attempts, entries
+from tests.all_routes.test_bounds import OTHERS
 from tests.deployments.world import World, serves
 from tests.simulator.device import Device
 from tests.support.crashes import WRITES, PowerCutError, power_cut
 from tests.support.time import Clock
-from tests.walk.changes import ELSEWHERE, SILENT
-from tests.walk.state import changed, state
-from tests.walk.tenants import BODIES
-from tests.walk.test_audit import attempts, entries
-from tests.walk.test_bounds import OTHERS
 
 if TYPE_CHECKING:
     import httpx2
 
     from chalicelib.tenantadm.service import Tenant as TenantRecord
     from infra.local.testing import LocalServer
-    from tests.walk.table import Route
-    from tests.walk.tenants import Tenant
+    from tests.all_routes.table import Route
+    from tests.all_routes.tenants import Tenant
 
 M1, M2 = "/management/v1", "/management/v2"
 

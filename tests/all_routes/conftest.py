@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.http.identity import Auth
+from tests.all_routes.table import Route, routes
+from tests.all_routes.tenants import Tenant
 from tests.deployments.world import World
-from tests.walk.table import Route, routes
-from tests.walk.tenants import Tenant
 
 if TYPE_CHECKING:
     import httpx2

@@ -19,10 +19,10 @@ from chalicelib.http import gateway_events, throttle
 from chalicelib.http.identity import Auth
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
+from tests.all_routes.table import NOTHING, Route, routes
 from tests.deployments.world import World
 from tests.http.events import Event, Sent
 from tests.simulator.device import Device
-from tests.walk.table import NOTHING, Route, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

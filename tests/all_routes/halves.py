@@ -12,8 +12,8 @@ from tests.deployments.world import World, serves
 if TYPE_CHECKING:
     import httpx2
 
+    from tests.all_routes.table import Route
     from tests.simulator.device import Device
-    from tests.walk.table import Route
 
 M1, M2 = "/api/management/v1", "/api/management/v2"
 

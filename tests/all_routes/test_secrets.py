@@ -18,12 +18,12 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from chalicelib.http.identity import Auth
 from infra.manage import contents
+from tests.all_routes.changes import CASES, with_codes
+from tests.all_routes.table import Route, routes
+from tests.all_routes.tenants import BODIES, Tenant, Values
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.integrations.conftest import SECRET, register
-from tests.walk.changes import CASES, with_codes
-from tests.walk.table import Route, routes
-from tests.walk.tenants import BODIES, Tenant, Values
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant as TenantRecord

@@ -9,9 +9,9 @@ import pytest
 from chalicelib import features
 from chalicelib.http.identity import Auth
 from infra.scripts.compatibility import Operation
+from tests.all_routes.table import Route, routes
 from tests.contract.description import document, needed, operation
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
-from tests.walk.table import Route, routes
 
 if TYPE_CHECKING:
     import httpx2
