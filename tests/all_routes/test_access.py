@@ -97,7 +97,7 @@ def test_every_route_asks_for_what_the_table_says(walked: list[Route]):
     assert {name for name, (_, wanted) in declared.items() if wanted is not SignIn.ANY} <= set(TABLE)
 
 
-def test_s4_a_personal_access_token_changes_no_credentials(
+def test_a_personal_access_token_changes_no_credentials(
     server: LocalServer, api: httpx2.Client, walked: list[Route], provider: Tenant
 ):
     token = api.post(f"/api{U1}/settings/tokens", json={"name": "script", "expires_in": 600}).text
@@ -114,7 +114,7 @@ def test_s4_a_personal_access_token_changes_no_credentials(
     script.close()
 
 
-def test_s4_an_old_session_changes_no_credentials(api: httpx2.Client, walked: list[Route], provider: Tenant):
+def test_an_old_session_changes_no_credentials(api: httpx2.Client, walked: list[Route], provider: Tenant):
     recent = {name for name, access in TABLE.items() if access.sign_in in {SignIn.RECENT, SignIn.FACTOR}}
     let_age(api)
     asked = {route.name for route in walked[:-1] if error_of(route.call(api)) == proving.NOT_SHOWN}
@@ -127,7 +127,7 @@ def test_s4_an_old_session_changes_no_credentials(api: httpx2.Client, walked: li
             assert error_of(answer) != proving.NOT_SHOWN, route.name
 
 
-def test_s4_a_wrong_password_is_no_proof(api: httpx2.Client):
+def test_a_wrong_password_is_no_proof(api: httpx2.Client):
     let_age(api)
     place = f"/api{U1}/settings/tokens"
 
@@ -138,7 +138,7 @@ def test_s4_a_wrong_password_is_no_proof(api: httpx2.Client):
     assert api.post(place, json={"name": "y", "expires_in": 60}).status_code == 200, "shown a moment ago"
 
 
-def test_s4_the_address_of_somebody_else_takes_a_recent_sign_in(few: httpx2.Client):
+def test_the_address_of_somebody_else_takes_a_recent_sign_in(few: httpx2.Client):
     """Who gets the mails of an account can set its password."""
     made = f"{USERS}/{last(few.post(USERS, json=new_user('Few')))}"
     let_age(few)
@@ -151,7 +151,7 @@ def test_s4_the_address_of_somebody_else_takes_a_recent_sign_in(few: httpx2.Clie
     assert few.get(made).json()["email"] == wanted["email"]
 
 
-def test_s4_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tenant, provider: Tenant):
+def test_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tenant, provider: Tenant):
     me = id_of(api)
     calls = {
         f"PUT {U1}/users/{{id}}": ("PUT", f"{USERS}/{me}", {"password": "another-long-one"}, 422),
@@ -282,7 +282,7 @@ EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
 """Calls by whose rights something exceeds, by route."""
 
 
-def test_s3_nobody_gives_changes_or_takes_more_than_they_have(exceeding: Exceeding):
+def test_nobody_gives_changes_or_takes_more_than_they_have(exceeding: Exceeding):
     assert {name for name, access in TABLE.items() if access.judged is not Judged.NOTHING} <= EXCEEDING.keys()
     before = exceeding.state()
 
@@ -298,7 +298,7 @@ def test_s3_nobody_gives_changes_or_takes_more_than_they_have(exceeding: Exceedi
     assert exceeding.state() == before
 
 
-def test_s3_what_one_has_may_be_given(exceeding: Exceeding):
+def test_what_one_has_may_be_given(exceeding: Exceeding):
     """Else the test above would pass on a server that refuses everything."""
     few = exceeding.few
 
@@ -314,7 +314,7 @@ def test_s3_what_one_has_may_be_given(exceeding: Exceeding):
     assert few.post(f"{TENANTS}/{exceeding.child}/cancel", json=body).status_code == 202
 
 
-def test_s2_to_manage_child_tenants_is_no_right_over_the_own_one(
+def test_to_manage_child_tenants_is_no_right_over_the_own_one(
     exceeding: Exceeding, api: httpx2.Client, provider: Tenant
 ):
     own = f"{TENANTS}/{provider.id}"
@@ -328,7 +328,7 @@ def test_s2_to_manage_child_tenants_is_no_right_over_the_own_one(
     assert api.get(f"{TENANTS}/me").json()["status"] == "active"
 
 
-def test_s2_only_administrators_keep_the_audit_log_for_a_shorter_time(
+def test_only_administrators_keep_the_audit_log_for_a_shorter_time(
     api: httpx2.Client, sign_in: SignsIn, tenant: Tenant
 ):
     """Also a role that may call the route by its path."""
@@ -345,7 +345,7 @@ def test_s2_only_administrators_keep_the_audit_log_for_a_shorter_time(
     assert api.put(place, json={"audit_days": 30}).status_code == 204
 
 
-def test_s13_whose_rights_end_somewhere_changes_nothing_of_the_whole_tenant(
+def test_whose_rights_end_somewhere_changes_nothing_of_the_whole_tenant(
     api: httpx2.Client, sign_in: SignsIn, tenant: Tenant, walked: list[Route]
 ):
     sets = [scoped(name, "in") for name in sorted(rules.SCOPES[rules.GROUPS])]
@@ -360,7 +360,7 @@ def test_s13_whose_rights_end_somewhere_changes_nothing_of_the_whole_tenant(
     assert {route.name for route in walked if route.call(api).status_code == 403} & wide == set()
 
 
-def test_s13_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+def test_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
     place = f"/api{U1}/settings"
     assert api.post(place, json={"a": 1}).status_code == 201
 
@@ -371,7 +371,7 @@ def test_s13_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Cli
         assert user.get(place).json() == {"a": 1}
 
 
-def test_s13_addresses_of_other_tenants_are_not_told_of(
+def test_addresses_of_other_tenants_are_not_told_of(
     server: LocalServer, exceeding: Exceeding, sign_in: SignsIn, api: httpx2.Client
 ):
     from chalicelib.tenantadm import service

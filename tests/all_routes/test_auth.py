@@ -193,7 +193,7 @@ def revoked(world: World) -> str:
     return device.token
 
 
-def test_n1_a_revoked_token_is_answered_without_a_body(world: World, guarded: list[Route], http: httpx2.Client):
+def test_a_revoked_token_is_answered_without_a_body(world: World, guarded: list[Route], http: httpx2.Client):
     token = revoked(world)
     of_devices = [route for route in guarded if route.spec.auth is Auth.DEVICE]
 
@@ -202,7 +202,7 @@ def test_n1_a_revoked_token_is_answered_without_a_body(world: World, guarded: li
 
 
 @pytest.mark.parametrize("door", ["http_api", "balancer"])
-def test_n1_other_doors_send_devices_no_body_either(world: World, server: LocalServer, guarded: list[Route], door: str):
+def test_other_doors_send_devices_no_body_either(world: World, server: LocalServer, guarded: list[Route], door: str):
     table = RouteTable(server.app.routes)
     wrong = []
     for token in (revoked(world), expired(token_of(world, Auth.DEVICE)), "garbage"):
@@ -216,7 +216,7 @@ def test_n1_other_doors_send_devices_no_body_either(world: World, server: LocalS
     assert wrong == []
 
 
-def test_n1_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: httpx2.Client):
+def test_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: httpx2.Client):
     # Clients read the text of this 401.
     answer = Device(http, world.token).auth()
 
@@ -224,7 +224,7 @@ def test_n1_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: h
     assert set(answer.json()) == {"error", "request_id"}
 
 
-def test_n2_throttled_devices_are_sent_no_body(
+def test_throttled_devices_are_sent_no_body(
     world: World, guarded: list[Route], http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*_: str) -> None:
@@ -243,7 +243,7 @@ def test_n2_throttled_devices_are_sent_no_body(
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
-def test_n1_n2_what_every_device_route_answers_without_a_body(server: LocalServer, status: int):
+def test_what_every_device_route_answers_without_a_body(server: LocalServer, status: int):
     """Public routes of devices too: they are refused with 429 and 503 as well."""
     spoken = {
         route.name

@@ -155,7 +155,7 @@ def test_how_configurations_may_be_rolled_out(sign_in: SignIn, http: httpx2.Clie
 
 @pytest.mark.parametrize("plan", features.PLANS)
 @pytest.mark.parametrize("addon", features.ADDONS)
-def test_p4_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
+def test_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan=plan, addons=[{"name": addon, "enabled": True}])
@@ -175,7 +175,7 @@ def test_p4_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_
     ("plan", "addons", "allowed"),
     [("enterprise", [], True), ("os", ["troubleshoot"], True), ("professional", [], False), ("os", ["monitor"], False)],
 )
-def test_p13_playback_comes_with_the_largest_plan_or_the_add_on(
+def test_playback_comes_with_the_largest_plan_or_the_add_on(
     sign_in: SignIn, plan: str, addons: list[str], allowed: bool
 ):
     from chalicelib.tenantadm import service
@@ -186,7 +186,7 @@ def test_p13_playback_comes_with_the_largest_plan_or_the_add_on(
     assert answer.status_code == (404 if allowed else 403), answer.text
 
 
-def test_p4_monitoring_is_no_matter_of_the_plan():
+def test_monitoring_is_no_matter_of_the_plan():
     for plan in features.PLANS:
         assert features.included(features.Feature.MONITORING, plan, {"monitor"})
         assert not features.included(features.Feature.MONITORING, plan, {"configure", "troubleshoot"})

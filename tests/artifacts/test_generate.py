@@ -138,14 +138,14 @@ def test_what_cannot_be_made(shelf: Shelf, fields: dict[str, Any]):
 
 
 @pytest.mark.parametrize("name", ["a b.txt", "a~", "a+b", "(1)", "motd\u0000"])
-def test_b9_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(shelf: Shelf, name: str):
+def test_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(shelf: Shelf, name: str):
     answer = generate(shelf, args=ARGS | {"filename": name})
     assert answer.status_code == 400
     assert answer.json()["error"] == "args: filename may only have letters, digits, '_', '-', '.' and ','"
     assert shelf.objects() == set()
 
 
-def test_b5_the_name_of_an_uploaded_file_means_nothing(shelf: Shelf):
+def test_the_name_of_an_uploaded_file_means_nothing(shelf: Shelf):
     data = file_of(shelf, made(shelf, generate(shelf)))
     assert shelf.api.delete(f"{ARTIFACTS}/{shelf.get(ARTIFACTS)[0]['id']}").status_code == 204
     for name in (b"firmw\xe4re.mender", "größe".encode(), b"\xff\xfe", b"a\tb", b"x" * 2000):
@@ -184,7 +184,7 @@ def test_another_tenants(shelf: Shelf, sign_in: SignIn):
 
 
 @pytest.mark.parametrize("args", [None, "", " ", "{}", "{ }"])
-def test_p18_args_are_optional(shelf: Shelf, args: str | None):
+def test_args_are_optional(shelf: Shelf, args: str | None):
     form = FORM if args is None else FORM | {"args": args}
     answer = shelf.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("a name", b"hello")})
 

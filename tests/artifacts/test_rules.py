@@ -132,7 +132,7 @@ class Counted(str):
 
 
 @pytest.mark.parametrize("number", [200, 800])
-def test_s5_comparing_two_artifacts_takes_as_many_comparisons_as_they_have_values(number: int) -> None:
+def test_comparing_two_artifacts_takes_as_many_comparisons_as_they_have_values(number: int) -> None:
     def values(what: str) -> tuple[str, ...]:
         return tuple(Counted(f"{what}-{each}") for each in range(number))
 

@@ -144,7 +144,7 @@ class TestTimes:
 
         assert [one for one in ids(timeline.get(**query)) if len(one) == 1] == list(found)
 
-    def test_p3_what_happened_within_the_last_second_was_later(self, log: Log, monkeypatch: pytest.MonkeyPatch):
+    def test_what_happened_within_the_last_second_was_later(self, log: Log, monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patch:
             at(patch, NOON + timedelta(milliseconds=800))
             log.write(release("late"))

@@ -57,7 +57,7 @@ def caller(api: httpx2.Client, tenant: Tenant, **headers: str) -> str:
     return next(iter(tables.by_time(tenant.id, None, None, newest_first=True))).source_ip
 
 
-def test_f24_an_edge_is_known_by_the_stored_secret(api: httpx2.Client, tenant: Tenant) -> None:
+def test_an_edge_is_known_by_the_stored_secret(api: httpx2.Client, tenant: Tenant) -> None:
     edge = {"X_Lamplighter_Edge": SECRET, "X_Lamplighter_Client": "2001:db8::7"}
     assert caller(api, tenant, **edge) == "127.0.0.1"
 
@@ -67,7 +67,7 @@ def test_f24_an_edge_is_known_by_the_stored_secret(api: httpx2.Client, tenant: T
     assert caller(api, tenant, **edge | {"X_Lamplighter_Edge": SECRET + "x"}) == "127.0.0.1"
 
 
-def test_f24_the_plain_setting_of_a_stage_wins(
+def test_the_plain_setting_of_a_stage_wins(
     api: httpx2.Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
     use(monkeypatch, edge_secret="plain")
@@ -76,7 +76,7 @@ def test_f24_the_plain_setting_of_a_stage_wins(
     assert not [name for name in asked if Private.EDGE_SECRET in name]
 
 
-def test_f24_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenant: Tenant, asked: list[str]) -> None:
+def test_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenant: Tenant, asked: list[str]) -> None:
     """The secret and the signing keys, which a new process has neither of."""
     private_settings.write(Private.EDGE_SECRET, SECRET)
     signing_keys.forget()
@@ -91,14 +91,14 @@ def test_f24_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenan
 
 
 @pytest.mark.parametrize("headers", [{}, {"X_Lamplighter_Edge": ""}, {"X_Lamplighter_Client": "2001:db8::7"}])
-def test_f24_a_call_past_the_edge_reads_no_secret(
+def test_a_call_past_the_edge_reads_no_secret(
     api: httpx2.Client, tenant: Tenant, asked: list[str], headers: dict[str, str]
 ) -> None:
     assert caller(api, tenant, **headers) == "127.0.0.1"
     assert not [name for name in asked if Private.EDGE_SECRET in name]
 
 
-def test_f24_guessing_at_a_secret_that_is_not_there_reads_once(
+def test_guessing_at_a_secret_that_is_not_there_reads_once(
     api: httpx2.Client, tenant: Tenant, asked: list[str]
 ) -> None:
     for guess in ("a", "b", "c"):
@@ -107,7 +107,7 @@ def test_f24_guessing_at_a_secret_that_is_not_there_reads_once(
     assert len([name for name in asked if Private.EDGE_SECRET in name]) == 1
 
 
-def test_f24_mails_go_by_the_stored_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mails_go_by_the_stored_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as box:
         use(monkeypatch, mail_from=SENDER)
         private_settings.write(Private.MAIL_SERVER, box.url)
@@ -131,7 +131,7 @@ def test_f24_mails_go_by_the_stored_server(server: LocalServer, monkeypatch: pyt
         (Private.MAIL_SERVER, "smtp://[::1"),
     ],
 )
-def test_f24_what_is_no_secret_is_refused_and_not_shown(name: Private, value: str) -> None:
+def test_what_is_no_secret_is_refused_and_not_shown(name: Private, value: str) -> None:
     with pytest.raises(BadRequest) as refused:
         private_settings.write(name, value)
 

@@ -36,7 +36,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_f25_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
+def test_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]], queue: Queue
 ) -> None:
     """Lambda has the trace of the running call in this variable."""
@@ -57,7 +57,7 @@ def test_f25_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
     sqs.delete_queue(QueueUrl=url)
 
 
-def test_f25_a_letter_leads_to_no_further_message(
+def test_a_letter_leads_to_no_further_message(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]]
 ) -> None:
     with of_server(server, monkeypatch) as box:

@@ -126,7 +126,7 @@ def test_an_object_that_looks_like_an_error_is_read(key: str):
     assert s3.get(key, ref.version) == text
 
 
-def test_f2_every_request_names_the_account_that_the_bucket_has_to_belong_to(key: str, monkeypatch: pytest.MonkeyPatch):
+def test_every_request_names_the_account_that_the_bucket_has_to_belong_to(key: str, monkeypatch: pytest.MonkeyPatch):
     """A bucket that was deleted can be made again by a stranger, who would get all uploads."""
     pool, sent = client.pool(), []
     real = pool.request

@@ -298,7 +298,7 @@ def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str
     client.close()
 
 
-def test_f24_a_deployed_role_may_reach_this_installation_alone(stage: Stage) -> None:
+def test_a_deployed_role_may_reach_this_installation_alone(stage: Stage) -> None:
     """The one account, region and bucket, and websockets of its own API and no other of the account."""
     [websocket] = stage.deployed("websocket_api")
     parts = [arn.split(":", 5) for name in FUNCTIONS for arn in stage.granted(name)]
@@ -307,7 +307,7 @@ def test_f24_a_deployed_role_may_reach_this_installation_alone(stage: Stage) -> 
     assert {each[5].partition("/")[0] for each in parts if each[2] == "execute-api"} == {websocket["websocket_api_id"]}
 
 
-def test_f24_both_apis_are_deployed_with_their_throttles(stage: Stage) -> None:
+def test_both_apis_are_deployed_with_their_throttles(stage: Stage) -> None:
     [websocket] = stage.deployed("websocket_api")
     rest = stage.client("apigateway").get_stage(restApiId=stage.api_id, stageName="api")
     sockets = stage.client("apigatewayv2").get_stage(ApiId=websocket["websocket_api_id"], StageName="api")

@@ -59,7 +59,7 @@ def apis(engine: None) -> Apis:
     return Apis(api, made["ApiId"])
 
 
-def test_f24_both_apis_are_throttled_and_nothing_is_done_twice(apis: Apis) -> None:
+def test_both_apis_are_throttled_and_nothing_is_done_twice(apis: Apis) -> None:
     stage = Stage("some", throttle=Throttle(3_000, 1_500), websocket_throttle=Throttle(700, 300))
 
     assert len(apis.settle(stage)) == 2
@@ -73,7 +73,7 @@ def test_f24_both_apis_are_throttled_and_nothing_is_done_twice(apis: Apis) -> No
     assert apis.stages()[0]["methodSettings"]["*/*"]["throttlingBurstLimit"] == 1_501
 
 
-def test_f24_calls_are_logged_where_the_stage_says_so_and_no_longer_than_that(apis: Apis) -> None:
+def test_calls_are_logged_where_the_stage_says_so_and_no_longer_than_that(apis: Apis) -> None:
     stage = Stage("some", access_logs=True, log_days=7)
 
     assert len(apis.settle(stage)) == 2
@@ -93,7 +93,7 @@ def test_f24_calls_are_logged_where_the_stage_says_so_and_no_longer_than_that(ap
 
 
 @pytest.mark.parametrize("line", [gateway.REST_LINE, gateway.WEBSOCKET_LINE])
-def test_f24_no_line_of_an_access_log_holds_a_token(line: str) -> None:
+def test_no_line_of_an_access_log_holds_a_token(line: str) -> None:
     """Tokens are in headers, and in the query of a websocket; API Gateway would write each of these."""
     variables = set(json.loads(line).values())
 
@@ -103,7 +103,7 @@ def test_f24_no_line_of_an_access_log_holds_a_token(line: str) -> None:
     ]
 
 
-def test_f24_a_missing_role_is_told_before_anything_is_changed(engine: None) -> None:
+def test_a_missing_role_is_told_before_anything_is_changed(engine: None) -> None:
     wanted = Stage("some", access_logs=True)
     gateway.refuse_without_role(Stage("some"))
 
@@ -116,21 +116,21 @@ def test_f24_a_missing_role_is_told_before_anything_is_changed(engine: None) -> 
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_f24_traces_of_the_rest_api_follow_the_stage(apis: Apis, on: bool) -> None:
+def test_traces_of_the_rest_api_follow_the_stage(apis: Apis, on: bool) -> None:
     apis.settle(Stage("some", tracing=not on))
     apis.settle(Stage("some", tracing=on))
 
     assert bool(apis.stages()[0].get("tracingEnabled")) is on
 
 
-def test_f24_the_defaults_are_enough_for_the_largest_fleet_of_the_cost_page() -> None:
+def test_the_defaults_are_enough_for_the_largest_fleet_of_the_cost_page() -> None:
     """Three million devices make 1,719 calls a second, and a hundred thousand that come back at once 1,667."""
     for stage in STAGES:
         assert stage.throttle.rate > 2 * 1_719
         assert stage.throttle.burst >= 1_667
 
 
-def test_f24_a_stack_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage("some", access_logs=True)
     monkeypatch.setattr("infra.deploy.functions.STAGES", (stage,))
     body = {"info": {"title": "lamplighter-some"}}

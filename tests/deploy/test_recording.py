@@ -11,7 +11,7 @@ from chalice.utils import UI
 from infra.deploy.plan import Recording
 
 
-def test_f1_no_half_of_a_resource_is_noted() -> None:
+def test_no_half_of_a_resource_is_noted() -> None:
     """A record without the queue of a mapping was one that the second run broke off at."""
     made: list[str] = []
     noted: list[tuple[int, list[dict[str, Any]]]] = []

@@ -127,7 +127,7 @@ def test_the_url_is_the_one_that_was_given_last(project: Path) -> None:
     assert Deployed(STAGE, project).public_url("https://other.example.com") == "https://other.example.com"
 
 
-def test_f22_functions_log_as_json_without_the_lines_of_each_call(project: Path) -> None:
+def test_functions_log_as_json_without_the_lines_of_each_call(project: Path) -> None:
     """And are changed once: a function that stays the same gets no new version."""
     running(project, "logging", LAMPLIGHTER_STAGE=STAGE)
     target = Deployed(STAGE, project)
@@ -141,7 +141,7 @@ def test_f22_functions_log_as_json_without_the_lines_of_each_call(project: Path)
 
 
 @pytest.mark.parametrize(("level", "application"), [("DEBUG", "DEBUG"), ("debug", "DEBUG"), ("ERROR", "INFO")])
-def test_f22_lambda_drops_no_line_that_the_app_means_to_write(project: Path, level: str, application: str) -> None:
+def test_lambda_drops_no_line_that_the_app_means_to_write(project: Path, level: str, application: str) -> None:
     """Lines of metrics have no level: Lambda takes them for INFO, so no level above that may be set there."""
     running(project, f"at-{level}", LAMPLIGHTER_LOG_LEVEL=level)
 
@@ -151,7 +151,7 @@ def test_f22_lambda_drops_no_line_that_the_app_means_to_write(project: Path, lev
     assert known["LoggingConfig"]["ApplicationLogLevel"] == application
 
 
-def test_f25_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running(project, "looping")
     service = boto3.client("lambda")
     service.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")

@@ -244,7 +244,7 @@ def test_a_token_opens_only_its_own_side(world: World, device: Device) -> None:
         assert client.post("/api/devices/v2/deployments/device/deployments/next", json={}).status_code == 401
 
 
-def test_p1_an_empty_list_of_devices_is_none(world: World) -> None:
+def test_an_empty_list_of_devices_is_none(world: World) -> None:
     device = world.device()
     world.upload("two")
     world.api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "g"})

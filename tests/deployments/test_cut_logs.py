@@ -60,7 +60,7 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[int], list[Message]]:
 
 
 @given(log=logs(), data=st.data())
-def test_n3_every_cut_keeps_the_messages_before_it(
+def test_every_cut_keeps_the_messages_before_it(
     log: tuple[bytes, list[int], list[Message]], data: st.DataObject
 ) -> None:
     raw, ends, chosen = log
@@ -70,7 +70,7 @@ def test_n3_every_cut_keeps_the_messages_before_it(
 
 
 @pytest.mark.parametrize("end", range(1, 13))
-def test_n3_a_log_may_be_cut_inside_any_escape(end: int) -> None:
+def test_a_log_may_be_cut_inside_any_escape(end: int) -> None:
     raw = rb'{"messages":[{"timestamp": "\u001f", "level": "\ud800\udc00'
 
     assert kept(raw[:-end]) == []
@@ -100,12 +100,12 @@ def test_n3_a_log_may_be_cut_inside_any_escape(end: int) -> None:
         b'{"messages": [[[[[[' + b"[" * 100_000,
     ],
 )
-def test_n3_what_is_no_beginning_of_a_log_is_not_taken(raw: bytes) -> None:
+def test_what_is_no_beginning_of_a_log_is_not_taken(raw: bytes) -> None:
     assert kept(raw) is None
 
 
 @given(st.binary(max_size=60) | st.text('{}[]:,"\\ messagu1', max_size=40).map(str.encode))
-def test_n3_any_bytes_are_refused_or_completed_to_json(raw: bytes) -> None:
+def test_any_bytes_are_refused_or_completed_to_json(raw: bytes) -> None:
     completed = cut_logs.completed(raw, timestamp=NOW)
 
     assert completed is None or json.loads(completed)["messages"][-1]["message"] == cut_logs.MARK
@@ -136,7 +136,7 @@ def shown(world: World, failed: tuple[Device, str]) -> list[str]:
     return answer.text.splitlines()
 
 
-def test_n3_a_cut_log_is_kept_marked_and_replaced_by_a_whole_one(world: World, failed: tuple[Device, str]) -> None:
+def test_a_cut_log_is_kept_marked_and_replaced_by_a_whole_one(world: World, failed: tuple[Device, str]) -> None:
     raw = json.dumps({"messages": [message(), message("größer \U0001f525")]}, ensure_ascii=False).encode()
     first = "2016-10-27 07:00:00 +0000 UTC error: out of space"
 
@@ -154,13 +154,13 @@ def test_n3_a_cut_log_is_kept_marked_and_replaced_by_a_whole_one(world: World, f
 
 
 @pytest.mark.parametrize("raw", [b"", b"a log", b'{"messages": []}', b'{"messages": [{"level": "a"}, {', b'{"log": ['])
-def test_n3_what_is_no_log_is_refused(world: World, failed: tuple[Device, str], raw: bytes) -> None:
+def test_what_is_no_log_is_refused(world: World, failed: tuple[Device, str], raw: bytes) -> None:
     assert send(failed, raw).status_code == 400
     device, deployment = failed
     assert world.rows(deployment)[device.id]["log"] is False
 
 
-def test_n3_a_cut_log_with_an_escape_of_half_a_character(world: World, failed: tuple[Device, str]) -> None:
+def test_a_cut_log_with_an_escape_of_half_a_character(world: World, failed: tuple[Device, str]) -> None:
     """Whatever half of a surrogate pair becomes, it is no error of the server."""
     raw = json.dumps({"messages": [message("\\ud83d")]}).replace("\\\\", "\\").encode()
 

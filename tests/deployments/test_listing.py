@@ -158,7 +158,7 @@ def test_pages_have_bounds(world: World, device: Device, query: dict[str, str], 
 
 @pytest.mark.parametrize("list_of", [DEPLOYMENTS, DEPLOYMENTS.replace("v1", "v2")], ids=["v1", "v2"])
 @pytest.mark.parametrize("milliseconds", [0, 1, 800])
-def test_p3_bounds_of_age_are_moments_and_inclusive(
+def test_bounds_of_age_are_moments_and_inclusive(
     world: World, device: Device, monkeypatch: pytest.MonkeyPatch, list_of: str, milliseconds: int
 ) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
@@ -308,7 +308,7 @@ def test_who_is_decommissioned_holds_no_deployment_up(world: World, device: Devi
 @pytest.mark.parametrize(
     "text", ["1_0", " 1", "\u0663", "1.0", "1e3", "0x1", "NaN", "9" * 5000], ids=lambda text: ascii(text[:9])
 )
-def test_b10_what_is_no_whole_number_is_no_bound_of_age(world: World, text: str):
+def test_what_is_no_whole_number_is_no_bound_of_age(world: World, text: str):
     for version in ("v1", "v2"):
         place = f"/api/management/{version}/deployments/deployments"
         for name in ("created_before", "created_after"):

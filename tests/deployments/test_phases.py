@@ -72,7 +72,7 @@ def test_phases_that_are_refused(world: World, fleet: list[Device], wanted: Any,
     assert text in error
 
 
-def test_b10_a_start_at_the_end_of_time_is_taken(world: World, fleet: list[Device]) -> None:
+def test_a_start_at_the_end_of_time_is_taken(world: World, fleet: list[Device]) -> None:
     status, error = create(world, phases=[{"start_ts": "9999-12-31T23:59:59-12:00"}])
 
     assert status == 201, error
@@ -354,7 +354,7 @@ def tick(moment: Clock) -> None:
     service.tick(moment.time)
 
 
-def test_p5_phases_may_be_less_than_a_millisecond_apart(world: World) -> None:
+def test_phases_may_be_less_than_a_millisecond_apart(world: World) -> None:
     world.upload("two")
     starts = ["2099-01-01T00:00:00.0001Z", "2099-01-01T00:00:00.0002Z", "2099-01-01T00:00:00.001Z"]
     phases = [{"batch_size": 25, "start_ts": start} for start in starts]
@@ -370,7 +370,7 @@ def test_p5_phases_may_be_less_than_a_millisecond_apart(world: World) -> None:
     assert world.api.post(DEPLOYMENTS, json=body | {"name": "equal"}).status_code == 400
 
 
-def test_p5_phases_that_begin_together_open_together(world: World, moment: Clock) -> None:
+def test_phases_that_begin_together_open_together(world: World, moment: Clock) -> None:
     world.upload("two")
     devices = [world.device() for _ in range(2)]
     start = datetime.fromisoformat(moment.later(hours=1))

@@ -215,14 +215,14 @@ def test_an_abort_among_reports_loses_and_invents_nothing(world: World) -> None:
         ("9999-12-31T23:59:59-05:00", "10000-01-01 04:59:59 +0000 UTC"),
     ],
 )
-def test_b10_a_log_with_any_time_that_go_prints(world: World, device, running: str, sent: str, shown: str) -> None:
+def test_a_log_with_any_time_that_go_prints(world: World, device, running: str, sent: str, shown: str) -> None:
     path = f"/v1/deployments/device/deployments/{running}/log"
     message = {"timestamp": sent, "level": "info", "message": "m"}
     assert device.call("PUT", path, {"messages": [message]}).status_code == 204
     assert world.api.get(f"{DEPLOYMENTS}/{running}/devices/{device.id}/log").text == f"{shown} info: m\n"
 
 
-def test_b2_a_log_with_half_a_character(world: World, device, running: str) -> None:
+def test_a_log_with_half_a_character(world: World, device, running: str) -> None:
     path = f"/api/devices/v1/deployments/device/deployments/{running}/log"
     message = rb'{"timestamp":"2016-10-27T07:00:00Z","level":"info","message":"caf\ud83d \ud83d\ude00 @"}'
     raw = b'{"messages":[' + message.replace(b"@", b"\xff") + b"]}"

@@ -32,7 +32,7 @@ def refused_without_reading(answer: httpx2.Response, calls: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [limits.DEVICE_IDS + 1, 26_000])
-def test_s12_a_search_for_too_many_ids_is_refused(api, warm, number):
+def test_a_search_for_too_many_ids_is_refused(api, warm, number):
     api.get(DEPLOYMENTS)
     with counted() as cost:
         answer = api.post(SEARCH, json={"id": unknown(number)})
@@ -42,18 +42,18 @@ def test_s12_a_search_for_too_many_ids_is_refused(api, warm, number):
     refused_without_reading(answer, cost.calls)
 
 
-def test_s12_a_form_with_too_many_ids_is_refused(api):
+def test_a_form_with_too_many_ids_is_refused(api):
     answer = api.post(SEARCH, content="&".join(f"id={each}" for each in unknown(limits.DEVICE_IDS + 1)), headers=FORM)
     assert answer.status_code == 400
 
 
-def test_s12_as_many_ids_as_allowed_are_looked_for(api):
+def test_as_many_ids_as_allowed_are_looked_for(api):
     with counted() as cost:
         assert api.post(SEARCH, json={"id": unknown(limits.DEVICE_IDS)}).json() == []
     assert cost.round_trips <= 2 + limits.DEVICE_IDS / 100
 
 
-def test_s12_statuses_are_looked_at_once_each(api, device):
+def test_statuses_are_looked_at_once_each(api, device):
     device.auth()
     api.get(SEARCH.removesuffix("/search"))
     with counted() as cost:
@@ -65,7 +65,7 @@ def test_s12_statuses_are_looked_at_once_each(api, device):
     assert cost.by_operation == {"BatchGetItem": 1, "Query": 1}
 
 
-def test_s12_a_deployment_lists_so_many_devices(api, warm):
+def test_a_deployment_lists_so_many_devices(api, warm):
     api.get(DEPLOYMENTS)
     body = {"name": "a", "artifact_name": "b", "devices": unknown(limits.DEPLOYMENT_DEVICES + 1)}
     with counted() as cost:
@@ -74,14 +74,14 @@ def test_s12_a_deployment_lists_so_many_devices(api, warm):
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_s12_a_group_takes_so_many_devices_at_once(api, warm, method):
+def test_a_group_takes_so_many_devices_at_once(api, warm, method):
     api.get(DEPLOYMENTS)
     with counted() as cost:
         answer = api.request(method, GROUP, json=unknown(limits.GROUP_DEVICES + 1))
     refused_without_reading(answer, cost.calls)
 
 
-def test_s12_a_query_holds_so_many_values(api):
+def test_a_query_holds_so_many_values(api):
     many = [("id", "a")] * (limits.QUERY_VALUES + 1)
     assert api.get(SEARCH.removesuffix("/search"), params=many).status_code == 400
     attributes = [(f"a{each}", "b") for each in range(limits.FILTER_TERMS + 1)]

@@ -57,7 +57,7 @@ def known(api: httpx2.Client) -> list[dict[str, Any]]:
     return [each["identity_data"] for each in found]
 
 
-def test_s8_no_more_devices_are_pending_than_the_tenant_wants(api, new, full):
+def test_no_more_devices_are_pending_than_the_tenant_wants(api, new, full):
     assert api.get(LIMIT).json() == {"limit": 3}
     refused = [new().auth().status_code for _ in range(5)]
 
@@ -66,14 +66,14 @@ def test_s8_no_more_devices_are_pending_than_the_tenant_wants(api, new, full):
     assert sorted(map(str, known(api))) == sorted(str(each.identity) for each in full)
 
 
-def test_s8_a_tenant_without_a_number_of_its_own_has_the_servers(api, monkeypatch, new):
+def test_a_tenant_without_a_number_of_its_own_has_the_servers(api, monkeypatch, new):
     assert api.get(LIMIT).json() == {"limit": limits.PENDING_DEVICES}
     use(monkeypatch, pending_devices=1)
     assert [new().auth().status_code for _ in range(2)] == [401] * 2
     assert len(known(api)) == 1
 
 
-def test_s8_the_oldest_that_never_asked_again_makes_room(api, new, full, moment):
+def test_the_oldest_that_never_asked_again_makes_room(api, new, full, moment):
     moment.move(minutes=30)
     full[0].auth()
     moment.move(minutes=40)
@@ -89,7 +89,7 @@ def test_s8_the_oldest_that_never_asked_again_makes_room(api, new, full, moment)
     assert len(known(api)) == 3
 
 
-def test_s8_a_device_that_asks_again_stays_until_it_has_been_silent_for_days(api, new, full, moment):
+def test_a_device_that_asks_again_stays_until_it_has_been_silent_for_days(api, new, full, moment):
     for days in range(3):
         moment.move(days=1, minutes=1)
         for each in full[: 2 if days else 3]:
@@ -103,7 +103,7 @@ def test_s8_a_device_that_asks_again_stays_until_it_has_been_silent_for_days(api
     assert str(newest.identity) in map(str, known(api))
 
 
-def test_s8_what_was_accepted_or_decided_about_never_makes_room(api, new, full, moment):
+def test_what_was_accepted_or_decided_about_never_makes_room(api, new, full, moment):
     decide(api, full[0], "rejected")
     decide(api, full[1], "accepted")
     decide(api, full[1], "pending")
@@ -119,7 +119,7 @@ def test_s8_what_was_accepted_or_decided_about_never_makes_room(api, new, full, 
     assert shown[str(full[1].identity)] == "pending"
 
 
-def test_s8_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, new, full, moment):
+def test_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, new, full, moment):
     first = find(api, full[0])["id"]
     config = f"/api/management/v1/deviceconfig/configurations/device/{first}"
     assert api.put(config, json={"a": "b"}).status_code == 204
@@ -134,7 +134,7 @@ def test_s8_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, n
     assert tables.find(tenant.id, first) is None
 
 
-def test_s8_a_device_that_lost_its_place_comes_back_as_a_new_one(api, new, full, moment):
+def test_a_device_that_lost_its_place_comes_back_as_a_new_one(api, new, full, moment):
     moment.move(hours=2)
     new().auth()
     assert str(full[0].identity) not in map(str, known(api))
@@ -142,7 +142,7 @@ def test_s8_a_device_that_lost_its_place_comes_back_as_a_new_one(api, new, full,
     assert str(full[0].identity) in map(str, known(api))
 
 
-def test_s8_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tenant, new, monkeypatch, moment):
+def test_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tenant, new, monkeypatch, moment):
     moment.time = moment.time.replace(minute=5)
     use(monkeypatch, new_devices=2, edge_secret=EDGE)
 
@@ -164,7 +164,7 @@ def test_s8_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tena
     assert ask(new(), "192.0.2.3").status_code == 401
 
 
-def test_s8_tenants_are_counted_apart(http, tenant, monkeypatch, new):
+def test_tenants_are_counted_apart(http, tenant, monkeypatch, new):
     from chalicelib.tenantadm import service
 
     use(monkeypatch, new_devices=1)
@@ -173,14 +173,14 @@ def test_s8_tenants_are_counted_apart(http, tenant, monkeypatch, new):
     assert new().auth().status_code == 429
 
 
-def test_s8_devices_that_a_user_vouches_for_need_no_room(api, new, full):
+def test_devices_that_a_user_vouches_for_need_no_room(api, new, full):
     device = new()
     body = {"identity_data": device.identity, "pubkey": device.pubkey}
     assert api.post(DEVICES, json=body).status_code == 201
     assert device.auth().status_code == 200
 
 
-def test_s8_what_a_new_device_costs(api, new, warm):
+def test_what_a_new_device_costs(api, new, warm):
     new().auth()
     with counted() as cost:
         assert new().auth().status_code == 401
@@ -188,7 +188,7 @@ def test_s8_what_a_new_device_costs(api, new, warm):
     assert cost.calls == ["GetItem", "UpdateItem", "Query", "TransactWriteItems"]
 
 
-def test_s8_a_pending_device_that_asks_again_is_noted_once_a_day(device, warm, moment):
+def test_a_pending_device_that_asks_again_is_noted_once_a_day(device, warm, moment):
     device.auth()
     costs = []
     for minutes in (5, 6, 60, 1440, 5):
@@ -200,7 +200,7 @@ def test_s8_a_pending_device_that_asks_again_is_noted_once_a_day(device, warm, m
     assert costs == [read, noted, read, noted, read]
 
 
-def test_s8_an_accepted_device_costs_what_it_did(api, device, warm):
+def test_an_accepted_device_costs_what_it_did(api, device, warm):
     accept(api, device)
     with counted() as cost:
         assert device.auth().status_code == 200
@@ -223,7 +223,7 @@ PENDING = st.builds(
 
 
 @given(st.lists(PENDING, max_size=8))
-def test_s8_which_device_makes_room(devices):
+def test_which_device_makes_room(devices):
     found = to_drop(devices, NOW)
     silent = [
         each
@@ -251,5 +251,5 @@ def test_s8_which_device_makes_room(devices):
         ("no address", "no address"),
     ],
 )
-def test_s8_networks(address: str, network: str):
+def test_networks(address: str, network: str):
     assert strangers.network(address) == network

@@ -169,7 +169,7 @@ class TestLimits:
         for name, value in (("max_devices", 1), ("max_micro_devices", 2), ("max_system_devices", 0)):
             assert api.get(f"{LIMITS}/{name}").json() == {"limit": value}
 
-    def test_u3_no_limit_is_minus_one_and_a_limit_of_none_is_zero(self, api, tenant: Tenant):
+    def test_no_limit_is_minus_one_and_a_limit_of_none_is_zero(self, api, tenant: Tenant):
         assert api.get(f"{LIMITS}/max_devices").json() == {"limit": -1}
         tenantadm.set_limits(tenant.id, max_devices=0)
         assert api.get(f"{LIMITS}/max_devices").json() == {"limit": 0}

@@ -158,7 +158,7 @@ def test_calls_of_a_device_need_its_token(configured: Configured):
     assert configured.world.http.get("/api/devices" + OWN).status_code == 401
 
 
-def test_p17_a_device_that_was_never_configured_has_a_time_as_well(configured: Configured):
+def test_a_device_that_was_never_configured_has_a_time_as_well(configured: Configured):
     known = configured.world.api.get(f"/api/management/v1/inventory/devices/{configured.device.id}").json()
     created = next(each["value"] for each in known["attributes"] if each["name"] == "created_ts")
 

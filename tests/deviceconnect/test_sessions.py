@@ -163,7 +163,7 @@ def test_nobody_comes_in_without_a_token(front, device, wrong):
         assert refused.value.response.status_code == 401
 
 
-def test_n1_n2_a_devices_handshake_is_refused_by_the_status_alone(front, device, monkeypatch):
+def test_a_devices_handshake_is_refused_by_the_status_alone(front, device, monkeypatch):
     def refusal(path: str, token: str) -> Response:
         with pytest.raises(InvalidStatus) as refused, opened(front, path, token):
             pass

@@ -82,7 +82,7 @@ messages = st.builds(
 
 
 @given(st.lists(messages, max_size=30))
-def test_n5_only_pieces_of_one_stream_are_joined_and_nothing_is_lost(sent: list[Message]) -> None:
+def test_only_pieces_of_one_stream_are_joined_and_nothing_is_lost(sent: list[Message]) -> None:
     taken = passed_on([envelope.encode(message) for message in sent])
 
     assert list(joined(taken)) == list(joined(sent))
@@ -91,7 +91,7 @@ def test_n5_only_pieces_of_one_stream_are_joined_and_nothing_is_lost(sent: list[
     assert [message for message in taken if message.proto == Proto.PORT_FORWARD] == forwarded, "clients count them"
 
 
-def test_n5_a_long_output_is_few_messages() -> None:
+def test_a_long_output_is_few_messages() -> None:
     sent = [envelope.encode(Message(SHELL, "shell", "s", {"status": 1}, piece)) for piece in PIECES]
 
     taken = passed_on(sent)
@@ -100,7 +100,7 @@ def test_n5_a_long_output_is_few_messages() -> None:
     assert len(taken) <= JOINED
 
 
-def test_n5_nonsense_after_output_ends_the_connection_once_that_was_passed_on() -> None:
+def test_nonsense_after_output_ends_the_connection_once_that_was_passed_on() -> None:
     async def run() -> tuple[int | None, list[bytes]]:
         coming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for data in (envelope.encode(Message(SHELL, "shell", "s", body=b"shown")), b"nonsense"):
@@ -113,7 +113,7 @@ def test_n5_nonsense_after_output_ends_the_connection_once_that_was_passed_on() 
 
 
 @pytest.mark.parametrize("front", ["gateway"], indirect=True)
-def test_n5_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, connected: Any, device: Any, token: str):
+def test_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, connected: Any, device: Any, token: str):
     """While the server is busy with the first message, the others come; then they cost what a few do."""
     from chalicelib.storage import connection
 

@@ -233,7 +233,7 @@ def flip(watched: Watched, times: int, start: int = 0) -> None:
         watched.sent(alert(level="OK" if number % 2 else "CRITICAL", minute=number))
 
 
-def test_s9_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watched, mailbox: Mailbox, monkeypatch):
     from chalicelib.devicemonitor import service
 
     moment = Clock(monkeypatch)
@@ -263,7 +263,7 @@ def test_s9_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: W
     assert len(watched.alerts()) == 11 + limits.ALERT_MAILS
 
 
-def test_s9_an_hour_later_changes_are_told_at_once_again(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_an_hour_later_changes_are_told_at_once_again(server, watched: Watched, mailbox: Mailbox, monkeypatch):
     moment = Clock(monkeypatch)
     flip(watched, limits.ALERT_MAILS)
     server.drain()
@@ -273,7 +273,7 @@ def test_s9_an_hour_later_changes_are_told_at_once_again(server, watched: Watche
     assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 2
 
 
-def test_s9_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox: Mailbox, monkeypatch):
     from chalicelib.devicemonitor import service
 
     monkeypatch.setattr(limits, "ALERT_MAILS", 1)
@@ -292,7 +292,7 @@ def test_s9_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox:
     assert [f"10:0{minute}:00" in text for minute in range(6)] == [False, False, False, True, True, True]
 
 
-def test_s9_other_devices_are_counted_apart(server, watched: Watched, mailbox: Mailbox):
+def test_other_devices_are_counted_apart(server, watched: Watched, mailbox: Mailbox):
     other = Watched(watched.world, watched.world.device())
     flip(watched, limits.ALERT_MAILS + 2)
     flip(other, 1)
@@ -300,7 +300,7 @@ def test_s9_other_devices_are_counted_apart(server, watched: Watched, mailbox: M
     assert len(told(other, mailbox)) == 1
 
 
-def test_s9_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mailbox: Mailbox, monkeypatch):
     from chalicelib.devicemonitor import service
 
     moment = Clock(monkeypatch)
@@ -314,7 +314,7 @@ def test_s9_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mai
     assert [each["Subject"] for each in told(watched, mailbox)[limits.ALERT_MAILS :]] == []
 
 
-def test_s9_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox: Mailbox, monkeypatch):
     from chalicelib.devicemonitor import service
 
     moment = Clock(monkeypatch)

@@ -152,7 +152,7 @@ def _sender(
     return lambda size: ask(mine, route, values, **{what: make(size)}, **more)
 
 
-def test_s5_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
+def test_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     wrong = []
     for route in walked(server):
         values, body = body_of(mine, route)
@@ -165,7 +165,7 @@ def test_s5_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_s5_queries(server: LocalServer, mine: Tenant, work: Operations, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries(server: LocalServer, mine: Tenant, work: Operations, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong, read = [], set()
     get, every = Query.get, Query.all
 

@@ -33,7 +33,7 @@ ROLES = "/api/management/v1/useradm/roles"
 
 
 @pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a/", "a%3Fb", "a%2Fb", "a/../a", "a;b"])
-def test_f20_no_front_door_changes_another_release_or_role(server: LocalServer, api: httpx2.Client, name: str) -> None:
+def test_no_front_door_changes_another_release_or_role(server: LocalServer, api: httpx2.Client, name: str) -> None:
     """There is one called ``a`` as well, which is what remains of most of these names."""
     routes = RouteTable(server.app.routes)
     unique = uuid.uuid4().hex[:8]
@@ -68,7 +68,7 @@ def test_f20_no_front_door_changes_another_release_or_role(server: LocalServer, 
 
 @pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a%3Fb", "a/../a"])
 @pytest.mark.parametrize("door", ["rest", "balancer"])
-def test_f20_doors_that_keep_the_path_change_the_release_that_is_named(
+def test_doors_that_keep_the_path_change_the_release_that_is_named(
     server: LocalServer, api: httpx2.Client, name: str, door: str
 ) -> None:
     routes = RouteTable(server.app.routes)
@@ -90,7 +90,7 @@ def test_f20_doors_that_keep_the_path_change_the_release_that_is_named(
     assert api.get(f"/api{path.replace(quote(name, safe=''), 'a')}").json()["notes"] == ""
 
 
-def test_f20_every_write_by_a_free_name_is_known_to_the_doors(server: LocalServer) -> None:
+def test_every_write_by_a_free_name_is_known_to_the_doors(server: LocalServer) -> None:
     """A new route with a name in its path has to say so, or its variable has to be an id or a checked name."""
     names = {
         f"{method} {path}"

@@ -21,7 +21,7 @@ def says(answer: Any) -> bool:
     return answer.headers.get_list("x-content-type-options") == ["nosniff"]
 
 
-def test_s15_answers_of_the_local_gateway_and_of_the_bucket(server: LocalServer, api: httpx2.Client, http, tenant):
+def test_answers_of_the_local_gateway_and_of_the_bucket(server: LocalServer, api: httpx2.Client, http, tenant):
     world = World(api, http, tenant.tenant_token)
     artifact = world.upload("release")
     link = api.get(f"/api/management/v1/deployments/artifacts/{artifact}/download").json()["uri"]
@@ -49,7 +49,7 @@ def test_s15_answers_of_the_local_gateway_and_of_the_bucket(server: LocalServer,
         assert refused.value.response.headers.get_all("x-content-type-options") == ["nosniff"], place
 
 
-def test_s15_answers_of_the_relay(server: LocalServer):
+def test_answers_of_the_relay(server: LocalServer):
     with RelayProcess(server.url) as relay:
         for place in ("/nowhere", "/health", f"{user_path('x').removesuffix('connect')}download"):
             assert says(httpx2.get(relay.url + place)), place
@@ -59,7 +59,7 @@ def test_s15_answers_of_the_relay(server: LocalServer):
         assert refused.value.response.headers.get_all("x-content-type-options") == ["nosniff"]
 
 
-def test_s15_answers_that_api_gateway_gives_itself():
+def test_answers_that_api_gateway_gives_itself():
     answers = gateway_responses()
     assert answers
     for name, answer in answers.items():

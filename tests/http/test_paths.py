@@ -48,7 +48,7 @@ origins = st.sampled_from(["", "http://localhost", "https://localhost:8443", "HT
 
 
 @given(segments, escapes, between, origins)
-def test_b7_every_spelling_is_the_usual_one(
+def test_every_spelling_is_the_usual_one(
     names: list[str], needless: list[bool], slashes: list[str], origin: str
 ) -> None:
     usual = "/" + "/".join(escaped(name, [False]) for name in names)
@@ -63,7 +63,7 @@ def test_b7_every_spelling_is_the_usual_one(
 
 
 @given(st.text(st.sampled_from("/.%2eEfF41aA:?*"), max_size=20))
-def test_b7_a_spelling_never_changes_a_name_and_settles_at_once(path: str) -> None:
+def test_a_spelling_never_changes_a_name_and_settles_at_once(path: str) -> None:
     found = plain("/" + path)
 
     assert plain(found) == found
@@ -92,7 +92,7 @@ def test_b7_a_spelling_never_changes_a_name_and_settles_at_once(path: str) -> No
         ("*", "*"),
     ],
 )
-def test_b7_examples(sent: str, usual: str) -> None:
+def test_examples(sent: str, usual: str) -> None:
     assert plain(sent) == usual
 
 
@@ -100,7 +100,7 @@ def test_b7_examples(sent: str, usual: str) -> None:
     ("sent", "rest"),
     [("/api/x", "/x"), ("//api//x", "//x"), ("/./api/x", "/x"), ("/%61pi/x", "/x"), ("/apis/x", ""), ("/api", "")],
 )
-def test_b7_the_stage_is_found_however_it_is_spelled(sent: str, rest: str) -> None:
+def test_the_stage_is_found_however_it_is_spelled(sent: str, rest: str) -> None:
     assert below(sent, "api") == rest
 
 
@@ -119,7 +119,7 @@ def test_b7_the_stage_is_found_however_it_is_spelled(sent: str, rest: str) -> No
         ("/devices/", "/devices", {}),
     ],
 )
-def test_b7_routes_are_found_by_any_spelling(path: str, template: str, parameters: dict[str, str]) -> None:
+def test_routes_are_found_by_any_spelling(path: str, template: str, parameters: dict[str, str]) -> None:
     found = ROUTES.find(path)
 
     assert found is not None
@@ -129,7 +129,7 @@ def test_b7_routes_are_found_by_any_spelling(path: str, template: str, parameter
 @pytest.mark.parametrize(
     "path", ["/devices//config", "/groups//devices", "/groups///devices", "/devices//", "//groups//devices/"]
 )
-def test_b7_an_empty_name_is_no_other_route(path: str) -> None:
+def test_an_empty_name_is_no_other_route(path: str) -> None:
     assert ROUTES.find(path) is None
 
 
@@ -137,7 +137,7 @@ SPELLINGS = ["/{0}", "/./{0}", "{1}", "https://localhost{0}", "{0}/", "{2}"]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_b7_the_local_server_takes_every_spelling(server: LocalServer, api: httpx2.Client, spelling: str) -> None:
+def test_the_local_server_takes_every_spelling(server: LocalServer, api: httpx2.Client, spelling: str) -> None:
     target = spelling.format(GROUPS, GROUPS.replace("/api", "/%61pi"), GROUPS.replace("/", "//"))
     lines = f"Host: {urlsplit(server.url).netloc}\r\nAuthorization: {api.headers['Authorization']}\r\nConnection: close"
 
@@ -148,7 +148,7 @@ def test_b7_the_local_server_takes_every_spelling(server: LocalServer, api: http
 
 @pytest.mark.parametrize("door", ["balancer", "http_api"])
 @pytest.mark.parametrize("path", ["/%61pi/a/b", "//api//a/b", "/api/./a//b"])
-def test_b7_other_doors_take_every_spelling(door: str, path: str) -> None:
+def test_other_doors_take_every_spelling(door: str, path: str) -> None:
     seen = []
 
     def handler(call: gateway_events.Event) -> gateway_events.Event:
@@ -180,7 +180,7 @@ CONNECT = "/api/management/v1/deviceconnect/devices/{}/{}"
         (CONNECT.format("d", "../d/download"), False),
     ],
 )
-def test_b7_the_relay_takes_every_spelling(path: str, is_served: bool) -> None:
+def test_the_relay_takes_every_spelling(path: str, is_served: bool) -> None:
     scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": []}
 
     assert Relay(None, None).serves(scope) is is_served  # type: ignore[arg-type]

@@ -27,13 +27,13 @@ def given(url: str, place: str, sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("sent", UNFIT, ids=repr)
-def test_b3_an_id_that_is_unfit_for_a_header_is_replaced(server: LocalServer, sent: bytes):
+def test_an_id_that_is_unfit_for_a_header_is_replaced(server: LocalServer, sent: bytes):
     for place in ("/", "/api/nowhere", "/api/management/v1/useradm/users", DOWNLOAD):
         assert uuid.UUID(given(server.url, place, sent).decode())
         assert given(server.url, place, b"mine, #1") == b"mine, #1"
 
 
-def test_b3_the_relay_replaces_such_ids_too(server: LocalServer):
+def test_the_relay_replaces_such_ids_too(server: LocalServer):
     with RelayProcess(server.url) as relay:
         for sent in UNFIT:
             assert uuid.UUID(given(relay.url, DOWNLOAD, sent).decode())

@@ -81,7 +81,7 @@ def test_accepting_reads_nothing_more(listened: World, http, sign_in):
     assert spent[0].by_operation == spent[1].by_operation
 
 
-def test_p14_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: World, http, sign_in):
+def test_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: World, http, sign_in):
     from chalicelib.tenantadm import service
 
     quiet = service.create_tenant("Quiet")

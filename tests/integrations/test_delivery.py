@@ -252,7 +252,7 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
         assert len(hook.posted()) == 3
 
 
-def test_f25_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
+def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
     """However many messages come for a lane that is too long for one run: it is their number that must not grow."""
     from chalicelib.integrations.service import delivering
 

@@ -12,7 +12,7 @@ from tests.simulator.device import Device
 from tests.support.time import Clock
 
 
-def test_p14_all_events_of_a_life(hooks: Hooks, world, server):
+def test_all_events_of_a_life(hooks: Hooks, world, server):
     hook = hooks(secret=SECRET)
     device = world.device()
     known = find(world.api, device)
@@ -107,7 +107,7 @@ def test_a_preauthorized_device_is_provisioned_by_its_own_request(hooks: Hooks, 
     assert [kind for kind, _ in hook.told()] == ["device-status-changed", "device-provisioned"]
 
 
-def test_p14_a_pending_device_that_makes_room_is_reported_as_decommissioned(hooks: Hooks, world, server, monkeypatch):
+def test_a_pending_device_that_makes_room_is_reported_as_decommissioned(hooks: Hooks, world, server, monkeypatch):
     moment = Clock(monkeypatch)
     assert world.api.put("/api/management/v2/tenantadm/settings", json={"pending_devices": 1}).status_code == 204
     hook = hooks()

@@ -256,7 +256,7 @@ def test_inventory_events_belong_to_a_plan(api, tenant):
     assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 201
 
 
-def test_n4_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, world, server):
+def test_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, world, server):
     hook = hooks()
 
     def changes() -> Iterator[Callable[[], object]]:
@@ -284,7 +284,7 @@ def test_n4_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, wo
         ({}, ["deviceauth"], []),
     ],
 )
-def test_u2_scopes_that_mender_does_not_know_are_in_a_member_of_their_own(api, given, menders, others):
+def test_scopes_that_mender_does_not_know_are_in_a_member_of_their_own(api, given, menders, others):
     made = api.post(INTEGRATIONS, json=webhook(URL, **given))
     assert made.status_code == 201, made.text
 
@@ -297,7 +297,7 @@ def test_u2_scopes_that_mender_does_not_know_are_in_a_member_of_their_own(api, g
     assert [(each["scopes"], each["additional_scopes"]) for each in listed(api)] == [(menders, others)]
 
 
-def test_u2_an_unknown_scope_is_refused_in_either_member(api):
+def test_an_unknown_scope_is_refused_in_either_member(api):
     for member in ("scopes", "additional_scopes"):
         answer = api.post(INTEGRATIONS, json=webhook(URL, **{member: ["everything"]}))
         assert (answer.status_code, "scopes" in answer.json()["error"]) == (400, True)

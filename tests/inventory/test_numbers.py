@@ -24,7 +24,7 @@ def found(api, scope: str, name: str, operator: str, value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [ICCID, 2**53 + 1, -(2**63), 10**40, 12.5, 0.1], ids=str)
-def test_b8_a_device_is_found_by_the_number_that_it_sent(api, world: World, number: float):
+def test_a_device_is_found_by_the_number_that_it_sent(api, world: World, number: float):
     device = world.device(identity={"sim": number})
     other = world.device(identity={"sim": -1.5})
     device.inventory({"sim": number, "sims": [number, 7]})
@@ -40,7 +40,7 @@ def test_b8_a_device_is_found_by_the_number_that_it_sent(api, world: World, numb
         assert ids(api.get(DEVICES, params={f"{scope}/{name}": str(number)})) == [device.id]
 
 
-def test_b8_a_filter_and_a_dynamic_deployment_take_the_device_by_its_number(api, world: World):
+def test_a_filter_and_a_dynamic_deployment_take_the_device_by_its_number(api, world: World):
     device, other = world.device(identity={"sim": ICCID}), world.device(identity={"sim": 8})
     term = {"scope": "identity", "attribute": "sim", "type": "$eq", "value": ICCID}
     made = api.post(FILTERS, json={"name": "sim", "terms": [term]}).headers["location"].rsplit("/", 1)[-1]
@@ -64,13 +64,13 @@ def test_a_number_beyond_every_reader_is_refused(api, world: World):
 
 
 @pytest.mark.parametrize("written", ["1", "+1", "1.0", "1E0", "10e-1", ".1e1", "01"])
-def test_b8_a_number_in_a_query_may_be_written_in_any_way(api, world: World, written: str):
+def test_a_number_in_a_query_may_be_written_in_any_way(api, world: World, written: str):
     device = world.device(identity={"n": 1})
     assert ids(api.get(DEVICES, params={"identity/n": written})) == [device.id]
 
 
 @pytest.mark.parametrize("written", ["\u0661", "1_", " 1", "0x1", "NaN", "1e999999"], ids=ascii)
-def test_b8_what_is_no_number_in_a_query_finds_no_number(api, world: World, written: str):
+def test_what_is_no_number_in_a_query_finds_no_number(api, world: World, written: str):
     world.device(identity={"n": 1})
     assert ids(api.get(DEVICES, params={"identity/n": written})) == []
 
@@ -86,7 +86,7 @@ def test_a_device_is_found_by_a_flag_of_its_identity(api, world: World):
     assert ids(api.get(DEVICES, params={"identity/lab": "true"})) == [device.id]
 
 
-def test_b2_a_report_with_half_a_character_is_kept(api, world: World):
+def test_a_report_with_half_a_character_is_kept(api, world: World):
     device = world.device()
     raw = rb'[{"name":"\udc00a","value":"caf\ud83d \\ud83d \ud83d\ude00"},{"name":"b","value":["x' + b'\xe9\xff"]}]'
     headers = {"Authorization": f"Bearer {device.token}", "Content-Type": "application/json"}
@@ -99,7 +99,7 @@ def test_b2_a_report_with_half_a_character_is_kept(api, world: World):
     assert api.get(path(device.id)).status_code == 200
 
 
-def test_b1_null_is_absent_in_deployments(api, world: World):
+def test_null_is_absent_in_deployments(api, world: World):
     device = world.device()
     world.upload("release")
     body = {

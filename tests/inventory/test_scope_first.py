@@ -54,7 +54,7 @@ def _texts_of(seen: list[tuple[Any, ...]], function: Callable[[Device], str], de
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FLEETS, QUERIES, st.frozensets(st.sampled_from(GROUPS), max_size=1), st.booleans())
-def test_s6_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, query, groups, stored):
+def test_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, query, groups, stored):
     inside = {each: device for each, device in fleet.items() if device.group in groups}
     observed = []
     for devices in (fleet, inside):
@@ -66,7 +66,7 @@ def test_s6_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, que
     assert observed[0] == observed[1]
 
 
-def test_s6_a_condition_on_an_attribute_that_only_hidden_devices_have_looks_at_nothing(looked_at):
+def test_a_condition_on_an_attribute_that_only_hidden_devices_have_looks_at_nothing(looked_at):
     query = Query((Predicate("system", "created_ts", "$eq", "Hall"),)).within(frozenset())
     snapshots = [opened({"a": device("a", "hall")}), opened({})]
     looked_at.clear()
@@ -82,7 +82,7 @@ def device(name: str, group: str, **values: str) -> Device:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_s6_the_budget_of_a_pattern_is_not_spent_on_hidden_devices(monkeypatch, stored):
+def test_the_budget_of_a_pattern_is_not_spent_on_hidden_devices(monkeypatch, stored):
     hidden = [device(f"h{number}", "theirs", text=f"{number}" + "b" * 900, secret="yes") for number in range(50)]
     fleet = {each.id: each for each in [device("mine", "mine", text="ab", secret="no"), *hidden]}
     snapshot, changed = (opened(fleet), {}) if stored else (None, fleet)
@@ -101,7 +101,7 @@ def test_s6_the_budget_of_a_pattern_is_not_spent_on_hidden_devices(monkeypatch, 
         work("yes", None)
 
 
-def test_s6_a_group_outside_of_the_scope_is_not_read(tenant):
+def test_a_group_outside_of_the_scope_is_not_read(tenant):
     query = Query((Predicate("system", "group", "$eq", "theirs"),))
     with counted() as cost:
         assert service.search(tenant.id, query, 0, 9, frozenset({"mine"})) == ([], 0)

@@ -31,7 +31,7 @@ def connected(engine: Engine) -> http.client.HTTPConnection:
 class TestTheEnginesPort:
     """The engine's own port, which every local process can connect to."""
 
-    def test_s1_nothing_is_answered_without_the_key(
+    def test_nothing_is_answered_without_the_key(
         self, server: LocalServer, stored: Any, services: dict[str, list[str]]
     ) -> None:
         with httpx2.Client(base_url=server.engine.endpoint, trust_env=False) as engine:
@@ -67,7 +67,7 @@ class TestTheEnginesPort:
             ("POST", "/_ministack/rds/iam-auth"),
         ],
     )
-    def test_s1_its_own_pages_are_closed(self, server: LocalServer, stored: Any, method: str, path: str) -> None:
+    def test_its_own_pages_are_closed(self, server: LocalServer, stored: Any, method: str, path: str) -> None:
         page = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
         answer = httpx2.request(method, server.engine.endpoint + path, headers=page, trust_env=False)
@@ -75,9 +75,7 @@ class TestTheEnginesPort:
         assert answer.status_code == 403
         assert is_refused(answer)
 
-    def test_s1_a_signed_request_is_for_one_service_host_body_and_target(
-        self, server: LocalServer, stored: Any
-    ) -> None:
+    def test_a_signed_request_is_for_one_service_host_body_and_target(self, server: LocalServer, stored: Any) -> None:
         url = server.engine.endpoint + "/"
         body = json.dumps({"Name": "/key", "WithDecryption": True}).encode()
         target = "AmazonSSM.GetParameter"
@@ -107,7 +105,7 @@ class TestTheEnginesPort:
                 assert answer.status_code == 403, headers
                 assert is_refused(answer)
 
-    def test_s1_a_body_is_not_waited_for_without_a_key(self, server: LocalServer) -> None:
+    def test_a_body_is_not_waited_for_without_a_key(self, server: LocalServer) -> None:
         known = headers_for(
             server.engine.key, "POST", server.engine.endpoint + "/", "ssm", b"", "AmazonSSM.GetParameter"
         )
@@ -119,7 +117,7 @@ class TestTheEnginesPort:
                 )
                 assert connection.getresponse().status == 403
 
-    def test_s1_a_body_is_read_up_to_a_bound_before_its_signature_is_known(self, server: LocalServer) -> None:
+    def test_a_body_is_read_up_to_a_bound_before_its_signature_is_known(self, server: LocalServer) -> None:
         url = server.engine.endpoint + "/"
         headers = headers_for(server.engine.key, "POST", url, "ssm", b"", "AmazonSSM.GetParameter")
         with closing(connected(server.engine)) as connection:
@@ -133,7 +131,7 @@ class TestTheEnginesPort:
             assert answer.status == 403
             assert b"must have its hash signed" in answer.read()
 
-    def test_s1_only_services_that_are_used_run(self, server: LocalServer) -> None:
+    def test_only_services_that_are_used_run(self, server: LocalServer) -> None:
         for service, operation in (
             ("cloudformation", "list_stacks"),
             ("lambda", "list_functions"),
@@ -145,7 +143,7 @@ class TestTheEnginesPort:
                 getattr(connected, operation)()
             connected.close()
 
-    def test_s1_readiness_tells_nothing(self, server: LocalServer) -> None:
+    def test_readiness_tells_nothing(self, server: LocalServer) -> None:
         answer = httpx2.get(server.engine.endpoint + "/ready", trust_env=False)
 
         assert (answer.status_code, answer.content) == (204, b"")
@@ -176,7 +174,7 @@ class TestAnEngineWithFunctions:
         ],
     )
     @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "OPTIONS"])
-    def test_s1_nothing_else_is_answered_without_a_key(
+    def test_nothing_else_is_answered_without_a_key(
         self, engine: Engine, method: str, path: str, headers: dict[str, str]
     ) -> None:
         answer = httpx2.request(method, engine.endpoint + path, headers=headers, trust_env=False)
@@ -189,7 +187,7 @@ class TestAnEngineWithFunctions:
         }
         assert is_refused(answer)
 
-    def test_s1_a_role_works_with_its_own_secret_only(self, engine: Engine) -> None:
+    def test_a_role_works_with_its_own_secret_only(self, engine: Engine) -> None:
         iam, sts = client_of(engine, "iam"), client_of(engine, "sts")
         trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
         iam.create_role(RoleName="someone", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", **trust}))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
     ],
 )
-def test_s1_variables_of_the_developers_lead_nowhere_else(
+def test_variables_of_the_developers_lead_nowhere_else(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

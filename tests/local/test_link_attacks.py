@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class TestTheServersPort:
     """The port that devices and users reach."""
 
-    def test_s1_a_link_that_only_names_a_signature_reaches_no_service(self, client: httpx2.Client, stored: Any) -> None:
+    def test_a_link_that_only_names_a_signature_reaches_no_service(self, client: httpx2.Client, stored: Any) -> None:
         headers = {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-amz-json-1.1"}
         body = json.dumps({"Name": "/key", "WithDecryption": True})
 
@@ -34,7 +34,7 @@ class TestTheServersPort:
         assert answer.status_code == 403
         assert is_refused(answer)
 
-    def test_s1_no_service_answers_by_header_query_or_form(
+    def test_no_service_answers_by_header_query_or_form(
         self, server: LocalServer, client: httpx2.Client, stored: Any, services: dict[str, list[str]]
     ) -> None:
         bad = f"/{BUCKET}/tenant/kept?X-Amz-Signature=x"
@@ -54,7 +54,7 @@ class TestTheServersPort:
                 assert is_refused(answer), (service, answer.text)
 
     @pytest.mark.parametrize("method", ["DELETE", "POST", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
-    def test_s1_other_methods_are_refused_even_if_they_are_signed(
+    def test_other_methods_are_refused_even_if_they_are_signed(
         self, server: LocalServer, client: httpx2.Client, stored: Any, method: str
     ) -> None:
         answer = client.request(method, sign(server, method), headers={"Origin": "https://evil.example"})
@@ -74,7 +74,7 @@ class TestTheServersPort:
             "X-Amz-Signature",
         ],
     )
-    def test_s1_every_part_of_a_signature_counts(
+    def test_every_part_of_a_signature_counts(
         self, server: LocalServer, client: httpx2.Client, stored: Any, parameter: str
     ) -> None:
         link = sign(server)
@@ -93,7 +93,7 @@ class TestTheServersPort:
                 first = url._replace(query=f"{spelling}={quote(double, safe='')}&{url.query}").geturl()
                 assert client.get(first).status_code == 403, first
 
-    def test_s1_a_link_is_for_one_method_path_key_and_scope(
+    def test_a_link_is_for_one_method_path_key_and_scope(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         own = server.engine.key
@@ -122,7 +122,7 @@ class TestTheServersPort:
             assert is_refused(answer)
 
     @pytest.mark.parametrize(("signed", "life"), [(-61, 60), (-8 * 86_400, 604_800), (3600, 60), (0, 604_801), (0, 0)])
-    def test_s1_a_link_works_in_its_time_only(
+    def test_a_link_works_in_its_time_only(
         self, server: LocalServer, client: httpx2.Client, stored: Any, signed: int, life: int
     ) -> None:
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=signed), tick=True):
@@ -133,7 +133,7 @@ class TestTheServersPort:
         assert answer.status_code == 403
         assert is_refused(answer)
 
-    def test_s1_other_buckets_and_the_bucket_itself_are_not_served(
+    def test_other_buckets_and_the_bucket_itself_are_not_served(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         paths = [
@@ -183,7 +183,7 @@ class TestTheServersPort:
         ],
         ids="-".join,
     )
-    def test_s1_signed_subresources_are_refused(
+    def test_signed_subresources_are_refused(
         self, server: LocalServer, client: httpx2.Client, stored: Any, subresource: dict[str, str]
     ) -> None:
         for method in ("GET", "HEAD", "PUT"):
@@ -192,7 +192,7 @@ class TestTheServersPort:
             assert is_refused(answer)
         assert stored.get_object(Bucket=BUCKET, Key="tenant/kept")["Body"].read() == SECRET
 
-    def test_s1_a_link_to_a_part_writes_that_part_and_does_nothing_else(
+    def test_a_link_to_a_part_writes_that_part_and_does_nothing_else(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         path = f"/{BUCKET}/tenant/parted"
@@ -247,7 +247,7 @@ class TestTheServersPort:
         ],
     )
     @pytest.mark.parametrize("signed", [False, True])
-    def test_s1_headers_of_s3_are_refused(
+    def test_headers_of_s3_are_refused(
         self, server: LocalServer, client: httpx2.Client, stored: Any, header: str, value: str, signed: bool
     ) -> None:
         path = f"/{BUCKET}/tenant/by-header"
@@ -260,7 +260,7 @@ class TestTheServersPort:
         with pytest.raises(stored.exceptions.ClientError, match="404"):
             stored.head_object(Bucket=BUCKET, Key="tenant/by-header")
 
-    def test_s1_no_header_of_the_client_but_those_of_a_download_goes_on(
+    def test_no_header_of_the_client_but_those_of_a_download_goes_on(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         headers = {
@@ -287,7 +287,7 @@ class TestTheServersPort:
             b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
         ],
     )
-    def test_s1_no_second_request_is_smuggled_to_the_engine(
+    def test_no_second_request_is_smuggled_to_the_engine(
         self, server: LocalServer, stored: Any, framing: bytes
     ) -> None:
         target = sign(server, "PUT", f"/{BUCKET}/tenant/smuggled").removeprefix(server.url)
@@ -299,7 +299,7 @@ class TestTheServersPort:
         assert SECRET not in body
         assert status == 400
 
-    def test_s1_a_body_in_chunks_of_a_signature_is_stored_as_it_came(
+    def test_a_body_in_chunks_of_a_signature_is_stored_as_it_came(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         body = b"3;chunk-signature=0\r\nabc\r\n0;chunk-signature=0\r\n\r\n"

@@ -40,7 +40,7 @@ def running() -> Iterator[RunningServer]:
 class TestAnotherUserOfTheMachine:
     """A process of another user, on the same machine."""
 
-    def test_s10_only_the_owner_may_enter_the_data_folder_or_read_what_is_in_it(self, running: RunningServer) -> None:
+    def test_only_the_owner_may_enter_the_data_folder_or_read_what_is_in_it(self, running: RunningServer) -> None:
         assert running.data.stat().st_mode & 0o777 == 0o700
         found = {}
         for path in running.data.rglob("*"):
@@ -51,7 +51,7 @@ class TestAnotherUserOfTheMachine:
         assert [path for path, open_to_others in found.items() if open_to_others] == []
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_s10_another_user_reads_nothing_of_it(self, running: RunningServer) -> None:
+    def test_another_user_reads_nothing_of_it(self, running: RunningServer) -> None:
         files = [str(path) for path in running.data.rglob("*") if path.is_file()]
         script = (
             "import json, sys\n"
@@ -67,7 +67,7 @@ class TestAnotherUserOfTheMachine:
         assert json.loads(as_nobody(script, json.dumps(files))) == []
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_s1_another_user_gets_nothing_from_the_engine(self, running: RunningServer) -> None:
+    def test_another_user_gets_nothing_from_the_engine(self, running: RunningServer) -> None:
         script = (
             "import json, sys, urllib.error, urllib.request\n"
             "endpoint = sys.stdin.read()\n"
@@ -84,7 +84,7 @@ class TestAnotherUserOfTheMachine:
         assert as_nobody(script, running.facts["aws_endpoint"]).split() == ["403"] * 3
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_s1_no_process_shows_the_key(self, running: RunningServer) -> None:
+    def test_no_process_shows_the_key(self, running: RunningServer) -> None:
         secret = running.facts["aws_secret_access_key"]
         script = (
             "import glob, sys\n"

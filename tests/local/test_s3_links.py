@@ -141,7 +141,7 @@ def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
 
 @pytest.mark.parametrize("method", ["get_object", "put_object"])
 @pytest.mark.parametrize("answered", [b"", b"HTTP/1.1 2", b"SSH-2.0-x\r\n\r\n"])
-def test_s1_an_engine_that_breaks_off_is_502(server: LocalServer, method: str, answered: bytes) -> None:
+def test_an_engine_that_breaks_off_is_502(server: LocalServer, method: str, answered: bytes) -> None:
     """As when it is stopped, or started anew, in the middle of a call."""
 
     def break_off(listener: socket.socket) -> None:

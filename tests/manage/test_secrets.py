@@ -22,7 +22,7 @@ def none_stored(server: object) -> Iterator[None]:
         private_settings.remove(each)
 
 
-def test_f24_a_secret_is_stored_listed_and_removed(done: Callable[..., str], document: Callable[..., Any]) -> None:
+def test_a_secret_is_stored_listed_and_removed(done: Callable[..., str], document: Callable[..., Any]) -> None:
     said = done("secret", "set", "edge-secret", typed=f"{SECRET}\n")
 
     assert private_settings.edge_secret() == SECRET
@@ -37,7 +37,7 @@ def test_f24_a_secret_is_stored_listed_and_removed(done: Callable[..., str], doc
     assert done("secret", "remove", "edge-secret") == "there is no edge-secret"
 
 
-def test_f24_a_secret_is_no_argument_and_has_to_be_one(manage: Manage) -> None:
+def test_a_secret_is_no_argument_and_has_to_be_one(manage: Manage) -> None:
     assert manage("secret", "set", "edge-secret", SECRET).returncode == 2
     refused = manage("secret", "set", "mail-server", typed="https://me:hidden@host\n")
 

@@ -228,7 +228,7 @@ def test_no_secret_is_in_any_line(world: World, lines: Lines, hooks: Hooks, serv
     assert device.pubkey.splitlines()[1] not in written
 
 
-def test_f22_lines_are_at_a_time_that_lambda_can_read(lines: Lines):
+def test_lines_are_at_a_time_that_lambda_can_read(lines: Lines):
     """It takes a line whose time is not as RFC 3339 has it for one of level INFO (Log level filtering, AWS Lambda)."""
     observability.logger.error("something broke")
 

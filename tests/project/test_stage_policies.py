@@ -31,7 +31,7 @@ def resources(stage: Stage, function: str, service: str) -> set[str]:
         ("nobody@localhost", set()),
     ],
 )
-def test_f24_mails_go_out_by_the_identity_of_the_sender_alone(sender: str, identities: set[str]) -> None:
+def test_mails_go_out_by_the_identity_of_the_sender_alone(sender: str, identities: set[str]) -> None:
     stage = Stage("some", settings={"LAMPLIGHTER_MAIL_FROM": sender})
 
     assert resources(stage, "mails", "ses") == {f"arn:aws:ses:*:*:identity/{each}" for each in identities}
@@ -39,7 +39,7 @@ def test_f24_mails_go_out_by_the_identity_of_the_sender_alone(sender: str, ident
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_f24_every_arn_is_of_the_partition(partition: str) -> None:
+def test_every_arn_is_of_the_partition(partition: str) -> None:
     stage = Stage("some", partition=partition, settings={"LAMPLIGHTER_MAIL_FROM": "noreply@example.com"})
     arns = {arn for each in FUNCTIONS for one in policy(each, stage)["Statement"] for arn in one["Resource"]}
 
@@ -47,7 +47,7 @@ def test_f24_every_arn_is_of_the_partition(partition: str) -> None:
     assert not [arn for arn in arns if "amazonaws" in arn]
 
 
-def test_f23_functions_work_on_restored_tables_and_no_others() -> None:
+def test_functions_work_on_restored_tables_and_no_others() -> None:
     """Their rights and what they are told, so that a restore is a deployment."""
     stage = Stage("some", tables="lamplighter-r1-")
     arns = set().union(*(resources(stage, name, "dynamodb") for name in BY_NAME))
@@ -66,7 +66,7 @@ def test_f23_functions_work_on_restored_tables_and_no_others() -> None:
     )
 
 
-def test_f23_no_table_can_be_undone_in_the_audit_log_of_restored_ones() -> None:
+def test_no_table_can_be_undone_in_the_audit_log_of_restored_ones() -> None:
     stage = Stage("some", tables="lamplighter-r1-")
     statements = policy(BY_NAME["api_handler"], stage)["Statement"]
 
@@ -75,7 +75,7 @@ def test_f23_no_table_can_be_undone_in_the_audit_log_of_restored_ones() -> None:
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_f24_a_deployed_role_names_one_region_one_account_and_one_websocket_api(partition: str) -> None:
+def test_a_deployed_role_names_one_region_one_account_and_one_websocket_api(partition: str) -> None:
     stage = Stage("some", partition=partition, settings={"LAMPLIGHTER_MAIL_FROM": "noreply@example.com"})
     binding = Binding(partition, "eu-west-1", "123456789012", (stage.bucket, "the-real-one"), "abc123")
     arns = {
@@ -95,7 +95,7 @@ def test_f24_a_deployed_role_names_one_region_one_account_and_one_websocket_api(
     }
 
 
-def test_f24_what_names_a_place_already_stays() -> None:
+def test_what_names_a_place_already_stays() -> None:
     binding = Binding("aws", "eu-west-1", "123456789012", ("configured", "real"), "abc123")
     own = ["arn:aws:sqs:us-east-1:1:q", "arn:aws:s3:::another/configured/*", "arn:aws:s3:::configured-too", "*", "text"]
 
@@ -103,7 +103,7 @@ def test_f24_what_names_a_place_already_stays() -> None:
     assert binding.bind("arn:aws:s3:::configured") == "arn:aws:s3:::real"
 
 
-def test_f24_a_stack_leaves_partition_region_account_and_api_to_cloudformation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_leaves_partition_region_account_and_api_to_cloudformation(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage("some", partition="aws-cn")
     monkeypatch.setattr("infra.deploy.functions.STAGES", (stage,))
     document = policy(BY_NAME["api_handler"], stage)
@@ -121,7 +121,7 @@ def test_f24_a_stack_leaves_partition_region_account_and_api_to_cloudformation(m
     ]
 
 
-def test_f24_functions_may_send_traces_where_the_stage_has_them_and_only_there() -> None:
+def test_functions_may_send_traces_where_the_stage_has_them_and_only_there() -> None:
     traced = Stage("some", tracing=True)
 
     for function in FUNCTIONS:

@@ -92,7 +92,7 @@ def test_nobody_tags_a_release_for_others(world: World, sign_in: SignIn, tenant:
     assert user.put(place, json=["candidate", "kept"]).status_code == 403, "and no longer in reach"
 
 
-def test_s13_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
+def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
     """Somebody may deploy by them to devices of other groups, and their terms may name those."""
     filters = "/api/management/v2/inventory/filters"
     body = {"name": "north", "terms": [{"scope": "inventory", "attribute": "site", "type": "$eq", "value": "north"}]}
@@ -113,7 +113,7 @@ def test_s13_saved_filters_are_of_those_who_reach_every_device(world: World, sig
 
 
 @pytest.mark.parametrize("how", ["one", "many"])
-def test_p6_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: SignIn, tenant: Tenant, how: str):
+def test_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: SignIn, tenant: Tenant, how: str):
     inside, outside = grouped(world, "test"), grouped(world, "production")
     user = user_of(world, sign_in, tenant, scoped("ManageDevices", "test"))
     groups = "/api/management/v1/inventory/groups"
@@ -131,7 +131,7 @@ def test_p6_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: Sign
     assert user.get(f"{INVENTORY}/{inside.id}").status_code == 403, "and is out of reach from then on"
 
 
-def test_p8_of_several_releases_only_those_in_reach_are_deleted(world: World, sign_in: SignIn, tenant: Tenant):
+def test_of_several_releases_only_those_in_reach_are_deleted(world: World, sign_in: SignIn, tenant: Tenant):
     for name, tag in (("foo", "mine"), ("bar", "theirs")):
         world.upload(name)
         assert world.api.put(f"{RELEASES}/{name}/tags", json=[tag]).status_code == 204

@@ -163,7 +163,7 @@ class TestTags:
         assert user.get(f"{M2}/deployments/releases/all/tags").json() == [inside.tag]
         assert user.get(f"{M2}/deployments/releases/all/types").json() == ["single-file"]
 
-    def test_p8_none_but_ones_own_are_deleted(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_none_but_ones_own_are_deleted(self, user: httpx2.Client, inside: Half, outside: Half):
         before = outside.state()
         for names in ([outside.release], ["no-release"], [outside.release, "no-release"]):
             assert user.delete(RELEASES, params={"name": names}).status_code == 204

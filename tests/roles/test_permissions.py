@@ -30,7 +30,7 @@ def new_user(*roles: str) -> dict[str, Any]:
     return {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "roles": list(roles)}
 
 
-def test_u1_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+def test_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
     assert api.post(ROLES, json=role("Readers", scoped("ReadUsers"))).status_code == 201
     reader = sign_in(tenant, "Readers")
 
@@ -61,14 +61,14 @@ def test_u1_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: 
     ],
     ids=str,
 )
-def test_s7_a_v1_role_that_matches_nothing_is_refused(api: httpx2.Client, wanted: dict[str, Any]):
+def test_a_v1_role_that_matches_nothing_is_refused(api: httpx2.Client, wanted: dict[str, Any]):
     for place, body in ((f"/api{U1}/roles", role("R")), (ROLES, role("R")), (SETS, {"name": "S"})):
         answer = api.post(place, json=body | {"permissions": [wanted]})
         assert answer.status_code == 400, answer.text
         assert answer.json()["error"].startswith("permissions: ")
 
 
-def test_s7_a_stored_role_that_matches_nothing_gives_nothing(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+def test_a_stored_role_that_matches_nothing_gives_nothing(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
     """Roles that were made while they were taken."""
     from chalicelib.roles import shapes, tables
     from chalicelib.storage.transactions import Transaction

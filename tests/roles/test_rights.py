@@ -59,7 +59,7 @@ def test_what_is_covered_holds_nowhere_else(one: Rights, other: Rights):
 
 
 @given(RIGHTS)
-def test_s7_rights_to_call_are_no_right_to_anything_else(rights: Rights):
+def test_rights_to_call_are_no_right_to_anything_else(rights: Rights):
     named = Rights(tuple(structs.replace(grant, calls=()) for grant in rights.grants))
 
     assert {p: rights.scopes(p) for p in Permission} == {p: named.scopes(p) for p in Permission}
@@ -113,7 +113,7 @@ TAILS = ["".join(each) for size in range(4) for each in product(["/api/", "/ap",
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=4).map("".join))
-def test_s7_a_path_is_taken_if_a_path_of_the_api_can_match_it(value: str):
+def test_a_path_is_taken_if_a_path_of_the_api_can_match_it(value: str):
     permission = Stated("http", Target("GET", value))
     try:
         rules.check_role(Role("R", "", [permission], []), {})

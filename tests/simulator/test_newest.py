@@ -136,7 +136,7 @@ async def _inventories(address: Address) -> None:
 
 @pytest.mark.parametrize("way", ["revoked", "expired"])
 @pytest.mark.parametrize("call", ["next", "download", "downloading", "success", "failure", "log", "inventory"])
-def test_n1_an_update_ends_well_though_the_token_ended(address: Address, call: str, way: str) -> None:
+def test_an_update_ends_well_though_the_token_ended(address: Address, call: str, way: str) -> None:
     asyncio.run(_token_ends(address, call, way))
 
 
@@ -185,7 +185,7 @@ ENDING = {"revoked": _revoking, "expired": _expiring}
 """Ways in which a token ends."""
 
 
-def test_n3_a_cut_log_is_kept_and_shown_as_cut(address: Address) -> None:
+def test_a_cut_log_is_kept_and_shown_as_cut(address: Address) -> None:
     asyncio.run(_cut_logs(address))
 
 
@@ -211,7 +211,7 @@ BUSY = ["next", "inventory", "downloading", "failure", "log"]
 
 
 @pytest.mark.parametrize("call", BUSY)
-def test_n2_a_throttled_device_waits_as_it_is_told(address: Address, call: str) -> None:
+def test_a_throttled_device_waits_as_it_is_told(address: Address, call: str) -> None:
     refused, waited = asyncio.run(_busy(address, call, _throttling))
 
     told = [float(answer.headers["retry-after"]) for answer in refused]
@@ -345,7 +345,7 @@ async def _against_stub(call: str, said: bytes, wait: Waits) -> tuple[Fleet, lis
         ("status", ["astray", "idle"], "pending"),
     ],
 )
-def test_n1_the_simulated_client_breaks_off_at_a_401_with_a_body(
+def test_the_simulated_client_breaks_off_at_a_401_with_a_body(
     call: str, left_in: list[str], reached: str | None
 ) -> None:
     fleet, states = asyncio.run(_against_stub(call, answer("401 Unauthorized", BODY), Waits()))
@@ -356,7 +356,7 @@ def test_n1_the_simulated_client_breaks_off_at_a_401_with_a_body(
     assert fleet.tally.outcomes.get("deployment-1", {}).get("it") == reached
 
 
-def test_n2_the_simulated_client_mishandles_a_429_with_a_body() -> None:
+def test_the_simulated_client_mishandles_a_429_with_a_body() -> None:
     said = answer("429 Too Many Requests", BODY, "Retry-After: 7")
     waits = Waits()
     fleet, _ = asyncio.run(_against_stub("next", said, waits))
@@ -375,7 +375,7 @@ def test_a_refused_log_is_sent_again_and_again_after_another_failure() -> None:
     assert fleet.tally.requests["status"] == 5 + ATTEMPTS - 1  # `failure` goes before each further log
 
 
-def test_n1_the_simulated_client_asks_for_a_token_after_a_401_without_a_body() -> None:
+def test_the_simulated_client_asks_for_a_token_after_a_401_without_a_body() -> None:
     fleet, _ = asyncio.run(_against_stub("next", answer("401 Unauthorized"), Waits()))
 
     # The stub refuses every token, so the client ends up with a poll that was refused, as with any other error.

@@ -26,7 +26,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
 
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("wanted", [[], ["active"]], ids=["all", "active"])
-def test_n4_a_row_that_changes_its_status_is_listed_once(
+def test_a_row_that_changes_its_status_is_listed_once(
     world: World, monkeypatch: pytest.MonkeyPatch, size: str, wanted: list[str]
 ) -> None:
     if size == "large":
@@ -46,7 +46,7 @@ def test_n4_a_row_that_changes_its_status_is_listed_once(
             assert answer.headers.get("X-Total-Count", "3") == "3"
 
 
-def test_n4_a_device_that_changes_its_status_is_listed_once(world: World) -> None:
+def test_a_device_that_changes_its_status_is_listed_once(world: World) -> None:
     devices = [world.device() for _ in range(3)]
     moved = devices[1].id
     auth_set = world.api.get(f"{DEVAUTH}/{moved}").json()["auth_sets"][0]["id"]
@@ -59,7 +59,7 @@ def test_n4_a_device_that_changes_its_status_is_listed_once(world: World) -> Non
         assert sorted(device["id"] for device in answer.json()) == sorted(device.id for device in devices)
 
 
-def test_n4_a_device_that_changes_its_group_is_seen_by_who_may_see_both(
+def test_a_device_that_changes_its_group_is_seen_by_who_may_see_both(
     world: World, tenant: Tenant, sign_in: Any
 ) -> None:
     devices = [world.device() for _ in range(3)]
@@ -78,13 +78,13 @@ def test_n4_a_device_that_changes_its_group_is_seen_by_who_may_see_both(
         assert sorted(device["id"] for device in answer.json()) == sorted(device.id for device in devices)
 
 
-def test_n4_two_reads_that_agree_end_it() -> None:
+def test_two_reads_that_agree_end_it() -> None:
     found = iter([[1], [1, 2], [2, 1], [2, 1], [3]])
 
     assert settled(lambda: next(found), list) == [2, 1]
 
 
-def test_n4_what_never_rests_is_read_four_times() -> None:
+def test_what_never_rests_is_read_four_times() -> None:
     found = iter(range(10))
 
     assert settled(lambda: next(found), lambda number: number) == 3

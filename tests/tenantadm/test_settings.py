@@ -63,7 +63,7 @@ def test_what_is_no_setting(api: httpx2.Client, wrong: Any):
     assert api.get(SETTINGS).json() == before
 
 
-def test_b1_a_setting_that_is_null_is_as_at_first(api: httpx2.Client):
+def test_a_setting_that_is_null_is_as_at_first(api: httpx2.Client):
     first = api.get(SETTINGS).json()
     assert api.put(SETTINGS, json={"device_timeout": 3600}).status_code == 204
     assert api.put(SETTINGS, json={"device_timeout": None}).status_code == 204

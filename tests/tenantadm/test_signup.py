@@ -149,7 +149,7 @@ def test_not_too_many_from_one_network(http: httpx2.Client, allowed: None, monke
     assert http.post(SIGNUP, data=form()).status_code == 202
 
 
-def test_s8_so_many_sign_up_in_an_hour_from_all_networks(
+def test_so_many_sign_up_in_an_hour_from_all_networks(
     http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch
 ):
     from chalicelib.useradm import service as useradm

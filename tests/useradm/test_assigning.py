@@ -242,7 +242,7 @@ def test_who_manages_users_only_does_not_get_into_other_tenants_by_them(
 
 
 @pytest.mark.parametrize("enough", [False, True])
-def test_s3_who_has_less_does_not_touch_who_has_more_in_another_tenant(
+def test_who_has_less_does_not_touch_who_has_more_in_another_tenant(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in, enough: bool
 ) -> None:
     """An administrator's account in a child may be one without rights at home."""
@@ -267,7 +267,7 @@ def test_s3_who_has_less_does_not_touch_who_has_more_in_another_tenant(
     assert tried == (done if enough else dict.fromkeys(done, 403))
 
 
-def test_s3_rights_that_end_at_groups_are_none_in_another_tenant(
+def test_rights_that_end_at_groups_are_none_in_another_tenant(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
 ) -> None:
     from chalicelib.rights import EVERYTHING
@@ -285,7 +285,7 @@ def test_s3_rights_that_end_at_groups_are_none_in_another_tenant(
     assert answer.status_code == 403, answer.text
 
 
-def test_s4_a_session_elsewhere_is_no_newer_sign_in(worker: Worker, child: TenantId) -> None:
+def test_a_session_elsewhere_is_no_newer_sign_in(worker: Worker, child: TenantId) -> None:
     from tests.support.sessions import let_age
 
     worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")

@@ -232,7 +232,7 @@ class TestTooManyFailures:
         assert sessions.login(person.email, person.password, "198.51.100.7")
         assert api.get(ME).status_code == 200
 
-    def test_s8_one_network_fails_so_often_at_all_accounts_together(self, http: httpx2.Client, person, monkeypatch):
+    def test_one_network_fails_so_often_at_all_accounts_together(self, http: httpx2.Client, person, monkeypatch):
         monkeypatch.setattr(limits, "LOGIN_FAILURES_PER_NETWORK", 3)
         use(monkeypatch, edge_secret="edge")
         address = f"2001:db8:{uuid.uuid4().hex[:4]}::1"

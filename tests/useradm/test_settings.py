@@ -74,7 +74,7 @@ class TestSettings:
         headers = {"Content-Type": "application/json"}
         assert api.post(path, content=content, headers=headers).status_code == 400
 
-    def test_b2_half_a_character_is_replaced(self, api: httpx2.Client, path: str):
+    def test_half_a_character_is_replaced(self, api: httpx2.Client, path: str):
         headers = {"Content-Type": "application/json"}
         assert api.post(path, content=b'{"a": "\\ud800"}', headers=headers).status_code == 201
         assert api.get(path).json() == {"a": "\ufffd"}

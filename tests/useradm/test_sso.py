@@ -292,7 +292,7 @@ def test_a_suspended_tenant_or_a_smaller_plan_ends_logins(
 
 
 @pytest.mark.parametrize(("limit", "most"), [("SSO_LOGINS_PER_NETWORK", 2), ("SSO_LOGINS", 3)])
-def test_s8_so_many_logins_begin_at_a_tenants_providers(http, set_up, monkeypatch, limit: str, most: int) -> None:
+def test_so_many_logins_begin_at_a_tenants_providers(http, set_up, monkeypatch, limit: str, most: int) -> None:
     identity = set_up()
     monkeypatch.setattr(limits, limit, most)
     answers = [http.get(f"{BASE}/oidc/{identity}/start") for _ in range(most + 1)]

@@ -151,7 +151,7 @@ def test_steps_that_are_not_due(verified: Person, me) -> None:
     ],
     ids=str,
 )
-def test_s4_a_session_alone_does_not_take_the_second_factor_away(
+def test_a_session_alone_does_not_take_the_second_factor_away(
     verified: Person, phone: Phone, me, shown: dict[str, Any], status: int
 ) -> None:
     codes = {"right": phone.code(), "wrong": phone.wrong()}
@@ -164,7 +164,7 @@ def test_s4_a_session_alone_does_not_take_the_second_factor_away(
     assert status_of(me) == ("disabled" if status == 200 else "enabled")
 
 
-def test_s4_a_sign_in_with_a_code_may_take_the_second_factor_away(
+def test_a_sign_in_with_a_code_may_take_the_second_factor_away(
     http: httpx2.Client, verified: Person, phone: Phone, me
 ) -> None:
     signed_in = bearer(log_in(http, verified, phone.code()).text)
@@ -173,7 +173,7 @@ def test_s4_a_sign_in_with_a_code_may_take_the_second_factor_away(
     assert status_of(me) == "disabled"
 
 
-def test_s4_codes_that_show_who_is_there_are_good_once_and_counted(
+def test_codes_that_show_who_is_there_are_good_once_and_counted(
     http: httpx2.Client, verified: Person, phone: Phone, me
 ) -> None:
     assert log_in(http, verified, phone.code()).status_code == 200

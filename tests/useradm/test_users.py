@@ -215,7 +215,7 @@ class TestChange:
         assert right.status_code == 429
         assert 0 < int(right.headers["retry-after"]) <= settings.current().login_window
 
-    def test_s14_guesses_elsewhere_do_not_keep_the_user_from_it(self, api: httpx2.Client, monkeypatch):
+    def test_guesses_elsewhere_do_not_keep_the_user_from_it(self, api: httpx2.Client, monkeypatch):
         use(monkeypatch, edge_secret="edge")
         body = {"email": new_email(), "password": "a whole new one", "current_password": "wrong"}
         api.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": "192.0.2.1"})
@@ -276,7 +276,7 @@ class TestChange:
         assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
     @pytest.mark.parametrize("more", [{}, {"email": "new@example.com"}, {"roles": ["RBAC_ROLE_CI"]}])
-    def test_p16_a_password_of_nobody(self, api, more):
+    def test_a_password_of_nobody(self, api, more):
         update = {"password": "a-quite-new-one"} | more
 
         assert api.put(f"{USERS}/{uuid.uuid4()}", json=update).status_code == 404

@@ -279,7 +279,7 @@ def test_a_new_user_sets_the_password_by_mail(server, http, api, box: Mailbox) -
     assert http.post(LOGIN, auth=(email, NEW_PASSWORD)).status_code == 200
 
 
-def test_s14_no_user_is_made_whom_no_mail_can_reach_now(api, http, box: Mailbox, server) -> None:
+def test_no_user_is_made_whom_no_mail_can_reach_now(api, http, box: Mailbox, server) -> None:
     email = new_email()
     for _ in range(limits.MAILS_PER_ADDRESS):
         assert http.post(f"{RESET}/start", json={"email": email}).status_code == 202
@@ -356,7 +356,7 @@ def _from(http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, address: str) ->
     http.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": address})
 
 
-def test_s14_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: Person, box: Mailbox, monkeypatch):
+def test_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: Person, box: Mailbox, monkeypatch):
     _from(http, monkeypatch, "192.0.2.1")
     answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(7)]
     assert answers == [202] * 5 + [429] * 2
@@ -367,7 +367,7 @@ def test_s14_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: P
     assert len(box.mails) == 6
 
 
-def test_s14_mails_from_many_networks_end_without_a_word(server, http, person: Person, box: Mailbox, monkeypatch):
+def test_mails_from_many_networks_end_without_a_word(server, http, person: Person, box: Mailbox, monkeypatch):
     for network in range(8):
         _from(http, monkeypatch, f"192.0.{network}.1")
         answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(3)]
@@ -382,7 +382,7 @@ def test_s14_mails_from_many_networks_end_without_a_word(server, http, person: P
     assert http.post(f"{VERIFY}/start", json={"email": person.email}).status_code == 202
 
 
-def test_s8_a_network_asks_for_so_many_mails(http, monkeypatch):
+def test_a_network_asks_for_so_many_mails(http, monkeypatch):
     monkeypatch.setattr(limits, "MAILS_PER_NETWORK", 3)
     _from(http, monkeypatch, f"2001:db8:{uuid.uuid4().hex[:4]}::1")
     answers = [http.post(f"{RESET}/start", json={"email": new_email()}) for _ in range(5)]

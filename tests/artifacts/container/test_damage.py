@@ -51,7 +51,7 @@ def end_of_content(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_p2_what_is_behind_the_content_may_be_missing(version, tmp_path):
+def test_what_is_behind_the_content_may_be_missing(version, tmp_path):
     """As ``mender-artifact read`` has it, where it is installed: that is asked of every one of these files."""
     data = example(version, "gzip").build()
     whole, content = parse_bytes(data), end_of_content(data)
