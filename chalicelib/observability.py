@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools import Logger
 
 from chalicelib import call, settings
-from chalicelib.errors import SwitchedOff
+from chalicelib.errors import SwitchedOff, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,13 +85,13 @@ def count(metric: Metric) -> None:
         running.counts[metric] += 1
 
 
-_REFUSALS: Final = {429: Metric.RATE_LIMITED, 503: Metric.UNAVAILABLE}
-
-
 def count_refusal(error: DomainError) -> None:
-    """Count an error of the running call, if its status is counted and it is not intended."""
-    if error.status in _REFUSALS and not isinstance(error, SwitchedOff):
-        count(_REFUSALS[error.status])
+    """Count an error of the running call, if its kind is counted and it is not intended."""
+    match error:
+        case TooManyRequests():
+            count(Metric.RATE_LIMITED)
+        case Unavailable() if not isinstance(error, SwitchedOff):
+            count(Metric.UNAVAILABLE)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from chalice.app import Blueprint
 from chalicelib import limits
 from chalicelib.artifacts import rules, service, shapes
 from chalicelib.errors import BadRequest, Conflict
-from chalicelib.http import content, paging
+from chalicelib.http import content, paging, refusals
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
 from chalicelib.rights import Permission
@@ -154,7 +154,7 @@ def stop_upload(request: UserRequest, id: str) -> NoContent:
 @user_route(bp, "GET /management/v1/deployments/artifacts/directupload/{id}", Permission.ARTIFACTS_UPLOAD)
 def show_upload(request: UserRequest, id: str) -> Reply[shapes.Verdict]:
     """Get the state of a direct upload. Not part of Mender's API."""
-    return Reply(200, service.verdict(request.tenant, id))
+    return Reply(200, service.verdict(request.tenant, id, refusals.to_store))
 
 
 @user_route(bp, "POST /management/v1/deployments/artifacts/directupload/{id}/complete", Permission.ARTIFACTS_UPLOAD)

@@ -126,7 +126,8 @@ def on_upload(body: str) -> None:
     """Create the artifacts of direct uploads."""
     # Imported here: each worker is a function of its own.
     from chalicelib.artifacts import service as artifacts
+    from chalicelib.http import refusals
 
     message = msgspec.json.decode(body, type=queues.Upload)
     with acting(message.by):
-        artifacts.verify(message.tenant, message.id)
+        artifacts.verify(message.tenant, message.id, refusals.to_store)

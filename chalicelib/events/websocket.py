@@ -14,7 +14,7 @@ from chalice.app import Blueprint, Response, WebsocketAPI
 
 from chalicelib import access
 from chalicelib.errors import DomainError
-from chalicelib.http import content
+from chalicelib.http import content, refusals
 from chalicelib.http.access import use
 from chalicelib.http.headers import standard_headers
 from chalicelib.http.identity import Auth, authenticate, identify
@@ -62,10 +62,11 @@ def _connect(event: WebsocketEvent) -> Response:
             service.connect_device(identity.tenant, identity.subject, event.connection_id, endpoint(event))
     except DomainError as error:
         count_refusal(error)
-        answer = Response("", {**standard_headers(_request_id(event)), **error.headers}, error.status)
+        refusal = refusals.reply(error, _request_id(event))
+        answer = Response("", {**standard_headers(_request_id(event)), **refusal.headers}, refusal.status)
         # A device acts upon the status alone, and its client may fail on a body (`endpoint.EndpointSpec.explains`).
         if device_id:
-            answer.body = content.encode({"error": error.text, "request_id": _request_id(event)})
+            answer.body = content.encode(refusal.body)
             answer.headers["Content-Type"] = "application/json"
         return answer
     return Response("", {}, 200)

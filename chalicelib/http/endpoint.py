@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hmac
 import json
-import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, TypeVar
 from urllib.parse import quote, unquote
@@ -32,7 +31,7 @@ from chalicelib.errors import (
 )
 from chalicelib.features import Feature
 from chalicelib.fleet import control
-from chalicelib.http import access, content, signin
+from chalicelib.http import access, content, refusals, signin
 from chalicelib.http.access import Kind
 from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
@@ -57,7 +56,7 @@ Within = Mapping[Kind, str]
 _DECODING = "failed to decode request body: "
 _CLIENT = "x-lamplighter-client"
 """Header by which an edge says who calls (``infra/templates/edge.yaml``)."""
-_STATUS_IS_ENOUGH = frozenset({TooManyRequests.status, Unavailable.status})
+_STATUS_IS_ENOUGH = frozenset({refusals.STATUSES[TooManyRequests], refusals.STATUSES[Unavailable]})
 _HEADERS = 8 * limits.KIB
 """What an answer's status and headers may take of a function's payload."""
 
@@ -102,7 +101,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not self.path.startswith("/devices/"):
             return True
-        if status == Unauthorized.status:
+        if status == refusals.STATUSES[Unauthorized]:
             return self.auth is not Auth.DEVICE
         return status not in _STATUS_IS_ENOUGH
 
@@ -234,11 +233,11 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
             return view(request, *body, **values)
     except DomainError as error:
         count_refusal(error)
-        return _refusal(error, request)
+        return refusals.reply(error, request.request_id)
     except ConditionFailed as error:
         # A write lost a race that its service does not handle: nothing was written, the caller may try again.
         logger.warning("lost a race", extra=_facts(request) | {"conditions": sorted(error.failed)})
-        return _refusal(Unavailable("service unavailable", retry_after=1), request)
+        return refusals.reply(Unavailable(retry_after=1), request.request_id)
     except Exception:  # noqa: BLE001  # the last line of defence: logged, and answered as a 500
         logger.exception("unexpected error", extra=_facts(request))
         count(Metric.UNEXPECTED_ERRORS)
@@ -357,17 +356,6 @@ def _decoded(spec: EndpointSpec, raw: bytes) -> Any:
     return content.decode(repaired, spec.body, prefix=spec.body_error)
 
 
-def _refusal(error: DomainError, request: Request) -> Reply[Any]:
-    body = error.body
-    if body is None:
-        body = {"error": error.text, "request_id": request.request_id, **error.extra}
-    headers: dict[str, str | list[str]] = dict(error.headers)
-    if isinstance(error, Unavailable):
-        # Who failed together must not come back together.
-        headers.setdefault("Retry-After", str(random.randint(5, 15)))  # noqa: S311  # no secret
-    return Reply(error.status, body, headers)
-
-
 def _response(spec: EndpointSpec, reply: Reply[Any], request: Request) -> Response:
     headers: dict[str, str | list[str]] = {**standard_headers(request.request_id), **reply.headers}
     body = reply.body
@@ -380,7 +368,7 @@ def _response(spec: EndpointSpec, reply: Reply[Any], request: Request) -> Respon
         if not _fits(body, request.answer_limit - _HEADERS):
             # Sent, it would be a 502 without a word.
             text = "the answer is too large: ask for less at a time, such as a smaller per_page"
-            return _response(spec, _refusal(BadRequest(text), request), request)
+            return _response(spec, refusals.reply(BadRequest(text), request.request_id), request)
     is_private = spec.auth is not Auth.NONE or "authorization" in request.headers
     if is_private or reply.content_type == "application/jwt":
         headers.setdefault("Cache-Control", "no-store")

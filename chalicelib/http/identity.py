@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chalicelib import settings, tokens
-from chalicelib.errors import Forbidden, Unauthorized
+from chalicelib.errors import Forbidden, InvalidToken, Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.http import access, throttle
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ManagementJWT"'}
 _BEARER_PARTS = 2
 _NOWHERE = TenantId("")
 _OWN_SITES = frozenset({"none", "same-origin"})
@@ -91,14 +90,13 @@ def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
     """The caller of a route for ``auth``.
 
     Raises:
-        Unauthorized: there is no token, it is not valid or of the other kind, or its owner was removed or revoked.
+        InvalidToken: there is no token, it is not valid or of the other kind, or its owner was removed or revoked.
         TooManyRequests: the caller or its tenant has reached its rate limit.
     """
     try:
         return _identify(auth, headers)
     except Unauthorized as error:
-        error.headers = _CHALLENGE | error.headers
-        raise
+        raise InvalidToken(error.text) from error
 
 
 def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
@@ -106,7 +104,7 @@ def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
 
 
 def identify(auth: Auth, claims: Mapping[str, Any]) -> Identity:
-    """The caller with these verified claims; raises the errors of :func:`authenticate`."""
+    """The caller with these verified claims; raises Unauthorized and TooManyRequests."""
     tenant = TenantId(str(claims.get("mender.tenant", "")))
     if not tenant or claims.get(f"mender.{auth}") is not True:
         raise Unauthorized("identity: incorrect token format")

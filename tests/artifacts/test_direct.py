@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.errors import Unavailable
+from chalicelib.http import refusals
 from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
@@ -213,7 +214,7 @@ def test_verifying_twice_makes_one_artifact(shelf: Shelf) -> None:
     put(link, GOOD)
 
     for _ in range(3):
-        service.verify(shelf.tenant, link["id"])
+        service.verify(shelf.tenant, link["id"], refusals.to_store)
 
     assert len(shelf.get(ARTIFACTS)) == 1
     assert shelf.usage() == len(GOOD)
@@ -228,8 +229,8 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
         link = request(shelf)
         put(link, build_artifact(f"direct-{number}", ["pi"]))
         with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
-            service.verify(shelf.tenant, link["id"])
-        service.verify(shelf.tenant, link["id"])
+            service.verify(shelf.tenant, link["id"], refusals.to_store)
+        service.verify(shelf.tenant, link["id"], refusals.to_store)
 
         assert len(shelf.get(ARTIFACTS)) == number
         assert shelf.usage() == sum(each["size"] for each in shelf.get(ARTIFACTS))

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from chalicelib import limits
+from chalicelib.http import refusals
 from infra.local.provision import STORAGE
 from infra.local.template import Template
 from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name, large_artifact
@@ -232,8 +233,8 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
     for number in range(1, 20):
         upload_id = arrived(shelf, build_artifact(f"parted-{number}", ["pi"]))
         with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
-            service.verify(shelf.tenant, upload_id)
-        service.verify(shelf.tenant, upload_id)
+            service.verify(shelf.tenant, upload_id, refusals.to_store)
+        service.verify(shelf.tenant, upload_id, refusals.to_store)
 
         assert shelf.get(f"{DIRECT}/{upload_id}")["status"] == "accepted"
         assert len(shelf.get(ARTIFACTS)) == number

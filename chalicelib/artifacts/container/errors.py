@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.errors import BadRequest
+from chalicelib.errors import BadRequest, TooLarge
 
 TEXT_MAX = 300  # characters of a text; what is quoted in it may come from the file
 QUOTE_MAX = 80  # characters of a quoted name
@@ -19,10 +19,8 @@ class ArtifactError(BadRequest):
         super().__init__(text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + "...")
 
 
-class ArtifactTooLargeError(ArtifactError):
-    """The file is larger than an artifact may be (413)."""
-
-    status = 413
+class ArtifactTooLargeError(TooLarge, ArtifactError):
+    """The file is larger than an artifact may be."""
 
 
 def malformed(reason: str) -> ArtifactError:

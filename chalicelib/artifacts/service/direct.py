@@ -27,6 +27,7 @@ from chalicelib.fleet.switches import Switch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.artifacts.service.uploads import RefusalOf
     from chalicelib.artifacts.tables.uploads import UploadItem
     from chalicelib.storage.keys import TenantId
 
@@ -179,7 +180,7 @@ def give_up(tenant: TenantId, upload_id: str) -> None:
     now = clock.now()
     # A single link goes on to work, and what is written by it then has to be deleted as well.
     due = (now if item.parts_id else max(now, item.link_ends)) + MARGIN
-    if not upload_table.failed(item, _STOPPED, {"status": Conflict.status, "error": _STOPPED}, due):
+    if not upload_table.failed(item, _STOPPED, due):
         raise Conflict("the upload is an artifact already; delete that instead")
     if item.parts_id:
         s3.abort(item.key, item.parts_id)
@@ -191,7 +192,7 @@ def _known(tenant: TenantId, upload_id: str) -> UploadItem | None:
     return None if item is None or item.status == Status.GARBAGE else item
 
 
-def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
+def verdict(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> shapes.Verdict:
     """The state of a direct upload. It is deleted some time after its links have expired; its artifact is not.
 
     Raises:
@@ -203,7 +204,7 @@ def verdict(tenant: TenantId, upload_id: str) -> shapes.Verdict:
             raise NotFound("upload not found")
         return shapes.Verdict(upload_id, "accepted")
     if item.status == Status.FAILED:
-        # One that was not completed in time has only a reason.
-        refusal = item.refusal or {"status": Conflict.status, "error": item.reason}
+        # One that was given up has only a reason.
+        refusal = item.refusal or refusal_of(Conflict(item.reason or ""))
         return shapes.Verdict(upload_id, "refused", refusal)
     return shapes.Verdict(upload_id, "accepted" if item.status == Status.DONE else item.status)

@@ -13,7 +13,7 @@ from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, ReleasesInUse, Unavailable
 from chalicelib.limits import RELEASE_TAGS_TOTAL
 from chalicelib.rights import Names
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
@@ -216,14 +216,6 @@ def _within(tenant: TenantId, tags: frozenset[str]) -> list[ReleaseItem]:
     return [item for item in release_table.by_name(tenant) if item.has_any(tags)]
 
 
-class ReleasesInUseError(Conflict):
-    """Unfinished deployments use the releases ``names``."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__("release(s) used in active deployment")
-        self.names = names
-
-
 def delete(tenant: TenantId, names: list[str], *, tags: Names | None) -> None:
     """Delete releases with all their artifacts. Unknown names are ignored, and releases outside the scope are kept.
 
@@ -234,7 +226,7 @@ def delete(tenant: TenantId, names: list[str], *, tags: Names | None) -> None:
 
     Raises:
         BadRequest: no name is given.
-        ReleasesInUseError: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
+        ReleasesInUse: unfinished deployments use some of them, and nothing was deleted; or one began to meanwhile.
     """
     wanted = [name for name in dict.fromkeys(names) if name]
     if not wanted:
@@ -264,4 +256,4 @@ def _delete_one(tenant: TenantId, name: str, tags: Names | None) -> None:
 def _check_idle(items: list[ReleaseItem]) -> None:
     used = [item.name for item in items if item.open_deployments > 0]
     if used:
-        raise ReleasesInUseError(used)
+        raise ReleasesInUse(used)

@@ -7,10 +7,11 @@ transaction creates the artifact: artifact, release, totals, and the end of the 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits
 from chalicelib.artifacts import rules
@@ -23,18 +24,20 @@ from chalicelib.artifacts.tables.artifacts import ArtifactItem
 from chalicelib.artifacts.tables.uploads import WAITING, Status, UploadItem
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import s3
-from chalicelib.errors import BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
+from chalicelib.errors import ArtifactExists, BadRequest, Conflict, DomainError, NotFound, TooLarge, Unavailable
 from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from chalicelib.artifacts.container import Artifact, Read
     from chalicelib.storage.keys import TenantId
 
+RefusalOf = Callable[[DomainError], dict[str, Any]]
+"""Gives status and body of the answer to a refused upload."""
 TOO_LARGE = "Artifact file too large"
 TAKEN = "an artifact with this ID already exists"
 _TIDIED = 50
@@ -178,9 +181,7 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     release = release_table.find(tenant, new.name)
     existing = release.candidates if release else ()
     if found := rules.conflict(existing, new):
-        raise Conflict(
-            "an artifact with the same name and depends already exists", extra={"metadata": {"conflict": found}}
-        )
+        raise ArtifactExists(found)
     rules.check_release_takes(existing)
     stored = release_table.packed((*existing, new))
     if not artifact_table.fits(stored):
@@ -208,10 +209,11 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
     return tx
 
 
-def verify(tenant: TenantId, upload_id: str) -> None:
+def verify(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> None:
     """Create the artifact of a direct upload, or record why it was refused. Can be run any number of times.
 
-    Exactly one version of the object is read and becomes the artifact; later writes do not.
+    Exactly one version of the object is read and becomes the artifact; later writes do not. What ``refusal_of`` gives
+    is stored for whoever asks about the upload.
     """
     item = upload_table.find(tenant, upload_id)
     if item is None or item.status not in WAITING:
@@ -230,10 +232,9 @@ def verify(tenant: TenantId, upload_id: str) -> None:
     except Unavailable:
         raise
     except DomainError as error:
-        reason = "there is no object" if isinstance(error, NotFound) else error.text
+        reason = NotFound("there is no object") if isinstance(error, NotFound) else error
         due = max(clock.now(), (item.link_ends or clock.now()) + MARGIN)
-        refusal = {"status": error.status, "error": reason, **error.extra}
-        if upload_table.failed(item, reason, refusal, due):
+        if upload_table.failed(item, reason.text, due, refusal_of(reason)):
             s3.delete(item.key)
 
 

@@ -142,12 +142,12 @@ def verifying(item: UploadItem, when: datetime) -> bool:
     return _updated(item, actions, _waiting())
 
 
-def failed(item: UploadItem, reason: str, refusal: dict[str, Any], when: datetime) -> bool:
+def failed(item: UploadItem, reason: str, when: datetime, refusal: dict[str, Any] | None = None) -> bool:
     """Note why it can't become an artifact; False if that was decided already, one way or the other."""
     actions = [
         UploadItem.status.set(Status.FAILED),
         UploadItem.reason.set(reason),
-        UploadItem.refusal.set(refusal),
+        *([] if refusal is None else [UploadItem.refusal.set(refusal)]),
         *due.at(item.upload_id, when),
     ]
     return _updated(item, actions, _waiting())

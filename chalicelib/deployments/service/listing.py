@@ -13,7 +13,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
 from chalicelib.deployments.service import plans, showing
 from chalicelib.deployments.service.reach import Reach
-from chalicelib.errors import Conflict
+from chalicelib.errors import ReleasesInUse
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.inventory import service as inventory
 from chalicelib.rights import groups_of
@@ -161,13 +161,13 @@ def delete_releases(tenant: TenantId, names: list[str], *, tags: Names | None, s
 
     Raises:
         BadRequest: no name is given.
-        Conflict: unfinished deployments use some of them. Those that the caller may see are in ``active_deployments``.
+        ReleasesInUse: unfinished deployments use some of them. It names those that the caller may see.
     """
     try:
         artifacts.delete_releases(tenant, names, tags=tags)
-    except artifacts.ReleasesInUseError as error:
+    except ReleasesInUse as error:
         used = _open_by_release(tenant, error.names, seen)
-        raise Conflict(error.text, extra={"active_deployments": used}) from error
+        raise ReleasesInUse(error.names, used) from error
 
 
 def _open_by_release(tenant: TenantId, names: Iterable[str], scopes: Scopes) -> list[str]:

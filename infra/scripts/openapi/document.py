@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import chalicelib
 from chalicelib import errors
+from chalicelib.http import refusals
 from infra.scripts.openapi import details, parameters, prose
 from infra.scripts.openapi.operations import Operation, refusal_name
 from infra.scripts.openapi.schemas import Schemas, resolved
@@ -131,7 +132,7 @@ def document(app: Chalice) -> Schema:
 
 
 def _responses() -> Schema:
-    kinds = {each.status: prose.sentence(each.__doc__ or "") for each in _kinds(errors.DomainError)}
+    kinds = {refusals.STATUSES[each]: prose.sentence(each.__doc__ or "") for each in _kinds(errors.DomainError)}
     kinds[500] = "An internal error. The server has logged it with the request's id."
     found: Schema = {}
     for status, text in sorted(kinds.items()):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib import errors
+from chalicelib.http import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def _refusals(section: str) -> dict[int, str]:
         kind = getattr(errors, name, None)
         if not colon or kind is None or not issubclass(kind, errors.DomainError):
             raise ValueError(f"Raises: {each}")
-        found[kind.status] = sentence(markdown(why))
+        found[refusals.status(kind)] = sentence(markdown(why))
     return found
 
 
