@@ -20,7 +20,7 @@ _USUAL = Fleet(1000)
 
 @user_route(bp, "GET /management/v1/console/cost", Permission.SETTINGS_MANAGE)
 def estimate_cost(request: UserRequest) -> Reply[Estimate]:
-    """Estimate what a fleet costs in a month on AWS, by front door, with list prices."""
+    """Estimate what a fleet costs in a month on AWS, by gateway, with list prices."""
     query = request.query
     devices = int(queries.number(query, "devices", _USUAL.devices, 1, limits.COST_DEVICES))
     levers = Levers(

@@ -1,6 +1,6 @@
-"""The model of a month's bill on AWS: pure arithmetic, for ``make cost``, ``docs/cost.md`` and the console.
+"""The model of a month's bill on AWS, for ``make cost``, ``docs/cost.md`` and the console.
 
-Units of calls are those of ``docs/performance.md``, which a test compares; prices are list prices, see ``PRICES``.
+Units of calls are those of ``docs/performance.md`` (a test compares them); prices are list prices (``PRICES``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Price(msgspec.Struct, frozen=True):
     dollars: float
     per: str
     sure: bool = True
-    """Whether it was read on a public page; the others were written down from memory."""
+    """Whether the price was read on a public page; the others are from memory."""
 
 
 DATE = "August 2026"
@@ -59,15 +59,15 @@ TIERS = {
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What one call costs: a row of docs/performance.md, and its processor time at one full core."""
+    """What one call costs: a row of ``docs/performance.md``, and its processor time on one full core."""
 
     row: str
-    """How the row begins."""
+    """The beginning of the row in ``docs/performance.md``."""
     trips: int
     reads: float
     writes: float
     cpu: float
-    """Milliseconds: the app's alone for a poll, the server's for others, which is more."""
+    """Milliseconds of processor time: of the app for a poll, of the whole server for the others."""
     requests: int = 1
 
 
@@ -87,9 +87,9 @@ TRIP = 4.0
 STORED = 8
 """KB that a device has in tables and indexes; not measured."""
 TICK_READS = 17
-"""Read units of the schedule's run when nothing is due, once a minute (docs/performance.md)."""
+"""Read units of a run of the schedule when nothing is due (once a minute, ``docs/performance.md``)."""
 EMPTY_POLLS = 15
-"""Requests a minute with which Lambda asks one idle queue."""
+"""Requests a minute with which Lambda polls one idle queue."""
 MEMORY = 1.0
 """GB of the API's function (``infra/deploy/functions.py``)."""
 PLATFORM_LINES = 0.35
@@ -104,11 +104,11 @@ QUEUES = 6
 ALARMS = 56
 """Metrics that the alarms of ``alarms.yaml`` watch: each is billed."""
 METRICS = 19
-"""Of the app's own, where all of them are in use."""
+"""The app's own metrics, if all of them are in use."""
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """What calls."""
+    """A fleet and how it uses the server."""
 
     devices: int
     poll: float = 1800
@@ -116,7 +116,7 @@ class Fleet(msgspec.Struct, frozen=True):
     report: float = 86_400
     """Seconds between two reports of a device's inventory. One a day is assumed to differ from the last."""
     updates: float = 1
-    """Of each device in a month."""
+    """Updates of each device in a month."""
     pages: float = 1000
     """Calls of operators in a day, whatever the fleet."""
     token_days: float = 7
@@ -146,28 +146,28 @@ class Fleet(msgspec.Struct, frozen=True):
 
     @property
     def requests(self) -> float:
-        """Requests of a month that the front door counts. Websockets have an API of their own, which bills minutes."""
+        """Requests that the gateway bills in a month. Websockets have an API of their own, which bills minutes."""
         return sum(count * CALLS[name].requests for name, count in self.calls.items() if name != "connection")
 
     @property
     def invocations(self) -> float:
-        """Runs of functions in a month, the schedule's included."""
+        """Invocations of functions in a month, including those of the schedule."""
         return self.requests + self.calls["connection"] * CALLS["connection"].requests + HOURS * 60
 
     @property
     def seconds(self) -> float:
-        """Seconds of a month in which functions work; a run of the schedule takes 0.1."""
+        """Seconds for which functions run in a month; a run of the schedule takes 0.1."""
         return sum(n * milliseconds(CALLS[name]) for name, n in self.calls.items()) / 1000 + HOURS * 60 * 0.1
 
     @property
     def cold_starts(self) -> float:
-        """New processes in a month: after a pause that ended the last one, and to replace those that got old."""
+        """New processes in a month: after a pause that ended the last one, and in place of old ones."""
         rate = self.requests / HOURS / 3600
         return self.requests * math.exp(-IDLE * rate) + math.ceil(self.seconds / HOURS / 3600) * HOURS / LIFE
 
 
 def tiered(amount: float, name: str, unit: float = 1) -> float:
-    """Dollars for an amount whose price falls; ``unit``: how many of it a price is for."""
+    """Dollars for an amount whose price falls in steps; ``unit`` is the amount that a price is for."""
     dollars, left = 0.0, amount
     for size, price in TIERS[name]:
         part = min(left, size)
@@ -187,17 +187,17 @@ DOORS: dict[str, Callable[[float], float]] = {
     "HTTP API": lambda requests: tiered(requests, "http", MILLION),
     "load balancer": _balancer,
 }
-"""What a month's requests cost by each front door."""
+"""Dollars for the requests of a month through each gateway."""
 
 
 def milliseconds(call: Call) -> float:
-    """For which a function is paid. A core comes with 1,769 MB; each request is rounded up, by half a millisecond."""
+    """Billed milliseconds of a call. One core comes with 1,769 MB; rounding adds half a millisecond a request."""
     core = min(1.0, MEMORY * 1024 / 1769)
     return call.requests * 0.5 + call.cpu / core + call.trips * TRIP
 
 
 class Bill(msgspec.Struct, frozen=True):
-    """A month, in US dollars."""
+    """The parts of a month's bill, in US dollars."""
 
     parts: dict[str, float] = {}
 
@@ -208,7 +208,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
-    """What a fleet costs by a front door, with what may stand beside it."""
+    """What a fleet costs in a month through a gateway, with or without the edge and relays."""
     made = {CALLS[name]: count for name, count in fleet.calls.items()}
     ticks = HOURS * 60
     reads = sum(count * call.reads for call, count in made.items()) + ticks * TICK_READS
@@ -217,7 +217,7 @@ def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: in
     answers = fleet.requests / MILLION  # GB: 1 KB an answer
     artifacts = fleet.calls["update"] * fleet.artifact / 1000  # GB
     parts = {
-        f"front door: {door}": DOORS[door](fleet.requests),
+        f"gateway: {door}": DOORS[door](fleet.requests),
         "functions": (
             fleet.invocations / MILLION * PRICES["invocations"].dollars
             + fleet.seconds * MEMORY / MILLION * PRICES["duration"].dollars
@@ -262,10 +262,10 @@ TWO_HOURS = 7200
 
 
 def savings(fleet: Fleet, door: str) -> list[Saving]:
-    """What would lower the bill of a fleet, the most first; each alone."""
+    """What would lower the bill of a fleet, each change alone, the largest saving first."""
     now = bill(fleet, door).total
     cheapest = min(DOORS, key=lambda each: DOORS[each](fleet.requests))
-    found = [Saving("front door", f"{cheapest} instead of {door}", now - bill(fleet, cheapest).total)]
+    found = [Saving("gateway", f"{cheapest} instead of {door}", now - bill(fleet, cheapest).total)]
     changes = {
         ("all calls", "poll every two hours"): replace(fleet, poll=max(fleet.poll, TWO_HOURS)),
         ("inventory", "report it once a day"): replace(fleet, report=max(fleet.report, Fleet(0).report)),
@@ -279,7 +279,7 @@ def savings(fleet: Fleet, door: str) -> list[Saving]:
 
 
 def per_million(name: str, door: str) -> float:
-    """Dollars for a million calls of one kind, where there are many: what does not depend on calls is left out."""
+    """Dollars for a million more calls of one kind in a large fleet, without what does not depend on calls."""
     call = CALLS[name]
     many = 100 * MILLION
     front = (DOORS[door](2 * many) - DOORS[door](many)) / (many / MILLION) * call.requests
@@ -289,5 +289,5 @@ def per_million(name: str, door: str) -> float:
 
 
 def money(dollars: float) -> str:
-    """As it is read."""
+    """Dollars as text, with cents below $100."""
     return f"${dollars:,.0f}" if dollars >= 100 else f"${dollars:,.2f}"

@@ -8,7 +8,7 @@ from chalicelib.cost.shapes import Bill, Estimate, Levers, Part, Saving
 
 
 def estimate(levers: Levers) -> Estimate:
-    """What a fleet costs in a month by each front door, and what would lower it."""
+    """What a fleet costs in a month through each gateway, and what would lower it."""
     fleet = Fleet(
         levers.devices,
         poll=levers.poll,

@@ -1,4 +1,4 @@
-"""What travels on the wire. Money is in US dollars a month."""
+"""The wire format. Money is in US dollars a month."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import msgspec
 
 
 class Levers(msgspec.Struct, frozen=True):
-    """What the estimate is for. ``poll`` and ``report`` are seconds between two calls of a device."""
+    """The fleet that is estimated."""
 
     devices: int
     poll: float
+    """Seconds between two polls of a device."""
     report: float
-    """Of the inventory."""
+    """Seconds between two reports of the inventory."""
     updates: float
-    """Of each device in a month."""
+    """Updates of each device in a month."""
     artifact: float
     """MB that an update brings to a device."""
     connected: int
@@ -36,7 +37,7 @@ class Saving(msgspec.Struct):
 
 
 class Bill(msgspec.Struct):
-    """What the fleet costs by one front door."""
+    """What the fleet costs through one gateway."""
 
     door: str
     dollars: float
@@ -53,4 +54,4 @@ class Estimate(msgspec.Struct):
     requests: float
     """Calls of a month."""
     bills: list[Bill]
-    """By front door."""
+    """One for each gateway."""

@@ -29,25 +29,27 @@ INTERVALS = {"5 minutes": 300, "30 minutes": 1800, "2 hours": 7200, "a day": 86_
 HEAD = f"""# What it costs
 
 Written by `make docs` from the model in `chalicelib/cost/rules.py`; do not edit it. `make cost ARGS='--devices 10000'`
-prices a fleet of your own, `ARGS=--help` lists what else can be set. The console has the same at *Settings → Cost*.
+estimates a fleet of your own, and `ARGS=--help` lists all options. The console has the same estimate at
+*Settings → Cost*.
 
-**Nothing of this was billed.** It is arithmetic over units that were counted in tests ([performance](performance.md)),
-and list prices of {REGION} as of {DATE}, without free tier and discounts. The time that DynamoDB takes to answer,
-the units of indexes and the size of a device's items are assumed. Check the prices before you build on them.
+**These are estimates, not bills.** They multiply units that were counted in tests ([performance](performance.md)) by
+list prices of {REGION} as of {DATE}, without free tier and discounts. DynamoDB's response time, the units of
+indexes and the size of a device's items are assumptions. Check the prices before you rely on them.
 
-A device polls every 30 minutes, reports its inventory once a day, asks for a token once a week, and takes one update a
-month, in {CALLS["update"].requests} requests. Operators make 1,000 calls a day. The first tables leave out what
-depends on how you use the server: the bytes of artifacts, devices that stay connected for remote access, and Lambda's
-own log lines. [What else can cost as much](#what-else-can-cost-as-much) has those.
+Each device polls every 30 minutes, reports its inventory once a day, gets a token once a week, and installs one update
+a month, in {CALLS["update"].requests} requests. Operators make 1,000 calls a day. The first tables leave out what
+depends on how you use the server: downloads of artifacts, devices connected for remote access, and Lambda's own log
+lines. [What can be added](#what-can-be-added) has those.
 """
 
-OTHERS = f"""Added to a month of the tables above. An artifact leaves the bucket once for each device, at
+OTHERS = f"""A month costs this much more. An artifact is downloaded from the bucket once for each device, at
 ${PRICES["egress"].dollars} a GB and less for large amounts. A connected device costs the minutes of its websocket and a
-new connection every two hours; its pings are assumed to be free. Lambda logs three lines for each invocation unless it
-is told not to."""
+new connection every two hours; its pings are assumed to be free. By default Lambda logs three lines for each
+invocation; `make deploy` switches that off."""
 
-LEVERS = """For 100,000 devices that poll every 30 minutes and are all connected, with an artifact of 20 MB a month. The
-last two lines are what that part costs, or would cost."""
+LEVERS = """For 100,000 devices that poll every 30 minutes, are all connected for remote access, and download an
+artifact of 20 MB a month. Every installation has the last two already: their number is what log lines would cost
+without it, and what cold starts still cost."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -57,7 +59,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def rate(number: float) -> str:
-    """As it is read."""
+    """A rate as text."""
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
@@ -109,7 +111,7 @@ def _others() -> list[str]:
         [title, *(money(bill(new).total - bill(old).total) for new, old in zip(added, fleets, strict=True))]
         for title, added in more.items()
     ]
-    return ["", "## What else can cost as much", "", OTHERS, *table(["", *_COUNTS], rows)]
+    return ["", "## What can be added", "", OTHERS, *table(["", *_COUNTS], rows)]
 
 
 def _levers() -> list[str]:
@@ -122,29 +124,32 @@ def _levers() -> list[str]:
         ["log lines", "JSON format at system level WARN, as installed", money(logged)],
         ["cold starts", "byte code in the package, as installed", money(now.parts["functions, cold starts"])],
     ]
-    doors = "[Cheaper doors](aws.md#cheaper-doors) says how to change the front door."
+    doors = "[Cheaper gateways](aws.md#cheaper-gateways) says how to change the gateway."
     return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows), "", doors]
 
 
 def _millions() -> list[str]:
-    titles = {"poll": "idle poll", "token": "token", "inventory": "inventory", "update": "whole update", "page": "page"}
+    titles = {"poll": "poll", "token": "token", "inventory": "inventory", "update": "whole update", "page": "page"}
     rows = [[door, *(money(per_million(name, door)) for name in titles)] for door in DOORS]
     return ["", "## A million calls", *table(["", *titles.values()], rows)]
 
 
 def _doors() -> list[str]:
     lines = [crossing("REST API", "HTTP API"), crossing("HTTP API", "load balancer")]
-    return ["", "## When to change the door", "", *lines, "", "[The templates](aws.md) say how."]
+    return ["", "## When another gateway is cheaper", "", *lines]
 
 
 def _loads() -> list[str]:
     fleets = [Fleet(devices) for devices in FLEETS]
     rows = [
         ["calls a second", *(rate(fleet.requests / HOURS / 3600) for fleet in fleets)],
-        ["functions at work", *(rate(fleet.seconds / HOURS / 3600) for fleet in fleets)],
-        ["calls a second, if all come back within a minute", *(rate(devices / 60) for devices in FLEETS)],
+        ["functions running", *(rate(fleet.seconds / HOURS / 3600) for fleet in fleets)],
+        ["calls a second, if all reconnect within a minute", *(rate(devices / 60) for devices in FLEETS)],
     ]
-    quotas = "On average. New accounts may make 10,000 calls a second and have 1,000 functions at work in a region."
+    quotas = (
+        "On average. In a region, AWS allows an account 10,000 calls a second and 1,000 functions running at once; new "
+        "accounts\nmay have less ([quotas](operations.md#quotas-to-raise-at-aws-and-limits))."
+    )
     return ["", "## Load", "", quotas, *table(["", *_COUNTS], rows)]
 
 
@@ -154,7 +159,7 @@ def _prices() -> list[str]:
 
 
 def crossing(dear: str, cheap: str) -> str:
-    """From how many devices on one door is cheaper than another, to two digits."""
+    """From how many devices one gateway is cheaper than another, to two digits."""
     step = 10
     while step < 10**8:
         for devices in range(step, step * 10, max(1, step // 10)):

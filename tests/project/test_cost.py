@@ -168,7 +168,7 @@ def test_bytes_connections_log_lines_and_cold_starts_are_on_the_bill() -> None:
     assert artifacts > bill(million).total
     assert bill(Fleet(3)).parts["functions, cold starts"] > 0
     connected = replace(million, connected=1_000_000)
-    assert connected.requests == million.requests, "a websocket's calls do not pass the front door"
+    assert connected.requests == million.requests, "a websocket's calls do not pass the gateway"
     assert connected.invocations - million.invocations == pytest.approx(2 * 1_000_000 * 365)
 
 
@@ -185,7 +185,7 @@ def test_what_lowers_the_bill_is_told_with_what_it_saves() -> None:
     fleet = Fleet(100_000, poll=600, report=3600, artifact=20, connected=100_000)
     found = savings(fleet, "REST API")
 
-    assert {each.part for each in found} == {"front door", "all calls", "inventory", "artifacts", "websockets"}
+    assert {each.part for each in found} == {"gateway", "all calls", "inventory", "artifacts", "websockets"}
     assert found == sorted(found, key=lambda each: -each.dollars)
     for changed, part in ((replace(fleet, poll=7200), "all calls"), (replace(fleet, artifact=10), "artifacts")):
         [saving] = [each for each in found if each.part == part]

@@ -215,7 +215,7 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
     expect(poll).to_have_attribute("aria-valuetext", "2 h")
     expect(total).to_contain_text("$31.36")
     expect(saving).to_have_count(0)
-    page.get_by_label("Front door", exact=True).select_option("HTTP API: $21.01")
+    page.get_by_label("Gateway", exact=True).select_option("HTTP API: $21.01")
     expect(total).to_contain_text("$21.01")
     assert "poll=7200" in page.url
 

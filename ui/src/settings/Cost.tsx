@@ -68,7 +68,7 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
       <Card title="A month">
         <Stack>
           <Select
-            label="Front door"
+            label="Gateway"
             value={bill.door}
             options={found.bills.map((each) => ({ value: each.door, label: `${titled(each.door)}: ${money(each.dollars)}` }))}
             onChange={(door) => setQuery({ door: door === found.bills[0]?.door ? "" : door })}
