@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from infra import migrations
 from infra.local.testing import LocalServer
-from tests.support.described import Checker, document, install
+from tests.support.api_description import Checker, document, install
 from tests.support.strict.plugin import (  # noqa: F401  # hooks of pytest
     pytest_configure,
     pytest_runtest_call,

@@ -16,8 +16,8 @@ from chalice.utils import UI, OSUtils
 
 from infra.deploy.client import Client
 from infra.deploy.definition import api_name
+from infra.deploy.destination import HOME
 from infra.deploy.gateway import log_groups
-from infra.deploy.place import HOME
 from infra.deploy.plan import Found, Plan, Recording, Swagger, Sweeper
 from infra.deploy.policies import Binding
 

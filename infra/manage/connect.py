@@ -89,7 +89,7 @@ def _noted_engine(place: Place) -> dict[str, str]:
 
 def _on_aws(stage: str) -> dict[str, str]:
     """The variables of the stage's own functions."""
-    from infra.deploy.place import PlaceError, region
+    from infra.deploy.destination import DestinationError, region
 
     stages = json.loads(_STAGES.read_text())["stages"]
     if stage not in stages:
@@ -97,7 +97,7 @@ def _on_aws(stage: str) -> dict[str, str]:
         raise NoServerError(f"there is no stage {stage}; there are: {known}")
     try:
         region()
-    except PlaceError as error:
+    except DestinationError as error:
         raise NoServerError(str(error)) from error
     variables: dict[str, str] = stages[stage].get("environment_variables", {})
     return variables | _bucket(stage)

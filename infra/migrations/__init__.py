@@ -18,7 +18,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra.migrations import v2
-from infra.migrations.words import Tables
+from infra.migrations.items import Tables
 
 UNKNOWN = 1
 """The version of data that were stored before versions were."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infra.migrations.words import Tables
+    from infra.migrations.items import Tables
 
 _ROLES = {"B": b'["RBAC_ROLE_PERMIT_ALL"]'}
 _VERSION = {"N": "1"}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import bytecode, engine, gateway, lock, place, program, releases, storage
+from infra.deploy import bytecode, destination, engine, gateway, lock, program, releases, storage
 from infra.deploy.functions import stage_of
 from infra.deploy.record import Release
 from infra.deploy.smoke import Smoke
@@ -32,8 +32,8 @@ from infra.scripts.stack import BUCKET, BUCKET_OWNER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from infra.deploy.destination import Destination
     from infra.deploy.functions import Step
-    from infra.deploy.place import Place
 
 LAST = Path(".local") / "deployed.json"
 """Where a project keeps what was deployed last from it, for ``make smoke``."""
@@ -51,7 +51,7 @@ REASONS = (
     ClientError,
     gateway.NoLogRoleError,
     lock.LockedError,
-    place.PlaceError,
+    destination.DestinationError,
     releases.NoWayBackError,
     releases.TurnedBackError,
     storage.StackError,
@@ -168,19 +168,19 @@ def list_releases(stage: str, *, project: Path = ROOT) -> None:
     """Say which releases are recorded, and which is live."""
     target = Deployed(stage, project)
     _to_engine(target, start=False)
-    place.here()
+    destination.here()
     for each in target.installation.releases:
         live = "  live" if each.number == target.installation.live else ""
         say(f"{each.number:5}  {each.at}  {each.code}{live}")
 
 
 @contextmanager
-def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Place, Callable[[], None]]]:
+def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Destination, Callable[[], None]]]:
     """Make sure of the place, and that nobody else changes the stage meanwhile."""
-    where = place.here()
-    place.refuse_elsewhere(target.stage, where.region)
+    where = destination.here()
+    destination.refuse_elsewhere(target.stage, where.region)
     with lock.held(target.stage, by_force=break_lock) as renew:
-        place.refuse_foreign(target.stage, target.installation, where)
+        destination.refuse_foreign(target.stage, target.installation, where)
         yield where, renew
 
 

@@ -1,6 +1,6 @@
-"""How to come to a change that works, for each route that makes one; and which routes leave no audit entry, and why.
+"""For each route that changes something, how to make a call that succeeds; and why some write no audit entry.
 
-For the walks of ``test_audit.py``, which says what to add here for a new route, and of ``test_again.py``.
+Used by ``test_audit.py``, which says what to add here for a new route, and by ``test_repeated_calls.py``.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ V1, V2 = "/management/v1", "/management/v2"
 SILENT = {
     f"POST {V1}/deployments/deployments/statistics/list": "reads",
     f"PUT {V1}/deployments/config/binary_delta": "there is nothing to set: 409",
-    f"POST {V1}/deployments/artifacts/directupload": "announces a file: its entry comes with the artifact",
-    f"DELETE {V1}/deployments/artifacts/directupload/{{id}}": "gives up a file that is no artifact yet",
-    f"POST {V1}/deviceconnect/devices/{{id}}/check-update": "asks a device to look for what was changed elsewhere",
-    f"POST {V1}/deviceconnect/devices/{{id}}/connect/ticket": "lets a session be opened, which has entries of its own",
+    f"POST {V1}/deployments/artifacts/directupload": "announces a file: the entry is written with the artifact",
+    f"DELETE {V1}/deployments/artifacts/directupload/{{id}}": "cancels an upload that is not yet an artifact",
+    f"POST {V1}/deviceconnect/devices/{{id}}/check-update": "asks a device to poll for changes made elsewhere",
+    f"POST {V1}/deviceconnect/devices/{{id}}/connect/ticket": "prepares a session, which has its own entries",
     f"POST {V1}/deviceconnect/devices/{{id}}/send-inventory": "asks a device to report",
-    f"DELETE {V1}/iot-manager/devices/{{deviceId}}": "no kind of integration has a twin of a device",
+    f"DELETE {V1}/iot-manager/devices/{{deviceId}}": "no integration has device twins",
     f"PUT {V1}/iot-manager/devices/{{deviceId}}/state/{{integrationId}}": "the same: 404",
     f"POST {V1}/useradm/auth/plan-verify": "reads",
-    f"POST {V1}/useradm/auth/logout": "ends the caller's own session, as a login begins it",
-    f"DELETE {V1}/useradm/users/me/sessions/{{id}}": "the same, of another session of the caller",
-    f"POST {V1}/useradm/settings/me": "the state of the caller's own UI",
+    f"POST {V1}/useradm/auth/logout": "ends the caller's own session",
+    f"DELETE {V1}/useradm/users/me/sessions/{{id}}": "ends another session of the caller",
+    f"POST {V1}/useradm/settings/me": "the caller's own UI settings",
     f"POST {V2}/devauth/devices/search": "reads",
     f"POST {V2}/inventory/filters/search": "reads",
     "POST /management/v2alpha1/inventory/identities/search": "reads",
 }
-"""Routes that change nothing of what a log is for."""
+"""Routes that change nothing that belongs into the audit log."""
 
 ELSEWHERE = {
     f"POST {V1}/deployments/artifacts/directupload/{{id}}/complete": "a worker makes the artifact: tests/auditlogs",
-    f"POST {V1}/useradm/sso/idp/metadata": "asks an identity provider: tests/useradm/test_sso_settings.py",
+    f"POST {V1}/useradm/sso/idp/metadata": "calls an identity provider: tests/useradm/test_sso_settings.py",
     f"PUT {V1}/useradm/sso/idp/metadata/{{id}}": "as above",
     f"DELETE {V1}/useradm/sso/idp/metadata/{{id}}": "as above",
-    f"PUT {V1}/deviceconnect/devices/{{id}}/upload": "needs a device that is connected: tests/deviceconnect",
+    f"PUT {V1}/deviceconnect/devices/{{id}}/upload": "needs a connected device: tests/deviceconnect",
 }
-"""Routes whose change takes more than a call; the tests that look at the entry."""
+"""Routes whose change takes more than one call, and the tests that check their entries."""
 
 Values = dict[str, str]
 Case = Callable[["Tenant"], tuple[Values, dict[str, Any]]]
-"""Makes a change possible; the path's variables, and what else the request consists of."""
+"""Prepares a change that can succeed; returns the path variables and the other arguments of the request."""
 
 
 def json(body: Any) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def updated_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {"id": device.id}, {}
 
 
-def to_nobody(mine: Tenant) -> tuple[Values, dict[str, Any]]:
-    """A deployment to a filter that no device of the other cases passes."""
+def to_no_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    """A deployment to a filter that no device matches."""
     terms = [{"scope": "tags", "attribute": uuid.uuid4().hex, "type": "$exists", "value": True}]
     made = mine.world.api.post(f"/api{V2}/inventory/filters", json={"name": uuid.uuid4().hex, "terms": terms})
     assert made.status_code == 201, made.text
@@ -143,7 +143,7 @@ def preauthorized(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {}, json({"identity_data": identity, "pubkey": shown["auth_sets"][0]["pubkey"]})
 
 
-def vouched_for(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+def preauthorized_by_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     device = Device(mine.world.http, mine.world.token)
     raw = device.auth_body()
     return {}, {"content": raw, "headers": {"Content-Type": "application/json", "X-MEN-Signature": device.sign(raw)}}
@@ -264,7 +264,7 @@ def first_code(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 def with_codes(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     _, code = first_code(mine)
     assert mine.world.api.put(f"/api{V1}/useradm/2faverify", **code).status_code == 202
-    # This session began without a code.
+    # This session was signed in without a code.
     return {"id": mine.user}, json({"current_password": PASSWORD})
 
 
@@ -284,7 +284,7 @@ CASES: dict[str, Case] = {
         {"name": "email"},
         json({"enabled": False}),
     ),
-    f"POST {V2}/deployments/deployments": to_nobody,
+    f"POST {V2}/deployments/deployments": to_no_device,
     f"POST {V1}/iot-manager/integrations": integration,
     f"DELETE {V1}/iot-manager/integrations/{{id}}": own_integration,
     f"POST {V1}/iot-manager/integrations/{{id}}/deliveries": event_to_send_again,
@@ -331,7 +331,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V1}/inventory/groups/{{name}}/devices": grouped,
     f"PATCH {V1}/inventory/groups/{{name}}/devices": lambda mine: ({"name": "new"}, grouped(mine)[1]),
     f"POST {V2}/devauth/devices": preauthorized,
-    f"POST {V2}/devauth/auto-auth": vouched_for,
+    f"POST {V2}/devauth/auto-auth": preauthorized_by_device,
     f"DELETE {V2}/devauth/devices/{{id}}": new_device,
     f"PUT {V2}/devauth/devices/{{id}}/auth/{{aid}}/status": new_device,
     f"DELETE {V2}/devauth/devices/{{id}}/auth/{{aid}}": new_device,

@@ -1,4 +1,4 @@
-"""What the walks over all routes share."""
+"""Fixtures for the tests of all routes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mine(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Tenant:
-    """A tenant with one of everything, also a child."""
+    """A tenant that has one of everything, including a child tenant."""
     made = Tenant(World(api, http, tenant.tenant_token))
-    made.bear()
+    made.add_child()
     return made
 
 
 @pytest.fixture
 def changing(server: LocalServer) -> list[Route]:
-    """The routes by which users change something; those that take something away come last."""
+    """The routes by which users change something; those that delete something come last."""
     found = [route for route in routes(server.app) if route.spec.auth is Auth.USER and route.spec.method != "GET"]
     return sorted(found, key=lambda route: ("POST", "PUT", "PATCH", "DELETE").index(route.spec.method))

@@ -1,4 +1,4 @@
-"""Everything that is stored of a tenant, to see what a call changed."""
+"""All stored data of a tenant, to see what a call changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ State = dict[tuple[str, str, str], Any]
 def state(tenant: str) -> State:
     """A tenant's own items and objects."""
     scan = boto3.client("dynamodb").get_paginator("scan").paginate
-    # Only these leave the engine, whatever other tests stored.
+    # Read only these from the engine, whatever other tests stored.
     own = {
         "FilterExpression": "begins_with(pk, :own)",
         "ExpressionAttributeValues": {":own": {"S": partition(TenantId(tenant))}},
@@ -33,6 +33,6 @@ def state(tenant: str) -> State:
 
 
 def changed(before: State, after: State) -> list[str]:
-    """What is not as it was, in words."""
+    """The differences, as readable text."""
     keys = [key for key in before | after if before.get(key) != after.get(key)]
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys]

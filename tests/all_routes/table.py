@@ -1,4 +1,4 @@
-"""The app's route table as a walk needs it: every operation with what it declares, and a way to call it."""
+"""The app's route table for tests: every operation with its declaration, and a way to call it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _VARIABLE = re.compile(r"\{([^}]+)\}")
 
 @dataclass(frozen=True)
 class Route:
-    """A method on a path template."""
+    """A method and a path template."""
 
     spec: EndpointSpec
 
     @property
     def name(self) -> str:
-        """``METHOD /path`` as the code declares it."""
+        """``METHOD /path`` as declared in the code."""
         return f"{self.spec.method} {self.spec.path}"
 
     @property
@@ -39,7 +39,7 @@ class Route:
         return _VARIABLE.findall(self.spec.path)
 
     def uri(self, values: Mapping[str, str] | None = None) -> str:
-        """The public path; variables without a value get an id that nothing has."""
+        """The public path; variables without a value get an id that does not exist."""
         filled = dict.fromkeys(self.variables, NOTHING) | dict(values or {})
         return "/api" + _VARIABLE.sub(lambda found: quote(filled[found[1]], safe=""), self.spec.path)
 
@@ -52,7 +52,7 @@ class Route:
         headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> httpx2.Response:
-        """Call it; ``body`` is sent as JSON, ``...`` stands for none."""
+        """Call it; ``body`` is sent as JSON, ``...`` means no body."""
         sent = dict(headers or {})
         content = None
         if body is not ...:

@@ -1,4 +1,4 @@
-"""A tenant with one of everything, and what every route takes of it: for the walks."""
+"""A tenant with one of everything, and the ids and bodies that each route needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.simulator.device import Device
 from tests.support.waiting import until
 
 Values = dict[str, str]
-"""Variables of a path."""
+"""Path variables."""
 
 BODIES: dict[str, Any] = {
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status": {"status": "rejected"},
@@ -52,11 +52,11 @@ BODIES: dict[str, Any] = {
         "messages": [{"timestamp": "2016-10-27T07:00:00Z", "level": "a", "message": "b"}]
     },
 }
-"""Bodies that would work if the id were the caller's own."""
+"""Bodies that would work if the id belonged to the caller."""
 
 
 def identity_provider(world: World, secret: str) -> str:
-    """The id of an identity provider of the tenant; set up past the API, which would call it."""
+    """Add an identity provider to the tenant and return its id; not through the API, which would call the provider."""
     from chalicelib.aws import vault
     from chalicelib.storage.transactions import Transaction
     from chalicelib.useradm.tables import providers
@@ -145,8 +145,8 @@ class Tenant:
         shown = self.world.api.get(f"/api/management/v2/devauth/devices/{device.id}").json()
         return str(shown["auth_sets"][0]["id"])
 
-    def bear(self) -> None:
-        """Become a service provider, with a child."""
+    def add_child(self) -> None:
+        """Make it a service provider with a child tenant."""
         from chalicelib.storage.keys import TenantId
         from chalicelib.tenantadm import service
 
@@ -159,7 +159,7 @@ class Tenant:
 
     @contextmanager
     def connected(self, url: str) -> Iterator[None]:
-        """Its device is connected, and has had a session of which there is a recording."""
+        """Connect its device, and record a terminal session."""
         token = str(self.world.api.headers["Authorization"]).removeprefix("Bearer ")
         with FakeDevice(url, str(self.device.token)) as device:
             with opened(url, user_path(str(self.device.id)), token) as user:
@@ -173,7 +173,7 @@ class Tenant:
             yield
 
     def values(self, path: str) -> list[Values]:
-        """What the variables of a path may be, if they are this tenant's."""
+        """Possible values of the variables of a path, all of this tenant."""
         device, group = self.device.id, self.group
         ids = [device, self.artifact, self.deployment, self.user, self.auth_set, self.filter, self.integration]
         ids += [self.provider, str(self.spare.id), self.spare_set]
@@ -182,9 +182,9 @@ class Tenant:
         if "/directupload/" in path:
             ids.append(self.announced)
         if "/tenants/" in path:
-            ids = [*self.children, self.tenant]  # the only ids that are no UUIDs
+            ids = [*self.children, self.tenant]  # the only ids that are not UUIDs
         if "/users/" in path:
-            ids.insert(0, self.colleague)  # before who asks
+            ids.insert(0, self.colleague)  # before the caller
         if "/sessions/" in path:
             ids.append(self.session or self.device.id)
         names = [self.release, group]
@@ -203,7 +203,7 @@ class Tenant:
         ]
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that others could have changed."""
+        """Everything that other tenants could have changed."""
         api = self.world.api
         paths = [
             "/v2/devauth/devices",
@@ -236,7 +236,7 @@ class Tenant:
         return {path: api.get(f"/api/management{path}").json() for path in paths}
 
     def names(self) -> Values:
-        """What a query or a body may name."""
+        """Names that a query or a body may contain."""
         return {
             "device": str(self.device.id),
             "deployment": self.deployment,
@@ -252,7 +252,7 @@ class Tenant:
         }
 
     def secrets(self) -> list[str]:
-        """What must not appear in another tenant's answers."""
+        """What must not appear in the answers to another tenant."""
         return [
             self.device.id,
             self.artifact,

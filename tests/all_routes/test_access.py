@@ -1,7 +1,6 @@
-"""Rights and credentials: what each management route gives access to, and what it asks for that (``access.TABLE``).
+"""What each management route gives access to, and which permissions and sign-in it requires (``access.TABLE``).
 
-The walks take every route that the app has. One that is missing from the tables fails the first of these tests, so
-that whoever adds a route has to say what it gives away.
+A route of the app that is missing from the tables fails the first of these tests: add new routes there.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.signin import SignIn
 from chalicelib.roles import rules
 from chalicelib.useradm.service import proving
-from tests.all_routes.access import PLAIN, READS, T2, TABLE, U1, U2, Judged, Reach
+from tests.all_routes.access import PLAIN, READS, T2, TABLE, U1, U2, Affects, Covers
 from tests.all_routes.table import NOTHING, Route, routes
 from tests.all_routes.tenants import identity_provider
 from tests.conftest import PASSWORD
@@ -36,13 +35,13 @@ if TYPE_CHECKING:
 USERS = f"/api{U1}/users"
 TENANTS = f"/api{T2}/tenants"
 EVERYTHING = {"action": "any", "object": {"type": "any", "value": "any"}}
-FEW = ("ManageUsers", "ManageTenants", "ManageTokens")
-"""The sets of who manages users and tenants, and may do nothing else."""
+LIMITED = ("ManageUsers", "ManageTenants", "ManageTokens")
+"""Permission sets of a user who manages users and tenants, and may do nothing else."""
 
 
 @pytest.fixture
-def walked(server: LocalServer) -> list[Route]:
-    """Every operation of users; the one that ends the session comes last."""
+def user_routes(server: LocalServer) -> list[Route]:
+    """All routes for users; logout comes last."""
     found = [route for route in routes(server.app) if route.spec.auth is Auth.USER]
     return sorted(found, key=lambda route: route.spec.path.endswith("/auth/logout"))
 
@@ -57,9 +56,9 @@ def provider(tenant: Tenant) -> Tenant:
 
 
 @pytest.fixture
-def few(api: httpx2.Client, sign_in: SignsIn, provider: Tenant) -> httpx2.Client:
+def limited(api: httpx2.Client, sign_in: SignsIn, provider: Tenant) -> httpx2.Client:
     """A user who manages users and tenants, and may do nothing else."""
-    assert api.post(ROLES, json=role("Few", *map(scoped, FEW))).status_code == 201
+    assert api.post(ROLES, json=role("Few", *map(scoped, LIMITED))).status_code == 201
     return sign_in(provider, "Few")
 
 
@@ -68,7 +67,7 @@ def id_of(client: httpx2.Client) -> str:
 
 
 def last(answer: httpx2.Response) -> str:
-    """The id or name of what was made."""
+    """The id or name of what was created."""
     assert answer.is_success, answer.text
     return answer.headers["Location"].rpartition("/")[2]
 
@@ -78,10 +77,10 @@ def error_of(answer: httpx2.Response) -> str | None:
     return str(answer.json().get("error")) if answer.status_code == 403 else None
 
 
-def test_every_route_says_what_it_gives_access_to(walked: list[Route]):
+def test_every_route_is_in_one_of_the_tables(user_routes: list[Route]):
     asked = {
         route.name
-        for route in walked
+        for route in user_routes
         if route.spec.method != "GET" or "/useradm/" in route.spec.path or "/tenantadm/" in route.spec.path
     }
 
@@ -89,21 +88,21 @@ def test_every_route_says_what_it_gives_access_to(walked: list[Route]):
     assert not TABLE.keys() & (PLAIN.keys() | READS)
 
 
-def test_every_route_asks_for_what_the_table_says(walked: list[Route]):
-    declared = {route.name: (route.spec.permission, route.spec.sign_in) for route in walked}
+def test_every_route_requires_what_the_table_says(user_routes: list[Route]):
+    declared = {route.name: (route.spec.permission, route.spec.sign_in) for route in user_routes}
 
-    said = {name: (access.right, access.sign_in) for name, access in TABLE.items()}
+    said = {name: (access.permission, access.sign_in) for name, access in TABLE.items()}
     assert {name: declared[name] for name in TABLE} == said
     assert {name for name, (_, wanted) in declared.items() if wanted is not SignIn.ANY} <= set(TABLE)
 
 
-def test_a_personal_access_token_changes_no_credentials(
-    server: LocalServer, api: httpx2.Client, walked: list[Route], provider: Tenant
+def test_a_personal_access_token_cannot_change_credentials(
+    server: LocalServer, api: httpx2.Client, user_routes: list[Route], provider: Tenant
 ):
     token = api.post(f"/api{U1}/settings/tokens", json={"name": "script", "expires_in": 600}).text
     script = api.__class__(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     refused = set()
-    for route in walked:
+    for route in user_routes:
         answer = route.call(script, body={"current_password": PASSWORD, "name": "x"})
         assert answer.status_code != 401, f"{route.name}: the token is gone"
         if error_of(answer) == signin.PERSONAL:
@@ -114,20 +113,20 @@ def test_a_personal_access_token_changes_no_credentials(
     script.close()
 
 
-def test_an_old_session_changes_no_credentials(api: httpx2.Client, walked: list[Route], provider: Tenant):
+def test_an_old_session_cannot_change_credentials(api: httpx2.Client, user_routes: list[Route], provider: Tenant):
     recent = {name for name, access in TABLE.items() if access.sign_in in {SignIn.RECENT, SignIn.FACTOR}}
     let_age(api)
-    asked = {route.name for route in walked[:-1] if error_of(route.call(api)) == proving.NOT_SHOWN}
+    asked = {route.name for route in user_routes[:-1] if error_of(route.call(api)) == proving.NOT_SHOWN}
     assert asked == recent
 
-    for route in walked:
+    for route in user_routes:
         if route.name in recent:
             let_age(api)
             answer = route.call(api, body={"current_password": PASSWORD})
             assert error_of(answer) != proving.NOT_SHOWN, route.name
 
 
-def test_a_wrong_password_is_no_proof(api: httpx2.Client):
+def test_a_wrong_password_does_not_refresh_a_sign_in(api: httpx2.Client):
     let_age(api)
     place = f"/api{U1}/settings/tokens"
 
@@ -138,22 +137,22 @@ def test_a_wrong_password_is_no_proof(api: httpx2.Client):
     assert api.post(place, json={"name": "y", "expires_in": 60}).status_code == 200, "shown a moment ago"
 
 
-def test_the_address_of_somebody_else_takes_a_recent_sign_in(few: httpx2.Client):
-    """Who gets the mails of an account can set its password."""
-    made = f"{USERS}/{last(few.post(USERS, json=new_user('Few')))}"
-    let_age(few)
+def test_changing_the_address_of_another_user_requires_a_recent_sign_in(limited: httpx2.Client):
+    """The receiver of an account's mails can set its password."""
+    made = f"{USERS}/{last(limited.post(USERS, json=new_user('Few')))}"
+    let_age(limited)
     wanted = {"email": f"{uuid.uuid4().hex}@example.com"}
 
-    assert error_of(few.put(made, json=wanted)) == proving.NOT_SHOWN
-    assert few.put(made, json={"roles": []}).status_code == 403
-    assert few.put(made, json=wanted | {"current_password": "another-one"}).status_code == 422
-    assert few.put(made, json=wanted | {"current_password": PASSWORD}).status_code == 204
-    assert few.get(made).json()["email"] == wanted["email"]
+    assert error_of(limited.put(made, json=wanted)) == proving.NOT_SHOWN
+    assert limited.put(made, json={"roles": []}).status_code == 403
+    assert limited.put(made, json=wanted | {"current_password": "another-one"}).status_code == 422
+    assert limited.put(made, json=wanted | {"current_password": PASSWORD}).status_code == 204
+    assert limited.get(made).json()["email"] == wanted["email"]
 
 
-def test_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tenant, provider: Tenant):
+def test_some_routes_always_ask_for_the_password(api: httpx2.Client, tenant: Tenant, provider: Tenant):
     me = id_of(api)
-    calls = {
+    setup = {
         f"PUT {U1}/users/{{id}}": ("PUT", f"{USERS}/{me}", {"password": "another-long-one"}, 422),
         f"PUT {U1}/users/me": ("PUT", f"{USERS}/me", {"email": f"{uuid.uuid4().hex}@example.com"}, 422),
         f"PUT {U2}/users/me": ("PUT", f"/api{U2}/users/me", {"password": "another-long-one"}, 422),
@@ -165,9 +164,9 @@ def test_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tena
         ),
         f"POST {T2}/tenants/{{id}}/cancel": ("POST", f"{TENANTS}/{tenant.id}/cancel", {"reason": "moved"}, 403),
     }
-    assert calls.keys() == {name for name, access in TABLE.items() if access.password}
+    assert setup.keys() == {name for name, access in TABLE.items() if access.password}
 
-    for name, (method, place, body, status) in calls.items():
+    for name, (method, place, body, status) in setup.items():
         for given in ({}, {"token2fa": "123456"}):
             assert api.request(method, place, json=body | given).status_code == status, (name, given)
     assert id_of(api) == me
@@ -176,12 +175,12 @@ def test_what_asks_for_the_password_in_any_case(api: httpx2.Client, tenant: Tena
 
 
 @dataclass
-class Exceeding:
-    """What exceeds the rights of who manages users and tenants only."""
+class Setup:
+    """Objects for calls that exceed the permissions of a user who only manages users and tenants."""
 
     api: httpx2.Client
     tenant: Tenant
-    few: httpx2.Client
+    limited: httpx2.Client
     admin: str
     """The id of another administrator."""
     me: str
@@ -189,16 +188,14 @@ class Exceeding:
     sso: str
 
     def state(self) -> list[Any]:
-        """All that could have changed."""
+        """Everything that could have changed."""
         places = (USERS, ROLES, SETS, f"/api{U1}/sso/idp/metadata", f"/api{T2}/tenants", f"/api{T2}/settings")
         shown = [self.api.get(place).json() for place in (*places, f"/api{U1}/settings", f"{TENANTS}/me")]
-        return [*shown, self.few.get(f"{USERS}/me").json()]
+        return [*shown, self.limited.get(f"{USERS}/me").json()]
 
 
 @pytest.fixture
-def exceeding(
-    api: httpx2.Client, http: httpx2.Client, sign_in: SignsIn, provider: Tenant, few: httpx2.Client
-) -> Exceeding:
+def setup(api: httpx2.Client, http: httpx2.Client, sign_in: SignsIn, provider: Tenant, limited: httpx2.Client) -> Setup:
     for name, body in (
         ("Big", role("Big", scoped("SuperUser"))),
         ("Mixed", role("Mixed", scoped("Small"), scoped("ManageReleases"))),
@@ -210,12 +207,12 @@ def exceeding(
     for name, permissions in (("BigSet", [EVERYTHING]), ("LittleSet", [])):
         assert api.post(SETS, json={"name": name, "permissions": permissions}).status_code == 201
     child = {"name": "Child", "admin": {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}}
-    return Exceeding(
+    return Setup(
         api,
         provider,
-        few,
+        limited,
         id_of(sign_in(provider)),
-        id_of(few),
+        id_of(limited),
         last(api.post(TENANTS, json=child)),
         identity_provider(World(api, http, provider.tenant_token), "secret"),
     )
@@ -229,22 +226,22 @@ Tried = tuple[str, Any]
 """A path, and a body."""
 ANY_SET = {"permissions": [EVERYTHING]}
 OIDC = {"well-known": "https://login.example.com", "client_id": "a", "client_secret": "b"}
-EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
+EXCEEDING: dict[str, Callable[[Setup], list[Tried]]] = {
     f"POST {U1}/users": lambda _: [(USERS, new_user()), (USERS, new_user("RBAC_ROLE_OBSERVER", "Few"))],
-    f"PUT {U1}/users/{{id}}": lambda w: [
-        (f"{USERS}/{w.admin}", {"email": f"{uuid.uuid4().hex}@example.com"}),
-        (f"{USERS}/{w.admin}", {"roles": ["Few"]}),
-        (f"{USERS}/{w.me}", {"roles": ["RBAC_ROLE_PERMIT_ALL"]}),
-        (f"{USERS}/{w.me}", {"roles": []}),
-        (f"{USERS}/{w.me}", {"roles": ["Few", "Big"]}),
+    f"PUT {U1}/users/{{id}}": lambda s: [
+        (f"{USERS}/{s.admin}", {"email": f"{uuid.uuid4().hex}@example.com"}),
+        (f"{USERS}/{s.admin}", {"roles": ["Few"]}),
+        (f"{USERS}/{s.me}", {"roles": ["RBAC_ROLE_PERMIT_ALL"]}),
+        (f"{USERS}/{s.me}", {"roles": []}),
+        (f"{USERS}/{s.me}", {"roles": ["Few", "Big"]}),
     ],
-    f"DELETE {U1}/users/{{id}}": lambda w: [(f"{USERS}/{w.admin}", ...)],
-    f"POST {U1}/users/{{id}}/invitation": lambda w: [(f"{USERS}/{w.admin}/invitation", ...)],
+    f"DELETE {U1}/users/{{id}}": lambda s: [(f"{USERS}/{s.admin}", ...)],
+    f"POST {U1}/users/{{id}}/invitation": lambda s: [(f"{USERS}/{s.admin}/invitation", ...)],
     f"PUT {U1}/users/me": lambda _: [(f"{USERS}/me", {"roles": []}), (f"{USERS}/me", {"roles": ["Few", "Mixed"]})],
     f"POST {U1}/roles": lambda _: [(f"/api{U1}/roles", role("New", scoped("ReadDevices")))],
     f"PUT {U1}/roles/{{id}}": lambda _: [
         (f"/api{U1}/roles/Big", role("Big")),
-        (f"/api{U1}/roles/Few", role("Few", *map(scoped, FEW), scoped("ReadDevices"))),
+        (f"/api{U1}/roles/Few", role("Few", *map(scoped, LIMITED), scoped("ReadDevices"))),
     ],
     f"DELETE {U1}/roles/{{id}}": lambda _: [(f"/api{U1}/roles/Big", ...)],
     f"POST {U2}/roles": lambda _: [
@@ -254,7 +251,7 @@ EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
     ],
     f"PUT {U2}/roles/{{id}}": lambda _: [
         (f"{ROLES}/Big", role("Big")),
-        (f"{ROLES}/Few", role("Few", *map(scoped, FEW), scoped("BigSet"))),
+        (f"{ROLES}/Few", role("Few", *map(scoped, LIMITED), scoped("BigSet"))),
     ],
     f"DELETE {U2}/roles/{{id}}": lambda _: [(f"{ROLES}/Big", ...), (f"{ROLES}/Mixed", ...)],
     f"POST {U2}/permission_sets": lambda _: [(SETS, {"name": "New"} | ANY_SET)],
@@ -265,73 +262,73 @@ EXCEEDING: dict[str, Callable[[Exceeding], list[Tried]]] = {
     ],
     f"DELETE {U2}/permission_sets/{{id}}": lambda _: [(f"{SETS}/BigSet", ...)],
     f"POST {U1}/sso/idp/metadata": lambda _: [(f"/api{U1}/sso/idp/metadata", OIDC)],
-    f"PUT {U1}/sso/idp/metadata/{{id}}": lambda w: [(f"/api{U1}/sso/idp/metadata/{w.sso}", OIDC)],
-    f"DELETE {U1}/sso/idp/metadata/{{id}}": lambda w: [(f"/api{U1}/sso/idp/metadata/{w.sso}", ...)],
-    f"POST {U1}/users/{{id}}/assign": lambda w: [
-        (f"{USERS}/{w.me}/assign", {"tenant_ids": [w.child], "role": "RBAC_ROLE_PERMIT_ALL"}),
-        (f"{USERS}/{w.me}/assign", {"tenant_ids": [w.child]}),
-        (f"{USERS}/{w.admin}/assign", {"tenant_ids": []}),
+    f"PUT {U1}/sso/idp/metadata/{{id}}": lambda s: [(f"/api{U1}/sso/idp/metadata/{s.sso}", OIDC)],
+    f"DELETE {U1}/sso/idp/metadata/{{id}}": lambda s: [(f"/api{U1}/sso/idp/metadata/{s.sso}", ...)],
+    f"POST {U1}/users/{{id}}/assign": lambda s: [
+        (f"{USERS}/{s.me}/assign", {"tenant_ids": [s.child], "role": "RBAC_ROLE_PERMIT_ALL"}),
+        (f"{USERS}/{s.me}/assign", {"tenant_ids": [s.child]}),
+        (f"{USERS}/{s.admin}/assign", {"tenant_ids": []}),
     ],
-    f"POST {T2}/tenants/{{id}}/plan": lambda w: [(f"{TENANTS}/{w.tenant.id}/plan", {"requested_plan": "os"})],
-    f"POST {T2}/tenants/{{id}}/cancel": lambda w: [
-        (f"{TENANTS}/{w.tenant.id}/cancel", {"reason": "moved", "current_password": PASSWORD})
+    f"POST {T2}/tenants/{{id}}/plan": lambda s: [(f"{TENANTS}/{s.tenant.id}/plan", {"requested_plan": "os"})],
+    f"POST {T2}/tenants/{{id}}/cancel": lambda s: [
+        (f"{TENANTS}/{s.tenant.id}/cancel", {"reason": "moved", "current_password": PASSWORD})
     ],
     f"PUT {T2}/settings": lambda _: [(f"/api{T2}/settings", {"audit_days": 1})],
     f"POST {U1}/settings": lambda _: [(f"/api{U1}/settings", {"a": 1})],
 }
-"""Calls by whose rights something exceeds, by route."""
+"""By route, calls for which the caller lacks permissions."""
 
 
-def test_nobody_gives_changes_or_takes_more_than_they_have(exceeding: Exceeding):
-    assert {name for name, access in TABLE.items() if access.judged is not Judged.NOTHING} <= EXCEEDING.keys()
-    before = exceeding.state()
+def test_users_cannot_give_change_or_take_permissions_that_they_lack(setup: Setup):
+    assert {name for name, access in TABLE.items() if access.covers is not Covers.NOTHING} <= EXCEEDING.keys()
+    before = setup.state()
 
     wrong = []
     for name, make in EXCEEDING.items():
         method = name.split()[0]
-        for place, body in make(exceeding):
-            answer = exceeding.few.request(method, place, **({} if body is ... else {"json": body}))
+        for place, body in make(setup):
+            answer = setup.limited.request(method, place, **({} if body is ... else {"json": body}))
             if answer.status_code != 403 or error_of(answer) in {signin.PERSONAL, proving.NOT_SHOWN}:
                 wrong.append(f"{name} {place} {body}: {answer.status_code} {answer.text}")
 
     assert wrong == []
-    assert exceeding.state() == before
+    assert setup.state() == before
 
 
-def test_what_one_has_may_be_given(exceeding: Exceeding):
-    """Else the test above would pass on a server that refuses everything."""
-    few = exceeding.few
+def test_users_can_give_the_permissions_that_they_have(setup: Setup):
+    """Otherwise the test above would pass on a server that refuses everything."""
+    limited = setup.limited
 
-    made = last(few.post(USERS, json=new_user("Little")))
-    assert few.put(f"{USERS}/{made}", json={"roles": ["Few"]}).status_code == 204
-    assert few.put(f"{USERS}/{made}", json={"email": f"{uuid.uuid4().hex}@example.com"}).status_code == 204
-    assert few.delete(f"{USERS}/{made}").status_code == 204
-    assert few.put(f"{ROLES}/Little", json=role("Little")).status_code == 200
-    assert few.delete(f"{ROLES}/Little").status_code == 204
-    assert few.put(f"{SETS}/LittleSet", json={"permissions": []}).status_code == 200
-    assert few.delete(f"{SETS}/LittleSet").status_code == 204
+    made = last(limited.post(USERS, json=new_user("Little")))
+    assert limited.put(f"{USERS}/{made}", json={"roles": ["Few"]}).status_code == 204
+    assert limited.put(f"{USERS}/{made}", json={"email": f"{uuid.uuid4().hex}@example.com"}).status_code == 204
+    assert limited.delete(f"{USERS}/{made}").status_code == 204
+    assert limited.put(f"{ROLES}/Little", json=role("Little")).status_code == 200
+    assert limited.delete(f"{ROLES}/Little").status_code == 204
+    assert limited.put(f"{SETS}/LittleSet", json={"permissions": []}).status_code == 200
+    assert limited.delete(f"{SETS}/LittleSet").status_code == 204
     body = {"reason": "moved", "current_password": PASSWORD}
-    assert few.post(f"{TENANTS}/{exceeding.child}/cancel", json=body).status_code == 202
+    assert limited.post(f"{TENANTS}/{setup.child}/cancel", json=body).status_code == 202
 
 
-def test_to_manage_child_tenants_is_no_right_over_the_own_one(
-    exceeding: Exceeding, api: httpx2.Client, provider: Tenant
+def test_managing_child_tenants_gives_no_permissions_in_the_own_tenant(
+    setup: Setup, api: httpx2.Client, provider: Tenant
 ):
     own = f"{TENANTS}/{provider.id}"
     for place, body in (
         ("cancel", {"reason": "moved", "current_password": PASSWORD}),
         ("plan", {"requested_plan": "os"}),
     ):
-        assert exceeding.few.post(f"{own}/{place}", json=body).status_code == 403
-    assert exceeding.few.put(f"/api{T2}/settings", json={"audit_days": 1}).status_code == 403
+        assert setup.limited.post(f"{own}/{place}", json=body).status_code == 403
+    assert setup.limited.put(f"/api{T2}/settings", json={"audit_days": 1}).status_code == 403
     assert api.get(f"/api{T2}/settings").json()["audit_days"] == 0
     assert api.get(f"{TENANTS}/me").json()["status"] == "active"
 
 
-def test_only_administrators_keep_the_audit_log_for_a_shorter_time(
+def test_only_administrators_can_shorten_the_retention_of_the_audit_log(
     api: httpx2.Client, sign_in: SignsIn, tenant: Tenant
 ):
-    """Also a role that may call the route by its path."""
+    """A role that may call the route by its path cannot do so either."""
     place = f"/api{T2}/settings"
     call = {"action": "http", "object": {"type": "PUT", "value": place}}
     assert api.post(ROLES, json=role("Caller", permissions=[call])).status_code == 201
@@ -345,22 +342,22 @@ def test_only_administrators_keep_the_audit_log_for_a_shorter_time(
     assert api.put(place, json={"audit_days": 30}).status_code == 204
 
 
-def test_whose_rights_end_somewhere_changes_nothing_of_the_whole_tenant(
-    api: httpx2.Client, sign_in: SignsIn, tenant: Tenant, walked: list[Route]
+def test_a_role_with_a_scope_cannot_change_what_belongs_to_the_whole_tenant(
+    api: httpx2.Client, sign_in: SignsIn, tenant: Tenant, user_routes: list[Route]
 ):
     sets = [scoped(name, "in") for name in sorted(rules.SCOPES[rules.GROUPS])]
     sets += [scoped(name, "mine", kind="ReleaseTags") for name in sorted(rules.SCOPES[rules.TAGS])]
     assert api.post(ROLES, json=role("Confined", *sets)).status_code == 201
     confined = sign_in(tenant, "Confined")
-    wide = {name for name, reach in PLAIN.items() if reach is Reach.TENANT}
+    wide = {name for name, affects in PLAIN.items() if affects is Affects.TENANT}
 
-    let_in = [route.name for route in walked if route.name in wide and route.call(confined).status_code != 403]
+    let_in = [route.name for route in user_routes if route.name in wide and route.call(confined).status_code != 403]
 
     assert let_in == []
-    assert {route.name for route in walked if route.call(api).status_code == 403} & wide == set()
+    assert {route.name for route in user_routes if route.call(api).status_code == 403} & wide == set()
 
 
-def test_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
+def test_not_every_user_can_replace_the_settings_of_the_tenant(api: httpx2.Client, sign_in: SignsIn, tenant: Tenant):
     place = f"/api{U1}/settings"
     assert api.post(place, json={"a": 1}).status_code == 201
 
@@ -371,25 +368,25 @@ def test_settings_of_the_tenant_are_not_any_users_to_replace(api: httpx2.Client,
         assert user.get(place).json() == {"a": 1}
 
 
-def test_addresses_of_other_tenants_are_not_told_of(
-    server: LocalServer, exceeding: Exceeding, sign_in: SignsIn, api: httpx2.Client
+def test_addresses_of_other_tenants_are_not_revealed(
+    server: LocalServer, setup: Setup, sign_in: SignsIn, api: httpx2.Client
 ):
     from chalicelib.tenantadm import service
 
     stranger = service.create_tenant("Stranger")
     theirs = sign_in(stranger).get(f"{USERS}/me").json()["email"]
-    mine = exceeding.few.get(f"{USERS}/me").json()["email"]
+    mine = setup.limited.get(f"{USERS}/me").json()["email"]
     child = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
     assert api.post(TENANTS, json={"name": "Child", "admin": child}).status_code == 202
 
     known = {
-        address: exceeding.few.get(f"{USERS}/exists", params={"email": address}).json()["exists"]
+        address: setup.limited.get(f"{USERS}/exists", params={"email": address}).json()["exists"]
         for address in (theirs, mine, child["email"], "nobody@example.com")
     }
 
     assert known == {theirs: False, mine: True, child["email"]: True, "nobody@example.com": False}
 
 
-def test_users_of_other_tenants_and_nobody(few: httpx2.Client):
-    assert few.delete(f"{USERS}/{NOTHING}").status_code == 204
-    assert few.put(f"{USERS}/{NOTHING}", json={"roles": ["Few"]}).status_code == 404
+def test_users_of_other_tenants_and_unknown_users_get_404(limited: httpx2.Client):
+    assert limited.delete(f"{USERS}/{NOTHING}").status_code == 204
+    assert limited.put(f"{USERS}/{NOTHING}", json={"roles": ["Few"]}).status_code == 404

@@ -1,8 +1,8 @@
-"""Promise T11 of every route: a user's change has exactly one audit entry, and a call that changes nothing has none.
+"""On every route, a user's change writes exactly one audit entry, and a call that changes nothing writes none.
 
-A new route that changes something is found by this walk. It is called with the ids and the body that the walk of
-tenants has for it (``BODIES``); where these are not enough for a change that works, ``CASES`` says how to come to
-one. A route without an entry stands in ``SILENT`` or ``ELSEWHERE``, with the reason.
+New routes are called with the ids and the body that ``tenants.py`` has for them (``BODIES``). Where these are not
+enough for a successful change, ``CASES`` prepares one. A route without an entry is listed with the reason in
+``SILENT`` or ``ELSEWHERE``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOGS = "/api/management/v1/auditlogs/logs"
 
 
 def attempts(mine: Tenant, route: Route) -> list[tuple[Values, dict[str, Any]]]:
-    """Calls of a route, of which at least one should work."""
+    """Calls of a route, at least one of which should succeed."""
     if route.name in CASES:
         return [CASES[route.name](mine)]
     body = {"json": BODIES[route.name]} if route.name in BODIES else {}
@@ -33,8 +33,8 @@ def entries(mine: Tenant) -> int:
     return int(answer.headers["X-Total-Count"])
 
 
-def walked(mine: Tenant, route: Route) -> str | None:
-    """What is wrong with the entries of a route; None if nothing is."""
+def problem_of(mine: Tenant, route: Route) -> str | None:
+    """What is wrong with the audit entries of a route; None if nothing is."""
     told = []
     for values, more in attempts(mine, route):
         before = entries(mine)
@@ -48,15 +48,15 @@ def walked(mine: Tenant, route: Route) -> str | None:
     return f"{route.name}: {told}"
 
 
-def test_a_change_has_one_entry(mine: Tenant, changing: list[Route]):
+def test_a_change_writes_one_entry(mine: Tenant, changing: list[Route]):
     exempt = SILENT.keys() | ELSEWHERE.keys()
 
-    wrong = [told for route in changing if route.name not in exempt and (told := walked(mine, route))]
+    wrong = [told for route in changing if route.name not in exempt and (told := problem_of(mine, route))]
 
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_is_refused_has_none(mine: Tenant, changing: list[Route]):
+def test_a_refused_call_writes_no_entry(mine: Tenant, changing: list[Route]):
     wrong = []
     for route in changing:
         if route.spec.path.endswith("/logout"):
@@ -70,5 +70,5 @@ def test_what_is_refused_has_none(mine: Tenant, changing: list[Route]):
     assert wrong == []
 
 
-def test_every_reason_has_its_route(changing: list[Route]):
+def test_exceptions_are_of_existing_routes(changing: list[Route]):
     assert SILENT.keys() | ELSEWHERE.keys() | CASES.keys() <= {route.name for route in changing}

@@ -1,4 +1,4 @@
-"""Promises T1, T6 and R5 of every route: who may call it, and what every answer carries."""
+"""Authentication on every route: which tokens it accepts, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ PUBLIC = {
     "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}",
     "GET /openapi.json",  # the API's description, which the project publishes anyway
     "GET /ui",  # the console's page, on which users sign in
-    "GET /ui/assets/{file}",  # what that page loads
+    "GET /ui/assets/{file}",  # loaded by that page
     "GET /ui/{file}",  # the same
-    "GET /management/v1/console/public",  # what that page shows before
+    "GET /management/v1/console/public",  # what that page shows before sign-in
     "POST /devices/v1/authentication/auth_requests",  # a device signs its request; it has no token yet
-    "GET /management/v1/useradm/auth/sso/{id}/login",  # a login begins
-    "GET /management/v1/useradm/oidc/{id}/callback",  # what the identity provider says of a user is in it
-    "GET /management/v1/useradm/oidc/{id}/start",  # a login begins
-    "POST /management/v1/useradm/auth/login",  # a user's credentials are in it
-    "POST /management/v1/useradm/auth/password-reset/complete",  # a mailed secret is in it
-    "POST /management/v1/useradm/auth/password-reset/start",  # who asks has lost the password
-    "POST /management/v1/useradm/auth/verify-email/complete",  # a mailed secret is in it
-    "POST /management/v1/useradm/auth/verify-email/start",  # a mail goes to the address that is to be proved
-    "POST /management/v2/tenantadm/tenants/signup",  # a stranger comes; off by default
+    "GET /management/v1/useradm/auth/sso/{id}/login",  # a login starts here
+    "GET /management/v1/useradm/oidc/{id}/callback",  # carries what the identity provider says about a user
+    "GET /management/v1/useradm/oidc/{id}/start",  # a login starts here
+    "POST /management/v1/useradm/auth/login",  # carries a user's credentials
+    "POST /management/v1/useradm/auth/password-reset/complete",  # carries a mailed secret
+    "POST /management/v1/useradm/auth/password-reset/start",  # the user has lost the password
+    "POST /management/v1/useradm/auth/verify-email/complete",  # carries a mailed secret
+    "POST /management/v1/useradm/auth/verify-email/start",  # a mail goes to the address that is to be verified
+    "POST /management/v2/tenantadm/tenants/signup",  # anyone may sign up; off by default
     "POST /management/v2/tenantadm/tenants/trial",  # the same
-    "POST /management/v1/useradm/users/me/email-change/complete",  # a mailed secret is in it
+    "POST /management/v1/useradm/users/me/email-change/complete",  # carries a mailed secret
 }
-"""The routes that answer without a token. Nothing else does."""
+"""The only routes that answer without a token."""
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 INNER = ("Traceback", 'File "', ".py", "chalicelib", "botocore", "pynamodb", "msgspec")
-"""What only a trace or an error's inner text would say."""
+"""Texts that occur only in a traceback or in an internal error."""
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
 
 
 @pytest.fixture
-def guarded(server: LocalServer) -> list[Route]:
+def protected(server: LocalServer) -> list[Route]:
     return [route for route in routes(server.app) if route.spec.auth is not Auth.NONE]
 
 
@@ -77,7 +77,7 @@ def user_token(world: World) -> str:
 
 
 def token_of(world: World, auth: Auth) -> str:
-    """A good token for routes that ask for ``auth``."""
+    """A valid token for routes that require ``auth``."""
     device = world.devices[0].token
     assert device is not None
     return {Auth.USER: user_token(world), Auth.DEVICE: device}[auth]
@@ -116,15 +116,15 @@ def signed_with_the_public_key(token: str) -> str:
     return f"{signed}.{encoded(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
 
 
-STRANGER = rsa.generate_private_key(65537, 2048)
+OTHER_KEY = rsa.generate_private_key(65537, 2048)
 
 
-def signed_by_a_stranger(token: str) -> str:
-    return jwt.encode(claims_of(token), STRANGER, "RS256", {"kid": jwt.get_unverified_header(token)["kid"]})
+def signed_with_another_key(token: str) -> str:
+    return jwt.encode(claims_of(token), OTHER_KEY, "RS256", {"kid": jwt.get_unverified_header(token)["kid"]})
 
 
-def of_an_unknown_key(token: str) -> str:
-    return jwt.encode(claims_of(token), STRANGER, "RS256", {"kid": "other"})
+def with_unknown_key_id(token: str) -> str:
+    return jwt.encode(claims_of(token), OTHER_KEY, "RS256", {"kid": "other"})
 
 
 def expired(token: str) -> str:
@@ -138,20 +138,20 @@ BAD: dict[str, Callable[[str], str | None]] = {
     "none": lambda _: None,
     "scheme alone": lambda _: "Bearer",
     "garbage": lambda _: "Bearer garbage",
-    "three parts of garbage": lambda _: "Bearer x.y.z",
+    "garbage in three parts": lambda _: "Bearer x.y.z",
     "another scheme": lambda token: f"Basic {token}",
     "bare": lambda token: token,
     "expired": lambda token: f"Bearer {expired(token)}",
     "no algorithm": lambda token: f"Bearer {without_algorithm(token)}",
-    "the public key as a secret": lambda token: f"Bearer {signed_with_the_public_key(token)}",
-    "a stranger's signature": lambda token: f"Bearer {signed_by_a_stranger(token)}",
-    "an unknown key": lambda token: f"Bearer {of_an_unknown_key(token)}",
+    "public key used as an HMAC secret": lambda token: f"Bearer {signed_with_the_public_key(token)}",
+    "signature by another key": lambda token: f"Bearer {signed_with_another_key(token)}",
+    "unknown key id": lambda token: f"Bearer {with_unknown_key_id(token)}",
 }
 
 
-def walked(guarded: list[Route], http: httpx2.Client, header: Callable[[Route], str | None]) -> Iterator[str]:
-    """Calls every guarded route; yields a line for each that does not answer 401 as it should."""
-    for route in guarded:
+def without_401(protected: list[Route], http: httpx2.Client, header: Callable[[Route], str | None]) -> Iterator[str]:
+    """Call every protected route, and list those that do not answer 401 correctly."""
+    for route in protected:
         value = header(route)
         answer = route.call(http, headers={} if value is None else {"Authorization": value})
         if answer.status_code != 401:
@@ -168,24 +168,24 @@ def walked(guarded: list[Route], http: httpx2.Client, header: Callable[[Route], 
             yield f"{route.name}: no challenge"
 
 
-def test_public_routes_are_the_written_ones(server: LocalServer):
+def test_only_the_listed_routes_are_public(server: LocalServer):
     assert {route.name for route in routes(server.app) if route.spec.auth is Auth.NONE} == PUBLIC
 
 
-def test_users_need_a_permission_everywhere(guarded: list[Route]):
-    for route in guarded:
+def test_every_user_route_requires_a_permission(protected: list[Route]):
+    for route in protected:
         assert (route.spec.auth is Auth.USER) == (route.spec.permission is not None), route.name
 
 
 @pytest.mark.parametrize("how", BAD)
-def test_bad_tokens(world: World, guarded: list[Route], http: httpx2.Client, how: str):
+def test_bad_tokens_get_401(world: World, protected: list[Route], http: httpx2.Client, how: str):
     headers = {auth: BAD[how](token_of(world, auth)) for auth in (Auth.DEVICE, Auth.USER)}
 
-    assert list(walked(guarded, http, lambda route: headers[route.spec.auth])) == []
+    assert list(without_401(protected, http, lambda route: headers[route.spec.auth])) == []
 
 
 def revoked(world: World) -> str:
-    """A device's token that an operator has revoked."""
+    """A device token that an operator has revoked."""
     device = world.device()
     assert device.token is not None
     answer = world.api.delete(f"/api/management/v2/devauth/tokens/{device.claims['jti']}")
@@ -193,30 +193,32 @@ def revoked(world: World) -> str:
     return device.token
 
 
-def test_a_revoked_token_is_answered_without_a_body(world: World, guarded: list[Route], http: httpx2.Client):
+def test_a_401_for_a_revoked_device_token_has_no_body(world: World, protected: list[Route], http: httpx2.Client):
     token = revoked(world)
-    of_devices = [route for route in guarded if route.spec.auth is Auth.DEVICE]
+    of_devices = [route for route in protected if route.spec.auth is Auth.DEVICE]
 
     assert len(of_devices) > 10
-    assert list(walked(of_devices, http, lambda _: f"Bearer {token}")) == []
+    assert list(without_401(of_devices, http, lambda _: f"Bearer {token}")) == []
 
 
-@pytest.mark.parametrize("door", ["http_api", "balancer"])
-def test_other_doors_send_devices_no_body_either(world: World, server: LocalServer, guarded: list[Route], door: str):
+@pytest.mark.parametrize("gateway", ["http_api", "balancer"])
+def test_other_gateways_send_devices_no_body_either(
+    world: World, server: LocalServer, protected: list[Route], gateway: str
+):
     table = RouteTable(server.app.routes)
     wrong = []
     for token in (revoked(world), expired(token_of(world, Auth.DEVICE)), "garbage"):
-        for route in (route for route in guarded if route.spec.auth is Auth.DEVICE):
+        for route in (route for route in protected if route.spec.auth is Auth.DEVICE):
             path = route.uri().removeprefix("/api")
             sent = Sent(route.spec.method, path, headers={"authorization": [f"Bearer {token}"]})
-            event: Event = getattr(sent, door)()
+            event: Event = getattr(sent, gateway)()
             answer = gateway_events.serve(event, table, lambda call: server.app(call, LambdaContext("api", 29)))
             if answer["statusCode"] != 401 or answer["body"] != "":
                 wrong.append(f"{route.name}: {answer}")
     assert wrong == []
 
 
-def test_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: httpx2.Client):
+def test_a_refused_authentication_request_says_why(world: World, http: httpx2.Client):
     # Clients read the text of this 401.
     answer = Device(http, world.token).auth()
 
@@ -224,15 +226,15 @@ def test_a_request_for_a_token_is_told_why_it_gets_none(world: World, http: http
     assert set(answer.json()) == {"error", "request_id"}
 
 
-def test_throttled_devices_are_sent_no_body(
-    world: World, guarded: list[Route], http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+def test_a_429_for_a_device_has_no_body(
+    world: World, protected: list[Route], http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*_: str) -> None:
         raise TooManyRequests(retry_after=7)
 
     monkeypatch.setattr(throttle, "admit", refuse)
     wrong = []
-    for route in guarded:
+    for route in protected:
         answer = route.call(http, headers={"Authorization": f"Bearer {token_of(world, route.spec.auth)}"})
         empty = not answer.content and answer.headers.get("content-length") == "0"
         if answer.status_code != 429 or int(answer.headers.get("retry-after", "0")) <= 0:
@@ -243,8 +245,8 @@ def test_throttled_devices_are_sent_no_body(
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
-def test_what_every_device_route_answers_without_a_body(server: LocalServer, status: int):
-    """Public routes of devices too: they are refused with 429 and 503 as well."""
+def test_device_routes_answer_some_statuses_without_a_body(server: LocalServer, status: int):
+    """Public device routes too: they can also answer 429 and 503."""
     spoken = {
         route.name
         for route in routes(server.app)
@@ -254,28 +256,30 @@ def test_what_every_device_route_answers_without_a_body(server: LocalServer, sta
     assert spoken == ({name for name in PUBLIC if "/devices/" in name} if status == 401 else set())
 
 
-def test_tokens_of_the_other_kind(world: World, guarded: list[Route], http: httpx2.Client):
+def test_user_routes_refuse_device_tokens_and_the_reverse(world: World, protected: list[Route], http: httpx2.Client):
     other = {Auth.DEVICE: Auth.USER, Auth.USER: Auth.DEVICE}
 
-    assert list(walked(guarded, http, lambda route: f"Bearer {token_of(world, other[route.spec.auth])}")) == []
+    assert list(without_401(protected, http, lambda route: f"Bearer {token_of(world, other[route.spec.auth])}")) == []
 
 
-def test_a_suspended_tenant(world: World, tenant: Tenant, guarded: list[Route], http: httpx2.Client):
+def test_tokens_of_a_suspended_tenant_get_401(
+    world: World, tenant: Tenant, protected: list[Route], http: httpx2.Client
+):
     from chalicelib.tenantadm import service
 
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
-    assert list(walked(guarded, http, lambda route: f"Bearer {token_of(world, route.spec.auth)}")) == []
+    assert list(without_401(protected, http, lambda route: f"Bearer {token_of(world, route.spec.auth)}")) == []
 
 
-def test_good_tokens_are_let_in(world: World, guarded: list[Route], http: httpx2.Client):
-    # Else the tests above would pass on a server that refuses everyone.
+def test_valid_tokens_are_accepted(world: World, protected: list[Route], http: httpx2.Client):
+    # Otherwise the tests above would pass on a server that refuses everyone.
     from chalicelib.useradm import service
 
     service.verify(world.api.get("/api/management/v1/useradm/users/me").json()["email"])
-    last = [route for route in guarded if route.spec.path.endswith("/logout")]
+    last = [route for route in protected if route.spec.path.endswith("/logout")]
     refused = []
-    for route in [route for route in guarded if route not in last] + last:
+    for route in [route for route in protected if route not in last] + last:
         answer = route.call(http, headers={"Authorization": f"Bearer {token_of(world, route.spec.auth)}"})
         if answer.status_code in {401, 403} or answer.status_code >= 500:
             refused.append(f"{route.name}: {answer.status_code} {answer.text}")
@@ -283,7 +287,9 @@ def test_good_tokens_are_let_in(world: World, guarded: list[Route], http: httpx2
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_what_every_answer_carries(world: World, server: LocalServer, http: httpx2.Client, signed_in: bool):
+def test_every_answer_has_the_security_headers_and_a_request_id(
+    world: World, server: LocalServer, http: httpx2.Client, signed_in: bool
+):
     wrong = []
     for number, route in enumerate(routes(server.app)):
         if route.spec.path.endswith("/logout"):
@@ -309,7 +315,7 @@ def test_what_every_answer_carries(world: World, server: LocalServer, http: http
     assert wrong == []
 
 
-def test_a_request_id_is_made_where_none_is_sent(server: LocalServer, http: httpx2.Client):
+def test_a_request_id_is_generated_if_none_is_sent(server: LocalServer, http: httpx2.Client):
     given = [route.call(http).headers.get("x-men-requestid") for route in routes(server.app)]
 
     assert None not in given
@@ -321,7 +327,7 @@ def test_debugging_is_off(server: LocalServer):
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/management/v1/nothing", "/nothing", "/api/%00"])
-def test_an_unknown_path(http: httpx2.Client, path: str):
+def test_an_unknown_path_gets_404(http: httpx2.Client, path: str):
     answer = http.get(path, headers={"X-MEN-RequestID": "mine"})
 
     assert answer.status_code == 404
@@ -329,12 +335,12 @@ def test_an_unknown_path(http: httpx2.Client, path: str):
     assert answer.headers["x-men-requestid"] == "mine"
 
 
-def test_methods_that_a_path_does_not_have(server: LocalServer, http: httpx2.Client):
+def test_unsupported_methods_get_405(server: LocalServer, http: httpx2.Client):
     wrong = []
     for path, views in server.app.routes.items():
         uri = "/api" + path.replace("{", "").replace("}", "")
         for method in (method for method in METHODS if method not in views):
-            # A path with a variable may be what another template means by this text.
+            # The path may also match another template, in which this text is the value of a variable.
             answer = http.request(method, uri, headers={"X-MEN-RequestID": NOTHING})
             body = answer.json()
             shape = {"error": "method not allowed", "request_id": NOTHING}

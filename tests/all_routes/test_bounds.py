@@ -1,7 +1,7 @@
-"""Promises R1 and F9 of every route: what callers write is bounded, so that too much of it is refused and no 5xx.
+"""On every route, input that is too large is refused with a 4xx and never causes a 5xx.
 
-Every member of every body that works is made huge in turn. A new route is walked with the body by which the walk of the
-audit log comes to a change, or with one of its own here.
+Every member of every valid body is made huge in turn. A new route is called with the body from the audit log's tests,
+or with one that is listed here.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ OTHERS: dict[str, Any] = {
     },
     "POST /management/v2alpha1/inventory/identities/search": {"page": 1, "per_page": 1, "search": "a"},
 }
-"""Bodies of routes that change nothing for the log, or are no user's."""
+"""Bodies of routes that write no audit entry, or are for devices."""
 
 TEXT = "é" * 240_000
-"""Half of what a body may be, and more than an item of DynamoDB."""
+"""Half of the largest body, and more than an item of DynamoDB can hold."""
 ENTRIES = 9_000
-"""Of a list."""
+"""Number of entries in a list that is too long."""
 
 
 def huge(value: Any) -> Iterator[Any]:
-    """The value with one part of it made huge, for each part."""
+    """Copies of the value, each with another part made huge."""
     match value:
         case str():
             yield TEXT
@@ -100,20 +100,20 @@ def ask(mine: Tenant, route: Route, values: Values, **more: Any) -> httpx2.Respo
     return client.request(route.spec.method, route.uri(values), headers=headers, **more)
 
 
-def walked(server: LocalServer) -> list[Route]:
-    """Every route but the one that ends the session; those that take something away come last."""
+def called_routes(server: LocalServer) -> list[Route]:
+    """All routes except logout; those that delete something come last."""
     found = [route for route in routes(server.app) if not route.spec.path.endswith("/logout")]
     return sorted(found, key=lambda route: route.spec.method == "DELETE")
 
 
-def test_every_body_of_json_is_known(server: LocalServer, mine: Tenant):
-    read = [route for route in walked(server) if route.spec.body not in {None, bytes}]
+def test_there_is_a_body_for_every_route_that_takes_json(server: LocalServer, mine: Tenant):
+    read = [route for route in called_routes(server) if route.spec.body not in {None, bytes}]
     assert [route.name for route in read if body_of(mine, route)[1] is None] == []
 
 
-def test_a_body_with_too_much_of_anything(server: LocalServer, mine: Tenant):
+def test_a_body_with_a_huge_part_causes_no_5xx(server: LocalServer, mine: Tenant):
     wrong, refused = [], set()
-    for route in walked(server):
+    for route in called_routes(server):
         values, body = body_of(mine, route)
         for each in huge(body):
             answer = ask(mine, route, values, json=each)
@@ -123,15 +123,15 @@ def test_a_body_with_too_much_of_anything(server: LocalServer, mine: Tenant):
                 wrong.append(f"{route.name} {str(each)[:150]}: {answer.status_code} {answer.text[:150]}")
     assert not wrong, "\n".join(wrong)
     assert {400, 413, 422} <= refused
-    # What was taken can be shown.
-    shown = [route for route in walked(server) if route.spec.method == "GET"]
+    # What was accepted can be read again.
+    shown = [route for route in called_routes(server) if route.spec.method == "GET"]
     broken = {route.name: ask(mine, route, next(iter(mine.values(route.spec.path)))).status_code for route in shown}
     assert [name for name, status in broken.items() if status >= 500] == []
 
 
-def test_a_page_of_too_much(server: LocalServer, mine: Tenant):
+def test_huge_page_parameters_cause_no_5xx(server: LocalServer, mine: Tenant):
     wrong = []
-    for route in walked(server):
+    for route in called_routes(server):
         if route.spec.method != "GET" or route.variables:
             continue
         for name in ("page", "per_page", "id", "name", "search", "sort", "created_after"):
@@ -142,9 +142,9 @@ def test_a_page_of_too_much(server: LocalServer, mine: Tenant):
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_path_that_names_anything(server: LocalServer, mine: Tenant):
+def test_any_name_in_a_path_causes_no_5xx(server: LocalServer, mine: Tenant):
     wrong = []
-    for route in (route for route in walked(server) if route.variables):
+    for route in (route for route in called_routes(server) if route.variables):
         _, body = body_of(mine, route)
         for name in ("x" * 3000, "a/b", "..", "é/ü#?%2F", "\u2028\0\U0001f600"):
             answer = ask(mine, route, dict.fromkeys(route.variables, name), **({} if body is None else {"json": body}))
@@ -153,7 +153,7 @@ def test_a_path_that_names_anything(server: LocalServer, mine: Tenant):
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_has_a_name_of_any_letters_is_found_by_it(mine: Tenant):
+def test_names_of_any_characters_can_be_used_in_paths(mine: Tenant):
     api = mine.world.api
     for name in ("a/b", "é/ü %2F?#"):
         mine.world.upload(name)

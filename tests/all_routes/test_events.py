@@ -1,6 +1,6 @@
-"""Promises F1 and F8 of everything that no caller waits for: each worker and the schedule may run twice.
+"""Background work can be repeated: each worker and the schedule may run twice.
 
-A new queue is found by this walk: it has to be given a message.
+A new queue is covered here too; the test has to give it a message.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.deployments.world import DEVAUTH, World
 from tests.integrations.conftest import BASE, register
 from tests.simulator.artifacts import build_artifact
 from tests.support.lag import lagging
-from tests.support.listening import Listener
 from tests.support.mailbox import SENDER, listening, use
+from tests.support.receivers import Listener
 from tests.support.time import Clock
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
 UPLOADS = "/api/management/v1/deployments/artifacts/directupload"
-MAILED = {"mails": "every letter has a secret of its own, the newest counts; tests/useradm/test_account_crashes.py"}
-"""Queues whose second delivery of a message changes something; why that is as it should be."""
+MAILED = {"mails": "each mail has its own secret, and only the newest is valid; tests/useradm/test_account_crashes.py"}
+"""Queues whose second delivery of a message changes something, and why that is correct."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def server(own_server: LocalServer) -> LocalServer:
 def mine(
     server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Tenant]:
-    """A tenant with everything, a receiver of its webhooks, and a server that sends mails."""
+    """A tenant with one of everything, a receiver for its webhooks, and a server that sends mails."""
     monkeypatch.setattr(limits, "SNAPSHOT_CHANGES", 1)
     with listening() as box, Listener() as receiver:
         use(
@@ -58,16 +58,16 @@ def mine(
             removal_settle=0,
         )
         made = Tenant(World(api, http, tenant.tenant_token))
-        # Nobody is there.
+        # Nothing listens at this address.
         assert api.delete(f"{BASE}/integrations/{made.integration}").status_code == 204
         register(api, receiver.url + "/hook")
         with made.connected(server.url):
             yield made
-        server.drain()  # what is left would be the next test's
+        server.drain()  # leftover messages would reach the next test
 
 
-def cause_everything(mine: Tenant) -> None:
-    """Let calls put messages into all queues but the one of removals."""
+def fill_all_queues(mine: Tenant) -> None:
+    """Make calls that put messages into all queues except that of removals."""
     api = mine.world.api
     assert api.delete(f"{DEVAUTH}/{mine.spare.id}").status_code == 204
     link = api.post(UPLOADS).json()
@@ -78,7 +78,7 @@ def cause_everything(mine: Tenant) -> None:
     queues.send(Queue.SNAPSHOTS, queues.Snapshot(mine.tenant))
 
 
-def test_a_message_may_come_twice(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch):
+def test_a_message_may_be_delivered_twice(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch):
     from chalicelib.tenantadm import service as tenants
 
     handled: Counter[str] = Counter()
@@ -101,7 +101,7 @@ def test_a_message_may_come_twice(server: LocalServer, mine: Tenant, monkeypatch
     again = [replace(each, handler=twice(each.name, each.handler)) for each in server.workers.queues]
     monkeypatch.setattr(server.workers, "queues", again)
 
-    cause_everything(mine)
+    fill_all_queues(mine)
     server.drain()
     tenants.start_removal(mine.tenant)
     server.drain()
@@ -109,11 +109,11 @@ def test_a_message_may_come_twice(server: LocalServer, mine: Tenant, monkeypatch
     assert not wrong, "\n".join(wrong)
     assert handled.keys() == set(map(str, Queue))
     assert contents.left(mine.tenant) == {}
-    # Promise R3: SQS serves tenants by turns. Who has lost the password has no tenant yet.
+    # SQS serves tenants in turn. A user who has lost the password has no tenant yet.
     assert groups == {str(queue): {None if queue is Queue.MAILS else mine.tenant} for queue in Queue}
 
 
-def test_the_schedule_may_run_at_once_and_again_and_by_a_clock_that_goes_back(
+def test_the_schedule_may_run_concurrently_repeatedly_and_with_a_clock_that_goes_back(
     server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch
 ):
     clock = Clock(monkeypatch)
@@ -121,12 +121,12 @@ def test_the_schedule_may_run_at_once_and_again_and_by_a_clock_that_goes_back(
     assert api.put("/api/management/v2/tenantadm/settings", json={"device_timeout": 3600}).is_success
     phases = [{"batch_size": 50}, {"start_ts": clock.later(hours=2)}]
     mine.world.deploy(mine.release, [str(mine.spare.id), mine.auth_set], phases=phases)
-    cause_everything(mine)
+    fill_all_queues(mine)
     start = state(mine.tenant)
 
     for hours in (3, 30):
         clock.move(hours=hours)
-        with lagging():  # what is done is still in the index of what is due
+        with lagging():  # finished items are still in the due index
             with ThreadPoolExecutor(3) as pool:
                 list(pool.map(server.workers.fire, ["tick"] * 3))
             once = state(mine.tenant)

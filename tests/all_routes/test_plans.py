@@ -1,4 +1,4 @@
-"""What a plan and its add-ons include: every route that belongs to a feature refuses a tenant that has not got it."""
+"""Plans and add-ons: routes of a feature refuse tenants whose plan and add-ons do not include it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 REFUSAL = "the plan and add-ons of this tenant do not include"
 
 FOR_ALL = {
-    Operation("/management/v1/useradm/users/{}/2fa/enable", "POST"): "a safe login is for every plan",
+    Operation("/management/v1/useradm/users/{}/2fa/enable", "POST"): "secure logins are in every plan",
     Operation("/management/v1/useradm/users/{}/2fa/disable", "POST"): "the same",
-    Operation("/management/v1/useradm/users/{}/assign", "POST"): "service providers only, whatever their plan",
-    Operation("/management/v1/useradm/auth/sso/{}/acs", "POST"): "public: the provider's plan is asked inside",
+    Operation("/management/v1/useradm/users/{}/assign", "POST"): "for service providers only, with any plan",
+    Operation("/management/v1/useradm/auth/sso/{}/acs", "POST"): "public: the code checks the plan of the provider",
     Operation("/management/v1/useradm/auth/sso/{}/login", "GET"): "the same",
-    Operation("/devices/v1/deviceconfig/configuration", "GET"): "a device can't know what its owner pays for",
+    Operation("/devices/v1/deviceconfig/configuration", "GET"): "a device cannot know its owner's plan",
     Operation("/devices/v1/deviceconfig/configuration", "PUT"): "the same",
     Operation("/devices/v1/deviceconnect/connect", "GET"): "a device may connect; sessions with it are refused",
 }
-"""Operations that the API's description reserves to some plans or add-ons, and we do not; and why."""
+"""Operations that Mender's description reserves to some plans or add-ons and this server does not, with the reason."""
 
 
 @pytest.fixture
 def small(server: LocalServer, sign_in: SignIn, http: httpx2.Client) -> World:
-    """A tenant of the least plan without add-ons, with a device."""
+    """A tenant with the smallest plan, no add-ons, and a device."""
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Small", plan="os", addons=[])
@@ -45,14 +45,14 @@ def small(server: LocalServer, sign_in: SignIn, http: httpx2.Client) -> World:
     return world
 
 
-def walked(server: LocalServer) -> list[Route]:
+def user_routes(server: LocalServer) -> list[Route]:
     known = (route for route in routes(server.app) if route.spec.auth is not Auth.NONE)
     return [route for route in known if not route.spec.path.endswith("/auth/logout")]
 
 
-def test_a_small_tenant_is_refused_every_feature_and_nothing_else(server: LocalServer, small: World):
+def test_a_tenant_with_the_smallest_plan_is_refused_extra_features_only(server: LocalServer, small: World):
     wrong = []
-    for route in walked(server):
+    for route in user_routes(server):
         header = f"Bearer {small.devices[0].token}" if route.spec.auth is Auth.DEVICE else ""
         client = small.http if header else small.api
         answer = route.call(client, headers={"Authorization": header} if header else {})
@@ -63,7 +63,7 @@ def test_a_small_tenant_is_refused_every_feature_and_nothing_else(server: LocalS
 
 
 @needed
-def test_what_the_description_reserves_belongs_to_a_feature(server: LocalServer):
+def test_operations_that_mender_reserves_belong_to_a_feature(server: LocalServer):
     there = {Operation(*key): route for key, route in _by_operation(server).items()}
     wrong = []
     for path, item in document()["paths"].items():
@@ -86,9 +86,9 @@ def _by_operation(server: LocalServer) -> dict[tuple[str, str], Route]:
 
 
 def _needs(feature: features.Feature, plans: list[str], addons: list[str]) -> bool:
-    """Whether a tenant with neither one of these plans nor one of these add-ons has not got the feature.
+    """Whether a tenant with none of these plans and add-ons lacks the feature.
 
-    Where both are named, either brings it, as on Mender's server.
+    If both are named, either is enough, as on Mender's server.
     """
     others = [plan for plan in features.PLANS if plan not in plans]
     return not any(features.included(feature, plan, set(features.ADDONS) - set(addons)) for plan in others)
@@ -105,7 +105,9 @@ def _needs(feature: features.Feature, plans: list[str], addons: list[str]) -> bo
     ],
 )
 @pytest.mark.parametrize("plan", features.PLANS)
-def test_how_deployments_may_be_rolled_out(sign_in: SignIn, http: httpx2.Client, plan: str, more: Any, plans: set[str]):
+def test_the_plan_decides_about_rollout_options_of_deployments(
+    sign_in: SignIn, http: httpx2.Client, plan: str, more: Any, plans: set[str]
+):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan=plan)
@@ -120,7 +122,7 @@ def test_how_deployments_may_be_rolled_out(sign_in: SignIn, http: httpx2.Client,
 
 
 @pytest.mark.parametrize("plan", features.PLANS)
-def test_dependencies_decide_in_the_largest_plan(sign_in: SignIn, http: httpx2.Client, plan: str):
+def test_artifact_dependencies_are_used_in_the_largest_plan_only(sign_in: SignIn, http: httpx2.Client, plan: str):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan=plan)
@@ -140,7 +142,9 @@ def test_dependencies_decide_in_the_largest_plan(sign_in: SignIn, http: httpx2.C
 @pytest.mark.parametrize(
     ("more", "allowed"), [({}, True), ({"retries": 1}, False), ({"update_control_map": {}}, False)]
 )
-def test_how_configurations_may_be_rolled_out(sign_in: SignIn, http: httpx2.Client, more: Any, allowed: bool):
+def test_the_plan_decides_about_rollout_options_of_configurations(
+    sign_in: SignIn, http: httpx2.Client, more: Any, allowed: bool
+):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan="os")
@@ -155,7 +159,7 @@ def test_how_configurations_may_be_rolled_out(sign_in: SignIn, http: httpx2.Clie
 
 @pytest.mark.parametrize("plan", features.PLANS)
 @pytest.mark.parametrize("addon", features.ADDONS)
-def test_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
+def test_an_add_on_adds_its_features_to_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan=plan, addons=[{"name": addon, "enabled": True}])
@@ -163,7 +167,7 @@ def test_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in:
     brought = {feature for feature, name in features._BY_ADDON.items() if name == addon}
     assert brought
     refused = []
-    for route in walked(server):
+    for route in user_routes(server):
         if route.spec.feature in brought and route.spec.auth is Auth.USER:
             answer = route.call(api)
             if answer.status_code == 403:
@@ -175,9 +179,7 @@ def test_an_add_on_brings_its_features_on_any_plan(server: LocalServer, sign_in:
     ("plan", "addons", "allowed"),
     [("enterprise", [], True), ("os", ["troubleshoot"], True), ("professional", [], False), ("os", ["monitor"], False)],
 )
-def test_playback_comes_with_the_largest_plan_or_the_add_on(
-    sign_in: SignIn, plan: str, addons: list[str], allowed: bool
-):
+def test_playback_needs_the_largest_plan_or_the_add_on(sign_in: SignIn, plan: str, addons: list[str], allowed: bool):
     from chalicelib.tenantadm import service
 
     tenant = service.create_tenant("Some", plan=plan, addons=[{"name": name, "enabled": True} for name in addons])
@@ -186,7 +188,7 @@ def test_playback_comes_with_the_largest_plan_or_the_add_on(
     assert answer.status_code == (404 if allowed else 403), answer.text
 
 
-def test_monitoring_is_no_matter_of_the_plan():
+def test_monitoring_is_independent_of_the_plan():
     for plan in features.PLANS:
         assert features.included(features.Feature.MONITORING, plan, {"monitor"})
         assert not features.included(features.Feature.MONITORING, plan, {"configure", "troubleshoot"})

@@ -1,6 +1,6 @@
-"""Promise T4: no right, no answer; and of what lies outside of a user's groups or tags, no trace on any route.
+"""Every route refuses callers without its permission, and reveals nothing outside of the scope of their role.
 
-The walk knows no route by name: it takes all that the app has, so a new one is walked as it is written.
+The tests take the app's route table, so new routes are covered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from chalicelib.http.identity import Auth
 from chalicelib.rights import Permission
 from chalicelib.roles import rules
-from tests.all_routes.halves import Half
+from tests.all_routes.scoped_data import ScopedData
 from tests.all_routes.table import Route, routes
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, role, scoped
@@ -35,13 +35,13 @@ DECLARED: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"/deployments/deployments/\{(\w+)\}"), "deployment"),
     (re.compile(r"/(?:auth|devauth/tokens)/\{(\w+)\}"), "auth_set"),
 )
-"""Variables by the path around them, and the declaration that each needs."""
+"""Path variables by the text around them, and the ``within`` declaration that each needs."""
 
 SCOPED = sorted(rules.SCOPES[rules.GROUPS])
 
 
 def user_routes(server: LocalServer) -> list[Route]:
-    """Every operation of users, but the one that ends the session."""
+    """All routes for users, except logout."""
     return [
         route
         for route in routes(server.app)
@@ -49,7 +49,7 @@ def user_routes(server: LocalServer) -> list[Route]:
     ]
 
 
-def test_what_a_path_names_is_declared(server: LocalServer):
+def test_routes_declare_the_objects_that_their_path_names(server: LocalServer):
     missing = [
         f"{route.name}: {kind}"
         for route in user_routes(server)
@@ -61,12 +61,12 @@ def test_what_a_path_names_is_declared(server: LocalServer):
 
 
 def denied(answer: httpx2.Response) -> bool:
-    """Whether a right was missing; other refusals have words of their own."""
+    """Whether a permission was missing; other refusals have other texts."""
     return answer.status_code == 403 and answer.json().get("error") == "forbidden"
 
 
 @pytest.mark.parametrize("name", [*rules.SETS])
-def test_each_permission_set_opens_its_routes_and_no_others(
+def test_each_permission_set_allows_its_own_routes_only(
     server: LocalServer, api: httpx2.Client, sign_in: SignIn, tenant: Tenant, name: str
 ):
     assert api.post(ROLES, json=role("R", scoped(name))).status_code == 201
@@ -81,26 +81,26 @@ def test_each_permission_set_opens_its_routes_and_no_others(
 
 
 @dataclass
-class Halves:
-    """A tenant, of which users may see one half."""
+class TwoScopes:
+    """A tenant with data inside and outside of a user's scope."""
 
     world: World
-    inside: Half
-    outside: Half
+    inside: ScopedData
+    outside: ScopedData
 
     def traces(self, user: httpx2.Client, server: LocalServer, secrets: list[str]) -> list[str]:
-        """Every call of every route that names the outer half, and was answered with something of it."""
+        """All calls that name objects outside of the scope and were answered with something about them."""
         found = []
-        # Looked at first: what can be taken away must not be gone when it is asked for.
+        # Deletions come last, so that everything still exists while it is read.
         for route in sorted(user_routes(server), key=lambda route: route.spec.method != "GET"):
             for values in self.outside.values(route) if route.variables else ({},):
                 for query in self.outside.queries(route):
                     for body in self.outside.bodies(route):
                         answer = route.call(user, values, body=body, params=query)
-                        # Links repeat the query.
+                        # Links to other pages repeat the query.
                         headers = {name: value for name, value in answer.headers.items() if name != "link"}
                         told = answer.text + json.dumps(headers)
-                        # A refusal may say again what it refuses.
+                        # A refusal may repeat what the caller has sent.
                         sent = json.dumps([values, query, [] if body is ... else body])
                         again = sent if answer.status_code >= 400 else ""
                         seen = [secret for secret in secrets if secret in told and secret not in again]
@@ -110,40 +110,44 @@ class Halves:
 
 
 @pytest.fixture
-def halves(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Halves:
+def two_scopes(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> TwoScopes:
     world = World(api, http, tenant.tenant_token)
-    return Halves(world, Half(world), Half(world))
+    return TwoScopes(world, ScopedData(world), ScopedData(world))
 
 
 @pytest.fixture
-def of_group(halves: Halves, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
-    """A user who may do everything with the devices of the inner half, and see all releases."""
-    sets = [scoped(name, halves.inside.group) for name in SCOPED]
+def of_group(two_scopes: TwoScopes, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+    """A user who may do everything with the devices in one group, and see all releases."""
+    sets = [scoped(name, two_scopes.inside.group) for name in SCOPED]
     releases = [scoped(name) for name in ("ReadReleases", "UploadArtifacts", "ManageTokens", "ReadTenants")]
-    assert halves.world.api.post(ROLES, json=role("G", *sets, *releases)).status_code == 201
+    assert two_scopes.world.api.post(ROLES, json=role("G", *sets, *releases)).status_code == 201
     return sign_in(tenant, "G")
 
 
 @pytest.fixture
-def of_tag(halves: Halves, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
-    """A user who may do everything with the releases of the inner half, and with all devices."""
+def of_tag(two_scopes: TwoScopes, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+    """A user who may do everything with the releases of one tag, and with all devices."""
     sets = [scoped(name) for name in (*SCOPED, "ManageTokens", "ReadTenants")]
-    sets += [scoped("ManageReleases", halves.inside.tag, kind="ReleaseTags")]
-    assert halves.world.api.post(ROLES, json=role("T", *sets)).status_code == 201
+    sets += [scoped("ManageReleases", two_scopes.inside.tag, kind="ReleaseTags")]
+    assert two_scopes.world.api.post(ROLES, json=role("T", *sets)).status_code == 201
     return sign_in(tenant, "T")
 
 
-def test_no_trace_of_devices_of_other_groups(halves: Halves, of_group: httpx2.Client, server: LocalServer):
-    before = halves.outside.state()
+def test_nothing_about_devices_of_other_groups_is_revealed(
+    two_scopes: TwoScopes, of_group: httpx2.Client, server: LocalServer
+):
+    before = two_scopes.outside.state()
 
-    assert halves.traces(of_group, server, halves.outside.of_devices()) == []
-    assert halves.outside.state() == before
+    assert two_scopes.traces(of_group, server, two_scopes.outside.of_devices()) == []
+    assert two_scopes.outside.state() == before
 
 
-def test_no_trace_of_releases_with_other_tags(halves: Halves, of_tag: httpx2.Client, server: LocalServer):
-    before = halves.outside.state()
+def test_nothing_about_releases_with_other_tags_is_revealed(
+    two_scopes: TwoScopes, of_tag: httpx2.Client, server: LocalServer
+):
+    before = two_scopes.outside.state()
 
-    assert halves.traces(of_tag, server, halves.outside.of_releases()) == []
-    after = halves.outside.state()
+    assert two_scopes.traces(of_tag, server, two_scopes.outside.of_releases()) == []
+    after = two_scopes.outside.state()
     kept = [path for path in before if "/artifacts/" in path or "/releases/" in path or "/deployments/" in path]
     assert {path: after[path] for path in kept} == {path: before[path] for path in kept}

@@ -1,6 +1,6 @@
-"""Promises T5, T9, T10 and R9 of every route: no secret is in an answer, in a table as it is, or in a line of the log.
+"""On every route, no secret appears in an answer, in plain text in a table, or in the log.
 
-Lines of the log know nobody by name either.
+Log lines contain no names of users either.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ GIVEN = {
     (f"GET {M1}/console/session", "tenant token"),
     (f"GET {M1}/tenantadm/user/tenant", "tenant token"),
 }
-"""The answers that give a secret to who may have it."""
+"""Answers that contain a secret on purpose, for the user who may have it."""
 
 MEMBERS = re.compile(r'"([^"]*(?:password|secret|token|hash|sealed|private)[^"]*)":', re.IGNORECASE)
-"""Members of answers that sound as if they held one."""
+"""Members of answers whose names sound like a secret."""
 
 GIVEN_MEMBERS = {
     (f"GET {M1}/tenantadm/user/tenant", "tenant_token"),
     (f"GET {M1}/console/session", "tenant_token"),
-    (f"GET {M1}/console/session", "tokens:manage"),  # a right
-    (f"GET {M1}/auditlogs/chains", "hash"),  # of a chain's last entry
-    (f"GET {M1}/auditlogs/logs", "user_access_token"),  # the name and the id of one
-    (f"GET {M1}/iot-manager/integrations", "secret"),  # stars
+    (f"GET {M1}/console/session", "tokens:manage"),  # a permission
+    (f"GET {M1}/auditlogs/chains", "hash"),  # of the last entry of a chain
+    (f"GET {M1}/auditlogs/logs", "user_access_token"),  # name and id of a token
+    (f"GET {M1}/iot-manager/integrations", "secret"),  # asterisks only
 }
 DESCRIPTION = "GET /openapi.json"
-"""It names all members that there are, and holds no tenant's data."""
+"""It names all members of all answers, and holds no tenant's data."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def server(own_server: LocalServer) -> LocalServer:
 
 @pytest.fixture
 def log(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """All that is written to the log, at its finest."""
+    """Everything that is logged at the most detailed level."""
     logger = logging.getLogger("lamplighter")
     [handler] = logger.handlers
     written = io.StringIO()
@@ -75,7 +75,7 @@ def mine(
     server: LocalServer, log: io.StringIO, api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord
 ) -> Iterator[Tenant]:
     made = Tenant(World(api, http, tenant.tenant_token))
-    made.bear()
+    made.add_child()
     register(api, "https://secret.example", secret=SECRET)
     with made.connected(server.url):
         yield made
@@ -102,7 +102,7 @@ def secrets_of(mine: Tenant, personal: str) -> dict[str, str]:
 
 
 def calls(mine: Tenant, server: LocalServer) -> Iterator[tuple[Route, httpx2.Response]]:
-    """Every route with everything that it takes; what takes things away comes last."""
+    """Every route with all its parameters; those that delete something come last."""
     verbs = ("GET", "POST", "PUT", "PATCH", "DELETE")
     for route in sorted(routes(server.app), key=lambda route: verbs.index(route.spec.method)):
         body = {"json": BODIES[route.name]} if route.name in BODIES else {}
@@ -123,10 +123,10 @@ def ends_the_session(route: Route) -> bool:
     return route.spec.path.endswith(("/logout", "/users/me"))
 
 
-def test_secrets_stay_where_they_are(server: LocalServer, mine: Tenant, log: io.StringIO):
+def test_secrets_appear_nowhere(server: LocalServer, mine: Tenant, log: io.StringIO):
     personal = mine.world.api.post(TOKENS, json={"name": "personal", "expires_in": 60}).text
     secrets = secrets_of(mine, personal)
-    # Its admin must be able to read the tenant's token again.
+    # The tenant's administrator must be able to read the tenant token again.
     assert found(secrets, stored(mine.tenant)) == ["tenant token"]
     given, members = set(), set()
 
@@ -151,7 +151,7 @@ def found(secrets: dict[str, str], text: str) -> list[str]:
 
 
 def stored(tenant: str) -> str:
-    """All items of a tenant as text, compressed ones too."""
+    """All items of a tenant as text, with compressed ones unpacked."""
     read = TypeDeserializer().deserialize
     rows = ({name: contents.plain(read(value)) for name, value in each.item.items()} for each in contents.items(tenant))
     return json.dumps(list(rows))

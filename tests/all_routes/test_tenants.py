@@ -1,4 +1,4 @@
-"""Promise T2: a tenant never sees, changes, counts or learns of another's things, by any route and any id."""
+"""Tenants are isolated: on no route and with no id can a tenant see, change, count or detect another tenant's data."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OPEN_TO_ALL = {
     "GET /management/v1/useradm/oidc/{id}/callback",
     "GET /management/v1/useradm/oidc/{id}/start",
 }
-"""Who knows an identity provider's id may begin to log in there; nobody has a tenant before."""
+"""Anyone who knows an identity provider's id may start a login there; the caller has no tenant yet."""
 
 _M1, _M2 = "/management/v1", "/management/v2"
-_GONE, _TAKEN = "what is not there is gone", "it takes what is said of things that nobody knows"
+_GONE, _TAKEN = "deleting what does not exist succeeds", "it accepts values for unknown objects"
 _UPGRADE, _DELTA = "a websocket: tests/deviceconnect/test_sessions.py", "no deltas are generated"
-_EVENT = "the event is in the body: tests/integrations/test_again.py"
-_FIXED, _MEMBERS = "names of the server, the same for all", "devices are in the body, as below"
+_EVENT = "the event is in the body: tests/integrations/test_redelivery.py"
+_FIXED, _MEMBERS = "names of the server, the same for all tenants", "devices are named in the body: tested below"
 ALIKE = {
-    "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}": "a link, as below",
+    "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}": "tested below",
     "GET /ui/assets/{file}": _FIXED,
     "GET /ui/{file}": _FIXED,
     f"GET {_M1}/deployments/limits/{{name}}": _FIXED,
@@ -64,18 +64,18 @@ ALIKE = {
     f"DELETE {_M2}/useradm/permission_sets/{{id}}": _GONE,
     f"DELETE {_M2}/useradm/roles/{{id}}": _GONE,
 }
-"""Routes that answer alike for every name; why. What they leave alone is in ``Tenant.snapshot``."""
+"""Routes that answer the same for every name, and why. ``Tenant.snapshot`` shows that they change nothing."""
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{6,}")
 FRESH = re.compile(r"\d{4}-\d\d-\d\dT[^\"]*|[\w%.=-]{20,}|[0-9a-f-]{6,}")
-"""Ids, times, signatures, and names made of them: they differ between any two calls."""
+"""Ids, times, signatures, and names made from them, which differ in every call."""
 
 VARIES = {"content-length", "date", "x-men-requestid"}
-"""Headers that differ between any two calls, or with the length of a name."""
+"""Headers that differ in every call, or with the length of a name."""
 
 
 class Answer(NamedTuple):
-    """What a caller learns, without what differs between any two calls and the names that were asked for."""
+    """What a caller learns from an answer, without the requested names and values that differ in every call."""
 
     status: int
     headers: dict[str, str]
@@ -100,7 +100,7 @@ def theirs(server: LocalServer, http: httpx2.Client, sign_in: SignIn) -> Iterato
 @contextmanager
 def full(server: LocalServer, world: World) -> Iterator[Tenant]:
     made = Tenant(world)
-    made.bear()
+    made.add_child()
     with made.connected(server.url):
         yield made
 
@@ -111,7 +111,7 @@ def plain(text: str, names: Values) -> str:
     return re.sub(r'"request_id":"[^"]*"', "", text)
 
 
-def learnt(answer: httpx2.Response, names: Values) -> Answer:
+def learned(answer: httpx2.Response, names: Values) -> Answer:
     told = {name: plain(value, names) for name, value in answer.headers.items() if name not in VARIES}
     return Answer(answer.status_code, told, plain(answer.text, names))
 
@@ -123,17 +123,17 @@ def ask(tenant: Tenant, route: Route, values: Values) -> Answer:
         answer = tenant.world.http.request(route.spec.method, route.uri(values), json=body, headers=headers)
     else:
         answer = tenant.world.api.request(route.spec.method, route.uri(values), json=body)
-    return learnt(answer, values)
+    return learned(answer, values)
 
 
-def strange(values: Values) -> Values:
-    """Names that nothing has."""
+def unknown_names(values: Values) -> Values:
+    """Names that do not exist."""
     unknown = str(uuid.uuid4())
     return {name: f"none-{unknown[:8]}" if name == "name" else unknown for name in values}
 
 
 def named(server: LocalServer) -> list[Route]:
-    """Routes whose path names something; what takes things away comes last."""
+    """Routes with path variables; those that delete something come last."""
     found = [route for route in routes(server.app) if route.variables and route.name not in OPEN_TO_ALL]
     verbs = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -144,28 +144,31 @@ def named(server: LocalServer) -> list[Route]:
     return sorted(found, key=order)
 
 
-def test_every_id_of_another_tenant_is_an_id_that_does_not_exist(server, mine: Tenant, theirs: Tenant) -> None:
+def test_ids_of_another_tenant_are_answered_like_unknown_ids(server, mine: Tenant, theirs: Tenant) -> None:
     before = theirs.snapshot()
     for route in named(server):
         for values in theirs.values(route.spec.path):
-            assert ask(mine, route, values) == ask(mine, route, strange(values)), (route.name, values)
+            assert ask(mine, route, values) == ask(mine, route, unknown_names(values)), (route.name, values)
     theirs.world.http.cookies.clear()
     assert mine.world.api.get("/api/management/v1/useradm/users/me").status_code == 200
     assert theirs.snapshot() == before
 
 
-def test_every_route_knows_an_id_of_ones_own(server, mine: Tenant) -> None:
-    # Else the test above would pass on a route for which the walk has no id of the right kind.
+def test_every_route_accepts_an_id_of_the_own_tenant(server, mine: Tenant) -> None:
+    # Otherwise the test above would pass for a route for which there is no id of the right kind.
     untouched = {
         route.name
         for route in named(server)
-        if all(ask(mine, route, values) == ask(mine, route, strange(values)) for values in mine.values(route.spec.path))
+        if all(
+            ask(mine, route, values) == ask(mine, route, unknown_names(values))
+            for values in mine.values(route.spec.path)
+        )
     }
 
     assert untouched == ALIKE.keys()
 
 
-def test_every_list_and_total_is_ones_own(server, mine: Tenant, theirs: Tenant) -> None:
+def test_lists_and_totals_cover_the_own_tenant_only(server, mine: Tenant, theirs: Tenant) -> None:
     for route in routes(server.app):
         if route.spec.method != "GET" or "{" in route.spec.path or route.spec.auth is not Auth.USER:
             continue
@@ -179,7 +182,7 @@ def test_every_list_and_total_is_ones_own(server, mine: Tenant, theirs: Tenant) 
 
 
 def queries(of: Values) -> Iterator[Values]:
-    """What lists are asked for, one at a time."""
+    """Query parameters for lists, one at a time."""
     for names, value in (
         ("id device_id object_id search", of["device"]),
         ("deployment_id", of["deployment"]),
@@ -193,7 +196,7 @@ def queries(of: Values) -> Iterator[Values]:
 
 
 def bodies(of: Values) -> Iterator[Any]:
-    """Bodies that would do something to what they name, for a route of any kind."""
+    """Bodies that would change the objects that they name, for any kind of route."""
     device, deployment, release, name = of["device"], of["deployment"], of["release"], of["release"]
     term = {"scope": "identity", "attribute": "id", "type": "$eq", "value": device}
     group = {"scope": "system", "attribute": "group", "type": "$eq", "value": of["group"]}
@@ -206,7 +209,9 @@ def bodies(of: Values) -> Iterator[Any]:
     yield {"email": f"{name}@example.com", "roles": [of["role"]], "tenant_ids": [of["tenant"]], "password": PASSWORD}
 
 
-def test_ids_in_bodies_and_queries_are_ones_own(server: LocalServer, mine: Tenant, theirs: Tenant) -> None:
+def test_ids_in_bodies_and_queries_are_of_the_own_tenant_only(
+    server: LocalServer, mine: Tenant, theirs: Tenant
+) -> None:
     before = theirs.snapshot()
     known = theirs.names()
     unknown = {
@@ -214,7 +219,7 @@ def test_ids_in_bodies_and_queries_are_ones_own(server: LocalServer, mine: Tenan
     }
     wrong = []
     for route in routes(server.app):
-        # An account is known on the whole server.
+        # Accounts are unique on the whole server.
         exempt = route.spec.path.endswith(("/logout", "/users/exists"))
         if route.variables or route.spec.auth is not Auth.USER or exempt:
             continue
@@ -229,7 +234,7 @@ def test_ids_in_bodies_and_queries_are_ones_own(server: LocalServer, mine: Tenan
     serves(theirs.device.poll(), theirs.deployment)
 
 
-def test_lists_of_ids_are_of_ones_own(mine: Tenant, theirs: Tenant) -> None:
+def test_lists_of_ids_are_of_the_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
     api = mine.world.api
     before = theirs.snapshot()
     mine.world.deploy(mine.release, [theirs.device.id])
@@ -240,7 +245,7 @@ def test_lists_of_ids_are_of_ones_own(mine: Tenant, theirs: Tenant) -> None:
     serves(theirs.device.poll(), theirs.deployment)
 
 
-def test_a_configuration_link_leads_to_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
+def test_a_configuration_link_is_valid_for_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
     place = f"/api/management/v1/deviceconfig/configurations/device/{theirs.device.id}/deploy"
     deployment = theirs.world.api.post(place, json={}).json()["deployment_id"]
     theirs.device.report(theirs.deployment, "success")
@@ -250,7 +255,7 @@ def test_a_configuration_link_leads_to_its_own_tenant_only(mine: Tenant, theirs:
     assert theirs.world.http.get(link.replace(their_id, my_id)).status_code == 403
 
 
-def test_a_tenant_token_leads_to_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
+def test_a_tenant_token_is_valid_for_its_own_tenant_only(mine: Tenant, theirs: Tenant) -> None:
     twin = mine.world.device(identity=theirs.device.identity)
     assert twin.id != theirs.device.id
     assert twin.claims["mender.tenant"] != theirs.device.claims["mender.tenant"]

@@ -1,7 +1,7 @@
-"""Text from strangers in every place where a route takes some: never a 5xx, a lost connection, or a broken header.
+"""Untrusted text in every input of every route never causes a 5xx, a lost connection or a broken header.
 
-Bodies come from the walk of bounds, and names of query parameters from the routes themselves: each is asked once, and
-what it looks for is noted. So a new route is walked without further work, and a new shape too.
+The bodies are those of ``test_bounds.py``. The names of query parameters are found by calling each route once and
+noting which it reads. So new routes and shapes are covered.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from chalicelib.http.identity import Auth
 from chalicelib.http.request import Query
 from tests.all_routes.table import Route
 from tests.all_routes.tenants import Tenant, Values
-from tests.all_routes.test_bounds import ask, body_of, walked
+from tests.all_routes.test_bounds import ask, body_of, called_routes
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
-HALF = r"caf\ud83d"
-"""JSON text of half a pair of surrogates, as a program writes it that cuts a text in the middle of a character."""
+LONE_SURROGATE = r"caf\ud83d"
+"""A lone surrogate as JSON text, as written by a program that cuts a text inside a character."""
 TEXTS = ("a\0b\r\nX-Injected: 1\x7f\x1b[2J\u202egpj.exe\ufdd0", "..", "=1+1 \U0001f600")
 NUMBERS = (89490200001234567890, -(10**309), 1e-320)
 MOMENTS = ("0001-01-01T00:00:00+05:30", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "2024-02-30T00:00:00Z")
 SECONDS = ("-1", "253402300799", "99999999999", "9" * 5000, "1e9", "\u0663", "NaN")
 
-With = tuple[Route, Values, Any]
-"""A route with values for its path, and a body that works."""
+Call = tuple[Route, Values, Any]
+"""A route with values for its path, and a valid body."""
 
 
 def structs() -> list[type[msgspec.Struct]]:
@@ -59,12 +59,12 @@ def outcome(document: Any, shape: Any) -> Any:
 
 
 @pytest.mark.parametrize("shape", structs(), ids=lambda shape: f"{shape.__module__}.{shape.__name__}")
-def test_a_member_that_is_null_is_absent(shape: type[msgspec.Struct]):
+def test_null_is_treated_as_absent(shape: type[msgspec.Struct]):
     absent = outcome({}, shape)
     for field in msgspec.structs.fields(shape):
         for name in (field.encode_name, field.encode_name.upper()):
             null = outcome({name: None}, shape)
-            # One that is required is missing, unless it may be anything.
+            # A required member then counts as missing, unless any value is allowed.
             assert null == absent or (field.required and "got `null`" not in str(null))
     assert outcome([None], list[shape]) == outcome([{}], list[shape])  # type: ignore[valid-type]
     assert outcome(None, shape) == absent
@@ -72,13 +72,13 @@ def test_a_member_that_is_null_is_absent(shape: type[msgspec.Struct]):
 
 
 TIMES = ("time", "_ts", "date", "after", "before", "expire")
-"""What the name of a time has in it."""
+"""Parts of names of members that hold a time."""
 
 
 def changed(document: Any, kind: type | tuple[type, ...], new: Any, *, named: Collection[str] = ("",)) -> Iterator[Any]:
-    """The document with one value of a kind replaced, for each; and with one name of a member, if that is text.
+    """Copies of the document, each with another value of a type replaced, and for text also with a member renamed.
 
-    ``named``: only of members with one of these in their name.
+    ``named``: only members with one of these in their name.
     """
 
     def entries(value: Any, name: str) -> Iterator[Any]:
@@ -97,7 +97,7 @@ def changed(document: Any, kind: type | tuple[type, ...], new: Any, *, named: Co
 
 
 def with_null(document: Any) -> Iterator[Any]:
-    """The document with one member null, for each, however deep."""
+    """Copies of the document, each with another member set to null, at any depth."""
     if isinstance(document, list):
         for index, entry in enumerate(document):
             yield from ([*document[:index], each, *document[index + 1 :]] for each in with_null(entry))
@@ -107,7 +107,7 @@ def with_null(document: Any) -> Iterator[Any]:
             yield from ({**document, name: each} for each in with_null(member))
 
 
-def sent(mine: Tenant, known: With, body: bytes | Any) -> httpx2.Response:
+def sent(mine: Tenant, known: Call, body: bytes | Any) -> httpx2.Response:
     route, values, _ = known
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
@@ -122,36 +122,36 @@ def wrong(route: Route, body: Any, answer: httpx2.Response) -> str:
 
 
 def clean(answer: httpx2.Response) -> bool:
-    """No 5xx, and headers of printable characters that are of a length that every proxy takes."""
+    """No 5xx, and headers of printable ASCII characters."""
     lines = [value for _, value in answer.headers.raw]
     return answer.status_code < 500 and all(line.isascii() and line.decode().isprintable() for line in lines)
 
 
 @pytest.fixture
-def bodies(server: LocalServer, mine: Tenant) -> list[With]:
-    """Every route that takes JSON."""
-    found = [(route, *body_of(mine, route)) for route in walked(server)]
+def bodies(server: LocalServer, mine: Tenant) -> list[Call]:
+    """All routes that take JSON, with a body."""
+    found = [(route, *body_of(mine, route)) for route in called_routes(server)]
     return [each for each in found if each[2] is not None]
 
 
-def test_null_in_every_member_of_every_body(mine: Tenant, bodies: list[With]):
+def test_null_in_any_member_causes_no_5xx(mine: Tenant, bodies: list[Call]):
     problems = []
     for known in bodies:
         if isinstance(msgspec.inspect.type_info(known[0].spec.body), msgspec.inspect.DictType):
-            continue  # its names are the sender's own: they are entries, and no members
+            continue  # its keys are chosen by the sender: they are entries, not members
         for each in with_null(known[2]):
             answer = sent(mine, known, each)
-            # A required member is missing then; that is what the refusal says, not that null is of the wrong type.
+            # A required member is then missing, and the refusal has to say so, not that null has the wrong type.
             if not clean(answer) or "got `null`" in answer.text:
                 problems.append(wrong(known[0], each, answer))
     assert not problems, "\n".join(problems)
 
 
-def test_what_is_no_unicode_in_every_member_of_every_body(mine: Tenant, bodies: list[With]):
+def test_invalid_unicode_in_any_member_causes_no_5xx(mine: Tenant, bodies: list[Call]):
     problems = []
     for known in bodies:
         for each in changed(known[2], str, "@@@"):
-            raw = json.dumps(each).encode().replace(b"@@@", HALF.encode() + b"caf\xe9 \xed\xa0\xbd \xc0\xaf")
+            raw = json.dumps(each).encode().replace(b"@@@", LONE_SURROGATE.encode() + b"caf\xe9 \xed\xa0\xbd \xc0\xaf")
             answer = sent(mine, known, raw)
             said = answer.text.lower()
             if not clean(answer) or any(word in said for word in ("truncated", "malformed", "utf-8", "codec")):
@@ -159,22 +159,22 @@ def test_what_is_no_unicode_in_every_member_of_every_body(mine: Tenant, bodies: 
     assert not problems, "\n".join(problems)
 
 
-def test_odd_values_in_every_member_of_every_body(server: LocalServer, mine: Tenant, bodies: list[With]):
+def test_unusual_values_in_any_member_cause_no_5xx(server: LocalServer, mine: Tenant, bodies: list[Call]):
     problems = []
     for known in bodies:
-        for each in odd(known[2]):
+        for each in unusual(known[2]):
             answer = sent(mine, known, each)
             if not clean(answer):
                 problems.append(wrong(known[0], each, answer))
     assert not problems, "\n".join(problems)
-    # What was taken can be shown.
-    for route in walked(server):
+    # What was accepted can be read again.
+    for route in called_routes(server):
         if route.spec.method == "GET":
             answer = ask(mine, route, next(iter(mine.values(route.spec.path))))
             assert clean(answer), wrong(route, None, answer)
 
 
-def odd(body: Any) -> Iterator[Any]:
+def unusual(body: Any) -> Iterator[Any]:
     for text in TEXTS:
         yield from changed(body, str, text)
     for number in NUMBERS:
@@ -186,7 +186,7 @@ def odd(body: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def queries(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """The query parameters that each route looks for."""
+    """The query parameters that each route reads."""
     found: dict[str, set[str]] = defaultdict(set)
     asked: list[str] = []
     for name in ("get", "all", "flag"):
@@ -197,7 +197,7 @@ def queries(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch) 
             return original(query, parameter)
 
         monkeypatch.setattr(Query, name, noting)
-    for route in walked(server):
+    for route in called_routes(server):
         if route.spec.method == "GET":
             asked.clear()
             ask(mine, route, next(iter(mine.values(route.spec.path))))
@@ -206,10 +206,10 @@ def queries(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch) 
     return found
 
 
-def test_odd_values_in_every_query(server: LocalServer, mine: Tenant, queries: dict[str, set[str]]):
+def test_unusual_values_in_queries_cause_no_5xx(server: LocalServer, mine: Tenant, queries: dict[str, set[str]]):
     assert {"created_after", "page", "name"} <= {name for names in queries.values() for name in names}
     problems = []
-    for route in (route for route in walked(server) if route.name in queries):
+    for route in (route for route in called_routes(server) if route.name in queries):
         place = next(iter(mine.values(route.spec.path)))
         client = mine.world.api if route.spec.auth is Auth.USER else mine.world.http
         headers = {"Authorization": f"Bearer {mine.device.token}"} if route.spec.auth is Auth.DEVICE else {}
@@ -224,9 +224,9 @@ def test_odd_values_in_every_query(server: LocalServer, mine: Tenant, queries: d
     assert not problems, "\n".join(problems)
 
 
-def test_odd_names_in_every_path(server: LocalServer, mine: Tenant):
+def test_unusual_names_in_paths_cause_no_5xx(server: LocalServer, mine: Tenant):
     problems = []
-    for route in (route for route in walked(server) if route.variables):
+    for route in (route for route in called_routes(server) if route.variables):
         _, body = body_of(mine, route)
         for name in ("a%0D%0AX:%201%7F%00%E2%80%AE", "%FF%ED%A0%BD", quote("é" * 400), "%2E%2E"):
             path = "/api" + route.spec.path.format(**dict.fromkeys(route.variables, name))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.artifacts.shelf import Shelf
+from tests.artifacts.catalog import Catalog
 
 if TYPE_CHECKING:
     import httpx2
@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def shelf(api: httpx2.Client, tenant: Tenant) -> Shelf:
+def catalog(api: httpx2.Client, tenant: Tenant) -> Catalog:
     """A tenant with an admin and nothing stored."""
-    return Shelf(api, tenant.id)
+    return Catalog(api, tenant.id)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name
 from tests.artifacts.container.bombs import CASES
-from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name
 from tests.artifacts.test_direct import GOOD, TYPE, complete, put, request, uploaded, verdict
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.roles.test_roles import ROLES, role, scoped
@@ -30,7 +30,7 @@ V1 = "/api/management/v1/deployments"
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """The tenant of the shelf."""
+    """The tenant of the catalog."""
     return World(api, http, tenant.tenant_token)
 
 
@@ -42,31 +42,31 @@ def offered(world: World, device: Any) -> bytes:
 
 
 def test_attack_an_object_that_is_replaced_after_it_was_verified(
-    shelf: Shelf, server: LocalServer, world: World
+    catalog: Catalog, server: LocalServer, world: World
 ) -> None:
     """By its own upload link, again and again, before and after devices ask."""
-    link = uploaded(shelf, server)
+    link = uploaded(catalog, server)
     put(link, EVIL)
     first, second = (world.device(device_type="pi") for _ in range(2))
     world.deploy("direct", [first.id, second.id])
 
     assert offered(world, first) == GOOD
     put(link, EVIL)
-    assert complete(shelf, link).status_code == 202, "it is an artifact already"
+    assert complete(catalog, link).status_code == 202, "it is an artifact already"
     server.drain()
     assert offered(world, second) == GOOD
-    shown = shelf.get(f"{ARTIFACTS}/{link['id']}")
+    shown = catalog.get(f"{ARTIFACTS}/{link['id']}")
     assert shown["size"] == len(GOOD)
-    assert httpx2.get(shelf.get(f"{ARTIFACTS}/{link['id']}/download")["uri"]).content == GOOD
+    assert httpx2.get(catalog.get(f"{ARTIFACTS}/{link['id']}/download")["uri"]).content == GOOD
 
 
 def test_attack_an_object_that_is_replaced_while_it_is_verified(
-    shelf: Shelf, server: LocalServer, world: World, monkeypatch
+    catalog: Catalog, server: LocalServer, world: World, monkeypatch
 ) -> None:
     """What is read piece by piece is one version, and that one becomes the artifact."""
     from chalicelib.aws import s3
 
-    link = request(shelf)
+    link = request(catalog)
     put(link, GOOD)
     real = s3.head
 
@@ -77,41 +77,41 @@ def test_attack_an_object_that_is_replaced_while_it_is_verified(
         return found
 
     monkeypatch.setattr(s3, "head", replaced)
-    assert complete(shelf, link).status_code == 202
+    assert complete(catalog, link).status_code == 202
     server.drain()
 
-    assert verdict(shelf, link)["status"] == "accepted"
+    assert verdict(catalog, link)["status"] == "accepted"
     device = world.device(device_type="pi")
     world.deploy("direct", [device.id])
     assert offered(world, device) == GOOD
 
 
-def test_attack_a_refused_object_that_is_replaced_by_a_good_one(shelf: Shelf, server: LocalServer) -> None:
+def test_attack_a_refused_object_that_is_replaced_by_a_good_one(catalog: Catalog, server: LocalServer) -> None:
     """A verdict is final: what comes by the link afterwards becomes no artifact, and is gone in the end."""
-    link = uploaded(shelf, server, b"no artifact")
-    assert verdict(shelf, link)["status"] == "refused"
+    link = uploaded(catalog, server, b"no artifact")
+    assert verdict(catalog, link)["status"] == "refused"
     put(link, GOOD)
 
-    assert complete(shelf, link).status_code == 409
+    assert complete(catalog, link).status_code == 409
     server.drain()
-    assert shelf.names() == []
+    assert catalog.names() == []
 
 
-def test_attack_a_deleted_artifact_that_comes_back_by_its_link(shelf: Shelf, server: LocalServer) -> None:
-    link = uploaded(shelf, server)
-    assert shelf.api.delete(f"{ARTIFACTS}/{link['id']}").status_code == 204
+def test_attack_a_deleted_artifact_that_comes_back_by_its_link(catalog: Catalog, server: LocalServer) -> None:
+    link = uploaded(catalog, server)
+    assert catalog.api.delete(f"{ARTIFACTS}/{link['id']}").status_code == 204
     put(link, EVIL)
 
-    assert complete(shelf, link).status_code == 404
+    assert complete(catalog, link).status_code == 404
     server.drain()
-    assert shelf.names() == []
-    assert shelf.api.get(f"{ARTIFACTS}/{link['id']}/download").status_code == 404
+    assert catalog.names() == []
+    assert catalog.api.get(f"{ARTIFACTS}/{link['id']}/download").status_code == 404
 
 
-def test_attack_a_link_that_is_used_for_something_else(shelf: Shelf, server: LocalServer) -> None:
+def test_attack_a_link_that_is_used_for_something_else(catalog: Catalog, server: LocalServer) -> None:
     """An upload link writes one object; it neither reads, deletes nor lists, nor writes another one."""
-    link = request(shelf)
-    other = request(shelf)
+    link = request(catalog)
+    other = request(catalog)
     put(other, GOOD)
     uri = link["uri"]
 
@@ -120,17 +120,17 @@ def test_attack_a_link_that_is_used_for_something_else(shelf: Shelf, server: Loc
     for method in ("GET", "DELETE", "POST"):
         answer = httpx2.request(method, uri)
         assert answer.status_code in {400, 403, 405}, method
-    kept = bucket().get_object(Bucket=bucket_name(), Key=f"{shelf.tenant}/artifacts/{other['id']}")
+    kept = bucket().get_object(Bucket=bucket_name(), Key=f"{catalog.tenant}/artifacts/{other['id']}")
     assert kept["Body"].read() == GOOD
 
 
-def test_attack_a_download_link_with_another_version(shelf: Shelf, server: LocalServer) -> None:
+def test_attack_a_download_link_with_another_version(catalog: Catalog, server: LocalServer) -> None:
     """Links are bound to the version: who has one does not get at what was, or will be, under the same name."""
-    link = uploaded(shelf, server)
+    link = uploaded(catalog, server)
     put(link, EVIL)
-    key = f"{shelf.tenant}/artifacts/{link['id']}"
+    key = f"{catalog.tenant}/artifacts/{link['id']}"
     newest = bucket().get_object(Bucket=bucket_name(), Key=key)["VersionId"]
-    download = shelf.get(f"{ARTIFACTS}/{link['id']}/download")["uri"]
+    download = catalog.get(f"{ARTIFACTS}/{link['id']}/download")["uri"]
     version = download.partition("versionId=")[2].partition("&")[0]
     assert version != newest
 
@@ -144,7 +144,7 @@ def test_attack_a_download_link_with_another_version(shelf: Shelf, server: Local
 
 
 @pytest.mark.parametrize("name", ["script-zstd", "streams-zstd", "wide-window-zstd", "many-files", "claim-zstd"])
-def test_attack_bombs_through_the_api_leave_nothing(shelf: Shelf, name: str) -> None:
+def test_attack_bombs_through_the_api_leave_nothing(catalog: Catalog, name: str) -> None:
     """How much memory they take is measured in ``container/test_bombs.py``."""
     size = 0
 
@@ -155,38 +155,38 @@ def test_attack_bombs_through_the_api_leave_nothing(shelf: Shelf, name: str) -> 
             yield chunk
 
     data = b"".join(counted())
-    answer = shelf.send(data)
+    answer = catalog.send(data)
 
     assert answer.status_code == 400, answer.text
     assert size > 0
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
 # --- Tags
 
 
 @pytest.fixture
-def mine(shelf: Shelf, world: World, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+def mine(catalog: Catalog, world: World, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
     """A user who manages and deploys releases with the tag ``mine``. There is one, and one with the tag ``theirs``."""
     for name in ("mine", "theirs", "both"):
-        shelf.put(f"{name}-1")
+        catalog.put(f"{name}-1")
     for name, tags in (("mine", ["mine"]), ("theirs", ["theirs"]), ("both", ["mine", "theirs"])):
-        assert shelf.api.put(f"{RELEASES}/{name}-1/tags", json=tags).status_code == 204
+        assert catalog.api.put(f"{RELEASES}/{name}-1/tags", json=tags).status_code == 204
     name = uuid.uuid4().hex
     sets = [scoped("ManageReleases", "mine", kind="ReleaseTags"), scoped("DeployToDevices"), scoped("ReadDevices")]
-    assert shelf.api.post(ROLES, json=role(name, *sets)).status_code == 201
+    assert catalog.api.post(ROLES, json=role(name, *sets)).status_code == 201
     return sign_in(tenant, name)
 
 
-def id_of(shelf: Shelf, name: str) -> str:
+def id_of(catalog: Catalog, name: str) -> str:
     """The id of the artifact of this name."""
-    [found] = shelf.get(ARTIFACTS, name=name)
+    [found] = catalog.get(ARTIFACTS, name=name)
     return str(found["id"])
 
 
-def test_attack_every_route_to_a_release_outside_of_ones_tags(shelf: Shelf, mine: httpx2.Client) -> None:
+def test_attack_every_route_to_a_release_outside_of_ones_tags(catalog: Catalog, mine: httpx2.Client) -> None:
     """Refused as one that does not exist is, so that not even its name can be found out."""
-    artifact = id_of(shelf, "theirs-1")
+    artifact = id_of(catalog, "theirs-1")
     calls = [
         ("GET", f"{RELEASES}/{{name}}", None),
         ("PATCH", f"{RELEASES}/{{name}}", {"notes": "x"}),
@@ -213,8 +213,8 @@ def test_attack_every_route_to_a_release_outside_of_ones_tags(shelf: Shelf, mine
             answers.append((answer.status_code, answer.json().get("error") if answer.content else None))
         assert answers[0] == answers[1], (method, path)
         assert answers[0][0] == 403 or (method == "DELETE" and answers[0][0] == 204), (method, path, answers)
-    assert shelf.names() == ["both-1", "mine-1", "theirs-1"]
-    assert shelf.get(f"{RELEASES}/theirs-1")["tags"] == ["theirs"]
+    assert catalog.names() == ["both-1", "mine-1", "theirs-1"]
+    assert catalog.get(f"{RELEASES}/theirs-1")["tags"] == ["theirs"]
 
 
 def test_attack_lists_show_nothing_outside_of_ones_tags(mine: httpx2.Client) -> None:
@@ -239,22 +239,22 @@ def test_attack_lists_show_nothing_outside_of_ones_tags(mine: httpx2.Client) -> 
 
 
 @pytest.mark.parametrize("tags", [["theirs"], ["mine", "theirs"], ["mine", "production"], ["MINE", "Production"]])
-def test_attack_tagging_out_of_ones_scope(mine: httpx2.Client, shelf: Shelf, tags: list[str]) -> None:
+def test_attack_tagging_out_of_ones_scope(mine: httpx2.Client, catalog: Catalog, tags: list[str]) -> None:
     """A tag lets others deploy: nobody gives one that is not theirs, nor takes one away."""
     assert mine.put(f"{RELEASES}/mine-1/tags", json=tags).status_code == 403
     assert mine.put(f"{RELEASES}/both-1/tags", json=["mine"]).status_code == 403
-    assert shelf.get(f"{RELEASES}/mine-1")["tags"] == ["mine"]
-    assert shelf.get(f"{RELEASES}/both-1")["tags"] == ["mine", "theirs"]
+    assert catalog.get(f"{RELEASES}/mine-1")["tags"] == ["mine"]
+    assert catalog.get(f"{RELEASES}/both-1")["tags"] == ["mine", "theirs"]
 
 
-def test_attack_a_bulk_deletion_with_one_of_others_among_them(mine: httpx2.Client, shelf: Shelf) -> None:
+def test_attack_a_bulk_deletion_with_one_of_others_among_them(mine: httpx2.Client, catalog: Catalog) -> None:
     answer = mine.delete(RELEASES, params={"name": ["mine-1", "theirs-1", "nothing"]})
 
     assert answer.status_code in {204, 403}
-    assert "theirs-1" in shelf.names()
+    assert "theirs-1" in catalog.names()
 
 
-def test_attack_deployments_of_releases_outside(shelf: Shelf, mine: httpx2.Client, world: World) -> None:
+def test_attack_deployments_of_releases_outside(catalog: Catalog, mine: httpx2.Client, world: World) -> None:
     """One that others made of a release outside can be neither seen nor ended."""
     device = world.device(device_type="pi")
     theirs, own = world.deploy("theirs-1", [device.id]), world.deploy("mine-1", [device.id])
@@ -269,7 +269,7 @@ def test_attack_deployments_of_releases_outside(shelf: Shelf, mine: httpx2.Clien
     assert theirs not in mine.get(DEPLOYMENTS.replace("v1", "v2")).text
     assert mine.get(f"{DEPLOYMENTS}/{own}").status_code == 200
     # A release that loses the tag takes its deployments with it.
-    assert shelf.api.put(f"{RELEASES}/mine-1/tags", json=["theirs"]).status_code == 204
+    assert catalog.api.put(f"{RELEASES}/mine-1/tags", json=["theirs"]).status_code == 204
     assert mine.get(f"{DEPLOYMENTS}/{own}").status_code == 403
     assert mine.put(f"{DEPLOYMENTS}/{own}/status", json={"status": "aborted"}).status_code == 403
     serves(device.poll(), theirs)

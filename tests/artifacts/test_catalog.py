@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from tests.artifacts.shelf import ARTIFACTS, V1, V2, Shelf
+from tests.artifacts.catalog import ARTIFACTS, V1, V2, Catalog
 from tests.simulator.artifacts import build_artifact
 
 if TYPE_CHECKING:
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
 LIST = f"{ARTIFACTS}/list"
 
 
-def commit(shelf: Shelf, change: Any, release: str) -> None:
+def commit(catalog: Catalog, change: Any, release: str) -> None:
     """Hold a release, or let it go, as deployments do."""
     from chalicelib.storage.transactions import Transaction
 
     tx: Transaction = Transaction()
-    change(tx, shelf.tenant, release)
+    change(tx, catalog.tenant, release)
     tx.commit()
 
 
-def stock(shelf: Shelf) -> None:
+def stock(catalog: Catalog) -> None:
     """Five artifacts, oldest first."""
-    shelf.put("beta", ("pi",), description="Second of its kind")
-    shelf.put("alpha", ("bbb",), description="first")
-    shelf.put("alpha 2", ("pi4",))
-    shelf.put("Gamma", ("bbb", "x86"), description="FIRST")
-    shelf.put("alpha", ("pi",))
+    catalog.put("beta", ("pi",), description="Second of its kind")
+    catalog.put("alpha", ("bbb",), description="first")
+    catalog.put("alpha 2", ("pi4",))
+    catalog.put("Gamma", ("bbb", "x86"), description="FIRST")
+    catalog.put("alpha", ("pi",))
 
 
 def links(answer: httpx2.Response) -> list[str]:
     return [line for line in answer.headers.get_list("Link") if line]
 
 
-def test_nothing_is_an_empty_list(shelf: Shelf) -> None:
+def test_nothing_is_an_empty_list(catalog: Catalog) -> None:
     for path in (ARTIFACTS, LIST, f"{V2}/artifacts"):
-        assert shelf.get(path) == []
-    assert shelf.api.get(LIST).headers["X-Total-Count"] == "0"
-    assert links(shelf.api.get(LIST)) == [f'<{LIST}?page=1&per_page=20>; rel="first"']
+        assert catalog.get(path) == []
+    assert catalog.api.get(LIST).headers["X-Total-Count"] == "0"
+    assert links(catalog.api.get(LIST)) == [f'<{LIST}?page=1&per_page=20>; rel="first"']
 
 
-def test_the_list_is_sorted_by_name(shelf: Shelf) -> None:
-    stock(shelf)
+def test_the_list_is_sorted_by_name(catalog: Catalog) -> None:
+    stock(catalog)
 
-    assert shelf.names(ARTIFACTS) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
-    assert shelf.names(LIST) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
+    assert catalog.names(ARTIFACTS) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
+    assert catalog.names(LIST) == ["Gamma", "alpha", "alpha", "alpha 2", "beta"]
 
 
 @pytest.mark.parametrize("path", [ARTIFACTS, LIST])
@@ -66,10 +66,12 @@ def test_the_list_is_sorted_by_name(shelf: Shelf) -> None:
         ({"name": ""}, ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
     ],
 )
-def test_filters_are_contained_in_any_case(shelf: Shelf, path: str, query: dict[str, str], names: list[str]) -> None:
-    stock(shelf)
+def test_filters_are_contained_in_any_case(
+    catalog: Catalog, path: str, query: dict[str, str], names: list[str]
+) -> None:
+    stock(catalog)
 
-    assert shelf.names(path, **query) == names
+    assert catalog.names(path, **query) == names
 
 
 @pytest.mark.parametrize(
@@ -82,17 +84,17 @@ def test_filters_are_contained_in_any_case(shelf: Shelf, path: str, query: dict[
         ("color:desc", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
     ],
 )
-def test_a_list_is_sorted_as_asked(shelf: Shelf, sort: str, names: list[str]) -> None:
-    stock(shelf)
+def test_a_list_is_sorted_as_asked(catalog: Catalog, sort: str, names: list[str]) -> None:
+    stock(catalog)
 
-    assert shelf.names(LIST, sort=sort) == names
-    assert shelf.names(LIST, sort=sort, per_page=2, page=2) == names[2:4]
+    assert catalog.names(LIST, sort=sort) == names
+    assert catalog.names(LIST, sort=sort, per_page=2, page=2) == names[2:4]
 
 
-def test_pages_cut_the_list_and_count_all_of_it(shelf: Shelf) -> None:
-    stock(shelf)
+def test_pages_cut_the_list_and_count_all_of_it(catalog: Catalog) -> None:
+    stock(catalog)
 
-    page = shelf.api.get(LIST, params={"page": 2, "per_page": 2, "name": "a"})
+    page = catalog.api.get(LIST, params={"page": 2, "per_page": 2, "name": "a"})
 
     assert [row["name"] for row in page.json()] == ["alpha", "alpha 2"]
     assert page.headers["X-Total-Count"] == "5"
@@ -102,16 +104,16 @@ def test_pages_cut_the_list_and_count_all_of_it(shelf: Shelf) -> None:
         f'<{LIST}?name=a&page=3&per_page=2>; rel="next"',
         f'<{LIST}?name=a&page=3&per_page=2>; rel="last"',
     ]
-    beyond = shelf.api.get(LIST, params={"page": 9, "per_page": 2})
+    beyond = catalog.api.get(LIST, params={"page": 9, "per_page": 2})
     assert (beyond.json(), beyond.headers["X-Total-Count"]) == ([], "5")
 
 
 @pytest.mark.parametrize("query", [{"page": "x"}, {"per_page": "0"}, {"per_page": "501"}, {"page": "-1"}])
-def test_bad_pages_of_v1_are_the_first(shelf: Shelf, query: dict[str, str]) -> None:
-    shelf.put("app")
+def test_bad_pages_of_v1_are_the_first(catalog: Catalog, query: dict[str, str]) -> None:
+    catalog.put("app")
 
-    assert shelf.names(LIST, **query) == ["app"]
-    assert shelf.api.get(f"{V2}/artifacts", params=query).status_code == 400
+    assert catalog.names(LIST, **query) == ["app"]
+    assert catalog.api.get(f"{V2}/artifacts", params=query).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -133,19 +135,19 @@ def test_bad_pages_of_v1_are_the_first(shelf: Shelf, query: dict[str, str]) -> N
         ("per_page=2&page=2", ["alpha", "alpha 2"]),
     ],
 )
-def test_v2_filters_are_exact_or_prefixes(shelf: Shelf, query: str, names: list[str]) -> None:
-    stock(shelf)
+def test_v2_filters_are_exact_or_prefixes(catalog: Catalog, query: str, names: list[str]) -> None:
+    stock(catalog)
 
-    assert shelf.names(f"{V2}/artifacts?{query}") == names
+    assert catalog.names(f"{V2}/artifacts?{query}") == names
 
 
-def test_v2_takes_stars_and_long_names_as_they_are(shelf: Shelf) -> None:
+def test_v2_takes_stars_and_long_names_as_they_are(catalog: Catalog) -> None:
     names = ["a*", "a*b", "ab", "x" * 700 + "1", "x" * 700 + "2", "y#1", "y#2"]
     for name in names:
-        shelf.put(name)
+        catalog.put(name)
 
     def found(pattern: str) -> list[str]:
-        return shelf.names(f"{V2}/artifacts", name=pattern)
+        return catalog.names(f"{V2}/artifacts", name=pattern)
 
     assert found(r"a\*") == ["a*"]
     assert found(r"a\**") == ["a*", "a*b"]
@@ -153,27 +155,27 @@ def test_v2_takes_stars_and_long_names_as_they_are(shelf: Shelf) -> None:
     assert sorted(found("x" * 650 + "*")) == names[3:5]
     assert sorted(found("x" * 30 + "*")) == names[3:5]
     assert found("y#*") == ["y#1", "y#2"]
-    assert sorted(shelf.names(ARTIFACTS)) == names
-    for row in shelf.get(ARTIFACTS):
-        assert shelf.api.delete(f"{ARTIFACTS}/{row['id']}").status_code == 204
-    assert shelf.rows() == []
+    assert sorted(catalog.names(ARTIFACTS)) == names
+    for row in catalog.get(ARTIFACTS):
+        assert catalog.api.delete(f"{ARTIFACTS}/{row['id']}").status_code == 204
+    assert catalog.rows() == []
 
 
 @pytest.mark.parametrize(
     "query", ["name=a*&name=b", "name=a&name=b*", "&".join(f"name=n{number}" for number in range(101))]
 )
-def test_v2_names_that_do_not_go_together_are_refused(shelf: Shelf, query: str) -> None:
-    answer = shelf.api.get(f"{V2}/artifacts?{query}")
+def test_v2_names_that_do_not_go_together_are_refused(catalog: Catalog, query: str) -> None:
+    answer = catalog.api.get(f"{V2}/artifacts?{query}")
 
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("invalid filter: ")
 
 
-def test_v2_pages_link_on_without_a_total(shelf: Shelf) -> None:
-    stock(shelf)
+def test_v2_pages_link_on_without_a_total(catalog: Catalog) -> None:
+    stock(catalog)
 
-    first = shelf.api.get(f"{V2}/artifacts", params={"per_page": 3})
-    last = shelf.api.get(f"{V2}/artifacts", params={"per_page": 3, "page": 2})
+    first = catalog.api.get(f"{V2}/artifacts", params={"per_page": 3})
+    last = catalog.api.get(f"{V2}/artifacts", params={"per_page": 3, "page": 2})
 
     assert "X-Total-Count" not in first.headers
     assert [line.rsplit("=", 1)[1] for line in links(first)] == ['"first"', '"next"']
@@ -181,98 +183,98 @@ def test_v2_pages_link_on_without_a_total(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_ids_are_uuids_and_have_to_exist(shelf: Shelf, method: str) -> None:
+def test_ids_are_uuids_and_have_to_exist(catalog: Catalog, method: str) -> None:
     body: dict[str, Any] = {"json": {"description": "x"}} if method == "PUT" else {}
 
-    bad = shelf.api.request(method, f"{ARTIFACTS}/42", **body)
-    unknown = shelf.api.request(method, f"{ARTIFACTS}/{uuid.uuid4()}", **body)
+    bad = catalog.api.request(method, f"{ARTIFACTS}/42", **body)
+    unknown = catalog.api.request(method, f"{ARTIFACTS}/{uuid.uuid4()}", **body)
 
     assert (bad.status_code, bad.json()["error"]) == (400, "ID is not a valid UUID")
     assert (unknown.status_code, unknown.json()["error"]) == (404, "Resource not found")
 
 
-def test_links_of_unknown_artifacts(shelf: Shelf) -> None:
-    assert shelf.api.get(f"{ARTIFACTS}/42/download").status_code == 400
-    assert shelf.api.get(f"{ARTIFACTS}/{uuid.uuid4()}/download").status_code == 404
+def test_links_of_unknown_artifacts(catalog: Catalog) -> None:
+    assert catalog.api.get(f"{ARTIFACTS}/42/download").status_code == 400
+    assert catalog.api.get(f"{ARTIFACTS}/{uuid.uuid4()}/download").status_code == 404
 
 
-def test_a_description_changes_until_a_deployment_uses_the_artifact(shelf: Shelf) -> None:
+def test_a_description_changes_until_a_deployment_uses_the_artifact(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
-    artifact_id = shelf.put("app", description="old")
-    before = shelf.get(f"{ARTIFACTS}/{artifact_id}")
+    artifact_id = catalog.put("app", description="old")
+    before = catalog.get(f"{ARTIFACTS}/{artifact_id}")
 
-    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "new", "name": "x"}).status_code == 204
+    assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "new", "name": "x"}).status_code == 204
 
-    after = shelf.get(f"{ARTIFACTS}/{artifact_id}")
+    after = catalog.get(f"{ARTIFACTS}/{artifact_id}")
     assert after["modified"] > before["modified"]
     assert after == before | {"description": "new", "modified": after["modified"]}
-    assert shelf.get(f"{V2}/deployments/releases/app")["modified"] == after["modified"]
-    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "x" * 4097}).status_code == 400
-    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": 5}).status_code == 400
-    assert shelf.api.put(f"{ARTIFACTS}/{artifact_id}").status_code == 400
+    assert catalog.get(f"{V2}/deployments/releases/app")["modified"] == after["modified"]
+    assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "x" * 4097}).status_code == 400
+    assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": 5}).status_code == 400
+    assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}").status_code == 400
 
-    commit(shelf, service.hold, "app")
-    commit(shelf, service.let_go, "app")
-    used = shelf.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "late"})
+    commit(catalog, service.hold, "app")
+    commit(catalog, service.let_go, "app")
+    used = catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "late"})
     assert (used.status_code, used.json()["error"]) == (422, "Image has already been used in deployment")
 
 
-def test_an_artifact_stays_while_a_deployment_is_unfinished(shelf: Shelf) -> None:
+def test_an_artifact_stays_while_a_deployment_is_unfinished(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
-    artifact_id = shelf.put("app")
-    commit(shelf, service.hold, "app")
-    commit(shelf, service.hold, "app")
-    commit(shelf, service.let_go, "app")
+    artifact_id = catalog.put("app")
+    commit(catalog, service.hold, "app")
+    commit(catalog, service.hold, "app")
+    commit(catalog, service.let_go, "app")
 
-    refused = shelf.api.delete(f"{ARTIFACTS}/{artifact_id}")
+    refused = catalog.api.delete(f"{ARTIFACTS}/{artifact_id}")
 
     assert (refused.status_code, refused.json()["error"]) == (409, "Artifact is used in active deployment")
-    assert len(shelf.objects()) == 1
-    commit(shelf, service.let_go, "app")
-    assert shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
-    assert shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 404
-    assert (shelf.objects(), shelf.rows(), shelf.usage()) == (set(), [], 0)
+    assert len(catalog.objects()) == 1
+    commit(catalog, service.let_go, "app")
+    assert catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
+    assert catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 404
+    assert (catalog.objects(), catalog.rows(), catalog.usage()) == (set(), [], 0)
 
 
-def test_only_what_exists_can_be_held(shelf: Shelf) -> None:
+def test_only_what_exists_can_be_held(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import ConditionFailed
 
     with pytest.raises(ConditionFailed) as failure:
-        commit(shelf, service.hold, "nothing")
+        commit(catalog, service.hold, "nothing")
 
     assert list(failure.value.failed) == ["release"]
 
 
-def test_candidates_are_what_a_deployment_needs(shelf: Shelf) -> None:
+def test_candidates_are_what_a_deployment_needs(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
-    first = shelf.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
-    assert [one.id for one in service.candidates(shelf.tenant, "app")] == [first]
-    second = shelf.put("app", ("x86",), payload=b"larger" * 100)
+    first = catalog.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
+    assert [one.id for one in service.candidates(catalog.tenant, "app")] == [first]
+    second = catalog.put("app", ("x86",), payload=b"larger" * 100)
 
-    one, other = service.candidates(shelf.tenant, "app")
+    one, other = service.candidates(catalog.tenant, "app")
 
     assert (one.id, one.name, one.device_types) == (first, "app", ("pi", "bbb"))
     assert one.depends == {"slot": ("a",), "region": ("eu", "us")}
     assert (other.id, other.depends, other.types) == (second, {}, ("single-file",))
-    shown = service.shown(shelf.tenant, [first, second, str(uuid.uuid4()), first])
+    shown = service.shown(catalog.tenant, [first, second, str(uuid.uuid4()), first])
     assert {artifact_id: artifact.size for artifact_id, artifact in shown.items()} == {
         first: one.size,
         second: other.size,
     }
-    assert service.candidates(shelf.tenant, "nothing") == ()
-    shelf.api.delete(f"{ARTIFACTS}/{first}")
-    assert [each.id for each in service.candidates(shelf.tenant, "app")] == [second], "own writes show at once"
+    assert service.candidates(catalog.tenant, "nothing") == ()
+    catalog.api.delete(f"{ARTIFACTS}/{first}")
+    assert [each.id for each in service.candidates(catalog.tenant, "app")] == [second], "own writes show at once"
 
 
-def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(shelf: Shelf) -> None:
+def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(catalog: Catalog) -> None:
     data = build_artifact("größe 1", ["pi"])
-    location = shelf.send(data).headers["Location"]
+    location = catalog.send(data).headers["Location"]
 
-    link = shelf.get(f"{location}/download")
+    link = catalog.get(f"{location}/download")
 
     assert sorted(link) == ["expire", "header", "method", "uri"]
     assert link["method"] == "GET"
@@ -289,27 +291,27 @@ def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(shelf: Shelf) -> Non
         assert httpx2.request(method, link["uri"]).status_code in {403, 405}
 
 
-def test_a_link_is_for_its_object_and_tenant_only(shelf: Shelf) -> None:
+def test_a_link_is_for_its_object_and_tenant_only(catalog: Catalog) -> None:
     from msgspec.structs import replace
 
     from chalicelib.artifacts import service
     from chalicelib.storage.keys import TenantId
 
-    shelf.put("app")
-    (candidate,) = service.candidates(shelf.tenant, "app")
-    uri = service.device_link(shelf.tenant, candidate).uri
+    catalog.put("app")
+    (candidate,) = service.candidates(catalog.tenant, "app")
+    uri = service.device_link(catalog.tenant, candidate).uri
 
     assert httpx2.get(uri).status_code == 200
     assert httpx2.get(uri.replace(candidate.id, str(uuid.uuid4()))).status_code == 403
     with pytest.raises(RuntimeError):
         service.device_link(TenantId("somebody"), candidate)
     with pytest.raises(RuntimeError):
-        service.device_link(shelf.tenant, replace(candidate, key="somebody/artifacts/x"))
+        service.device_link(catalog.tenant, replace(candidate, key="somebody/artifacts/x"))
 
 
-def test_storage_is_the_only_limit(shelf: Shelf) -> None:
-    assert shelf.get(f"{V1}/limits/storage") == {"limit": 0, "usage": 0}
-    assert shelf.api.get(f"{V1}/limits/devices").status_code == 400
+def test_storage_is_the_only_limit(catalog: Catalog) -> None:
+    assert catalog.get(f"{V1}/limits/storage") == {"limit": 0, "usage": 0}
+    assert catalog.api.get(f"{V1}/limits/devices").status_code == 400
 
 
 @pytest.mark.parametrize(

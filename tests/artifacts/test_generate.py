@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from chalicelib import limits
-from tests.artifacts.shelf import ARTIFACTS, V1, Shelf
+from tests.artifacts.catalog import ARTIFACTS, V1, Catalog
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
@@ -24,21 +24,21 @@ ARGS = {"filename": "motd", "dest_dir": "/etc"}
 FORM = {"name": "motd-1", "description": "Greetings", "device_types_compatible": "pi,bone", "type": "single_file"}
 
 
-def generate(shelf: Shelf, data: bytes = b"hello\n", *, args: Any = ARGS, **fields: str) -> httpx2.Response:
+def generate(catalog: Catalog, data: bytes = b"hello\n", *, args: Any = ARGS, **fields: str) -> httpx2.Response:
     form = FORM | {"args": args if isinstance(args, str) else json.dumps(args)} | fields
-    return shelf.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("motd", data)})
+    return catalog.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("motd", data)})
 
 
-def made(shelf: Shelf, answer: httpx2.Response) -> dict[str, Any]:
+def made(catalog: Catalog, answer: httpx2.Response) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     place = answer.headers["Location"]
     assert place.startswith("/api/management/v1/deployments/artifacts/generate/")
-    found: dict[str, Any] = shelf.get(f"{ARTIFACTS}/{place.rsplit('/', 1)[-1]}")
+    found: dict[str, Any] = catalog.get(f"{ARTIFACTS}/{place.rsplit('/', 1)[-1]}")
     return found
 
 
-def file_of(shelf: Shelf, artifact: dict[str, Any]) -> bytes:
-    return httpx2.get(shelf.get(f"{ARTIFACTS}/{artifact['id']}/download")["uri"]).content
+def file_of(catalog: Catalog, artifact: dict[str, Any]) -> bytes:
+    return httpx2.get(catalog.get(f"{ARTIFACTS}/{artifact['id']}/download")["uri"]).content
 
 
 def payload(data: bytes) -> dict[str, bytes]:
@@ -54,8 +54,8 @@ def payload(data: bytes) -> dict[str, bytes]:
             return found
 
 
-def test_what_is_made(shelf: Shelf):
-    artifact = made(shelf, generate(shelf))
+def test_what_is_made(catalog: Catalog):
+    artifact = made(catalog, generate(catalog))
 
     assert (artifact["name"], artifact["description"]) == ("motd-1", "Greetings")
     assert artifact["device_types_compatible"] == ["pi", "bone"]
@@ -66,7 +66,7 @@ def test_what_is_made(shelf: Shelf):
         "rootfs-image.single-file.version": "motd-1",
     }
     assert artifact["clears_artifact_provides"] == ["rootfs-image.single-file.*"]
-    assert payload(file_of(shelf, artifact)) == {
+    assert payload(file_of(catalog, artifact)) == {
         "dest_dir": b"/etc\n",
         "filename": b"motd\n",
         "permissions": b"644\n",
@@ -74,40 +74,40 @@ def test_what_is_made(shelf: Shelf):
     }
 
 
-def test_which_software_it_is(shelf: Shelf):
+def test_which_software_it_is(catalog: Catalog):
     args = ARGS | {"software_filesystem": "data", "software_name": "greeting", "software_version": "7"}
 
-    artifact = made(shelf, generate(shelf, args=args))
+    artifact = made(catalog, generate(catalog, args=args))
 
     assert artifact["artifact_provides"]["data.greeting.version"] == "7"
     assert artifact["clears_artifact_provides"] == ["data.greeting.*"]
 
 
-def test_a_file_that_does_not_stay_in_memory(shelf: Shelf):
+def test_a_file_that_does_not_stay_in_memory(catalog: Catalog):
     data = bytes(range(256)) * (5 * 4096)
 
-    assert payload(file_of(shelf, made(shelf, generate(shelf, data))))["motd"] == data
+    assert payload(file_of(catalog, made(catalog, generate(catalog, data))))["motd"] == data
 
 
-def test_mender_artifact_reads_it(shelf: Shelf, tmp_path: Path):
+def test_mender_artifact_reads_it(catalog: Catalog, tmp_path: Path):
     program = shutil.which("mender-artifact")
     if program is None:
         pytest.skip("mender-artifact is not installed")
     path = tmp_path / "made.mender"
-    path.write_bytes(file_of(shelf, made(shelf, generate(shelf))))
+    path.write_bytes(file_of(catalog, made(catalog, generate(catalog))))
 
     subprocess.run([program, "validate", path], check=True)
 
 
-def test_twice_is_refused(shelf: Shelf):
-    made(shelf, generate(shelf))
+def test_twice_is_refused(catalog: Catalog):
+    made(catalog, generate(catalog))
 
-    answer = generate(shelf, b"another")
+    answer = generate(catalog, b"another")
 
     assert answer.status_code == 422
     assert answer.json()["error"] == "Artifact not unique"
-    made(shelf, generate(shelf, device_types_compatible="other"))
-    assert len(shelf.objects()) == 2
+    made(catalog, generate(catalog, device_types_compatible="other"))
+    assert len(catalog.objects()) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,61 +132,61 @@ def test_twice_is_refused(shelf: Shelf):
         {"args": ARGS | {"dest_dir": "/etc\n/other"}},
     ],
 )
-def test_what_cannot_be_made(shelf: Shelf, fields: dict[str, Any]):
-    assert generate(shelf, **fields).status_code == 400
-    assert shelf.objects() == set()
+def test_what_cannot_be_made(catalog: Catalog, fields: dict[str, Any]):
+    assert generate(catalog, **fields).status_code == 400
+    assert catalog.objects() == set()
 
 
 @pytest.mark.parametrize("name", ["a b.txt", "a~", "a+b", "(1)", "motd\u0000"])
-def test_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(shelf: Shelf, name: str):
-    answer = generate(shelf, args=ARGS | {"filename": name})
+def test_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(catalog: Catalog, name: str):
+    answer = generate(catalog, args=ARGS | {"filename": name})
     assert answer.status_code == 400
     assert answer.json()["error"] == "args: filename may only have letters, digits, '_', '-', '.' and ','"
-    assert shelf.objects() == set()
+    assert catalog.objects() == set()
 
 
-def test_the_name_of_an_uploaded_file_means_nothing(shelf: Shelf):
-    data = file_of(shelf, made(shelf, generate(shelf)))
-    assert shelf.api.delete(f"{ARTIFACTS}/{shelf.get(ARTIFACTS)[0]['id']}").status_code == 204
+def test_the_name_of_an_uploaded_file_means_nothing(catalog: Catalog):
+    data = file_of(catalog, made(catalog, generate(catalog)))
+    assert catalog.api.delete(f"{ARTIFACTS}/{catalog.get(ARTIFACTS)[0]['id']}").status_code == 204
     for name in (b"firmw\xe4re.mender", "größe".encode(), b"\xff\xfe", b"a\tb", b"x" * 2000):
         head = b'--b\r\nContent-Disposition: form-data; name="artifact"; filename="' + name + b'"\r\n\r\n'
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        answer = shelf.api.post(ARTIFACTS, content=head + data + b"\r\n--b--\r\n", headers=headers)
+        answer = catalog.api.post(ARTIFACTS, content=head + data + b"\r\n--b--\r\n", headers=headers)
         assert answer.status_code == 201, answer.text
-        assert shelf.api.delete(f"{ARTIFACTS}/{answer.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
+        assert catalog.api.delete(f"{ARTIFACTS}/{answer.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
 
 
-def test_no_file(shelf: Shelf):
-    answer = shelf.api.post(f"{ARTIFACTS}/generate", data=FORM, files={"other": ("x", b"y")})
+def test_no_file(catalog: Catalog):
+    answer = catalog.api.post(f"{ARTIFACTS}/generate", data=FORM, files={"other": ("x", b"y")})
 
     assert answer.status_code == 400
 
 
-def test_it_counts_as_an_upload_and_against_the_room(shelf: Shelf, tenant: Tenant):
+def test_it_counts_as_an_upload_and_against_the_room(catalog: Catalog, tenant: Tenant):
     from chalicelib.tenantadm import service
 
-    artifact = made(shelf, generate(shelf))
-    [entry] = shelf.get("/api/management/v1/auditlogs/logs", object_id=artifact["id"])
+    artifact = made(catalog, generate(catalog))
+    [entry] = catalog.get("/api/management/v1/auditlogs/logs", object_id=artifact["id"])
     assert entry["action"] == "upload"
 
     service.set_limits(tenant.id, storage_limit=artifact["size"] + 10)
-    assert generate(shelf, name="motd-2").status_code == 413
-    assert shelf.get(f"{V1}/limits/storage")["usage"] == artifact["size"]
+    assert generate(catalog, name="motd-2").status_code == 413
+    assert catalog.get(f"{V1}/limits/storage")["usage"] == artifact["size"]
 
 
-def test_another_tenants(shelf: Shelf, sign_in: SignIn):
+def test_another_tenants(catalog: Catalog, sign_in: SignIn):
     from chalicelib.tenantadm import service
 
-    artifact = made(shelf, generate(shelf))
+    artifact = made(catalog, generate(catalog))
 
     other = sign_in(service.create_tenant("Other"))
     assert other.get(f"{ARTIFACTS}/{artifact['id']}").status_code == 404
 
 
 @pytest.mark.parametrize("args", [None, "", " ", "{}", "{ }"])
-def test_args_are_optional(shelf: Shelf, args: str | None):
+def test_args_are_optional(catalog: Catalog, args: str | None):
     form = FORM if args is None else FORM | {"args": args}
-    answer = shelf.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("a name", b"hello")})
+    answer = catalog.api.post(f"{ARTIFACTS}/generate", data=form, files={"file": ("a name", b"hello")})
 
-    files = payload(file_of(shelf, made(shelf, answer)))
+    files = payload(file_of(catalog, made(catalog, answer)))
     assert files == {"dest_dir": b"/\n", "filename": b"file\n", "permissions": b"644\n", "file": b"hello"}

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from chalicelib import text
-from tests.artifacts.shelf import bucket_name
+from tests.artifacts.catalog import bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.artifacts.shelf import ARTIFACTS, Shelf, large_artifact
+from tests.artifacts.catalog import ARTIFACTS, Catalog, large_artifact
 from tests.simulator.artifacts import PayloadSpec, build_artifact
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def run(server: LocalServer, shelf: Shelf, tmp_path: Path) -> Run:
+def run(server: LocalServer, catalog: Catalog, tmp_path: Path) -> Run:
     """Runs the client with the token of the tenant's admin."""
-    token = shelf.api.headers["Authorization"].removeprefix("Bearer ")
+    token = catalog.api.headers["Authorization"].removeprefix("Bearer ")
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -46,7 +46,7 @@ def run(server: LocalServer, shelf: Shelf, tmp_path: Path) -> Run:
     return command
 
 
-def test_it_uploads_lists_and_deletes(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+def test_it_uploads_lists_and_deletes(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "app.mender"
     file.write_bytes(
         build_artifact(
@@ -64,7 +64,7 @@ def test_it_uploads_lists_and_deletes(run: Run, shelf: Shelf, tmp_path: Path) ->
 
     uploaded = run("artifacts", "upload", "--no-progress", "--description", "from the client", str(file))
     assert uploaded.returncode == 0, uploaded.stderr
-    (shown,) = shelf.get(ARTIFACTS)
+    (shown,) = catalog.get(ARTIFACTS)
     assert (shown["name"], shown["description"]) == ("cli-app", "from the client")
 
     for detail in "0123":
@@ -78,13 +78,13 @@ def test_it_uploads_lists_and_deletes(run: Run, shelf: Shelf, tmp_path: Path) ->
 
     deleted = run("artifacts", "delete", shown["id"])
     assert deleted.returncode == 0, deleted.stderr
-    assert shelf.get(ARTIFACTS) == []
+    assert catalog.get(ARTIFACTS) == []
 
 
-def test_it_lists_what_is_unusual(run: Run, shelf: Shelf) -> None:
-    shelf.put("bootstrap", type=None, payload={})
-    shelf.put("old", version=2)
-    shelf.put("image", type="rootfs-image", mtime=2**33)
+def test_it_lists_what_is_unusual(run: Run, catalog: Catalog) -> None:
+    catalog.put("bootstrap", type=None, payload={})
+    catalog.put("old", version=2)
+    catalog.put("image", type="rootfs-image", mtime=2**33)
 
     for detail in "0123":
         listed = run("artifacts", "list", "--detail", detail)
@@ -92,7 +92,7 @@ def test_it_lists_what_is_unusual(run: Run, shelf: Shelf) -> None:
         assert all(name in listed.stdout for name in ("bootstrap", "old", "image"))
 
 
-def test_it_uploads_more_than_a_request_may_have(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+def test_it_uploads_more_than_a_request_may_have(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "large.mender"
     with file.open("wb") as target:
         target.writelines(large_artifact("large", 25))
@@ -100,10 +100,10 @@ def test_it_uploads_more_than_a_request_may_have(run: Run, shelf: Shelf, tmp_pat
     uploaded = run("artifacts", "upload", "--no-progress", str(file))
 
     assert uploaded.returncode == 0, uploaded.stderr
-    assert shelf.get(ARTIFACTS)[0]["size"] == file.stat().st_size
+    assert catalog.get(ARTIFACTS)[0]["size"] == file.stat().st_size
 
 
-def test_it_says_what_is_no_artifact(run: Run, shelf: Shelf, tmp_path: Path) -> None:
+def test_it_says_what_is_no_artifact(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "damaged.mender"
     good = build_artifact("damaged", ["pi"], b"x" * 5000, compression="none")
     file.write_bytes(good.replace(b"x" * 5000, b"x" * 4999 + b"y"))
@@ -111,4 +111,4 @@ def test_it_says_what_is_no_artifact(run: Run, shelf: Shelf, tmp_path: Path) -> 
     uploaded = run("artifacts", "upload", "--no-progress", str(file))
 
     assert uploaded.returncode != 0
-    assert shelf.is_empty()
+    assert catalog.is_empty()

@@ -14,7 +14,7 @@ from chalicelib import limits
 from chalicelib.http import refusals
 from infra.local.provision import STORAGE
 from infra.local.template import Template
-from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name, large_artifact
+from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name, large_artifact
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
 from tests.support.crashes import PowerCutError, power_cut
@@ -27,15 +27,15 @@ PART = limits.UPLOAD_PART_MIN
 SMALL = build_artifact("parted", ["pi"], b"p" * 5000)
 
 
-def announce(shelf: Shelf, size: int, **more: Any) -> dict[str, Any]:
-    answer = shelf.api.post(DIRECT, json={"size": size, "part_size": PART, **more})
+def announce(catalog: Catalog, size: int, **more: Any) -> dict[str, Any]:
+    answer = catalog.api.post(DIRECT, json={"size": size, "part_size": PART, **more})
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-def parts(shelf: Shelf, upload_id: str, **query: Any) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = shelf.get(f"{DIRECT}/{upload_id}/parts", **query)["parts"]
+def parts(catalog: Catalog, upload_id: str, **query: Any) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = catalog.get(f"{DIRECT}/{upload_id}/parts", **query)["parts"]
     return listed
 
 
@@ -45,14 +45,14 @@ def put(part: dict[str, Any], data: bytes) -> int:
     return httpx2.put(part["uri"], content=data[start : start + part["size"]]).status_code
 
 
-def complete(shelf: Shelf, upload_id: str) -> httpx2.Response:
-    return shelf.api.post(f"{DIRECT}/{upload_id}/complete")
+def complete(catalog: Catalog, upload_id: str) -> httpx2.Response:
+    return catalog.api.post(f"{DIRECT}/{upload_id}/complete")
 
 
-def arrived(shelf: Shelf, data: bytes = SMALL) -> str:
+def arrived(catalog: Catalog, data: bytes = SMALL) -> str:
     """An upload whose parts are all there; its id."""
-    upload_id = str(announce(shelf, len(data))["id"])
-    assert {put(part, data) for part in parts(shelf, upload_id)} == {200}
+    upload_id = str(announce(catalog, len(data))["id"])
+    assert {put(part, data) for part in parts(catalog, upload_id)} == {200}
     return upload_id
 
 
@@ -63,70 +63,70 @@ def tick(after: timedelta = timedelta()) -> None:
     service.tick(clock.now() + after)
 
 
-def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(shelf: Shelf, server: LocalServer) -> None:
+def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(catalog: Catalog, server: LocalServer) -> None:
     data = b"".join(large_artifact("resumed", 11))
-    made = announce(shelf, len(data), description="in parts")
+    made = announce(catalog, len(data), description="in parts")
     assert {name: made[name] for name in ("size", "part_size", "count")} == {
         "size": len(data),
         "part_size": PART,
         "count": 3,
     }
-    first, second, third = parts(shelf, made["id"])
+    first, second, third = parts(catalog, made["id"])
     assert [part["size"] for part in (first, second, third)] == [PART, PART, len(data) - 2 * PART]
     assert put(second, data) == 200
     assert httpx2.put(first["uri"], content=b"too short").status_code == 403, "the length is signed"
-    assert complete(shelf, made["id"]).json()["error"].startswith("2 of 3 parts are missing: 1, 3.")
+    assert complete(catalog, made["id"]).json()["error"].startswith("2 of 3 parts are missing: 1, 3.")
 
     # Another client asks later what there is.
-    now = shelf.get(f"{DIRECT}/{made['id']}/parts")
+    now = catalog.get(f"{DIRECT}/{made['id']}/parts")
     assert {name: now[name] for name in made} == made
     assert [part["stored"] for part in now["parts"]] == [False, True, False]
     assert sorted(now["parts"][1]) == ["number", "size", "stored"], "no link to what is there"
-    page = shelf.api.get(f"{DIRECT}/{made['id']}/parts", params={"per_page": 1, "page": 2})
+    page = catalog.api.get(f"{DIRECT}/{made['id']}/parts", params={"per_page": 1, "page": 2})
     assert ([part["number"] for part in page.json()["parts"]], page.headers["X-Total-Count"]) == ([2], "3")
-    assert parts(shelf, made["id"], page=4, per_page=1) == []
+    assert parts(catalog, made["id"], page=4, per_page=1) == []
     assert {put(part, data) for part in now["parts"] if not part["stored"]} == {200}
-    assert complete(shelf, made["id"]).status_code == 202
-    assert shelf.api.get(f"{DIRECT}/{made['id']}/parts").status_code == 409
+    assert complete(catalog, made["id"]).status_code == 202
+    assert catalog.api.get(f"{DIRECT}/{made['id']}/parts").status_code == 409
     server.drain()
 
-    (shown,) = shelf.get(ARTIFACTS)
+    (shown,) = catalog.get(ARTIFACTS)
     assert (shown["id"], shown["size"], shown["description"]) == (made["id"], len(data), "in parts")
-    assert httpx2.get(shelf.get(f"{ARTIFACTS}/{made['id']}/download")["uri"]).content == data
-    assert (shelf.unfinished(), shelf.usage()) == (0, len(data))
-    assert shelf.get(f"{DIRECT}/{made['id']}")["status"] == "accepted"
-    assert complete(shelf, made["id"]).status_code == 202, "again is fine"
+    assert httpx2.get(catalog.get(f"{ARTIFACTS}/{made['id']}/download")["uri"]).content == data
+    assert (catalog.unfinished(), catalog.usage()) == (0, len(data))
+    assert catalog.get(f"{DIRECT}/{made['id']}")["status"] == "accepted"
+    assert complete(catalog, made["id"]).status_code == 202, "again is fine"
     assert put(first, data) == 404, "nothing can be written any more"
     tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
-    assert shelf.rows() == ["ARTIFACT", "RELEASE"]
+    assert catalog.rows() == ["ARTIFACT", "RELEASE"]
 
 
-def test_a_tenants_parts_are_its_own(shelf: Shelf, sign_in: Any) -> None:
+def test_a_tenants_parts_are_its_own(catalog: Catalog, sign_in: Any) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     other = tenantadm.create_tenant("Other")
-    stranger = Shelf(sign_in(other), other.id)
-    upload_id = arrived(shelf)
+    stranger = Catalog(sign_in(other), other.id)
+    upload_id = arrived(catalog)
 
     for method, path in (("GET", ""), ("GET", "/parts"), ("POST", "/complete"), ("DELETE", "")):
         answer = stranger.api.request(method, f"{DIRECT}/{upload_id}{path}")
         assert answer.status_code == 404, (method, path, answer.text)
-    assert [part["stored"] for part in parts(shelf, upload_id)] == [True]
+    assert [part["stored"] for part in parts(catalog, upload_id)] == [True]
 
 
-def test_what_has_no_parts_lists_none(shelf: Shelf) -> None:
-    by_link = shelf.api.post(DIRECT).json()["id"]
-    through_the_api = shelf.put("app")
+def test_what_has_no_parts_lists_none(catalog: Catalog) -> None:
+    by_link = catalog.api.post(DIRECT).json()["id"]
+    through_the_api = catalog.put("app")
 
     for upload_id in (by_link, through_the_api, str(uuid.uuid4()), "42"):
-        assert shelf.api.get(f"{DIRECT}/{upload_id}/parts").status_code == 404
-    assert shelf.api.delete(f"{DIRECT}/{through_the_api}").status_code == 404
+        assert catalog.api.get(f"{DIRECT}/{upload_id}/parts").status_code == 404
+    assert catalog.api.delete(f"{DIRECT}/{through_the_api}").status_code == 404
 
 
-def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(shelf: Shelf) -> None:
+def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(catalog: Catalog) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
-    kept = shelf.put("app")
+    kept = catalog.put("app")
     refused: tuple[tuple[dict[str, Any], int], ...] = (
         ({"part_size": PART}, 400),
         ({"size": 0, "part_size": PART}, 400),
@@ -142,53 +142,53 @@ def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(shelf: Shelf
         ({"size": PART, "part_size": PART, "artifact_id": kept}, 409),
     )
     for announced, status in refused:
-        answer = shelf.api.post(DIRECT, json=announced)
+        answer = catalog.api.post(DIRECT, json=announced)
         assert answer.status_code == status, (announced, answer.text)
-    tenantadm.set_limits(shelf.tenant, storage_limit=shelf.usage() + PART)
+    tenantadm.set_limits(catalog.tenant, storage_limit=catalog.usage() + PART)
     for announced in ({"size": PART + 1, "part_size": PART}, {"size": str(PART + 1)}):
-        assert shelf.api.post(DIRECT, json=announced).status_code == 413, "no room is left for it"
-    announce(shelf, PART)
-    assert shelf.unfinished() == 1
+        assert catalog.api.post(DIRECT, json=announced).status_code == 413, "no room is left for it"
+    announce(catalog, PART)
+    assert catalog.unfinished() == 1
 
 
-def test_an_id_that_an_upload_has_begins_no_second_one(shelf: Shelf) -> None:
+def test_an_id_that_an_upload_has_begins_no_second_one(catalog: Catalog) -> None:
     wanted = str(uuid.uuid4())
-    announce(shelf, PART, artifact_id=wanted)
+    announce(catalog, PART, artifact_id=wanted)
 
-    answer = shelf.api.post(DIRECT, json={"size": PART, "part_size": PART, "artifact_id": wanted})
+    answer = catalog.api.post(DIRECT, json={"size": PART, "part_size": PART, "artifact_id": wanted})
 
-    assert (answer.status_code, shelf.unfinished()) == (409, 1)
+    assert (answer.status_code, catalog.unfinished()) == (409, 1)
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(shelf: Shelf, server: LocalServer) -> None:
-    stopped = arrived(shelf)
-    by_link = shelf.api.post(DIRECT).json()
+def test_an_upload_that_is_given_up_leaves_nothing(catalog: Catalog, server: LocalServer) -> None:
+    stopped = arrived(catalog)
+    by_link = catalog.api.post(DIRECT).json()
     httpx2.put(by_link["uri"], content=SMALL)
 
     for upload_id in (stopped, by_link["id"], stopped):
-        assert shelf.api.delete(f"{DIRECT}/{upload_id}").status_code == 204
+        assert catalog.api.delete(f"{DIRECT}/{upload_id}").status_code == 204
 
-    assert (shelf.unfinished(), shelf.objects()) == (0, set())
-    assert shelf.get(f"{DIRECT}/{stopped}")["refusal"] == {"status": 409, "error": "it was stopped"}
-    assert complete(shelf, stopped).status_code == 409
-    assert shelf.api.get(f"{DIRECT}/{stopped}/parts").status_code == 409
+    assert (catalog.unfinished(), catalog.objects()) == (0, set())
+    assert catalog.get(f"{DIRECT}/{stopped}")["refusal"] == {"status": 409, "error": "it was stopped"}
+    assert complete(catalog, stopped).status_code == 409
+    assert catalog.api.get(f"{DIRECT}/{stopped}/parts").status_code == 409
     tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
-    assert shelf.rows() == ["UPLOAD"], "the single link is still alive"
-    accepted = arrived(shelf)
-    assert complete(shelf, accepted).status_code == 202
+    assert catalog.rows() == ["UPLOAD"], "the single link is still alive"
+    accepted = arrived(catalog)
+    assert complete(catalog, accepted).status_code == 202
     server.drain()
-    assert shelf.api.delete(f"{DIRECT}/{accepted}").status_code == 409
-    assert len(shelf.get(ARTIFACTS)) == 1
+    assert catalog.api.delete(f"{DIRECT}/{accepted}").status_code == 409
+    assert len(catalog.get(ARTIFACTS)) == 1
 
 
-def test_an_upload_that_is_never_complete_is_given_up_after_a_week(shelf: Shelf) -> None:
-    arrived(shelf)
+def test_an_upload_that_is_never_complete_is_given_up_after_a_week(catalog: Catalog) -> None:
+    arrived(catalog)
 
     tick(timedelta(seconds=limits.UPLOAD_PARTS_LIFE))
-    assert shelf.unfinished() == 1, "not yet"
+    assert catalog.unfinished() == 1, "not yet"
     tick(timedelta(seconds=limits.UPLOAD_PARTS_LIFE + limits.UPLOAD_MARGIN + 1))
 
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
 def test_the_buckets_lifecycle_leaves_uploads_their_time() -> None:
@@ -202,60 +202,62 @@ def test_the_buckets_lifecycle_leaves_uploads_their_time() -> None:
     assert days * 86_400 >= limits.UPLOAD_PARTS_LIFE + limits.UPLOAD_VERIFICATION
 
 
-def test_what_is_no_artifact_is_refused_and_deleted(shelf: Shelf, server: LocalServer) -> None:
-    upload_id = arrived(shelf, b"garbage" * 1000)
-    assert complete(shelf, upload_id).status_code == 202
+def test_what_is_no_artifact_is_refused_and_deleted(catalog: Catalog, server: LocalServer) -> None:
+    upload_id = arrived(catalog, b"garbage" * 1000)
+    assert complete(catalog, upload_id).status_code == 202
 
     server.drain()
 
-    refused = shelf.get(f"{DIRECT}/{upload_id}")
+    refused = catalog.get(f"{DIRECT}/{upload_id}")
     assert (refused["status"], refused["refusal"]["status"]) == ("refused", 400)
-    assert (shelf.objects(), shelf.unfinished(), shelf.usage()) == (set(), 0, 0)
+    assert (catalog.objects(), catalog.unfinished(), catalog.usage()) == (set(), 0, 0)
 
 
-def test_parts_that_the_bucket_has_dropped_are_no_upload(shelf: Shelf, server: LocalServer) -> None:
+def test_parts_that_the_bucket_has_dropped_are_no_upload(catalog: Catalog, server: LocalServer) -> None:
     """As after the bucket's lifecycle, or by hand."""
-    pending, verifying = arrived(shelf), arrived(shelf)
-    assert complete(shelf, verifying).status_code == 202
-    for each in bucket().list_multipart_uploads(Bucket=bucket_name(), Prefix=f"{shelf.tenant}/")["Uploads"]:
+    pending, verifying = arrived(catalog), arrived(catalog)
+    assert complete(catalog, verifying).status_code == 202
+    for each in bucket().list_multipart_uploads(Bucket=bucket_name(), Prefix=f"{catalog.tenant}/")["Uploads"]:
         bucket().abort_multipart_upload(Bucket=bucket_name(), Key=each["Key"], UploadId=each["UploadId"])
 
-    assert complete(shelf, pending).status_code == 404
-    assert shelf.api.get(f"{DIRECT}/{pending}/parts").status_code == 404
+    assert complete(catalog, pending).status_code == 404
+    assert catalog.api.get(f"{DIRECT}/{pending}/parts").status_code == 404
     server.drain()
-    assert shelf.get(f"{DIRECT}/{verifying}")["refusal"] == {"status": 404, "error": "there is no object"}
+    assert catalog.get(f"{DIRECT}/{verifying}")["refusal"] == {"status": 404, "error": "there is no object"}
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(shelf: Shelf, answered: bool) -> None:
+def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
+    catalog: Catalog, answered: bool
+) -> None:
     from chalicelib.artifacts import service
 
     for number in range(1, 20):
-        upload_id = arrived(shelf, build_artifact(f"parted-{number}", ["pi"]))
+        upload_id = arrived(catalog, build_artifact(f"parted-{number}", ["pi"]))
         with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
-            service.verify(shelf.tenant, upload_id, refusals.to_store)
-        service.verify(shelf.tenant, upload_id, refusals.to_store)
+            service.verify(catalog.tenant, upload_id, refusals.to_store)
+        service.verify(catalog.tenant, upload_id, refusals.to_store)
 
-        assert shelf.get(f"{DIRECT}/{upload_id}")["status"] == "accepted"
-        assert len(shelf.get(ARTIFACTS)) == number
+        assert catalog.get(f"{DIRECT}/{upload_id}")["status"] == "accepted"
+        assert len(catalog.get(ARTIFACTS)) == number
         if not cut.happened:
             return
     pytest.fail("it never came through")
 
 
 @pytest.mark.usefixtures("warm")
-def test_a_page_of_parts_costs_one_read(shelf: Shelf) -> None:
-    upload_id = announce(shelf, 100 * PART)["id"]
-    parts(shelf, upload_id)
+def test_a_page_of_parts_costs_one_read(catalog: Catalog) -> None:
+    upload_id = announce(catalog, 100 * PART)["id"]
+    parts(catalog, upload_id)
 
     with probe.counted() as cost:
-        assert len(parts(shelf, upload_id, per_page=100)) == 100
+        assert len(parts(catalog, upload_id, per_page=100)) == 100
 
     assert (cost.round_trips - 1, cost.write_units) == (1, 0), "beside the check of the session"
 
 
 def test_more_parts_than_one_answer_of_the_bucket_has_are_counted(
-    shelf: Shelf, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from chalicelib.aws import s3
 
@@ -263,7 +265,7 @@ def test_more_parts_than_one_answer_of_the_bucket_has_are_counted(
     listed = s3.parts
     monkeypatch.setattr(s3, "parts", lambda *place, **bounds: listed(*place, **({"most": 1} | bounds)))
 
-    assert complete(shelf, arrived(shelf, data)).status_code == 202
+    assert complete(catalog, arrived(catalog, data)).status_code == 202
     server.drain()
 
-    assert shelf.names() == ["pages"]
+    assert catalog.names() == ["pages"]

@@ -18,7 +18,7 @@ from chalicelib.tenantadm.service import Tenant
 from infra.local.testing import LocalServer
 from infra.relay import uploads
 from infra.relay.app import Relay
-from tests.artifacts.shelf import ARTIFACTS, Shelf, large_artifact
+from tests.artifacts.catalog import ARTIFACTS, Catalog, large_artifact
 from tests.conftest import SignIn
 from tests.deviceconnect.relay import RelayProcess
 from tests.simulator.artifacts import build_artifact
@@ -35,9 +35,9 @@ def relay(server: LocalServer) -> Iterator[RelayProcess]:
 
 
 @pytest.fixture
-def through(shelf: Shelf, relay: RelayProcess) -> Iterator[httpx2.Client]:
+def through(catalog: Catalog, relay: RelayProcess) -> Iterator[httpx2.Client]:
     """A client of the tenant's admin, on the relay."""
-    with httpx2.Client(base_url=relay.url, headers=dict(shelf.api.headers), timeout=60) as client:
+    with httpx2.Client(base_url=relay.url, headers=dict(catalog.api.headers), timeout=60) as client:
         yield client
 
 
@@ -67,7 +67,7 @@ def post(through: httpx2.Client, body: bytes, *, chunked: bool = False) -> httpx
 @pytest.mark.parametrize("chunked", [False, True], ids=["content-length", "chunked"])
 @pytest.mark.parametrize("sized", [False, True], ids=["no-size", "size"])
 def test_an_upload_becomes_an_artifact(
-    shelf: Shelf, server: LocalServer, through: httpx2.Client, chunked: bool, sized: bool
+    catalog: Catalog, server: LocalServer, through: httpx2.Client, chunked: bool, sized: bool
 ) -> None:
     fields = {"size": str(len(GOOD))} if sized else {}
     body = form(GOOD, description="--frontier in the relay", **fields)
@@ -75,10 +75,10 @@ def test_an_upload_becomes_an_artifact(
     answer = while_working(server, lambda: post(through, body, chunked=chunked))
 
     assert answer.status_code == 201, answer.text
-    (shown,) = shelf.get(ARTIFACTS)
+    (shown,) = catalog.get(ARTIFACTS)
     assert answer.headers["Location"] == f"{ARTIFACTS}/{shown['id']}"
     assert (shown["name"], shown["description"], shown["size"]) == ("relayed", "--frontier in the relay", len(GOOD))
-    assert httpx2.get(shelf.get(f"{ARTIFACTS}/{shown['id']}/download")["uri"]).content == GOOD
+    assert httpx2.get(catalog.get(f"{ARTIFACTS}/{shown['id']}/download")["uri"]).content == GOOD
 
 
 @pytest.mark.parametrize(
@@ -94,32 +94,34 @@ def test_an_upload_becomes_an_artifact(
     ],
 )
 def test_what_the_api_refuses_is_refused_with_its_own_words(
-    shelf: Shelf, server: LocalServer, through: httpx2.Client, fields: dict[str, str], data: bytes
+    catalog: Catalog, server: LocalServer, through: httpx2.Client, fields: dict[str, str], data: bytes
 ) -> None:
     body = form(data, **fields)
-    direct = shelf.api.post(ARTIFACTS, content=body, headers={"Content-Type": "multipart/form-data; boundary=frontier"})
+    direct = catalog.api.post(
+        ARTIFACTS, content=body, headers={"Content-Type": "multipart/form-data; boundary=frontier"}
+    )
 
     answer = while_working(server, lambda: post(through, body))
 
     assert answer.status_code == direct.status_code in (400, 413)
     assert answer.json()["error"] == direct.json()["error"]
     assert answer.json()["request_id"] == answer.headers["X-MEN-RequestID"]
-    assert shelf.get(ARTIFACTS) == []
+    assert catalog.get(ARTIFACTS) == []
 
 
-def test_an_artifact_that_is_there_is_a_conflict(shelf: Shelf, server: LocalServer, through: httpx2.Client) -> None:
-    shelf.put("relayed", payload=b"another")
-    direct = shelf.send(GOOD)
+def test_an_artifact_that_is_there_is_a_conflict(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
+    catalog.put("relayed", payload=b"another")
+    direct = catalog.send(GOOD)
 
     answer = while_working(server, lambda: post(through, form(GOOD)))
 
     assert answer.status_code == direct.status_code == 409
     assert {**answer.json(), "request_id": ""} == {**direct.json(), "request_id": ""}
     assert "metadata" in answer.json()
-    assert len(shelf.get(ARTIFACTS)) == 1
+    assert len(catalog.get(ARTIFACTS)) == 1
 
 
-def test_an_id_that_was_asked_for_is_used_once(shelf: Shelf, server: LocalServer, through: httpx2.Client) -> None:
+def test_an_id_that_was_asked_for_is_used_once(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
     wanted = "0f0f0f0f-0000-4000-8000-000000000001"
     body = form(GOOD, artifact_id=wanted)
 
@@ -130,43 +132,43 @@ def test_an_id_that_was_asked_for_is_used_once(shelf: Shelf, server: LocalServer
     assert (again.status_code, again.json()["error"]) == (409, "an artifact with this ID already exists")
 
 
-def test_an_upload_that_waits_for_long_is_answered_before_it_is_verified(shelf: Shelf, server: LocalServer) -> None:
+def test_an_upload_that_waits_for_long_is_answered_before_it_is_verified(catalog: Catalog, server: LocalServer) -> None:
     with (
         RelayProcess(server.url, RELAY_PATIENCE="0.5") as hasty,
-        httpx2.Client(base_url=hasty.url, headers=dict(shelf.api.headers), timeout=60) as client,
+        httpx2.Client(base_url=hasty.url, headers=dict(catalog.api.headers), timeout=60) as client,
     ):
         answer = post(client, form(GOOD))
     assert answer.status_code == 202
-    assert shelf.api.get(answer.headers["Location"]).status_code == 404
+    assert catalog.api.get(answer.headers["Location"]).status_code == 404
 
     server.drain()
 
-    assert shelf.get(answer.headers["Location"])["name"] == "relayed"
+    assert catalog.get(answer.headers["Location"])["name"] == "relayed"
 
 
-def test_what_else_is_asked_of_the_path_goes_on_to_the_api(shelf: Shelf, through: httpx2.Client) -> None:
+def test_what_else_is_asked_of_the_path_goes_on_to_the_api(catalog: Catalog, through: httpx2.Client) -> None:
     """An edge that goes by paths alone sends lists to the relay as well."""
-    shelf.put("one")
-    shelf.put("two")
+    catalog.put("one")
+    catalog.put("two")
 
-    assert through.get(ARTIFACTS, params={"name": "two"}).json() == shelf.get(ARTIFACTS, name="two")
+    assert through.get(ARTIFACTS, params={"name": "two"}).json() == catalog.get(ARTIFACTS, name="two")
     assert through.delete(ARTIFACTS).status_code == 405
     assert through.get(ARTIFACTS, headers={"Authorization": "Bearer x"}).status_code == 401
 
 
-def test_whoever_may_not_upload_is_told_so(relay: RelayProcess, shelf: Shelf) -> None:
+def test_whoever_may_not_upload_is_told_so(relay: RelayProcess, catalog: Catalog) -> None:
     with httpx2.Client(base_url=relay.url, timeout=60) as stranger:
         answer = post(stranger, form(b"x" * 20_000_000))
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"]
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
-def test_a_form_without_a_file_is_refused(through: httpx2.Client, shelf: Shelf) -> None:
+def test_a_form_without_a_file_is_refused(through: httpx2.Client, catalog: Catalog) -> None:
     body = b'--frontier\r\nContent-Disposition: form-data; name="size"\r\n\r\n1\r\n--frontier--\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
-    direct = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+    direct = catalog.api.post(ARTIFACTS, content=body, headers=headers)
 
     answer = post(through, body)
 
@@ -174,12 +176,12 @@ def test_a_form_without_a_file_is_refused(through: httpx2.Client, shelf: Shelf) 
     assert answer.json()["error"] == direct.json()["error"]
 
 
-def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, shelf: Shelf) -> None:
+def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, catalog: Catalog) -> None:
     answer = post(through, form(b"x" * 9_000_000), chunked=True)
 
     assert answer.status_code == 411
     assert "size" in answer.json()["error"]
-    assert shelf.get(ARTIFACTS) == []
+    assert catalog.get(ARTIFACTS) == []
 
 
 class Upload:
@@ -239,12 +241,14 @@ def test_slow_uploads_of_one_token_do_not_take_every_turn(
     assert asyncio.run(asyncio.wait_for(scenario(), 60)) == [429, 400, 400]
 
 
-def test_a_file_that_never_ends_is_given_up(shelf: Shelf, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_never_ends_is_given_up(
+    catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(uploads, "SECONDS", 0.2)
     monkeypatch.setattr(uploads, "LINGER_SECONDS", 0.1)
 
     async def scenario() -> int:
-        upload = Upload(uploads.Api(server.url), shelf.api.headers["Authorization"])
+        upload = Upload(uploads.Api(server.url), catalog.api.headers["Authorization"])
         await asyncio.wait_for(upload.run(), 30)
         return upload.status
 
@@ -254,10 +258,10 @@ def test_a_file_that_never_ends_is_given_up(shelf: Shelf, server: LocalServer, m
 @pytest.mark.clients
 @pytest.mark.skipif(CLI is None, reason="mender-cli is not installed")
 def test_mender_cli_uploads_what_no_function_takes(
-    shelf: Shelf, server: LocalServer, relay: RelayProcess, tmp_path: Path
+    catalog: Catalog, server: LocalServer, relay: RelayProcess, tmp_path: Path
 ) -> None:
     """50 MB, once and once more, and with a broken byte; the relay holds none of it."""
-    token = shelf.api.headers["Authorization"].removeprefix("Bearer ")
+    token = catalog.api.headers["Authorization"].removeprefix("Bearer ")
     file = tmp_path / "large.mender"
     with file.open("wb") as target:
         target.writelines(large_artifact("large", 50))
@@ -283,7 +287,7 @@ def test_mender_cli_uploads_what_no_function_takes(
     broken = while_working(server, upload)
 
     assert first.returncode == 0, first.stdout + first.stderr
-    assert [row["size"] for row in shelf.get(ARTIFACTS)] == [file.stat().st_size]
+    assert [row["size"] for row in catalog.get(ARTIFACTS)] == [file.stat().st_size]
     assert (again.returncode, "409" in again.stdout + again.stderr) == (1, True)
     assert (broken.returncode, "400" in broken.stdout + broken.stderr) == (1, True)
     assert grown < 16_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.artifacts.shelf import ARTIFACTS, RELEASES, V1, V2, Shelf
+from tests.artifacts.catalog import ARTIFACTS, RELEASES, V1, V2, Catalog
 from tests.artifacts.test_catalog import commit
 from tests.simulator.artifacts import build_artifact
 
@@ -17,49 +17,49 @@ TAGS = f"{V2}/releases/all/tags"
 TYPES = f"{V2}/releases/all/types"
 
 
-def stock(shelf: Shelf) -> None:
+def stock(catalog: Catalog) -> None:
     """Three releases, oldest first."""
-    shelf.put("beta", ("pi",), description="Stable build", type="docker")
-    shelf.put("alpha", ("pi", "bbb"))
-    shelf.put("alpha", ("x86",), description="nightly")
-    shelf.put("Gamma", ("bbb",), type="rootfs-image")
-    tag(shelf, "beta", "prod", "eu")
-    tag(shelf, "Gamma", "test")
+    catalog.put("beta", ("pi",), description="Stable build", type="docker")
+    catalog.put("alpha", ("pi", "bbb"))
+    catalog.put("alpha", ("x86",), description="nightly")
+    catalog.put("Gamma", ("bbb",), type="rootfs-image")
+    tag(catalog, "beta", "prod", "eu")
+    tag(catalog, "Gamma", "test")
 
 
-def tag(shelf: Shelf, release: str, *tags: str) -> None:
-    answer = shelf.api.put(f"{RELEASES}/{release}/tags", json=list(tags))
+def tag(catalog: Catalog, release: str, *tags: str) -> None:
+    answer = catalog.api.put(f"{RELEASES}/{release}/tags", json=list(tags))
     assert answer.status_code == 204, answer.text
 
 
-def test_a_release_is_the_artifacts_of_a_name(shelf: Shelf) -> None:
-    first = shelf.put("app 1/2", ("pi",))
-    second = shelf.put("app 1/2", ("bbb",))
+def test_a_release_is_the_artifacts_of_a_name(catalog: Catalog) -> None:
+    first = catalog.put("app 1/2", ("pi",))
+    second = catalog.put("app 1/2", ("bbb",))
 
-    release = shelf.get(f"{RELEASES}/app%201%2F2")
+    release = catalog.get(f"{RELEASES}/app%201%2F2")
 
     assert sorted(release) == ["artifacts", "artifacts_count", "modified", "name", "notes", "tags"]
     assert (release["name"], release["artifacts_count"], release["tags"], release["notes"]) == ("app 1/2", 2, [], "")
     assert [row["id"] for row in release["artifacts"]] == [first, second]
-    assert release["artifacts"][0] == shelf.get(f"{ARTIFACTS}/{first}")
+    assert release["artifacts"][0] == catalog.get(f"{ARTIFACTS}/{first}")
     assert release["modified"] == release["artifacts"][1]["modified"]
 
-    shelf.api.delete(f"{ARTIFACTS}/{second}")
-    less = shelf.get(f"{RELEASES}/app%201%2F2")
+    catalog.api.delete(f"{ARTIFACTS}/{second}")
+    less = catalog.get(f"{RELEASES}/app%201%2F2")
     assert less["artifacts_count"] == 1
     assert less["modified"] > release["modified"]
-    shelf.api.delete(f"{ARTIFACTS}/{first}")
-    assert shelf.api.get(f"{RELEASES}/app%201%2F2").status_code == 404
-    assert shelf.get(RELEASES) == []
+    catalog.api.delete(f"{ARTIFACTS}/{first}")
+    assert catalog.api.get(f"{RELEASES}/app%201%2F2").status_code == 404
+    assert catalog.get(RELEASES) == []
 
 
-def test_v1_has_its_own_names_as_well(shelf: Shelf) -> None:
-    shelf.put("app")
-    tag(shelf, "app", "x")
-    v2 = shelf.get(RELEASES)[0]
+def test_v1_has_its_own_names_as_well(catalog: Catalog) -> None:
+    catalog.put("app")
+    tag(catalog, "app", "x")
+    v2 = catalog.get(RELEASES)[0]
 
     for path in (V1_ALL, V1_LIST):
-        (v1,) = shelf.get(path)
+        (v1,) = catalog.get(path)
         assert v1 == v2 | {
             "Name": "app",
             "Modified": v2["modified"],
@@ -68,18 +68,18 @@ def test_v1_has_its_own_names_as_well(shelf: Shelf) -> None:
         }
 
 
-def test_the_unpaged_list_ends_at_20(shelf: Shelf) -> None:
+def test_the_unpaged_list_ends_at_20(catalog: Catalog) -> None:
     for number in range(22):
-        shelf.put(f"app-{number:02}")
+        catalog.put(f"app-{number:02}")
 
-    assert shelf.names(V1_ALL) == [f"app-{number:02}" for number in range(20)]
-    assert shelf.names(V1_ALL, name="app-2") == ["app-20", "app-21"]
-    page = shelf.api.get(RELEASES, params={"page": 2})
+    assert catalog.names(V1_ALL) == [f"app-{number:02}" for number in range(20)]
+    assert catalog.names(V1_ALL, name="app-2") == ["app-20", "app-21"]
+    page = catalog.api.get(RELEASES, params={"page": 2})
     assert [row["name"] for row in page.json()] == ["app-20", "app-21"]
     assert page.headers["X-Total-Count"] == "22"
     assert f'<{RELEASES}?page=2&per_page=20>; rel="last"' in page.headers.get_list("Link")
-    assert shelf.api.get(RELEASES, params={"page": 9}).headers["X-Total-Count"] == "22"
-    assert "X-Total-Count" not in shelf.api.get(V1_ALL).headers
+    assert catalog.api.get(RELEASES, params={"page": 9}).headers["X-Total-Count"] == "22"
+    assert "X-Total-Count" not in catalog.api.get(V1_ALL).headers
 
 
 @pytest.mark.parametrize(
@@ -111,68 +111,68 @@ def test_the_unpaged_list_ends_at_20(shelf: Shelf) -> None:
         (RELEASES, {"per_page": "x", "page": "0"}, ["Gamma", "alpha", "beta"]),
     ],
 )
-def test_lists_are_filtered_and_sorted(shelf: Shelf, path: str, query: dict[str, Any], names: list[str]) -> None:
-    stock(shelf)
+def test_lists_are_filtered_and_sorted(catalog: Catalog, path: str, query: dict[str, Any], names: list[str]) -> None:
+    stock(catalog)
 
-    assert shelf.names(path, **query) == names
+    assert catalog.names(path, **query) == names
     if path != V1_ALL and "per_page" not in query:
-        assert shelf.api.get(path, params=query).headers["X-Total-Count"] == str(len(names))
+        assert catalog.api.get(path, params=query).headers["X-Total-Count"] == str(len(names))
 
 
-def test_tags_are_lower_case_and_each_once(shelf: Shelf) -> None:
-    shelf.put("app")
-    shelf.put("other")
+def test_tags_are_lower_case_and_each_once(catalog: Catalog) -> None:
+    catalog.put("app")
+    catalog.put("other")
 
-    tag(shelf, "app", "Prod", "v1.2_x-y", "prod")
-    tag(shelf, "other", "prod")
+    tag(catalog, "app", "Prod", "v1.2_x-y", "prod")
+    tag(catalog, "other", "prod")
 
-    assert shelf.get(f"{RELEASES}/app")["tags"] == ["prod", "v1.2_x-y"]
-    assert shelf.get(TAGS) == ["prod", "v1.2_x-y"]
-    tag(shelf, "app", "a")
-    assert shelf.get(TAGS) == ["a", "prod"]
-    tag(shelf, "app")
-    assert shelf.get(f"{RELEASES}/app")["tags"] == []
-    assert shelf.get(TAGS) == ["prod"]
-    shelf.api.delete(RELEASES, params={"name": "other"})
-    assert shelf.get(TAGS) == []
+    assert catalog.get(f"{RELEASES}/app")["tags"] == ["prod", "v1.2_x-y"]
+    assert catalog.get(TAGS) == ["prod", "v1.2_x-y"]
+    tag(catalog, "app", "a")
+    assert catalog.get(TAGS) == ["a", "prod"]
+    tag(catalog, "app")
+    assert catalog.get(f"{RELEASES}/app")["tags"] == []
+    assert catalog.get(TAGS) == ["prod"]
+    catalog.api.delete(RELEASES, params={"name": "other"})
+    assert catalog.get(TAGS) == []
 
 
 @pytest.mark.parametrize(
     "body",
     [["white space"], ["ü"], [""], ["x" * 1025], [f"t{number}" for number in range(21)], "prod", {"tags": []}, [1]],
 )
-def test_tags_that_break_a_rule_are_refused(shelf: Shelf, body: Any) -> None:
-    shelf.put("app")
+def test_tags_that_break_a_rule_are_refused(catalog: Catalog, body: Any) -> None:
+    catalog.put("app")
 
-    assert shelf.api.put(f"{RELEASES}/app/tags", json=body).status_code == 400
-    assert shelf.get(TAGS) == []
+    assert catalog.api.put(f"{RELEASES}/app/tags", json=body).status_code == 400
+    assert catalog.get(TAGS) == []
 
 
-def test_a_tenant_has_100_distinct_tags(shelf: Shelf) -> None:
+def test_a_tenant_has_100_distinct_tags(catalog: Catalog) -> None:
     for number in range(6):
-        shelf.put(f"app-{number}")
+        catalog.put(f"app-{number}")
     for number in range(5):
-        tag(shelf, f"app-{number}", *(f"t{number}-{index}" for index in range(20)))
+        tag(catalog, f"app-{number}", *(f"t{number}-{index}" for index in range(20)))
 
-    over = shelf.api.put(f"{RELEASES}/app-5/tags", json=["one-more"])
+    over = catalog.api.put(f"{RELEASES}/app-5/tags", json=["one-more"])
 
     assert (over.status_code, over.json()["error"]) == (409, "the total number of unique tags has been exceeded")
-    tag(shelf, "app-5", "t0-0", "T4-19")
-    assert len(shelf.get(TAGS)) == 100
-    tag(shelf, "app-0", "other")
-    tag(shelf, "app-5", "t4-19", "one-more")
-    assert len(shelf.get(TAGS)) == 82
+    tag(catalog, "app-5", "t0-0", "T4-19")
+    assert len(catalog.get(TAGS)) == 100
+    tag(catalog, "app-0", "other")
+    tag(catalog, "app-5", "t4-19", "one-more")
+    assert len(catalog.get(TAGS)) == 82
 
 
-def test_tags_that_are_set_at_once_are_all_counted(shelf: Shelf) -> None:
+def test_tags_that_are_set_at_once_are_all_counted(catalog: Catalog) -> None:
     for number in range(6):
-        shelf.put(f"app-{number}")
+        catalog.put(f"app-{number}")
     barrier = threading.Barrier(6)
     answers: list[int] = []
 
     def race(number: int) -> None:
         barrier.wait()
-        answer = shelf.api.put(f"{RELEASES}/app-{number}/tags", json=["shared", f"own-{number}"])
+        answer = catalog.api.put(f"{RELEASES}/app-{number}/tags", json=["shared", f"own-{number}"])
         answers.append(answer.status_code)
 
     threads = [threading.Thread(target=race, args=(number,)) for number in range(6)]
@@ -182,119 +182,119 @@ def test_tags_that_are_set_at_once_are_all_counted(shelf: Shelf) -> None:
         thread.join()
 
     assert answers == [204] * 6
-    assert shelf.get(TAGS) == sorted(["shared", *(f"own-{number}" for number in range(6))])
-    shelf.api.delete(RELEASES, params={"name": [f"app-{number}" for number in range(6)]})
-    assert shelf.get(TAGS) == []
+    assert catalog.get(TAGS) == sorted(["shared", *(f"own-{number}" for number in range(6))])
+    catalog.api.delete(RELEASES, params={"name": [f"app-{number}" for number in range(6)]})
+    assert catalog.get(TAGS) == []
 
 
-def test_notes_can_be_printed(shelf: Shelf) -> None:
-    shelf.put("app")
-    before = shelf.get(f"{RELEASES}/app")
+def test_notes_can_be_printed(catalog: Catalog) -> None:
+    catalog.put("app")
+    before = catalog.get(f"{RELEASES}/app")
 
-    assert shelf.api.patch(f"{RELEASES}/app", json={"notes": "Größer\n* schneller"}).status_code == 204
+    assert catalog.api.patch(f"{RELEASES}/app", json={"notes": "Größer\n* schneller"}).status_code == 204
 
-    after = shelf.get(f"{RELEASES}/app")
+    after = catalog.get(f"{RELEASES}/app")
     assert after["notes"] == "Größer\n* schneller"
     assert after["modified"] > before["modified"]
-    assert shelf.api.patch(f"{RELEASES}/app", json={}).status_code == 204
-    assert shelf.get(f"{RELEASES}/app")["notes"] == "Größer\n* schneller"
-    assert shelf.api.patch(f"{RELEASES}/app", json={"notes": ""}).status_code == 204
-    assert shelf.get(f"{RELEASES}/app")["notes"] == ""
+    assert catalog.api.patch(f"{RELEASES}/app", json={}).status_code == 204
+    assert catalog.get(f"{RELEASES}/app")["notes"] == "Größer\n* schneller"
+    assert catalog.api.patch(f"{RELEASES}/app", json={"notes": ""}).status_code == 204
+    assert catalog.get(f"{RELEASES}/app")["notes"] == ""
     for notes in ("x" * 1025, "bell \x07", 5):
-        assert shelf.api.patch(f"{RELEASES}/app", json={"notes": notes}).status_code == 400
+        assert catalog.api.patch(f"{RELEASES}/app", json={"notes": notes}).status_code == 400
 
 
-def test_what_is_no_release_has_neither_tags_nor_notes(shelf: Shelf) -> None:
-    assert shelf.api.get(f"{RELEASES}/nothing").status_code == 404
-    assert shelf.api.put(f"{RELEASES}/nothing/tags", json=["x"]).status_code == 404
-    assert shelf.api.patch(f"{RELEASES}/nothing", json={"notes": "x"}).status_code == 404
-    assert shelf.api.patch(f"{RELEASES}/nothing", json={}).status_code == 404
-    assert shelf.rows() == []
+def test_what_is_no_release_has_neither_tags_nor_notes(catalog: Catalog) -> None:
+    assert catalog.api.get(f"{RELEASES}/nothing").status_code == 404
+    assert catalog.api.put(f"{RELEASES}/nothing/tags", json=["x"]).status_code == 404
+    assert catalog.api.patch(f"{RELEASES}/nothing", json={"notes": "x"}).status_code == 404
+    assert catalog.api.patch(f"{RELEASES}/nothing", json={}).status_code == 404
+    assert catalog.rows() == []
 
 
-def test_types_are_never_forgotten(shelf: Shelf) -> None:
-    assert shelf.get(TYPES) == []
-    stock(shelf)
-    shelf.put("empty", type=None, payload={})
+def test_types_are_never_forgotten(catalog: Catalog) -> None:
+    assert catalog.get(TYPES) == []
+    stock(catalog)
+    catalog.put("empty", type=None, payload={})
 
-    assert shelf.get(TYPES) == ["docker", "rootfs-image", "single-file"]
-    shelf.api.delete(RELEASES, params={"name": ["alpha", "beta", "Gamma", "empty"]})
-    assert shelf.get(TYPES) == ["docker", "rootfs-image", "single-file"]
+    assert catalog.get(TYPES) == ["docker", "rootfs-image", "single-file"]
+    catalog.api.delete(RELEASES, params={"name": ["alpha", "beta", "Gamma", "empty"]})
+    assert catalog.get(TYPES) == ["docker", "rootfs-image", "single-file"]
 
 
-def test_releases_go_with_all_their_artifacts(shelf: Shelf) -> None:
-    stock(shelf)
+def test_releases_go_with_all_their_artifacts(catalog: Catalog) -> None:
+    stock(catalog)
 
-    answer = shelf.api.delete(RELEASES, params={"name": ["alpha", "beta", "nothing", "alpha"]})
+    answer = catalog.api.delete(RELEASES, params={"name": ["alpha", "beta", "nothing", "alpha"]})
 
     assert answer.status_code == 204, answer.text
-    assert shelf.names(RELEASES) == ["Gamma"]
-    assert shelf.names(ARTIFACTS) == ["Gamma"]
-    assert len(shelf.objects()) == 1
-    assert shelf.usage() == shelf.get(ARTIFACTS)[0]["size"]
-    assert shelf.rows() == ["ARTIFACT", "RELEASE"]
-    assert shelf.api.get(RELEASES).headers["X-Total-Count"] == "1"
+    assert catalog.names(RELEASES) == ["Gamma"]
+    assert catalog.names(ARTIFACTS) == ["Gamma"]
+    assert len(catalog.objects()) == 1
+    assert catalog.usage() == catalog.get(ARTIFACTS)[0]["size"]
+    assert catalog.rows() == ["ARTIFACT", "RELEASE"]
+    assert catalog.api.get(RELEASES).headers["X-Total-Count"] == "1"
 
 
-def test_a_release_of_many_artifacts_goes_in_several_transactions(shelf: Shelf) -> None:
+def test_a_release_of_many_artifacts_goes_in_several_transactions(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     for number in range(100):
-        service.upload(shelf.tenant, {}, [build_artifact("app", [f"type-{number}"], compression="none")])
-    over = shelf.send(build_artifact("app", ["one-more"]))
+        service.upload(catalog.tenant, {}, [build_artifact("app", [f"type-{number}"], compression="none")])
+    over = catalog.send(build_artifact("app", ["one-more"]))
     assert over.status_code == 422, over.text
-    assert len(shelf.get(f"{RELEASES}/app")["artifacts"]) == 100
+    assert len(catalog.get(f"{RELEASES}/app")["artifacts"]) == 100
 
-    assert shelf.api.delete(RELEASES, params={"name": "app"}).status_code == 204
+    assert catalog.api.delete(RELEASES, params={"name": "app"}).status_code == 204
 
-    assert (shelf.objects(), shelf.rows(), shelf.usage()) == (set(), [], 0)
+    assert (catalog.objects(), catalog.rows(), catalog.usage()) == (set(), [], 0)
 
 
-def test_releases_need_names_to_be_deleted(shelf: Shelf) -> None:
+def test_releases_need_names_to_be_deleted(catalog: Catalog) -> None:
     for query in ({}, {"name": ""}):
-        answer = shelf.api.delete(RELEASES, params=query)
+        answer = catalog.api.delete(RELEASES, params=query)
         assert answer.status_code == 400
         assert answer.json()["error"] == "at least one release name has to be provided"
 
 
-def test_one_release_in_use_keeps_all_of_them(shelf: Shelf) -> None:
+def test_one_release_in_use_keeps_all_of_them(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
-    stock(shelf)
-    deployment = shelf.api.post(
+    stock(catalog)
+    deployment = catalog.api.post(
         f"{V1}/deployments", json={"name": "rollout", "artifact_name": "beta", "devices": ["some-device"]}
     )
     assert deployment.status_code == 201, deployment.text
     deployment_id = deployment.headers["Location"].rsplit("/", 1)[-1]
 
-    refused = shelf.api.delete(RELEASES, params={"name": ["alpha", "beta"]})
+    refused = catalog.api.delete(RELEASES, params={"name": ["alpha", "beta"]})
 
     assert refused.status_code == 409
     body = refused.json()
     assert body.pop("request_id")
     assert body == {"error": "release(s) used in active deployment", "active_deployments": [deployment_id]}
-    assert shelf.names(RELEASES) == ["Gamma", "alpha", "beta"]
-    aborted = shelf.api.put(f"{V1}/deployments/{deployment_id}/status", json={"status": "aborted"})
+    assert catalog.names(RELEASES) == ["Gamma", "alpha", "beta"]
+    aborted = catalog.api.put(f"{V1}/deployments/{deployment_id}/status", json={"status": "aborted"})
     assert aborted.status_code == 204
-    assert shelf.api.delete(RELEASES, params={"name": ["alpha", "beta"]}).status_code == 204
-    commit(shelf, service.hold, "Gamma")
-    commit(shelf, service.let_go, "Gamma")
+    assert catalog.api.delete(RELEASES, params={"name": ["alpha", "beta"]}).status_code == 204
+    commit(catalog, service.hold, "Gamma")
+    commit(catalog, service.let_go, "Gamma")
 
 
-def test_a_deletion_and_a_deployment_at_once_never_both_win(shelf: Shelf) -> None:
+def test_a_deletion_and_a_deployment_at_once_never_both_win(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import ConditionFailed
 
     for attempt in range(10):
         name = f"app-{attempt}"
-        artifact_id = shelf.put(name)
+        artifact_id = catalog.put(name)
         barrier = threading.Barrier(2)
         won: dict[str, bool] = {}
 
         def deploy(name: str = name, barrier: threading.Barrier = barrier, won: dict[str, bool] = won) -> None:
             barrier.wait()
             try:
-                commit(shelf, service.hold, name)
+                commit(catalog, service.hold, name)
             except ConditionFailed:
                 won["deployment"] = False
             else:
@@ -303,8 +303,8 @@ def test_a_deletion_and_a_deployment_at_once_never_both_win(shelf: Shelf) -> Non
         thread = threading.Thread(target=deploy)
         thread.start()
         barrier.wait()
-        won["deletion"] = shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
+        won["deletion"] = catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
         thread.join()
 
         assert won["deployment"] != won["deletion"]
-        assert shelf.names(name=name) == ([name] if won["deployment"] else [])
+        assert catalog.names(name=name) == ([name] if won["deployment"] else [])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from tests.artifacts.shelf import RELEASES, V1, V2, Shelf
+from tests.artifacts.catalog import RELEASES, V1, V2, Catalog
 from tests.deployments.world import World
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ NOTHING = str(uuid.uuid4())
 
 
 @pytest.fixture
-def stocked(shelf: Shelf) -> Shelf:
+def stocked(catalog: Catalog) -> Catalog:
     for name, types in (("alpha", ("pi",)), ("beta", ("pi", "bone")), ("gamma", ("bone",))):
-        shelf.put(name, types)
+        catalog.put(name, types)
     for name, tags in (("alpha", ["b", "prod"]), ("gamma", ["a"])):
-        assert shelf.api.put(f"{RELEASES}/{name}/tags", json=tags).status_code == 204
-    assert shelf.api.patch(f"{RELEASES}/alpha", json={"notes": "noted"}).status_code == 204
-    return shelf
+        assert catalog.api.put(f"{RELEASES}/{name}/tags", json=tags).status_code == 204
+    assert catalog.api.patch(f"{RELEASES}/alpha", json={"notes": "noted"}).status_code == 204
+    return catalog
 
 
 class TestSoftware:
-    def test_what_is_shown(self, stocked: Shelf):
+    def test_what_is_shown(self, stocked: Catalog):
         [alpha] = stocked.get(SOFTWARE, name="alpha")
 
         assert alpha.pop("modified")
@@ -58,20 +58,20 @@ class TestSoftware:
             ({"page": 2, "per_page": 2}, ["gamma"]),
         ],
     )
-    def test_filters_and_order(self, stocked: Shelf, query: dict[str, Any], found: list[str]):
+    def test_filters_and_order(self, stocked: Catalog, query: dict[str, Any], found: list[str]):
         assert stocked.names(SOFTWARE, **query) == found
 
-    def test_totals(self, stocked: Shelf):
+    def test_totals(self, stocked: Catalog):
         answer = stocked.api.get(SOFTWARE, params={"per_page": 2})
 
         assert answer.headers["X-Total-Count"] == "3"
         assert 'rel="next"' in str(answer.headers.get_list("Link"))
 
     @pytest.mark.parametrize("query", ["name=a&name_prefix=b", "kind=other", "per_page=501", "page=0"])
-    def test_bad_queries(self, stocked: Shelf, query: str):
+    def test_bad_queries(self, stocked: Catalog, query: str):
         assert stocked.api.get(f"{SOFTWARE}?{query}").status_code == 400
 
-    def test_tags(self, stocked: Shelf):
+    def test_tags(self, stocked: Catalog):
         assert stocked.get(f"{SOFTWARE}/tags") == ["a", "b", "prod"]
         assert stocked.get(f"{SOFTWARE}/tags", kind="manifest") == []
         assert stocked.api.get(f"{SOFTWARE}/tags?kind=x").status_code == 400
@@ -79,7 +79,7 @@ class TestSoftware:
 
 class TestForDevices:
     @pytest.fixture
-    def ask(self, stocked: Shelf, http: httpx2.Client, tenant: Tenant) -> Any:
+    def ask(self, stocked: Catalog, http: httpx2.Client, tenant: Tenant) -> Any:
         device = World(stocked.api, http, tenant.tenant_token).device()
 
         def get(path: str = "", **query: str) -> httpx2.Response:
@@ -88,7 +88,7 @@ class TestForDevices:
 
         return get
 
-    def test_of_a_release(self, stocked: Shelf, ask: Any):
+    def test_of_a_release(self, stocked: Catalog, ask: Any):
         other = stocked.put("beta", ("other",))
         found = ask(release_name="beta", device_type="bone").json()
 
@@ -99,7 +99,7 @@ class TestForDevices:
         assert ask(release_name="none", device_type="bone").status_code == 404
         assert ask(release_name="beta").status_code == 400
 
-    def test_one_and_its_file(self, stocked: Shelf, ask: Any):
+    def test_one_and_its_file(self, stocked: Catalog, ask: Any):
         found = stocked.get(f"{V1}/artifacts", name="gamma")[0]
 
         assert ask(f"/{found['id']}").json() == found
@@ -111,13 +111,13 @@ class TestForDevices:
 
 
 class TestNoDeltas:
-    def test_they_are_disabled(self, stocked: Shelf):
+    def test_they_are_disabled(self, stocked: Catalog):
         assert stocked.get(f"{V1}/config") == {"delta": {"enabled": False}}
         wanted = {"xdelta_args": {"compression_level": 1, "disable_checksum": True}, "timeout": 5}
         assert stocked.api.put(f"{V1}/config/binary_delta", json=wanted).status_code == 409
         assert stocked.api.put(f"{V1}/config/binary_delta", json={"xdelta_args": []}).status_code == 400
 
-    def test_there_is_no_job(self, stocked: Shelf):
+    def test_there_is_no_job(self, stocked: Catalog):
         jobs = f"{V2}/deployments/releases/delta/jobs"
 
         assert stocked.get(jobs) == []
@@ -127,7 +127,7 @@ class TestNoDeltas:
         assert stocked.api.get(f"{V1}/{NOTHING}/devices/{NOTHING}/delta/status").status_code == 404
 
 
-def test_logs_by_the_newer_path(stocked: Shelf, http: httpx2.Client, tenant: Tenant):
+def test_logs_by_the_newer_path(stocked: Catalog, http: httpx2.Client, tenant: Tenant):
     world = World(stocked.api, http, tenant.tenant_token)
     device = world.device()
     deployment = world.deploy("alpha", [device.id])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.errors import BadRequest
-from tests.artifacts.shelf import ARTIFACTS, Shelf, bucket, bucket_name, form, large_artifact
+from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name, form, large_artifact
 from tests.simulator.artifacts import PayloadSpec, build_artifact
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def conflict_of(answer: httpx2.Response) -> object:
     return body["metadata"]["conflict"]
 
 
-def test_an_artifact_is_shown_as_its_file_has_it(shelf: Shelf) -> None:
+def test_an_artifact_is_shown_as_its_file_has_it(catalog: Catalog) -> None:
     data = build_artifact(
         "app-1.0",
         ["pi", "bbb"],
@@ -47,13 +47,13 @@ def test_an_artifact_is_shown_as_its_file_has_it(shelf: Shelf) -> None:
         mtime=1_700_000_000,
     )
 
-    answer = shelf.send(data, description="first")
+    answer = catalog.send(data, description="first")
 
     assert answer.status_code == 201
     assert answer.content == b""
     location = answer.headers["Location"]
     artifact_id = location.removeprefix(f"{ARTIFACTS}/")
-    shown = shelf.get(location)
+    shown = catalog.get(location)
     modified = shown.pop("modified")
     assert modified.endswith("Z")
     assert shown == {
@@ -86,25 +86,25 @@ def test_an_artifact_is_shown_as_its_file_has_it(shelf: Shelf) -> None:
         "clears_artifact_provides": ["rootfs-image.app.*"],
         "size": len(data),
     }
-    assert shelf.usage() == len(data)
-    assert shelf.rows() == ["ARTIFACT", "RELEASE"], "the announcement is gone"
+    assert catalog.usage() == len(data)
+    assert catalog.rows() == ["ARTIFACT", "RELEASE"], "the announcement is gone"
 
 
-def test_an_empty_payload_has_no_type_and_no_files(shelf: Shelf) -> None:
-    artifact_id = shelf.put("empty", type=None, payload={})
+def test_an_empty_payload_has_no_type_and_no_files(catalog: Catalog) -> None:
+    artifact_id = catalog.put("empty", type=None, payload={})
 
-    (update,) = shelf.get(f"{ARTIFACTS}/{artifact_id}")["updates"]
+    (update,) = catalog.get(f"{ARTIFACTS}/{artifact_id}")["updates"]
     assert update == {"type_info": {"type": None}, "files": None, "metadata": {}}
 
 
-def test_a_small_upload_takes_one_object_and_a_large_one_too(shelf: Shelf) -> None:
-    small = shelf.put("small")
-    answer = shelf.api.post(ARTIFACTS, **large("large", 20))
+def test_a_small_upload_takes_one_object_and_a_large_one_too(catalog: Catalog) -> None:
+    small = catalog.put("small")
+    answer = catalog.api.post(ARTIFACTS, **large("large", 20))
 
     assert answer.status_code == 201, answer.text
-    assert len(shelf.objects()) == 2
-    assert shelf.objects() == {
-        f"{shelf.tenant}/artifacts/{one}" for one in (small, answer.headers["Location"].rsplit("/", 1)[-1])
+    assert len(catalog.objects()) == 2
+    assert catalog.objects() == {
+        f"{catalog.tenant}/artifacts/{one}" for one in (small, answer.headers["Location"].rsplit("/", 1)[-1])
     }
 
 
@@ -121,20 +121,20 @@ def large(name: str, megabytes: int) -> dict[str, Any]:
     return {"content": body(), "headers": headers}
 
 
-def test_50_mb_pass_in_bounded_memory(shelf: Shelf) -> None:
-    shelf.api.post(ARTIFACTS, **large("warm", 1))
+def test_50_mb_pass_in_bounded_memory(catalog: Catalog) -> None:
+    catalog.api.post(ARTIFACTS, **large("warm", 1))
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     try:
-        answer = shelf.api.post(ARTIFACTS, **large("big", 50), timeout=120)
+        answer = catalog.api.post(ARTIFACTS, **large("big", 50), timeout=120)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
     assert answer.status_code == 201, answer.text
-    shown = shelf.get(answer.headers["Location"])
+    shown = catalog.get(answer.headers["Location"])
     assert shown["size"] > 50 * MB
-    head = bucket().head_object(Bucket=bucket_name(), Key=f"{shelf.tenant}/artifacts/{shown['id']}")
+    head = bucket().head_object(Bucket=bucket_name(), Key=f"{catalog.tenant}/artifacts/{shown['id']}")
     assert head["ContentLength"] == shown["size"]
     # Parts of 8 MiB are copied twice on their way; the client and the gateway have their windows as well.
     assert peak - before < 45 * MB
@@ -180,58 +180,58 @@ DAMAGED = build_artifact("damaged", ["pi"], b"y" * 20_000, compression="none")
         ),
     ],
 )
-def test_nothing_is_left_of_a_bad_upload(shelf: Shelf, parts: list[tuple[str, bytes]], text: str) -> None:
+def test_nothing_is_left_of_a_bad_upload(catalog: Catalog, parts: list[tuple[str, bytes]], text: str) -> None:
     body, headers = form(parts)
 
-    answer = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+    answer = catalog.api.post(ARTIFACTS, content=body, headers=headers)
 
     assert answer.status_code == 400, answer.text
     assert text in answer.json()["error"]
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
 @pytest.mark.parametrize("header", [{}, {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data"}])
-def test_a_body_that_is_no_form_is_refused(shelf: Shelf, header: dict[str, str]) -> None:
-    assert shelf.api.post(ARTIFACTS, content=GOOD, headers=header).status_code == 400
-    assert shelf.is_empty()
+def test_a_body_that_is_no_form_is_refused(catalog: Catalog, header: dict[str, str]) -> None:
+    assert catalog.api.post(ARTIFACTS, content=GOOD, headers=header).status_code == 400
+    assert catalog.is_empty()
 
 
-def test_a_form_that_ends_in_the_middle_of_the_file_is_refused(shelf: Shelf) -> None:
+def test_a_form_that_ends_in_the_middle_of_the_file_is_refused(catalog: Catalog) -> None:
     body, headers = form([("artifact", GOOD)], end=False)
 
-    answer = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+    answer = catalog.api.post(ARTIFACTS, content=body, headers=headers)
 
     assert answer.status_code == 400
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
-def test_more_than_an_artifact_may_have_is_413_before_it_is_read(shelf: Shelf) -> None:
+def test_more_than_an_artifact_may_have_is_413_before_it_is_read(catalog: Catalog) -> None:
     body, headers = form([("size", str(11 * 1024**3).encode()), ("artifact", GOOD)])
 
-    answer = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+    answer = catalog.api.post(ARTIFACTS, content=body, headers=headers)
 
     assert (answer.status_code, answer.json()["error"]) == (413, "Artifact file too large")
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
-def test_a_body_that_breaks_off_leaves_nothing(shelf: Shelf) -> None:
+def test_a_body_that_breaks_off_leaves_nothing(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     def body() -> Iterator[bytes]:
         chunks = large_artifact("aborted", 30)
         for _ in range(15):
             yield next(chunks)
-        assert shelf.unfinished() == 1, "it was on its way"
-        assert shelf.rows() == ["UPLOAD"], "and announced"
+        assert catalog.unfinished() == 1, "it was on its way"
+        assert catalog.rows() == ["UPLOAD"], "and announced"
         raise BadRequest("the request body ended before the form was complete")
 
     with pytest.raises(BadRequest):
-        service.upload(shelf.tenant, {}, body())
+        service.upload(catalog.tenant, {}, body())
 
-    assert shelf.is_empty()
+    assert catalog.is_empty()
 
 
-def test_fields_are_taken_in_any_case_and_order_and_unknown_ones_ignored(shelf: Shelf) -> None:
+def test_fields_are_taken_in_any_case_and_order_and_unknown_ones_ignored(catalog: Catalog) -> None:
     artifact_id = str(uuid.uuid4())
     parts = [
         ("Description", b"caf\xc3\xa9"),
@@ -243,34 +243,34 @@ def test_fields_are_taken_in_any_case_and_order_and_unknown_ones_ignored(shelf: 
     ]
     body, headers = form(parts, kind="mixed")
 
-    answer = shelf.api.post(ARTIFACTS, content=body, headers=headers)
+    answer = catalog.api.post(ARTIFACTS, content=body, headers=headers)
 
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == f"{ARTIFACTS}/{artifact_id}"
-    shown = shelf.get(answer.headers["Location"])
+    shown = catalog.get(answer.headers["Location"])
     assert (shown["description"], shown["size"]) == ("café", len(GOOD))
 
 
-def test_an_id_is_taken_once(shelf: Shelf) -> None:
+def test_an_id_is_taken_once(catalog: Catalog) -> None:
     artifact_id = str(uuid.uuid4())
-    assert shelf.send(GOOD, artifact_id=artifact_id).status_code == 201
+    assert catalog.send(GOOD, artifact_id=artifact_id).status_code == 201
 
-    again = shelf.send(build_artifact("other", ["pi"]), artifact_id=artifact_id)
+    again = catalog.send(build_artifact("other", ["pi"]), artifact_id=artifact_id)
 
     assert again.status_code == 409
-    assert shelf.names() == ["good"]
-    link = shelf.get(f"{ARTIFACTS}/{artifact_id}/download")["uri"]
-    assert shelf.api.get(link, headers={"Authorization": ""}).content == GOOD
-    assert shelf.versions() == 1
-    assert shelf.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
-    assert shelf.send(GOOD, artifact_id=artifact_id).status_code == 201, "once it is gone it is free"
+    assert catalog.names() == ["good"]
+    link = catalog.get(f"{ARTIFACTS}/{artifact_id}/download")["uri"]
+    assert catalog.api.get(link, headers={"Authorization": ""}).content == GOOD
+    assert catalog.versions() == 1
+    assert catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
+    assert catalog.send(GOOD, artifact_id=artifact_id).status_code == 201, "once it is gone it is free"
 
 
-def test_the_same_name_needs_other_dependencies(shelf: Shelf) -> None:
-    shelf.put("app", ("pi", "bbb"), depends={"slot": ["a", "b"]})
+def test_the_same_name_needs_other_dependencies(catalog: Catalog) -> None:
+    catalog.put("app", ("pi", "bbb"), depends={"slot": ["a", "b"]})
 
     def send(types: tuple[str, ...], **depends: object) -> httpx2.Response:
-        return shelf.send(build_artifact("app", types, depends=depends))  # type: ignore[arg-type]  # a table of cases
+        return catalog.send(build_artifact("app", types, depends=depends))  # type: ignore[arg-type]  # a table of cases
 
     assert conflict_of(send(("bbb",), slot="b")) == {"artifact_name": "app", "device_type": "bbb", "slot": "b"}
     assert send(("x86",), slot="b").status_code == 201
@@ -278,18 +278,18 @@ def test_the_same_name_needs_other_dependencies(shelf: Shelf) -> None:
     assert send(("bbb",)).status_code == 201
     assert send(("bbb",), slot="b", region="eu").status_code == 201
     assert conflict_of(send(("arm", "bbb"))) == {"artifact_name": "app", "device_type": "bbb"}
-    assert len(shelf.objects()) == 5
-    assert shelf.usage() == sum(row["size"] for row in shelf.get(ARTIFACTS))
+    assert len(catalog.objects()) == 5
+    assert catalog.usage() == sum(row["size"] for row in catalog.get(ARTIFACTS))
 
 
-def test_of_identical_uploads_at_once_exactly_one_is_taken(shelf: Shelf) -> None:
+def test_of_identical_uploads_at_once_exactly_one_is_taken(catalog: Catalog) -> None:
     data = build_artifact("race", ["pi"])
     barrier = threading.Barrier(8)
     answers: list[int] = []
 
     def race() -> None:
         barrier.wait()
-        answers.append(shelf.send(data).status_code)
+        answers.append(catalog.send(data).status_code)
 
     threads = [threading.Thread(target=race) for _ in range(8)]
     for thread in threads:
@@ -298,20 +298,20 @@ def test_of_identical_uploads_at_once_exactly_one_is_taken(shelf: Shelf) -> None
         thread.join()
 
     assert sorted(answers) == [201] + [409] * 7
-    assert len(shelf.get(ARTIFACTS)) == 1
-    assert len(shelf.objects()) == 1
-    assert shelf.usage() == len(data)
-    assert shelf.rows() == ["ARTIFACT", "RELEASE"]
+    assert len(catalog.get(ARTIFACTS)) == 1
+    assert len(catalog.objects()) == 1
+    assert catalog.usage() == len(data)
+    assert catalog.rows() == ["ARTIFACT", "RELEASE"]
 
 
-def test_different_uploads_of_one_name_at_once_are_all_taken(shelf: Shelf) -> None:
+def test_different_uploads_of_one_name_at_once_are_all_taken(catalog: Catalog) -> None:
     barrier = threading.Barrier(6)
     answers: list[int] = []
 
     def race(device_type: str) -> None:
         data = build_artifact("race", [device_type])
         barrier.wait()
-        answers.append(shelf.send(data).status_code)
+        answers.append(catalog.send(data).status_code)
 
     threads = [threading.Thread(target=race, args=(f"type-{number}",)) for number in range(6)]
     for thread in threads:
@@ -320,28 +320,28 @@ def test_different_uploads_of_one_name_at_once_are_all_taken(shelf: Shelf) -> No
         thread.join()
 
     assert answers == [201] * 6
-    (release,) = shelf.get("/api/management/v2/deployments/deployments/releases")
+    (release,) = catalog.get("/api/management/v2/deployments/deployments/releases")
     assert release["artifacts_count"] == 6
 
 
-def test_the_storage_limit_holds(shelf: Shelf, tenant: Tenant) -> None:
+def test_the_storage_limit_holds(catalog: Catalog, tenant: Tenant) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     one = build_artifact("one", ["pi"], b"1" * 100)
     tenantadm.set_limits(tenant.id, storage_limit=len(one) + 100)
-    shelf.put("one", payload=b"1" * 100)
+    catalog.put("one", payload=b"1" * 100)
 
-    over = shelf.send(build_artifact("two", ["pi"], b"2" * 100))
+    over = catalog.send(build_artifact("two", ["pi"], b"2" * 100))
 
     assert (over.status_code, over.json()["error"]) == (413, "Artifact file too large")
-    assert shelf.get("/api/management/v1/deployments/limits/storage") == {"limit": len(one) + 100, "usage": len(one)}
-    assert len(shelf.objects()) == 1
-    assert shelf.api.delete(f"{ARTIFACTS}/{shelf.get(ARTIFACTS)[0]['id']}").status_code == 204
-    assert shelf.usage() == 0
-    shelf.put("two", payload=b"2" * 100)
+    assert catalog.get("/api/management/v1/deployments/limits/storage") == {"limit": len(one) + 100, "usage": len(one)}
+    assert len(catalog.objects()) == 1
+    assert catalog.api.delete(f"{ARTIFACTS}/{catalog.get(ARTIFACTS)[0]['id']}").status_code == 204
+    assert catalog.usage() == 0
+    catalog.put("two", payload=b"2" * 100)
 
 
-def test_the_storage_limit_holds_for_uploads_at_once(shelf: Shelf, tenant: Tenant) -> None:
+def test_the_storage_limit_holds_for_uploads_at_once(catalog: Catalog, tenant: Tenant) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     size = len(build_artifact("race-0", ["pi"]))
@@ -351,7 +351,7 @@ def test_the_storage_limit_holds_for_uploads_at_once(shelf: Shelf, tenant: Tenan
 
     def race(number: int) -> None:
         barrier.wait()
-        answers.append(shelf.send(build_artifact(f"race-{number}", ["pi"])).status_code)
+        answers.append(catalog.send(build_artifact(f"race-{number}", ["pi"])).status_code)
 
     threads = [threading.Thread(target=race, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -360,29 +360,29 @@ def test_the_storage_limit_holds_for_uploads_at_once(shelf: Shelf, tenant: Tenan
         thread.join()
 
     assert sorted(answers) == [201, 201, 413, 413, 413, 413]
-    assert shelf.usage() == 2 * size
-    assert len(shelf.objects()) == 2
+    assert catalog.usage() == 2 * size
+    assert len(catalog.objects()) == 2
 
 
-def test_payload_provides_and_depends_join_the_artifacts(shelf: Shelf) -> None:
-    artifact_id = shelf.put(
+def test_payload_provides_and_depends_join_the_artifacts(catalog: Catalog) -> None:
+    artifact_id = catalog.put(
         "multi",
         provides={"a": "1"},
         more=[PayloadSpec("script", {"run.sh": b"#!/bin/sh\n"}, {"b": "2"}, {"c": ["3", "4"]})],
     )
 
-    shown = shelf.get(f"{ARTIFACTS}/{artifact_id}")
+    shown = catalog.get(f"{ARTIFACTS}/{artifact_id}")
     assert shown["artifact_provides"] == {"artifact_name": "multi", "a": "1", "b": "2"}
     assert shown["artifact_depends"] == {"device_type": ["pi"], "c": ["3", "4"]}
     assert [update["type_info"]["type"] for update in shown["updates"]] == ["single-file", "script"]
 
 
-def test_tenants_do_not_meet(shelf: Shelf, sign_in: SignIn) -> None:
+def test_tenants_do_not_meet(catalog: Catalog, sign_in: SignIn) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     other = tenantadm.create_tenant("Other")
-    elsewhere = Shelf(sign_in(other), other.id)
-    artifact_id = shelf.put("secret")
+    elsewhere = Catalog(sign_in(other), other.id)
+    artifact_id = catalog.put("secret")
 
     assert elsewhere.get(ARTIFACTS) == []
     for method, path in [
@@ -395,4 +395,4 @@ def test_tenants_do_not_meet(shelf: Shelf, sign_in: SignIn) -> None:
     assert elsewhere.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "x"}).status_code == 404
     assert elsewhere.send(build_artifact("secret", ["pi"])).status_code == 201
     assert elsewhere.send(build_artifact("mine", ["pi"]), artifact_id=artifact_id).status_code == 201
-    assert shelf.get(f"{ARTIFACTS}/{artifact_id}")["name"] == "secret"
+    assert catalog.get(f"{ARTIFACTS}/{artifact_id}")["name"] == "secret"

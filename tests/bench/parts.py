@@ -14,10 +14,10 @@ from typing import Any
 
 from tests.bench.numbers import Cost, Number, Results, calibrate
 from tests.simulator.artifacts import build_artifact
-from tests.simulator.books import Behaviour, Payload
 from tests.simulator.client import Client
 from tests.simulator.fleet import DEVICE_TYPE, REPORTS, Fleet, SimulatedDevice
 from tests.simulator.management import Operator
+from tests.simulator.records import Behaviour, Payload
 from tests.simulator.serve import Address, ServerProcess
 
 AT_ONCE = 16

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.clients
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
     programs.needs_generator()
-    return cli.single_file(tmp_path, "shelf-1", "light", into=tmp_path, device_type="shelf")
+    return cli.single_file(tmp_path, "catalog-1", "light", into=tmp_path, device_type="catalog")
 
 
 def test_the_printed_login_lets_one_in(fresh_cli: MenderCli, server: RunningServer) -> None:
@@ -56,8 +56,8 @@ def test_artifacts_are_uploaded_once_listed_and_deleted(
 ) -> None:
     uploaded = mender_cli.upload(artifact)
     assert uploaded.returncode == 0, uploaded.stderr
-    (shown,) = [each for each in operator.get(ARTIFACTS) if each["name"] == "shelf-1"]
-    assert shown["device_types_compatible"] == ["shelf"]
+    (shown,) = [each for each in operator.get(ARTIFACTS) if each["name"] == "catalog-1"]
+    assert shown["device_types_compatible"] == ["catalog"]
     assert shown["size"] == artifact.stat().st_size
 
     again = mender_cli.upload(artifact)
@@ -67,8 +67,8 @@ def test_artifacts_are_uploaded_once_listed_and_deleted(
     for detail in "0123":
         listed = mender_cli("artifacts", "list", "--detail", detail)
         assert listed.returncode == 0, listed.stderr
-        assert "shelf-1" in listed.stdout
+        assert "catalog-1" in listed.stdout
 
     deleted = mender_cli("artifacts", "delete", shown["id"])
     assert deleted.returncode == 0, deleted.stderr
-    assert "shelf-1" not in mender_cli("artifacts", "list").stdout
+    assert "catalog-1" not in mender_cli("artifacts", "list").stdout

@@ -34,7 +34,7 @@ def test_a_restart_keeps_facts_login_and_artifacts(tmp_path: Path) -> None:
     programs.needs("mender-cli")
     programs.needs_generator()
     port = free_port()
-    artifact = cli.single_file(tmp_path, "kept-1", "light", into=tmp_path, device_type="shelf")
+    artifact = cli.single_file(tmp_path, "kept-1", "light", into=tmp_path, device_type="catalog")
 
     with RunningServer(tmp_path / "data", port) as first:
         before = first.facts

@@ -32,7 +32,7 @@ from tests.deploy.stage import EMAIL, PASSWORD, STAGE, Stage, copy_project, wait
 from tests.devauth.fleet import accept, device_path
 from tests.deviceconnect.peers import opened
 from tests.simulator.device import Device
-from tests.support.listening import Listener
+from tests.support.receivers import Listener
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow

@@ -46,7 +46,7 @@ def sound(world: World, deployment: str) -> dict[str, Any]:
     return shown
 
 
-def halves(moment: Clock) -> list[dict[str, Any]]:
+def two_phases(moment: Clock) -> list[dict[str, Any]]:
     return [{"batch_size_devices": 1}, {"start_ts": moment.later(hours=1)}]
 
 
@@ -107,14 +107,14 @@ def make_twice(world: World, make: Callable[[], str]) -> str:
 
 
 def test_beginning_in_a_phase(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
-    deployment = world.deploy("two", phases=halves(moment))
+    deployment = world.deploy("two", phases=two_phases(moment))
     for _ in each_crash(lambda: poll(tenant, fleet[0])):
         serves(fleet[0].poll(), deployment)
         assert fleet[1].poll().status_code == 204
         shown = sound(world, deployment)
         assert [phase["device_count"] for phase in shown["phases"]] == [1, 0]
         world.abort(deployment)
-        deployment = world.deploy("two", phases=halves(moment))
+        deployment = world.deploy("two", phases=two_phases(moment))
 
 
 def test_beginning_and_ending_a_bounded_dynamic_one(
@@ -158,7 +158,7 @@ def test_attempts(world: World, fleet: list[Device], moment: Clock, tenant: Tena
 
 
 def test_recording_phases(world: World, fleet: list[Device], moment: Clock, opened: Opened) -> None:  # noqa: F811
-    deployment = world.deploy("two", phases=halves(moment))
+    deployment = world.deploy("two", phases=two_phases(moment))
     for _ in each_crash(lambda: tick(moment)):
         tick(moment)
         tick(moment)
@@ -172,7 +172,7 @@ def test_recording_phases(world: World, fleet: list[Device], moment: Clock, open
         assert opened == before
         world.abort(deployment)
         opened.clear()
-        deployment = world.deploy("two", phases=halves(moment))
+        deployment = world.deploy("two", phases=two_phases(moment))
         moment.move(hours=1)
 
 
@@ -199,7 +199,7 @@ def test_changing_a_map_and_aborting(world: World, fleet: list[Device], moment: 
     from chalicelib.deployments.service import managing as service
 
     def begin() -> str:
-        made = world.deploy("two", phases=halves(moment), update_control_map={"priority": 1})
+        made = world.deploy("two", phases=two_phases(moment), update_control_map={"priority": 1})
         serves(fleet[0].poll(), made)
         return made
 

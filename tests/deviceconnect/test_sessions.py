@@ -14,7 +14,7 @@ from chalicelib import limits
 from chalicelib.deviceconnect.rules.envelope import Message, unpack
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import throttle
-from tests.artifacts.shelf import bucket, bucket_name
+from tests.artifacts.catalog import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.world import World
-from tests.devicemonitor.watched import Watched
+from tests.devicemonitor.monitored import Watched
 from tests.support.mailbox import Mailbox, of_server
 
 if TYPE_CHECKING:

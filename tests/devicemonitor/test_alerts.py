@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
-from tests.devicemonitor.watched import PLACE, Watched, alert
+from tests.devicemonitor.monitored import PLACE, Watched, alert
 from tests.support.crashes import each_crash
 from tests.support.probe import counted
 

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.drills.client import Line
 from tests.drills.faults import FAULTS, Faults
-from tests.drills.line import Line
 
 KINDS = ("killed before it", "refused", "throttled", "answer lost")
 """Failures of the whole drill. That a process ends after a call is that it ends before the next."""

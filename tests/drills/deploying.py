@@ -39,11 +39,11 @@ from infra.deploy.client import Client
 from infra.deploy.engine import enter
 from infra.migrations import CURRENT
 from infra.scripts import deploy
-from tests.drills import page
+from tests.drills import report
 from tests.drills.branching import KINDS, Branching, Drill
+from tests.drills.client import Line, line
 from tests.drills.faults import Faults, KilledError, watched
 from tests.drills.inventory import STAGE, WORKERS, Inventory
-from tests.drills.line import Line, line
 
 NAME = f"lamplighter-{STAGE}"
 _sleep = time.sleep
@@ -355,7 +355,7 @@ def _side_by_side(scenarios: list[str], where: Path | None) -> str | None:
         with ThreadPoolExecutor() as reading:
             drills = [found for each in reading.map(_read, processes) for found in each]
     if where:
-        page.write(where, drills, KINDS)
+        report.write(where, drills, KINDS)
     broken = [each for each, process in zip(scenarios, processes, strict=True) if process.returncode]
     wrong = sum(bool(each.wrong) for each in drills)
     if not wrong and not broken:

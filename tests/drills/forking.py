@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from infra.local.engine import gate, patches
+from infra.local.engine import auth_proxy, patches
 from infra.local.signatures import Key
 
 PATIENCE = 60.0
@@ -54,7 +54,7 @@ class Forking:
         lambda_svc._ensure_poller = lambda: None
         self._engine = engine
         self._folder = folder
-        self._app = gate.Gate(
+        self._app = auth_proxy.AuthProxy(
             engine.app,
             key,
             port=int(os.environ["GATEWAY_PORT"]),
@@ -182,8 +182,8 @@ def main() -> None:
     """Serve the one that connects, and the children of both."""
     folder, key_file = map(Path, sys.argv[1:])
     key = Key(*json.loads(key_file.read_text()))
-    services = gate.STORES | gate.FUNCTIONS | gate.INTERNAL
-    os.environ["SERVICES"] = ",".join(sorted(gate.OTHER_NAMES.get(name, name) for name in services))
+    services = auth_proxy.STORES | auth_proxy.FUNCTIONS | auth_proxy.INTERNAL
+    os.environ["SERVICES"] = ",".join(sorted(auth_proxy.OTHER_NAMES.get(name, name) for name in services))
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = key.id, key.secret
     with listening(folder / "first") as waiting:
         print("ready", flush=True)

@@ -12,7 +12,7 @@ import pytest
 
 from infra import migrations
 from infra.local.environment import applied
-from infra.migrations.words import Tables
+from infra.migrations.items import Tables
 from tests.drills.conftest import Account, Site
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer
 

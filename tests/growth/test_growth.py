@@ -16,7 +16,7 @@ import pytest
 from chalicelib.http import endpoint
 from chalicelib.http.request import Query
 from tests.all_routes.conftest import mine
-from tests.all_routes.test_bounds import ask, body_of, walked
+from tests.all_routes.test_bounds import ask, body_of, called_routes
 from tests.support.operations import SIZES, Operations, operations, too_fast
 from tests.support.probe import counted
 
@@ -154,7 +154,7 @@ def _sender(
 
 def test_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     wrong = []
-    for route in walked(server):
+    for route in called_routes(server):
         values, body = body_of(mine, route)
         ask(mine, route, values, json=body)  # what is cached from now on was counted
         every: Make = partial(_with_long_lists, body)
@@ -175,7 +175,7 @@ def test_queries(server: LocalServer, mine: Tenant, work: Operations, monkeypatc
 
     monkeypatch.setattr(Query, "get", lambda query, name: noted(get, query, name))
     monkeypatch.setattr(Query, "all", lambda query, name: noted(every, query, name))
-    for route in walked(server):
+    for route in called_routes(server):
         values, body = body_of(mine, route)
         more = {} if body is None else {"json": body}
         read.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
-from tests.support.described import FILE
+from tests.support.api_description import FILE
 
 PLACE = "/api/openapi.json"
 

@@ -17,8 +17,8 @@ from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
 from tests.all_routes.table import routes
 from tests.http.events import CLIENT, Sent
-from tests.http.test_front_doors import names as parameters
-from tests.http.test_front_doors import plain, segments, through
+from tests.http.test_gateways import names as parameters
+from tests.http.test_gateways import plain, segments, through
 
 Event = dict[str, Any]
 

@@ -16,7 +16,7 @@ from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
-from tests.artifacts.shelf import ARTIFACTS
+from tests.artifacts.catalog import ARTIFACTS
 from tests.http.events import Sent
 from tests.simulator.artifacts import build_artifact
 

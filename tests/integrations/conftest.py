@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.conftest import serving
 from tests.deployments.world import World
-from tests.support.listening import Listener
+from tests.support.receivers import Listener
 
 if TYPE_CHECKING:
     import httpx2

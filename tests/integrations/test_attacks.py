@@ -13,7 +13,7 @@ from chalicelib import clock
 from chalicelib.outbound import client
 from tests.integrations.conftest import BASE, Hooks, register, webhook
 from tests.simulator.device import new_identity
-from tests.support.listening import Listener, answer, says
+from tests.support.receivers import Listener, answer, says
 
 if TYPE_CHECKING:
     import httpx2

@@ -24,7 +24,7 @@ from tests.deployments.world import World
 from tests.devauth.fleet import decide, find
 from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks
 from tests.simulator.device import Device
-from tests.support.listening import Received, answer, says
+from tests.support.receivers import Received, answer, says
 from tests.support.waiting import until
 
 DOWN = says(answer("503 Service Unavailable"))

@@ -12,7 +12,7 @@ import boto3
 import httpx2
 import pytest
 
-from infra.local.engine.gate import LONGEST
+from infra.local.engine.auth_proxy import LONGEST
 from infra.local.engine.process import REGION, Engine
 from infra.local.signatures import ALGORITHM, Key
 from tests.local.attacking import BUCKET, SECRET, headers_for, is_refused

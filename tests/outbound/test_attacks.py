@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.outbound import Answer, Failed, OutboundError, Refused, request
 from tests.outbound.test_client import LIMIT, allow, resolves_to  # noqa: F401  # a fixture
-from tests.support.listening import Listener, Received, answer, says
+from tests.support.receivers import Listener, Received, answer, says
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chalicelib import settings
 from chalicelib.outbound import Answer, Failed, Refused, client, request
 from infra.local import certs
-from tests.support.listening import Answering, Listener, answer, says
+from tests.support.receivers import Answering, Listener, answer, says
 
 LIMIT = 100_000
 

@@ -17,7 +17,7 @@ from infra.paths import ROOT
 from infra.scripts import cost_page
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
-from tests.simulator.books import Behaviour
+from tests.simulator.records import Behaviour
 from tests.simulator.runs import address_of, at_work, release
 from tests.support.probe import Cost, counted
 from tests.support.waiting import until
@@ -126,7 +126,7 @@ def test_the_page_of_the_templates_has_the_same_prices() -> None:
 
     assert {name: int(dollars) for name, dollars in said} == {
         "alarms": round(cost.ALARMS * PRICES["alarm"].dollars),
-        "door-balancer": round(DOORS["load balancer"](0)),
+        "load-balancer": round(DOORS["load balancer"](0)),
         "edge": round(PRICES["rules"].dollars),
         "firewall": round(PRICES["rules"].dollars),
         "relay": round(bill(Fleet(0), relays=2).parts["relays"]),

@@ -17,8 +17,8 @@ from infra.scripts.compatibility import Operation, published, served
 from infra.scripts.openapi import bodies, operations, parameters
 from infra.scripts.openapi.__main__ import FILE, text
 from infra.scripts.openapi.document import NO_API
-from tests.support.described import document
-from tests.support.described import operations as described
+from tests.support.api_description import document
+from tests.support.api_description import operations as described
 
 DOCUMENT = document()
 COMPONENTS = DOCUMENT["components"]

@@ -153,9 +153,9 @@ def wheel(folder: Path, tag: str) -> str:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that pip takes everything from."""
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "catalog"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith(("PIP_", "MAKE"))]:
         monkeypatch.delenv(name)
@@ -165,8 +165,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_make_installs_nothing_but_by_its_hash(tmp_path: Path, shelf: Path) -> None:
-    right = wheel(shelf, "any")
+def test_make_installs_nothing_but_by_its_hash(tmp_path: Path, catalog: Path) -> None:
+    right = wheel(catalog, "any")
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / ".venv/bin/python"
 
@@ -188,10 +188,10 @@ def test_make_installs_nothing_but_by_its_hash(tmp_path: Path, shelf: Path) -> N
     assert there
 
 
-def test_a_layer_takes_nothing_but_by_its_hash(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_takes_nothing_but_by_its_hash(tmp_path: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For another processor plain Chalice goes by the version alone: neither that nor what it left is taken."""
-    here = wheel(shelf, re.sub(r"[-.]", "_", sysconfig.get_platform()))
-    there = wheel(shelf, ELSEWHERE)
+    here = wheel(catalog, re.sub(r"[-.]", "_", sysconfig.get_platform()))
+    there = wheel(catalog, ELSEWHERE)
     project = tmp_path / "tiny"
     (project / ".chalice").mkdir(parents=True)
     (project / "app.py").write_text(APP)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.all_routes.halves import M1, M2, Half
+from tests.all_routes.scoped_data import M1, M2, ScopedData
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, role, scoped
 
@@ -21,17 +21,17 @@ RELEASES = f"{M2}/deployments/deployments/releases"
 
 
 @pytest.fixture
-def inside(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Half:
-    return Half(World(api, http, tenant.tenant_token))
+def inside(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> ScopedData:
+    return ScopedData(World(api, http, tenant.tenant_token))
 
 
 @pytest.fixture
-def outside(inside: Half) -> Half:
-    return Half(inside.world)
+def outside(inside: ScopedData) -> ScopedData:
+    return ScopedData(inside.world)
 
 
-def with_role(half: Half, sign_in: SignIn, tenant: Tenant, *sets: dict[str, Any]) -> httpx2.Client:
-    assert half.world.api.post(ROLES, json=role("R", *sets)).status_code == 201
+def with_role(data: ScopedData, sign_in: SignIn, tenant: Tenant, *sets: dict[str, Any]) -> httpx2.Client:
+    assert data.world.api.post(ROLES, json=role("R", *sets)).status_code == 201
     return sign_in(tenant, "R")
 
 
@@ -44,11 +44,11 @@ class TestGroups:
     """Rights that end at a device group."""
 
     @pytest.fixture
-    def user(self, inside: Half, outside: Half, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+    def user(self, inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
         sets = ("ManageDevices", "DeployToDevices")
         return with_role(inside, sign_in, tenant, *[scoped(name, inside.group) for name in sets])
 
-    def test_devices(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_devices(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         place = f"{M2}/devauth/devices"
         assert ids(user.get(place)) == [inside.id]
         assert ids(user.get(place, params={"status": "accepted"})) == [inside.id]
@@ -60,7 +60,7 @@ class TestGroups:
         assert user.get(f"{place}/count", params={"status": "accepted"}).json() == {"count": 1}
         assert user.get(f"{place}/count", params={"status": "rejected"}).json() == {"count": 0}
 
-    def test_auth_sets_of_other_devices(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_auth_sets_of_other_devices(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         place = f"{M2}/devauth/devices/{inside.id}/auth"
         for other in (outside.auth_set, inside.id):
             assert user.delete(f"{place}/{other}").status_code == 403
@@ -68,7 +68,7 @@ class TestGroups:
             assert user.delete(f"{M2}/devauth/tokens/{other}").status_code == 403
         assert user.delete(f"{M2}/devauth/tokens/{inside.auth_set}").status_code == 204
 
-    def test_nobody_is_expected_in_no_group(self, user: httpx2.Client, outside: Half):
+    def test_nobody_is_expected_in_no_group(self, user: httpx2.Client, outside: ScopedData):
         body = {"identity_data": outside.device.identity, "pubkey": outside.device.pubkey}
 
         answer = user.post(f"{M2}/devauth/devices", json=body)
@@ -76,20 +76,22 @@ class TestGroups:
         assert answer.status_code == 403
         assert outside.id not in answer.text
 
-    def test_deployments(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_deployments(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         every = [*inside.deployments, *outside.deployments]
         answer = user.get(DEPLOYMENTS)
         assert ids(answer) == inside.deployments[::-1]
         assert answer.headers["X-Total-Count"] == "2"
         assert user.get(DEPLOYMENTS, params={"status": "finished"}).headers["X-Total-Count"] == "1"
-        assert user.get(DEPLOYMENTS, params={"search": f"one-{outside.mark}"}).headers["X-Total-Count"] == "0"
+        assert user.get(DEPLOYMENTS, params={"search": f"one-{outside.suffix}"}).headers["X-Total-Count"] == "0"
         many = user.post(f"{DEPLOYMENTS}/statistics/list", json={"deployment_ids": every})
         assert sorted(ids(many)) == sorted(inside.deployments)
         history = user.get(f"{DEPLOYMENTS}/devices/{inside.id}")
         assert [each["deployment"]["id"] for each in history.json()] == inside.deployments[::-1]
         assert history.headers["X-Total-Count"] == "2"
 
-    def test_a_deployment_for_others_too_is_not_in_the_history(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_a_deployment_for_others_too_is_not_in_the_history(
+        self, user: httpx2.Client, inside: ScopedData, outside: ScopedData
+    ):
         world = inside.world
         for deployment in inside.deployments:
             inside.device.report(deployment, "success")
@@ -101,7 +103,7 @@ class TestGroups:
         assert common not in history.text
         assert history.headers["X-Total-Count"] == "2"
 
-    def test_devices_of_a_deployment(self, user: httpx2.Client, inside: Half):
+    def test_devices_of_a_deployment(self, user: httpx2.Client, inside: ScopedData):
         # Made for the group, and one of its devices has left the group since.
         world = inside.world
         mover = world.device()
@@ -120,12 +122,12 @@ class TestGroups:
         assert user.get(f"{DEPLOYMENTS}/{deployment}/devices/{mover.id}/log").status_code == 403
         assert mover.id in world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json()
 
-    def test_whom_one_may_deploy_to(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_whom_one_may_deploy_to(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         friend = inside.world.device()
         inside.world.api.put(f"{M1}/inventory/devices/{friend.id}/group", json={"group": inside.group})
 
         def deploy(*, group: str = "", **more: Any) -> int:
-            body = {"name": f"new-{inside.mark}", "artifact_name": inside.release, **more}
+            body = {"name": f"new-{inside.suffix}", "artifact_name": inside.release, **more}
             return user.post(DEPLOYMENTS + (f"/group/{group}" if group else ""), json=body).status_code
 
         assert deploy(devices=[friend.id]) == 201
@@ -142,11 +144,11 @@ class TestTags:
     """Rights that end at a release tag."""
 
     @pytest.fixture
-    def user(self, inside: Half, outside: Half, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
+    def user(self, inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
         releases = scoped("ManageReleases", inside.tag, kind="ReleaseTags")
         return with_role(inside, sign_in, tenant, releases, scoped("DeployToDevices"), scoped("ReadDevices"))
 
-    def test_artifacts(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_artifacts(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         for place in (f"{M1}/deployments/artifacts", f"{M1}/deployments/artifacts/list", f"{M2}/deployments/artifacts"):
             assert ids(user.get(place)) == [inside.artifact], place
             assert ids(user.get(place, params={"name": outside.release})) == [], place
@@ -154,7 +156,7 @@ class TestTags:
         total = user.get(f"{M1}/deployments/artifacts/list").headers["X-Total-Count"]
         assert total == "1"
 
-    def test_releases(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_releases(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         for place, name in ((RELEASES, "name"), (RELEASES.replace("v2", "v1") + "/list", "Name")):
             answer = user.get(place)
             assert ids(answer, name) == [inside.release]
@@ -163,7 +165,7 @@ class TestTags:
         assert user.get(f"{M2}/deployments/releases/all/tags").json() == [inside.tag]
         assert user.get(f"{M2}/deployments/releases/all/types").json() == ["single-file"]
 
-    def test_none_but_ones_own_are_deleted(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_none_but_ones_own_are_deleted(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         before = outside.state()
         for names in ([outside.release], ["no-release"], [outside.release, "no-release"]):
             assert user.delete(RELEASES, params={"name": names}).status_code == 204
@@ -174,7 +176,7 @@ class TestTags:
         inside.world.abort(inside.of_group)
         assert user.delete(RELEASES, params={"name": inside.release}).status_code == 204
 
-    def test_deployments(self, user: httpx2.Client, inside: Half, outside: Half):
+    def test_deployments(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         answer = user.get(DEPLOYMENTS)
         assert ids(answer) == inside.deployments[::-1]
         assert answer.headers["X-Total-Count"] == "2"
@@ -184,7 +186,7 @@ class TestTags:
 
 
 def test_all_deployments_of_a_device_are_not_for_who_sees_some_releases(
-    inside: Half, outside: Half, sign_in: SignIn, tenant: Tenant
+    inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant
 ):
     releases = scoped("ReadReleases", inside.tag, kind="ReleaseTags")
     user = with_role(inside, sign_in, tenant, releases, scoped("DeployToDevices"))
@@ -194,7 +196,7 @@ def test_all_deployments_of_a_device_are_not_for_who_sees_some_releases(
 
 
 def test_deployments_that_keep_a_release_are_named_to_who_may_see_them(
-    inside: Half, outside: Half, sign_in: SignIn, tenant: Tenant
+    inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant
 ):
     user = with_role(inside, sign_in, tenant, scoped("ManageReleases"), scoped("ReadDevices", inside.group))
 

@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tests.simulator.artifacts import build_artifact
-from tests.simulator.books import Behaviour, Payload
 from tests.simulator.client import Client, ConnectionLostError
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator, RefusedError
+from tests.simulator.records import Behaviour, Payload
 from tests.simulator.rollout import Phased
 from tests.simulator.serve import Address, ServerFailedError, ServerProcess
 

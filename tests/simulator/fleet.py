@@ -23,9 +23,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.simulator.books import Behaviour, Payload, Tally
 from tests.simulator.client import Answer, Client, ConnectionLostError, Sink
 from tests.simulator.device import AUTH_REQUESTS, PrivateKey, Signer
+from tests.simulator.records import Behaviour, Payload, Tally
 
 INVENTORY = "/api/devices/v1/inventory/device/attributes"
 NEXT = "/api/devices/v2/deployments/device/deployments/next"

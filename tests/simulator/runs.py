@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.simulator.artifacts import build_artifact
-from tests.simulator.books import FINAL, Behaviour, Payload
 from tests.simulator.client import Client
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator
+from tests.simulator.records import FINAL, Behaviour, Payload
 from tests.simulator.serve import Address
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulator.books import Behaviour
 from tests.simulator.client import Client
 from tests.simulator.fleet import Fleet
+from tests.simulator.records import Behaviour
 from tests.simulator.rollout import Phased
 from tests.simulator.runs import address_of, agree, at_work, release
 from tests.simulator.serve import Address, ServerProcess

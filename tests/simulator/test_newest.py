@@ -19,17 +19,17 @@ from chalicelib.http import throttle
 from chalicelib.http.identity import Auth
 from chalicelib.storage import connection
 from chalicelib.storage.transport import Patience, Transport
-from tests.simulator.books import Behaviour
 from tests.simulator.client import Answer, Client, Sink
 from tests.simulator.device import PrivateKey
 from tests.simulator.fleet import Fleet
 from tests.simulator.management import Operator
 from tests.simulator.newest import ATTEMPTS, CLIENTS, POLL_INTERVAL, REPEAT, NewestDevice
+from tests.simulator.records import Behaviour
 from tests.simulator.runs import address_of, agree, at_work, release
 from tests.simulator.serve import Address
 from tests.storage.stage import Stage, refusal
-from tests.support.listening import Listener, Received, answer
 from tests.support.mailbox import use
+from tests.support.receivers import Listener, Received, answer
 
 if TYPE_CHECKING:
     import random

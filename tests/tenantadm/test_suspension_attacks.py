@@ -17,8 +17,8 @@ from tests.conftest import PASSWORD
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.deviceconfig.operator import Configured, fetch
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, opened, say, user_path
-from tests.support.listening import Listener
 from tests.support.mailbox import of_server, use
+from tests.support.receivers import Listener
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer, new_email
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.useradm.service.sso import relying_party
-from tests.support.listening import Listener, answer
 from tests.support.mailbox import use
 from tests.support.provider import Provider
+from tests.support.receivers import Listener, answer
 from tests.useradm.browser import BASE, Browser
 from tests.useradm.conftest import METADATA, Person, wanted
 

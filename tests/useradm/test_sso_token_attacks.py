@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from chalicelib.useradm.service.sso import relying_party
-from tests.support.listening import Listener
 from tests.support.provider import _EC, _RSA, CLIENT, SECRET, STRANGER, Provider, jws, public_rsa, rsa_signature
+from tests.support.receivers import Listener
 from tests.useradm.conftest import Person
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.engine import gate
+from infra.local.engine import auth_proxy
 from infra.local.signatures import Key
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ def main() -> None:
         sys.exit(f"this launcher is made for ministack {ENGINE}, but ministack {found} is installed")
     key = Key(*json.loads(arguments.key.read_text()))
     # The engine reads its environment when it is imported: its services, and its root credentials.
-    services = gate.STORES | gate.FUNCTIONS | gate.INTERNAL if arguments.functions else gate.STORES
-    os.environ["SERVICES"] = ",".join(sorted(gate.OTHER_NAMES.get(name, name) for name in services))
+    services = (
+        auth_proxy.STORES | auth_proxy.FUNCTIONS | auth_proxy.INTERNAL if arguments.functions else auth_proxy.STORES
+    )
+    os.environ["SERVICES"] = ",".join(sorted(auth_proxy.OTHER_NAMES.get(name, name) for name in services))
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = key.id, key.secret
     asyncio.run(_serve(arguments, key))
 
@@ -77,7 +79,7 @@ async def _serve(given: argparse.Namespace, key: Key) -> None:
         snapshots.attach()
         app = snapshots.watch(app)
     port, region = int(os.environ["GATEWAY_PORT"]), os.environ["MINISTACK_REGION"]
-    app = gate.Gate(app, key, port=port, region=region, functions=given.functions)
+    app = auth_proxy.AuthProxy(app, key, port=port, region=region, functions=given.functions)
     _empty_tmp()
 
     server = uvicorn.Server(

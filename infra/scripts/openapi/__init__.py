@@ -7,5 +7,5 @@ What each part takes its facts from:
 - ``parameters``, ``bodies`` and ``details``: tables of what no declaration holds, such as the parameters of a query.
 - ``document``: puts them together.
 
-Tests hold every answer of the suite against the result (``tests/support/described.py``).
+Tests hold every answer of the suite against the result (``tests/support/api_description.py``).
 """

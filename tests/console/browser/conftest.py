@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, StorageState, expect, s
 
 from tests.console.browser import fleet as fleets
 from tests.console.browser import running
-from tests.console.browser.watching import Console
+from tests.console.browser.checked_page import Console
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer

@@ -12,9 +12,9 @@ from playwright.sync_api import sync_playwright
 from infra.paths import ROOT
 from tests.conftest import serving
 from tests.console.browser import running
+from tests.console.browser.checked_page import NARROW, WIDE, Console
 from tests.console.browser.fleet import furnished
 from tests.console.browser.screens import SCREENS
-from tests.console.browser.watching import NARROW, WIDE, Console
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.console import files
+from tests.console.browser.checked_page import WIDE
 from tests.console.browser.fleet import PASSWORD
-from tests.console.browser.watching import WIDE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, StorageState

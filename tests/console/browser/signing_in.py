@@ -16,7 +16,7 @@ from tests.console.browser.fleet import PASSWORD
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
     from tests.support.mailbox import Mailbox
 
 LOGIN, SESSION = r"/auth/login$", r"/console/session$"

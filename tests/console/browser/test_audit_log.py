@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 
 def test_an_entry_is_found_and_shows_what_changed(console: Console) -> None:

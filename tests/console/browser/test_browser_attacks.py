@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from tests.console.browser import fleet as fleets
 from tests.console.browser import running
+from tests.console.browser.checked_page import Console
 from tests.console.browser.fleet import Fleet
-from tests.console.browser.watching import Console
 from tests.deployments.world import World
 
 if TYPE_CHECKING:

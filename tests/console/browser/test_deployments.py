@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.console.browser.checked_page import Console
     from tests.console.browser.fleet import Fleet
-    from tests.console.browser.watching import Console
     from tests.simulator.device import Device
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.local.testing import LocalServer
+    from tests.console.browser.checked_page import Console
     from tests.console.browser.fleet import Fleet
-    from tests.console.browser.watching import Console
     from tests.simulator.device import Device
 
 

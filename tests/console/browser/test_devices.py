@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.simulator.device import Device
 
 if TYPE_CHECKING:
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 
 def _pending(console: Console, *names: str) -> None:

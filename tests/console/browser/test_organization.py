@@ -10,16 +10,16 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.browser.fleet import PASSWORD
-from tests.support.listening import Listener, answer, says
 from tests.support.mailbox import use
+from tests.support.receivers import Listener, answer, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
+    from tests.console.browser.checked_page import Console
     from tests.console.browser.fleet import Fleet
-    from tests.console.browser.watching import Console
 
 ROLES, SETS = "/api/management/v2/useradm/roles", "/api/management/v2/useradm/permission_sets"
 TENANTS = "/api/management/v2/tenantadm/tenants"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.console.browser.watching import Console
+from tests.console.browser.checked_page import Console
 
 if TYPE_CHECKING:
     from tests.console.browser.fleet import Fleet

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 
 def test_everything_is_found_by_typing(console: Console) -> None:

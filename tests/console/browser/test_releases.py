@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
-from tests.artifacts.shelf import large_artifact
+from tests.artifacts.catalog import large_artifact
 from tests.simulator.artifacts import build_artifact
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Route
 
     from infra.local.testing import LocalServer
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 CHOOSE = "Choose artifacts, or drop them here"
 PARTS = re.compile(r"[?&]partNumber=")

@@ -9,7 +9,7 @@ import pytest
 from tests.console.browser.screens import SCREENS
 
 if TYPE_CHECKING:
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 
 @pytest.mark.parametrize("name", SCREENS)

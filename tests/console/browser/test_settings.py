@@ -11,7 +11,7 @@ from tests.console.browser.fleet import PASSWORD
 CHANNEL = "/api/management/v1/devicemonitor/settings/global/channel/alerts"
 
 if TYPE_CHECKING:
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 
 def test_a_token_is_made_shown_once_and_revoked(console: Console) -> None:

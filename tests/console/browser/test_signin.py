@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from infra.local.testing import LocalServer
+    from tests.console.browser.checked_page import Console
     from tests.console.browser.fleet import Fleet
-    from tests.console.browser.watching import Console
     from tests.support.mailbox import Mailbox
 
 USERADM = "/api/management/v1/useradm"

@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
+    from tests.console.browser.checked_page import Console
     from tests.console.browser.fleet import Fleet
-    from tests.console.browser.watching import Console
 
 PATIENCE = 90_000
 """Milliseconds after which what a shell does will not happen any more, also on a machine that is busy."""

@@ -14,8 +14,8 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import serving
 from tests.console.browser import running
+from tests.console.browser.checked_page import Console
 from tests.console.browser.fleet import furnished
-from tests.console.browser.watching import Console
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response, StorageState

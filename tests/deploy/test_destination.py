@@ -15,9 +15,9 @@ import boto3
 import msgspec
 import pytest
 
-from infra.deploy import place
+from infra.deploy import destination
+from infra.deploy.destination import HOME, Destination, DestinationError
 from infra.deploy.lock import LIFE, Holder, LockedError, held
-from infra.deploy.place import HOME, Place, PlaceError
 from infra.deploy.record import Installation, Record
 from infra.local import environment
 from infra.local.engine.process import REGION, Engine
@@ -47,19 +47,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ],
 )
 def test_one_region_is_in_both_variables(variables: dict[str, str], found: str) -> None:
-    assert place.region(variables) == found
+    assert destination.region(variables) == found
     assert variables == {"AWS_REGION": found, "AWS_DEFAULT_REGION": found}
 
 
 def test_two_regions_are_refused() -> None:
-    with pytest.raises(PlaceError, match="eu-west-1, us-east-1"):
-        place.region({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"})
+    with pytest.raises(DestinationError, match="eu-west-1, us-east-1"):
+        destination.region({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"})
 
 
 REGIONS = """
 import os
 from pathlib import Path
-from infra.deploy import place
+from infra.deploy import destination
 from infra.manage import connect
 
 {first}
@@ -69,7 +69,7 @@ print(aws().region, os.environ["AWS_REGION"], os.environ["AWS_DEFAULT_REGION"])
 
 
 @pytest.mark.parametrize(
-    "first", ["place.region()", 'connect.connect(connect.Place("dev", Path(".")))'], ids=["deploy", "manage"]
+    "first", ["destination.region()", 'connect.connect(connect.Place("dev", Path(".")))'], ids=["deploy", "manage"]
 )
 @pytest.mark.parametrize("profile", ["", "[default]\nregion = ap-south-1\n"], ids=["without", "with"])
 def test_a_region_that_only_a_profile_has_is_everybodys(tmp_path: Path, first: str, profile: str) -> None:
@@ -101,20 +101,20 @@ def test_a_stage_of_another_region_is_refused(engine: None) -> None:
         Tags=[{"Key": HOME, "Value": "eu-central-1"}],
     )
 
-    place.refuse_elsewhere("moved", "eu-central-1")
-    place.refuse_elsewhere("never-deployed", REGION)
-    with pytest.raises(PlaceError, match=r"deployed in eu-central-1.*AWS_DEFAULT_REGION=eu-central-1"):
-        place.refuse_elsewhere("moved", REGION)
+    destination.refuse_elsewhere("moved", "eu-central-1")
+    destination.refuse_elsewhere("never-deployed", REGION)
+    with pytest.raises(DestinationError, match=r"deployed in eu-central-1.*AWS_DEFAULT_REGION=eu-central-1"):
+        destination.refuse_elsewhere("moved", REGION)
 
 
 def test_a_record_of_another_account_is_refused() -> None:
     arn = "arn:aws:lambda:eu-west-1:111111111111:function:lamplighter-dev"
     known = Installation(resources=[{"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn}])
 
-    place.refuse_foreign("dev", known, Place("111111111111", "eu-west-1"))
-    for other in (Place("222222222222", "eu-west-1"), Place("111111111111", "eu-west-2")):
-        with pytest.raises(PlaceError, match="was deployed to eu-west-1 in account 111111111111"):
-            place.refuse_foreign("dev", known, other)
+    destination.refuse_foreign("dev", known, Destination("111111111111", "eu-west-1"))
+    for other in (Destination("222222222222", "eu-west-1"), Destination("111111111111", "eu-west-2")):
+        with pytest.raises(DestinationError, match="was deployed to eu-west-1 in account 111111111111"):
+            destination.refuse_foreign("dev", known, other)
 
 
 # --- The record

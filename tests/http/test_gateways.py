@@ -25,7 +25,7 @@ from chalicelib.tenantadm.service import Tenant
 from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
 from infra.paths import ROOT
-from tests.artifacts.shelf import ARTIFACTS
+from tests.artifacts.catalog import ARTIFACTS
 from tests.http.events import BINARY, CLIENT, Event, Sent
 from tests.simulator.artifacts import build_artifact
 

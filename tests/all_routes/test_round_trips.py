@@ -1,6 +1,6 @@
-"""Promise T5 of every thing that is shown and written at one place: what is shown can be sent back, and sets no more.
+"""What one path shows and takes can be sent back unchanged, and read-only members are not set by it.
 
-A new pair of routes is found by this walk; it needs an id in ``Tenant.values`` and a body, as for the other walks.
+New pairs of routes are covered; they need an id in ``Tenant.values`` and a body, as for the other tests.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 M1, M2 = "/management/v1", "/management/v2"
 ELSEWHERE = {
-    f"PUT {M1}/deviceconfig/configurations/device/{{id}}": "it takes texts by their names, and shows more",
+    f"PUT {M1}/deviceconfig/configurations/device/{{id}}": "it takes values by name, and shows more",
     f"PATCH {M1}/inventory/groups/{{name}}/devices": "ids alone",
     f"PUT {M1}/iot-manager/devices/{{deviceId}}/state/{{integrationId}}": "there are none",
     f"POST {M1}/deployments/artifacts": "a file",
-    f"POST {M1}/useradm/settings": "any document, for whoever wrote it",
+    f"POST {M1}/useradm/settings": "any document of the user",
     f"POST {M1}/useradm/settings/me": "the same",
     f"POST {M1}/useradm/sso/idp/metadata": "asks an identity provider: tests/useradm/test_sso_settings.py",
     f"PUT {M1}/useradm/sso/idp/metadata/{{id}}": "the same",
 }
-"""Routes of which no document is sent back; why."""
+"""Routes whose documents are not sent back, and why."""
 
 WRITTEN = {
     f"POST {M1}/iot-manager/integrations": {"description"},
@@ -40,14 +40,14 @@ WRITTEN = {
     f"PUT {M2}/tenantadm/settings": {"audit_days", "pending_devices"},
     f"PUT {M2}/useradm/permission_sets/{{id}}": {"action", "object"},
 }
-"""What may be written beside what is in the bodies of the other walks."""
+"""Members that may be written in addition to those in the bodies of the other tests."""
 
 CLOCKS = {"modified", "updated_ts", "version"}
-"""Members that say that something was written."""
+"""Members that show that something was written."""
 
 
 def forged(value: Any) -> Any:
-    """Another value of the same kind, that means something wherever anything would be done with it."""
+    """Another value of the same type that would have a visible effect if it were used."""
     if isinstance(value, list):
         return [forged(each) for each in value[:1]]
     if isinstance(value, dict):
@@ -59,7 +59,7 @@ def forged(value: Any) -> Any:
 
 
 def pairs(server: LocalServer) -> Iterator[tuple[Route, Route]]:
-    """What shows a thing, and what writes it."""
+    """The routes that read and write the same path."""
     known = {route.name: route for route in routes(server.app) if route.spec.auth is Auth.USER}
     for route in known.values():
         shows = known.get(f"GET {route.spec.path}")
@@ -77,7 +77,7 @@ def ways(mine: Tenant, route: Route) -> Iterator[tuple[Values, Any]]:
 
 
 def changes(mine: Tenant, shows: Route, writes: Route) -> Iterator[str]:
-    """What a document that is sent back changed, beside what the body of the other walks is for."""
+    """Members that changed when the document was sent back, other than those that may be written."""
     for values, body in ways(mine, writes):
         shown = mine.world.api.get(shows.uri(values))
         if not shown.is_success or not isinstance(shown.json(), dict):
@@ -102,7 +102,7 @@ def changes(mine: Tenant, shows: Route, writes: Route) -> Iterator[str]:
 
 
 def creations(mine: Tenant, shows: Route, writes: Route) -> Iterator[str]:
-    """What a new thing took from a document of an old one, beside what the body of the other walks is for."""
+    """Members that a new object took from the document of another, other than those that may be written."""
 
     def created(more: dict[str, Any]) -> tuple[httpx2.Response, Any]:
         [(values, body)] = ways(mine, writes)
@@ -123,7 +123,7 @@ def creations(mine: Tenant, shows: Route, writes: Route) -> Iterator[str]:
     other = {name: value for name, value in forged(template).items() if name not in body}
     tried = [(other, *created(other))]
     if tried[0][2] is None:
-        # A member that is refused would hide what becomes of the others.
+        # A refused member would hide what happens to the others.
         tried = [(more, *created(more)) for more in ({name: value} for name, value in other.items())]
     for more, answer, new in tried:
         taken = {name for name, value in more.items() if new and value and new.get(name) == value}
@@ -131,7 +131,7 @@ def creations(mine: Tenant, shows: Route, writes: Route) -> Iterator[str]:
             yield f"{writes.name}: {answer.status_code} {answer.text} {sorted(taken)}"
 
 
-def test_what_is_shown_can_be_sent_back_and_sets_no_more(server: LocalServer, mine: Tenant):
+def test_a_document_can_be_sent_back_and_sets_no_read_only_member(server: LocalServer, mine: Tenant):
     wrong = [
         told
         for shows, writes in pairs(server)
@@ -141,7 +141,7 @@ def test_what_is_shown_can_be_sent_back_and_sets_no_more(server: LocalServer, mi
     assert not wrong, "\n".join(wrong)
 
 
-def test_nothing_new_takes_what_the_server_decides(server: LocalServer, mine: Tenant):
+def test_a_new_object_takes_no_read_only_member(server: LocalServer, mine: Tenant):
     wrong = [
         told
         for shows, writes in pairs(server)

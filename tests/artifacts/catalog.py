@@ -23,7 +23,7 @@ RELEASES = f"{V2}/deployments/releases"
 
 
 @dataclass
-class Shelf:
+class Catalog:
     """One tenant. ``api`` is an admin's client."""
 
     api: httpx2.Client

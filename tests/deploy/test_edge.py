@@ -188,7 +188,7 @@ def test_the_firewall_keeps_no_passwords() -> None:
         assert shown["VisibilityConfig"]["CloudWatchMetricsEnabled"] is True
 
 
-@pytest.mark.parametrize("name", ["door-balancer", "relay"])
+@pytest.mark.parametrize("name", ["load-balancer", "relay"])
 def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
     """By CloudFront's prefix list: past the edge there is no firewall."""
     template = read(FOLDER / f"{name}.yaml")
@@ -232,22 +232,22 @@ def test_the_edge_says_who_calls_whatever_the_caller_says(uri: str, wanted: str)
 
 
 def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
-    [integration] = resources(FOLDER / "door-http.yaml", "AWS::ApiGatewayV2::Integration").values()
-    [target] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    [listener] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::Listener").values()
+    [integration] = resources(FOLDER / "http-api.yaml", "AWS::ApiGatewayV2::Integration").values()
+    [target] = resources(FOLDER / "load-balancer.yaml", "AWS::ElasticLoadBalancingV2::TargetGroup").values()
+    [listener] = resources(FOLDER / "load-balancer.yaml", "AWS::ElasticLoadBalancingV2::Listener").values()
 
     assert integration["Properties"]["PayloadFormatVersion"] == "1.0"
     assert {"Key": "lambda.multi_value_headers.enabled", "Value": "true"} in target["Properties"][
         "TargetGroupAttributes"
     ]
     assert listener["Properties"]["Protocol"] == "HTTPS"
-    [balancer] = resources(FOLDER / "door-balancer.yaml", "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    [balancer] = resources(FOLDER / "load-balancer.yaml", "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
     assert {"Key": "routing.http.xff_header_processing.mode", "Value": "append"} in balancer["Properties"][
         "LoadBalancerAttributes"
     ]
 
 
-@pytest.mark.parametrize("name", ["door-balancer", "relay"])
+@pytest.mark.parametrize("name", ["load-balancer", "relay"])
 def test_load_balancers_speak_tls_of_today_only(name: str) -> None:
     for listener in resources(FOLDER / f"{name}.yaml", "AWS::ElasticLoadBalancingV2::Listener").values():
         assert (listener["Properties"]["Protocol"], listener["Properties"]["Port"]) == ("HTTPS", 443)
@@ -273,8 +273,8 @@ def test_the_relay_has_no_right_and_no_secret() -> None:
 
 STACKS = {
     "alarms": {"Mail": "ops@example.com"},
-    "door-http": {},
-    "door-balancer": {
+    "http-api": {},
+    "load-balancer": {
         "Certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
         "Vpc": "vpc-12345678",
         "Subnets": "subnet-12345678,subnet-87654321",
@@ -335,7 +335,7 @@ def test_the_loops_make_an_alarm_for_each(made: Callable[[str], Any]) -> None:
 def test_the_doors_come_up(made: Callable[[str], Any]) -> None:
     stacks = {each["StackName"]: each for each in made("cloudformation").describe_stacks()["Stacks"]}
 
-    for name in ("door-http", "door-balancer"):
+    for name in ("http-api", "load-balancer"):
         assert stacks[name]["StackStatus"] == "CREATE_COMPLETE"
         [host] = stacks[name]["Outputs"]
         assert host["OutputKey"] == "Host"

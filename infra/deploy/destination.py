@@ -22,12 +22,12 @@ HOME = "region"
 """The tag of a stage's roles that holds the region of the stage: roles are the only part of it that has none."""
 
 
-class PlaceError(Exception):
+class DestinationError(Exception):
     """There is no region, more than one, or the stage is in another; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """An account in a region."""
 
     account: str
@@ -38,25 +38,29 @@ def region(environment: MutableMapping[str, str] | None = None) -> str:
     """The region of this environment or its profile; both variables hold it afterwards.
 
     Raises:
-        PlaceError: there is none, or the variables name two.
+        DestinationError: there is none, or the variables name two.
     """
     environment = os.environ if environment is None else environment
     named = {environment[name] for name in NAMES if environment.get(name)}
     if len(named) > 1:
-        raise PlaceError(f"AWS_REGION and AWS_DEFAULT_REGION name two regions ({', '.join(sorted(named))}): unset one")
+        raise DestinationError(
+            f"AWS_REGION and AWS_DEFAULT_REGION name two regions ({', '.join(sorted(named))}): unset one"
+        )
     found = named.pop() if named else boto3.session.Session().region_name
     if not found:
-        raise PlaceError("no region is set: AWS_DEFAULT_REGION=eu-west-1, or `aws configure set region eu-west-1`")
+        raise DestinationError(
+            "no region is set: AWS_DEFAULT_REGION=eu-west-1, or `aws configure set region eu-west-1`"
+        )
     for name in NAMES:
         environment[name] = found
     return found
 
 
-def here() -> Place:
+def here() -> Destination:
     """Account and region of this environment.
 
     Raises:
-        PlaceError: as :func:`region`.
+        DestinationError: as :func:`region`.
         botocore.exceptions.BotoCoreError: there are no credentials.
         botocore.exceptions.ClientError: they are refused.
     """
@@ -64,14 +68,14 @@ def here() -> Place:
     sts = boto3.client("sts")
     account = sts.get_caller_identity()["Account"]
     sts.close()
-    return Place(account, found)
+    return Destination(account, found)
 
 
 def refuse_elsewhere(stage: str, region: str) -> None:
     """Refuse a stage whose roles say that it is in another region.
 
     Raises:
-        PlaceError: it is. The roles of two regions would be the same, and the policies of one would go to the other.
+        DestinationError: it is. Roles are shared by all regions, so the policies of one would replace the other's.
     """
     iam = boto3.client("iam")
     try:
@@ -82,22 +86,22 @@ def refuse_elsewhere(stage: str, region: str) -> None:
         iam.close()
     home = {tag["Key"]: tag["Value"] for tag in tags}.get(HOME, region)
     if home != region:
-        raise PlaceError(
+        raise DestinationError(
             f"stage {stage} is deployed in {home}, and the region is set to {region}. Set AWS_DEFAULT_REGION={home}, "
             "or add a stage of another name to infra/deploy/functions.py: a stage is in one region"
         )
 
 
-def refuse_foreign(stage: str, installation: Installation, here: Place) -> None:
-    """Refuse a stage whose record, or this folder's copy of it, is of another place.
+def refuse_foreign(stage: str, installation: Installation, here: Destination) -> None:
+    """Refuse a stage whose record, or this folder's copy of it, names another account or region.
 
     Raises:
-        PlaceError: it is.
+        DestinationError: it is.
     """
     arns = [str(each["lambda_arn"]).split(":") for each in installation.of("lambda_function") if "lambda_arn" in each]
     for region, account in {(arn[3], arn[4]) for arn in arns}:
         if (region, account) != (here.region, here.account):
-            raise PlaceError(
+            raise DestinationError(
                 f"stage {stage} was deployed to {region} in account {account}, and the credentials and region that are "
                 f"set lead to {here.region} in account {here.account}"
             )

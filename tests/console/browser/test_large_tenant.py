@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.browser import crowd as crowds
-from tests.console.browser.crowd import DEPLOYMENTS, DEVICES, ODD
+from tests.console.browser import large_tenant as crowds
+from tests.console.browser.large_tenant import DEPLOYMENTS, DEVICES, ODD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from infra.local.testing import LocalServer
-    from tests.console.browser.watching import Console
+    from tests.console.browser.checked_page import Console
 
 _MOST_ROWS = 60
 """Rows that are drawn at most: those in sight, and some around them."""

@@ -15,7 +15,7 @@ import time_machine
 from chalicelib import clock, limits
 from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks, register
 from tests.support.crashes import PowerCutError, power_cut
-from tests.support.listening import Received, answer, says
+from tests.support.receivers import Received, answer, says
 
 if TYPE_CHECKING:
     import httpx2

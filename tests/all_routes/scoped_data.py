@@ -1,4 +1,4 @@
-"""A tenant in two halves, of which a user may see one: devices by their group, releases by their tag."""
+"""The data in the scope of one role: devices by their group, releases by their tag."""
 
 from __future__ import annotations
 
@@ -19,36 +19,38 @@ M1, M2 = "/api/management/v1", "/api/management/v2"
 
 
 @dataclass
-class Half:
-    """One half of a tenant: a device in a group, a tagged release, and deployments of them."""
+class ScopedData:
+    """A device in a group, a tagged release, and deployments of both."""
 
     world: World
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
         api = self.world.api
-        self.group, self.tag, self.release = f"group-{self.mark}", f"tag-{self.mark}", f"release-{self.mark}"
+        self.group, self.tag, self.release = f"group-{self.suffix}", f"tag-{self.suffix}", f"release-{self.suffix}"
         self.device: Device = self.world.device()
-        self.device.inventory({f"own-{self.mark}": self.mark})
+        self.device.inventory({f"own-{self.suffix}": self.suffix})
         self.id = self.device.id
         shown = api.get(f"{M2}/devauth/devices/{self.id}").json()
         self.auth_set = shown["auth_sets"][0]["id"]
         self.ok(api.put(f"{M1}/inventory/devices/{self.id}/group", json={"group": self.group}))
-        self.ok(api.put(f"{M1}/inventory/devices/{self.id}/tags", json=[{"name": "t", "value": f"value-{self.mark}"}]))
-        self.artifact = self.world.upload(self.release, (f"type-{self.mark}", "qemux86-64"))
+        self.ok(
+            api.put(f"{M1}/inventory/devices/{self.id}/tags", json=[{"name": "t", "value": f"value-{self.suffix}"}])
+        )
+        self.artifact = self.world.upload(self.release, (f"type-{self.suffix}", "qemux86-64"))
         self.ok(api.put(f"{M2}/deployments/deployments/releases/{self.release}/tags", json=[self.tag]))
-        wanted = {"key": f"config-{self.mark}"}
+        wanted = {"key": f"config-{self.suffix}"}
         self.ok(api.put(f"{M1}/deviceconfig/configurations/device/{self.id}", json=wanted))
-        terms = {"name": f"filter-{self.mark}", "terms": [self.term()]}
+        terms = {"name": f"filter-{self.suffix}", "terms": [self.term()]}
         made = api.post(f"{M2}/inventory/filters", json=terms)
         self.ok(made)
         self.filter = made.headers["Location"].rsplit("/", 1)[-1]
-        self.deployment = self.world.deploy(self.release, [self.id], name=f"one-{self.mark}")
+        self.deployment = self.world.deploy(self.release, [self.id], name=f"one-{self.suffix}")
         serves(self.device.poll(), self.deployment)
         self.device.report(self.deployment, "failure")
-        log = {"messages": [{"timestamp": "2016-10-27T07:00:00Z", "level": "a", "message": f"log-{self.mark}"}]}
+        log = {"messages": [{"timestamp": "2016-10-27T07:00:00Z", "level": "a", "message": f"log-{self.suffix}"}]}
         self.ok(self.device.call("PUT", f"/v1/deployments/device/deployments/{self.deployment}/log", log))
-        self.of_group = self.world.deploy(self.release, group=self.group, name=f"group-{self.mark}")
+        self.of_group = self.world.deploy(self.release, group=self.group, name=f"group-{self.suffix}")
         serves(self.device.poll(), self.of_group)
 
     @staticmethod
@@ -60,24 +62,24 @@ class Half:
         return [self.deployment, self.of_group]
 
     def of_devices(self) -> list[str]:
-        """What tells of the device."""
+        """Texts that reveal the device."""
         identity = [str(value) for value in self.device.identity.values()]
         own = [
-            f"own-{self.mark}",
-            f"config-{self.mark}",
-            f"value-{self.mark}",
-            f"log-{self.mark}",
-            f"one-{self.mark}",
+            f"own-{self.suffix}",
+            f"config-{self.suffix}",
+            f"value-{self.suffix}",
+            f"log-{self.suffix}",
+            f"one-{self.suffix}",
             self.group,
         ]
         return [self.id, self.auth_set, *self.deployments, *identity, *own]
 
     def of_releases(self) -> list[str]:
-        """What tells of the release."""
-        return [self.artifact, *self.deployments, self.release, self.tag, f"type-{self.mark}", f"one-{self.mark}"]
+        """Texts that reveal the release."""
+        return [self.artifact, *self.deployments, self.release, self.tag, f"type-{self.suffix}", f"one-{self.suffix}"]
 
     def values(self, route: Route) -> Iterator[dict[str, str]]:
-        """What the variables of a route's path may be."""
+        """Possible values of the variables of a route's path."""
         ids = [self.id, self.auth_set, self.artifact, self.filter, *self.deployments]
         names = [self.group] if "/inventory/" in route.spec.path else [self.release, self.group]
         for each in ids if "id" in route.variables else ids[:1]:
@@ -86,7 +88,7 @@ class Half:
                 yield values | {"id": each, "name": name, "aid": self.auth_set}
 
     def bodies(self, route: Route) -> Iterator[Any]:
-        """Bodies that would do something to this half, for a route of any kind."""
+        """Bodies that would change this data, for any kind of route."""
         if route.spec.method == "GET" or route.spec.body is None:
             yield ...
             return
@@ -110,15 +112,15 @@ class Half:
         return {"scope": "identity", "attribute": "status", "type": "$eq", "value": "accepted"}
 
     def queries(self, route: Route) -> Iterator[dict[str, str]]:
-        """Queries that would find this half."""
+        """Queries that would find this data."""
         yield {}
         if route.spec.method in {"GET", "DELETE"} and not route.variables:
             yield {"id": self.id, "device_id": self.id}
             yield {"name": self.release, "group": self.group, "tag": self.tag, "artifact_name": self.release}
-            yield {"search": f"one-{self.mark}", "name": f"one-{self.mark}", "status": "finished"}
+            yield {"search": f"one-{self.suffix}", "name": f"one-{self.suffix}", "status": "finished"}
 
     def state(self) -> dict[str, Any]:
-        """Everything that others could have changed."""
+        """Everything that other users could have changed."""
         paths = [
             f"{M2}/devauth/devices/{self.id}",
             f"{M1}/inventory/devices/{self.id}",

@@ -46,7 +46,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Gate:
+class AuthProxy:
     """An ASGI app in front of the engine's."""
 
     def __init__(self, app: App, key: Key, *, port: int, region: str, functions: bool) -> None:

@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.aws import queues
 from chalicelib.errors import Unavailable
 from tests.conftest import PASSWORD
-from tests.devicemonitor.watched import Watched, alert
+from tests.devicemonitor.monitored import Watched, alert
 from tests.support.mailbox import Mailbox
 from tests.support.time import Clock
 

@@ -1,6 +1,6 @@
-"""Every operation answers as the API's description says: with a status, a media type and a body that it has.
+"""Every operation answers as described in the OpenAPI document: status, media type and body.
 
-A 304 is described where, and only where, an answer can be asked for on the condition that it has changed.
+A 304 is described for exactly the operations that support conditional requests.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from tests.all_routes.table import routes
 from tests.deployments.world import World
-from tests.support.described import Checker, document, install, operations
+from tests.support.api_description import Checker, document, install, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENDS_SESSIONS = "/auth/logout"
 ELSEWHERE = {"logoutV1", "downloadFileV1", "uploadFileV1"}
-"""Operations that are not called here, or that the relay answers."""
+"""Operations that are not called here, or that the relay serves."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def checker() -> Iterator[Checker]:
 
 
 def known_values(world: World) -> dict[str, dict[str, str]]:
-    """Values of path variables that exist, by what the path says before them."""
+    """Existing values of path variables, by the part of the path before them."""
     device = world.api.get("/api/management/v2/devauth/devices").json()[0]
     world.upload("described")
     artifact = world.api.get("/api/management/v1/deployments/artifacts").json()[0]["id"]

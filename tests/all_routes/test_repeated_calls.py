@@ -1,7 +1,7 @@
-"""Promises F1 and F3 of every route that changes something: a call and the same again have one effect between them.
+"""On every route that changes something, repeating a call has no second effect.
 
-The first one's answer is lost, at each of its writes, or it arrives. A new route is found by this walk, which comes to
-a change as ``test_audit.py`` does.
+The first answer is lost, at each of the writes, or it arrives. New routes are covered; how to make a call that changes
+something is defined for ``test_audit.py``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 M1, M2 = "/management/v1", "/management/v2"
 
 SETS = {
-    f"POST {M1}/useradm/settings": "the whole document",
-    f"POST {M1}/useradm/users/{{id}}/assign": "all tenants of a user",
-    f"POST {M2}/tenantadm/tenants/{{id}}/plan": "the plan that is wanted",
+    f"POST {M1}/useradm/settings": "sets the whole document",
+    f"POST {M1}/useradm/users/{{id}}/assign": "sets all tenants of a user",
+    f"POST {M2}/tenantadm/tenants/{{id}}/plan": "sets the requested plan",
 }
-"""Routes that say what something is to be, by another verb than ``PUT``: as often as one likes."""
+"""Routes that set something although their method is not ``PUT``; they may be repeated."""
 
 TWICE = {
-    f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "the same again is another deployment, as at Mender",
+    f"POST {M1}/deviceconfig/configurations/device/{{id}}/deploy": "creates another deployment, as on Mender's server",
     f"POST {M1}/useradm/users/{{id}}/invitation": "each call sends a mail",
     f"POST {M1}/useradm/users/me/2fa/recovery-codes": "new codes each time, in place of those of a lost answer",
 }
@@ -80,7 +80,7 @@ def losses(mine: Tenant, route: Route) -> Iterator[str]:
             return
 
 
-def test_a_lost_answer_and_a_call_sent_again_have_one_effect(mine: Tenant, changing: list[Route]):
+def test_a_call_that_is_repeated_after_a_lost_answer_has_one_effect(mine: Tenant, changing: list[Route]):
     exempt = SILENT.keys() | ELSEWHERE.keys() | TWICE.keys()
 
     wrong = [told for route in changing if route.name not in exempt for told in losses(mine, route)]
@@ -93,7 +93,7 @@ Call = Callable[[], "httpx2.Response"]
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> World:
-    """A tenant with nothing but an artifact."""
+    """A tenant that has only an artifact."""
     made = World(api, http, tenant.tenant_token)
     made.upload("v1")
     return made
@@ -151,7 +151,7 @@ CALLS: dict[str, Callable[[World], Call]] = {
 
 
 @pytest.mark.parametrize("what", CALLS)
-def test_a_device_that_got_no_answer_calls_again(
+def test_a_device_that_got_no_answer_can_repeat_its_call(
     world: World, tenant: TenantRecord, what: str, monkeypatch: pytest.MonkeyPatch
 ):
     Clock(monkeypatch)  # what else is stored is when it was
@@ -169,5 +169,5 @@ def test_a_device_that_got_no_answer_calls_again(
             return
 
 
-def test_every_reason_has_its_route(changing: list[Route]):
+def test_exceptions_are_of_existing_routes(changing: list[Route]):
     assert SETS.keys() | TWICE.keys() <= {route.name for route in changing}
