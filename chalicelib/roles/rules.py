@@ -49,7 +49,7 @@ SETS: Final[Mapping[str, frozenset[Permission]]] = {
 
 _SHOWN: Final = {
     "SuperUser": ("Any", "Any", "Everything that the tenant can do"),
-    "Basic": ("Use", "Own account", "The own account, settings and session; every user has it"),
+    "Basic": ("Use", "Own account", "One's own account, settings and session; every user has it"),
     "ReadDevices": ("Read", "Devices", "See devices, what they report, and their deployments"),
     "ManageDevices": ("Manage", "Devices", "See, accept, reject, group, tag and decommission devices"),
     "DeployToDevices": ("Deploy", "Devices", "See, create and abort deployments"),
@@ -60,7 +60,7 @@ _SHOWN: Final = {
     "UploadArtifacts": ("Upload", "Artifacts", "Upload artifacts"),
     "ReadAuditLogs": ("Read", "Audit logs", "See and export the audit log"),
     "ReadUsers": ("Read", "Users", "See the users of the tenant"),
-    "ManageUsers": ("Manage", "Users", "See and manage users and roles, up to the own rights"),
+    "ManageUsers": ("Manage", "Users", "See and manage users and roles, up to one's own rights"),
     "ManageTokens": ("Manage", "Tokens", "Create personal access tokens of one's own"),
     "ReadTenants": ("Read", "Tenants", "See the tenants of a service provider"),
     "ManageTenants": ("Manage", "Tenants", "See and manage the tenants of a service provider"),
