@@ -19,7 +19,7 @@ from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, heads
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +120,7 @@ def wanted(tenant: TenantId, device_id: str) -> dict[str, str]:
     return configured
 
 
+@retried
 def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) -> str:
     """Deploy a device's configuration, even if nothing has changed. Returns the new deployment's id.
 
@@ -136,28 +137,23 @@ def deploy(tenant: TenantId, device_id: str, asked: NewConfigurationDeployment) 
         control.require(tenant, Feature.RETRIES)
     if asked.update_control_map is not None:
         control.require(tenant, Feature.UPDATE_CONTROL)
-    for _ in range(RACES):
-        item = _known(tenant, device_id)
-        configuration = {} if item is None else item.configured
-        deployment = deployments.new_id()
-        tx = Transaction()
-        tables.deployed(tx, tenant, device_id, deployment, item)
-        _audit(tx, tenant, device_id, Action.DEPLOY_CONFIGURATION, configuration)
-        try:
-            deployments.deploy_configuration(
-                tx,
-                tenant,
-                deployment,
-                device_id,
-                configuration,
-                retries=asked.retries,
-                control_map=asked.update_control_map,
-            )
-        except ConditionFailed:
-            continue  # the device, or what is wanted of it, has changed since it was read
-        _wake(tenant, device_id)
-        return deployment
-    raise Unavailable(retry_after=1)
+    item = _known(tenant, device_id)
+    configuration = {} if item is None else item.configured
+    deployment = deployments.new_id()
+    tx = Transaction()
+    tables.deployed(tx, tenant, device_id, deployment, item)
+    _audit(tx, tenant, device_id, Action.DEPLOY_CONFIGURATION, configuration)
+    deployments.deploy_configuration(
+        tx,
+        tenant,
+        deployment,
+        device_id,
+        configuration,
+        retries=asked.retries,
+        control_map=asked.update_control_map,
+    )
+    _wake(tenant, device_id)
+    return deployment
 
 
 def _wake(tenant: TenantId, device_id: str) -> None:

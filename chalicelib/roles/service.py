@@ -15,13 +15,13 @@ from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.cache import Cache
-from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unprocessable
 from chalicelib.rights import Grant, Permission, Rights
 from chalicelib.roles import rules, tables
 from chalicelib.roles.rules import PERMIT_ALL
 from chalicelib.roles.shapes import PermissionSet, Role
 from chalicelib.roles.tables import GONE, Document, Stored
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -145,6 +145,7 @@ def get_visible(tenant: TenantId, kind: Kind, name: str, by: Rights) -> Any:
     raise NotFound(f"{kind.what} not found")
 
 
+@retried
 def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
     """Create one with at most the rights of ``by``, which are the user's. Returns its name.
 
@@ -154,21 +155,20 @@ def create(tenant: TenantId, kind: Kind, wanted: Document, by: Rights) -> str:
         Conflict: there is one with this name already.
         Unprocessable: the tenant has reached its limit.
     """
-    for _ in range(RACES):
-        stored = tables.read(tenant)
-        own = kind.own(stored)
-        new = _checked(kind, wanted, stored, by)
-        if new.name in kind.built_in or new.name in own:
-            raise Conflict(f"a {kind.what} with the same name already exists")
-        if len(own) >= kind.limit:
-            raise Unprocessable(f"too many {kind.what}s (max: {kind.limit})")
-        tx = Transaction()
-        tables.put_new(tx, tenant, kind.key, new)
-        if _commit(tx, tenant, Action.CREATE, None, new):
-            return str(new.name)
-    raise Unavailable
+    stored = tables.read(tenant)
+    own = kind.own(stored)
+    new = _checked(kind, wanted, stored, by)
+    if new.name in kind.built_in or new.name in own:
+        raise Conflict(f"a {kind.what} with the same name already exists")
+    if len(own) >= kind.limit:
+        raise Unprocessable(f"too many {kind.what}s (max: {kind.limit})")
+    tx = Transaction()
+    tables.put_new(tx, tenant, kind.key, new)
+    _commit(tx, tenant, Action.CREATE, None, new)
+    return str(new.name)
 
 
+@retried
 def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights) -> None:
     """Change one for all who have it. ``by`` must cover its rights, before and after the change.
 
@@ -181,22 +181,20 @@ def update(tenant: TenantId, kind: Kind, name: str, wanted: Document, by: Rights
         Forbidden: it is built in, or has rights that ``by`` does not cover.
         NotFound: there is none with this name.
     """
-    for _ in range(RACES):
-        stored = tables.read(tenant)
-        before = _changeable(kind, name, stored)
-        if before is None:
-            raise NotFound(f"{kind.what} not found")
-        if wanted.name not in {"", name}:
-            raise BadRequest(f"name: a {kind.what}'s name cannot be changed")
-        _require(kind, before, stored, by)
-        new = _checked(kind, msgspec.structs.replace(wanted, name=name), stored, by)
-        tx = Transaction()
-        tables.replace(tx, tenant, kind.key, new, stored.versions[kind.key, name])
-        if _commit(tx, tenant, Action.UPDATE, before, new):
-            return
-    raise Unavailable
+    stored = tables.read(tenant)
+    before = _changeable(kind, name, stored)
+    if before is None:
+        raise NotFound(f"{kind.what} not found")
+    if wanted.name not in {"", name}:
+        raise BadRequest(f"name: a {kind.what}'s name cannot be changed")
+    _require(kind, before, stored, by)
+    new = _checked(kind, msgspec.structs.replace(wanted, name=name), stored, by)
+    tx = Transaction()
+    tables.replace(tx, tenant, kind.key, new, stored.versions[kind.key, name])
+    _commit(tx, tenant, Action.UPDATE, before, new)
 
 
+@retried
 def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
     """Delete one, if it exists. ``by`` must cover its rights.
 
@@ -204,19 +202,16 @@ def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
         Forbidden: it is built in, or has rights that ``by`` does not cover.
         Conflict: users have the role, or roles the set.
     """
-    for _ in range(RACES):
-        stored = tables.read(tenant)
-        before = _changeable(kind, name, stored)
-        if before is None:
-            return
-        _require(kind, before, stored, by)
-        if tables.is_used(tenant, kind.key, name):
-            raise Conflict(f"the {kind.what} is in use")
-        tx = Transaction()
-        tables.delete(tx, tenant, kind.key, name, stored.versions[kind.key, name])
-        if _commit(tx, tenant, Action.DELETE, before, None):
-            return
-    raise Unavailable
+    stored = tables.read(tenant)
+    before = _changeable(kind, name, stored)
+    if before is None:
+        return
+    _require(kind, before, stored, by)
+    if tables.is_used(tenant, kind.key, name):
+        raise Conflict(f"the {kind.what} is in use")
+    tx = Transaction()
+    tables.delete(tx, tenant, kind.key, name, stored.versions[kind.key, name])
+    _commit(tx, tenant, Action.DELETE, before, None)
 
 
 def _changeable(kind: Kind, name: str, stored: Stored) -> Any:
@@ -242,8 +237,7 @@ def _require(kind: Kind, document: Document, stored: Stored, by: Rights) -> None
                 _require(ROLE, role, stored, by)
 
 
-def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document | None, after: Document | None) -> bool:
-    """Commit; returns False if something has changed since it was read."""
+def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document | None, after: Document | None) -> None:
     old, new = _sets_of(before), _sets_of(after)
     for name in sorted(old ^ new):
         tables.use(tx, tenant, tables.SET, name, 1 if name in new else -1)
@@ -251,10 +245,8 @@ def _commit(tx: Transaction, tenant: TenantId, action: Action, before: Document 
     if document is not None:
         about = Object(ObjectType.ROLE, document.name, {"name": document.name})
         auditlogs.record(tx, tenant, action, about, change=msgspec.json.encode([before, after]).decode())
-    if not tx.try_commit():
-        return False
+    tx.commit()
     _cache.forget(tenant)
-    return True
 
 
 def _sets_of(document: Document | None) -> set[str]:

@@ -10,7 +10,8 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import msgspec
 from pynamodb.constants import ALL_OLD
@@ -23,19 +24,21 @@ from chalicelib.errors import Unavailable
 from chalicelib.storage import connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from chalicelib.storage.base import Item
 
-__all__ = ["MAX_ITEMS", "RACES", "Action", "Condition", "ConditionFailed", "Transaction", "races"]
+__all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction", "retried"]
 
 MAX_ITEMS: Final = 100
 """AWS: writes in one TransactWriteItems."""
-RACES: Final = 12
-"""How often a service reads and decides again before the caller is asked to try again later."""
 _Write = tuple[str, str, dict[str, Any]]
 """Label, kind, arguments."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _ATTEMPTS: Final = 12
+_CHANGES: Final = 24
+"""How often a change is decided before the caller is asked to try again later."""
 _BACKOFF: Final = 0.02
 _PASSING: Final = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 """Reasons of a cancellation for which a retry may succeed. The others (``ItemCollectionSizeLimitExceeded``,
@@ -43,12 +46,26 @@ _PASSING: Final = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError",
 ``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html``."""
 
 
-def races() -> Iterator[None]:
-    """The same for items with many simultaneous writers: twice as often, with pauses, as long as the call has time."""
-    for attempt in range(2 * RACES):
-        if attempt and not _paused(attempt - 1):
-            return
-        yield
+def retried(change: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate a function that reads, decides and commits: it runs again whenever it raises :class:`ConditionFailed`.
+
+    There are pauses between its runs, and at most ``_CHANGES`` runs, as long as the call has time.
+
+    Raises:
+        Unavailable: other writers came first each time.
+    """
+
+    @wraps(change)
+    def again(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        for attempt in range(_CHANGES):
+            try:
+                return change(*args, **kwargs)
+            except ConditionFailed:
+                if not _paused(attempt):
+                    break
+        raise Unavailable(retry_after=1)
+
+    return again
 
 
 def _paused(attempt: int) -> bool:
@@ -66,12 +83,13 @@ def _paused(attempt: int) -> bool:
 class ConditionFailed(Exception):
     """At least one write's condition failed; nothing was written.
 
-    ``failed`` maps the label of each such write to the stored item (in DynamoDB's typed form), if there is one.
+    ``failed`` maps the label of each such write to the stored item (in DynamoDB's typed form), if there is one. It is
+    empty where a change is found to be outdated before it is written.
     """
 
-    def __init__(self, failed: dict[str, dict[str, Any] | None]) -> None:
-        super().__init__(f"conditions failed: {', '.join(sorted(failed))}")
-        self.failed = failed
+    def __init__(self, failed: dict[str, dict[str, Any] | None] | None = None) -> None:
+        super().__init__(f"conditions failed: {', '.join(sorted(failed or ()))}")
+        self.failed = failed or {}
 
 
 class Transaction(msgspec.Struct):

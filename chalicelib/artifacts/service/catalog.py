@@ -16,9 +16,9 @@ from chalicelib.artifacts.tables import uploads as upload_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import links, s3
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.fleet import control
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -191,6 +191,7 @@ def describe(tenant: TenantId, artifact_id: str, description: str) -> None:
         raise Unprocessable("Image has already been used in deployment") from error
 
 
+@retried
 def delete(tenant: TenantId, artifact_id: str) -> None:
     """Delete an artifact, and its release with the last one.
 
@@ -200,21 +201,18 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
         Conflict: an unfinished deployment uses its release.
     """
     item = _found(artifact_table.find(tenant, rules.check_id(artifact_id)))
-    for _ in range(RACES):
-        release = release_table.find(tenant, item.name)
-        if release is None or item.artifact_id not in release.artifacts:
-            raise NotFound("Resource not found")
-        if release.open_deployments > 0:
-            raise Conflict(_IN_USE)
-        if remove(tenant, release, [item.artifact_id], records.audited(item.artifact_id, item.name)):
-            return
-    raise Unavailable
+    release = release_table.find(tenant, item.name)
+    if release is None or item.artifact_id not in release.artifacts:
+        raise NotFound("Resource not found")
+    if release.open_deployments > 0:
+        raise Conflict(_IN_USE)
+    remove(tenant, release, [item.artifact_id], records.audited(item.artifact_id, item.name))
 
 
 def remove(
     tenant: TenantId, release: ReleaseItem, artifact_ids: list[str], what: auditlogs.Object, *, change: str = ""
-) -> bool:
-    """Delete artifacts of one release, and the release with its last one; False if it has changed meanwhile.
+) -> None:
+    """Delete artifacts of one release, and the release with its last one.
 
     Args:
         tenant: the release's tenant.
@@ -222,6 +220,9 @@ def remove(
         artifact_ids: at most 40, because a transaction takes 100 writes and an artifact needs two.
         what: what the user deletes, for the audit log.
         change: a text for it.
+
+    Raises:
+        ConditionFailed: the release has changed since it was read.
     """
     now = clock.now()
     gone = {one.id: one for one in release.candidates if one.id in artifact_ids}
@@ -244,14 +245,12 @@ def remove(
     size = sum(one.size for one in gone.values())
     usage_table.add(tx, tenant, size=-size, artifacts=-len(gone), releases=0 if left else -1)
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, what, change=change)
-    if not tx.try_commit():
-        return False
+    tx.commit()
     offering.forget(tenant, release.name)
     for upload in garbage:
         s3.delete(upload.key)
         if links.get(upload.upload_id) is None:
             upload_table.forget(upload)
-    return True
 
 
 def download_link(tenant: TenantId, artifact_id: str) -> shapes.Link:

@@ -13,10 +13,10 @@ from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, ReleasesInUse, Unavailable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, ReleasesInUse
 from chalicelib.limits import RELEASE_TAGS_TOTAL
 from chalicelib.rights import Names
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -166,6 +166,7 @@ def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
     auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited_release(name), change=change)
 
 
+@retried
 def set_tags(tenant: TenantId, name: str, tags: list[str], within: Names | None) -> None:
     """Replace a release's tags.
 
@@ -180,22 +181,19 @@ def set_tags(tenant: TenantId, name: str, tags: list[str], within: Names | None)
         Conflict: the tenant would have more than 100 distinct tags.
     """
     wanted = rules.read_tags(tags)
-    for _ in range(RACES):
-        item = _found(release_table.find(tenant, name))
-        if within is not None and not set(wanted) ^ set(item.tags) <= set(within):
-            raise Forbidden("your permission is limited to some release tags; you cannot add or remove other tags")
-        known = usage_table.tags(tenant)
-        counts = rules.recount_tags(known.counts, item.tags, wanted)
-        if len(counts) > RELEASE_TAGS_TOTAL and not counts.keys() <= known.counts.keys():
-            raise Conflict("the total number of unique tags has been exceeded")
-        tx = Transaction()
-        release_table.change(tx, item, clock.now(), tags=wanted)
-        usage_table.save_tags(tx, known, counts)
-        if wanted != item.tags:
-            _record(tx, tenant, name, f"Tags: {', '.join(item.tags) or '(none)'} -> {', '.join(wanted) or '(none)'}")
-        if tx.try_commit():
-            return
-    raise Unavailable
+    item = _found(release_table.find(tenant, name))
+    if within is not None and not set(wanted) ^ set(item.tags) <= set(within):
+        raise Forbidden("your permission is limited to some release tags; you cannot add or remove other tags")
+    known = usage_table.tags(tenant)
+    counts = rules.recount_tags(known.counts, item.tags, wanted)
+    if len(counts) > RELEASE_TAGS_TOTAL and not counts.keys() <= known.counts.keys():
+        raise Conflict("the total number of unique tags has been exceeded")
+    tx = Transaction()
+    release_table.change(tx, item, clock.now(), tags=wanted)
+    usage_table.save_tags(tx, known, counts)
+    if wanted != item.tags:
+        _record(tx, tenant, name, f"Tags: {', '.join(item.tags) or '(none)'} -> {', '.join(wanted) or '(none)'}")
+    tx.commit()
 
 
 def all_tags(tenant: TenantId, within: Names | None) -> list[str]:
@@ -234,23 +232,25 @@ def delete(tenant: TenantId, names: list[str], *, tags: Names | None) -> None:
     found = [item for item in release_table.find_many(tenant, wanted) if _is_within(item, tags)]
     _check_idle(found)
     for item in found:
-        _delete_one(tenant, item.name, tags)
+        while _delete_some(tenant, item.name, tags):
+            pass
 
 
 def _is_within(item: ReleaseItem, tags: Names | None) -> bool:
     return tags is None or item.has_any(tags)
 
 
-def _delete_one(tenant: TenantId, name: str, tags: Names | None) -> None:
-    lost = 0
-    while (item := release_table.find(tenant, name)) is not None and _is_within(item, tags):
-        _check_idle([item])
-        gone = list(item.artifacts)[:_AT_ONCE]
-        change = f"Artifacts: {', '.join(gone)}"
-        if not catalog.remove(tenant, item, gone, records.audited_release(name), change=change):
-            lost += 1
-        if lost > RACES:
-            raise Unavailable
+@retried
+def _delete_some(tenant: TenantId, name: str, tags: Names | None) -> bool:
+    """Delete as many artifacts of a release as fit into a transaction; returns whether there were any."""
+    item = release_table.find(tenant, name)
+    if item is None or not _is_within(item, tags):
+        return False
+    _check_idle([item])
+    gone = list(item.artifacts)[:_AT_ONCE]
+    change = f"Artifacts: {', '.join(gone)}"
+    catalog.remove(tenant, item, gone, records.audited_release(name), change=change)
+    return True
 
 
 def _check_idle(items: list[ReleaseItem]) -> None:

@@ -28,7 +28,7 @@ from chalicelib.errors import ArtifactExists, BadRequest, Conflict, DomainError,
 from chalicelib.fleet import control, switches
 from chalicelib.fleet.switches import Switch
 from chalicelib.observability import logger
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -140,6 +140,7 @@ def _exactly(file: Iterable[bytes], size: int) -> Iterator[bytes]:
     raise BadRequest("reading artifact error: the file is shorter than the given size")
 
 
+@retried
 def _publish(
     tenant: TenantId,
     artifact_id: str,
@@ -160,20 +161,17 @@ def _publish(
     if not artifact_table.fits(item.content):
         raise BadRequest("Metadata invalid: the artifact's metadata is too large")
     new = records.candidate(artifact_id, parsed, ref)
-    for _ in range(RACES):
-        try:
-            _transaction(tenant, item, new, link_ends).commit()
-        except ConditionFailed as error:
-            if usage_table.LABEL in error.failed:
-                raise TooLarge(TOO_LARGE) from error
-            if upload_table.LABEL in error.failed:
-                raise Conflict("the upload took too long; start it again") from error
-            if artifact_table.LABEL in error.failed:
-                raise Conflict(TAKEN) from error
-        else:
-            offering.forget(tenant, parsed.name)
-            return
-    raise Unavailable
+    try:
+        _transaction(tenant, item, new, link_ends).commit()
+    except ConditionFailed as error:
+        if usage_table.LABEL in error.failed:
+            raise TooLarge(TOO_LARGE) from error
+        if upload_table.LABEL in error.failed:
+            raise Conflict("the upload took too long; start it again") from error
+        if artifact_table.LABEL in error.failed:
+            raise Conflict(TAKEN) from error
+        raise
+    offering.forget(tenant, parsed.name)
 
 
 def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, link_ends: datetime | None) -> Transaction:

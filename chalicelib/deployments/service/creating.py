@@ -21,12 +21,12 @@ from chalicelib.deployments.service import changes, drafts, plans
 from chalicelib.deployments.service.drafts import Draft, Dynamic
 from chalicelib.deployments.service.reach import require_reach
 from chalicelib.deployments.tables import CounterItem, DeploymentItem
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, membership
 from chalicelib.fleet.tables import ACCEPTED
 from chalicelib.inventory import service as inventory
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -215,26 +215,23 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     tx.commit()
 
 
+@retried
 def abort(tenant: TenantId, deployment: str) -> None:
     """Abort a deployment. No row is changed, whatever its size: closed counters refuse every later report.
 
     Raises:
         Unprocessable: it is finished or does not exist.
     """
-    for _ in range(RACES):
-        item = tables.find_deployment(tenant, deployment)
-        if item is None or not item.is_open:
-            raise Unprocessable("Deployment already finished")
-        plan = plans.of(tenant, item)
-        tx = Transaction()
-        changes.close(tx, tenant, plan, clock.now(), aborted=True)
-        for shard in range(plan.shards):
-            counter = tables.counter_ref(tenant, deployment, shard)
-            tx.update(counter, [CounterItem.closed.set(True)], CounterItem.pk.exists(), label="counter")
-        auditlogs.record(tx, tenant, auditlogs.Action.ABORT, drafts.audited(deployment, item))
-        if not tx.try_commit():
-            continue
-        if not plan.on_heads:
-            control.forget(tenant)
-        return
-    raise Unavailable
+    item = tables.find_deployment(tenant, deployment)
+    if item is None or not item.is_open:
+        raise Unprocessable("Deployment already finished")
+    plan = plans.of(tenant, item)
+    tx = Transaction()
+    changes.close(tx, tenant, plan, clock.now(), aborted=True)
+    for shard in range(plan.shards):
+        counter = tables.counter_ref(tenant, deployment, shard)
+        tx.update(counter, [CounterItem.closed.set(True)], CounterItem.pk.exists(), label="counter")
+    auditlogs.record(tx, tenant, auditlogs.Action.ABORT, drafts.audited(deployment, item))
+    tx.commit()
+    if not plan.on_heads:
+        control.forget(tenant)

@@ -18,6 +18,7 @@ from chalicelib.deployments import tables
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import events, heads, plans, schedule
+from chalicelib.deployments.service.changes import ATTEMPTS
 from chalicelib.deployments.tables import ActiveItem, CounterItem, CountsItem, DeploymentItem
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control, switches
@@ -25,7 +26,7 @@ from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet.switches import Switch
 from chalicelib.observability import Metric, count
 from chalicelib.storage import keys
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from chalicelib.fleet.tables import DeviceHead
@@ -96,7 +97,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
     in_bucket = len(draft.targets) > limits.INLINE_TARGETS
     if in_bucket:
         s3.put(plans.targets_key(tenant, draft.id), draft.targets.to_bytes())
-    for left in reversed(range(RACES)):
+    for left in reversed(range(ATTEMPTS)):
         # If the heads keep changing, the control item is used instead, which takes any number of writers.
         waiters = find_waiters(tenant, draft.targets) if draft.fits_heads and left else None
         try:

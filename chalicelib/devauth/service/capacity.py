@@ -16,10 +16,11 @@ from chalicelib.aws import queues
 from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import to_drop
 from chalicelib.devauth.rules.sets import Status
-from chalicelib.devauth.service.changes import OvertakenError, save
+from chalicelib.devauth.service.changes import save
 from chalicelib.errors import Unauthorized, Unavailable
 from chalicelib.fleet import control, counts, strangers
 from chalicelib.observability import Metric, count, logger
+from chalicelib.storage.transactions import ConditionFailed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +56,7 @@ def _drop_one(tenant: TenantId, now: datetime) -> bool:
         return False
     try:
         save(tenant, oldest, None)
-    except OvertakenError:
+    except ConditionFailed:
         return False  # it has just asked again, or somebody decided about it
     count(Metric.PENDING_DEVICES_DROPPED)
     try:

@@ -15,7 +15,7 @@ from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
-from chalicelib.errors import Unavailable, Unprocessable
+from chalicelib.errors import Unprocessable
 from chalicelib.fleet import control, counts, heads, membership
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
@@ -23,7 +23,6 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tiers import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
@@ -48,24 +47,6 @@ class LimitReachedError(Unprocessable):
         super().__init__("maximum number of accepted devices reached")
 
 
-class OvertakenError(Exception):
-    """The device was changed between reading and writing: read and decide again."""
-
-
-def decided(attempt: Callable[[], T]) -> T:
-    """The result of ``attempt``, which reads, decides and saves. It is called again if another change came first.
-
-    Raises:
-        Unavailable: other changes came first too often.
-    """
-    for _ in range(_DECISIONS):
-        try:
-            return attempt()
-        except OvertakenError:
-            continue
-    raise Unavailable(retry_after=1)
-
-
 def save(tenant: TenantId, before: Device, after: Device | None, note: Note | None = None) -> None:
     """Store the change from ``before`` to ``after`` (None: the device is deleted).
 
@@ -77,7 +58,7 @@ def save(tenant: TenantId, before: Device, after: Device | None, note: Note | No
 
     Raises:
         LimitReachedError: the device would become accepted, and the tenant's limit is reached.
-        OvertakenError: the device or its group has changed since it was read. Nothing was written.
+        ConditionFailed: the device or its group has changed since it was read. Nothing was written.
     """
     tx = Transaction()
     if after is not None:
@@ -109,7 +90,7 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
     """Store a new device; ``note`` as for :func:`save`.
 
     Raises:
-        OvertakenError: the device exists already. Nothing was written.
+        ConditionFailed: the device exists already. Nothing was written.
     """
     tx = Transaction()
     tables.put(tx, tenant, device)
@@ -144,14 +125,14 @@ def _commit(tx: Transaction) -> None:
         # Checked first: the change that reached the limit may have been of this very device.
         if error.failed.keys() == {"limit"}:
             raise LimitReachedError from error
-        raise OvertakenError from error
+        raise
 
 
 def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Device | None) -> None:
     # Only the head knows the group; the condition makes sure that it stays the same until the commit.
     now = heads.find(tenant, before.id)
     if now is None:
-        raise OvertakenError
+        raise ConditionFailed
     group: str | None = now.group
     same = DeviceHead.pk.exists() & (DeviceHead.group.does_not_exist() if group is None else DeviceHead.group == group)
     head = heads.ref(tenant, before.id)

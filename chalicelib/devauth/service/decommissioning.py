@@ -15,8 +15,9 @@ from chalicelib import clock
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import queues
 from chalicelib.devauth import tables
-from chalicelib.devauth.service.changes import Note, decided, save
+from chalicelib.devauth.service.changes import Note, save
 from chalicelib.fleet import heads
+from chalicelib.storage.transactions import retried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +32,7 @@ def decommission(tenant: TenantId, device_id: str) -> bool:
     Raises:
         Unavailable: the queue did not accept the message. The device's tokens have ended nevertheless.
     """
-    if not decided(partial(_mark, tenant, device_id)):
+    if not _mark(tenant, device_id):
         return False
     clear_out(tenant, device_id)
     return True
@@ -46,6 +47,7 @@ def clear_out(tenant: TenantId, device_id: str) -> None:
     queues.send(queues.Queue.DECOMMISSIONS, queues.Decommission(tenant, device_id))
 
 
+@retried
 def _mark(tenant: TenantId, device_id: str) -> bool:
     device = _find(tenant, device_id)
     if device is None:
@@ -58,7 +60,7 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
     """Mark the device and its head as being decommissioned; no change if it is marked already.
 
     Raises:
-        OvertakenError: the device was changed meanwhile.
+        ConditionFailed: the device was changed meanwhile.
     """
     if not device.decommissioning:
         save(tenant, device, replace(device, decommissioning=True, updated=now), note)
@@ -70,12 +72,9 @@ def is_leaving(tenant: TenantId, device_id: str) -> bool:
     return device is None or device.decommissioning
 
 
+@retried
 def remove(tenant: TenantId, device_id: str) -> None:
     """Delete the device itself, with its head and its auth sets. It may be gone already."""
-    decided(partial(_remove, tenant, device_id))
-
-
-def _remove(tenant: TenantId, device_id: str) -> None:
     device = _find(tenant, device_id)
     if device is not None:
         save(tenant, device, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,15 +10,15 @@ from msgspec.structs import replace
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.devauth import tables
-from chalicelib.devauth.service.changes import OvertakenError, decided
 from chalicelib.devauth.service.operators import get
 from chalicelib.errors import TooManyRequests, Unprocessable
-from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
+@retried
 def set_test_device(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
     """Mark a device as a test device, or remove the mark. Repeating it changes nothing.
 
@@ -28,10 +27,6 @@ def set_test_device(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
         TooManyRequests: the tenant has reached today's limit of changed flags.
         Unprocessable: the tenant has reached its limit of test devices.
     """
-    decided(partial(_set, tenant, device_id, wanted=wanted))
-
-
-def _set(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
     device = get(tenant, device_id)
     if device.test_device is wanted:
         return
@@ -49,7 +44,7 @@ def _set(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
         tx.commit()
     except ConditionFailed as failed:
         if "device" in failed.failed:
-            raise OvertakenError from failed
+            raise
         if "changes" in failed.failed:
             raise TooManyRequests(retry_after=int((midnight - now).total_seconds()) + 1) from failed
         raise Unprocessable(

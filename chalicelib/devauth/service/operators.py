@@ -7,7 +7,6 @@ Sources: ``docs/behaviour.md#auth-sets``, ``docs/behaviour.md#preauthorization``
 from __future__ import annotations
 
 import uuid
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,10 +20,11 @@ from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.devauth.service import capacity
-from chalicelib.devauth.service.changes import Note, create, decided, save
+from chalicelib.devauth.service.changes import Note, create, save
 from chalicelib.devauth.service.decommissioning import clear_out, mark, remove
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads, membership
+from chalicelib.storage.transactions import retried
 from chalicelib.tiers import LIMITS, PerTier
 
 if TYPE_CHECKING:
@@ -129,9 +129,10 @@ def decide(tenant: TenantId, device_id: str, set_id: str, status: str) -> None:
     """
     if status not in sets.SETTABLE:
         raise BadRequest("incorrect device status")
-    decided(partial(_decide, tenant, device_id, set_id, Status(status)))
+    _decide(tenant, device_id, set_id, Status(status))
 
 
+@retried
 def _decide(tenant: TenantId, device_id: str, set_id: str, wanted: Status) -> None:
     device = _by_set(tenant, set_id)
     if device.id != device_id:
@@ -154,13 +155,14 @@ def remove_set(tenant: TenantId, set_id: str) -> bool:
     Raises:
         Unavailable: such a device's data cannot be deleted now. It is marked for decommissioning.
     """
-    device = decided(partial(_remove_set, tenant, set_id))
+    device = _remove_set(tenant, set_id)
     if device is not None and device.decommissioning:
         clear_out(tenant, device.id)
         remove(tenant, device.id)
     return device is not None
 
 
+@retried
 def _remove_set(tenant: TenantId, set_id: str) -> Device | None:
     """The device as it is without the set; None if there is no such set."""
     device = _find_by_set(tenant, set_id)
@@ -176,12 +178,9 @@ def _remove_set(tenant: TenantId, set_id: str) -> Device | None:
     return replace(device, decommissioning=True)
 
 
+@retried
 def revoke_token(tenant: TenantId, token_id: str) -> bool:
     """Revoke all tokens of an accepted auth set (``token_id``: its id, the ``jti``); returns whether there is one."""
-    return decided(partial(_revoke, tenant, token_id))
-
-
-def _revoke(tenant: TenantId, token_id: str) -> bool:
     device = _find_by_set(tenant, token_id)
     if device is None or device.standing.accepted != token_id:
         return False
@@ -212,9 +211,10 @@ def preauthorise(
         new = AuthSet(str(uuid.uuid4()), key, Status.PREAUTHORIZED, clock.now(), sets.tier(tier))
     except BadRequest as error:
         raise BadRequest(prefix + error.text) from error
-    return decided(partial(_preauthorise, tenant, identity, new, force=force))
+    return _preauthorise(tenant, identity, new, force=force)
 
 
+@retried
 def _preauthorise(tenant: TenantId, identity: identities.Identity, new: AuthSet, *, force: bool) -> tuple[bool, Device]:
     before = tables.find(tenant, identity.hash)
     now = new.ts

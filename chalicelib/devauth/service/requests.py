@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,13 +19,13 @@ from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device, is_seen_anew
 from chalicelib.devauth.rules.sets import AuthSet, Status
 from chalicelib.devauth.service import capacity, operators
-from chalicelib.devauth.service.changes import LimitReachedError, create, decided, save
+from chalicelib.devauth.service.changes import LimitReachedError, create, save
 from chalicelib.errors import BadRequest, Unauthorized
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import service as tenantadm
 from chalicelib.tiers import Tier
 
@@ -68,7 +67,7 @@ def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) 
     tenant = _tenant(request.tenant_token or bearer)
     now = clock.now()
     try:
-        device = decided(partial(_recorded, tenant, claim, now, stranger=True))
+        device = _recorded(tenant, claim, now, stranger=True)
     except LimitReachedError as error:
         raise Unauthorized("unauthorized") from error
     if is_seen_anew(device, now):
@@ -95,7 +94,7 @@ def accept_automatically(tenant: TenantId, request: AuthRequest, raw: bytes, sig
     if request.tenant_token and tenantadm.tenant_by_token(request.tenant_token) != tenant:
         raise BadRequest("invalid auth request: the tenant token belongs to another tenant")
     now = clock.now()
-    device = decided(partial(_recorded, tenant, claim, now))
+    device = _recorded(tenant, claim, now)
     held = device.standing.by_key(claim.pubkey, claim.tier)
     if device.decommissioning or held is None:
         raise BadRequest("the device is being decommissioned")
@@ -131,6 +130,7 @@ def _tenant(token: str) -> TenantId:
     return tenant
 
 
+@retried
 def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool = False) -> Device:
     """The device with the claimed key among its sets, after the changes that the request itself makes.
 

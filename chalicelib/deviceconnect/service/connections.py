@@ -16,12 +16,12 @@ from chalicelib.aws import push
 from chalicelib.deviceconnect import shapes, tables
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, ShellStatus, pack
 from chalicelib.deviceconnect.service import admitting, recordings, sending, watching
-from chalicelib.errors import NotFound, Unavailable
+from chalicelib.errors import NotFound
 from chalicelib.fleet import switches
 from chalicelib.fleet.switches import Switch
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +45,7 @@ class Caller(msgspec.Struct, frozen=True):
     token: str
 
 
+@retried
 def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: str) -> None:
     """A device has opened a websocket. An older one of the same device is closed.
 
@@ -53,20 +54,16 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
         Unavailable: the device connected too often at the same time.
     """
     switches.require(Switch.REMOTE_ACCESS)
-    for _ in range(RACES):
-        before = tables.find_state(tenant, device_id)
-        item = tables.connection_ref(connection)
-        item.device, item.endpoint = device_id, endpoint
-        tx = Transaction()
-        tables.put_connected(tx, tenant, item, before, clock.now())
-        if not tx.try_commit():
-            continue
-        sending.forget_device(tenant, device_id)
-        place = before.place if before is not None else None
-        if place is not None and place[1] != connection:
-            push.close(*place)
-        return
-    raise Unavailable
+    before = tables.find_state(tenant, device_id)
+    item = tables.connection_ref(connection)
+    item.device, item.endpoint = device_id, endpoint
+    tx = Transaction()
+    tables.put_connected(tx, tenant, item, before, clock.now())
+    tx.commit()
+    sending.forget_device(tenant, device_id)
+    place = before.place if before is not None else None
+    if place is not None and place[1] != connection:
+        push.close(*place)
 
 
 def connect_user(  # what a session is

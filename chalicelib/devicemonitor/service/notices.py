@@ -10,13 +10,13 @@ from chalicelib import clock, limits
 from chalicelib.aws import client, mail, queues
 from chalicelib.devicemonitor import rules, tables
 from chalicelib.devicemonitor.rules import Told
-from chalicelib.errors import DomainError, NotFound, Unavailable
+from chalicelib.errors import DomainError, NotFound
 from chalicelib.fleet import heads
 from chalicelib.observability import logger
 from chalicelib.rights import Permission, groups_of
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import RACES
+from chalicelib.storage.transactions import ConditionFailed, retried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -94,13 +94,13 @@ def write_notice(notice: Notice) -> None:
         _tell(tenant, known, *_notice_text(notice, known.name))
 
 
+@retried
 def _is_sent_now(tenant: TenantId, notice: Notice) -> bool:
-    for _ in range(RACES):
-        before, version = tables.read_mails(tenant, notice.device_id)
-        after, now = rules.mail(before, notice.alerts, clock.now())
-        if tables.save_mails(tenant, notice.device_id, after, version):
-            return now
-    raise Unavailable(retry_after=1)
+    before, version = tables.read_mails(tenant, notice.device_id)
+    after, now = rules.mail(before, notice.alerts, clock.now())
+    if not tables.save_mails(tenant, notice.device_id, after, version):
+        raise ConditionFailed
+    return now
 
 
 def tick(now: datetime) -> None:

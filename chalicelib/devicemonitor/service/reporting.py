@@ -17,10 +17,10 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.devicemonitor import rules, tables
 from chalicelib.devicemonitor.service import notices
 from chalicelib.devicemonitor.shapes import Alert, Level
-from chalicelib.errors import BadRequest, NotFound, Unavailable
+from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import heads
 from chalicelib.inventory import service as inventory
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from chalicelib.devicemonitor.rules import Taken, Window
@@ -43,29 +43,27 @@ def report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
         _report(tenant, device_id, given[start : start + limits.ALERTS_WRITTEN])
 
 
+@retried
 def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
-    for _ in range(RACES):
-        before, version = tables.read_standing(tenant, device_id)
-        after, taken = rules.take(before, given, clock.now())
-        if not taken:
-            return
-        tx = Transaction()
-        tables.save_standing(tx, tenant, device_id, after, version)
-        for each in taken:
-            tables.put_alert(tx, tenant, each, _kept(device_id, each))
-        if after.critical != before.critical or not version:
-            inventory.alerts_changed(tx, tenant, device_id, after.critical)
-        else:
-            heads.require_staying(tx, tenant, device_id)
-        try:
-            tx.commit()
-        except ConditionFailed as failure:
-            if "head" in failure.failed:
-                raise NotFound(_NO_DEVICE) from failure
-            continue
-        notices.order(tenant, device_id, [each.alert for each in taken if each.changes])
+    before, version = tables.read_standing(tenant, device_id)
+    after, taken = rules.take(before, given, clock.now())
+    if not taken:
         return
-    raise Unavailable(retry_after=1)
+    tx = Transaction()
+    tables.save_standing(tx, tenant, device_id, after, version)
+    for each in taken:
+        tables.put_alert(tx, tenant, each, _kept(device_id, each))
+    if after.critical != before.critical or not version:
+        inventory.alerts_changed(tx, tenant, device_id, after.critical)
+    else:
+        heads.require_staying(tx, tenant, device_id)
+    try:
+        tx.commit()
+    except ConditionFailed as failure:
+        if "head" in failure.failed:
+            raise NotFound(_NO_DEVICE) from failure
+        raise
+    notices.order(tenant, device_id, [each.alert for each in taken if each.changes])
 
 
 def _kept(device_id: str, taken: Taken) -> Alert:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib import clock, limits, outbound
 from chalicelib.auditlogs.service import Action, Object, ObjectType, record
 from chalicelib.aws import vault
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.integrations.rules import requests
@@ -23,7 +23,7 @@ from chalicelib.integrations.tables import integrations as table
 from chalicelib.integrations.tables import lanes
 from chalicelib.integrations.tables.integrations import Integration
 from chalicelib.integrations.tables.lanes import Lane
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from chalicelib.integrations.tables.events import StoredEvent
@@ -55,6 +55,7 @@ def get(tenant: TenantId, integration: str) -> Integration:
     return found
 
 
+@retried
 def create(tenant: TenantId, wanted: NewIntegration) -> str:
     """Create a webhook that receives events from now on. Returns the integration's id.
 
@@ -72,20 +73,18 @@ def create(tenant: TenantId, wanted: NewIntegration) -> str:
     integration = str(uuid.uuid4())
     secret = _sealed(tenant, integration, http)
     new = Integration(integration, wanted.provider, http.url, secret, wanted.description, scopes)
-    for _ in range(RACES):
-        tx = Transaction()
-        table.put_new(tx, tenant, new)
-        control.change_subscribers(tx, tenant, partial(_with, integration, scopes))
-        record(tx, tenant, Action.CREATE, _object(new))
-        try:
-            tx.commit()
-        except ConditionFailed as error:
-            if table.URL in error.failed:
-                raise Conflict(_TAKEN) from error
-            continue
-        control.forget(tenant)
-        return integration
-    raise Unavailable
+    tx = Transaction()
+    table.put_new(tx, tenant, new)
+    control.change_subscribers(tx, tenant, partial(_with, integration, scopes))
+    record(tx, tenant, Action.CREATE, _object(new))
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        if table.URL in error.failed:
+            raise Conflict(_TAKEN) from error
+        raise
+    control.forget(tenant)
+    return integration
 
 
 def _with(integration: str, scopes: list[str], known: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -114,6 +113,7 @@ def _object(integration: Integration) -> Object:
     return Object(ObjectType.INTEGRATION, integration.id, {"provider": integration.provider})
 
 
+@retried
 def set_credentials(tenant: TenantId, integration: str, credentials: Credentials) -> None:
     """Change URL or secret. Waiting events are tried at once, except those that were refused individually.
 
@@ -122,49 +122,45 @@ def set_credentials(tenant: TenantId, integration: str, credentials: Credentials
         NotFound: there is no such integration.
         Conflict: another integration has the URL.
     """
-    for _ in range(RACES):
-        before = get(tenant, integration)
-        http = requests.http(credentials, keeps_secret=before.secret is not None)
-        _check_url(http.url)
-        secret = before.secret if http.secret == OMITTED else _sealed(tenant, integration, http)
-        tx = Transaction()
-        table.change(tx, tenant, before, http.url, secret)
-        record(tx, tenant, Action.UPDATE, _object(before), change="credentials")
-        try:
-            tx.commit()
-        except ConditionFailed as error:
-            if table.INTEGRATION not in error.failed:
-                raise Conflict(_TAKEN) from error
-            continue
-        lanes.open_again(Lane(tenant, integration))
-        Wake(tenant, integration)()
-        return
-    raise Unavailable
+    before = get(tenant, integration)
+    http = requests.http(credentials, keeps_secret=before.secret is not None)
+    _check_url(http.url)
+    secret = before.secret if http.secret == OMITTED else _sealed(tenant, integration, http)
+    tx = Transaction()
+    table.change(tx, tenant, before, http.url, secret)
+    record(tx, tenant, Action.UPDATE, _object(before), change="credentials")
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        if table.INTEGRATION not in error.failed:
+            raise Conflict(_TAKEN) from error
+        raise
+    lanes.open_again(Lane(tenant, integration))
+    Wake(tenant, integration)()
 
 
+@retried
 def delete(tenant: TenantId, integration: str) -> None:
     """Delete a webhook; its undelivered events are dropped.
 
     Raises:
         NotFound: there is no such integration.
     """
-    for _ in range(RACES):
-        gone = get(tenant, integration)
-        tx = Transaction()
-        table.delete(tx, tenant, gone)
-        control.change_subscribers(tx, tenant, partial(_without, integration))
-        record(tx, tenant, Action.DELETE, _object(gone))
-        tx.then(Wake(tenant, integration))
-        if tx.try_commit():
-            control.forget(tenant)
-            return
-    raise Unavailable
+    gone = get(tenant, integration)
+    tx = Transaction()
+    table.delete(tx, tenant, gone)
+    control.change_subscribers(tx, tenant, partial(_without, integration))
+    record(tx, tenant, Action.DELETE, _object(gone))
+    tx.then(Wake(tenant, integration))
+    tx.commit()
+    control.forget(tenant)
 
 
 def _without(integration: str, known: dict[str, list[str]]) -> dict[str, list[str]]:
     return {other: scopes for other, scopes in known.items() if other != integration}
 
 
+@retried
 def send_again(tenant: TenantId, integration: str, event_id: str, event_time: str) -> None:
     """Send an event to an integration once more. Safe to repeat: an event that waits already is not sent twice.
 
@@ -177,35 +173,32 @@ def send_again(tenant: TenantId, integration: str, event_id: str, event_time: st
     """
     time = requests.time(event_time)
     lane = Lane(tenant, integration)
-    for _ in range(RACES):
-        receiver = get(tenant, integration)
-        event = event_table.find(tenant, event_id, time)
-        if event is None:
-            raise NotFound("event not found; events are kept for a week, and are found by id and exact time")
-        now = clock.now()
-        queued = _queued(event, integration)
-        waiting = lanes.find_waiting(lane, event.place)
-        tx = Transaction()
-        if waiting is None:
-            lanes.put_again(tx, lane, event, now)
-        elif waiting.next_attempt is None and queued in event.statuses:
-            # The same call was made before; only the message to the worker may have been lost.
-            Wake(tenant, integration)()
-            return
-        else:
-            lanes.hurry(tx, lane, event.place, now)
-        event_table.note(tx, tenant, event.place, queued)
-        table.require(tx, tenant, integration)
-        record(tx, tenant, Action.UPDATE, _object(receiver), change=f"sent again: {event.kind} {event.place.event}")
-        tx.then(Wake(tenant, integration))
-        try:
-            tx.commit()
-        except ConditionFailed as error:
-            if lanes.DONE in error.failed and lanes.WAITING not in error.failed:
-                raise NotFound("event not found; this integration was not sent it") from error
-            continue
+    receiver = get(tenant, integration)
+    event = event_table.find(tenant, event_id, time)
+    if event is None:
+        raise NotFound("event not found; events are kept for a week, and are found by id and exact time")
+    now = clock.now()
+    queued = _queued(event, integration)
+    waiting = lanes.find_waiting(lane, event.place)
+    tx = Transaction()
+    if waiting is None:
+        lanes.put_again(tx, lane, event, now)
+    elif waiting.next_attempt is None and queued in event.statuses:
+        # The same call was made before; only the message to the worker may have been lost.
+        Wake(tenant, integration)()
         return
-    raise Unavailable
+    else:
+        lanes.hurry(tx, lane, event.place, now)
+    event_table.note(tx, tenant, event.place, queued)
+    table.require(tx, tenant, integration)
+    record(tx, tenant, Action.UPDATE, _object(receiver), change=f"sent again: {event.kind} {event.place.event}")
+    tx.then(Wake(tenant, integration))
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        if lanes.DONE in error.failed and lanes.WAITING not in error.failed:
+            raise NotFound("event not found; this integration was not sent it") from error
+        raise
 
 
 def _queued(event: StoredEvent, integration: str) -> DeliveryStatus:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.inventory.rules import matching, queries
 from chalicelib.inventory.rules.attributes import IDENTITY
 from chalicelib.inventory.rules.matching import Predicate, Query
 from chalicelib.inventory.service.search import search
 from chalicelib.inventory.shapes import SavedFilter
 from chalicelib.inventory.tables import devices, filters
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,18 +121,16 @@ def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
     return total
 
 
+@retried
 def _commit(change: Callable[[Transaction], None]) -> None:
-    for _ in range(RACES):
-        tx = Transaction()
-        change(tx)
-        try:
-            tx.commit()
-        except ConditionFailed as error:
-            if filters.FILTER not in error.failed:
-                raise _refused(error) from error
-            continue
-        return
-    raise Unavailable(retry_after=1)
+    tx = Transaction()
+    change(tx)
+    try:
+        tx.commit()
+    except ConditionFailed as error:
+        if filters.FILTER not in error.failed:
+            raise _refused(error) from error
+        raise
 
 
 def _refused(error: ConditionFailed) -> Exception:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, NotFound, Unavailable
+from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet import membership
 from chalicelib.inventory.rules import groups
 from chalicelib.inventory.shapes import Moved
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,23 +137,21 @@ def _move(
     return moved
 
 
+@retried
 def _move_batch(
     tenant: TenantId, device_ids: list[str], group: str | None, concerns: Callable[[DeviceHead], bool]
 ) -> tuple[int, int]:
-    for _ in range(RACES):
-        found = fleet_heads.find_many(tenant, device_ids)
-        heads = [head for head in found.values() if concerns(head)]
-        moving = [head for head in heads if head.group != group]
-        tx = Transaction()
-        for head in moving:
-            membership.move(tx, tenant, head, group)
-            devices.set_group(tx, tenant, head.device_id, group)
-            _record(tx, tenant, head, group)
-        membership.count_moves(tx, tenant, moving, group)
-        if tx.try_commit():
-            return len(heads), len(moving)
-        # One of them was moved, accepted, rejected or deleted meanwhile.
-    raise Unavailable(retry_after=1)
+    found = fleet_heads.find_many(tenant, device_ids)
+    heads = [head for head in found.values() if concerns(head)]
+    moving = [head for head in heads if head.group != group]
+    tx = Transaction()
+    for head in moving:
+        membership.move(tx, tenant, head, group)
+        devices.set_group(tx, tenant, head.device_id, group)
+        _record(tx, tenant, head, group)
+    membership.count_moves(tx, tenant, moving, group)
+    tx.commit()
+    return len(heads), len(moving)
 
 
 def _record(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:

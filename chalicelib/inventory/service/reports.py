@@ -13,14 +13,14 @@ import msgspec
 
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import PreconditionFailed, Unavailable
+from chalicelib.errors import PreconditionFailed
 from chalicelib.fleet import heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.tables import devices
-from chalicelib.storage.transactions import Transaction, races
+from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,13 +117,9 @@ def _record(tx: Transaction, tenant: TenantId, device: Device, change: str) -> N
     auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, what, change=change)
 
 
+@retried
 def _write(tenant: TenantId, device_id: str, write: Callable[[Device], Transaction]) -> None:
-    for _ in races():
-        device = devices.find(tenant, device_id)
-        if device is None:
-            # Tags of unknown devices are ignored (``docs/behaviour.md#tags``); a device without a row is being
-            # decommissioned.
-            return
-        if write(device).try_commit():
-            return
-    raise Unavailable(retry_after=1)
+    device = devices.find(tenant, device_id)
+    # Tags of unknown devices are ignored (``docs/behaviour.md#tags``); a device without a row is being decommissioned.
+    if device is not None:
+        write(device).commit()

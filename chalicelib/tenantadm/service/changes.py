@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from chalicelib import clock, features
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import NotFound, Unavailable
+from chalicelib.errors import NotFound
 from chalicelib.fleet import control
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tiers import Tier
 
@@ -85,31 +85,20 @@ def _told(tenant: Tenant) -> dict[str, object]:
     }
 
 
-def decided(attempt: Callable[[Transaction], tuple[TenantId, ...]]) -> None:
-    """Run ``attempt``, which reads, decides and fills a transaction; again if a tenant that it read has changed.
-
-    Args:
-        attempt: returns the tenants whose cached copies must be dropped.
+def commit(tx: Transaction, *tenants: TenantId) -> None:
+    """Commit, and drop the cached copies of these tenants, whatever happens.
 
     Raises:
-        Unavailable: the tenants changed too often meanwhile.
+        ConditionFailed: one of them, or something else that the writes depend on, has changed since it was read.
     """
-    for _ in range(RACES):
-        tx = Transaction()
-        touched = attempt(tx)
-        try:
-            tx.commit()
-        except ConditionFailed as failed:
-            if not failed.failed.keys() <= {tables.TENANT, "control", "limit"}:
-                raise
-        else:
-            return
-        finally:
-            for each in touched:
-                control.forget(each)
-    raise Unavailable(retry_after=1)
+    try:
+        tx.commit()
+    finally:
+        for each in tenants:
+            control.forget(each)
 
 
+@retried
 def changed(
     tenant: TenantId,
     decide: Callable[[Tenant], Tenant],
@@ -126,17 +115,12 @@ def changed(
         NotFound: there is none with this id.
         Unavailable: it changed too often meanwhile.
     """
-    result: list[Tenant] = []
-
-    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
-        before = get_tenant(tenant)
-        after = decide(before)
-        result[:] = [after]
-        save(tx, before, after)
-        if also is not None:
-            also(tx, before, after)
-        record(tx, log or tenant, action, after, told(before, after))
-        return (tenant,)
-
-    decided(attempt)
-    return result[0]
+    before = get_tenant(tenant)
+    after = decide(before)
+    tx = Transaction()
+    save(tx, before, after)
+    if also is not None:
+        also(tx, before, after)
+    record(tx, log or tenant, action, after, told(before, after))
+    commit(tx, tenant)
+    return after

@@ -9,7 +9,7 @@ from chalicelib import limits
 from chalicelib.auditlogs.service import Action
 from chalicelib.errors import Conflict, Forbidden, NotFound, Unprocessable
 from chalicelib.fleet import counts
-from chalicelib.storage.transactions import ConditionFailed
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.service import changes, tenants
 from chalicelib.tiers import NOTHING, PerTier, Tier
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
     from chalicelib.tenantadm.tables import Tenant
 
 
@@ -70,9 +69,11 @@ def create_child(
 
     draft = tenants.draft(name)
     person = useradm.draft_user(draft.id, email, password, roles=(roles.PERMIT_ALL,))
-    made: list[Tenant] = []
 
-    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
+    @retried
+    def created() -> Tenant:
+        if useradm.find_user(person.email) is not None:
+            raise Conflict(useradm.TAKEN)
         own = changes.get_tenant(provider)
         if not own.service_provider:
             raise Forbidden("the tenant is not a service provider and cannot have child tenants")
@@ -83,21 +84,19 @@ def create_child(
         wanted = rules.with_limits(default, devices)
         rules.check_limits(wanted, 0)
         new = replace(draft, parent=provider, plan=own.plan, addons=own.addons, devices=wanted)
+        tx = Transaction()
         _grant(tx, own, NOTHING, wanted, children=1)
         tables.put_child(tx, provider, new)
         tenants.add(tx, new)
         useradm.add_user(tx, person)
         changes.record(tx, provider, Action.CREATE, new)
-        made[:] = [replace(new, version=1)]
-        return provider, new.id
+        changes.commit(tx, provider, new.id)
+        return replace(new, version=1)
 
-    try:
-        changes.decided(attempt)
-    except ConditionFailed as failed:
-        raise Conflict(useradm.TAKEN) from failed
+    child = created()
     if send_reset:
         useradm.invite(person.email)
-    return made[0]
+    return child
 
 
 def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *, children: int = 0) -> None:
@@ -111,6 +110,7 @@ def _grant(tx: Transaction, provider: Tenant, before: PerTier, after: PerTier, *
     changes.save(tx, provider, replace(provider, given=given, children=provider.children + children))
 
 
+@retried
 def update_child(provider: TenantId, tenant: TenantId, name: str | None, devices: Mapping[str, int | None]) -> None:
     """Change a child's name or limits; None keeps the present value.
 
@@ -121,18 +121,15 @@ def update_child(provider: TenantId, tenant: TenantId, name: str | None, devices
     """
     if name is not None:
         rules.check_name(name)
-
-    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
-        before, own = child(provider, tenant), changes.get_tenant(provider)
-        after = replace(before, name=name or before.name, devices=rules.with_limits(before.devices, devices))
-        rules.check_limits(after.devices, after.storage_limit)
-        if after.devices != before.devices:
-            _grant(tx, own, before.devices, after.devices)
-        changes.save(tx, before, after)
-        changes.record(tx, provider, Action.UPDATE, after, changes.told(before, after))
-        return provider, tenant
-
-    changes.decided(attempt)
+    before, own = child(provider, tenant), changes.get_tenant(provider)
+    after = replace(before, name=name or before.name, devices=rules.with_limits(before.devices, devices))
+    rules.check_limits(after.devices, after.storage_limit)
+    tx = Transaction()
+    if after.devices != before.devices:
+        _grant(tx, own, before.devices, after.devices)
+    changes.save(tx, before, after)
+    changes.record(tx, provider, Action.UPDATE, after, changes.told(before, after))
+    changes.commit(tx, provider, tenant)
 
 
 def set_child_status(provider: TenantId, tenant: TenantId, status: str) -> None:

@@ -14,7 +14,7 @@ from chalicelib.errors import BadRequest, Forbidden, NotFound, PreconditionFaile
 from chalicelib.fleet import control
 from chalicelib.fleet.control import TenantSettings
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
     from chalicelib.rights import Rights
@@ -31,6 +31,7 @@ def _version(found: TenantSettings) -> str:
     return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:32]
 
 
+@retried
 def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[str] | None = None, by: Rights) -> str:
     """Replace all settings; those that are not in ``document`` get their default.
 
@@ -49,15 +50,13 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
         PreconditionFailed: they have another version.
     """
     wanted = parsed(document)
-    for _ in range(RACES):
-        before = control.get(tenant, fresh=True).settings
-        if replacing is not None and _version(before) not in replacing:
-            break
-        if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
-            raise Forbidden("only an administrator may shorten the time for which the audit log is kept")
-        if _replaced(tenant, before, wanted):
-            return _version(wanted)
-    raise PreconditionFailed("ETag does not match")
+    before = control.get(tenant, fresh=True).settings
+    if replacing is not None and _version(before) not in replacing:
+        raise PreconditionFailed("ETag does not match")
+    if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
+        raise Forbidden("only an administrator may shorten the time for which the audit log is kept")
+    _replace(tenant, before, wanted)
+    return _version(wanted)
 
 
 def _audit_days(wanted: TenantSettings) -> int:
@@ -93,8 +92,7 @@ def parsed(document: dict[str, Any]) -> TenantSettings:
         raise BadRequest(str(error)) from error
 
 
-def _replaced(tenant: TenantId, before: TenantSettings, after: TenantSettings) -> bool:
-    """Store; False if they are no longer ``before``."""
+def _replace(tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
     tx = Transaction()
     control.save_settings(tx, tenant, before, after)
     said = f"{msgspec.json.encode(before).decode()} -> {msgspec.json.encode(after).decode()}"
@@ -104,7 +102,6 @@ def _replaced(tenant: TenantId, before: TenantSettings, after: TenantSettings) -
     except ConditionFailed as failed:
         if failed.failed.get("settings") is None:
             raise NotFound("tenant not found") from failed
-        return False
+        raise
     finally:
         control.forget(tenant)
-    return True

@@ -19,6 +19,7 @@ from chalicelib.aws import queues
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.observability import logger
 from chalicelib.storage import due
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service import changes, children, lookup
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
     from chalicelib.tenantadm.shapes import PlanRequest
     from chalicelib.tenantadm.tables import Tenant
 
@@ -186,17 +186,15 @@ def erase(tenant: TenantId, steps: Iterable[Callable[[TenantId], int]]) -> bool:
     return True
 
 
+@retried
 def _erase_record(tenant: TenantId) -> None:
     """Delete the tenant in one transaction with the return of its limits to its service provider, then its links."""
-
-    def attempt(tx: Transaction) -> tuple[TenantId, ...]:
-        found = tables.find(tenant)
-        if found is None:
-            return ()
-        for hashed in (*found.old_tokens, lookup.token_hash(found.tenant_token)):
-            tables.end_token(tx, tenant, hashed, None)
-        children.child_is_gone(tx, found)
-        tables.delete(tx, found)
-        return (tenant,)
-
-    changes.decided(attempt)
+    found = tables.find(tenant)
+    if found is None:
+        return
+    tx = Transaction()
+    for hashed in (*found.old_tokens, lookup.token_hash(found.tenant_token)):
+        tables.end_token(tx, tenant, hashed, None)
+    children.child_is_gone(tx, found)
+    tables.delete(tx, found)
+    changes.commit(tx, tenant)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action
-from chalicelib.errors import BadRequest, NotFound, Unavailable
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.errors import BadRequest, NotFound
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access
 from chalicelib.useradm.service.users import about, get_user
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.useradm.tables.users import User
 
 
+@retried
 def assign(provider: TenantId, who: str, tenants: Collection[TenantId], role: str, *, by: Rights, own: str) -> None:
     """Assign a user of a service provider to these of its tenants, with a role; without any, end all assignments.
 
@@ -47,20 +48,17 @@ def assign(provider: TenantId, who: str, tenants: Collection[TenantId], role: st
     given: dict[str, list[str]] = {
         each: list(access.roles_to_have(each, (role or rules.LEAST_ROLE,), by.unconfined)) for each in tenants
     }
-    for _ in range(RACES):
-        user = _found(provider, who)
-        if user.id != own:
-            access.require_cover(user, by)
-        assigned: dict[str, list[str]] = {**user.assigned, **given} if given else {}
-        if len(assigned) > limits.ASSIGNED_TENANTS:
-            raise BadRequest(f"tenant_ids: a user can be assigned to at most {limits.ASSIGNED_TENANTS} tenants")
-        tx = Transaction()
-        users.set_assigned(tx, user, clock.now(), assigned)
-        change = f"{user.email} works in: {', '.join(assigned) or 'no other tenant'}"
-        auditlogs.record(tx, provider, Action.UPDATE, about(user), change=change)
-        if tx.try_commit():
-            return
-    raise Unavailable
+    user = _found(provider, who)
+    if user.id != own:
+        access.require_cover(user, by)
+    assigned: dict[str, list[str]] = {**user.assigned, **given} if given else {}
+    if len(assigned) > limits.ASSIGNED_TENANTS:
+        raise BadRequest(f"tenant_ids: a user can be assigned to at most {limits.ASSIGNED_TENANTS} tenants")
+    tx = Transaction()
+    users.set_assigned(tx, user, clock.now(), assigned)
+    change = f"{user.email} works in: {', '.join(assigned) or 'no other tenant'}"
+    auditlogs.record(tx, provider, Action.UPDATE, about(user), change=change)
+    tx.commit()
 
 
 def _found(provider: TenantId, who: str) -> User:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chalicelib import clock, limits
-from chalicelib.errors import Forbidden, Unavailable
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.errors import Forbidden
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service import failed_attempts, passwords, twofactor
 from chalicelib.useradm.service.users import get_user
@@ -28,6 +28,7 @@ NOT_SHOWN: Final = (
 )
 
 
+@retried
 def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code: str, recent: bool) -> None:
     """Check the password, or a code of the second factor. The session then counts as recently signed in.
 
@@ -45,34 +46,26 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
         TooManyRequests: there were too many failed attempts.
         Unprocessable: the password or code is wrong.
     """
-    for _ in range(RACES):
-        user = get_user(tenant, user_id)
-        has_factor = user.tfa.status is TfaStatus.ENABLED
-        if code and has_factor:
-            now = clock.now()
-            shown = _note(user, token_id, twofactor.code_of_proof(user, code, now), now)
-        elif password:
-            failed_attempts.check_password(user, password)
-            shown = _note(user, token_id, None, clock.now())
-        elif recent and not has_factor and user.password == passwords.DUMMY:
-            return  # single sign-on is all that this user has
-        else:
-            raise Forbidden(NOT_SHOWN)
-        if shown:
-            return
-    raise Unavailable
+    user = get_user(tenant, user_id)
+    has_factor = user.tfa.status is TfaStatus.ENABLED
+    if code and has_factor:
+        now = clock.now()
+        _note(user, token_id, twofactor.code_of_proof(user, code, now), now)
+    elif password:
+        failed_attempts.check_password(user, password)
+        _note(user, token_id, None, clock.now())
+    elif not recent or has_factor or user.password != passwords.DUMMY:  # with DUMMY, single sign-on is all there is
+        raise Forbidden(NOT_SHOWN)
 
 
-def _note(user: User, token_id: str, used: UsedCode | None, now: datetime) -> bool:
-    """Store the proof in the session; False if the session has changed, or the code was used, meanwhile."""
+def _note(user: User, token_id: str, used: UsedCode | None, now: datetime) -> None:
+    """Store the proof in the session."""
     tx = Transaction()
     if used is not None:
         users.note_code(tx, user, used)
         twofactor.forgive(tx, user, now)
         twofactor.note_use(tx, user, used)
     tokens.note_proof(tx, user.tenant, user.id, token_id, Proof(now, by_code=used is not None))
-    if not tx.try_commit():
-        return False
+    tx.commit()
     if used is not None:
         twofactor.tell_use(user, used)
-    return True

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from chalicelib import clock, limits, settings, tokens
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.errors import BadRequest, Conflict, Forbidden, Unauthorized, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, Forbidden, Unauthorized, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import failed_attempts, passwords, twofactor
 from chalicelib.useradm.service.users import acting_as
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _NOBODY = TenantId("-")
 
 
+@retried
 def login(address: str, password: str, source_ip: str, *, code: str = "", no_expiry: bool = False) -> str:
     """A new session's JWT, for address, password and, with a second factor, ``code``.
 
@@ -50,21 +51,17 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
     guard = hashlib.sha256(address.encode()).hexdigest(), rules.network(source_ip)
     now = clock.now()
     failed_attempts.refuse_after_failures(guard, now)
-    for _ in range(RACES):
-        user = _check(address, password)
-        if user is None:
-            failed_attempts.note_failure(guard, now)
-            raise Unauthorized("unauthorized")
-        if not control.get(user.tenant).active:
-            raise Unauthorized("Account suspended")
-        used = twofactor.code_of_login(user, code, now)
-        token = _begin(user, password, guard, now, used=used, no_expiry=no_expiry)
-        if token is not None:
-            if used is not None:
-                twofactor.tell_use(user, used)
-            return _jwt(user, token)
-        failed_attempts.refuse_after_failures(guard, now)
-    raise Unavailable
+    user = _check(address, password)
+    if user is None:
+        failed_attempts.note_failure(guard, now)
+        raise Unauthorized("unauthorized")
+    if not control.get(user.tenant).active:
+        raise Unauthorized("Account suspended")
+    used = twofactor.code_of_login(user, code, now)
+    token = _begin(user, password, guard, now, used=used, no_expiry=no_expiry)
+    if used is not None:
+        twofactor.tell_use(user, used)
+    return _jwt(user, token)
 
 
 def _check(address: str, password: str) -> User | None:
@@ -77,8 +74,8 @@ def _check(address: str, password: str) -> User | None:
 
 def _begin(  # what it takes to let a user in
     user: User, password: str, guard: failed_attempts.Guard, now: datetime, *, used: UsedCode | None, no_expiry: bool
-) -> Token | None:
-    """Store a new session; None if the user or the count of failures has changed meanwhile."""
+) -> Token:
+    """Store a new session."""
     rehashed = passwords.hash_password(password) if passwords.is_outdated(user.password) else None
     proof = Proof(now, by_code=used is not None)
     tx = Transaction()
@@ -91,15 +88,19 @@ def _begin(  # what it takes to let a user in
     return _store(tx, user, now, proof, no_expiry=no_expiry)
 
 
-def admit(user: User) -> str | None:
-    """A new session's JWT for a user identified elsewhere; None if the user has changed meanwhile."""
+def admit(user: User) -> str:
+    """A new session's JWT for a user identified elsewhere.
+
+    Raises:
+        ConditionFailed: the user has changed since it was read.
+    """
     now = clock.now()
     tx = Transaction()
     users.note_login(tx, user, now, rehashed=None)
-    token = _store(tx, user, now, Proof(now), no_expiry=False)
-    return _jwt(user, token) if token is not None else None
+    return _jwt(user, _store(tx, user, now, Proof(now), no_expiry=False))
 
 
+@retried
 def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str:
     """A new session's JWT for a signed-in user in another tenant that they work in, or back in their own.
 
@@ -111,18 +112,15 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
     asking = rows.find(home, user_id, token_id)
     if asking is None or asking.name is not None:
         raise Forbidden("a personal access token cannot be exchanged for a token of another tenant")
-    for _ in range(RACES):
-        user = service.get_user(home, user_id)
-        if (tenant != home and tenant not in user.assigned) or not control.get(tenant).active:
-            raise BadRequest("tenant: you are not assigned to this tenant")
-        now = clock.now()
-        tx = Transaction()
-        users.touch(tx, user)
-        # This is not a sign-in: the new session keeps the time of the old one's.
-        token = _store(tx, user, now, asking.proof, no_expiry=False, tenant=tenant if tenant != home else None)
-        if token is not None:
-            return _jwt(user, token)
-    raise Unavailable
+    user = service.get_user(home, user_id)
+    if (tenant != home and tenant not in user.assigned) or not control.get(tenant).active:
+        raise BadRequest("tenant: you are not assigned to this tenant")
+    now = clock.now()
+    tx = Transaction()
+    users.touch(tx, user)
+    # This is not a sign-in: the new session keeps the time of the old one's.
+    token = _store(tx, user, now, asking.proof, no_expiry=False, tenant=tenant if tenant != home else None)
+    return _jwt(user, token)
 
 
 def _store(
@@ -133,15 +131,16 @@ def _store(
     *,
     no_expiry: bool,
     tenant: TenantId | None = None,
-) -> Token | None:
-    """Commit a login with its session, in place of the oldest ones; None if a condition failed."""
+) -> Token:
+    """Commit a login with its session, in place of the oldest ones."""
     life = None if no_expiry else timedelta(seconds=settings.current().user_token_life)
     token = replace(_new_token(None, now, life), tenant=tenant, proof=proof)
     sessions = [row for row in rows.of_user(user.tenant, user.id) if row.name is None]
     sessions.sort(key=lambda row: row.created, reverse=True)
     rows.put_new(tx, user, token)
     rows.delete_all(tx, user, sessions[limits.SESSIONS_PER_USER - 1 :])
-    return token if tx.try_commit() else None
+    tx.commit()
+    return token
 
 
 def logout(tenant: TenantId, user_id: str, token_id: str) -> None:
@@ -171,6 +170,7 @@ def logout_everywhere(tenant: TenantId, user_id: str) -> None:
             rows.delete(tenant, user_id, row.id)
 
 
+@retried
 def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> str:
     """Create a personal access token; returns its JWT, which is shown only once.
 
@@ -187,23 +187,21 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
         NotFound: the user is gone.
     """
     rules.check_token(name, expires_in)
-    for _ in range(RACES):
-        user = service.get_user(tenant, user_id)
-        now = clock.now()
-        present, expired = _personal(tenant, user_id, now)
-        if any(row.name == name for row in present):
-            raise Conflict("Personal Access Token with a given name already exists")
-        if len(present) >= limits.TOKENS_PER_USER:
-            raise Unprocessable("maximum number of personal access tokens reached for this user")
-        token = _new_token(name, now, timedelta(seconds=expires_in) if expires_in else None)
-        tx = Transaction()
-        users.touch(tx, user)
-        rows.put_new(tx, user, token)
-        rows.delete_all(tx, user, expired)
-        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, _about(token))
-        if tx.try_commit():
-            return _jwt(user, token)
-    raise Unavailable
+    user = service.get_user(tenant, user_id)
+    now = clock.now()
+    present, expired = _personal(tenant, user_id, now)
+    if any(row.name == name for row in present):
+        raise Conflict("Personal Access Token with a given name already exists")
+    if len(present) >= limits.TOKENS_PER_USER:
+        raise Unprocessable("maximum number of personal access tokens reached for this user")
+    token = _new_token(name, now, timedelta(seconds=expires_in) if expires_in else None)
+    tx = Transaction()
+    users.touch(tx, user)
+    rows.put_new(tx, user, token)
+    rows.delete_all(tx, user, expired)
+    auditlogs.record(tx, tenant, auditlogs.Action.CREATE, _about(token))
+    tx.commit()
+    return _jwt(user, token)
 
 
 def list_tokens(tenant: TenantId, user_id: str) -> list[Token]:

@@ -19,7 +19,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import mail, vault
 from chalicelib.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable, Unprocessable
 from chalicelib.observability import logger
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.service import failed_attempts, mail_texts, recovery, totp
 from chalicelib.useradm.service.users import about, find_user, get_user
@@ -97,6 +97,7 @@ def verify(tenant: TenantId, user_id: str, given: str) -> list[str]:
     return codes
 
 
+@retried
 def renew_recovery_codes(tenant: TenantId, user_id: str) -> list[str]:
     """New recovery codes in place of all earlier ones, which are worth nothing from then on.
 
@@ -105,16 +106,14 @@ def renew_recovery_codes(tenant: TenantId, user_id: str) -> list[str]:
         NotFound: the user is gone.
     """
     codes = recovery.new()
-    for _ in range(RACES):
-        user = get_user(tenant, user_id)
-        if user.tfa.status is not TfaStatus.ENABLED:
-            raise BadRequest(f"two-factor authentication is {user.tfa.status}")
-        tx = Transaction()
-        users.set_recovery(tx, user, clock.now(), _hashes(user_id, codes))
-        _record(tx, user, f"Recovery codes of {user.email} were made anew")
-        if tx.try_commit():
-            return codes
-    raise Unavailable
+    user = get_user(tenant, user_id)
+    if user.tfa.status is not TfaStatus.ENABLED:
+        raise BadRequest(f"two-factor authentication is {user.tfa.status}")
+    tx = Transaction()
+    users.set_recovery(tx, user, clock.now(), _hashes(user_id, codes))
+    _record(tx, user, f"Recovery codes of {user.email} were made anew")
+    tx.commit()
+    return codes
 
 
 def _hashes(user_id: str, codes: list[str]) -> frozenset[str]:
@@ -241,19 +240,17 @@ def _secret(user: User) -> str:
     return vault.unseal(user.tfa.secret, user.tenant, user.id)
 
 
+@retried
 def _change(tenant: TenantId, user_id: str, decide: Callable[[User], TwoFactor]) -> None:
-    for _ in range(RACES):
-        user = get_user(tenant, user_id)
-        after = decide(user)
-        now = clock.now()
-        tx = Transaction()
-        users.set_two_factor(tx, user, now, after)
-        if after.status is TfaStatus.ENABLED:
-            forgive(tx, user, now)
-        _record(tx, user, f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}")
-        if tx.try_commit():
-            return
-    raise Unavailable
+    user = get_user(tenant, user_id)
+    after = decide(user)
+    now = clock.now()
+    tx = Transaction()
+    users.set_two_factor(tx, user, now, after)
+    if after.status is TfaStatus.ENABLED:
+        forgive(tx, user, now)
+    _record(tx, user, f"Two-factor authentication of {user.email}: {user.tfa.status} -> {after.status}")
+    tx.commit()
 
 
 def _record(tx: Transaction, user: User, change: str) -> None:

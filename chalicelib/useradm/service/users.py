@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from chalicelib import actor, clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import BadRequest, NotFound, Unavailable, Unprocessable
+from chalicelib.errors import BadRequest, NotFound, Unprocessable
 from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access, failed_attempts, passwords
 from chalicelib.useradm.tables import requests, tokens, users
@@ -132,6 +132,7 @@ def count_users(tenant: TenantId) -> int:
     return users.count(tenant)
 
 
+@retried
 def update_user(
     tenant: TenantId,
     user_id: str,
@@ -154,22 +155,20 @@ def update_user(
         Unprocessable: the address is taken, the password is another user's or not valid, ``current_password`` is
             wrong, or there is no such role.
     """
-    for _ in range(RACES):
-        user = get_user(tenant, user_id)
-        if not change.own:
-            if change.password is not None:
-                raise Unprocessable("password cannot be modified")
-            access.require_cover(user, by)
+    user = get_user(tenant, user_id)
+    if not change.own:
         if change.password is not None:
-            rules.check_password(change.password, change.email or user.email)
-        if change.needs_password:
-            failed_attempts.check_password(user, current_password)
-        roles = access.changed_roles(user, change, by)
-        if commit_change(user, change, keep_token=keep_token, roles=roles):
-            return
-    raise Unavailable
+            raise Unprocessable("password cannot be modified")
+        access.require_cover(user, by)
+    if change.password is not None:
+        rules.check_password(change.password, change.email or user.email)
+    if change.needs_password:
+        failed_attempts.check_password(user, current_password)
+    roles = access.changed_roles(user, change, by)
+    commit_change(user, change, keep_token=keep_token, roles=roles)
 
 
+@retried
 def set_password(tenant: TenantId, user_id: str, password: str) -> None:
     """Set a user's password without the old one; for the admin only.
 
@@ -177,12 +176,9 @@ def set_password(tenant: TenantId, user_id: str, password: str) -> None:
         NotFound: the tenant has no such user.
         Unprocessable: the password is not valid.
     """
-    for _ in range(RACES):
-        user = get_user(tenant, user_id)
-        rules.check_password(password, user.email)
-        if commit_change(user, rules.Change(None, password, own=False), keep_token=None):
-            return
-    raise Unavailable
+    user = get_user(tenant, user_id)
+    rules.check_password(password, user.email)
+    commit_change(user, rules.Change(None, password, own=False), keep_token=None)
 
 
 def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
@@ -223,13 +219,14 @@ def commit_change(
     keep_token: str | None,
     roles: tuple[str, ...] | None = None,
     used: Request | None = None,
-) -> bool:
-    """Write a change of a user; False if the user, a role or the request has changed since it was read.
+) -> None:
+    """Write a change of a user.
 
     ``used``: the request that the change completes. A new address or password ends all tokens of the user except
     ``keep_token``.
 
     Raises:
+        ConditionFailed: the user, a role or the request has changed since it was read.
         Conflict: the user is the last administrator and would cease to be one.
         Unprocessable: the new address is taken.
     """
@@ -253,10 +250,9 @@ def commit_change(
         tx.commit()
     except ConditionFailed as failed:
         # The address may have been taken by a change of this very user: the caller reads again to find out.
-        if failed.failed.keys() != {users.EMAIL}:
-            return False
-        raise Unprocessable(TAKEN) from failed
-    return True
+        if failed.failed.keys() == {users.EMAIL}:
+            raise Unprocessable(TAKEN) from failed
+        raise
 
 
 def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> str | None:
@@ -269,6 +265,7 @@ def _told(user: User, change: rules.Change, roles: tuple[str, ...] | None) -> st
     return "\n".join([f"Updated user {user.email}:", *lines]) if lines else None
 
 
+@retried
 def delete_user(tenant: TenantId, user_id: str, *, by: Rights) -> None:
     """Delete a user with address, settings and tokens, if the user exists.
 
@@ -277,16 +274,13 @@ def delete_user(tenant: TenantId, user_id: str, *, by: Rights) -> None:
         Forbidden: the user has rights that ``by`` does not cover.
         Unavailable: the user changed too often meanwhile.
     """
-    for _ in range(RACES):
-        user = users.find(tenant, user_id)
-        if user is None:
-            return
-        access.require_cover(user, by)
-        tx = Transaction()
-        users.delete(tx, user)
-        access.swap_roles(tx, user, ())
-        tokens.delete_all(tx, user, tokens.of_user(tenant, user_id))
-        auditlogs.record(tx, tenant, Action.DELETE, about(user))
-        if tx.try_commit():
-            return
-    raise Unavailable
+    user = users.find(tenant, user_id)
+    if user is None:
+        return
+    access.require_cover(user, by)
+    tx = Transaction()
+    users.delete(tx, user)
+    access.swap_roles(tx, user, ())
+    tokens.delete_all(tx, user, tokens.of_user(tenant, user_id))
+    auditlogs.record(tx, tenant, Action.DELETE, about(user))
+    tx.commit()

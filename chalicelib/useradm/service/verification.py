@@ -31,7 +31,7 @@ from chalicelib.errors import (
 from chalicelib.fleet import control, strangers
 from chalicelib.observability import logger
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import RACES, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 from chalicelib.useradm import rules
 from chalicelib.useradm.rules import Purpose
 from chalicelib.useradm.service import access, failed_attempts, mail_texts, passwords
@@ -206,6 +206,7 @@ def reset_link(email: str) -> str:
     return mail_texts.link(Purpose.PASSWORD_RESET, secret) or secret
 
 
+@retried
 def complete_reset(secret: str, password: str) -> None:
     """Set the password of the user to whom the secret was mailed. All tokens of that user end.
 
@@ -214,24 +215,21 @@ def complete_reset(secret: str, password: str) -> None:
     Raises:
         BadRequest: the secret or the password is not valid.
     """
-    for _ in range(RACES):
-        invited = requests.find_secret(_hash(secret), Purpose.INVITATION) is not None
-        user, request = _redeem(secret, Purpose.INVITATION if invited else Purpose.PASSWORD_RESET, BadRequest)
-        if invited and not is_invited(user):
-            raise BadRequest(_NOT_GOOD)
-        try:
-            rules.check_password(password, user.email)
-        except Unprocessable as error:
-            raise BadRequest(error.text) from error
-        with acting_as(user):
-            done = commit_change(user, rules.Change(None, password, own=True), keep_token=None, used=request)
-        if done:
-            if not invited:
-                _tell("password", user.email)
-            return
-    raise Unavailable
+    invited = requests.find_secret(_hash(secret), Purpose.INVITATION) is not None
+    user, request = _redeem(secret, Purpose.INVITATION if invited else Purpose.PASSWORD_RESET, BadRequest)
+    if invited and not is_invited(user):
+        raise BadRequest(_NOT_GOOD)
+    try:
+        rules.check_password(password, user.email)
+    except Unprocessable as error:
+        raise BadRequest(error.text) from error
+    with acting_as(user):
+        commit_change(user, rules.Change(None, password, own=True), keep_token=None, used=request)
+    if not invited:
+        _tell("password", user.email)
 
 
+@retried
 def complete_verification(secret: str) -> None:
     """Mark the address of a user as verified.
 
@@ -239,37 +237,33 @@ def complete_verification(secret: str) -> None:
         BadRequest: the secret is not valid (any more).
         Gone: it has expired.
     """
-    for _ in range(RACES):
-        user, request = _redeem(secret, Purpose.VERIFY_EMAIL, Gone)
-        with acting_as(user):
-            done = _verify(user, request)
-        if done:
-            return
-    raise Unavailable
+    user, request = _redeem(secret, Purpose.VERIFY_EMAIL, Gone)
+    with acting_as(user):
+        _verify(user, request)
 
 
+@retried
 def verify(email: str) -> User:
     """Mark an address as verified without a mail; for the admin only.
 
     Raises:
         NotFound: nobody has this address.
     """
-    for _ in range(RACES):
-        user = find_user(email)
-        if user is None:
-            raise NotFound("user not found")
-        if user.verified or _verify(user, None):
-            return user
-    raise Unavailable
+    user = find_user(email)
+    if user is None:
+        raise NotFound("user not found")
+    if not user.verified:
+        _verify(user, None)
+    return user
 
 
-def _verify(user: User, request: Request | None) -> bool:
+def _verify(user: User, request: Request | None) -> None:
     tx = Transaction()
     users.set_verified(tx, user, clock.now())
     if request is not None:
         requests.use(tx, user.tenant, user.id, request)
     _record(tx, user, "The e-mail address was verified")
-    return tx.try_commit()
+    tx.commit()
 
 
 def pending_change(tenant: TenantId, user_id: str) -> Request | None:
@@ -306,6 +300,7 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
     _order(Order(Purpose.EMAIL_CHANGE, address, user_id, tenant))
 
 
+@retried
 def complete_change(secret: str) -> None:
     """Give the user the address to which the secret was mailed, as verified. All tokens of that user end.
 
@@ -313,17 +308,13 @@ def complete_change(secret: str) -> None:
         BadRequest: the secret is not valid (any more).
         Conflict: the address was taken meanwhile.
     """
-    for _ in range(RACES):
-        user, request = _redeem(secret, Purpose.EMAIL_CHANGE, BadRequest)
-        try:
-            with acting_as(user):
-                done = commit_change(user, rules.Change(request.email, None, own=True), keep_token=None, used=request)
-        except Unprocessable as error:
-            raise Conflict(error.text) from error
-        if done:
-            _tell("e-mail address", user.email)
-            return
-    raise Unavailable
+    user, request = _redeem(secret, Purpose.EMAIL_CHANGE, BadRequest)
+    try:
+        with acting_as(user):
+            commit_change(user, rules.Change(request.email, None, own=True), keep_token=None, used=request)
+    except Unprocessable as error:
+        raise Conflict(error.text) from error
+    _tell("e-mail address", user.email)
 
 
 def cancel_change(tenant: TenantId, user_id: str) -> None:

@@ -5,33 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
-from chalicelib.errors import Unavailable
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm.tables import users
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm.tables.users import User
 
 
 def withdraw(provider: TenantId, tenant: TenantId) -> int:
     """End the assignments of a service provider's users to a removed tenant; returns their number."""
     assigned = [user for user in users.of_tenant(provider) if tenant in user.assigned]
     for user in assigned:
-        _withdraw(user, tenant)
+        _withdraw(user.tenant, user.id, tenant)
     return len(assigned)
 
 
-def _withdraw(user: User, tenant: TenantId) -> None:
-    now: User | None = user
-    for _ in range(RACES):
-        if now is None:
-            return
-        tx = Transaction()
-        users.set_assigned(
-            tx, now, clock.now(), {each: roles for each, roles in now.assigned.items() if each != tenant}
-        )
-        if tx.try_commit():
-            return
-        now = users.find(user.tenant, user.id)
-    raise Unavailable
+@retried
+def _withdraw(provider: TenantId, user_id: str, tenant: TenantId) -> None:
+    user = users.find(provider, user_id)
+    if user is None:
+        return
+    assigned = {each: roles for each, roles in user.assigned.items() if each != tenant}
+    tx = Transaction()
+    users.set_assigned(tx, user, clock.now(), assigned)
+    tx.commit()

@@ -21,7 +21,7 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control, strangers
 from chalicelib.observability import logger
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import access, passwords, sessions
 from chalicelib.useradm.service.sso import relying_party
@@ -142,19 +142,13 @@ def _redeemed(provider: Provider, code: str, verifier: str, nonce: str) -> Claim
     return claims
 
 
+@retried
 def _session(provider: Provider, claims: Claims) -> str:
-    for _ in range(RACES):
-        user = _account(provider, claims)
-        if user is None:
-            continue
-        jwt = sessions.admit(user)
-        if jwt is not None:
-            return jwt
-    raise Unavailable
+    return sessions.admit(_account(provider, claims))
 
 
-def _account(provider: Provider, claims: Claims) -> User | None:
-    """The account of a verified address in the provider's tenant; None if it has changed meanwhile.
+def _account(provider: Provider, claims: Claims) -> User:
+    """The account of a verified address in the provider's tenant.
 
     The first login links the account to the identity. If the provider gives the address to another person later, that
     person does not inherit the account. An identity whose address changes does not get another account.
@@ -192,7 +186,7 @@ def _require_untied(provider: Provider, subject: str) -> None:
         raise Forbidden("this identity is linked to another account")
 
 
-def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
+def _provisioned(provider: Provider, address: str, subject: str) -> User:
     # The rights to give them were checked when an administrator set the provider up.
     roles = access.roles_to_have(provider.tenant, provider.roles or (rules.LEAST_ROLE,), EVERYTHING)
     draft = draft_user(provider.tenant, address, None, roles=roles)
@@ -200,16 +194,18 @@ def _provisioned(provider: Provider, address: str, subject: str) -> User | None:
     tx = Transaction()
     with acting_as(user):
         add_user(tx, user)
-        return user if tx.try_commit() else None
+        tx.commit()
+    return user
 
 
-def _tied(user: User, provider: Provider, subject: str) -> User | None:
+def _tied(user: User, provider: Provider, subject: str) -> User:
     tx = Transaction()
     users.set_sso(tx, user, clock.now(), {**user.sso, provider.id: subject})
     with acting_as(user):
         what = f"{user.email} logs in at {provider.issuer}"
         auditlogs.record(tx, user.tenant, Action.AUTH_METHOD_CHANGE, about(user), change=what)
-        return service.get_user(user.tenant, user.id) if tx.try_commit() else None
+        tx.commit()
+    return service.get_user(user.tenant, user.id)
 
 
 def _usable(provider_id: str) -> Provider:

@@ -9,9 +9,9 @@ from chalicelib import limits, settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws import vault
-from chalicelib.errors import BadRequest, Conflict, NotFound, Unavailable
+from chalicelib.errors import BadRequest, Conflict, NotFound
 from chalicelib.roles import service as role_service
-from chalicelib.storage.transactions import RACES, Transaction
+from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.useradm import rules
 from chalicelib.useradm.service import access, passwords
 from chalicelib.useradm.service.sso import relying_party
@@ -65,6 +65,7 @@ def create(tenant: TenantId, wanted: rules.ProviderSettings, *, by: Rights) -> P
     return provider
 
 
+@retried
 def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, *, by: Rights) -> None:
     """Replace the settings of a provider; without a secret it keeps the present one.
 
@@ -74,19 +75,17 @@ def update(tenant: TenantId, provider_id: str, wanted: rules.ProviderSettings, *
         NotFound: the tenant has no such provider.
         Unprocessable: there is no such role.
     """
-    for _ in range(RACES):
-        before = get(tenant, provider_id)
-        after = _described(tenant, provider_id, wanted, before.secret, by)
-        if not wanted.client_secret and after.issuer != before.issuer:
-            raise BadRequest("client_secret: is required for another issuer")
-        tx = Transaction()
-        providers.replace(tx, before, after)
-        _record(tx, after, Action.UPDATE)
-        if tx.try_commit():
-            return
-    raise Unavailable
+    before = get(tenant, provider_id)
+    after = _described(tenant, provider_id, wanted, before.secret, by)
+    if not wanted.client_secret and after.issuer != before.issuer:
+        raise BadRequest("client_secret: is required for another issuer")
+    tx = Transaction()
+    providers.replace(tx, before, after)
+    _record(tx, after, Action.UPDATE)
+    tx.commit()
 
 
+@retried
 def delete(tenant: TenantId, provider_id: str) -> None:
     """Delete a provider. Its users and their sessions stay.
 
@@ -94,15 +93,12 @@ def delete(tenant: TenantId, provider_id: str) -> None:
         Conflict: no administrator could sign in any more.
         NotFound: the tenant has no such provider.
     """
-    for _ in range(RACES):
-        provider = get(tenant, provider_id)
-        tx = Transaction()
-        _keep_administrator(tx, provider)
-        providers.delete(tx, provider)
-        _record(tx, provider, Action.DELETE)
-        if tx.try_commit():
-            return
-    raise Unavailable
+    provider = get(tenant, provider_id)
+    tx = Transaction()
+    _keep_administrator(tx, provider)
+    providers.delete(tx, provider)
+    _record(tx, provider, Action.DELETE)
+    tx.commit()
 
 
 def _keep_administrator(tx: Transaction, provider: Provider) -> None:
