@@ -1,4 +1,4 @@
-"""A tenant's artifacts, in a few words each."""
+"""Short calls to upload and read a tenant's artifacts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELEASES = f"{V2}/deployments/releases"
 
 @dataclass
 class Catalog:
-    """One tenant. ``api`` is an admin's client."""
+    """The artifacts of one tenant. ``api`` is the client of an administrator."""
 
     api: httpx2.Client
     tenant: TenantId
@@ -34,31 +34,31 @@ class Catalog:
         return self.api.post(ARTIFACTS, data=fields, files={"artifact": ("artifact.mender", data)})
 
     def put(self, name: str, device_types: tuple[str, ...] = ("pi",), *, description: str = "", **more: Any) -> str:
-        """Upload a good artifact; its id."""
+        """Upload a valid artifact; returns its id."""
         answer = self.send(build_artifact(name, device_types, **more), description=description)
         assert answer.status_code == 201, answer.text
         return str(answer.headers["Location"]).removeprefix(f"{ARTIFACTS}/")
 
     def get(self, path: str, **query: Any) -> Any:
-        """What a path answers, which must be 200."""
+        """The JSON that a path answers with status 200."""
         answer = self.api.get(path, params=query or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def names(self, path: str = f"{ARTIFACTS}/list", **query: Any) -> list[str]:
-        """The names that a list shows, in its order."""
+        """The names in a list, in its order."""
         return [row["name"] for row in self.get(path, **query)]
 
     def usage(self) -> int:
-        """Bytes that count as stored."""
+        """The number of bytes that count towards the storage limit."""
         return int(self.get(f"{V1}/limits/storage")["usage"])
 
     def objects(self) -> set[str]:
-        """Keys of the tenant's objects that are there now."""
+        """Keys of the tenant's objects."""
         return {entry["Key"] for entry in self._versions("Versions") if entry["IsLatest"]}
 
     def versions(self) -> int:
-        """How many versions of objects there are or were, deleted ones included."""
+        """The number of versions of objects, including delete markers."""
         return len(self._versions("Versions"))
 
     def _versions(self, kind: str) -> list[dict[str, Any]]:
@@ -66,37 +66,37 @@ class Catalog:
         return list(found.get(kind, []))
 
     def rows(self) -> list[str]:
-        """Kinds of the items that the tenant has in the table, but for its totals."""
+        """Kinds of the tenant's items in the table, except totals."""
         from chalicelib.artifacts.tables import ArtifactsItem
 
         found = [item for item in ArtifactsItem.scan() if item.pk.startswith(f"T#{self.tenant}#")]
         return sorted(item.sk for item in found)
 
     def unfinished(self) -> int:
-        """How many objects are written in parts that were neither finished nor given up."""
+        """The number of multipart uploads that are neither completed nor aborted."""
         found = bucket().list_multipart_uploads(Bucket=bucket_name(), Prefix=f"{self.tenant}/")
         return len(found.get("Uploads", []))
 
     def is_empty(self) -> bool:
-        """Whether nothing is or ever was stored."""
+        """Whether nothing is stored, or ever was."""
         return (self.versions(), self.unfinished(), self.rows(), self.usage()) == (0, 0, [], 0)
 
 
 @cache
 def bucket() -> Any:
-    """A client of the bucket with all rights."""
+    """An S3 client with all permissions."""
     return boto3.session.Session().client("s3")
 
 
 def bucket_name() -> str:
-    """The bucket."""
+    """The name of the bucket."""
     from chalicelib import settings
 
     return settings.current().bucket
 
 
 def form(parts: list[tuple[str, bytes]], *, kind: str = "form-data", end: bool = True) -> tuple[bytes, dict[str, str]]:
-    """A multipart body of these parts, in order, and its header."""
+    """A multipart body of these parts in order, and its header."""
     boundary = uuid.uuid4().hex
     body = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + content + b"\r\n"
@@ -107,7 +107,7 @@ def form(parts: list[tuple[str, bytes]], *, kind: str = "form-data", end: bool =
 
 
 def large_artifact(name: str, megabytes: int) -> Iterator[bytes]:
-    """An artifact whose payload is made while it is read: it never is in memory as a whole."""
+    """An artifact whose payload is generated while it is read, so it is never in memory as a whole."""
     megabyte = hashlib.sha256(name.encode()).digest() * 32768
     total = hashlib.sha256()
     for _ in range(megabytes):

@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def catalog(api: httpx2.Client, tenant: Tenant) -> Catalog:
-    """A tenant with an admin and nothing stored."""
+    """A tenant with an administrator and no artifacts."""
     return Catalog(api, tenant.id)

@@ -1,4 +1,4 @@
-"""What devices get is what was verified, and releases are for who has their tags: what attackers try against both."""
+"""Attacks on artifacts: devices get only verified files, and only users with a release's tags can use it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name
 from tests.artifacts.container.bombs import CASES
-from tests.artifacts.test_direct import GOOD, TYPE, complete, put, request, uploaded, verdict
+from tests.artifacts.test_direct import GOOD, TYPE, complete, put, request, result, uploaded
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.roles.test_roles import ROLES, role, scoped
 from tests.simulator.artifacts import build_artifact
@@ -25,45 +25,45 @@ RELEASES = "/api/management/v2/deployments/deployments/releases"
 V1 = "/api/management/v1/deployments"
 
 
-# --- An object that is replaced
+# --- Replacing an object
 
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """The tenant of the catalog."""
+    """The tenant of the catalog, with devices."""
     return World(api, http, tenant.tenant_token)
 
 
-def offered(world: World, device: Any) -> bytes:
-    """What a device downloads that asks for an update."""
+def downloaded(world: World, device: Any) -> bytes:
+    """The file that a device downloads when it polls."""
     answer = device.poll()
     assert answer.status_code == 200, answer.text
     return httpx2.get(answer.json()["artifact"]["source"]["uri"]).content
 
 
-def test_attack_an_object_that_is_replaced_after_it_was_verified(
+def test_replacing_an_object_after_it_was_verified_has_no_effect(
     catalog: Catalog, server: LocalServer, world: World
 ) -> None:
-    """By its own upload link, again and again, before and after devices ask."""
+    """Written through its upload link, repeatedly, before and after devices poll."""
     link = uploaded(catalog, server)
     put(link, EVIL)
     first, second = (world.device(device_type="pi") for _ in range(2))
     world.deploy("direct", [first.id, second.id])
 
-    assert offered(world, first) == GOOD
+    assert downloaded(world, first) == GOOD
     put(link, EVIL)
-    assert complete(catalog, link).status_code == 202, "it is an artifact already"
+    assert complete(catalog, link).status_code == 202, "it is already an artifact"
     server.drain()
-    assert offered(world, second) == GOOD
+    assert downloaded(world, second) == GOOD
     shown = catalog.get(f"{ARTIFACTS}/{link['id']}")
     assert shown["size"] == len(GOOD)
     assert httpx2.get(catalog.get(f"{ARTIFACTS}/{link['id']}/download")["uri"]).content == GOOD
 
 
-def test_attack_an_object_that_is_replaced_while_it_is_verified(
+def test_replacing_an_object_while_it_is_verified_has_no_effect(
     catalog: Catalog, server: LocalServer, world: World, monkeypatch
 ) -> None:
-    """What is read piece by piece is one version, and that one becomes the artifact."""
+    """All pieces are read from one version, and that version becomes the artifact."""
     from chalicelib.aws import s3
 
     link = request(catalog)
@@ -80,16 +80,16 @@ def test_attack_an_object_that_is_replaced_while_it_is_verified(
     assert complete(catalog, link).status_code == 202
     server.drain()
 
-    assert verdict(catalog, link)["status"] == "accepted"
+    assert result(catalog, link)["status"] == "accepted"
     device = world.device(device_type="pi")
     world.deploy("direct", [device.id])
-    assert offered(world, device) == GOOD
+    assert downloaded(world, device) == GOOD
 
 
-def test_attack_a_refused_object_that_is_replaced_by_a_good_one(catalog: Catalog, server: LocalServer) -> None:
-    """A verdict is final: what comes by the link afterwards becomes no artifact, and is gone in the end."""
+def test_replacing_a_refused_object_by_a_valid_one_has_no_effect(catalog: Catalog, server: LocalServer) -> None:
+    """A refusal is final: an object written through the link later does not become an artifact and is deleted."""
     link = uploaded(catalog, server, b"no artifact")
-    assert verdict(catalog, link)["status"] == "refused"
+    assert result(catalog, link)["status"] == "refused"
     put(link, GOOD)
 
     assert complete(catalog, link).status_code == 409
@@ -97,7 +97,7 @@ def test_attack_a_refused_object_that_is_replaced_by_a_good_one(catalog: Catalog
     assert catalog.names() == []
 
 
-def test_attack_a_deleted_artifact_that_comes_back_by_its_link(catalog: Catalog, server: LocalServer) -> None:
+def test_a_deleted_artifact_cannot_be_restored_through_its_link(catalog: Catalog, server: LocalServer) -> None:
     link = uploaded(catalog, server)
     assert catalog.api.delete(f"{ARTIFACTS}/{link['id']}").status_code == 204
     put(link, EVIL)
@@ -108,8 +108,8 @@ def test_attack_a_deleted_artifact_that_comes_back_by_its_link(catalog: Catalog,
     assert catalog.api.get(f"{ARTIFACTS}/{link['id']}/download").status_code == 404
 
 
-def test_attack_a_link_that_is_used_for_something_else(catalog: Catalog, server: LocalServer) -> None:
-    """An upload link writes one object; it neither reads, deletes nor lists, nor writes another one."""
+def test_an_upload_link_allows_no_other_operation(catalog: Catalog, server: LocalServer) -> None:
+    """It writes one object, and does not read, delete, list, or write other objects."""
     link = request(catalog)
     other = request(catalog)
     put(other, GOOD)
@@ -124,8 +124,8 @@ def test_attack_a_link_that_is_used_for_something_else(catalog: Catalog, server:
     assert kept["Body"].read() == GOOD
 
 
-def test_attack_a_download_link_with_another_version(catalog: Catalog, server: LocalServer) -> None:
-    """Links are bound to the version: who has one does not get at what was, or will be, under the same name."""
+def test_a_download_link_cannot_be_used_for_another_version(catalog: Catalog, server: LocalServer) -> None:
+    """A link is signed for one version; earlier and later ones under the same key stay out of reach."""
     link = uploaded(catalog, server)
     put(link, EVIL)
     key = f"{catalog.tenant}/artifacts/{link['id']}"
@@ -144,8 +144,8 @@ def test_attack_a_download_link_with_another_version(catalog: Catalog, server: L
 
 
 @pytest.mark.parametrize("name", ["script-zstd", "streams-zstd", "wide-window-zstd", "many-files", "claim-zstd"])
-def test_attack_bombs_through_the_api_leave_nothing(catalog: Catalog, name: str) -> None:
-    """How much memory they take is measured in ``container/test_bombs.py``."""
+def test_bombs_uploaded_through_the_api_leave_nothing(catalog: Catalog, name: str) -> None:
+    """Their use of memory is measured in ``container/test_bombs.py``."""
     size = 0
 
     def counted() -> Any:
@@ -167,7 +167,7 @@ def test_attack_bombs_through_the_api_leave_nothing(catalog: Catalog, name: str)
 
 @pytest.fixture
 def mine(catalog: Catalog, world: World, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
-    """A user who manages and deploys releases with the tag ``mine``. There is one, and one with the tag ``theirs``."""
+    """A user who manages and deploys releases with the tag ``mine``; another release has the tag ``theirs``."""
     for name in ("mine", "theirs", "both"):
         catalog.put(f"{name}-1")
     for name, tags in (("mine", ["mine"]), ("theirs", ["theirs"]), ("both", ["mine", "theirs"])):
@@ -184,8 +184,8 @@ def id_of(catalog: Catalog, name: str) -> str:
     return str(found["id"])
 
 
-def test_attack_every_route_to_a_release_outside_of_ones_tags(catalog: Catalog, mine: httpx2.Client) -> None:
-    """Refused as one that does not exist is, so that not even its name can be found out."""
+def test_no_route_gives_access_to_a_release_with_other_tags(catalog: Catalog, mine: httpx2.Client) -> None:
+    """The refusal is the same as for a release that does not exist, so names cannot be guessed."""
     artifact = id_of(catalog, "theirs-1")
     calls = [
         ("GET", f"{RELEASES}/{{name}}", None),
@@ -217,7 +217,7 @@ def test_attack_every_route_to_a_release_outside_of_ones_tags(catalog: Catalog, 
     assert catalog.get(f"{RELEASES}/theirs-1")["tags"] == ["theirs"]
 
 
-def test_attack_lists_show_nothing_outside_of_ones_tags(mine: httpx2.Client) -> None:
+def test_lists_show_no_releases_with_other_tags(mine: httpx2.Client) -> None:
     lists = [
         ARTIFACTS,
         f"{ARTIFACTS}/list",
@@ -239,23 +239,29 @@ def test_attack_lists_show_nothing_outside_of_ones_tags(mine: httpx2.Client) -> 
 
 
 @pytest.mark.parametrize("tags", [["theirs"], ["mine", "theirs"], ["mine", "production"], ["MINE", "Production"]])
-def test_attack_tagging_out_of_ones_scope(mine: httpx2.Client, catalog: Catalog, tags: list[str]) -> None:
-    """A tag lets others deploy: nobody gives one that is not theirs, nor takes one away."""
+def test_users_cannot_set_or_remove_tags_outside_of_their_scope(
+    mine: httpx2.Client, catalog: Catalog, tags: list[str]
+) -> None:
+    """A tag lets other users deploy a release."""
     assert mine.put(f"{RELEASES}/mine-1/tags", json=tags).status_code == 403
     assert mine.put(f"{RELEASES}/both-1/tags", json=["mine"]).status_code == 403
     assert catalog.get(f"{RELEASES}/mine-1")["tags"] == ["mine"]
     assert catalog.get(f"{RELEASES}/both-1")["tags"] == ["mine", "theirs"]
 
 
-def test_attack_a_bulk_deletion_with_one_of_others_among_them(mine: httpx2.Client, catalog: Catalog) -> None:
+def test_a_bulk_deletion_that_includes_a_release_with_other_tags_is_refused(
+    mine: httpx2.Client, catalog: Catalog
+) -> None:
     answer = mine.delete(RELEASES, params={"name": ["mine-1", "theirs-1", "nothing"]})
 
     assert answer.status_code in {204, 403}
     assert "theirs-1" in catalog.names()
 
 
-def test_attack_deployments_of_releases_outside(catalog: Catalog, mine: httpx2.Client, world: World) -> None:
-    """One that others made of a release outside can be neither seen nor ended."""
+def test_deployments_of_releases_with_other_tags_are_hidden(
+    catalog: Catalog, mine: httpx2.Client, world: World
+) -> None:
+    """A deployment that others created of such a release can be neither seen nor aborted."""
     device = world.device(device_type="pi")
     theirs, own = world.deploy("theirs-1", [device.id]), world.deploy("mine-1", [device.id])
 
@@ -268,7 +274,7 @@ def test_attack_deployments_of_releases_outside(catalog: Catalog, mine: httpx2.C
     assert theirs not in mine.get(DEPLOYMENTS).text
     assert theirs not in mine.get(DEPLOYMENTS.replace("v1", "v2")).text
     assert mine.get(f"{DEPLOYMENTS}/{own}").status_code == 200
-    # A release that loses the tag takes its deployments with it.
+    # When a release loses the tag, its deployments are hidden too.
     assert catalog.api.put(f"{RELEASES}/mine-1/tags", json=["theirs"]).status_code == 204
     assert mine.get(f"{DEPLOYMENTS}/{own}").status_code == 403
     assert mine.put(f"{DEPLOYMENTS}/{own}/status", json={"status": "aborted"}).status_code == 403

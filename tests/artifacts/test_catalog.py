@@ -1,4 +1,4 @@
-"""Artifacts in the management API: lists, one, changes, deletion, links, storage."""
+"""Artifacts in the management API: lists, reading, changing, deleting, links, storage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIST = f"{ARTIFACTS}/list"
 
 
 def commit(catalog: Catalog, change: Any, release: str) -> None:
-    """Hold a release, or let it go, as deployments do."""
+    """Mark a release as used or unused, as deployments do."""
     from chalicelib.storage.transactions import Transaction
 
     tx: Transaction = Transaction()
@@ -39,7 +39,7 @@ def links(answer: httpx2.Response) -> list[str]:
     return [line for line in answer.headers.get_list("Link") if line]
 
 
-def test_nothing_is_an_empty_list(catalog: Catalog) -> None:
+def test_without_artifacts_the_list_is_empty(catalog: Catalog) -> None:
     for path in (ARTIFACTS, LIST, f"{V2}/artifacts"):
         assert catalog.get(path) == []
     assert catalog.api.get(LIST).headers["X-Total-Count"] == "0"
@@ -66,7 +66,7 @@ def test_the_list_is_sorted_by_name(catalog: Catalog) -> None:
         ({"name": ""}, ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
     ],
 )
-def test_filters_are_contained_in_any_case(
+def test_filters_match_any_part_and_ignore_case(
     catalog: Catalog, path: str, query: dict[str, str], names: list[str]
 ) -> None:
     stock(catalog)
@@ -84,14 +84,14 @@ def test_filters_are_contained_in_any_case(
         ("color:desc", ["Gamma", "alpha", "alpha", "alpha 2", "beta"]),
     ],
 )
-def test_a_list_is_sorted_as_asked(catalog: Catalog, sort: str, names: list[str]) -> None:
+def test_a_list_is_sorted_as_requested(catalog: Catalog, sort: str, names: list[str]) -> None:
     stock(catalog)
 
     assert catalog.names(LIST, sort=sort) == names
     assert catalog.names(LIST, sort=sort, per_page=2, page=2) == names[2:4]
 
 
-def test_pages_cut_the_list_and_count_all_of_it(catalog: Catalog) -> None:
+def test_pages_have_links_and_the_total(catalog: Catalog) -> None:
     stock(catalog)
 
     page = catalog.api.get(LIST, params={"page": 2, "per_page": 2, "name": "a"})
@@ -109,7 +109,7 @@ def test_pages_cut_the_list_and_count_all_of_it(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("query", [{"page": "x"}, {"per_page": "0"}, {"per_page": "501"}, {"page": "-1"}])
-def test_bad_pages_of_v1_are_the_first(catalog: Catalog, query: dict[str, str]) -> None:
+def test_v1_answers_invalid_page_numbers_with_the_first_page(catalog: Catalog, query: dict[str, str]) -> None:
     catalog.put("app")
 
     assert catalog.names(LIST, **query) == ["app"]
@@ -141,7 +141,7 @@ def test_v2_filters_are_exact_or_prefixes(catalog: Catalog, query: str, names: l
     assert catalog.names(f"{V2}/artifacts?{query}") == names
 
 
-def test_v2_takes_stars_and_long_names_as_they_are(catalog: Catalog) -> None:
+def test_v2_takes_asterisks_and_long_names_literally(catalog: Catalog) -> None:
     names = ["a*", "a*b", "ab", "x" * 700 + "1", "x" * 700 + "2", "y#1", "y#2"]
     for name in names:
         catalog.put(name)
@@ -164,14 +164,14 @@ def test_v2_takes_stars_and_long_names_as_they_are(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     "query", ["name=a*&name=b", "name=a&name=b*", "&".join(f"name=n{number}" for number in range(101))]
 )
-def test_v2_names_that_do_not_go_together_are_refused(catalog: Catalog, query: str) -> None:
+def test_v2_refuses_names_that_cannot_be_combined(catalog: Catalog, query: str) -> None:
     answer = catalog.api.get(f"{V2}/artifacts?{query}")
 
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("invalid filter: ")
 
 
-def test_v2_pages_link_on_without_a_total(catalog: Catalog) -> None:
+def test_v2_pages_have_links_but_no_total(catalog: Catalog) -> None:
     stock(catalog)
 
     first = catalog.api.get(f"{V2}/artifacts", params={"per_page": 3})
@@ -183,7 +183,7 @@ def test_v2_pages_link_on_without_a_total(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_ids_are_uuids_and_have_to_exist(catalog: Catalog, method: str) -> None:
+def test_invalid_ids_get_400_and_unknown_ids_404(catalog: Catalog, method: str) -> None:
     body: dict[str, Any] = {"json": {"description": "x"}} if method == "PUT" else {}
 
     bad = catalog.api.request(method, f"{ARTIFACTS}/42", **body)
@@ -193,12 +193,12 @@ def test_ids_are_uuids_and_have_to_exist(catalog: Catalog, method: str) -> None:
     assert (unknown.status_code, unknown.json()["error"]) == (404, "Resource not found")
 
 
-def test_links_of_unknown_artifacts(catalog: Catalog) -> None:
+def test_links_of_unknown_artifacts_get_404(catalog: Catalog) -> None:
     assert catalog.api.get(f"{ARTIFACTS}/42/download").status_code == 400
     assert catalog.api.get(f"{ARTIFACTS}/{uuid.uuid4()}/download").status_code == 404
 
 
-def test_a_description_changes_until_a_deployment_uses_the_artifact(catalog: Catalog) -> None:
+def test_a_description_can_be_changed_until_a_deployment_uses_the_artifact(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     artifact_id = catalog.put("app", description="old")
@@ -220,7 +220,7 @@ def test_a_description_changes_until_a_deployment_uses_the_artifact(catalog: Cat
     assert (used.status_code, used.json()["error"]) == (422, "Image has already been used in deployment")
 
 
-def test_an_artifact_stays_while_a_deployment_is_unfinished(catalog: Catalog) -> None:
+def test_an_artifact_in_an_unfinished_deployment_cannot_be_deleted(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     artifact_id = catalog.put("app")
@@ -238,7 +238,7 @@ def test_an_artifact_stays_while_a_deployment_is_unfinished(catalog: Catalog) ->
     assert (catalog.objects(), catalog.rows(), catalog.usage()) == (set(), [], 0)
 
 
-def test_only_what_exists_can_be_held(catalog: Catalog) -> None:
+def test_only_existing_releases_can_be_used(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import ConditionFailed
 
@@ -248,7 +248,7 @@ def test_only_what_exists_can_be_held(catalog: Catalog) -> None:
     assert list(failure.value.failed) == ["release"]
 
 
-def test_candidates_are_what_a_deployment_needs(catalog: Catalog) -> None:
+def test_candidates_have_what_a_deployment_needs(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     first = catalog.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
@@ -267,10 +267,10 @@ def test_candidates_are_what_a_deployment_needs(catalog: Catalog) -> None:
     }
     assert service.candidates(catalog.tenant, "nothing") == ()
     catalog.api.delete(f"{ARTIFACTS}/{first}")
-    assert [each.id for each in service.candidates(catalog.tenant, "app")] == [second], "own writes show at once"
+    assert [each.id for each in service.candidates(catalog.tenant, "app")] == [second], "own writes are visible at once"
 
 
-def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(catalog: Catalog) -> None:
+def test_a_download_link_is_valid_for_15_minutes(catalog: Catalog) -> None:
     data = build_artifact("größe 1", ["pi"])
     location = catalog.send(data).headers["Location"]
 
@@ -291,7 +291,7 @@ def test_a_link_downloads_the_file_for_a_quarter_of_an_hour(catalog: Catalog) ->
         assert httpx2.request(method, link["uri"]).status_code in {403, 405}
 
 
-def test_a_link_is_for_its_object_and_tenant_only(catalog: Catalog) -> None:
+def test_a_link_is_valid_for_its_object_and_tenant_only(catalog: Catalog) -> None:
     from msgspec.structs import replace
 
     from chalicelib.artifacts import service
@@ -309,7 +309,7 @@ def test_a_link_is_for_its_object_and_tenant_only(catalog: Catalog) -> None:
         service.device_link(catalog.tenant, replace(candidate, key="somebody/artifacts/x"))
 
 
-def test_storage_is_the_only_limit(catalog: Catalog) -> None:
+def test_only_storage_limits_the_number_of_artifacts(catalog: Catalog) -> None:
     assert catalog.get(f"{V1}/limits/storage") == {"limit": 0, "usage": 0}
     assert catalog.api.get(f"{V1}/limits/devices").status_code == 400
 
@@ -339,5 +339,5 @@ def test_storage_is_the_only_limit(catalog: Catalog) -> None:
         ("GET", f"{V2}/releases/all/types"),
     ],
 )
-def test_nobody_gets_in_without_a_token(http: httpx2.Client, method: str, path: str) -> None:
+def test_requests_without_a_token_get_401(http: httpx2.Client, method: str, path: str) -> None:
     assert http.request(method, path).status_code == 401

@@ -1,4 +1,4 @@
-"""What calls cost in DynamoDB, the check of the user's session left out."""
+"""What calls cost in DynamoDB, without the check of the user's session."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support import probe
 pytestmark = pytest.mark.usefixtures("warm")
 
 SESSION = 1
-"""Round trips of checking the session."""
+"""Round trips for checking the session."""
 SESSION_UNITS = 2
-"""Read units of it: the token and the user's rights, read together."""
+"""Read units for it: the token and the user's permissions are read together."""
 
 
 def cost(catalog: Catalog, path: str, **query: Any) -> probe.Cost:
-    """What a call costs a warm process."""
+    """The cost of a call in a warm process."""
     catalog.get(path, **query)
     with probe.counted() as counted:
         catalog.get(path, **query)
@@ -45,7 +45,7 @@ def test_a_page_of_20_costs_two_round_trips_and_four_units(stocked: Catalog) -> 
         assert spent.write_units == 0
 
 
-def test_what_else_a_page_costs(stocked: Catalog) -> None:
+def test_other_pages_cost_at_most_three_round_trips(stocked: Catalog) -> None:
     assert cost(stocked, RELEASES, sort="name:desc").round_trips - SESSION == 3
     assert cost(stocked, f"{ARTIFACTS}/list", page=3, sort="name:desc").round_trips - SESSION == 2
     assert cost(stocked, f"{V2}/artifacts", name="app-1*", per_page=5).round_trips - SESSION == 1
@@ -62,7 +62,7 @@ def test_one_artifact_costs_one_read(catalog: Catalog) -> None:
         assert (spent.round_trips - SESSION, spent.read_units - SESSION_UNITS) == (1, 1)
 
 
-def test_a_warm_process_reads_candidates_once(catalog: Catalog) -> None:
+def test_a_warm_process_caches_candidates(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     catalog.put("app")
@@ -79,7 +79,7 @@ def test_a_warm_process_reads_candidates_once(catalog: Catalog) -> None:
     assert fresh.calls == ["GetItem"]
 
 
-def test_artifacts_of_100_ids_are_one_round_trip(stocked: Catalog) -> None:
+def test_artifacts_of_100_ids_cost_one_round_trip(stocked: Catalog) -> None:
     from chalicelib.artifacts import service
 
     ids = [row["id"] for row in stocked.get(ARTIFACTS)]
@@ -88,7 +88,7 @@ def test_artifacts_of_100_ids_are_one_round_trip(stocked: Catalog) -> None:
     assert spent.calls == ["BatchGetItem"]
 
 
-def test_an_upload_does_not_grow_with_what_there_is(stocked: Catalog) -> None:
+def test_the_cost_of_an_upload_does_not_grow_with_the_number_of_artifacts(stocked: Catalog) -> None:
     from chalicelib.artifacts import service
 
     with probe.counted() as spent:

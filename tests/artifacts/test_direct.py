@@ -1,4 +1,4 @@
-"""Direct uploads: by a link, past the API; and what the schedule tidies up after uploads of any kind."""
+"""Direct uploads through a link to the bucket, and what the schedule cleans up after uploads of any kind."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def uploaded(catalog: Catalog, server: LocalServer, data: bytes = GOOD) -> dict[
     return link
 
 
-def verdict(catalog: Catalog, link: dict[str, Any]) -> dict[str, Any]:
-    """What the API says became of an upload."""
+def result(catalog: Catalog, link: dict[str, Any]) -> dict[str, Any]:
+    """The result of an upload, from the API."""
     found: dict[str, Any] = catalog.get(f"{ARTIFACTS}/directupload/{link['id']}")
     assert found.pop("id") == link["id"]
     return found
@@ -71,13 +71,13 @@ def tick(after: timedelta = timedelta()) -> None:
 
 
 def when_dead() -> timedelta:
-    """From now until nothing can be written by a link of now any more."""
+    """The time until a link that is issued now has expired."""
     from chalicelib import settings
 
     return timedelta(seconds=settings.current().upload_link_life + limits.UPLOAD_MARGIN + 1)
 
 
-def test_a_link_is_what_clients_expect(catalog: Catalog) -> None:
+def test_a_link_has_the_form_that_clients_expect(catalog: Catalog) -> None:
     link = request(catalog)
 
     assert sorted(link) == ["expire", "header", "id", "method", "uri"]
@@ -89,26 +89,26 @@ def test_a_link_is_what_clients_expect(catalog: Catalog) -> None:
 
 def test_an_upload_becomes_the_artifact_that_was_announced(catalog: Catalog, server: LocalServer) -> None:
     link = request(catalog)
-    assert verdict(catalog, link) == {"status": "pending"}
+    assert result(catalog, link) == {"status": "pending"}
     put(link, GOOD)
-    assert catalog.get(ARTIFACTS) == [], "not before it is verified"
+    assert catalog.get(ARTIFACTS) == [], "no artifact before it is verified"
 
-    # What mender-cli sends along says nothing that the file itself does not say.
+    # What mender-cli sends in addition is ignored; the file itself says the same.
     about = {"size": 1, "updates": [{"type_info": {"type": None}, "files": []}]}
     assert complete(catalog, link, json=about).status_code == 202
-    assert verdict(catalog, link) == {"status": "verifying"}
+    assert result(catalog, link) == {"status": "verifying"}
     server.drain()
-    assert verdict(catalog, link) == {"status": "accepted"}
+    assert result(catalog, link) == {"status": "accepted"}
 
     (shown,) = catalog.get(ARTIFACTS)
     assert (shown["id"], shown["name"], shown["size"]) == (link["id"], "direct", len(GOOD))
     assert catalog.usage() == len(GOOD)
-    assert complete(catalog, link).status_code == 202, "again is fine"
+    assert complete(catalog, link).status_code == 202, "repeating it is fine"
     server.drain()
     assert len(catalog.get(ARTIFACTS)) == 1
 
 
-def test_an_upload_that_was_not_asked_for_is_not_found(catalog: Catalog) -> None:
+def test_an_upload_that_was_not_announced_gets_404(catalog: Catalog) -> None:
     through_the_api = catalog.put("app")
 
     for upload_id in (str(uuid.uuid4()), "42", through_the_api):
@@ -139,7 +139,7 @@ def test_an_upload_may_be_announced_with_the_fields_of_a_form(catalog: Catalog, 
         assert catalog.api.post(f"{ARTIFACTS}/directupload", json=announced).status_code == status
 
 
-def test_a_tenants_uploads_are_its_own(catalog: Catalog, sign_in: Any) -> None:
+def test_tenants_cannot_see_each_others_uploads(catalog: Catalog, sign_in: Any) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     other = tenantadm.create_tenant("Other")
@@ -159,7 +159,7 @@ def test_a_tenants_uploads_are_its_own(catalog: Catalog, sign_in: Any) -> None:
         pytest.param(None, "there is no object", id="nothing"),
     ],
 )
-def test_what_is_no_artifact_never_becomes_one(
+def test_an_invalid_file_does_not_become_an_artifact(
     catalog: Catalog, server: LocalServer, data: bytes | None, reason: str
 ) -> None:
     link = request(catalog)
@@ -175,10 +175,10 @@ def test_what_is_no_artifact_never_becomes_one(
     answer = complete(catalog, link)
     assert answer.status_code == 409
     assert reason in answer.json()["error"]
-    refused = verdict(catalog, link)
+    refused = result(catalog, link)
     assert (refused["status"], refused["refusal"]["status"]) == ("refused", 404 if data is None else 400)
     assert reason in refused["refusal"]["error"]
-    # The link is still alive: what is written by it now is garbage.
+    # The link has not expired: what is written through it now is garbage.
     put(link, GOOD)
     tick(when_dead())
     assert catalog.objects() == set()
@@ -196,7 +196,7 @@ def test_a_name_that_is_taken_fails_the_upload(catalog: Catalog, server: LocalSe
     assert len(catalog.objects()) == 1
 
 
-def test_a_file_beyond_the_tenants_room_fails_the_upload(catalog: Catalog, server: LocalServer) -> None:
+def test_a_file_beyond_the_tenants_storage_limit_fails_the_upload(catalog: Catalog, server: LocalServer) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     tenantadm.set_limits(catalog.tenant, storage_limit=len(GOOD) - 1)
@@ -207,7 +207,7 @@ def test_a_file_beyond_the_tenants_room_fails_the_upload(catalog: Catalog, serve
     assert (catalog.objects(), catalog.usage()) == (set(), 0)
 
 
-def test_verifying_twice_makes_one_artifact(catalog: Catalog) -> None:
+def test_verifying_twice_creates_one_artifact(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     link = request(catalog)
@@ -222,9 +222,7 @@ def test_verifying_twice_makes_one_artifact(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
-    catalog: Catalog, answered: bool
-) -> None:
+def test_after_a_worker_crashed_anywhere_another_creates_the_artifact(catalog: Catalog, answered: bool) -> None:
     from chalicelib.artifacts import service
 
     for number in range(1, 20):
@@ -239,10 +237,10 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
         assert upload_of(catalog, link).status == "done"
         if not cut.happened:
             return
-    pytest.fail("it never came through")
+    pytest.fail("it was never verified")
 
 
-def test_links_serve_what_was_verified_whatever_is_written_later(catalog: Catalog, server: LocalServer) -> None:
+def test_links_serve_the_verified_version_whatever_is_written_later(catalog: Catalog, server: LocalServer) -> None:
     from chalicelib.artifacts import service
 
     link = uploaded(catalog, server)
@@ -257,16 +255,16 @@ def test_links_serve_what_was_verified_whatever_is_written_later(catalog: Catalo
         catalog.get(f"{ARTIFACTS}/{link['id']}/download")["uri"],
     ):
         assert httpx2.get(uri).content == GOOD
-    # The bucket expires versions that are not the newest: once the link is dead the verified one is put back.
+    # The bucket expires noncurrent versions: once the link has expired, the verified one is made current again.
     tick(when_dead())
-    assert verdict(catalog, link) == {"status": "accepted"}, "also when its announcement is forgotten"
+    assert result(catalog, link) == {"status": "accepted"}, "also after its announcement was deleted"
     newest = bucket().get_object(Bucket=bucket_name(), Key=f"{catalog.tenant}/artifacts/{link['id']}")
     assert newest["Body"].read() == GOOD
     assert newest["VersionId"] == candidate.version
     assert catalog.rows() == ["ARTIFACT", "RELEASE"]
 
 
-def test_an_upload_that_is_never_complete_expires(catalog: Catalog) -> None:
+def test_an_upload_that_is_never_completed_expires(catalog: Catalog) -> None:
     link = request(catalog)
     put(link, GOOD)
 
@@ -279,7 +277,7 @@ def test_an_upload_that_is_never_complete_expires(catalog: Catalog) -> None:
     assert complete(catalog, link).status_code == 404
 
 
-def test_an_upload_that_is_complete_has_time_to_be_verified(catalog: Catalog, server: LocalServer) -> None:
+def test_a_completed_upload_does_not_expire_before_it_is_verified(catalog: Catalog, server: LocalServer) -> None:
     link = request(catalog)
     put(link, GOOD)
     assert complete(catalog, link).status_code == 202
@@ -290,7 +288,7 @@ def test_an_upload_that_is_complete_has_time_to_be_verified(catalog: Catalog, se
     assert catalog.names() == ["direct"]
 
 
-def test_a_message_that_comes_after_the_end_makes_nothing(catalog: Catalog, server: LocalServer) -> None:
+def test_a_message_for_an_expired_upload_creates_nothing(catalog: Catalog, server: LocalServer) -> None:
     link = request(catalog)
     put(link, GOOD)
     assert complete(catalog, link).status_code == 202
@@ -302,16 +300,14 @@ def test_a_message_that_comes_after_the_end_makes_nothing(catalog: Catalog, serv
     assert (catalog.objects(), catalog.rows(), catalog.usage()) == (set(), [], 0)
 
 
-def test_what_a_crash_left_of_an_upload_through_the_api_is_tidied_up(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftovers_of_a_crashed_upload_are_cleaned_up(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import Transaction
 
-    def no_power(_tx: Transaction) -> None:
+    def crash(_tx: Transaction) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Transaction, "commit", no_power)
+    monkeypatch.setattr(Transaction, "commit", crash)
     with pytest.raises(KeyboardInterrupt):
         service.upload(catalog.tenant, {}, [GOOD])
     monkeypatch.undo()
@@ -323,17 +319,17 @@ def test_what_a_crash_left_of_an_upload_through_the_api_is_tidied_up(
     catalog.put("direct")
 
 
-def test_an_answer_that_was_lost_does_not_lose_the_artifact(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_answer_does_not_lose_the_artifact(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import Transaction
 
     commit = Transaction.commit
 
-    def deaf(tx: Transaction) -> None:
+    def lose_answer(tx: Transaction) -> None:
         commit(tx)
         raise Unavailable
 
-    monkeypatch.setattr(Transaction, "commit", deaf)
+    monkeypatch.setattr(Transaction, "commit", lose_answer)
     with pytest.raises(Unavailable):
         service.upload(catalog.tenant, {}, [GOOD])
     monkeypatch.undo()
@@ -344,7 +340,7 @@ def test_an_answer_that_was_lost_does_not_lose_the_artifact(catalog: Catalog, mo
     assert len(catalog.objects()) == 1
 
 
-def test_a_deleted_artifacts_object_goes_with_it(catalog: Catalog, server: LocalServer) -> None:
+def test_deleting_an_artifact_deletes_its_object(catalog: Catalog, server: LocalServer) -> None:
     through_the_api = catalog.put("app")
     link = uploaded(catalog, server)
 
@@ -352,24 +348,22 @@ def test_a_deleted_artifacts_object_goes_with_it(catalog: Catalog, server: Local
         assert catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
 
     assert (catalog.objects(), catalog.usage()) == (set(), 0)
-    assert catalog.rows() == ["UPLOAD"], "the link is still alive"
+    assert catalog.rows() == ["UPLOAD"], "the link has not expired"
     put(link, GOOD)
     tick(when_dead())
     assert (catalog.objects(), catalog.rows()) == (set(), [])
 
 
-def test_an_object_that_survived_a_crash_of_its_deletion_goes_later(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_object_whose_deletion_crashed_is_deleted_later(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     from chalicelib.artifacts import service
     from chalicelib.aws import s3
 
     artifact_id = catalog.put("app")
 
-    def no_power(*_: Any) -> None:
+    def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(s3, "delete", no_power)
+    monkeypatch.setattr(s3, "delete", crash)
     with pytest.raises(KeyboardInterrupt):
         service.delete(catalog.tenant, artifact_id)
     monkeypatch.undo()
@@ -380,7 +374,7 @@ def test_an_object_that_survived_a_crash_of_its_deletion_goes_later(
     assert (catalog.objects(), catalog.rows()) == (set(), [])
 
 
-def test_a_tick_asks_for_what_is_due_only(catalog: Catalog) -> None:
+def test_a_run_of_the_schedule_reads_only_due_items(catalog: Catalog) -> None:
     tick(timedelta(days=400))
     for number in range(3):
         catalog.put(f"app-{number}")

@@ -1,4 +1,4 @@
-"""``POST artifacts/generate``: an artifact for the update module ``single-file``, of a file."""
+"""``POST artifacts/generate``: makes an artifact for the update module ``single-file`` from a file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def payload(data: bytes) -> dict[str, bytes]:
             return found
 
 
-def test_what_is_made(catalog: Catalog):
+def test_a_file_becomes_an_artifact(catalog: Catalog):
     artifact = made(catalog, generate(catalog))
 
     assert (artifact["name"], artifact["description"]) == ("motd-1", "Greetings")
@@ -74,7 +74,7 @@ def test_what_is_made(catalog: Catalog):
     }
 
 
-def test_which_software_it_is(catalog: Catalog):
+def test_the_artifact_provides_its_software_version(catalog: Catalog):
     args = ARGS | {"software_filesystem": "data", "software_name": "greeting", "software_version": "7"}
 
     artifact = made(catalog, generate(catalog, args=args))
@@ -83,7 +83,7 @@ def test_which_software_it_is(catalog: Catalog):
     assert artifact["clears_artifact_provides"] == ["data.greeting.*"]
 
 
-def test_a_file_that_does_not_stay_in_memory(catalog: Catalog):
+def test_a_file_larger_than_the_memory_buffer(catalog: Catalog):
     data = bytes(range(256)) * (5 * 4096)
 
     assert payload(file_of(catalog, made(catalog, generate(catalog, data))))["motd"] == data
@@ -99,7 +99,7 @@ def test_mender_artifact_reads_it(catalog: Catalog, tmp_path: Path):
     subprocess.run([program, "validate", path], check=True)
 
 
-def test_twice_is_refused(catalog: Catalog):
+def test_the_same_artifact_twice_is_refused(catalog: Catalog):
     made(catalog, generate(catalog))
 
     answer = generate(catalog, b"another")
@@ -132,20 +132,20 @@ def test_twice_is_refused(catalog: Catalog):
         {"args": ARGS | {"dest_dir": "/etc\n/other"}},
     ],
 )
-def test_what_cannot_be_made(catalog: Catalog, fields: dict[str, Any]):
+def test_invalid_fields_are_refused(catalog: Catalog, fields: dict[str, Any]):
     assert generate(catalog, **fields).status_code == 400
     assert catalog.objects() == set()
 
 
 @pytest.mark.parametrize("name", ["a b.txt", "a~", "a+b", "(1)", "motd\u0000"])
-def test_a_file_name_that_no_artifact_has_is_refused_as_what_it_is(catalog: Catalog, name: str):
+def test_an_invalid_file_name_is_refused_with_the_reason(catalog: Catalog, name: str):
     answer = generate(catalog, args=ARGS | {"filename": name})
     assert answer.status_code == 400
     assert answer.json()["error"] == "args: filename may only have letters, digits, '_', '-', '.' and ','"
     assert catalog.objects() == set()
 
 
-def test_the_name_of_an_uploaded_file_means_nothing(catalog: Catalog):
+def test_the_name_of_the_uploaded_file_is_ignored(catalog: Catalog):
     data = file_of(catalog, made(catalog, generate(catalog)))
     assert catalog.api.delete(f"{ARTIFACTS}/{catalog.get(ARTIFACTS)[0]['id']}").status_code == 204
     for name in (b"firmw\xe4re.mender", "größe".encode(), b"\xff\xfe", b"a\tb", b"x" * 2000):
@@ -156,13 +156,13 @@ def test_the_name_of_an_uploaded_file_means_nothing(catalog: Catalog):
         assert catalog.api.delete(f"{ARTIFACTS}/{answer.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
 
 
-def test_no_file(catalog: Catalog):
+def test_a_request_without_a_file_is_refused(catalog: Catalog):
     answer = catalog.api.post(f"{ARTIFACTS}/generate", data=FORM, files={"other": ("x", b"y")})
 
     assert answer.status_code == 400
 
 
-def test_it_counts_as_an_upload_and_against_the_room(catalog: Catalog, tenant: Tenant):
+def test_a_generated_artifact_counts_towards_the_limits(catalog: Catalog, tenant: Tenant):
     from chalicelib.tenantadm import service
 
     artifact = made(catalog, generate(catalog))
@@ -174,7 +174,7 @@ def test_it_counts_as_an_upload_and_against_the_room(catalog: Catalog, tenant: T
     assert catalog.get(f"{V1}/limits/storage")["usage"] == artifact["size"]
 
 
-def test_another_tenants(catalog: Catalog, sign_in: SignIn):
+def test_the_artifact_is_invisible_to_other_tenants(catalog: Catalog, sign_in: SignIn):
     from chalicelib.tenantadm import service
 
     artifact = made(catalog, generate(catalog))

@@ -1,4 +1,4 @@
-"""Presigned links: what we sign is what AWS's own client signs."""
+"""Presigned links are identical to those of AWS's own client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = ["plain", "with space", "a+b&c=d", "größe", "a/b", "~.-_", "100%"]
 
 @pytest.fixture
 def frozen(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A clock that stands still, and an endpoint whose host both sides sign for."""
+    """A clock that stands still, and an endpoint that both sides sign for."""
     from chalicelib import settings
 
     monkeypatch.setenv("LAMPLIGHTER_S3_PUBLIC_URL", server.engine.endpoint)
@@ -44,7 +44,7 @@ def theirs(operation: str, life: int, **parameters: str | int) -> str:
 
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
-def test_download_links_are_boto3s(name: str) -> None:
+def test_download_links_equal_those_of_boto3(name: str) -> None:
     from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 
@@ -66,7 +66,7 @@ def test_download_links_are_boto3s(name: str) -> None:
 
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
-def test_upload_links_are_boto3s(name: str) -> None:
+def test_upload_links_equal_those_of_boto3(name: str) -> None:
     from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 
@@ -79,13 +79,13 @@ def test_upload_links_are_boto3s(name: str) -> None:
 
 
 def _sorted(uri: str) -> list[str]:
-    """A link whose parameters may come in another order: the signature is of them sorted."""
+    """The link with sorted parameters; the signature does not depend on their order."""
     path, _, query = uri.partition("?")
     return [path, *sorted(query.split("&"))]
 
 
 @pytest.mark.usefixtures("frozen")
-def test_an_object_of_another_kind_comes_as_it_was_written() -> None:
+def test_objects_of_other_types_keep_their_content_type() -> None:
     from chalicelib.aws import links, s3
     from chalicelib.storage.keys import TenantId
 

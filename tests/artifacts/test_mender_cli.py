@@ -1,4 +1,4 @@
-"""Mender's own command line client, unmodified, on the artifacts of a tenant."""
+"""Mender's own command-line client, unmodified, with the artifacts of a tenant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture
 def run(server: LocalServer, catalog: Catalog, tmp_path: Path) -> Run:
-    """Runs the client with the token of the tenant's admin."""
+    """Runs the client with the token of the tenant's administrator."""
     token = catalog.api.headers["Authorization"].removeprefix("Bearer ")
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,7 @@ def test_it_uploads_lists_and_deletes(run: Run, catalog: Catalog, tmp_path: Path
     assert catalog.get(ARTIFACTS) == []
 
 
-def test_it_lists_what_is_unusual(run: Run, catalog: Catalog) -> None:
+def test_it_lists_unusual_names(run: Run, catalog: Catalog) -> None:
     catalog.put("bootstrap", type=None, payload={})
     catalog.put("old", version=2)
     catalog.put("image", type="rootfs-image", mtime=2**33)
@@ -92,7 +92,7 @@ def test_it_lists_what_is_unusual(run: Run, catalog: Catalog) -> None:
         assert all(name in listed.stdout for name in ("bootstrap", "old", "image"))
 
 
-def test_it_uploads_more_than_a_request_may_have(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+def test_it_uploads_files_larger_than_a_request_may_be(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "large.mender"
     with file.open("wb") as target:
         target.writelines(large_artifact("large", 25))
@@ -103,7 +103,7 @@ def test_it_uploads_more_than_a_request_may_have(run: Run, catalog: Catalog, tmp
     assert catalog.get(ARTIFACTS)[0]["size"] == file.stat().st_size
 
 
-def test_it_says_what_is_no_artifact(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+def test_it_reports_invalid_artifacts(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "damaged.mender"
     good = build_artifact("damaged", ["pi"], b"x" * 5000, compression="none")
     file.write_bytes(good.replace(b"x" * 5000, b"x" * 4999 + b"y"))

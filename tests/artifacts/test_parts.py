@@ -1,4 +1,4 @@
-"""Direct uploads in parts: paused, resumed, given up, and put together by the worker."""
+"""Direct uploads in parts: paused, resumed, cancelled, and assembled by the worker."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parts(catalog: Catalog, upload_id: str, **query: Any) -> list[dict[str, Any]
 
 
 def put(part: dict[str, Any], data: bytes) -> int:
-    """Write one part of the file; the bucket's status."""
+    """Write one part of the file; returns the bucket's status."""
     start = (part["number"] - 1) * PART
     return httpx2.put(part["uri"], content=data[start : start + part["size"]]).status_code
 
@@ -49,8 +49,8 @@ def complete(catalog: Catalog, upload_id: str) -> httpx2.Response:
     return catalog.api.post(f"{DIRECT}/{upload_id}/complete")
 
 
-def arrived(catalog: Catalog, data: bytes = SMALL) -> str:
-    """An upload whose parts are all there; its id."""
+def all_parts_sent(catalog: Catalog, data: bytes = SMALL) -> str:
+    """An upload whose parts have all been sent; returns its id."""
     upload_id = str(announce(catalog, len(data))["id"])
     assert {put(part, data) for part in parts(catalog, upload_id)} == {200}
     return upload_id
@@ -63,7 +63,7 @@ def tick(after: timedelta = timedelta()) -> None:
     service.tick(clock.now() + after)
 
 
-def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(catalog: Catalog, server: LocalServer) -> None:
+def test_an_interrupted_upload_is_resumed_and_becomes_an_artifact(catalog: Catalog, server: LocalServer) -> None:
     data = b"".join(large_artifact("resumed", 11))
     made = announce(catalog, len(data), description="in parts")
     assert {name: made[name] for name in ("size", "part_size", "count")} == {
@@ -77,11 +77,11 @@ def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(catalog: Ca
     assert httpx2.put(first["uri"], content=b"too short").status_code == 403, "the length is signed"
     assert complete(catalog, made["id"]).json()["error"].startswith("2 of 3 parts are missing: 1, 3.")
 
-    # Another client asks later what there is.
+    # Another client asks later which parts exist.
     now = catalog.get(f"{DIRECT}/{made['id']}/parts")
     assert {name: now[name] for name in made} == made
     assert [part["stored"] for part in now["parts"]] == [False, True, False]
-    assert sorted(now["parts"][1]) == ["number", "size", "stored"], "no link to what is there"
+    assert sorted(now["parts"][1]) == ["number", "size", "stored"], "no link for a part that exists"
     page = catalog.api.get(f"{DIRECT}/{made['id']}/parts", params={"per_page": 1, "page": 2})
     assert ([part["number"] for part in page.json()["parts"]], page.headers["X-Total-Count"]) == ([2], "3")
     assert parts(catalog, made["id"], page=4, per_page=1) == []
@@ -95,18 +95,18 @@ def test_an_upload_goes_on_where_it_stopped_and_becomes_the_artifact(catalog: Ca
     assert httpx2.get(catalog.get(f"{ARTIFACTS}/{made['id']}/download")["uri"]).content == data
     assert (catalog.unfinished(), catalog.usage()) == (0, len(data))
     assert catalog.get(f"{DIRECT}/{made['id']}")["status"] == "accepted"
-    assert complete(catalog, made["id"]).status_code == 202, "again is fine"
-    assert put(first, data) == 404, "nothing can be written any more"
+    assert complete(catalog, made["id"]).status_code == 202, "repeating it is fine"
+    assert put(first, data) == 404, "nothing can be written anymore"
     tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
     assert catalog.rows() == ["ARTIFACT", "RELEASE"]
 
 
-def test_a_tenants_parts_are_its_own(catalog: Catalog, sign_in: Any) -> None:
+def test_tenants_cannot_see_each_others_parts(catalog: Catalog, sign_in: Any) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     other = tenantadm.create_tenant("Other")
     stranger = Catalog(sign_in(other), other.id)
-    upload_id = arrived(catalog)
+    upload_id = all_parts_sent(catalog)
 
     for method, path in (("GET", ""), ("GET", "/parts"), ("POST", "/complete"), ("DELETE", "")):
         answer = stranger.api.request(method, f"{DIRECT}/{upload_id}{path}")
@@ -114,7 +114,7 @@ def test_a_tenants_parts_are_its_own(catalog: Catalog, sign_in: Any) -> None:
     assert [part["stored"] for part in parts(catalog, upload_id)] == [True]
 
 
-def test_what_has_no_parts_lists_none(catalog: Catalog) -> None:
+def test_an_upload_without_parts_lists_none(catalog: Catalog) -> None:
     by_link = catalog.api.post(DIRECT).json()["id"]
     through_the_api = catalog.put("app")
 
@@ -123,7 +123,7 @@ def test_what_has_no_parts_lists_none(catalog: Catalog) -> None:
     assert catalog.api.delete(f"{DIRECT}/{through_the_api}").status_code == 404
 
 
-def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(catalog: Catalog) -> None:
+def test_a_file_size_that_cannot_be_divided_is_refused_before_it_is_sent(catalog: Catalog) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     kept = catalog.put("app")
@@ -146,12 +146,12 @@ def test_a_file_that_cannot_be_divided_is_refused_before_it_is_sent(catalog: Cat
         assert answer.status_code == status, (announced, answer.text)
     tenantadm.set_limits(catalog.tenant, storage_limit=catalog.usage() + PART)
     for announced in ({"size": PART + 1, "part_size": PART}, {"size": str(PART + 1)}):
-        assert catalog.api.post(DIRECT, json=announced).status_code == 413, "no room is left for it"
+        assert catalog.api.post(DIRECT, json=announced).status_code == 413, "it exceeds the storage limit"
     announce(catalog, PART)
     assert catalog.unfinished() == 1
 
 
-def test_an_id_that_an_upload_has_begins_no_second_one(catalog: Catalog) -> None:
+def test_the_id_of_an_upload_cannot_be_used_for_another(catalog: Catalog) -> None:
     wanted = str(uuid.uuid4())
     announce(catalog, PART, artifact_id=wanted)
 
@@ -160,8 +160,8 @@ def test_an_id_that_an_upload_has_begins_no_second_one(catalog: Catalog) -> None
     assert (answer.status_code, catalog.unfinished()) == (409, 1)
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(catalog: Catalog, server: LocalServer) -> None:
-    stopped = arrived(catalog)
+def test_a_cancelled_upload_leaves_nothing(catalog: Catalog, server: LocalServer) -> None:
+    stopped = all_parts_sent(catalog)
     by_link = catalog.api.post(DIRECT).json()
     httpx2.put(by_link["uri"], content=SMALL)
 
@@ -173,16 +173,16 @@ def test_an_upload_that_is_given_up_leaves_nothing(catalog: Catalog, server: Loc
     assert complete(catalog, stopped).status_code == 409
     assert catalog.api.get(f"{DIRECT}/{stopped}/parts").status_code == 409
     tick(timedelta(seconds=limits.UPLOAD_MARGIN + 1))
-    assert catalog.rows() == ["UPLOAD"], "the single link is still alive"
-    accepted = arrived(catalog)
+    assert catalog.rows() == ["UPLOAD"], "the link of the single upload has not expired"
+    accepted = all_parts_sent(catalog)
     assert complete(catalog, accepted).status_code == 202
     server.drain()
     assert catalog.api.delete(f"{DIRECT}/{accepted}").status_code == 409
     assert len(catalog.get(ARTIFACTS)) == 1
 
 
-def test_an_upload_that_is_never_complete_is_given_up_after_a_week(catalog: Catalog) -> None:
-    arrived(catalog)
+def test_an_incomplete_upload_is_cancelled_after_a_week(catalog: Catalog) -> None:
+    all_parts_sent(catalog)
 
     tick(timedelta(seconds=limits.UPLOAD_PARTS_LIFE))
     assert catalog.unfinished() == 1, "not yet"
@@ -191,7 +191,7 @@ def test_an_upload_that_is_never_complete_is_given_up_after_a_week(catalog: Cata
     assert catalog.is_empty()
 
 
-def test_the_buckets_lifecycle_leaves_uploads_their_time() -> None:
+def test_the_buckets_lifecycle_rule_does_not_end_uploads_early() -> None:
     template = Template(STORAGE, {"Stage": "stage"}, "us-east-1")
     [(_, about)] = template.resources("AWS::S3::Bucket")
     [days] = [
@@ -202,8 +202,8 @@ def test_the_buckets_lifecycle_leaves_uploads_their_time() -> None:
     assert days * 86_400 >= limits.UPLOAD_PARTS_LIFE + limits.UPLOAD_VERIFICATION
 
 
-def test_what_is_no_artifact_is_refused_and_deleted(catalog: Catalog, server: LocalServer) -> None:
-    upload_id = arrived(catalog, b"garbage" * 1000)
+def test_an_invalid_file_is_refused_and_deleted(catalog: Catalog, server: LocalServer) -> None:
+    upload_id = all_parts_sent(catalog, b"garbage" * 1000)
     assert complete(catalog, upload_id).status_code == 202
 
     server.drain()
@@ -213,9 +213,9 @@ def test_what_is_no_artifact_is_refused_and_deleted(catalog: Catalog, server: Lo
     assert (catalog.objects(), catalog.unfinished(), catalog.usage()) == (set(), 0, 0)
 
 
-def test_parts_that_the_bucket_has_dropped_are_no_upload(catalog: Catalog, server: LocalServer) -> None:
-    """As after the bucket's lifecycle, or by hand."""
-    pending, verifying = arrived(catalog), arrived(catalog)
+def test_an_upload_whose_parts_were_deleted_fails(catalog: Catalog, server: LocalServer) -> None:
+    """Parts are deleted by the bucket's lifecycle rule or by hand."""
+    pending, verifying = all_parts_sent(catalog), all_parts_sent(catalog)
     assert complete(catalog, verifying).status_code == 202
     for each in bucket().list_multipart_uploads(Bucket=bucket_name(), Prefix=f"{catalog.tenant}/")["Uploads"]:
         bucket().abort_multipart_upload(Bucket=bucket_name(), Key=each["Key"], UploadId=each["UploadId"])
@@ -227,13 +227,11 @@ def test_parts_that_the_bucket_has_dropped_are_no_upload(catalog: Catalog, serve
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
-    catalog: Catalog, answered: bool
-) -> None:
+def test_after_a_worker_crashed_anywhere_another_creates_the_artifact(catalog: Catalog, answered: bool) -> None:
     from chalicelib.artifacts import service
 
     for number in range(1, 20):
-        upload_id = arrived(catalog, build_artifact(f"parted-{number}", ["pi"]))
+        upload_id = all_parts_sent(catalog, build_artifact(f"parted-{number}", ["pi"]))
         with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
             service.verify(catalog.tenant, upload_id, refusals.to_store)
         service.verify(catalog.tenant, upload_id, refusals.to_store)
@@ -242,7 +240,7 @@ def test_a_worker_that_dies_anywhere_is_followed_by_one_that_makes_the_artifact(
         assert len(catalog.get(ARTIFACTS)) == number
         if not cut.happened:
             return
-    pytest.fail("it never came through")
+    pytest.fail("it was never verified")
 
 
 @pytest.mark.usefixtures("warm")
@@ -253,10 +251,10 @@ def test_a_page_of_parts_costs_one_read(catalog: Catalog) -> None:
     with probe.counted() as cost:
         assert len(parts(catalog, upload_id, per_page=100)) == 100
 
-    assert (cost.round_trips - 1, cost.write_units) == (1, 0), "beside the check of the session"
+    assert (cost.round_trips - 1, cost.write_units) == (1, 0), "besides the check of the session"
 
 
-def test_more_parts_than_one_answer_of_the_bucket_has_are_counted(
+def test_parts_are_counted_beyond_one_page_of_the_buckets_list(
     catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from chalicelib.aws import s3
@@ -265,7 +263,7 @@ def test_more_parts_than_one_answer_of_the_bucket_has_are_counted(
     listed = s3.parts
     monkeypatch.setattr(s3, "parts", lambda *place, **bounds: listed(*place, **({"most": 1} | bounds)))
 
-    assert complete(catalog, arrived(catalog, data)).status_code == 202
+    assert complete(catalog, all_parts_sent(catalog, data)).status_code == 202
     server.drain()
 
     assert catalog.names() == ["pages"]

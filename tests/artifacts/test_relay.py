@@ -1,4 +1,4 @@
-"""Uploads through the relay: forms that are too large for a Lambda function, streamed to the bucket."""
+"""Uploads through the relay: forms too large for a Lambda function are streamed to the bucket."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def relay(server: LocalServer) -> Iterator[RelayProcess]:
 
 @pytest.fixture
 def through(catalog: Catalog, relay: RelayProcess) -> Iterator[httpx2.Client]:
-    """A client of the tenant's admin, on the relay."""
+    """A client of the tenant's administrator that calls the relay."""
     with httpx2.Client(base_url=relay.url, headers=dict(catalog.api.headers), timeout=60) as client:
         yield client
 
 
 def while_working(server: LocalServer, call: Callable[[], T]) -> T:
-    """What a call comes to while the queue workers do their work."""
+    """The result of a call while the queue workers run."""
     with ThreadPoolExecutor(1) as thread:
         called = thread.submit(call)
         while not called.done():
@@ -51,7 +51,7 @@ def while_working(server: LocalServer, call: Callable[[], T]) -> T:
 
 
 def form(data: bytes, *, boundary: str = "frontier", **fields: str) -> bytes:
-    """A form as clients write it: fields first, then the file."""
+    """A form as clients send it: first the fields, then the file."""
     parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="artifact"; filename="a.mender"\r\n'
     start = "".join([*parts, head, "Content-Type: application/octet-stream\r\n\r\n"]).encode()
@@ -93,7 +93,7 @@ def test_an_upload_becomes_an_artifact(
         pytest.param({"artifact_id": "42"}, GOOD, id="no-uuid"),
     ],
 )
-def test_what_the_api_refuses_is_refused_with_its_own_words(
+def test_refusals_of_the_api_are_passed_on(
     catalog: Catalog, server: LocalServer, through: httpx2.Client, fields: dict[str, str], data: bytes
 ) -> None:
     body = form(data, **fields)
@@ -109,7 +109,7 @@ def test_what_the_api_refuses_is_refused_with_its_own_words(
     assert catalog.get(ARTIFACTS) == []
 
 
-def test_an_artifact_that_is_there_is_a_conflict(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
+def test_an_artifact_that_exists_is_a_conflict(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
     catalog.put("relayed", payload=b"another")
     direct = catalog.send(GOOD)
 
@@ -121,7 +121,7 @@ def test_an_artifact_that_is_there_is_a_conflict(catalog: Catalog, server: Local
     assert len(catalog.get(ARTIFACTS)) == 1
 
 
-def test_an_id_that_was_asked_for_is_used_once(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
+def test_a_chosen_id_can_be_used_once(catalog: Catalog, server: LocalServer, through: httpx2.Client) -> None:
     wanted = "0f0f0f0f-0000-4000-8000-000000000001"
     body = form(GOOD, artifact_id=wanted)
 
@@ -132,7 +132,7 @@ def test_an_id_that_was_asked_for_is_used_once(catalog: Catalog, server: LocalSe
     assert (again.status_code, again.json()["error"]) == (409, "an artifact with this ID already exists")
 
 
-def test_an_upload_that_waits_for_long_is_answered_before_it_is_verified(catalog: Catalog, server: LocalServer) -> None:
+def test_a_slow_upload_is_answered_before_it_is_verified(catalog: Catalog, server: LocalServer) -> None:
     with (
         RelayProcess(server.url, RELAY_PATIENCE="0.5") as hasty,
         httpx2.Client(base_url=hasty.url, headers=dict(catalog.api.headers), timeout=60) as client,
@@ -146,8 +146,8 @@ def test_an_upload_that_waits_for_long_is_answered_before_it_is_verified(catalog
     assert catalog.get(answer.headers["Location"])["name"] == "relayed"
 
 
-def test_what_else_is_asked_of_the_path_goes_on_to_the_api(catalog: Catalog, through: httpx2.Client) -> None:
-    """An edge that goes by paths alone sends lists to the relay as well."""
+def test_other_requests_for_the_path_are_passed_on_to_the_api(catalog: Catalog, through: httpx2.Client) -> None:
+    """An edge that routes by path alone also sends requests for lists to the relay."""
     catalog.put("one")
     catalog.put("two")
 
@@ -156,7 +156,7 @@ def test_what_else_is_asked_of_the_path_goes_on_to_the_api(catalog: Catalog, thr
     assert through.get(ARTIFACTS, headers={"Authorization": "Bearer x"}).status_code == 401
 
 
-def test_whoever_may_not_upload_is_told_so(relay: RelayProcess, catalog: Catalog) -> None:
+def test_a_user_without_permission_gets_403(relay: RelayProcess, catalog: Catalog) -> None:
     with httpx2.Client(base_url=relay.url, timeout=60) as stranger:
         answer = post(stranger, form(b"x" * 20_000_000))
 
@@ -176,7 +176,7 @@ def test_a_form_without_a_file_is_refused(through: httpx2.Client, catalog: Catal
     assert answer.json()["error"] == direct.json()["error"]
 
 
-def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, catalog: Catalog) -> None:
+def test_a_large_file_needs_the_field_size(through: httpx2.Client, catalog: Catalog) -> None:
     answer = post(through, form(b"x" * 9_000_000), chunked=True)
 
     assert answer.status_code == 411
@@ -185,7 +185,7 @@ def test_a_long_file_of_unknown_length_needs_its_size(through: httpx2.Client, ca
 
 
 class Upload:
-    """An upload in this process that stops after some of its file, until it is told that its client has gone."""
+    """An upload that stops in the middle of its file until its client disconnects."""
 
     def __init__(self, api: uploads.Api, token: str) -> None:
         self._relay = Relay(None, None, api)  # type: ignore[arg-type]  # it serves uploads only
@@ -212,7 +212,7 @@ class Upload:
         self.status = message.get("status", self.status)
 
 
-def test_slow_uploads_of_one_token_do_not_take_every_turn(
+def test_slow_uploads_with_one_token_do_not_block_others(
     api: httpx2.Client, sign_in: SignIn, tenant: Tenant, server: LocalServer
 ) -> None:
     mine, another = (client.headers["Authorization"] for client in (api, sign_in(tenant)))
@@ -237,13 +237,11 @@ def test_slow_uploads_of_one_token_do_not_take_every_turn(
         await asyncio.gather(*running)
         return [late, other, await broken_off(mine)]
 
-    # 400: of those that had a turn, and broke off.
+    # 400: the answer to those that were accepted and then disconnected.
     assert asyncio.run(asyncio.wait_for(scenario(), 60)) == [429, 400, 400]
 
 
-def test_a_file_that_never_ends_is_given_up(
-    catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_file_is_cancelled(catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "SECONDS", 0.2)
     monkeypatch.setattr(uploads, "LINGER_SECONDS", 0.1)
 
@@ -257,10 +255,10 @@ def test_a_file_that_never_ends_is_given_up(
 
 @pytest.mark.clients
 @pytest.mark.skipif(CLI is None, reason="mender-cli is not installed")
-def test_mender_cli_uploads_what_no_function_takes(
+def test_mender_cli_uploads_files_too_large_for_a_function(
     catalog: Catalog, server: LocalServer, relay: RelayProcess, tmp_path: Path
 ) -> None:
-    """50 MB, once and once more, and with a broken byte; the relay holds none of it."""
+    """50 MB, twice, and once with a damaged byte; the relay keeps none of it in memory."""
     token = catalog.api.headers["Authorization"].removeprefix("Bearer ")
     file = tmp_path / "large.mender"
     with file.open("wb") as target:
@@ -294,6 +292,6 @@ def test_mender_cli_uploads_what_no_function_takes(
 
 
 def peak(relay: RelayProcess) -> int:
-    """The most memory that it ever had, in bytes."""
+    """The peak of its memory, in bytes."""
     status = Path(f"/proc/{relay.pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024

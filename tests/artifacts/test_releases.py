@@ -32,7 +32,7 @@ def tag(catalog: Catalog, release: str, *tags: str) -> None:
     assert answer.status_code == 204, answer.text
 
 
-def test_a_release_is_the_artifacts_of_a_name(catalog: Catalog) -> None:
+def test_a_release_consists_of_the_artifacts_with_its_name(catalog: Catalog) -> None:
     first = catalog.put("app 1/2", ("pi",))
     second = catalog.put("app 1/2", ("bbb",))
 
@@ -53,7 +53,7 @@ def test_a_release_is_the_artifacts_of_a_name(catalog: Catalog) -> None:
     assert catalog.get(RELEASES) == []
 
 
-def test_v1_has_its_own_names_as_well(catalog: Catalog) -> None:
+def test_v1_has_its_own_names_of_members(catalog: Catalog) -> None:
     catalog.put("app")
     tag(catalog, "app", "x")
     v2 = catalog.get(RELEASES)[0]
@@ -68,7 +68,7 @@ def test_v1_has_its_own_names_as_well(catalog: Catalog) -> None:
         }
 
 
-def test_the_unpaged_list_ends_at_20(catalog: Catalog) -> None:
+def test_the_v1_list_without_pages_ends_after_20_releases(catalog: Catalog) -> None:
     for number in range(22):
         catalog.put(f"app-{number:02}")
 
@@ -119,7 +119,7 @@ def test_lists_are_filtered_and_sorted(catalog: Catalog, path: str, query: dict[
         assert catalog.api.get(path, params=query).headers["X-Total-Count"] == str(len(names))
 
 
-def test_tags_are_lower_case_and_each_once(catalog: Catalog) -> None:
+def test_tags_are_lower_case_and_unique(catalog: Catalog) -> None:
     catalog.put("app")
     catalog.put("other")
 
@@ -141,7 +141,7 @@ def test_tags_are_lower_case_and_each_once(catalog: Catalog) -> None:
     "body",
     [["white space"], ["ü"], [""], ["x" * 1025], [f"t{number}" for number in range(21)], "prod", {"tags": []}, [1]],
 )
-def test_tags_that_break_a_rule_are_refused(catalog: Catalog, body: Any) -> None:
+def test_invalid_tags_are_refused(catalog: Catalog, body: Any) -> None:
     catalog.put("app")
 
     assert catalog.api.put(f"{RELEASES}/app/tags", json=body).status_code == 400
@@ -164,7 +164,7 @@ def test_a_tenant_has_100_distinct_tags(catalog: Catalog) -> None:
     assert len(catalog.get(TAGS)) == 82
 
 
-def test_tags_that_are_set_at_once_are_all_counted(catalog: Catalog) -> None:
+def test_tags_that_are_set_concurrently_are_all_counted(catalog: Catalog) -> None:
     for number in range(6):
         catalog.put(f"app-{number}")
     barrier = threading.Barrier(6)
@@ -187,7 +187,7 @@ def test_tags_that_are_set_at_once_are_all_counted(catalog: Catalog) -> None:
     assert catalog.get(TAGS) == []
 
 
-def test_notes_can_be_printed(catalog: Catalog) -> None:
+def test_notes_may_contain_printable_characters_only(catalog: Catalog) -> None:
     catalog.put("app")
     before = catalog.get(f"{RELEASES}/app")
 
@@ -204,7 +204,7 @@ def test_notes_can_be_printed(catalog: Catalog) -> None:
         assert catalog.api.patch(f"{RELEASES}/app", json={"notes": notes}).status_code == 400
 
 
-def test_what_is_no_release_has_neither_tags_nor_notes(catalog: Catalog) -> None:
+def test_an_unknown_release_has_neither_tags_nor_notes(catalog: Catalog) -> None:
     assert catalog.api.get(f"{RELEASES}/nothing").status_code == 404
     assert catalog.api.put(f"{RELEASES}/nothing/tags", json=["x"]).status_code == 404
     assert catalog.api.patch(f"{RELEASES}/nothing", json={"notes": "x"}).status_code == 404
@@ -212,7 +212,7 @@ def test_what_is_no_release_has_neither_tags_nor_notes(catalog: Catalog) -> None
     assert catalog.rows() == []
 
 
-def test_types_are_never_forgotten(catalog: Catalog) -> None:
+def test_device_types_are_kept_after_deletion(catalog: Catalog) -> None:
     assert catalog.get(TYPES) == []
     stock(catalog)
     catalog.put("empty", type=None, payload={})
@@ -222,7 +222,7 @@ def test_types_are_never_forgotten(catalog: Catalog) -> None:
     assert catalog.get(TYPES) == ["docker", "rootfs-image", "single-file"]
 
 
-def test_releases_go_with_all_their_artifacts(catalog: Catalog) -> None:
+def test_deleting_a_release_deletes_all_its_artifacts(catalog: Catalog) -> None:
     stock(catalog)
 
     answer = catalog.api.delete(RELEASES, params={"name": ["alpha", "beta", "nothing", "alpha"]})
@@ -236,7 +236,7 @@ def test_releases_go_with_all_their_artifacts(catalog: Catalog) -> None:
     assert catalog.api.get(RELEASES).headers["X-Total-Count"] == "1"
 
 
-def test_a_release_of_many_artifacts_goes_in_several_transactions(catalog: Catalog) -> None:
+def test_a_release_of_many_artifacts_is_deleted_in_several_transactions(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     for number in range(100):
@@ -250,14 +250,14 @@ def test_a_release_of_many_artifacts_goes_in_several_transactions(catalog: Catal
     assert (catalog.objects(), catalog.rows(), catalog.usage()) == (set(), [], 0)
 
 
-def test_releases_need_names_to_be_deleted(catalog: Catalog) -> None:
+def test_deleting_releases_requires_names(catalog: Catalog) -> None:
     for query in ({}, {"name": ""}):
         answer = catalog.api.delete(RELEASES, params=query)
         assert answer.status_code == 400
         assert answer.json()["error"] == "at least one release name has to be provided"
 
 
-def test_one_release_in_use_keeps_all_of_them(catalog: Catalog) -> None:
+def test_one_release_in_use_prevents_the_deletion_of_all(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     stock(catalog)
@@ -281,7 +281,7 @@ def test_one_release_in_use_keeps_all_of_them(catalog: Catalog) -> None:
     commit(catalog, service.let_go, "Gamma")
 
 
-def test_a_deletion_and_a_deployment_at_once_never_both_win(catalog: Catalog) -> None:
+def test_a_concurrent_deletion_and_deployment_never_both_succeed(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
     from chalicelib.storage.transactions import ConditionFailed
 

@@ -32,13 +32,13 @@ CANDIDATES = st.builds(
 
 
 def expanded(one: Candidate) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    """Every combination that an artifact stands for, written out."""
+    """All combinations of values that an artifact covers."""
     lists = {**one.depends, "device_type": one.device_types}
     return {(one.name, frozenset(zip(lists, combination, strict=True))) for combination in product(*lists.values())}
 
 
 @given(st.lists(CANDIDATES, max_size=4), CANDIDATES)
-def test_artifacts_conflict_where_they_share_a_combination(existing: list[Candidate], new: Candidate) -> None:
+def test_artifacts_conflict_if_they_share_a_combination(existing: list[Candidate], new: Candidate) -> None:
     taken = set().union(*map(expanded, existing))
 
     found = rules.conflict(existing, new)
@@ -50,7 +50,7 @@ def test_artifacts_conflict_where_they_share_a_combination(existing: list[Candid
         assert named in taken & expanded(new)
 
 
-def test_a_conflict_of_huge_lists_costs_nothing() -> None:
+def test_comparing_huge_lists_is_fast() -> None:
     many = {key: tuple(f"{key}-{number}" for number in range(200)) for key in KEYS}
 
     assert rules.conflict([candidate(depends=many)], candidate(depends=many)) is not None
@@ -74,13 +74,13 @@ def test_upload_fields_have_defaults() -> None:
         rules.read_fields({"size": "9" * 15})
 
 
-def test_a_release_is_full_some_time() -> None:
+def test_the_number_of_artifacts_of_a_release_is_limited() -> None:
     rules.check_release_takes([candidate()] * 99)
     with pytest.raises(Unprocessable):
         rules.check_release_takes([candidate()] * 100)
 
 
-def test_types_are_remembered_within_bounds() -> None:
+def test_the_number_of_remembered_device_types_is_limited() -> None:
     assert rules.remembered_types({"a"}, ["a", "b", "", "x" * 257, "é" * 129]) == {"b"}
     full = {str(number) for number in range(UPDATE_TYPES - 1)}
     assert rules.remembered_types(full, ["b", "a", "c"]) == {"a"}
@@ -106,8 +106,8 @@ TAG_LISTS = st.lists(st.lists(st.sampled_from("abcde"), unique=True, max_size=4)
 
 
 @given(TAG_LISTS)
-def test_counts_of_tags_are_those_of_a_recount(history: list[list[str]]) -> None:
-    """Two releases take turns in changing their tags."""
+def test_updated_tag_counts_equal_a_recount(history: list[list[str]]) -> None:
+    """Two releases change their tags alternately."""
     counts: dict[str, int] = {}
     current: list[list[str]] = [[], []]
     for turn, tags in enumerate(history):
@@ -119,7 +119,7 @@ def test_counts_of_tags_are_those_of_a_recount(history: list[list[str]]) -> None
 
 
 class Counted(str):
-    """A text that counts how often it is compared."""
+    """A string that counts how often it is compared."""
 
     __slots__ = ()
     comparisons = 0
@@ -132,7 +132,7 @@ class Counted(str):
 
 
 @pytest.mark.parametrize("number", [200, 800])
-def test_comparing_two_artifacts_takes_as_many_comparisons_as_they_have_values(number: int) -> None:
+def test_the_number_of_comparisons_is_the_number_of_values(number: int) -> None:
     def values(what: str) -> tuple[str, ...]:
         return tuple(Counted(f"{what}-{each}") for each in range(number))
 

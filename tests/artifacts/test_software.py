@@ -1,4 +1,4 @@
-"""``v1alpha1/deployments/software``, artifacts for devices, and what is answered where deltas would be."""
+"""``v1alpha1/deployments/software``, artifacts for devices, and the routes of deltas, which are not supported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stocked(catalog: Catalog) -> Catalog:
 
 
 class TestSoftware:
-    def test_what_is_shown(self, stocked: Catalog):
+    def test_software_is_shown(self, stocked: Catalog):
         [alpha] = stocked.get(SOFTWARE, name="alpha")
 
         assert alpha.pop("modified")
@@ -88,7 +88,7 @@ class TestForDevices:
 
         return get
 
-    def test_of_a_release(self, stocked: Catalog, ask: Any):
+    def test_artifacts_of_a_release(self, stocked: Catalog, ask: Any):
         other = stocked.put("beta", ("other",))
         found = ask(release_name="beta", device_type="bone").json()
 
@@ -99,7 +99,7 @@ class TestForDevices:
         assert ask(release_name="none", device_type="bone").status_code == 404
         assert ask(release_name="beta").status_code == 400
 
-    def test_one_and_its_file(self, stocked: Catalog, ask: Any):
+    def test_an_artifact_and_its_file(self, stocked: Catalog, ask: Any):
         found = stocked.get(f"{V1}/artifacts", name="gamma")[0]
 
         assert ask(f"/{found['id']}").json() == found
@@ -117,7 +117,7 @@ class TestNoDeltas:
         assert stocked.api.put(f"{V1}/config/binary_delta", json=wanted).status_code == 409
         assert stocked.api.put(f"{V1}/config/binary_delta", json={"xdelta_args": []}).status_code == 400
 
-    def test_there_is_no_job(self, stocked: Catalog):
+    def test_delta_jobs_do_not_exist(self, stocked: Catalog):
         jobs = f"{V2}/deployments/releases/delta/jobs"
 
         assert stocked.get(jobs) == []

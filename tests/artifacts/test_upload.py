@@ -1,4 +1,4 @@
-"""Uploads through the API: what becomes an artifact, and that nothing is left of what does not."""
+"""Uploads through the API: valid files become artifacts, and others leave nothing behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def conflict_of(answer: httpx2.Response) -> object:
     return body["metadata"]["conflict"]
 
 
-def test_an_artifact_is_shown_as_its_file_has_it(catalog: Catalog) -> None:
+def test_an_artifact_is_shown_as_in_its_file(catalog: Catalog) -> None:
     data = build_artifact(
         "app-1.0",
         ["pi", "bbb"],
@@ -87,17 +87,17 @@ def test_an_artifact_is_shown_as_its_file_has_it(catalog: Catalog) -> None:
         "size": len(data),
     }
     assert catalog.usage() == len(data)
-    assert catalog.rows() == ["ARTIFACT", "RELEASE"], "the announcement is gone"
+    assert catalog.rows() == ["ARTIFACT", "RELEASE"], "the announcement was deleted"
 
 
-def test_an_empty_payload_has_no_type_and_no_files(catalog: Catalog) -> None:
+def test_an_empty_payload_has_neither_type_nor_files(catalog: Catalog) -> None:
     artifact_id = catalog.put("empty", type=None, payload={})
 
     (update,) = catalog.get(f"{ARTIFACTS}/{artifact_id}")["updates"]
     assert update == {"type_info": {"type": None}, "files": None, "metadata": {}}
 
 
-def test_a_small_upload_takes_one_object_and_a_large_one_too(catalog: Catalog) -> None:
+def test_small_and_large_uploads_use_one_object(catalog: Catalog) -> None:
     small = catalog.put("small")
     answer = catalog.api.post(ARTIFACTS, **large("large", 20))
 
@@ -109,7 +109,7 @@ def test_a_small_upload_takes_one_object_and_a_large_one_too(catalog: Catalog) -
 
 
 def large(name: str, megabytes: int) -> dict[str, Any]:
-    """A large upload as arguments of a request."""
+    """The arguments of a request with a large upload."""
     head, headers = form([("description", b"big"), ("artifact", b"")])
     tail = head[head.rindex(b"\r\n--") :]
 
@@ -121,7 +121,7 @@ def large(name: str, megabytes: int) -> dict[str, Any]:
     return {"content": body(), "headers": headers}
 
 
-def test_50_mb_pass_in_bounded_memory(catalog: Catalog) -> None:
+def test_uploading_50_mb_uses_bounded_memory(catalog: Catalog) -> None:
     catalog.api.post(ARTIFACTS, **large("warm", 1))
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -136,7 +136,7 @@ def test_50_mb_pass_in_bounded_memory(catalog: Catalog) -> None:
     assert shown["size"] > 50 * MB
     head = bucket().head_object(Bucket=bucket_name(), Key=f"{catalog.tenant}/artifacts/{shown['id']}")
     assert head["ContentLength"] == shown["size"]
-    # Parts of 8 MiB are copied twice on their way; the client and the gateway have their windows as well.
+    # Parts of 8 MiB are copied twice, and the client and the gateway have buffers too.
     assert peak - before < 45 * MB
 
 
@@ -191,7 +191,7 @@ def test_nothing_is_left_of_a_bad_upload(catalog: Catalog, parts: list[tuple[str
 
 
 @pytest.mark.parametrize("header", [{}, {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data"}])
-def test_a_body_that_is_no_form_is_refused(catalog: Catalog, header: dict[str, str]) -> None:
+def test_a_body_that_is_not_a_form_is_refused(catalog: Catalog, header: dict[str, str]) -> None:
     assert catalog.api.post(ARTIFACTS, content=GOOD, headers=header).status_code == 400
     assert catalog.is_empty()
 
@@ -205,7 +205,7 @@ def test_a_form_that_ends_in_the_middle_of_the_file_is_refused(catalog: Catalog)
     assert catalog.is_empty()
 
 
-def test_more_than_an_artifact_may_have_is_413_before_it_is_read(catalog: Catalog) -> None:
+def test_a_file_that_is_too_large_gets_413_before_it_is_read(catalog: Catalog) -> None:
     body, headers = form([("size", str(11 * 1024**3).encode()), ("artifact", GOOD)])
 
     answer = catalog.api.post(ARTIFACTS, content=body, headers=headers)
@@ -214,14 +214,14 @@ def test_more_than_an_artifact_may_have_is_413_before_it_is_read(catalog: Catalo
     assert catalog.is_empty()
 
 
-def test_a_body_that_breaks_off_leaves_nothing(catalog: Catalog) -> None:
+def test_an_interrupted_upload_leaves_nothing(catalog: Catalog) -> None:
     from chalicelib.artifacts import service
 
     def body() -> Iterator[bytes]:
         chunks = large_artifact("aborted", 30)
         for _ in range(15):
             yield next(chunks)
-        assert catalog.unfinished() == 1, "it was on its way"
+        assert catalog.unfinished() == 1, "the upload has started"
         assert catalog.rows() == ["UPLOAD"], "and announced"
         raise BadRequest("the request body ended before the form was complete")
 
@@ -231,7 +231,7 @@ def test_a_body_that_breaks_off_leaves_nothing(catalog: Catalog) -> None:
     assert catalog.is_empty()
 
 
-def test_fields_are_taken_in_any_case_and_order_and_unknown_ones_ignored(catalog: Catalog) -> None:
+def test_fields_may_be_in_any_case_and_order_and_unknown_ones_are_ignored(catalog: Catalog) -> None:
     artifact_id = str(uuid.uuid4())
     parts = [
         ("Description", b"caf\xc3\xa9"),
@@ -251,7 +251,7 @@ def test_fields_are_taken_in_any_case_and_order_and_unknown_ones_ignored(catalog
     assert (shown["description"], shown["size"]) == ("café", len(GOOD))
 
 
-def test_an_id_is_taken_once(catalog: Catalog) -> None:
+def test_an_id_can_be_used_once(catalog: Catalog) -> None:
     artifact_id = str(uuid.uuid4())
     assert catalog.send(GOOD, artifact_id=artifact_id).status_code == 201
 
@@ -263,7 +263,7 @@ def test_an_id_is_taken_once(catalog: Catalog) -> None:
     assert catalog.api.get(link, headers={"Authorization": ""}).content == GOOD
     assert catalog.versions() == 1
     assert catalog.api.delete(f"{ARTIFACTS}/{artifact_id}").status_code == 204
-    assert catalog.send(GOOD, artifact_id=artifact_id).status_code == 201, "once it is gone it is free"
+    assert catalog.send(GOOD, artifact_id=artifact_id).status_code == 201, "after deletion the id is free"
 
 
 def test_the_same_name_needs_other_dependencies(catalog: Catalog) -> None:
@@ -282,7 +282,7 @@ def test_the_same_name_needs_other_dependencies(catalog: Catalog) -> None:
     assert catalog.usage() == sum(row["size"] for row in catalog.get(ARTIFACTS))
 
 
-def test_of_identical_uploads_at_once_exactly_one_is_taken(catalog: Catalog) -> None:
+def test_exactly_one_of_identical_concurrent_uploads_succeeds(catalog: Catalog) -> None:
     data = build_artifact("race", ["pi"])
     barrier = threading.Barrier(8)
     answers: list[int] = []
@@ -304,7 +304,7 @@ def test_of_identical_uploads_at_once_exactly_one_is_taken(catalog: Catalog) -> 
     assert catalog.rows() == ["ARTIFACT", "RELEASE"]
 
 
-def test_different_uploads_of_one_name_at_once_are_all_taken(catalog: Catalog) -> None:
+def test_concurrent_uploads_of_one_name_for_different_devices_all_succeed(catalog: Catalog) -> None:
     barrier = threading.Barrier(6)
     answers: list[int] = []
 
@@ -324,7 +324,7 @@ def test_different_uploads_of_one_name_at_once_are_all_taken(catalog: Catalog) -
     assert release["artifacts_count"] == 6
 
 
-def test_the_storage_limit_holds(catalog: Catalog, tenant: Tenant) -> None:
+def test_uploads_beyond_the_storage_limit_are_refused(catalog: Catalog, tenant: Tenant) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     one = build_artifact("one", ["pi"], b"1" * 100)
@@ -341,7 +341,7 @@ def test_the_storage_limit_holds(catalog: Catalog, tenant: Tenant) -> None:
     catalog.put("two", payload=b"2" * 100)
 
 
-def test_the_storage_limit_holds_for_uploads_at_once(catalog: Catalog, tenant: Tenant) -> None:
+def test_the_storage_limit_holds_for_concurrent_uploads(catalog: Catalog, tenant: Tenant) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     size = len(build_artifact("race-0", ["pi"]))
@@ -364,7 +364,7 @@ def test_the_storage_limit_holds_for_uploads_at_once(catalog: Catalog, tenant: T
     assert len(catalog.objects()) == 2
 
 
-def test_payload_provides_and_depends_join_the_artifacts(catalog: Catalog) -> None:
+def test_provides_and_depends_of_payloads_are_added_to_those_of_the_artifact(catalog: Catalog) -> None:
     artifact_id = catalog.put(
         "multi",
         provides={"a": "1"},
@@ -377,7 +377,7 @@ def test_payload_provides_and_depends_join_the_artifacts(catalog: Catalog) -> No
     assert [update["type_info"]["type"] for update in shown["updates"]] == ["single-file", "script"]
 
 
-def test_tenants_do_not_meet(catalog: Catalog, sign_in: SignIn) -> None:
+def test_tenants_cannot_see_each_others_artifacts(catalog: Catalog, sign_in: SignIn) -> None:
     from chalicelib.tenantadm import service as tenantadm
 
     other = tenantadm.create_tenant("Other")

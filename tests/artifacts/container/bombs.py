@@ -1,8 +1,8 @@
-"""Files that claim or expand to far more than they are, and what it takes to parse one.
+"""Artifacts that claim or expand to far more than their size, and a program that measures parsing one.
 
-Two programs joined by a pipe, so that neither the memory for making a file counts nor the file has to fit
-anywhere: ``python -m tests.artifacts.container.bombs make NAME | python -m tests.artifacts.container.bombs
-parse NAME``. The second may have 256 MiB of address space in all, and prints what came of it.
+Two processes joined by a pipe, so that generating a file costs neither memory of the parser nor disk space:
+``python -m tests.artifacts.container.bombs make NAME | python -m tests.artifacts.container.bombs parse NAME``. The
+second is limited to 256 MiB of address space and prints the result.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ else:
 
 ADDRESS_SPACE = 256 * MIB
 PROCESSOR_TIME = 30
-"""Seconds of the processor, far beyond what any file takes: this is about ending at all."""
+"""CPU seconds, far more than any file needs: the limit only ends parsers that hang."""
 GIB_OF_ZEROS = "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14"
 KINDS: list[Compression] = ["gzip", "lzma", "zstd"]
 VERSION = b'{"format":"mender","version":3}'
 INFO = Entry("header-info", compact(header_info("bomb", ["pi"], ["x"])))
-HUGE = 8**11 - 1  # bytes; as much as the size field of a tar header can say in digits
+HUGE = 8**11 - 1  # bytes; the largest octal size in a tar header
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file in pieces; ``text`` is in the error it ends with, empty if it is an honest one.
+    """A file in pieces; ``text`` is in the expected error, empty if the file is valid.
 
-    ``growth`` is what parsing it may take of memory, in bytes.
+    ``growth`` is how much memory parsing may use, in bytes.
     """
 
     chunks: Callable[[], Iterator[bytes]]
@@ -57,22 +57,22 @@ def script_of_zeros(kind: Compression) -> Iterator[bytes]:
 
 
 def zeros_behind_the_header(kind: Compression) -> Iterator[bytes]:
-    """A header that ends, and then goes on with 1 GiB of zeros."""
+    """A header that is followed by 1 GiB of zeros."""
     return with_parts(kind, header=Packed(one_stream(pack([INFO]), kind), one_stream(ZEROS, kind), 256, b""))
 
 
 def file_of_zeros(kind: Compression) -> Iterator[bytes]:
-    """An honest payload of 1 GiB of nothing."""
+    """A valid payload of 1 GiB of zeros."""
     return with_parts(kind, data=zeros_tar(b"", "f", 1024, kind), sums={"data/0000/f": GIB_OF_ZEROS})
 
 
 def many_streams(kind: Compression) -> Iterator[bytes]:
-    """A million compressed streams of nothing."""
+    """A million empty compressed streams."""
     return with_parts(kind, data=Packed(b"", one_stream(b"", kind) * 1000, 1000, b""))
 
 
 def numbered(folder: str) -> Iterator[bytes]:
-    """100,000 empty members with numbers as names."""
+    """100,000 empty members that are named by numbers."""
     block = bytearray(Entry(f"{folder}000000").packed())
     block[148:156] = b" " * 8
     total = sum(block) - sum(b"000000")
@@ -90,7 +90,7 @@ def many_scripts() -> Iterator[bytes]:
 
 
 def many_files() -> Iterator[bytes]:
-    """100,000 empty files in a payload, and as many sums as a manifest holds."""
+    """100,000 empty files in a payload, and as many checksums as a manifest may hold."""
     empty = sha256(b"")
     sums = {f"data/0000/{number:06d}": empty for number in range(5000)}
     return with_parts("gzip", data=one_stream(b"".join(numbered("")), "gzip"), sums=sums)
@@ -103,14 +103,14 @@ def many_folders() -> Iterator[bytes]:
 
 
 def claim(kind: bytes) -> Iterator[bytes]:
-    """A special member in the header that claims 8 GiB, and 1 GiB that comes."""
+    """A special member in the header that claims 8 GiB and has 1 GiB."""
     start = INFO.packed() + Entry("x", kind=kind, size=HUGE).packed()
     header = Packed(one_stream(start, "gzip"), one_stream(ZEROS, "gzip"), 256, b"")
     return with_parts("gzip", header=header)
 
 
 def claimed_member(name: str) -> Iterator[bytes]:
-    """A member of the file that claims 8 GiB, of which 64 MiB come."""
+    """A member of the file that claims 8 GiB and has 64 MiB."""
     yield Entry("version", VERSION).packed()
     if name != "manifest":
         manifest = f"{sha256(VERSION)}  version\n".encode()
@@ -127,7 +127,7 @@ def deep_document() -> Iterator[bytes]:
 
 
 def wide_documents() -> Iterator[bytes]:
-    """As much JSON as may be kept, of the kind that grows most when it is decoded."""
+    """The largest allowed JSON, of the kind that grows most when it is decoded."""
     wide = b'{"a":[' + b",".join([b"{}"] * 83_000) + b"]}"
     entries = [Entry("header-info", compact(header_info("bomb", ["pi"], ["x"] * 4)))]
     for index in range(4):
@@ -137,7 +137,7 @@ def wide_documents() -> Iterator[bytes]:
 
 
 def wide_manifest() -> Iterator[bytes]:
-    """A manifest as large as it may be, of lines that are never used."""
+    """The largest allowed manifest, with unused lines."""
     lines = "".join(f"{number:064d}  {number}\n" for number in range(7000))
     manifest = f"{lines}{sha256(VERSION)}  version\n".encode()
     yield pack([Entry("version", VERSION), Entry("manifest", manifest)])
@@ -146,7 +146,7 @@ def wide_manifest() -> Iterator[bytes]:
 def wide_window_xz(code: int, data: bytes) -> bytes:
     """An xz stream whose LZMA2 filter asks for the window ``code``: 28 is 64 MiB, 37 is 1.5 GiB."""
     stream = bytearray(lzma.compress(data, preset=0))
-    block = stream[12:20]  # behind the 12 bytes of the stream header: the block header, then its sum
+    block = stream[12:20]  # after the 12 bytes of the stream header: the block header, then its checksum
     block[4] = code
     stream[12:24] = block + zlib.crc32(block).to_bytes(4, "little")
     return bytes(stream)
@@ -158,7 +158,7 @@ def wide_window_zstd(exponent: int) -> bytes:
 
 
 def widest_window(kind: Compression) -> Iterator[bytes]:
-    """An honest payload of 128 MiB in one stream with the largest window that is accepted, 64 MiB."""
+    """A valid payload of 128 MiB in one stream with the largest accepted window, 64 MiB."""
     zeros = bytes(128 * MIB)
     tar = pack([Entry("f", zeros)])
     if kind == "lzma":
@@ -169,13 +169,13 @@ def widest_window(kind: Compression) -> Iterator[bytes]:
 
 
 def skippable_zstd() -> Iterator[bytes]:
-    """256 MiB in frames that a reader of zstd skips."""
+    """256 MiB in frames that zstd readers skip."""
     frame = b"\x50\x2a\x4d\x18" + len(ZEROS).to_bytes(4, "little") + ZEROS
     return with_parts("zstd", data=Packed(b"", frame, 64, b""))
 
 
 def zstd_that_claims(size: int) -> bytes:
-    """A zstd frame of one segment that says how much it holds, and holds one byte: its window is what it says."""
+    """A single-segment zstd frame that holds one byte but claims ``size``, which also is its window."""
     return b"\x28\xb5\x2f\xfd" + bytes([0xE0]) + size.to_bytes(8, "little") + b"\x09\0\0x"
 
 
@@ -185,13 +185,13 @@ def zstd_with_dictionary() -> bytes:
 
 
 def empty_blocks_zstd() -> Iterator[bytes]:
-    """A zstd frame with 80 million blocks that hold nothing."""
+    """A zstd frame with 80 million empty blocks."""
     head, blocks = b"\x28\xb5\x2f\xfd\0\0", b"\0\0\0" * (MIB // 3)
     return with_parts("zstd", data=Packed(head, blocks, 240, b"\x01\0\0"))
 
 
 def repeated_bytes_zstd() -> Iterator[bytes]:
-    """A zstd frame of blocks that repeat one byte: 128 KiB from each four."""
+    """A zstd frame of blocks that repeat one byte: every 4 bytes expand to 128 KiB."""
     blocks = ((131072 << 3) | 0b010).to_bytes(3, "little") + b"\0"
     return with_parts("zstd", data=Packed(b"\x28\xb5\x2f\xfd\0\x58", blocks * 1024, 300, b"\x01\0\0"))
 
@@ -203,7 +203,7 @@ def long_name_gzip() -> Iterator[bytes]:
 
 
 def bomb_in_a_bomb() -> Iterator[bytes]:
-    """An honest payload that would grow 1,000 times again: payloads' files are not decompressed."""
+    """A valid payload whose file could be decompressed to 1,000 times its size; files in payloads are not."""
     inner = one_stream(one_stream(ZEROS, "zstd") * 100, "zstd")
     return with_parts(
         "zstd", data=one_stream(pack([Entry("f.zst", inner)]), "zstd"), sums={"data/0000/f.zst": sha256(inner)}
@@ -211,7 +211,7 @@ def bomb_in_a_bomb() -> Iterator[bytes]:
 
 
 def endless() -> Iterator[bytes]:
-    """Zeros for ever behind the last payload."""
+    """Endless zeros after the last payload."""
     yield from with_parts("gzip", data=one_stream(pack([Entry("f")]), "gzip"), sums={"data/0000/f": sha256(b"")})
     while True:
         yield ZEROS
@@ -256,12 +256,12 @@ for _kind in KINDS:
 
 
 def peak() -> int:
-    """The most resident memory that this process had so far, in bytes."""
+    """The peak resident memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def measure(case: Case) -> dict[str, Any]:
-    """Parse what comes in: the error's text (empty without one), growth of memory in bytes, seconds."""
+    """Parse stdin; returns the error's text (empty if there is none), memory growth in bytes, and seconds."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_TIME, PROCESSOR_TIME))
     before, began, text = peak(), time.monotonic(), ""
@@ -278,7 +278,7 @@ def main(what: str, name: str) -> None:
     if what == "parse":
         print(json.dumps(measure(case)))
         return
-    with contextlib.suppress(BrokenPipeError):  # the reader has seen enough
+    with contextlib.suppress(BrokenPipeError):  # the reader has stopped reading
         for chunk in case.chunks():
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()

@@ -1,6 +1,6 @@
-"""What the tests of the parser share: a plain example, and files that no honest tool writes.
+"""Helpers for tests of the parser: a simple example, and files that no correct tool writes.
 
-Honest artifacts come from ``tests.simulator.artifacts``.
+Valid artifacts come from ``tests.simulator.artifacts``.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ ZEROS = bytes(4 * MIB)
 
 
 def parse_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Artifact:
-    """What the parser makes of ``data``."""
+    """The result of parsing ``data``."""
     return parse(io.BytesIO(data), limits=limits)
 
 
 def example(version: int = 3, compression: Compression = "none", *, signed: bool = False) -> Draft:
-    """A small artifact with a bit of everything that its version knows."""
+    """A small artifact that uses all features of its version."""
     spec = PayloadSpec(
         type="rootfs-image" if version == 2 else "single-file",
         files={"a.txt": b"hello"} if version == 2 else {"a.txt": b"hello", "b.txt": b"world\n"},
@@ -79,7 +79,7 @@ def edit(entry: Entry, **members: Any) -> None:
 
 @dataclass(frozen=True)
 class Packed:
-    """Compressed bytes that are made while they are read: the same ``piece`` over and over."""
+    """Compressed bytes that are generated while they are read: the same ``piece`` repeatedly."""
 
     start: bytes
     piece: bytes
@@ -96,7 +96,7 @@ class Packed:
 
 
 def one_stream(data: bytes, compression: Compression) -> bytes:
-    """``data`` as one complete stream of its kind; several may follow each other."""
+    """``data`` as one complete compressed stream; several may be concatenated."""
     if compression == "gzip":
         return gzip.compress(data, mtime=0)
     if compression == "lzma":
@@ -105,7 +105,7 @@ def one_stream(data: bytes, compression: Compression) -> bytes:
 
 
 def zeros_tar(before: bytes, name: str, mebibytes: int, compression: Compression) -> Packed:
-    """A compressed tar of ``before`` and of a file that is nothing but zeros; a multiple of 4 MiB."""
+    """A compressed tar of ``before`` and a file of zeros, whose size is a multiple of 4 MiB."""
     head = Entry(name, size=mebibytes * MIB).packed()
     return Packed(
         one_stream(before + head, compression),
@@ -122,9 +122,9 @@ def with_parts(
     data: Packed | bytes = b"",
     sums: dict[str, str] | None = None,
 ) -> Iterator[bytes]:
-    """An artifact in pieces whose header or first data tar is the given one, claimed by its true size.
+    """An artifact in pieces, with the given header or first data tar and its true size.
 
-    ``sums`` are the lines of the manifest beside those for `version` and (where it is the usual one) header.
+    ``sums`` are lines of the manifest in addition to those for `version` and, if it is the usual one, the header.
     """
     version = compact({"format": "mender", "version": 3})
     name = f"header.tar{SUFFIX[compression]}"

@@ -1,4 +1,4 @@
-"""Files that claim or expand to far more than they are end in time and within bounded memory."""
+"""Parsing artifacts that claim or expand to far more than their size ends in time and in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROGRAM = [sys.executable, "-m", "tests.artifacts.container.bombs"]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bombs(name):
+def test_parsing_a_bomb_is_bounded(name):
     case = CASES[name]
     with subprocess.Popen([*PROGRAM, "make", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as maker:
         run = subprocess.run(

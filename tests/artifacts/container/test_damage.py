@@ -1,4 +1,4 @@
-"""Damaged files: refused, or what was damaged carries no fact. Never any other exception."""
+"""Damaged files are refused, unless the damage changes nothing. There is never any other exception."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALID = [example(version, kind, signed=True).build() for version in (2, 3) for k
 
 
 def survives(data: bytes) -> None:
-    """The parser either takes ``data`` or refuses it."""
+    """Parse ``data``, which may be refused, but must not cause another error."""
     with contextlib.suppress(ArtifactError):
         parse_bytes(data)
 
@@ -44,15 +44,15 @@ def test_cut_anywhere():
 
 
 def end_of_content(data: bytes) -> int:
-    """Where the last member's content ends: behind it are padding and closing blocks."""
+    """Where the last member's content ends; padding and closing blocks follow."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         last = archive.getmembers()[-1]
     return last.offset_data + last.size
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_is_behind_the_content_may_be_missing(version, tmp_path):
-    """As ``mender-artifact read`` has it, where it is installed: that is asked of every one of these files."""
+def test_padding_and_closing_blocks_may_be_missing(version, tmp_path):
+    """If ``mender-artifact`` is installed, its ``read`` has to accept the same files."""
     data = example(version, "gzip").build()
     whole, content = parse_bytes(data), end_of_content(data)
     padded = content + -content % 512
@@ -84,7 +84,7 @@ def test_what_is_behind_the_content_may_be_missing(version, tmp_path):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_data_tars_cut_anywhere(compression):
-    """A data tar has no sum of its own: its end must be found missing from the inside."""
+    """A data tar has no checksum of its own: a missing end is detected from its content."""
     entries = example(3, compression).entries()
     content = entries[-1].content
     for end in range(len(content)):
@@ -94,9 +94,9 @@ def test_data_tars_cut_anywhere(compression):
 
 
 def unverified(data: bytes) -> set[int]:
-    """Offsets in an uncompressed artifact that no sum covers, as Python's own tar reader sees it.
+    """Offsets in an uncompressed artifact that no checksum covers, according to Python's tar reader.
 
-    Padding after members of the file and of its data tars, and the signature (which takes a key to verify).
+    These are padding after members of the file and of its data tars, and the signature (verifying it takes a key).
     """
     free: set[int] = set()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
@@ -126,7 +126,7 @@ def test_every_byte_changed(version, mask):
 
 @pytest.mark.parametrize("compression", ["gzip", "lzma", "zstd"])
 def test_every_byte_changed_in_compressed_data(compression):
-    """Fields of a compressed stream that say nothing about its content may change; the facts may not."""
+    """Fields of a compressed stream that do not affect its content may change; the result may not."""
     data = bytearray(example(3, compression).build())
     whole = parse_bytes(bytes(data))
     accepted = 0
@@ -189,8 +189,8 @@ def test_random_changes(valid, changes):
     piece=st.binary(min_size=1, max_size=40),
 )
 @settings(max_examples=200, deadline=None)
-def test_random_changes_under_a_true_sum(compression, which, place, piece):
-    """Damage inside a header or data tar that its sum does not give away."""
+def test_random_changes_with_a_correct_checksum(compression, which, place, piece):
+    """Damage inside a header or data tar that is not detected by its checksum."""
     parts = example(3, compression)
     tar = bytearray(pack([parts.header, parts.data[0]][which]))
     at = int(place * len(tar))

@@ -1,4 +1,4 @@
-"""Mender's own tool and this project agree: each reads what the other writes, and finds the same in it."""
+"""Mender's own tool and this project read each other's artifacts with the same result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def tool(*arguments: str | Path) -> str:
-    """What mender-artifact prints for ``arguments``; it must succeed."""
+    """The output of mender-artifact with ``arguments``; it must succeed."""
     run = subprocess.run([str(TOOL), *map(str, arguments)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
@@ -39,7 +39,7 @@ def knows_zstd() -> bool:
 
 
 def shown(path: Path) -> dict[str, Any]:
-    """The facts in the text that ``mender-artifact read`` prints, which is nearly YAML."""
+    """The data in the output of ``mender-artifact read``, which is similar to YAML."""
     text = tool("read", path)
     updates = re.split(r"^    \d+:$", text[text.index("Updates:") :], flags=re.MULTILINE)[1:]
 
@@ -71,7 +71,7 @@ def shown(path: Path) -> dict[str, Any]:
         "provides": {key: value for update in updates for key, value in pairs("Provides", update).items()},
         "depends": {key: value for update in updates for key, value in pairs("Depends", update).items()},
         "clears": [pattern for update in updates for pattern in json.loads(one("Clears Provides", update) or "[]")],
-        # Several payloads are shown in no certain order.
+        # Several payloads are shown in any order.
         "payloads": sorted(
             [(one("Type", update), metadata(update), files(update)) for update in updates],
             key=lambda payload: payload[0],
@@ -80,13 +80,13 @@ def shown(path: Path) -> dict[str, Any]:
 
 
 def file_as_shown(file: PayloadFile) -> tuple[str, ...]:
-    """A file in the form of :func:`shown`."""
+    """A file in the format of :func:`shown`."""
     modified = f"{file.modified:%Y-%m-%d %H:%M:%S +0000}" if file.modified else ""
     return file.name, str(file.size), modified, file.checksum
 
 
 def as_shown(artifact: Artifact) -> dict[str, Any]:
-    """An artifact in the form of :func:`shown`."""
+    """An artifact in the format of :func:`shown`."""
 
     def words(value: str | tuple[str, ...] | None) -> str:
         return value if isinstance(value, str) else f"[{' '.join(value or ())}]"
@@ -115,13 +115,13 @@ def as_shown(artifact: Artifact) -> dict[str, Any]:
 
 @pytest.fixture
 def path(tmp_path):
-    """Where an artifact is put."""
+    """The path of an artifact."""
     return tmp_path / "a.mender"
 
 
 @pytest.fixture
 def inputs(tmp_path):
-    """Files to make an artifact of."""
+    """Files for an artifact."""
     contents = {
         "one": b"one\n",
         "two": bytes(3000),
@@ -139,7 +139,7 @@ def inputs(tmp_path):
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
-    """Private keys in the forms that the tool reads."""
+    """Private keys in the formats that the tool reads."""
     folder = tmp_path_factory.mktemp("keys")
     rsa, ec = folder / "rsa", folder / "ec"
     subprocess.run(["openssl", "genrsa", "-traditional", "-out", rsa, "2048"], check=True, capture_output=True)
@@ -177,7 +177,7 @@ WRITTEN: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "lzma", "zstd_better"])
 @pytest.mark.parametrize("name", WRITTEN)
-def test_what_the_tool_writes(name, compression, inputs, path, monkeypatch):
+def test_the_parser_reads_artifacts_of_the_tool(name, compression, inputs, path, monkeypatch):
     if compression.startswith("zstd") and not knows_zstd():
         pytest.skip("this mender-artifact is older than 3.10 and knows no zstd")
     monkeypatch.chdir(inputs)
@@ -188,13 +188,13 @@ def test_what_the_tool_writes(name, compression, inputs, path, monkeypatch):
 
 
 @pytest.mark.parametrize("key", ["rsa", "ec"])
-def test_what_the_tool_signs(key, inputs, path, keys, monkeypatch):
+def test_the_parser_reads_signed_artifacts_of_the_tool(key, inputs, path, keys, monkeypatch):
     monkeypatch.chdir(inputs)
     tool(*WRITTEN["two-files"], "-k", keys[key], "-o", path)
     assert parse_bytes(path.read_bytes()).signed
 
 
-def test_the_checksum_of_a_root_file_system(inputs, path, monkeypatch):
+def test_the_checksum_of_a_root_file_system_is_found(inputs, path, monkeypatch):
     monkeypatch.chdir(inputs)
     tool(*WRITTEN["rootfs"], "-o", path)
     artifact = parse_bytes(path.read_bytes())
@@ -206,14 +206,14 @@ def test_the_checksum_of_a_root_file_system(inputs, path, monkeypatch):
 
 @pytest.mark.parametrize("compression", [kind for kind in COMPRESS if kind != "zstd"])
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_the_builder_writes(version, compression, path):
+def test_the_tool_reads_artifacts_of_the_builder(version, compression, path):
     data = example(version, compression).build()
     path.write_bytes(data)
     tool("validate", path)
     assert shown(path) == as_shown(parse_bytes(data))
 
 
-def test_what_the_builder_signs(path, keys):
+def test_the_tool_verifies_signatures_of_the_builder(path, keys):
     def sign(manifest: bytes) -> bytes:
         command = ["openssl", "dgst", "-sha256", "-sign", keys["rsa"]]
         return base64.b64encode(subprocess.run(command, input=manifest, check=True, capture_output=True).stdout)
@@ -237,7 +237,7 @@ def test_what_the_builder_signs(path, keys):
         draft("a", ["pi"], [PayloadSpec()], depends={"artifact_name": ["b", "c"]}).build(),
     ],
 )
-def test_what_else_the_builder_writes(data, path):
+def test_the_tool_reads_other_payloads_of_the_builder(data, path):
     path.write_bytes(data)
     tool("validate", path)
     assert shown(path) == as_shown(parse_bytes(data))

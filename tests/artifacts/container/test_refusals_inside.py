@@ -1,4 +1,4 @@
-"""What breaks a rule inside of headers and payloads is refused, with a text that says which."""
+"""Headers and payloads that break a rule are refused, with a text that names the rule."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def test_type_info(members, text):
     refused(parts.build(), text)
 
 
-def test_payloads_that_provide_or_depend_on_the_same():
+def test_conflicting_provides_or_depends_of_payloads_are_refused():
     provides = [PayloadSpec(kind, provides={"k": "1"}) for kind in "mn"]
     refused(draft("a", ["pi"], provides).build(), "conflicting keys not allowed in the provides parameters")
     depends = [PayloadSpec(kind, depends={"k": "1"}) for kind in "mn"]
     refused(draft("a", ["pi"], depends).build(), "conflicting keys not allowed in the depends parameters")
 
 
-def test_type_info_of_format_2_knows_the_type_only():
+def test_type_info_of_format_2_has_only_the_type():
     parts = example(2)
     edit(next(entry for entry in parts.header if entry.name.endswith("type-info")), artifact_provides={})
     refused(parts.build(), "unknown field `artifact_provides`")
@@ -135,7 +135,7 @@ def test_metadata(metadata):
     refused(parts.build(), "'headers/0000/meta-data'")
 
 
-def test_metadata_as_deep_as_it_may_be():
+def test_metadata_of_the_largest_depth_is_accepted():
     parts = plain()
     parts.header.append(Entry("headers/0000/meta-data", b'{"a":' * 63 + b"{}" + b"}" * 63))
     assert parse_bytes(parts.build()).payloads[0].metadata
@@ -163,7 +163,7 @@ def test_members_of_the_header(at, name, text):
     refused(parts.build(), text)
 
 
-def test_headers_without_what_they_need():
+def test_incomplete_headers_are_refused():
     parts = plain()
     parts.header = []
     refused(parts.build(), "has to begin with 'header-info'")
@@ -176,7 +176,7 @@ def test_headers_without_what_they_need():
 
 
 @pytest.mark.parametrize("files", [[], ["b"], ["a.txt", "b"], ["a.txt", "a.txt"]])
-def test_files_of_format_2_are_those_listed(files):
+def test_files_of_format_2_must_be_those_listed(files):
     parts = example(2)
     edit(next(entry for entry in parts.header if entry.name.endswith("files")), files=files)
     refused(parts.build(), "not those that its header lists")
@@ -217,20 +217,20 @@ def test_names_that_are_not_ascii():
     refused(parts.build(), "not ASCII")
 
 
-def test_names_of_control_characters_are_not_repeated_in_the_text():
+def test_control_characters_in_names_are_escaped_in_the_error():
     parts = plain()
     parts.data[0][0].name = "a\n\x1b[31m"
     parts.sums["data/0000/a\n\x1b[31m"] = None
     refused(parts.build(), r"forbidden name 'a\n\x1b[31m'")
 
 
-def test_too_long_a_name():
+def test_a_name_that_is_too_long_is_refused():
     parts = plain()
     parts.data[0][0].name = "n" * 256
     refused(parts.build(), "name of more than 255 characters")
 
 
-def test_the_same_file_twice():
+def test_the_same_file_twice_is_refused():
     parts = plain()
     parts.data[0] *= 2
     refused(parts.build(), "'f' occurs twice")
@@ -240,7 +240,7 @@ def test_the_same_file_twice():
     "kind", [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"D", b"M", b"V", b"Z", b"L", b"K", b"N", b"g", b"A"]
 )
 @pytest.mark.parametrize("where", ["file", "header", "data"])
-def test_anything_but_regular_files(kind, where):
+def test_only_regular_files_are_accepted(kind, where):
     """Links, devices, folders in data, sparse files, GNU's and Solaris' extensions."""
     parts = plain()
     odd = Entry("odd", kind=kind, link="/etc/passwd", size=0)
@@ -257,7 +257,7 @@ def test_anything_but_regular_files(kind, where):
 
 
 @pytest.mark.parametrize("size", [1, 512])
-def test_folders_with_content(size):
+def test_folders_with_content_are_refused(size):
     parts = plain()
     parts.header.insert(1, Entry("scripts", b"x" * size, kind=b"5"))
     refused(parts.build(), "'scripts/' is not a regular file")
@@ -272,14 +272,14 @@ def test_a_root_file_system_is_one_file():
     refused(draft("a", ["pi"], specs).build(), "more than one file")
 
 
-# What lies between and behind.
+# Data between and after members.
 
 
 @pytest.mark.parametrize("where", ["file", "header", "data"])
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_ends_of_tars(where, compression):
+def test_damaged_ends_of_tars_are_refused(where, compression):
     for end, text in (
-        # The file itself may end early: nothing is lost then that its manifest does not miss.
+        # The file itself may end early: the manifest shows whether anything is missing.
         (b"", None if where == "file" else "unexpected end of"),
         (bytes(512), None if where == "file" else "unexpected end of"),
         (bytes(100), "unexpected end of"),
@@ -307,7 +307,7 @@ def test_ends_of_tars(where, compression):
 
 @pytest.mark.parametrize("compression", ["gzip", "lzma", "zstd"])
 @pytest.mark.parametrize("rest", [b"x", bytes(4), b"PK\x03\x04" * 100])
-def test_what_follows_compressed_data(compression, rest):
+def test_data_after_a_compressed_stream_is_refused(compression, rest):
     entries = example(3, compression).entries()
     entries[-1].content += rest
     refused(pack(entries), "reading artifact error: ")
@@ -335,7 +335,7 @@ def test_limits():
         refused(data, text, limits)
 
 
-def test_too_large_is_an_error_of_its_own():
+def test_a_file_that_is_too_large_has_its_own_error():
     with pytest.raises(ArtifactTooLargeError):
         parse_bytes(example().build(), Limits(size=5000))
 

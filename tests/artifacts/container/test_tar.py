@@ -1,4 +1,4 @@
-"""The tar walk by itself: what of the format is read, and that nothing else is."""
+"""The tar reader by itself: what it accepts of the format, and that it refuses everything else."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from chalicelib.artifacts.container.tar import members
 from tests.simulator.artifacts import END, Entry, pack
 
 
-def walk(data: bytes, most: int = 100, *, folders: bool = False) -> list[tuple[str, bytes]]:
+def read(data: bytes, most: int = 100, *, folders: bool = False) -> list[tuple[str, bytes]]:
     """Names and contents of the files in ``data``."""
     found = members(io.BytesIO(data), most=most, name_max=255, folders=folders)
     return [(member.name, b"".join(chunks(member))) for member in found]
 
 
 def resum(header: bytearray) -> bytes:
-    """``header`` with its sum made right again."""
+    """``header`` with a correct checksum."""
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header)
 
 
 def patched(at: int, value: bytes, content: bytes = b"12345") -> bytes:
-    """A tar of the file `f` with other bytes in its header, its sum right."""
+    """A tar of the file `f` with other bytes in its header and a correct checksum."""
     packed = Entry("f", content).packed()
     header = bytearray(packed[:512])
     header[at : at + len(value)] = value
@@ -51,10 +51,10 @@ def test_tars_of_other_writers(form):
 
 def test_a_name_over_two_fields():
     info = tarfile.TarInfo("p" * 100 + "/" + "n" * 90)
-    assert walk(info.tobuf(tarfile.USTAR_FORMAT) + END) == [(info.name, b"")]
+    assert read(info.tobuf(tarfile.USTAR_FORMAT) + END) == [(info.name, b"")]
 
 
-def test_members_that_are_not_read_are_passed_over():
+def test_members_that_are_not_read_are_skipped():
     data = pack([Entry("a", b"1" * 700), Entry("b", b"2")])
     assert [member.name for member in members(io.BytesIO(data), most=9, name_max=9)] == ["a", "b"]
 
@@ -70,8 +70,8 @@ def test_members_that_are_not_read_are_passed_over():
         b"\x80" + bytes(10) + b"\5",
     ],
 )
-def test_forms_of_a_number(field):
-    assert walk(patched(124, field)) == [("f", b"12345")]
+def test_numbers_may_have_several_formats(field):
+    assert read(patched(124, field)) == [("f", b"12345")]
 
 
 @pytest.mark.parametrize(
@@ -88,57 +88,57 @@ def test_forms_of_a_number(field):
         b"\x81" + bytes(11),
     ],
 )
-def test_no_numbers(field):
+def test_invalid_numbers_are_refused(field):
     with pytest.raises(ArtifactError, match="invalid number"):
-        walk(patched(124, field.ljust(12, b"\0")))
+        read(patched(124, field.ljust(12, b"\0")))
 
 
 @pytest.mark.parametrize("size", [6 + 512, 8**11 - 1])
-def test_sizes_beyond_the_end(size):
+def test_sizes_beyond_the_end_of_the_file_are_refused(size):
     with pytest.raises(ArtifactError, match="unexpected end of file"):
-        walk(patched(124, b"%011o\0" % size))
+        read(patched(124, b"%011o\0" % size))
     with pytest.raises(ArtifactError, match="unexpected end of file"):
-        walk(patched(124, b"\x80" + (size + 2**80).to_bytes(11, "big")))
+        read(patched(124, b"\x80" + (size + 2**80).to_bytes(11, "big")))
 
 
 def test_a_blank_number_is_zero():
-    assert walk(patched(124, bytes(12), b"")) == [("f", b"")]
+    assert read(patched(124, bytes(12), b"")) == [("f", b"")]
 
 
 @pytest.mark.parametrize("magic", [bytes(8), b"ustaR\x0000", b"\0ustar00"])
-def test_headers_of_other_kinds(magic):
+def test_other_header_formats_are_refused(magic):
     with pytest.raises(ArtifactError, match="not a tar header"):
-        walk(patched(257, magic))
+        read(patched(257, magic))
 
 
-def test_wrong_sum_of_a_header():
+def test_a_wrong_checksum_of_a_header_is_refused():
     with pytest.raises(ArtifactError, match="invalid checksum of a tar header"):
-        walk(pack([Entry("f")]).replace(b"f", b"g", 1))
+        read(pack([Entry("f")]).replace(b"f", b"g", 1))
 
 
 @pytest.mark.parametrize(
     "name", [b"/f\0", b"../f\0", b"a/../f\0", b"a//f\0", b"./f\0", b"a/.\0", b"\0", b"/\0", b"a\\f\0", b"a\x7f\0"]
 )
-def test_forbidden_names(name):
+def test_forbidden_names_are_refused(name):
     with pytest.raises(ArtifactError, match="forbidden name"):
-        walk(patched(0, name))
+        read(patched(0, name))
 
 
-def test_a_folder_and_a_file_of_one_name():
+def test_a_folder_and_a_file_with_the_same_name_are_refused():
     data = pack([Entry("a", kind=b"5"), Entry("a")])
     with pytest.raises(ArtifactError, match="'a' occurs twice"):
-        walk(data, folders=True)
+        read(data, folders=True)
 
 
 def extended(records: bytes, *, kind: bytes = b"x", size: int | None = None) -> bytes:
-    """A tar of an extended header with these ``records`` and the file `f`."""
+    """A tar with an extended header of these ``records`` and the file `f`."""
     return pack([Entry("ext", records, kind=kind, size=size), Entry("f", b"12345")])
 
 
-def test_records_that_count():
-    assert walk(extended(b"15 path=g/hijk\n")) == [("g/hijk", b"12345")]
-    assert walk(extended(b"11 path=gh\n10 size=3\n")) == [("gh", b"123")]
-    assert walk(extended(b"")) == [("f", b"12345")]
+def test_records_of_extended_headers_are_used():
+    assert read(extended(b"15 path=g/hijk\n")) == [("g/hijk", b"12345")]
+    assert read(extended(b"11 path=gh\n10 size=3\n")) == [("gh", b"123")]
+    assert read(extended(b"")) == [("f", b"12345")]
 
 
 @pytest.mark.parametrize(
@@ -170,32 +170,32 @@ def test_records_that_count():
         b"13 comment=x\n",
     ],
 )
-def test_records_that_are_refused(records):
+def test_invalid_records_are_refused(records):
     with pytest.raises(ArtifactError):
-        walk(extended(records))
+        read(extended(records))
 
 
-def test_extended_headers_are_small():
+def test_large_extended_headers_are_refused():
     with pytest.raises(ArtifactError, match="more than 4096 bytes"):
-        walk(extended(b"", size=8**11 - 1))
+        read(extended(b"", size=8**11 - 1))
 
 
 @pytest.mark.parametrize("kind", [b"g", b"L", b"K", b"X"])
-def test_extended_headers_of_other_kinds(kind):
+def test_other_extended_headers_are_refused(kind):
     with pytest.raises(ArtifactError, match="not a regular file"):
-        walk(extended(b"10 path=g\n", kind=kind))
+        read(extended(b"10 path=g\n", kind=kind))
 
 
-def test_extended_headers_stand_before_a_member():
+def test_an_extended_header_must_be_followed_by_a_member():
     extension = Entry("ext", b"10 path=g\n", kind=b"x")
     with pytest.raises(ArtifactError, match="two extended"):
-        walk(pack([extension, extension, Entry("f")]))
+        read(pack([extension, extension, Entry("f")]))
     with pytest.raises(ArtifactError, match="ends after an extended"):
-        walk(pack([extension]))
+        read(pack([extension]))
 
 
-def test_members_are_counted_with_all_their_headers():
+def test_extended_headers_count_as_members():
     data = extended(b"10 path=g\n")
-    assert len(walk(data, most=2)) == 1
+    assert len(read(data, most=2)) == 1
     with pytest.raises(ArtifactError, match="more than 1 members"):
-        walk(data, most=1)
+        read(data, most=1)

@@ -1,4 +1,4 @@
-"""Everything that an artifact may be is read as what it is."""
+"""All valid variants of artifacts are read correctly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def facts_of_example(version: int, *, signed: bool, size: int) -> Artifact:
-    """What ``example`` has to be read as."""
+    """The expected result of reading ``example``."""
     modified = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     contents = {"a.txt": b"hello", "b.txt": b"world\n", "key": b"device key"}
     if version == 2:
@@ -50,10 +50,10 @@ def test_versions_and_compressions(version, compression, signed):
 
 @pytest.mark.parametrize("step", [1, 7, 511, 512, 513, 4096, 10_000])
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_the_same_in_pieces_of_any_size(step, compression):
+def test_the_size_of_pieces_makes_no_difference(step, compression):
     data = example(3, compression, signed=True).build()
 
-    class Dribble:
+    class SmallReads:
         def __init__(self) -> None:
             self.file = io.BytesIO(data)
 
@@ -61,7 +61,7 @@ def test_the_same_in_pieces_of_any_size(step, compression):
             return self.file.read(min(size, step))
 
     whole = parse_bytes(data)
-    assert parse(Dribble()) == whole
+    assert parse(SmallReads()) == whole
     seen: list[bytes] = []
     pieces = (data[at : at + step] for at in range(0, len(data), step))
     assert parse(ChunkReader(pieces, tee=seen.append)) == whole
@@ -69,7 +69,7 @@ def test_the_same_in_pieces_of_any_size(step, compression):
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_payloads_larger_than_what_is_read_at_a_time(compression):
+def test_payloads_larger_than_the_read_buffer(compression):
     files = {"zeros": bytes(3_000_000), "mixed": bytes(range(256)) * 3000 + bytes(1), "empty": b""}
     payload = parse_bytes(build_artifact("a", ["pi"], files, compression=compression)).payloads[0]
     assert [(file.name, file.size, file.checksum) for file in payload.files] == [
@@ -77,7 +77,7 @@ def test_payloads_larger_than_what_is_read_at_a_time(compression):
     ]
 
 
-def test_empty_chunks_are_no_end():
+def test_empty_chunks_do_not_end_the_file():
     data = build_artifact("a", ["pi"])
     assert parse(ChunkReader([b"", data[:700], b"", b"", data[700:], b""])).name == "a"
 
@@ -89,7 +89,7 @@ def test_the_file_is_read_to_its_end():
     assert artifact.size == stream.tell()
 
 
-def test_reading_starts_where_the_stream_stands():
+def test_reading_starts_at_the_current_position_of_the_stream():
     stream = io.BytesIO(b"before" + build_artifact("a", ["pi"]))
     stream.seek(6)
     assert parse(stream).size == stream.tell() - 6
@@ -154,7 +154,7 @@ def test_a_payload_without_files_may_have_no_data_tar():
 
 
 @pytest.mark.parametrize("type_info", ["", None, "something-else"])
-def test_the_type_is_that_of_header_info(type_info):
+def test_the_type_is_taken_from_header_info(type_info):
     """mender-artifact 3.9 writes an empty one into the type-info of root file systems."""
     parts = draft("a", ["pi"], [PayloadSpec("rootfs-image", {"f.ext4": b"1"})])
     parts.header[1].content = b'{"type":null}'
@@ -164,7 +164,7 @@ def test_the_type_is_that_of_header_info(type_info):
     assert (payload.type, payload.metadata) == ("rootfs-image", None)
 
 
-def test_null_is_as_good_as_absent_in_type_info():
+def test_null_in_type_info_is_treated_as_absent():
     parts = draft("a", ["pi"], [PayloadSpec()])
     parts.header[
         1
@@ -172,7 +172,7 @@ def test_null_is_as_good_as_absent_in_type_info():
     assert parse_bytes(parts.build()).provides == {"artifact_name": "a"}
 
 
-def test_augmenting_overrides():
+def test_augmented_headers_override_the_original():
     metadata = {"s": "x", "list": [1], "map": {"a": 1, "b": {"c": 2}}, "kept": None}
     original = PayloadSpec("m", {"f": b"1"}, {"k": "1", "l": "1"}, {"d": "1"}, ["old.*"], metadata)
     over = {"s": 5, "list": [2], "map": {"b": {"d": 3}}, "new": {}}
@@ -192,7 +192,7 @@ def test_augmenting_overrides():
     }
 
 
-def test_augmenting_may_change_the_type():
+def test_an_augmented_header_may_change_the_type():
     parts = draft("a", ["pi"], [PayloadSpec("m", {"f": b"1"})], augment=PayloadSpec("n", {"g": b"2"}))
     assert parts.header_augment
     assert parse_bytes(parts.build()).payloads[0].type == "m"
@@ -200,14 +200,14 @@ def test_augmenting_may_change_the_type():
     assert parse_bytes(parts.build()).payloads[0].type == "n"
 
 
-def test_an_augmented_header_may_repeat_what_does_not_count():
+def test_an_augmented_header_may_repeat_ignored_members():
     parts = example()
     assert parts.header_augment
     edit(parts.header_augment[0], artifact_provides={"artifact_name": "zz"}, artifact_depends={"a": [1]})
     assert parse_bytes(parts.build()).name == "example-1"
 
 
-def test_an_augmented_header_may_speak_of_the_first_payloads_only():
+def test_an_augmented_header_may_cover_only_the_first_payloads():
     parts = draft("a", ["pi"], [PayloadSpec("m"), PayloadSpec("n")], augment=PayloadSpec(provides={"k": "1"}))
     assert parts.header_augment
     edit(parts.header_augment[0], payloads=[{"type": "m"}])
@@ -228,7 +228,7 @@ def test_records_of_an_extended_header_that_change_nothing_are_ignored():
     assert parse_bytes(parts.build()).payloads[0].files[0].modified == EPOCH
 
 
-def test_folders_in_a_header_hold_nothing():
+def test_folders_in_a_header_are_ignored():
     parts = example()
     parts.header.insert(1, Entry("scripts", kind=b"5"))
     parts.header.append(Entry("headers/0000", kind=b"5"))
@@ -236,7 +236,7 @@ def test_folders_in_a_header_hold_nothing():
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lzma", "zstd"])
-def test_concatenated_streams(compression):
+def test_concatenated_streams_are_read(compression):
     """Parallel compressors write several streams into one file."""
     parts = draft("a", ["pi"], [PayloadSpec(files={"f": b"12345" * 1000})], compression=compression)
     tar = pack(parts.data[0])
@@ -252,16 +252,16 @@ def test_header_and_data_may_be_compressed_differently():
     assert parse_bytes(pack([*plain[:-1], packed[-1]])).payloads == parse_bytes(pack(plain)).payloads
 
 
-def test_blank_lines_in_a_manifest_are_nothing():
+def test_blank_lines_in_a_manifest_are_ignored():
     entries = example().entries()
     entries[1].content = entries[1].content.replace(b"\n", b"\n\n")
     assert parse_bytes(pack(entries)).name == "example-1"
 
 
-def test_a_time_beyond_dates_is_none():
+def test_a_time_out_of_range_is_none():
     entry = Entry("f", b"1", mtime=2**60)
     parts = draft("a", ["pi"], [PayloadSpec(files={"f": b"1"})])
-    header = bytearray(entry.packed()[-1024:-512])  # behind the extended header that says it in digits
+    header = bytearray(entry.packed()[-1024:-512])  # after the extended header that has it as a decimal number
     header[136:148] = b"\x80" + (2**60).to_bytes(11, "big")
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
@@ -270,5 +270,5 @@ def test_a_time_beyond_dates_is_none():
     assert parse_bytes(pack(entries)).payloads[0].files[0].modified is None
 
 
-def test_the_builder_repeats_itself():
+def test_the_builder_is_deterministic():
     assert example(3, "gzip").build() == example(3, "gzip").build()

@@ -1,4 +1,4 @@
-"""Artifacts that the server writes: what was asked for, readable by everyone, the same bytes every time."""
+"""Artifacts that the server writes: correct, readable by Mender's tool, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BARE = ModuleArtifact(name="configuration-1", device_types=["pi4"], type="mender
     metadata=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=5),
     files=st.dictionaries(NAMES, st.binary(max_size=3000), max_size=3),
 )
-def test_the_reader_finds_what_was_written(name, types, provides, metadata, files):
+def test_the_reader_reads_what_was_written(name, types, provides, metadata, files):
     written = ModuleArtifact(
         name=name,
         device_types=types,
@@ -69,20 +69,20 @@ def test_the_reader_finds_what_was_written(name, types, provides, metadata, file
     assert {file.name: file.checksum for file in payload.files} == sums
 
 
-def test_dependencies_and_what_it_clears():
+def test_dependencies_and_cleared_provides_are_written():
     found = parse_bytes(b"".join(EXAMPLE.pieces()))
 
     assert found.depends == {"device_type": ("pi4", "pi5"), "libc": "musl", "base": ("1", "2")}
     assert found.clears_provides == ("app.*",)
 
 
-def test_the_same_bytes_every_time_and_text_but_for_the_files():
+def test_output_is_deterministic_and_text_except_for_the_files():
     assert b"".join(EXAMPLE.pieces()) == b"".join(EXAMPLE.pieces())
     assert b"".join(BARE.pieces()).isascii()
 
 
 @pytest.mark.parametrize("actual", [b"longer than said", b"no", b"twp"])
-def test_a_file_that_is_not_what_was_announced(actual):
+def test_a_file_that_differs_from_the_announcement_is_refused(actual):
     announced = source("f", b"two")
     written = ModuleArtifact(
         name="a",
@@ -98,7 +98,7 @@ def test_a_file_that_is_not_what_was_announced(actual):
 @pytest.mark.clients
 @pytest.mark.skipif(TOOL is None, reason="needs the program mender-artifact (Debian package mender-artifact)")
 @pytest.mark.parametrize("written", [EXAMPLE, BARE], ids=["example", "bare"])
-def test_menders_own_tool_reads_it(written: ModuleArtifact, tmp_path: Path):
+def test_mender_artifact_reads_it(written: ModuleArtifact, tmp_path: Path):
     path = tmp_path / "a.mender"
     path.write_bytes(b"".join(written.pieces()))
 
