@@ -18,7 +18,7 @@ from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.chains import Head, Row
 from chalicelib.storage import keys
-from chalicelib.storage.base import IntegerAttribute, Item, table
+from chalicelib.storage.base import IntegerAttribute, Item, TableName
 from chalicelib.storage.indexes import ListIndex
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class EntryItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("auditlogs")
+        table_name = TableName("auditlogs")
 
     content = BinaryAttribute(legacy_encoding=False)
     hash = UnicodeAttribute()
@@ -51,7 +51,7 @@ class HeadItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("auditchains")
+        table_name = TableName("auditchains")
 
     number = IntegerAttribute()
     hash = UnicodeAttribute()

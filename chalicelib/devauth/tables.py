@@ -26,7 +26,7 @@ from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.fleet import counts
 from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.settled import settled
 
@@ -48,7 +48,7 @@ class DevauthItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("devauth")
+        table_name = TableName("devauth")
 
 
 class DeviceItem(DevauthItem):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ConfigurationItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("deviceconfig")
+        table_name = TableName("deviceconfig")
 
     configured = BlobAttribute(default=dict)
     reported = BlobAttribute(default=dict)

@@ -22,7 +22,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from chalicelib import limits
 from chalicelib.deviceconnect.rules.recording import Part
 from chalicelib.storage import due, erasing, keys
-from chalicelib.storage.base import IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ConnectItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("deviceconnect")
+        table_name = TableName("deviceconnect")
 
     expires_at = TTLAttribute(null=True)
 

@@ -23,7 +23,7 @@ from pynamodb.attributes import UnicodeAttribute
 from chalicelib.devicemonitor.rules import Mails, Standing, Window
 from chalicelib.devicemonitor.shapes import Alert, Check
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName
 from chalicelib.storage.indexes import KeyListIndex
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class MonitorItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("devicemonitor")
+        table_name = TableName("devicemonitor")
 
 
 class ChannelsItem(MonitorItem):

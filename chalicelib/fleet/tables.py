@@ -19,7 +19,7 @@ from typing import Any
 from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 
 ACCEPTED = "accepted"
 """The status of devices that may call the API."""
@@ -31,7 +31,7 @@ class FleetItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("fleet")
+        table_name = TableName("fleet")
 
 
 class DeviceHead(FleetItem):
@@ -150,7 +150,7 @@ class CountItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("devauth")
+        table_name = TableName("devauth")
 
     n = IntegerAttribute(null=True)
     noauth = IntegerAttribute(null=True)

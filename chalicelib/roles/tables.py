@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.roles.shapes import PermissionSet, Role
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -37,7 +37,7 @@ class RolesItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("roles")
+        table_name = TableName("roles")
 
     document = BlobAttribute()
     """In the wire format."""

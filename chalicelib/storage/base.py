@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from pynamodb.expressions.update import Action
 
 
-def table(name: str) -> str:
-    """The full name of table ``name`` in this stage."""
-    return settings.current().table_prefix + name
+class TableName:
+    """The full name of a table in this stage, resolved when it is read, so that models can be imported before."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _meta: object, _owner: type) -> str:
+        return settings.current().table_prefix + self._name
 
 
 def _add_indexes(known: MetaTable, meta: MetaTable) -> None:

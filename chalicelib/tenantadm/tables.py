@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm.rules import Status
@@ -81,7 +81,7 @@ class TenantadmItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("tenantadm")
+        table_name = TableName("tenantadm")
 
 
 class TenantItem(TenantadmItem):

@@ -11,6 +11,9 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm import service
+from chalicelib.useradm.service import totp, twofactor
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEVAUTH, serves
 from tests.simulator.artifacts import build_artifact
@@ -241,9 +244,6 @@ def own_set(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 
 def without_codes(mine: Tenant) -> tuple[Values, dict[str, Any]]:
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import twofactor
-
     email = mine.world.api.get(f"/api{V1}/useradm/users/me").json()["email"]
     service.verify(email)
     twofactor.reset(email)
@@ -251,10 +251,6 @@ def without_codes(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 
 def first_code(mine: Tenant) -> tuple[Values, dict[str, Any]]:
-    from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import totp, twofactor
-
     without_codes(mine)
     assert mine.world.api.post(f"/api{V1}/useradm/users/me/2fa/enable").status_code == 200
     secret = twofactor._secret(service.get_user(TenantId(mine.tenant), mine.user))

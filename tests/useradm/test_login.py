@@ -261,8 +261,8 @@ def test_no_password_and_no_token_is_logged_or_stored(
     http: httpx2.Client, person: Person, capfd: pytest.CaptureFixture[str]
 ):
     from chalicelib.storage import connection
-    from chalicelib.storage.base import table
     from chalicelib.useradm import service
+    from chalicelib.useradm.tables import UseradmItem
 
     # Others' tests put the password that all share into documents of settings.
     own = f"only-here-{uuid.uuid4().hex}"
@@ -272,7 +272,7 @@ def test_no_password_and_no_token_is_logged_or_stored(
     http.put(ME, headers=bearer(token), json={"password": "another password", "current_password": "no"})
     http.put(ME, headers=bearer(token), content=b'{"password": "another password"')
 
-    rows = json.dumps(connection.shared().dispatch("Scan", {"TableName": table("useradm")}), default=repr)
+    rows = json.dumps(connection.shared().dispatch("Scan", {"TableName": UseradmItem.Meta.table_name}), default=repr)
     printed = "".join(capfd.readouterr())
     for secret in (own, "a wrong password", "another password", token, token.rsplit(".", 1)[1]):
         assert secret not in printed

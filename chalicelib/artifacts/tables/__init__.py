@@ -15,7 +15,7 @@ totals before the first name. Index ``due`` (``storage.due``): uploads that some
 
 from __future__ import annotations
 
-from chalicelib.storage.base import Item, table
+from chalicelib.storage.base import Item, TableName
 
 
 class ArtifactsItem(Item):
@@ -24,4 +24,4 @@ class ArtifactsItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("artifacts")
+        table_name = TableName("artifacts")

@@ -10,7 +10,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.deployments.rules.statuses import RANK, Status
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TimeAttribute, table
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class DeploymentsItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("deployments")
+        table_name = TableName("deployments")
 
 
 class Indexed(DeploymentsItem):

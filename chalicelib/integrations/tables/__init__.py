@@ -15,7 +15,7 @@ message may have been lost, and lanes that have something to do then.
 
 from __future__ import annotations
 
-from chalicelib.storage.base import Item, table
+from chalicelib.storage.base import Item, TableName
 
 
 class IntegrationsItem(Item):
@@ -24,4 +24,4 @@ class IntegrationsItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("integrations")
+        table_name = TableName("integrations")

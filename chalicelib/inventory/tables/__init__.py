@@ -15,7 +15,7 @@ Index ``list``: ``T#t``, ``<device>``; ``SNAPSHOTS``, ``<tenant>`` while a look 
 
 from __future__ import annotations
 
-from chalicelib.storage.base import Item, table
+from chalicelib.storage.base import Item, TableName
 
 
 class InventoryItem(Item):
@@ -24,4 +24,4 @@ class InventoryItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("inventory")
+        table_name = TableName("inventory")

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import Item, table
+from chalicelib.storage.base import Item, TableName
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -41,7 +41,7 @@ class UseradmItem(Item):
     class Meta:
         """The table."""
 
-        table_name = table("useradm")
+        table_name = TableName("useradm")
 
 
 def own(tenant: TenantId, user: str) -> str:
