@@ -16,6 +16,13 @@ import hypothesis
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import settings
+from chalicelib.aws import signing_keys
+from chalicelib.fleet import control, switches
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service
+from chalicelib.useradm import service as useradm_service
+from chalicelib.useradm.service import passwords
 from infra import migrations
 from infra.local.testing import LocalServer
 from tests.support.api_description import Checker, document, install
@@ -68,9 +75,6 @@ def serving() -> Iterator[LocalServer]:
     Its password hashes are cheap to make: those of a deployed server cost 24 ms each, which is half of a sign-in.
     """
     with LocalServer(tls=False) as running, pytest.MonkeyPatch.context() as patch:
-        from chalicelib.aws import signing_keys
-        from chalicelib.useradm.service import passwords
-
         hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(passwords, "_hasher", lambda: hasher)
         signing_keys.ensure_signing_key()
@@ -115,8 +119,6 @@ def own_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def tenant(server: LocalServer) -> Tenant:
     """A tenant that no other test knows."""
-    from chalicelib.tenantadm import service
-
     return service.create_tenant("Acme")
 
 
@@ -133,11 +135,8 @@ def sign_in(server: LocalServer, http: httpx2.Client) -> Iterator[SignIn]:
     clients: list[httpx2.Client] = []
 
     def make(tenant: Tenant, *roles: str) -> httpx2.Client:
-        from chalicelib.rights import EVERYTHING
-        from chalicelib.useradm import service
-
         email = f"{uuid.uuid4().hex}@example.com"
-        service.create_user(tenant.id, email, PASSWORD, roles=roles, by=EVERYTHING)
+        useradm_service.create_user(tenant.id, email, PASSWORD, roles=roles, by=EVERYTHING)
         answer = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD))
         assert answer.status_code == 200, answer.text
         headers = {"Authorization": f"Bearer {answer.text}"}
@@ -158,9 +157,6 @@ def api(sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
 @pytest.fixture
 def warm(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that read the tenant's control item and the switches a moment ago, and trusts them for the test."""
-    from chalicelib import settings
-    from chalicelib.fleet import control, switches
-
     known = replace(settings.current(), control_cache=3600.0)
     monkeypatch.setattr(settings, "current", lambda: known)
     control.get(tenant.id, fresh=True)

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from chalicelib import limits
+from chalicelib.aws import vault
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import Transaction
+from chalicelib.tenantadm import service
+from chalicelib.useradm.tables import providers
 from tests.conftest import PASSWORD
 from tests.deployments.world import World, serves
 from tests.deviceconnect.peers import FakeDevice, hear, opened, say, user_path
@@ -57,10 +62,6 @@ BODIES: dict[str, Any] = {
 
 def identity_provider(world: World, secret: str) -> str:
     """Add an identity provider to the tenant and return its id; not through the API, which would call the provider."""
-    from chalicelib.aws import vault
-    from chalicelib.storage.transactions import Transaction
-    from chalicelib.useradm.tables import providers
-
     tenant = world.api.get("/api/management/v1/useradm/users/me").json()["tenant_id"]
     made = str(uuid.uuid4())
     where = "https://login.example.com"
@@ -147,9 +148,6 @@ class Tenant:
 
     def add_child(self) -> None:
         """Make it a service provider with a child tenant."""
-        from chalicelib.storage.keys import TenantId
-        from chalicelib.tenantadm import service
-
         service.set_service_provider(TenantId(self.tenant), enabled=True)
         admin = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
         body = {"name": "Child", "admin": admin}

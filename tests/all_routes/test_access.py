@@ -16,6 +16,7 @@ from chalicelib.http import signin
 from chalicelib.http.identity import Auth
 from chalicelib.http.signin import SignIn
 from chalicelib.roles import rules
+from chalicelib.tenantadm import service
 from chalicelib.useradm.service import proving
 from tests.all_routes.access import PLAIN, READS, T2, TABLE, U1, U2, Affects, Covers
 from tests.all_routes.table import NOTHING, Route, routes
@@ -49,8 +50,6 @@ def user_routes(server: LocalServer) -> list[Route]:
 @pytest.fixture
 def provider(tenant: Tenant) -> Tenant:
     """The tenant, as a service provider."""
-    from chalicelib.tenantadm import service
-
     service.set_service_provider(tenant.id, enabled=True)
     return tenant
 
@@ -371,8 +370,6 @@ def test_not_every_user_can_replace_the_settings_of_the_tenant(api: httpx2.Clien
 def test_addresses_of_other_tenants_are_not_revealed(
     server: LocalServer, setup: Setup, sign_in: SignsIn, api: httpx2.Client
 ):
-    from chalicelib.tenantadm import service
-
     stranger = service.create_tenant("Stranger")
     theirs = sign_in(stranger).get(f"{USERS}/me").json()["email"]
     mine = setup.limited.get(f"{USERS}/me").json()["email"]

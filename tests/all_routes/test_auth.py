@@ -14,10 +14,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chalicelib import tokens
+from chalicelib.aws import signing_keys
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import gateway_events, throttle
 from chalicelib.http.identity import Auth
 from chalicelib.http.routing import RouteTable
+from chalicelib.tenantadm import service
+from chalicelib.useradm import service as useradm_service
 from infra.local.lambda_context import LambdaContext
 from tests.all_routes.table import NOTHING, Route, routes
 from tests.deployments.world import World
@@ -104,8 +108,6 @@ def without_algorithm(token: str) -> str:
 
 
 def signed_with_the_public_key(token: str) -> str:
-    from chalicelib.aws import signing_keys
-
     secret = (
         signing_keys.active()
         .private.public_key()
@@ -128,8 +130,6 @@ def with_unknown_key_id(token: str) -> str:
 
 
 def expired(token: str) -> str:
-    from chalicelib import tokens
-
     now = int(time.time())
     return tokens.issue(claims_of(token) | {"iat": now - 3600, "exp": now - 60})
 
@@ -265,8 +265,6 @@ def test_user_routes_refuse_device_tokens_and_the_reverse(world: World, protecte
 def test_tokens_of_a_suspended_tenant_get_401(
     world: World, tenant: Tenant, protected: list[Route], http: httpx2.Client
 ):
-    from chalicelib.tenantadm import service
-
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     assert list(without_401(protected, http, lambda route: f"Bearer {token_of(world, route.spec.auth)}")) == []
@@ -274,9 +272,7 @@ def test_tokens_of_a_suspended_tenant_get_401(
 
 def test_valid_tokens_are_accepted(world: World, protected: list[Route], http: httpx2.Client):
     # Otherwise the tests above would pass on a server that refuses everyone.
-    from chalicelib.useradm import service
-
-    service.verify(world.api.get("/api/management/v1/useradm/users/me").json()["email"])
+    useradm_service.verify(world.api.get("/api/management/v1/useradm/users/me").json()["email"])
     last = [route for route in protected if route.spec.path.endswith("/logout")]
     refused = []
     for route in [route for route in protected if route not in last] + last:

@@ -17,6 +17,7 @@ import pytest
 from chalicelib import limits
 from chalicelib.aws import queues
 from chalicelib.aws.queues import Queue
+from chalicelib.tenantadm import service as tenants
 from infra.manage import contents
 from tests.all_routes.state import changed, state
 from tests.all_routes.tenants import Tenant
@@ -79,8 +80,6 @@ def fill_all_queues(mine: Tenant) -> None:
 
 
 def test_a_message_may_be_delivered_twice(server: LocalServer, mine: Tenant, monkeypatch: pytest.MonkeyPatch):
-    from chalicelib.tenantadm import service as tenants
-
     handled: Counter[str] = Counter()
     groups: dict[str, set[str | None]] = {}
     wrong: list[str] = []

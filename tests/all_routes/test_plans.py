@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib import features
 from chalicelib.http.identity import Auth
+from chalicelib.tenantadm import service
 from infra.scripts.compatibility import Operation
 from tests.all_routes.table import Route, routes
 from tests.contract.description import document, needed, operation
@@ -37,8 +38,6 @@ FOR_ALL = {
 @pytest.fixture
 def small(server: LocalServer, sign_in: SignIn, http: httpx2.Client) -> World:
     """A tenant with the smallest plan, no add-ons, and a device."""
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Small", plan="os", addons=[])
     world = World(sign_in(tenant), http, tenant.tenant_token)
     world.device()
@@ -108,8 +107,6 @@ def _needs(feature: features.Feature, plans: list[str], addons: list[str]) -> bo
 def test_the_plan_decides_about_rollout_options_of_deployments(
     sign_in: SignIn, http: httpx2.Client, plan: str, more: Any, plans: set[str]
 ):
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Some", plan=plan)
     world = World(sign_in(tenant), http, tenant.tenant_token)
     world.upload("new")
@@ -123,8 +120,6 @@ def test_the_plan_decides_about_rollout_options_of_deployments(
 
 @pytest.mark.parametrize("plan", features.PLANS)
 def test_artifact_dependencies_are_used_in_the_largest_plan_only(sign_in: SignIn, http: httpx2.Client, plan: str):
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Some", plan=plan)
     world = World(sign_in(tenant), http, tenant.tenant_token)
     device = world.device()
@@ -145,8 +140,6 @@ def test_artifact_dependencies_are_used_in_the_largest_plan_only(sign_in: SignIn
 def test_the_plan_decides_about_rollout_options_of_configurations(
     sign_in: SignIn, http: httpx2.Client, more: Any, allowed: bool
 ):
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Some", plan="os")
     world = World(sign_in(tenant), http, tenant.tenant_token)
     place = f"/api/management/v1/deviceconfig/configurations/device/{world.device().id}"
@@ -160,8 +153,6 @@ def test_the_plan_decides_about_rollout_options_of_configurations(
 @pytest.mark.parametrize("plan", features.PLANS)
 @pytest.mark.parametrize("addon", features.ADDONS)
 def test_an_add_on_adds_its_features_to_any_plan(server: LocalServer, sign_in: SignIn, plan: str, addon: str):
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Some", plan=plan, addons=[{"name": addon, "enabled": True}])
     api = sign_in(tenant)
     brought = {feature for feature, name in features._BY_ADDON.items() if name == addon}
@@ -180,8 +171,6 @@ def test_an_add_on_adds_its_features_to_any_plan(server: LocalServer, sign_in: S
     [("enterprise", [], True), ("os", ["troubleshoot"], True), ("professional", [], False), ("os", ["monitor"], False)],
 )
 def test_playback_needs_the_largest_plan_or_the_add_on(sign_in: SignIn, plan: str, addons: list[str], allowed: bool):
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Some", plan=plan, addons=[{"name": name, "enabled": True} for name in addons])
     answer = sign_in(tenant).get("/api/management/v1/deviceconnect/sessions/none/recording")
 

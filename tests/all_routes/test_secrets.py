@@ -17,6 +17,9 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from chalicelib.http.identity import Auth
+from chalicelib.storage.keys import TenantId
+from chalicelib.useradm import service
+from chalicelib.useradm.service import twofactor
 from infra.manage import contents
 from tests.all_routes.changes import CASES, with_codes
 from tests.all_routes.table import Route, routes
@@ -82,10 +85,6 @@ def mine(
 
 
 def secrets_of(mine: Tenant, personal: str) -> dict[str, str]:
-    from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import twofactor
-
     with_codes(mine)
     seed = twofactor._secret(service.get_user(TenantId(mine.tenant), mine.user))
     assert seed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from chalicelib.http.identity import Auth
+from chalicelib.tenantadm import service
 from tests.all_routes.table import Route, routes
 from tests.all_routes.tenants import BODIES, Tenant, Values
 from tests.conftest import PASSWORD
@@ -90,8 +91,6 @@ def mine(server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: T
 
 @pytest.fixture
 def theirs(server: LocalServer, http: httpx2.Client, sign_in: SignIn) -> Iterator[Tenant]:
-    from chalicelib.tenantadm import service
-
     other = service.create_tenant("Other")
     with full(server, World(sign_in(other), http, other.tenant_token)) as made:
         yield made

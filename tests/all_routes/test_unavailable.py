@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib.aws import client as aws_client
 from chalicelib.errors import Unavailable
 from chalicelib.http.identity import Auth
 from chalicelib.storage import connection
@@ -103,8 +104,6 @@ def test_failing_writes_get_503_and_change_nothing(mine: Tenant, changing: list[
 def test_failing_s3_and_sqs_get_503_or_the_change_is_made(
     mine: Tenant, changing: list[Route], monkeypatch: pytest.MonkeyPatch
 ):
-    from chalicelib.aws import client
-
     wrong, affected = [], 0
     outage = Outage()
 
@@ -117,7 +116,7 @@ def test_failing_s3_and_sqs_get_503_or_the_change_is_made(
         values, more = attempts(mine, route)[0]
         before, outage.affected = entries(mine), False
         with monkeypatch.context() as patch:
-            patch.setattr(client, "send", send)
+            patch.setattr(aws_client, "send", send)
             answer = mine.world.api.request(route.spec.method, route.uri(values), **more)
         if not outage.affected:
             continue

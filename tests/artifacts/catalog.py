@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 import httpx2
 
+from chalicelib import settings
+from chalicelib.artifacts.tables import ArtifactsItem
 from chalicelib.storage.keys import TenantId
 from tests.simulator.artifacts import BLOCK, END, Draft, PayloadSpec, build_artifact, draft
 
@@ -67,8 +69,6 @@ class Catalog:
 
     def rows(self) -> list[str]:
         """Kinds of the tenant's items in the table, except totals."""
-        from chalicelib.artifacts.tables import ArtifactsItem
-
         found = [item for item in ArtifactsItem.scan() if item.pk.startswith(f"T#{self.tenant}#")]
         return sorted(item.sk for item in found)
 
@@ -90,8 +90,6 @@ def bucket() -> Any:
 
 def bucket_name() -> str:
     """The name of the bucket."""
-    from chalicelib import settings
-
     return settings.current().bucket
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib.aws import s3
 from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name
 from tests.artifacts.container.bombs import CASES
 from tests.artifacts.test_direct import GOOD, TYPE, complete, put, request, result, uploaded
@@ -64,8 +65,6 @@ def test_replacing_an_object_while_it_is_verified_has_no_effect(
     catalog: Catalog, server: LocalServer, world: World, monkeypatch
 ) -> None:
     """All pieces are read from one version, and that version becomes the artifact."""
-    from chalicelib.aws import s3
-
     link = request(catalog)
     put(link, GOOD)
     real = s3.head

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
+from chalicelib.artifacts import service
+from chalicelib.storage.keys import TenantId
+from chalicelib.storage.transactions import ConditionFailed, Transaction
 from tests.artifacts.catalog import ARTIFACTS, V1, V2, Catalog
 from tests.simulator.artifacts import build_artifact
 
@@ -19,8 +23,6 @@ LIST = f"{ARTIFACTS}/list"
 
 def commit(catalog: Catalog, change: Any, release: str) -> None:
     """Mark a release as used or unused, as deployments do."""
-    from chalicelib.storage.transactions import Transaction
-
     tx: Transaction = Transaction()
     change(tx, catalog.tenant, release)
     tx.commit()
@@ -199,8 +201,6 @@ def test_links_of_unknown_artifacts_get_404(catalog: Catalog) -> None:
 
 
 def test_a_description_can_be_changed_until_a_deployment_uses_the_artifact(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     artifact_id = catalog.put("app", description="old")
     before = catalog.get(f"{ARTIFACTS}/{artifact_id}")
 
@@ -221,8 +221,6 @@ def test_a_description_can_be_changed_until_a_deployment_uses_the_artifact(catal
 
 
 def test_an_artifact_in_an_unfinished_deployment_cannot_be_deleted(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     artifact_id = catalog.put("app")
     commit(catalog, service.hold, "app")
     commit(catalog, service.hold, "app")
@@ -239,9 +237,6 @@ def test_an_artifact_in_an_unfinished_deployment_cannot_be_deleted(catalog: Cata
 
 
 def test_only_existing_releases_can_be_used(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-    from chalicelib.storage.transactions import ConditionFailed
-
     with pytest.raises(ConditionFailed) as failure:
         commit(catalog, service.hold, "nothing")
 
@@ -249,8 +244,6 @@ def test_only_existing_releases_can_be_used(catalog: Catalog) -> None:
 
 
 def test_candidates_have_what_a_deployment_needs(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     first = catalog.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
     assert [one.id for one in service.candidates(catalog.tenant, "app")] == [first]
     second = catalog.put("app", ("x86",), payload=b"larger" * 100)
@@ -292,11 +285,6 @@ def test_a_download_link_is_valid_for_15_minutes(catalog: Catalog) -> None:
 
 
 def test_a_link_is_valid_for_its_object_and_tenant_only(catalog: Catalog) -> None:
-    from msgspec.structs import replace
-
-    from chalicelib.artifacts import service
-    from chalicelib.storage.keys import TenantId
-
     catalog.put("app")
     (candidate,) = service.candidates(catalog.tenant, "app")
     uri = service.device_link(catalog.tenant, candidate).uri

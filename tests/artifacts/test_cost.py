@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.artifacts import service
 from tests.artifacts.catalog import ARTIFACTS, RELEASES, V1, V2, Catalog
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
@@ -29,8 +30,6 @@ def cost(catalog: Catalog, path: str, **query: Any) -> probe.Cost:
 @pytest.fixture
 def stocked(catalog: Catalog) -> Catalog:
     """A tenant with more than a page of releases, each of one artifact."""
-    from chalicelib.artifacts import service
-
     for number in range(45):
         service.upload(catalog.tenant, {"description": "x" * 40}, [build_artifact(f"app-{number:02}", ["pi", "bbb"])])
     return catalog
@@ -63,8 +62,6 @@ def test_one_artifact_costs_one_read(catalog: Catalog) -> None:
 
 
 def test_a_warm_process_caches_candidates(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     catalog.put("app")
     with probe.counted() as first:
         (candidate,) = service.candidates(catalog.tenant, "app")
@@ -80,8 +77,6 @@ def test_a_warm_process_caches_candidates(catalog: Catalog) -> None:
 
 
 def test_artifacts_of_100_ids_cost_one_round_trip(stocked: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     ids = [row["id"] for row in stocked.get(ARTIFACTS)]
     with probe.counted() as spent:
         assert len(service.shown(stocked.tenant, ids)) == 45
@@ -89,8 +84,6 @@ def test_artifacts_of_100_ids_cost_one_round_trip(stocked: Catalog) -> None:
 
 
 def test_the_cost_of_an_upload_does_not_grow_with_the_number_of_artifacts(stocked: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     with probe.counted() as spent:
         service.upload(stocked.tenant, {}, [build_artifact("one-more", ["pi"])])
 

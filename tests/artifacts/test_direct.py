@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from chalicelib import limits
+from chalicelib import clock, limits, settings
+from chalicelib.artifacts import service
+from chalicelib.artifacts.tables import uploads
+from chalicelib.aws import s3
 from chalicelib.errors import Unavailable
 from chalicelib.http import refusals
+from chalicelib.storage.transactions import Transaction
+from chalicelib.tenantadm import service as tenantadm
 from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name
 from tests.simulator.artifacts import build_artifact
 from tests.support import probe
@@ -58,22 +63,15 @@ def result(catalog: Catalog, link: dict[str, Any]) -> dict[str, Any]:
 
 
 def upload_of(catalog: Catalog, link: dict[str, Any]) -> Any:
-    from chalicelib.artifacts.tables import uploads
-
     return uploads.find(catalog.tenant, link["id"])
 
 
 def tick(after: timedelta = timedelta()) -> None:
-    from chalicelib import clock
-    from chalicelib.artifacts import service
-
     service.tick(clock.now() + after)
 
 
 def when_dead() -> timedelta:
     """The time until a link that is issued now has expired."""
-    from chalicelib import settings
-
     return timedelta(seconds=settings.current().upload_link_life + limits.UPLOAD_MARGIN + 1)
 
 
@@ -140,8 +138,6 @@ def test_an_upload_may_be_announced_with_the_fields_of_a_form(catalog: Catalog, 
 
 
 def test_tenants_cannot_see_each_others_uploads(catalog: Catalog, sign_in: Any) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     other = tenantadm.create_tenant("Other")
     link = request(catalog)
 
@@ -197,8 +193,6 @@ def test_a_name_that_is_taken_fails_the_upload(catalog: Catalog, server: LocalSe
 
 
 def test_a_file_beyond_the_tenants_storage_limit_fails_the_upload(catalog: Catalog, server: LocalServer) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     tenantadm.set_limits(catalog.tenant, storage_limit=len(GOOD) - 1)
 
     link = uploaded(catalog, server)
@@ -208,8 +202,6 @@ def test_a_file_beyond_the_tenants_storage_limit_fails_the_upload(catalog: Catal
 
 
 def test_verifying_twice_creates_one_artifact(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     link = request(catalog)
     put(link, GOOD)
 
@@ -223,8 +215,6 @@ def test_verifying_twice_creates_one_artifact(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_after_a_worker_crashed_anywhere_another_creates_the_artifact(catalog: Catalog, answered: bool) -> None:
-    from chalicelib.artifacts import service
-
     for number in range(1, 20):
         link = request(catalog)
         put(link, build_artifact(f"direct-{number}", ["pi"]))
@@ -241,8 +231,6 @@ def test_after_a_worker_crashed_anywhere_another_creates_the_artifact(catalog: C
 
 
 def test_links_serve_the_verified_version_whatever_is_written_later(catalog: Catalog, server: LocalServer) -> None:
-    from chalicelib.artifacts import service
-
     link = uploaded(catalog, server)
     evil = build_artifact("direct", ["pi"], b"evil")
 
@@ -301,9 +289,6 @@ def test_a_message_for_an_expired_upload_creates_nothing(catalog: Catalog, serve
 
 
 def test_leftovers_of_a_crashed_upload_are_cleaned_up(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.artifacts import service
-    from chalicelib.storage.transactions import Transaction
-
     def crash(_tx: Transaction) -> None:
         raise KeyboardInterrupt
 
@@ -320,9 +305,6 @@ def test_leftovers_of_a_crashed_upload_are_cleaned_up(catalog: Catalog, monkeypa
 
 
 def test_a_lost_answer_does_not_lose_the_artifact(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.artifacts import service
-    from chalicelib.storage.transactions import Transaction
-
     commit = Transaction.commit
 
     def lose_answer(tx: Transaction) -> None:
@@ -355,9 +337,6 @@ def test_deleting_an_artifact_deletes_its_object(catalog: Catalog, server: Local
 
 
 def test_an_object_whose_deletion_crashed_is_deleted_later(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.artifacts import service
-    from chalicelib.aws import s3
-
     artifact_id = catalog.put("app")
 
     def crash(*_: Any) -> None:

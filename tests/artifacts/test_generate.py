@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from chalicelib import limits
+from chalicelib.tenantadm import service
 from tests.artifacts.catalog import ARTIFACTS, V1, Catalog
 
 if TYPE_CHECKING:
@@ -163,8 +164,6 @@ def test_a_request_without_a_file_is_refused(catalog: Catalog):
 
 
 def test_a_generated_artifact_counts_towards_the_limits(catalog: Catalog, tenant: Tenant):
-    from chalicelib.tenantadm import service
-
     artifact = made(catalog, generate(catalog))
     [entry] = catalog.get("/api/management/v1/auditlogs/logs", object_id=artifact["id"])
     assert entry["action"] == "upload"
@@ -175,8 +174,6 @@ def test_a_generated_artifact_counts_towards_the_limits(catalog: Catalog, tenant
 
 
 def test_the_artifact_is_invisible_to_other_tenants(catalog: Catalog, sign_in: SignIn):
-    from chalicelib.tenantadm import service
-
     artifact = made(catalog, generate(catalog))
 
     other = sign_in(service.create_tenant("Other"))

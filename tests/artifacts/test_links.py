@@ -10,7 +10,9 @@ import botocore.config
 import pytest
 import time_machine
 
-from chalicelib import text
+from chalicelib import settings, text
+from chalicelib.aws import links, s3
+from chalicelib.storage.keys import TenantId
 from tests.artifacts.catalog import bucket_name
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ NAMES = ["plain", "with space", "a+b&c=d", "größe", "a/b", "~.-_", "100%"]
 @pytest.fixture
 def frozen(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A clock that stands still, and an endpoint that both sides sign for."""
-    from chalicelib import settings
-
     monkeypatch.setenv("LAMPLIGHTER_S3_PUBLIC_URL", server.engine.endpoint)
     settings.current.cache_clear()
     with time_machine.travel(datetime(2026, 2, 28, 23, 59, 58, tzinfo=UTC), tick=False):
@@ -45,9 +45,6 @@ def theirs(operation: str, life: int, **parameters: str | int) -> str:
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
 def test_download_links_equal_those_of_boto3(name: str) -> None:
-    from chalicelib.aws import links, s3
-    from chalicelib.storage.keys import TenantId
-
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
     ours = links.download(key, "version-1", life=900, filename=f"{name}.mender", content_type=TYPE)
@@ -67,9 +64,6 @@ def test_download_links_equal_those_of_boto3(name: str) -> None:
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", NAMES)
 def test_upload_links_equal_those_of_boto3(name: str) -> None:
-    from chalicelib.aws import links, s3
-    from chalicelib.storage.keys import TenantId
-
     key = s3.key(TenantId("tenant"), "artifacts", name)
 
     assert links.upload(key, life=3600).uri == theirs("put_object", 3600, Key=key)
@@ -86,9 +80,6 @@ def _sorted(uri: str) -> list[str]:
 
 @pytest.mark.usefixtures("frozen")
 def test_objects_of_other_types_keep_their_content_type() -> None:
-    from chalicelib.aws import links, s3
-    from chalicelib.storage.keys import TenantId
-
     key = s3.key(TenantId("tenant"), "recordings", "one")
 
     assert links.download(key, None, life=900).uri == theirs("get_object", 900, Key=key)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from chalicelib import limits
+from chalicelib import clock, limits
+from chalicelib.artifacts import service
+from chalicelib.aws import s3
 from chalicelib.http import refusals
+from chalicelib.tenantadm import service as tenantadm
 from infra.local.provision import STORAGE
 from infra.local.template import Template
 from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name, large_artifact
@@ -57,9 +60,6 @@ def all_parts_sent(catalog: Catalog, data: bytes = SMALL) -> str:
 
 
 def tick(after: timedelta = timedelta()) -> None:
-    from chalicelib import clock
-    from chalicelib.artifacts import service
-
     service.tick(clock.now() + after)
 
 
@@ -102,8 +102,6 @@ def test_an_interrupted_upload_is_resumed_and_becomes_an_artifact(catalog: Catal
 
 
 def test_tenants_cannot_see_each_others_parts(catalog: Catalog, sign_in: Any) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     other = tenantadm.create_tenant("Other")
     stranger = Catalog(sign_in(other), other.id)
     upload_id = all_parts_sent(catalog)
@@ -124,8 +122,6 @@ def test_an_upload_without_parts_lists_none(catalog: Catalog) -> None:
 
 
 def test_a_file_size_that_cannot_be_divided_is_refused_before_it_is_sent(catalog: Catalog) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     kept = catalog.put("app")
     refused: tuple[tuple[dict[str, Any], int], ...] = (
         ({"part_size": PART}, 400),
@@ -228,8 +224,6 @@ def test_an_upload_whose_parts_were_deleted_fails(catalog: Catalog, server: Loca
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_after_a_worker_crashed_anywhere_another_creates_the_artifact(catalog: Catalog, answered: bool) -> None:
-    from chalicelib.artifacts import service
-
     for number in range(1, 20):
         upload_id = all_parts_sent(catalog, build_artifact(f"parted-{number}", ["pi"]))
         with power_cut(number, answered=answered) as cut, suppress(PowerCutError):
@@ -257,8 +251,6 @@ def test_a_page_of_parts_costs_one_read(catalog: Catalog) -> None:
 def test_parts_are_counted_beyond_one_page_of_the_buckets_list(
     catalog: Catalog, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.aws import s3
-
     data = b"".join(large_artifact("pages", 11))
     listed = s3.parts
     monkeypatch.setattr(s3, "parts", lambda *place, **bounds: listed(*place, **({"most": 1} | bounds)))

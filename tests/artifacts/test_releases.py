@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.artifacts import service
+from chalicelib.storage.transactions import ConditionFailed
 from tests.artifacts.catalog import ARTIFACTS, RELEASES, V1, V2, Catalog
 from tests.artifacts.test_catalog import commit
 from tests.simulator.artifacts import build_artifact
@@ -237,8 +239,6 @@ def test_deleting_a_release_deletes_all_its_artifacts(catalog: Catalog) -> None:
 
 
 def test_a_release_of_many_artifacts_is_deleted_in_several_transactions(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     for number in range(100):
         service.upload(catalog.tenant, {}, [build_artifact("app", [f"type-{number}"], compression="none")])
     over = catalog.send(build_artifact("app", ["one-more"]))
@@ -258,8 +258,6 @@ def test_deleting_releases_requires_names(catalog: Catalog) -> None:
 
 
 def test_one_release_in_use_prevents_the_deletion_of_all(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     stock(catalog)
     deployment = catalog.api.post(
         f"{V1}/deployments", json={"name": "rollout", "artifact_name": "beta", "devices": ["some-device"]}
@@ -282,9 +280,6 @@ def test_one_release_in_use_prevents_the_deletion_of_all(catalog: Catalog) -> No
 
 
 def test_a_concurrent_deletion_and_deployment_never_both_succeed(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-    from chalicelib.storage.transactions import ConditionFailed
-
     for attempt in range(10):
         name = f"app-{attempt}"
         artifact_id = catalog.put(name)

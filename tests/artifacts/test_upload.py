@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.artifacts import service
 from chalicelib.errors import BadRequest
+from chalicelib.tenantadm import service as tenantadm
 from tests.artifacts.catalog import ARTIFACTS, Catalog, bucket, bucket_name, form, large_artifact
 from tests.simulator.artifacts import PayloadSpec, build_artifact
 
@@ -215,8 +217,6 @@ def test_a_file_that_is_too_large_gets_413_before_it_is_read(catalog: Catalog) -
 
 
 def test_an_interrupted_upload_leaves_nothing(catalog: Catalog) -> None:
-    from chalicelib.artifacts import service
-
     def body() -> Iterator[bytes]:
         chunks = large_artifact("aborted", 30)
         for _ in range(15):
@@ -325,8 +325,6 @@ def test_concurrent_uploads_of_one_name_for_different_devices_all_succeed(catalo
 
 
 def test_uploads_beyond_the_storage_limit_are_refused(catalog: Catalog, tenant: Tenant) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     one = build_artifact("one", ["pi"], b"1" * 100)
     tenantadm.set_limits(tenant.id, storage_limit=len(one) + 100)
     catalog.put("one", payload=b"1" * 100)
@@ -342,8 +340,6 @@ def test_uploads_beyond_the_storage_limit_are_refused(catalog: Catalog, tenant: 
 
 
 def test_the_storage_limit_holds_for_concurrent_uploads(catalog: Catalog, tenant: Tenant) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     size = len(build_artifact("race-0", ["pi"]))
     tenantadm.set_limits(tenant.id, storage_limit=2 * size)
     barrier = threading.Barrier(6)
@@ -378,8 +374,6 @@ def test_provides_and_depends_of_payloads_are_added_to_those_of_the_artifact(cat
 
 
 def test_tenants_cannot_see_each_others_artifacts(catalog: Catalog, sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service as tenantadm
-
     other = tenantadm.create_tenant("Other")
     elsewhere = Catalog(sign_in(other), other.id)
     artifact_id = catalog.put("secret")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import clock
 from chalicelib.auditlogs import service, tables
+from chalicelib.auditlogs.rules.entries import hash_of
 from chalicelib.auditlogs.service import Action, Object, ObjectType, recording
 from chalicelib.auditlogs.tables import EntryItem, HeadItem
 from chalicelib.errors import Unavailable
+from chalicelib.rights import EVERYTHING
 from chalicelib.storage import keys
 from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.tenantadm import service as tenantadm
+from chalicelib.tenantadm import service as tenants
 from chalicelib.useradm.tables.settings import SettingsItem
 from tests.support.probe import counted
 
@@ -123,9 +129,6 @@ def test_changes_at_the_same_moment(tenant: Tenant, shards: int, monkeypatch: py
 
 
 def test_a_clock_that_goes_back_does_not_turn_a_chain(tenant: Tenant, one_chain: None, monkeypatch: pytest.MonkeyPatch):
-    from datetime import UTC, datetime
-
-    from chalicelib import clock
 
     write(tenant.id, 1)
     monkeypatch.setattr(clock, "now", lambda: datetime(2020, 1, 1, tzinfo=UTC))
@@ -154,16 +157,12 @@ class TestTampering:
         assert findings(tenant.id) == [f"{self.name(rows[2])} was altered"]
 
     def test_another_content_with_its_hash(self, tenant: Tenant, rows: list[EntryItem]):
-        from chalicelib.auditlogs.rules.entries import hash_of
-
         content = rows[2].content.replace(b"thing", b"other")
         rows[2].update([EntryItem.content.set(content), EntryItem.hash.set(hash_of(content))])
 
         assert findings(tenant.id) == [f"{self.name(rows[3])} does not follow number 3: one of the two was altered"]
 
     def test_the_last_content_with_its_hash(self, tenant: Tenant, rows: list[EntryItem]):
-        from chalicelib.auditlogs.rules.entries import hash_of
-
         content = rows[-1].content.replace(b"thing", b"other")
         rows[-1].update([EntryItem.content.set(content), EntryItem.hash.set(hash_of(content))])
 
@@ -217,8 +216,6 @@ class TestTampering:
         assert f"{self.name(other)} was altered" in found
 
     def test_a_row_from_another_tenant(self, server: Any, tenant: Tenant, rows: list[EntryItem]):
-        from chalicelib.tenantadm import service as tenants
-
         other = tenants.create_tenant("Other").id
         write(other, 0)
         strange = stored(other)[-1]
@@ -294,9 +291,6 @@ class TestExpiry:
 
 
 def test_a_tenant_may_say_how_long(tenant: Tenant):
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenantadm
-
     tenantadm.save_settings(tenant.id, {"audit_days": 700}, by=EVERYTHING)
     write(tenant.id)
 

@@ -14,6 +14,8 @@ import pytest
 
 from chalicelib.actor import Actor, acting
 from chalicelib.auditlogs import service
+from chalicelib.deployments.service import managing as deployments
+from chalicelib.inventory import service as inventory
 from chalicelib.rights import EVERYWHERE
 from tests.auditlogs.conftest import EXPORT, LOGS, Log
 from tests.conftest import PASSWORD
@@ -169,8 +171,6 @@ class TestCrashes:
     """A process that dies leaves neither a change without its entry nor an entry without its change."""
 
     def test_a_move(self, log: Log, world: World):
-        from chalicelib.inventory import service as inventory
-
         devices = [world.device().id for _ in range(3)]
         target = ["a"]
 
@@ -189,8 +189,6 @@ class TestCrashes:
         assert list(service.verify(log.tenant.id)) == []
 
     def test_the_history_of_a_device(self, log: Log, world: World):
-        from chalicelib.deployments.service import managing as deployments
-
         device = world.device()
         world.upload("one")
         for _ in range(2):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import limits
 from chalicelib.actor import Actor
 from chalicelib.auditlogs.rules import flat
 from chalicelib.auditlogs.service import Action, Object, ObjectType
@@ -101,8 +102,6 @@ def test_nothing_that_a_spreadsheet_runs(log: Log):
 
 
 def test_more_than_fits(full: Log, monkeypatch: pytest.MonkeyPatch):
-    from chalicelib import limits
-
     assert "x-truncated" not in full.api.get(EXPORT).headers
     monkeypatch.setattr(limits, "AUDIT_EXPORT", 200)
 

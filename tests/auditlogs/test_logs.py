@@ -10,9 +10,12 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.actor import Actor
-from chalicelib.auditlogs import service
-from chalicelib.auditlogs.service import Action, Object, ObjectType
+from chalicelib.auditlogs import service, tables
+from chalicelib.auditlogs.rules.entries import Wanted
+from chalicelib.auditlogs.service import Action, Object, ObjectType, reading
+from chalicelib.tenantadm import service as tenants
 from tests.auditlogs.conftest import EXPORT, LOGS, Log, release
+from tests.auditlogs.test_chains import stored as auditlogs_stored
 from tests.deployments.world import DEVAUTH, World
 from tests.support.probe import counted
 
@@ -79,8 +82,6 @@ def test_what_further_facts_are_shown(log: Log):
 
 def test_where_from_is_stored_and_not_shown(log: Log):
     log.write(release("r"), by=Actor("user", "u", "192.0.2.7"))
-
-    from chalicelib.auditlogs import tables
 
     stored = tables.by_time(log.tenant.id, None, None, newest_first=True)
     assert "192.0.2.7" in [entry.source_ip for entry in stored]
@@ -189,15 +190,10 @@ class TestPages:
         assert 'rel="next"' not in str(answer.headers.get_list("Link"))
 
     def test_expired_entries_are_not_counted(self, timeline: Log, monkeypatch: pytest.MonkeyPatch):
-        from tests.auditlogs.test_chains import stored
-
         at(monkeypatch, NOON + timedelta(days=366))
-        for row in stored(timeline.tenant.id):
+        for row in auditlogs_stored(timeline.tenant.id):
             if int(row.expires_at) < seconds(NOON + timedelta(days=365, hours=5)):
                 row.delete()
-
-        from chalicelib.auditlogs.rules.entries import Wanted
-        from chalicelib.auditlogs.service import reading
 
         rows, total = reading.listed(timeline.tenant.id, Wanted(), 0, 100, newest_first=True)
         assert len(rows) == total == 5
@@ -216,8 +212,6 @@ def test_bad_queries(api: httpx2.Client, query: str):
 
 
 def test_another_tenants_entries(log: Log, sign_in):
-    from chalicelib.tenantadm import service as tenants
-
     other = tenants.create_tenant("Other")
     theirs = Log(sign_in(other), other)
     theirs.write(release("secret"))
@@ -229,8 +223,6 @@ def test_another_tenants_entries(log: Log, sign_in):
 
 @pytest.mark.parametrize("path", [LOGS, EXPORT])
 def test_a_plan_without_audit_logs(sign_in, path: str):
-    from chalicelib.tenantadm import service as tenants
-
     answer = sign_in(tenants.create_tenant("Small", plan="professional")).get(path)
 
     assert answer.status_code == 403

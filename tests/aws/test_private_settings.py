@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib.auditlogs import tables
 from chalicelib.aws import client, mail, private_settings, signing_keys
 from chalicelib.aws.mail import Mail
 from chalicelib.aws.private_settings import Private
@@ -49,8 +50,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def caller(api: httpx2.Client, tenant: Tenant, **headers: str) -> str:
     """The address that the audit log has of a call with these headers."""
-    from chalicelib.auditlogs import tables
-
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one"}
     lines = {name.replace("_", "-"): value for name, value in headers.items()}
     assert api.post("/api/management/v1/useradm/users", json=body, headers=lines).status_code == 201

@@ -16,6 +16,7 @@ from tests.clients import programs
 from tests.clients.cli import MenderCli
 from tests.clients.operator import Operator
 from tests.clients.remote import Front, RemoteDevice
+from tests.deviceconnect.peers import hear_all, opened
 from tests.support.running import free_port
 from tests.support.waiting import until
 
@@ -119,8 +120,6 @@ def test_much_output_in_order(command: MenderCli, device: RemoteDevice) -> None:
 
 def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Operator, server: RunningServer) -> None:
     """A terminal on the device, ``uname -a`` typed and answered, and the session played back through the API."""
-    from tests.deviceconnect.peers import hear_all, opened
-
     with at_prompt(command, device) as terminal:
         terminal.say(b"uname -a\n")
         until("the answer", lambda: os.uname().release.encode() in terminal.output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD
 from tests.console.test_session import LOGIN, LOGOUT, SESSION, WISH, browser, new_user, tls
 
@@ -127,8 +128,6 @@ def test_a_new_password_ends_the_sessions_of_other_browsers(browser, tenant: Ten
 
 
 def test_the_cookie_of_a_suspended_tenant_opens_nothing(page: httpx2.Client, tenant: Tenant) -> None:
-    from chalicelib.tenantadm import service
-
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     assert page.get(SESSION).status_code == 401

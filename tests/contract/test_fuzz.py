@@ -19,6 +19,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenants
+from chalicelib.useradm import service as users
 from infra.scripts.compatibility import Operation, served
 from tests.conftest import PASSWORD
 from tests.contract.description import FILE, described, document, needed, operation
@@ -67,10 +70,6 @@ def operations() -> dict[Operation, APIOperation[Any, Any, Any, Any]]:
 @contextmanager
 def opened(server: LocalServer) -> Iterator[World]:
     """A new tenant with an admin and a device."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenants
-    from chalicelib.useradm import service as users
-
     tenant = tenants.create_tenant("Fuzzed")
     users.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
     with httpx2.Client(base_url=server.url, timeout=30) as http, httpx2.Client(base_url=server.url, timeout=30) as api:

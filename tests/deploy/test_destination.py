@@ -18,7 +18,7 @@ import pytest
 from infra.deploy import destination
 from infra.deploy.destination import HOME, Destination, DestinationError
 from infra.deploy.lock import LIFE, Holder, LockedError, held
-from infra.deploy.record import Installation, Record
+from infra.deploy.record import Installation, Record, Release
 from infra.local import environment
 from infra.local.engine.process import REGION, Engine
 
@@ -122,8 +122,6 @@ def test_a_record_of_another_account_is_refused() -> None:
 
 def test_a_record_of_any_stage_fits_a_parameter_that_costs_nothing(engine: None, tmp_path: Path) -> None:
     """60 resources, and ten releases of eleven functions."""
-    from infra.deploy.record import Release
-
     names = [f"lamplighter-production-eu-function-{number}" for number in range(11)]
     arn = "arn:aws:lambda:ap-southeast-1:123456789012:function:"
     resources = [

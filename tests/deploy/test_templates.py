@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import limits
 from infra.local.engine.process import REGION
 from infra.local.template import Template, read
 from infra.paths import ROOT
@@ -107,8 +108,6 @@ def test_the_distribution_of_downloads_reads_artifacts_and_nothing_else() -> Non
 
 
 def test_recordings_go_after_the_time_that_they_are_kept() -> None:
-    from chalicelib import limits
-
     [bucket] = resolved("AWS::S3::Bucket").values()
     [rule] = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "recordings"]
 

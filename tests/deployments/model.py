@@ -12,6 +12,9 @@ from typing import Any
 import httpx2
 
 from chalicelib import clock
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenantadm
+from chalicelib.useradm import service as useradm
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 
@@ -88,10 +91,6 @@ class Deployment:
 
 def new_world(url: str) -> World:
     """A tenant of its own, for a test that makes many; whoever asks closes the clients."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenantadm
-    from chalicelib.useradm import service as useradm
-
     tenant = tenantadm.create_tenant("Acme")
     email = f"{uuid.uuid4().hex}@example.com"
     useradm.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)

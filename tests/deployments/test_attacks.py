@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.deployments.world import World, serves
 from tests.devauth.fleet import DEVICES, decide, device_path, find, set_of
+from tests.deviceconfig.operator import Configured, fetch
 from tests.simulator.device import AUTH_REQUESTS, Device
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def other(http: httpx2.Client, sign_in: SignIn) -> World:
     """Another tenant."""
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Other")
     return World(sign_in(tenant), http, tenant.tenant_token)
 
@@ -130,8 +130,6 @@ def test_attack_requests_that_the_device_did_not_sign(world: World, change: str)
 
 
 def test_attack_a_configuration_link_of_another_device(world: World, other: World) -> None:
-    from tests.deviceconfig.operator import Configured, fetch
-
     mine, neighbour = Configured(world, world.device()), world.device()
     assert mine.set({"key": "secret"}).status_code == 204
     deployment = mine.deploy()

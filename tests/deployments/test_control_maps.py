@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
 
@@ -125,8 +126,6 @@ def test_maps_that_are_refused(world: World, device: Device, given: Any) -> None
 
 
 def test_a_change_of_what_is_not_there(world: World, device: Device, sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service
-
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE)
     assert replaced(world, str(uuid.uuid4()), PAUSE).status_code == 404
     assert replaced(world, "x", PAUSE).status_code == 400
@@ -137,8 +136,6 @@ def test_a_change_of_what_is_not_there(world: World, device: Device, sign_in: Si
 
 
 def test_a_plan_without_maps(world: World, sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Small", plan="professional")
     small = World(sign_in(tenant), world.http, tenant.tenant_token)
     small.upload("two")

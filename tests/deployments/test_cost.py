@@ -6,6 +6,9 @@ import uuid
 
 import pytest
 
+from chalicelib.deployments.service import plans
+from chalicelib.fleet import membership
+from chalicelib.fleet.tables import RosterItem
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import Cost, counted
 
@@ -18,9 +21,6 @@ def fleet(request, world: World, tenant) -> World:
 
     Those others are on the roster only: that is all that creating a deployment reads of a device.
     """
-    from chalicelib.fleet import membership
-    from chalicelib.fleet.tables import RosterItem
-
     world.device()
     world.device()
     with RosterItem.batch_write() as batch:
@@ -128,8 +128,6 @@ def test_a_cold_process_reads_open_deployments_a_hundred_at_a_time(fleet: World,
     for number in range(60):
         strangers = [str(uuid.uuid4()) for _ in range(11)]
         fleet.deploy("release", [other.id, *strangers], name=f"open {number}")
-    from chalicelib.deployments.service import plans
-
     plans._plans.clear()
     with counted() as cost:
         serves_nothing(mine.poll())
@@ -187,9 +185,6 @@ def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> 
 @pytest.mark.slow
 def test_a_deployment_to_tens_of_thousands_of_devices_is_one_request(world: World, tenant) -> None:
     """To more than its counters are made for: there is one for each 2,000 devices, up to 16."""
-    from chalicelib.fleet import membership
-    from chalicelib.fleet.tables import RosterItem
-
     with RosterItem.batch_write() as batch:
         for _ in range(40_000):
             batch.save(membership._roster_item(tenant.id, str(uuid.uuid4())))

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.deployments import service
+from chalicelib.deployments.service import managing as deployments_service
+from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase, StatusReport
 from chalicelib.errors import Conflict, Unprocessable
+from chalicelib.fleet import heads
+from chalicelib.rights import EVERYWHERE
 from tests.deployments.test_dynamic import here, save_filter
 from tests.deployments.test_schedule import Opened, opened, tick  # noqa: F401  # a fixture
 from tests.deployments.world import DEPLOYMENTS, World, serves
@@ -52,9 +57,6 @@ def two_phases(moment: Clock) -> list[dict[str, Any]]:
 
 def poll(tenant: Tenant, device: Device) -> object:
     """A poll in this very process, as far as it goes."""
-    from chalicelib.deployments import service
-    from chalicelib.fleet import heads
-
     head = heads.find(tenant.id, device.id)
     assert head is not None
     provides = {"device_type": device.device_type, "artifact_name": device.artifact_name}
@@ -63,27 +65,19 @@ def poll(tenant: Tenant, device: Device) -> object:
 
 def report(tenant: Tenant, device: Device, deployment: str, status: str) -> None:
     """A report in this very process, as far as it goes."""
-    from chalicelib.deployments import service
-    from chalicelib.deployments.shapes import StatusReport
-    from chalicelib.fleet import heads
-
     head = heads.find(tenant.id, device.id)
     assert head is not None
     service.report(tenant.id, head, deployment, StatusReport(status))
 
 
 def test_creating(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
-    from chalicelib.deployments.service import managing as service
-    from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase
-    from chalicelib.rights import EVERYWHERE
-
     phases = [NewPhase(batch_size=50), NewPhase(start_ts=moment.time.replace(year=2099))]
     listed = NewDeployment(name="a", artifact_name="two", all_devices=True, phases=phases)
     chosen = save_filter(world, "tags", "place", "here")
     dynamic = NewDynamicDeployment(name="b", artifact_name="two", filter_id=chosen, max_devices=2, phases=phases)
     makes: list[Callable[[], str]] = [
-        partial(service.create, tenant.id, listed, (EVERYWHERE,)),
-        partial(service.create_for_filter, tenant.id, dynamic, (EVERYWHERE,)),
+        partial(deployments_service.create, tenant.id, listed, (EVERYWHERE,)),
+        partial(deployments_service.create_for_filter, tenant.id, dynamic, (EVERYWHERE,)),
     ]
     for make in makes:
         for _ in each_crash(make):
@@ -196,8 +190,6 @@ def test_timing_out(world: World, fleet: list[Device], moment: Clock, opened: Op
 
 
 def test_changing_a_map_and_aborting(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
-    from chalicelib.deployments.service import managing as service
-
     def begin() -> str:
         made = world.deploy("two", phases=two_phases(moment), update_control_map={"priority": 1})
         serves(fleet[0].poll(), made)
@@ -206,8 +198,8 @@ def test_changing_a_map_and_aborting(world: World, fleet: list[Device], moment: 
     current = [begin()]
 
     def change_and_abort() -> None:
-        service.change_control_map(tenant.id, current[0], {"priority": 2})
-        service.abort(tenant.id, current[0])
+        deployments_service.change_control_map(tenant.id, current[0], {"priority": 2})
+        deployments_service.abort(tenant.id, current[0])
 
     for _ in each_crash(change_and_abort):
         with suppress(Unprocessable):  # the abort that died was through

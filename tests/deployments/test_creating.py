@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import limits
+from chalicelib.deployments import tables
+from chalicelib.tenantadm import service
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 
 if TYPE_CHECKING:
@@ -190,8 +192,6 @@ def test_an_operator_may_set_nothing_but_aborted(world: World, device: Device) -
 
 
 def test_an_abort_touches_no_row(world: World, device: Device, tenant) -> None:
-    from chalicelib.deployments import tables
-
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
     device.report(deployment, "installing")
@@ -212,8 +212,6 @@ def test_an_abort_touches_no_row(world: World, device: Device, tenant) -> None:
 
 
 def test_another_tenant_sees_nothing_of_it(world: World, device: Device, sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service
-
     stranger = sign_in(service.create_tenant("Other"))
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.tenantadm import service
 from tests.deployments.test_races import at_once
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
@@ -210,8 +211,6 @@ def test_what_is_refused(world: World, chosen: str, moment: Clock) -> None:
 
 
 def test_another_tenant_and_a_plan_without_it(world: World, chosen: str, sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service
-
     other = service.create_tenant("Other")
     stranger = World(sign_in(other), world.http, other.tenant_token)
     stranger.upload("two")

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from chalicelib.deployments.service import managing as service
 from tests.deployments.model import FINAL, Deployment, compare, new_world, phases_from
 from tests.deployments.world import DEPLOYMENTS
 from tests.support.time import Clock
@@ -156,8 +157,6 @@ class Lifecycle(RuleBasedStateMachine):
         assert self.world.api.put(place, json=tags).status_code == 200
 
     def _time_passes(self, hours: int, ticks: int) -> None:
-        from chalicelib.deployments.service import managing as service
-
         self.moment.move(hours=hours)
         for _ in range(ticks):
             service.tick(self.moment.time)

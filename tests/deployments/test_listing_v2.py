@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.deployments.world import DEPLOYMENTS, World, serves
 
 if TYPE_CHECKING:
@@ -125,8 +126,6 @@ def test_a_device_by_its_name(world: World, made: dict[str, str]) -> None:
 
 
 def test_another_tenant_finds_nothing(world: World, made: dict[str, str], sign_in: SignIn, moment: Clock) -> None:
-    from chalicelib.tenantadm import service
-
     moment.move(hours=-4)  # tokens are checked by the real time
     other = service.create_tenant("Other")
     stranger = World(sign_in(other), world.http, other.tenant_token)

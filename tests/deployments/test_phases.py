@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.deployments.service import managing as service
 from tests.deployments.test_races import at_once
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
@@ -349,8 +350,6 @@ def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock
 
 
 def tick(moment: Clock) -> None:
-    from chalicelib.deployments.service import managing as service
-
     service.tick(moment.time)
 
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.deployments import tables
+from chalicelib.deployments.service import managing as service
+from chalicelib.deployments.service import schedule
+from chalicelib.deployments.tables import DeploymentItem
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from tests.deployments.world import World, serves
@@ -31,9 +35,6 @@ def device(world: World, moment: Clock) -> Device:
 @pytest.fixture
 def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Deployment and number of each phase that was recorded as open. What other tests left is worked off before."""
-    from chalicelib.deployments import tables
-    from chalicelib.deployments.service import schedule
-
     future = moment.time + timedelta(days=100_000)
     while list(tables.due_items(future, limit=1)):
         schedule.tick(future)
@@ -46,8 +47,6 @@ def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
 
 
 def tick(moment: Clock) -> None:
-    from chalicelib.deployments.service import managing as service
-
     service.tick(moment.time)
 
 
@@ -108,8 +107,6 @@ def test_no_phase_of_an_ended_deployment_opens(world: World, device: Device, mom
 def test_what_fails_keeps_nothing_else_from_its_turn(
     world: World, device: Device, moment: Clock, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.deployments.service import schedule
-
     broken, good = two_phases(world, moment, "broken"), two_phases(world, moment, "good")
     record = schedule.phase_opened
 
@@ -134,9 +131,6 @@ def test_what_fails_keeps_nothing_else_from_its_turn(
 def test_a_tick_costs_the_same_for_a_thousand_tenants_that_wait(
     world: World, device: Device, moment: Clock, opened: Opened
 ) -> None:
-    from chalicelib.deployments import tables
-    from chalicelib.deployments.tables import DeploymentItem
-
     tick(moment)  # whatever other tests have left behind
     with counted() as before:
         tick(moment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
+from msgspec.structs import replace
 
 from chalicelib import clock, settings
 from chalicelib.tenantadm import service as tenantadm
@@ -81,8 +82,6 @@ def test_the_tenant_is_named_in_the_body_or_else_in_the_header(http, api, device
 
 
 def test_a_default_tenant_takes_who_names_none_or_an_unknown_one(http, api, tenant, monkeypatch):
-    from msgspec.structs import replace
-
     known = replace(settings.current(), default_tenant=tenant.id)
     monkeypatch.setattr(settings, "current", lambda: known)
     for token in ("", "of nobody"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.aws import queues
+from chalicelib.devauth.service import decommissioning as leaving
 from chalicelib.errors import Unavailable
+from chalicelib.events import decommissioning
 from chalicelib.fleet import heads, membership
 from tests.devauth.fleet import accept, device_path
 
@@ -36,8 +38,6 @@ def test_calls_are_refused_at_once_and_everything_is_gone_after_the_worker(serve
 
 
 def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, api, device, tenant):
-    from chalicelib.events import decommissioning
-
     accept(api, device)
     decommissioning.clear_out(tenant.id, device.id)
     assert device.inventory().status_code == 200
@@ -51,9 +51,6 @@ def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, 
 def test_a_worker_that_dies_before_its_last_step_is_followed_by_one_that_ends_it(
     server, api, device, tenant, monkeypatch
 ):
-    from chalicelib.devauth.service import decommissioning as leaving
-    from chalicelib.events import decommissioning
-
     accept(api, device)
     api.delete(device_path(device.id))
 

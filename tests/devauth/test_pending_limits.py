@@ -14,7 +14,9 @@ from chalicelib import limits
 from chalicelib.devauth.rules.device import Device as Known
 from chalicelib.devauth.rules.device import is_seen_anew, to_drop
 from chalicelib.devauth.rules.sets import Standing, Status
+from chalicelib.deviceconfig import tables
 from chalicelib.fleet import strangers
+from chalicelib.tenantadm import service
 from tests.devauth.fleet import DEVICES, accept, decide, find
 from tests.simulator.device import Device
 from tests.support.mailbox import use
@@ -129,8 +131,6 @@ def test_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, new,
 
     assert str(full[0].identity) not in map(str, known(api))
     assert api.get(f"/api/management/v1/inventory/devices/{first}").status_code == 404
-    from chalicelib.deviceconfig import tables
-
     assert tables.find(tenant.id, first) is None
 
 
@@ -165,8 +165,6 @@ def test_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tenant,
 
 
 def test_tenants_are_counted_apart(http, tenant, monkeypatch, new):
-    from chalicelib.tenantadm import service
-
     use(monkeypatch, new_devices=1)
     other = service.create_tenant("Other")
     assert [new().auth().status_code, Device(http, other.tenant_token).auth().status_code] == [401, 401]

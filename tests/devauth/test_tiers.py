@@ -19,6 +19,7 @@ from chalicelib.tiers import PerTier
 from tests.deployments.world import World
 from tests.devauth.fleet import DEVICES, accept, decide, find
 from tests.simulator.device import Device, new_key
+from tests.support.probe import counted
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
@@ -343,8 +344,6 @@ class TestVouchedFor:
 
 
 def test_a_tier_costs_no_more(api, http, tenant: Tenant, warm):
-    from tests.support.probe import counted
-
     world = World(api, http, tenant.tenant_token)
     device = world.device(tier="micro")
     device.auth()

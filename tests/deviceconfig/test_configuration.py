@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import limits
+from chalicelib.deviceconfig import rules
 from chalicelib.errors import BadRequest
+from chalicelib.tenantadm import service
 from tests.deviceconfig.operator import OWN, PLACE, Configured
+from tests.simulator.device import Device
 from tests.support.probe import counted
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
@@ -78,21 +81,15 @@ def test_what_is_no_configuration(configured: Configured, body: object):
 
 @given(st.dictionaries(st.text(min_size=1, max_size=50), st.text(max_size=500), max_size=20))
 def test_any_texts_fit(configuration: dict[str, str]):
-    from chalicelib.deviceconfig import rules
-
     rules.check_size(configuration)
 
 
 def test_a_size_that_an_item_does_not_take():
-    from chalicelib.deviceconfig import rules
-
     with pytest.raises(BadRequest, match="too large"):
         rules.check_size({"k": "v" * limits.CONFIGURATION})
 
 
 def test_unknown_and_pending_devices(configured: Configured):
-    from tests.simulator.device import Device
-
     api = configured.world.api
     pending = Device(configured.world.http, configured.world.token)
     assert pending.auth().status_code == 401
@@ -124,8 +121,6 @@ def test_decommissioning_takes_the_configuration_along(server, configured: Confi
 
 
 def test_a_tenant_without_the_add_on(configured: Configured, tenant):
-    from chalicelib.tenantadm import service
-
     configured.set({"a": "b"})
     service.set_plan(tenant.id, addons=["monitor", "troubleshoot"])
 

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.deployments import service as deployments
+from chalicelib.deviceconfig import service as deviceconfig_service
+from chalicelib.deviceconfig.shapes import NewConfigurationDeployment
+from chalicelib.fleet import control
+from chalicelib.tenantadm import service
 from tests.artifacts.container.build import parse_bytes
 from tests.deployments.world import DEPLOYMENTS, serves, serves_nothing
 from tests.deviceconfig.operator import PLACE, Configured, fetch
@@ -128,8 +133,6 @@ def test_what_deploy_does_not_take(configured: Configured, body: object):
 
 
 def test_an_update_control_map_goes_along(configured: Configured, tenant):
-    from chalicelib.tenantadm import service
-
     states = {"ArtifactInstall_Enter": {"action": "pause"}}
     deployment = configured.deploy(update_control_map={"priority": 1, "states": states})
     wanted = {"id": deployment, "priority": 1, "states": states}
@@ -181,8 +184,6 @@ def test_no_other_device_sees_it_and_its_own_stays_cheap(configured: Configured,
 
 
 def test_a_device_that_is_never_there_does_not_fill_up(configured: Configured, tenant):
-    from chalicelib.fleet import control
-
     for _ in range(limits.HEAD_QUEUE):
         configured.deploy()
 
@@ -196,8 +197,6 @@ def test_a_device_that_is_never_there_does_not_fill_up(configured: Configured, t
 
 
 def test_what_is_wanted_changes_while_it_is_deployed(configured: Configured, monkeypatch):
-    from chalicelib.deployments import service as deployments
-
     configured.set({"a": "old"})
     real = deployments.deploy_configuration
     calls: list[Any] = []
@@ -218,12 +217,9 @@ def test_what_is_wanted_changes_while_it_is_deployed(configured: Configured, mon
 
 
 def test_it_dies_at_any_call_and_is_asked_again(configured: Configured, tenant):
-    from chalicelib.deviceconfig import service
-    from chalicelib.deviceconfig.shapes import NewConfigurationDeployment
-
     configured.set({"a": "b"})
     api, device = configured.world.api, configured.device
-    deploy = partial(service.deploy, tenant.id, device.id, NewConfigurationDeployment())
+    deploy = partial(deviceconfig_service.deploy, tenant.id, device.id, NewConfigurationDeployment())
     deaths = 0
     for _ in each_crash(deploy):
         deaths += 1

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chalicelib import settings
+from chalicelib.aws import link_secret
 from chalicelib.deployments.rules import configuration as rules
 from chalicelib.deployments.rules.configuration import LinkParameters
 from chalicelib.errors import BadRequest, Forbidden
@@ -107,8 +109,6 @@ def test_where_the_link_leads_and_how_long(configured: Configured, server):
 def test_without_a_public_url_the_link_leads_where_the_device_came(
     configured: Configured, monkeypatch, headers: dict[str, str], begins: str
 ):
-    from chalicelib import settings
-
     known = replace(settings.current(), public_url="")
     monkeypatch.setattr(settings, "current", lambda: known)
     deployment = configured.deploy()
@@ -140,8 +140,6 @@ def test_a_link_that_was_changed(configured: Configured, tenant):
 
 
 def test_a_good_link_to_nothing(configured: Configured, tenant, server):
-    from chalicelib.aws import link_secret
-
     soon = (datetime.now(UTC) + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
     world = configured.world
     world.upload("software")
@@ -151,8 +149,6 @@ def test_a_good_link_to_nothing(configured: Configured, tenant, server):
 
 
 def test_a_new_secret_ends_links_and_the_next_poll_brings_another(configured: Configured):
-    from chalicelib.aws import link_secret
-
     deployment = configured.deploy()
     link = configured.link(deployment)
     link_secret.replace()

@@ -10,6 +10,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
+from chalicelib.tenantadm import service
+from tests.deployments.world import World
 from tests.deviceconnect.peers import SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 
 if TYPE_CHECKING:
@@ -62,9 +64,6 @@ def test_attack_a_device_that_speaks_in_sessions_of_others(
     server, world, device, connected, token, http, sign_in
 ) -> None:
     """Another device, of this tenant and of another, says things to a user in a session that is not with it."""
-    from chalicelib.tenantadm import service
-    from tests.deployments.world import World
-
     if not connected:
         raise AssertionError
     elsewhere = service.create_tenant("Other")

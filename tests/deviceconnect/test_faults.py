@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from chalicelib import clock
+from chalicelib.deviceconnect import service, tables
 from chalicelib.deviceconnect.rules.envelope import Message
+from chalicelib.storage.keys import TenantId
 from infra.relay import files
 from tests.deviceconnect.peers import SHELL, FakeDevice, Stalling, hear, hear_all, opened, say, user_path
 from tests.deviceconnect.relay import RelayProcess
@@ -32,9 +35,6 @@ def state(api: httpx2.Client, device: Device) -> str:
 
 
 def running(server: LocalServer, tenant_id: str, device: Device) -> int:
-    from chalicelib.deviceconnect import tables
-    from chalicelib.storage.keys import TenantId
-
     return len(tables.running_sessions(TenantId(tenant_id), str(device.id)))
 
 
@@ -167,10 +167,6 @@ def test_files_of_nobody(front, api, device):
 
 def test_a_user_of_whose_end_nobody_told(server, tenant, api, device, token):
     """As after a gateway that was killed: the session ends when its device leaves, at the latest."""
-    from chalicelib import clock
-    from chalicelib.deviceconnect import service, tables
-    from chalicelib.storage.keys import TenantId
-
     websockets = server.gateway.websockets
     with FakeDevice(server.url, device.token) as fake:
         with opened(server.url, user_path(device.id), token) as user:

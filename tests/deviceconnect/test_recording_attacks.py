@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -12,7 +13,9 @@ from websockets.exceptions import InvalidStatus
 from chalicelib.deviceconnect import tables
 from chalicelib.deviceconnect.rules import recording
 from chalicelib.deviceconnect.rules.envelope import Message
+from chalicelib.deviceconnect.service import recordings
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
 from tests.deviceconnect.peers import SHELL, hear, hear_all, opened, say, user_path
 from tests.roles.test_roles import ROLES, role, scoped
 from tests.support.waiting import until
@@ -62,8 +65,6 @@ def refusals(front: str, client: httpx2.Client, session: str) -> tuple[int, int]
 
 
 def test_attack_another_tenants_recording(front, api, device, connected, token, sign_in) -> None:
-    from chalicelib.tenantadm import service
-
     session = record(front, api, device, token)
     stranger = sign_in(service.create_tenant("Other"))
 
@@ -91,8 +92,6 @@ def test_attack_a_recording_outside_of_ones_groups(
 
 @pytest.mark.parametrize("session", ["..", "../..", "x/../y", "%2e%2e", "a#b", "\x00", "x" * 3000])
 def test_attack_session_ids_that_are_paths(api: httpx2.Client, session: str) -> None:
-    from urllib.parse import quote
-
     assert api.get(f"{SESSIONS}/{quote(session, safe='')}/recording").status_code in {400, 404, 414}
 
 
@@ -145,8 +144,6 @@ def test_attack_a_recording_that_is_asked_for_while_it_is_put_away(
     server, api, device, connected, token, tenant: Tenant, monkeypatch
 ) -> None:
     """Whoever reads what is left of the moments while they are deleted does not make a shorter recording of that."""
-    from chalicelib.deviceconnect.service import recordings
-
     with opened(server.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)

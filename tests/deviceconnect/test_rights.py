@@ -10,10 +10,16 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from chalicelib import settings
 from chalicelib.cache import Cache
+from chalicelib.deviceconnect import service as deviceconnect_service
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.dialect import Frame
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, pack, unpack
+from chalicelib.deviceconnect.service import sending
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from tests.deployments.world import World
 from tests.devauth.fleet import device_path, set_of
 from tests.deviceconnect.peers import PATIENCE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.probe import counted
@@ -133,9 +139,6 @@ def test_who_only_reads_does_not_connect(front, tenant, device, connected, sign_
 
 
 def test_a_tenant_without_the_add_on_has_no_sessions(front, server, http, sign_in):
-    from chalicelib.tenantadm import service
-    from tests.deployments.world import World
-
     plain = service.create_tenant("Plain", plan="professional", addons=[])
     world = World(sign_in(plain), http, plain.tenant_token)
     device = world.device()
@@ -144,9 +147,6 @@ def test_a_tenant_without_the_add_on_has_no_sessions(front, server, http, sign_i
 
 
 def test_sessions_are_recorded_by_the_add_on_on_any_plan(front, http, sign_in):
-    from chalicelib.tenantadm import service
-    from tests.deployments.world import World
-
     modest = service.create_tenant("Modest", plan="professional")
     world = World(sign_in(modest), http, modest.tenant_token)
     device = world.device()
@@ -193,20 +193,16 @@ def test_what_the_audit_log_says(front, api, device, connected, token):
 @pytest.mark.usefixtures("warm")
 def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, connected, token):
     """Warm: who and where is known. A terminal's output is recorded, by two writes."""
-    from chalicelib.deviceconnect import service
-    from chalicelib.deviceconnect.service import sending
-    from chalicelib.storage.keys import TenantId
-
     with opened(server.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         session = hear(user).sid
         found = sending.session(TenantId(tenant.id), session)
         assert found is not None
         forward = dialect.to_server(Frame(envelope.encode(Message(Proto.PORT_FORWARD, "forward", body=b"x"))))
-        service.received(found.connection, forward, found.endpoint)
+        deviceconnect_service.received(found.connection, forward, found.endpoint)
         hear(user)
         with counted() as asked:
-            service.received(found.connection, forward, found.endpoint)
+            deviceconnect_service.received(found.connection, forward, found.endpoint)
             answered = hear(user)
         shell = dialect.to_server(Frame(envelope.encode(Message(SHELL, "shell", session, body=b"x"))))
         state = sending._states.get((tenant.id, device.id), lambda: None)
@@ -214,7 +210,7 @@ def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, conne
         assert state.place is not None
         endpoint, link = state.place
         with counted() as shown:
-            service.received(link, shell, endpoint)
+            deviceconnect_service.received(link, shell, endpoint)
             hear(user)
             until("it is recorded", lambda: shown.round_trips >= 2)
 
@@ -224,8 +220,6 @@ def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, conne
 
 
 def test_a_rejected_device_is_cut_off(front, api, device, connected, token, monkeypatch):
-    from chalicelib import settings
-
     eager = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: eager)
     with opened(front, user_path(device.id), token) as user:

@@ -10,10 +10,12 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from chalicelib import limits
+from chalicelib import clock, limits
+from chalicelib.deviceconnect import service
 from chalicelib.deviceconnect.rules.envelope import Message, unpack
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import throttle
+from chalicelib.tenantadm import service as tenantadm_service
 from tests.artifacts.catalog import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
@@ -94,9 +96,6 @@ def tags(uri: str) -> list[dict[str, str]]:
 
 
 def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, connected, token):
-    from chalicelib import clock
-    from chalicelib.deviceconnect import service
-
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -115,9 +114,6 @@ def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, 
 
 
 def test_a_session_outlives_a_new_websocket_of_its_device(front, device, connected, token):
-    from chalicelib import clock
-    from chalicelib.deviceconnect import service
-
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -141,9 +137,7 @@ def test_a_decommissioned_device_is_cut_off(front, server, api, device, connecte
 
 
 def test_another_tenant_finds_no_device(front, server, device, connected, sign_in):
-    from chalicelib.tenantadm import service
-
-    stranger = sign_in(service.create_tenant("Other"))
+    stranger = sign_in(tenantadm_service.create_tenant("Other"))
     theirs = stranger.headers["Authorization"].removeprefix("Bearer ")
     with pytest.raises(InvalidStatus) as refused, opened(front, user_path(device.id), theirs):
         pass

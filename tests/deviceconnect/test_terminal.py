@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
+from chalicelib.storage import connection
 from infra.relay import sockets
 from infra.relay.translation import Outgoing
 from tests.deviceconnect.peers import hear, opened, say, user_path
@@ -115,8 +116,6 @@ def test_nonsense_after_output_ends_the_connection_once_that_was_passed_on() -> 
 @pytest.mark.parametrize("front", ["gateway"], indirect=True)
 def test_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, connected: Any, device: Any, token: str):
     """While the server is busy with the first message, the others come; then they cost what a few do."""
-    from chalicelib.storage import connection
-
     busy = threading.Event()
 
     def wait(operation: str, _request: dict[str, Any], _answer: dict[str, Any]) -> None:

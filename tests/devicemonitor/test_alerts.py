@@ -7,9 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
-from chalicelib import limits
+from chalicelib import clock, limits
+from chalicelib.devicemonitor import service
+from chalicelib.devicemonitor.shapes import NewAlerts
+from chalicelib.devicemonitor.tables import MonitorItem, _device
+from chalicelib.errors import NotFound
+from chalicelib.tenantadm import service as tenantadm_service
 from tests.devicemonitor.monitored import PLACE, Watched, alert
 from tests.support.crashes import each_crash
 from tests.support.probe import counted
@@ -123,8 +129,6 @@ def test_an_alert_that_was_held_up_does_not_undo_a_newer_one(watched: Watched):
 def test_a_clock_that_ran_ahead_does_not_hide_what_follows(watched: Watched):
     watched.sent(alert() | {"timestamp": "2999-01-01T00:00:00Z"})
     assert watched.counted() == (1, True)
-
-    from chalicelib import clock
 
     watched.sent(alert(level="OK") | {"timestamp": clock.rfc3339(clock.now())})
     assert watched.counted() == (0, False)
@@ -255,11 +259,6 @@ def test_reports_at_once_are_all_counted(watched: Watched):
 
 
 def test_it_dies_at_any_call_and_the_device_sends_again(watched: Watched, tenant):
-    import msgspec
-
-    from chalicelib.devicemonitor import service
-    from chalicelib.devicemonitor.shapes import NewAlerts
-
     number = 0
 
     def report() -> None:
@@ -280,8 +279,6 @@ def test_it_dies_at_any_call_and_the_device_sends_again(watched: Watched, tenant
 
 
 def test_decommissioning_takes_all_of_it_along(server, watched: Watched, tenant):
-    from chalicelib.devicemonitor.tables import MonitorItem, _device
-
     watched.sent(*(alert(f"s{number}") for number in range(30)))
     watched.device.call("POST", "/v1/devicemonitor/config", [{"name": "a", "type": "log", "status": "on"}])
     watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
@@ -296,12 +293,6 @@ def test_decommissioning_takes_all_of_it_along(server, watched: Watched, tenant)
 
 
 def test_a_report_that_races_with_the_end_of_its_device(watched: Watched, tenant):
-    import msgspec
-
-    from chalicelib.devicemonitor import service
-    from chalicelib.devicemonitor.shapes import NewAlerts
-    from chalicelib.errors import NotFound
-
     watched.sent(alert())
     watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
     late = partial(service.report, tenant.id, watched.device.id)
@@ -311,9 +302,7 @@ def test_a_report_that_races_with_the_end_of_its_device(watched: Watched, tenant
 
 
 def test_a_tenant_without_the_add_on(watched: Watched, tenant):
-    from chalicelib.tenantadm import service
-
-    service.set_plan(tenant.id, addons=["configure", "troubleshoot"])
+    tenantadm_service.set_plan(tenant.id, addons=["configure", "troubleshoot"])
 
     channel = "/api/management/v1/devicemonitor/settings/global/channel/alerts/email/status"
     answers = [

@@ -8,7 +8,11 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.aws import queues
+from chalicelib.devicemonitor import service as devicemonitor_service
 from chalicelib.errors import Unavailable
+from chalicelib.events import decommissioning
+from chalicelib.rights import EVERYTHING
+from chalicelib.useradm import service
 from tests.conftest import PASSWORD
 from tests.devicemonitor.monitored import Watched, alert
 from tests.support.mailbox import Mailbox
@@ -61,9 +65,6 @@ def addresses(watched: Watched) -> list[str]:
 
 
 def test_every_user_is_told_once_of_each_change(server, watched: Watched, tenant, mailbox: Mailbox):
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
     service.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
     watched.sent(alert(details={"description": "it is gone", "line_matching": {"line_number": 7, "data": "fatal"}}))
     # As before; the same report again; older; another that is well from the start.
@@ -144,9 +145,6 @@ def test_mails_can_be_turned_off_and_on(server, watched: Watched, mailbox: Mailb
 
 
 def test_a_user_turns_mails_off_for_oneself_alone(server, watched: Watched, tenant, mailbox: Mailbox):
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
     (mine,) = addresses(watched)
     other = f"other-{tenant.id}@example.com"
     service.create_user(tenant.id, other, PASSWORD, by=EVERYTHING)
@@ -216,8 +214,6 @@ def test_a_server_that_sends_no_mails_orders_none(server, watched: Watched):
 def test_a_device_that_is_gone_is_told_of_to_nobody(server, watched: Watched, mailbox: Mailbox):
     watched.sent(alert())
     watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
-    from chalicelib.events import decommissioning
-
     decommissioning.clear_out(watched.device.claims["mender.tenant"], watched.device.id)
     server.drain()
     assert mailbox.mails == []
@@ -234,19 +230,17 @@ def flip(watched: Watched, times: int, start: int = 0) -> None:
 
 
 def test_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watched, mailbox: Mailbox, monkeypatch):
-    from chalicelib.devicemonitor import service
-
     moment = Clock(monkeypatch)
     flip(watched, 11)
     server.drain()
     assert len(told(watched, mailbox)) == limits.ALERT_MAILS
 
     moment.move(minutes=59)
-    service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
     assert server.drain() == 0
     moment.move(minutes=2)
-    service.tick(moment.time)
-    service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
     server.drain()
 
     *_, digest = told(watched, mailbox)
@@ -274,15 +268,13 @@ def test_an_hour_later_changes_are_told_at_once_again(server, watched: Watched, 
 
 
 def test_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox: Mailbox, monkeypatch):
-    from chalicelib.devicemonitor import service
-
     monkeypatch.setattr(limits, "ALERT_MAILS", 1)
     monkeypatch.setattr(limits, "ALERT_DIGEST", 3)
     moment = Clock(monkeypatch)
     flip(watched, 6)
     server.drain()
     moment.move(hours=1)
-    service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
     server.drain()
 
     _, digest = told(watched, mailbox)
@@ -301,22 +293,18 @@ def test_other_devices_are_counted_apart(server, watched: Watched, mailbox: Mail
 
 
 def test_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mailbox: Mailbox, monkeypatch):
-    from chalicelib.devicemonitor import service
-
     moment = Clock(monkeypatch)
     flip(watched, limits.ALERT_MAILS + 2)
     server.drain()
     watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
     server.drain()
     moment.move(hours=1)
-    service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
     server.drain()
     assert [each["Subject"] for each in told(watched, mailbox)[limits.ALERT_MAILS :]] == []
 
 
 def test_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox: Mailbox, monkeypatch):
-    from chalicelib.devicemonitor import service
-
     moment = Clock(monkeypatch)
     flip(watched, limits.ALERT_MAILS + 1)
     server.drain()
@@ -328,7 +316,7 @@ def test_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox:
     with monkeypatch.context() as patch:
         patch.setattr(queues, "send", down)
         with pytest.raises(ExceptionGroup):
-            service.tick(moment.time)
-    service.tick(moment.time)
+            devicemonitor_service.tick(moment.time)
+    devicemonitor_service.tick(moment.time)
     server.drain()
     assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1

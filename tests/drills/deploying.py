@@ -34,6 +34,9 @@ import botocore.loaders
 import botocore.session
 import msgspec
 
+from chalicelib.aws.client import AwsError
+from chalicelib.aws.signing_keys import ensure_signing_key
+from chalicelib.errors import Unavailable
 from infra.deploy import bytecode, deployer, lock, program, storage
 from infra.deploy.client import Client
 from infra.deploy.engine import enter
@@ -286,9 +289,6 @@ def _project(folder: Path) -> None:
 
 def in_this_process() -> None:
     """Let all steps of a deployment run here, where calls can fail; and let nobody wait for an engine that is quick."""
-    from chalicelib.aws.client import AwsError
-    from chalicelib.aws.signing_keys import ensure_signing_key
-    from chalicelib.errors import Unavailable
 
     def chalice(target: Any, command: str, variables: dict[str, str]) -> None:
         added = {target.stage: {"environment_variables": variables, program.RUNTIME: bytecode.here()}}

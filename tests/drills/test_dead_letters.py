@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from chalicelib.aws import mail, queues
 from tests.deployments.world import DEVAUTH, World
 from tests.support.mailbox import SENDER, listening, use
 
@@ -24,8 +25,6 @@ def counts(document, name: str) -> dict[str, int]:
 def test_what_failed_is_redriven_and_what_makes_no_sense_is_dropped(
     server, document, manage: Manage, api, http, tenant, monkeypatch: pytest.MonkeyPatch
 ):
-    from chalicelib.aws import mail, queues
-
     sqs = boto3.client("sqs")
     for each in queues.Queue:
         sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"lamplighter-local-{each}-dead")["QueueUrl"])

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.exceptions import InvalidTag
 
+from chalicelib import clock, settings
+from chalicelib.aws import vault
+from chalicelib.errors import Conflict
+from chalicelib.integrations.service import sealing
+from chalicelib.integrations.service import sealing as integrations
+from chalicelib.integrations.tables import integrations as table
+from chalicelib.rights import EVERYTHING
+from chalicelib.storage.transactions import ConditionFailed, Transaction
+from chalicelib.useradm import service as useradm
+from chalicelib.useradm.tables import providers, users
 from tests.drills.conftest import Account, Site
 from tests.manage.conftest import run
 from tests.support.waiting import until
@@ -69,15 +80,6 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
 
 
 def test_secrets_survive_their_key(server, tenant, api, monkeypatch: pytest.MonkeyPatch):
-    from chalicelib import clock, settings
-    from chalicelib.aws import vault
-    from chalicelib.errors import Conflict
-    from chalicelib.integrations.service import sealing as integrations
-    from chalicelib.integrations.tables import integrations as table
-    from chalicelib.storage.transactions import Transaction
-    from chalicelib.useradm import service as useradm
-    from chalicelib.useradm.tables import providers, users
-
     webhook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "of a webhook"), "", [])
     tx = Transaction()
     table.put_new(tx, tenant.id, webhook)
@@ -130,24 +132,11 @@ def test_secrets_survive_their_key(server, tenant, api, monkeypatch: pytest.Monk
 
 
 def _seal(tenant, thing: str, secret: str) -> bytes:
-    from chalicelib.aws import vault
-
     return vault.seal(secret, tenant.id, thing)
 
 
 def test_who_was_about_to_write_a_secret_back_does_not_undo_it(server, tenant):
     """A change that keeps a secret was read before it was sealed anew: it is refused and made again."""
-    from dataclasses import replace
-
-    from chalicelib import clock
-    from chalicelib.aws import vault
-    from chalicelib.integrations.service import sealing
-    from chalicelib.integrations.tables import integrations as table
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.storage.transactions import ConditionFailed, Transaction
-    from chalicelib.useradm import service as useradm
-    from chalicelib.useradm.tables import providers, users
-
     useradm.create_user(tenant.id, f"{tenant.id}@example.com", "a-long-enough-one", by=EVERYTHING)
     hook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "a"), "", [])
     idp = providers.Provider(

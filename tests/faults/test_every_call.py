@@ -10,6 +10,9 @@ import httpx2
 import pytest
 
 from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenantadm
+from chalicelib.useradm import service
+from chalicelib.useradm import service as useradm
 from infra.local.testing import LocalServer
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
@@ -124,8 +127,6 @@ class Cases:
 
     def login(self) -> tuple[Run, Check]:
         """A user logs in."""
-        from chalicelib.useradm import service
-
         email = f"{uuid.uuid4().hex}@example.com"
         service.create_user(self.tenant.id, email, PASSWORD, by=EVERYTHING)
 
@@ -156,9 +157,6 @@ CASES = ["idle_poll", "poll", "report", "create", "accept", "authenticate", "upl
 @pytest.fixture(scope="module")
 def cases(server: LocalServer) -> Iterator[Cases]:
     """One tenant for all: each case makes what it needs, and leaves the device with nothing to do."""
-    from chalicelib.tenantadm import service as tenantadm
-    from chalicelib.useradm import service as useradm
-
     tenant = tenantadm.create_tenant("Faults")
     useradm.create_user(tenant.id, email := f"{uuid.uuid4().hex}@example.com", PASSWORD, by=EVERYTHING)
     with httpx2.Client(base_url=server.url, timeout=30) as http, httpx2.Client(base_url=server.url, timeout=30) as api:

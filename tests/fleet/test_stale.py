@@ -16,6 +16,8 @@ from chalicelib.cache import Cache
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.storage import connection
+from chalicelib.tenantadm import service
+from chalicelib.tenantadm.service import Status
 from tests.deployments.world import World, serves_nothing
 
 if TYPE_CHECKING:
@@ -77,9 +79,6 @@ def test_aws17_devices_are_served_from_an_older_copy(
 
 
 def test_aws17_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later: Later, outage: list[float]):
-    from chalicelib.tenantadm import service
-    from chalicelib.tenantadm.service import Status
-
     assert control.get(tenant.id).active
     outage.append(0)
     later(LIFE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.artifacts import rules
 from chalicelib.http import endpoint
 from chalicelib.http.request import Query
 from tests.all_routes.conftest import mine
@@ -197,8 +198,6 @@ def test_queries(server: LocalServer, mine: Tenant, work: Operations, monkeypatc
 
 
 def test_all_functions_are_counted_and_only_for_a_time() -> None:
-    from chalicelib.artifacts import rules
-
     before = rules.conflict.__code__
     new = rules.Candidate("a", "b", (), {}, 1, "k", None)
     with operations() as found:

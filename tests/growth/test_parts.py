@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -146,8 +147,6 @@ def cut(items):
 
 @pytest.mark.parametrize("name", ["searched", "joined", "cut"])
 def test_work_that_grows_with_the_square_is_seen(name: str) -> None:
-    import ast
-
     counted = Operations()
     names: dict[str, Any] = {"__count_in__": counted._in, "__count_made__": counted._made}
     tree = ast.fix_missing_locations(_Rewritten().visit(ast.parse(SLOW)))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib import settings
+from chalicelib.auditlogs import tables
 from chalicelib.http import gateway_events
 from chalicelib.http.routing import RouteTable
 from chalicelib.tenantadm.service import Tenant
@@ -260,8 +261,6 @@ def test_an_edge_is_taken_at_its_word_on_who_calls(
     caller: str,
 ) -> None:
     """Only by its secret: whoever calls the API past the edge can write any header."""
-    from chalicelib.auditlogs import tables
-
     known = replace(settings.current(), edge_secret=secret)
     monkeypatch.setattr(settings, "current", lambda: known)
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one"}

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import settings
 from tests.conftest import serving
 from tests.deployments.world import World
 from tests.support.receivers import Listener
@@ -36,8 +37,6 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets webhooks call these ports on loopback; without a copy of a control item that is not new."""
-    from chalicelib import settings
-
     ports: set[int] = {80, 443}
 
     def let(*more: int) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import clock, settings
+from chalicelib.aws import queues
+from chalicelib.fleet import control
+from chalicelib.integrations.service import delivering, operators
+from chalicelib.tenantadm import service
 from tests.deployments.world import World, serves, serves_nothing
 from tests.devauth.fleet import decide
 from tests.integrations.conftest import Hooks
@@ -15,9 +20,6 @@ from tests.support.probe import counted
 @pytest.fixture
 def listened(hooks: Hooks, world: World, tenant, monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant whose every event somebody wants, in a process that knows."""
-    from chalicelib import settings
-    from chalicelib.fleet import control
-
     hooks(scopes=["deployments", "deviceauth", "inventory"])
     known = replace(settings.current(), control_cache=3600.0)
     monkeypatch.setattr(settings, "current", lambda: known)
@@ -55,8 +57,6 @@ def test_an_event_is_two_writes_in_the_transaction_that_there_is_anyway(listened
 
 
 def test_two_events_for_one_integration_send_one_message(listened: World, monkeypatch: pytest.MonkeyPatch):
-    from chalicelib.aws import queues
-
     device = Device(listened.http, listened.token)
     device.auth()
     sent: list[object] = []
@@ -67,8 +67,6 @@ def test_two_events_for_one_integration_send_one_message(listened: World, monkey
 
 
 def test_accepting_reads_nothing_more(listened: World, http, sign_in):
-    from chalicelib.tenantadm import service
-
     quiet = service.create_tenant("Quiet")
     spent = []
     for world in (World(sign_in(quiet), http, quiet.tenant_token), listened):
@@ -82,8 +80,6 @@ def test_accepting_reads_nothing_more(listened: World, http, sign_in):
 
 
 def test_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: World, http, sign_in):
-    from chalicelib.tenantadm import service
-
     quiet = service.create_tenant("Quiet")
     spent = []
     for token in (quiet.tenant_token, listened.token):
@@ -97,8 +93,6 @@ def test_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: W
 
 
 def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
-    from chalicelib.integrations.service import delivering, operators
-
     (hook,) = operators.listed(tenant.id)
     spent = []
     for _ in range(4):
@@ -122,9 +116,6 @@ def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenan
 
 
 def test_an_idle_tick_costs_a_query_for_each_part_of_the_index(listened: World, server):
-    from chalicelib import clock
-    from chalicelib.integrations.service import delivering
-
     server.drain()
     with counted() as cost:
         delivering.tick(clock.now())

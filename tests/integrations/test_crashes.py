@@ -12,6 +12,8 @@ import pytest
 import time_machine
 
 from chalicelib import clock
+from chalicelib.integrations.service import delivering
+from chalicelib.integrations.tables import lanes
 from tests.devauth.fleet import DEVICES, device_path, set_of
 from tests.integrations.conftest import NEW_DEVICE, Hook, Hooks
 from tests.simulator.device import Device
@@ -123,9 +125,6 @@ def test_finishing(hooks: Hooks, world, after: bool):
 
 @pytest.mark.parametrize("after", WHEN)
 def test_delivering(hooks: Hooks, world, tenant, monkeypatch, after: bool):
-    from chalicelib.integrations.service import delivering
-    from chalicelib.integrations.tables import lanes
-
     hook = hooks()
     for number in count(1):
         with monkeypatch.context() as patch:

@@ -19,7 +19,13 @@ import time_machine
 from chalicelib import clock, limits
 from chalicelib.aws import queues
 from chalicelib.errors import Unavailable
+from chalicelib.integrations.service import delivering
+from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables.lanes import DueItem, Lane
+from chalicelib.outbound import client
+from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
 from tests.deployments.world import World
 from tests.devauth.fleet import decide, find
 from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks
@@ -43,14 +49,10 @@ def event_of(sent: Received) -> dict[str, Any]:
 
 
 def due_lanes(hook: Hook, at: datetime) -> set[str]:
-    from chalicelib.integrations.tables import lanes
-
     return {lane.integration for lane in lanes.due_lanes(at, limit=1000)} & {hook.id}
 
 
 def waiting(hook: Hook, tenant) -> int:
-    from chalicelib.integrations.tables import lanes
-
     return len(list(lanes.waiting(lanes.Lane(tenant.id, hook.id))))
 
 
@@ -65,8 +67,6 @@ def later(hook: Hook, **more: float) -> Iterator[None]:
 @pytest.fixture
 def other(http, sign_in) -> World:
     """Another tenant."""
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Other")
     return World(sign_in(tenant), http, tenant.tenant_token)
 
@@ -178,9 +178,6 @@ def test_a_receiver_that_refuses_everything_is_left_alone(hooks: Hooks, world, t
 
 
 def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
-    from chalicelib.integrations.tables.lanes import DueItem, Lane
-    from chalicelib.storage import due
-
     hook = hooks()
     hook.listener.answering = DOWN
     for _ in range(5):
@@ -205,8 +202,6 @@ def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
         patch.setattr(queues, "send", lambda *_: None)
         device = world.device()
         quick_device = other.device()
-    from chalicelib.integrations.service import delivering
-
     tenant, quick_tenant = (TenantId(each.claims["mender.tenant"]) for each in (device, quick_device))
     worker = threading.Thread(target=delivering.deliver, args=(tenant, slow.id))
     worker.start()
@@ -254,8 +249,6 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
 
 def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
     """However many messages come for a lane that is too long for one run: it is their number that must not grow."""
-    from chalicelib.integrations.service import delivering
-
     sent: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queues, "send", lambda *message: sent.append(message))
@@ -361,8 +354,6 @@ def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):
 
 
 def test_a_target_that_turns_inward_is_not_called(hooks: Hooks, world, monkeypatch):
-    from chalicelib.outbound import client
-
     hook = hooks()
     credentials = {"type": "http", "http": {"url": f"http://hooks.example:{hook.listener.port}/"}}
     assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204

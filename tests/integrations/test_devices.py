@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from datetime import datetime
 
+from chalicelib.tenantadm import service
+from tests.deployments.world import World
 from tests.devauth.fleet import DEVICES, decide, device_path, find, set_of
 from tests.integrations.conftest import NEW_DEVICE, SECRET, Hooks
 from tests.simulator.device import Device
@@ -150,9 +152,6 @@ def test_decommissioning_twice_is_told_once(hooks: Hooks, world, server):
 
 
 def test_a_tenant_is_told_of_its_own_devices(hooks: Hooks, world, sign_in, http):
-    from chalicelib.tenantadm import service
-    from tests.deployments.world import World
-
     other = service.create_tenant("Other")
     theirs = World(sign_in(other), http, other.tenant_token)
     hook, their_hook = hooks(), hooks(client=theirs.api)

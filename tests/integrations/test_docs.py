@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.integrations.rules.events import Kind, Scope
 from tests.integrations.conftest import SECRET, Hooks
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
@@ -31,7 +32,5 @@ def test_the_example_takes_what_is_posted_and_nothing_else(hooks: Hooks, world):
 
 
 def test_the_page_names_every_event_and_scope():
-    from chalicelib.integrations.rules.events import Kind, Scope
-
     text = PAGE.read_text()
     assert [name for name in (*Kind, *Scope) if f"`{name}`" not in text] == []

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.aws import vault
+from chalicelib.integrations.tables.integrations import IntegrationItem
+from chalicelib.storage import keys
+from chalicelib.tenantadm import service
 from tests.devauth.fleet import device_path
 from tests.integrations.conftest import BASE, SECRET, Hooks, register, webhook
 from tests.support.moving import each_moment
@@ -55,10 +59,6 @@ def test_what_is_left_out(api):
 
 
 def test_the_secret_is_stored_sealed(api, tenant):
-    from chalicelib.aws import vault
-    from chalicelib.integrations.tables.integrations import IntegrationItem
-    from chalicelib.storage import keys
-
     integration = register(api, URL, secret=SECRET)
 
     raw = IntegrationItem.get(keys.partition(tenant.id, "INTEGRATIONS"), integration)
@@ -108,8 +108,6 @@ def test_what_is_refused(api, body, text: str):
 
 
 def test_a_url_has_one_integration(api, sign_in):
-    from chalicelib.tenantadm import service
-
     first = register(api, URL)
     assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 409
     register(sign_in(service.create_tenant("Other")), URL)
@@ -249,8 +247,6 @@ def test_rights(api, tenant, sign_in):
 
 
 def test_inventory_events_belong_to_a_plan(api, tenant):
-    from chalicelib.tenantadm import service
-
     service.set_plan(tenant.id, plan="os")
     assert api.post(INTEGRATIONS, json=webhook(URL, scopes=["inventory"])).status_code == 403
     assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 201

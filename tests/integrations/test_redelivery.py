@@ -13,6 +13,8 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
+from chalicelib.integrations.tables import lanes
+from chalicelib.tenantadm import service
 from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks, register
 from tests.support.crashes import PowerCutError, power_cut
 from tests.support.receivers import Received, answer, says
@@ -126,8 +128,6 @@ def test_what_still_waits_is_tried_now_and_in_its_turn(hooks: Hooks, world: Worl
 def test_a_call_that_dies_anywhere_can_be_made_again(
     hooks: Hooks, world: World, tenant: Tenant, after: bool, delivered: bool
 ):
-    from chalicelib.integrations.tables import lanes
-
     hook = hooks()
     for number in count(1):
         hook.listener.answering = UP if delivered else DOWN
@@ -152,8 +152,6 @@ def test_a_call_that_dies_anywhere_can_be_made_again(
 def test_only_events_that_this_webhook_was_sent_can_be_sent_again(
     hooks: Hooks, world: World, http: httpx2.Client, sign_in: Callable[..., httpx2.Client]
 ):
-    from chalicelib.tenantadm import service
-
     hook, other = hooks(), hooks(scopes=["deployments"])
     device = world.device()
     hook.posted()

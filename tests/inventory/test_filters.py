@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.errors import Conflict, NotFound, Unprocessable
+from chalicelib.fleet import control
 from chalicelib.inventory import service
 from chalicelib.inventory.service import FilterDefinition, Term
+from chalicelib.tenantadm import service as tenants
 from tests.devauth.fleet import accept
 from tests.inventory.views import FILTERS, ids, path
 from tests.simulator.device import Device
@@ -129,8 +131,6 @@ def test_one_device_is_asked_with_one_read(api, tenant, device):
 
 @pytest.mark.parametrize("plan", ["os", "professional"])
 def test_a_plan_without_filters_refuses_every_verb(api, tenant, plan, monkeypatch):
-    from chalicelib.fleet import control
-
     made = create(api)
     lesser = replace(control.get(tenant.id, fresh=True), plan=plan)
     monkeypatch.setattr(control, "get", lambda tenant, fresh=False: lesser)
@@ -147,8 +147,6 @@ def test_a_plan_without_filters_refuses_every_verb(api, tenant, plan, monkeypatc
 
 
 def test_another_tenants_filters(api, sign_in):
-    from chalicelib.tenantadm import service as tenants
-
     made = create(api)
     stranger = sign_in(tenants.create_tenant("Other"))
     assert stranger.get(FILTERS).json() == []

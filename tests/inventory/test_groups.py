@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.fleet import membership
+from chalicelib.tenantadm import service
 from tests.devauth.fleet import find
 from tests.inventory.views import DEVICES, GROUPS, ids, path, values
 from tests.simulator.device import Device
@@ -131,8 +132,6 @@ def test_more_devices_than_a_transaction_holds(http, api, tenant):
 
 
 def test_another_tenant_has_its_own_groups(api, device, sign_in):
-    from chalicelib.tenantadm import service
-
     put(api, device.id, "a")
     stranger = sign_in(service.create_tenant("Other"))
     assert stranger.get(GROUPS).json() == []

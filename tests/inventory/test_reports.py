@@ -8,7 +8,9 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
+from tests.devauth.fleet import accept, decide
 from tests.inventory.views import path, values
+from tests.simulator.device import Device
 from tests.support.probe import counted
 
 ATTRIBUTES = "/v1/inventory/device/attributes"
@@ -164,9 +166,6 @@ def test_what_was_cleared_is_written_again_by_the_same_report(api, device):
 
 
 def test_identity_and_status_stay_the_servers(http, api, tenant):
-    from tests.devauth.fleet import accept, decide
-    from tests.simulator.device import Device
-
     identity = {"status": "fake", "sn": "1", "flag": True, "tree": {"a": 1}, "macs": ["a", "b"], "n": 7.0}
     device = Device(http, tenant.tenant_token, identity=identity)
     accept(api, device)

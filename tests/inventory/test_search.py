@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.errors import NotFound
+from chalicelib.inventory import service
+from chalicelib.inventory.rules.matching import Query
+from chalicelib.inventory.tables import devices
+from chalicelib.storage.transactions import Transaction
 from tests.devauth.fleet import accept, decide
 from tests.inventory.views import DEVICES, SEARCH, ids, path
 from tests.simulator.device import Device
@@ -353,9 +358,6 @@ def test_the_list_sorts_by_several_attributes(api, fleet):
 
 
 def test_flags_are_found(api, fleet, tenant):
-    from chalicelib.inventory.tables import devices
-    from chalicelib.storage.transactions import Transaction
-
     device = devices.find(tenant.id, fleet["b"])
     assert device is not None
     tx = Transaction()
@@ -371,10 +373,6 @@ def test_flags_are_found(api, fleet, tenant):
 
 
 def test_what_some_groups_hold_is_all_that_is_found(api, fleet, tenant):
-    from chalicelib.errors import NotFound
-    from chalicelib.inventory import service
-    from chalicelib.inventory.rules.matching import Query
-
     mine = frozenset({"g", "none"})
     for query in (Query(), Query(ids=frozenset(fleet.values())), Query(text="sn")):
         found, total = service.search(tenant.id, query, 0, 9, mine)

@@ -13,7 +13,7 @@ import boto3
 import pytest
 import time_machine
 
-from chalicelib import clock, limits
+from chalicelib import clock, limits, settings
 from chalicelib.aws import s3
 from chalicelib.errors import Unavailable
 from chalicelib.inventory import service
@@ -62,8 +62,6 @@ def rows(tenant) -> list[str]:
 
 def objects(server, tenant) -> list[str]:
     """Keys of the tenant's snapshots in the bucket."""
-    from chalicelib import settings
-
     client = boto3.client("s3", endpoint_url=server.engine.endpoint, region_name="us-east-1")
     listed = client.list_objects_v2(Bucket=settings.current().bucket, Prefix=s3.key(tenant, "snapshots"))
     return [each["Key"] for each in listed.get("Contents", [])]

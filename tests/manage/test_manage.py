@@ -8,8 +8,16 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
+from chalicelib.auditlogs.tables import EntryItem
+from chalicelib.aws import signing_keys
+from chalicelib.fleet import control
+from chalicelib.fleet.switches import Switch
+from chalicelib.storage import keys
+from infra.manage.connect import Place, connect
+from infra.manage.switches import NAMES
 from infra.paths import ROOT
 from tests.conftest import PASSWORD
 from tests.manage.conftest import Manage, run
@@ -64,8 +72,6 @@ def test_limits_change_one_by_one(document, done, tenant):
 
 
 def test_suspending_and_activating(document, tenant, api: httpx2.Client):
-    from chalicelib.fleet import control
-
     assert document("tenant", "suspend", tenant.id)["status"] == "suspended"
     control.forget(tenant.id)  # what the settings' few seconds do for another process
     assert api.get(ME).status_code == 401
@@ -111,8 +117,6 @@ def test_roles(document, done, http: httpx2.Client, tenant):
 
 
 def test_a_user_of_another_server(done, http: httpx2.Client, tenant):
-    import bcrypt
-
     email, hashed = new_email(), bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
     done("user", "create", "--tenant", tenant.id, email, "--password-hash", hashed)
@@ -121,8 +125,6 @@ def test_a_user_of_another_server(done, http: httpx2.Client, tenant):
 
 
 def test_keys_rotate(done, http: httpx2.Client, tenant, api: httpx2.Client):
-    from chalicelib.aws import signing_keys
-
     before = signing_keys.active().kid
     name = done("signing-key", "rotate")
     signing_keys.forget()
@@ -194,8 +196,6 @@ class TestRefusals:
 
 
 def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    from infra.manage.connect import Place, connect
-
     variables = {"LAMPLIGHTER_BUCKET": "mine", "AWS_REGION": "eu-west-1"}
     monkeypatch.setattr(os, "environ", variables)
 
@@ -225,9 +225,6 @@ def test_no_command_reads_the_settings_before_the_stage_is_known():
 
 
 def test_the_switches_of_the_command_are_those_of_the_server():
-    from chalicelib.fleet.switches import Switch
-    from infra.manage.switches import NAMES
-
     assert [str(each) for each in Switch] == list(NAMES)
 
 
@@ -245,9 +242,6 @@ class TestAuditLogs:
         assert manage("audit", "verify", "nobody").returncode == 3
 
     def test_an_altered_entry(self, manage: Manage, tenant, api: httpx2.Client):
-        from chalicelib.auditlogs.tables import EntryItem
-        from chalicelib.storage import keys
-
         assert api.post("/api/management/v1/useradm/settings", json={"a": 1}).status_code == 201
         row = next(EntryItem.by_time.query(keys.partition(tenant.id)))
         row.update([EntryItem.content.set(row.content.replace(b'"time":1', b'"time":2'))])

@@ -6,7 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
+from chalicelib import settings
+from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from chalicelib.useradm import service as useradm
+from chalicelib.useradm.tables import users
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 
@@ -25,9 +31,6 @@ def server(own_server: LocalServer) -> LocalServer:
 
 
 def test_removed_and_verified(server: LocalServer, manage: Manage, document, done, api, http, tenant, monkeypatch):
-    from msgspec.structs import replace
-
-    from chalicelib import settings
 
     World(api, http, tenant.tenant_token).device()
     before = manage("tenant", "verify-removed", tenant.id)
@@ -57,9 +60,6 @@ def test_nobody_is_removed_by_a_slip(manage: Manage, document, tenant):
 
 
 def test_a_provider_with_children_stays(manage: Manage, done):
-    from chalicelib.storage.keys import TenantId
-    from chalicelib.tenantadm import service
-
     provider = done("tenant", "create", "Provider", "--service-provider")
     service.create_child(TenantId(provider), "Child", f"{provider}@example.com", PASSWORD, devices={})
 
@@ -71,9 +71,6 @@ def test_a_provider_with_children_stays(manage: Manage, done):
 def test_an_export_holds_everything_but_secrets(
     done, document, api: httpx2.Client, http: httpx2.Client, tenant, tmp_path: Path
 ):
-    from chalicelib.useradm import service as useradm
-    from chalicelib.useradm.tables import users
-
     world = World(api, http, tenant.tenant_token)
     device = world.device()
     device.inventory()
@@ -105,8 +102,6 @@ def test_an_export_holds_everything_but_secrets(
 
 
 def test_an_export_of_a_tenant_is_of_that_tenant_only(document, api, http, tenant, sign_in, tmp_path: Path):
-    from chalicelib.tenantadm import service
-
     other = service.create_tenant("Other")
     sign_in(other)
     file = tmp_path / "export.jsonl"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import settings
 from chalicelib.deviceconnect.rules.envelope import Message, Proto, unpack
 from chalicelib.fleet.switches import Switch
 from tests.deployments.world import World
@@ -30,8 +31,6 @@ DEPLOYMENTS = "/api/management/v1/deployments"
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that sees switches at once: it trusts no copy."""
-    from chalicelib import settings
-
     known = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: known)
 

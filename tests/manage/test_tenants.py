@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.fleet import control
+from chalicelib import clock
+from chalicelib.fleet import control, counts
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service
+from chalicelib.tenantadm.service import lookup
 from tests.conftest import PASSWORD
 from tests.simulator.device import Device
 
@@ -36,8 +40,6 @@ def test_every_limit(document, tenant):
 
 
 def test_children(document, done, manage: Manage):
-    from chalicelib.tenantadm import service
-
     provider = done("tenant", "create", "Provider", "--service-provider")
     child = service.create_child(TenantId(provider), "Child", f"{provider}@example.com", PASSWORD, devices={})
 
@@ -55,8 +57,6 @@ def test_a_tenant_becomes_a_service_provider(document, tenant):
 
 
 def test_a_new_token_ends_the_old_one(done, tenant, http: httpx2.Client):
-    from chalicelib.tenantadm.service import lookup
-
     token = done("tenant", "rotate-token", tenant.id)
     lookup._tokens.clear()  # what a few seconds do for another process
 
@@ -69,11 +69,6 @@ def test_a_new_token_ends_the_old_one(done, tenant, http: httpx2.Client):
 
 
 def test_an_old_token_may_be_good_for_a_while(done, tenant, http: httpx2.Client, monkeypatch):
-    from datetime import timedelta
-
-    from chalicelib import clock
-    from chalicelib.tenantadm.service import lookup
-
     done("tenant", "rotate-token", tenant.id, "--grace", "60")
     lookup._tokens.clear()
     Device(http, tenant.tenant_token).auth()
@@ -87,8 +82,6 @@ def test_an_old_token_may_be_good_for_a_while(done, tenant, http: httpx2.Client,
 
 
 def count(tenant) -> int:
-    from chalicelib.fleet import counts
-
     return counts.number(tenant.id, None, None)
 
 

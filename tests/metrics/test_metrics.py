@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib.fleet import control
+from chalicelib.tenantadm import service
 from tests.deployments.world import DEVAUTH, World, serves
 from tests.integrations.test_delivery import DOWN, UP, later
 from tests.metrics.exposition import parse
@@ -51,8 +53,6 @@ def samples(api: httpx2.Client) -> dict[str, int]:
 
 @pytest.fixture
 def other(http: httpx2.Client, sign_in: SignIn) -> World:
-    from chalicelib.tenantadm import service
-
     tenant = service.create_tenant("Other")
     return World(sign_in(tenant), http, tenant.tenant_token)
 
@@ -62,9 +62,6 @@ def test_a_new_tenant(api: httpx2.Client):
 
 
 def test_devices_by_status_and_tier(world: World, tenant: Tenant, other: World):
-    from chalicelib.fleet import control
-    from chalicelib.tenantadm import service
-
     service.set_limits(tenant.id, max_devices=10, max_micro_devices=0)
     control.forget(tenant.id)
     world.device()
@@ -148,9 +145,6 @@ class TestPrometheus:
     """The same in text."""
 
     def test_all_of_them(self, world: World, tenant: Tenant):
-        from chalicelib.fleet import control
-        from chalicelib.tenantadm import service
-
         service.set_limits(tenant.id, max_devices=10, storage_limit=1_000_000_000)
         control.forget(tenant.id)
         world.upload("new")

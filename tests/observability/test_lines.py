@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from websockets.exceptions import InvalidStatus
 
 from chalicelib import observability, settings
+from chalicelib.deployments import service
 from chalicelib.errors import TooManyRequests, Unavailable
+from chalicelib.http import throttle
 from chalicelib.observability import Metric
 from infra.local.testing import LocalServer
 from tests.conftest import PASSWORD
@@ -108,8 +110,6 @@ def test_an_update_is_counted(world: World, lines: Lines, http: httpx2.Client) -
 
 
 def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.http import throttle
-
     device = world.device()
     for error, status, name in (
         (TooManyRequests(retry_after=1), 429, "RateLimited"),
@@ -130,8 +130,6 @@ def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypa
 def test_so_are_those_of_websockets(
     world: World, server: LocalServer, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.http import throttle
-
     device = world.device()
     lines()
 
@@ -181,8 +179,6 @@ def test_one_id_finds_a_request_its_messages_and_its_webhooks(
 def test_a_line_of_an_error_has_the_id_and_no_more_of_the_request(
     world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.deployments import service
-
     def fail(*_: object, **__: object) -> None:
         raise LookupError("a bug")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from chalice.app import SQSEventConfig
 
+from app import app
 from chalicelib.aws.queues import Queue
 from infra.deploy.policies import READ
 from infra.paths import ROOT
@@ -108,8 +109,6 @@ def test_the_stages_differ_in_their_name_alone() -> None:
 
 
 def test_workers_leave_most_of_the_accounts_concurrency_to_devices() -> None:
-    from app import app
-
     workers = [source for source in app.event_sources if isinstance(source, SQSEventConfig)]
     most = {str(each.queue).rpartition("-")[2]: each.maximum_concurrency or 0 for each in workers}
 

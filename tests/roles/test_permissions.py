@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.roles import rules
+from chalicelib.roles import rules, shapes, tables
+from chalicelib.storage.transactions import Transaction
 from tests.conftest import PASSWORD
 from tests.roles.test_roles import ROLES, SETS, role, scoped
 
@@ -70,9 +71,6 @@ def test_a_v1_role_that_matches_nothing_is_refused(api: httpx2.Client, wanted: d
 
 def test_a_stored_role_that_matches_nothing_gives_nothing(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
     """Roles that were made while they were taken."""
-    from chalicelib.roles import shapes, tables
-    from chalicelib.storage.transactions import Transaction
-
     nothing = [shapes.Permission("http", shapes.Target("any", value)) for value in ("^", "", "$")]
     tx = Transaction()
     tables.put_new(tx, tenant.id, tables.ROLE, shapes.Role("Old", "", nothing, [shapes.ScopedSet("ManageUsers")]))

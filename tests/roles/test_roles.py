@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.rights import Permission
 from chalicelib.roles import rules
+from chalicelib.tenantadm import service
+from infra.scripts import roles_page
 
 if TYPE_CHECKING:
     import httpx2
@@ -77,8 +80,6 @@ class TestBuiltIn:
 
 
 def test_the_page_of_roles_is_that_of_the_tables():
-    from infra.scripts import roles_page
-
     assert roles_page.PAGE.read_text() == roles_page.page()
 
 
@@ -170,8 +171,6 @@ class TestOwn:
         assert api.get(f"{SETS}/Lookers").status_code == 404
 
     def test_a_tenant_has_its_own(self, api: httpx2.Client, sign_in: SignIn):
-        from chalicelib.tenantadm import service
-
         other = sign_in(service.create_tenant("Other"))
         api.post(ROLES, json=role("Mine"))
 
@@ -184,8 +183,6 @@ class TestUsers:
     """Users have roles."""
 
     def new(self, api: httpx2.Client, *roles: str, status: int = 201) -> str:
-        import uuid
-
         body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one", "roles": list(roles)}
         answer = api.post(USERS, json=body)
         assert answer.status_code == status, answer.text
@@ -229,8 +226,6 @@ class TestUsers:
         assert api.get(USERS).status_code == 403
 
     def test_without_the_plan_there_are_only_administrators(self, sign_in: SignIn):
-        from chalicelib.tenantadm import service
-
         small = sign_in(service.create_tenant("Small", plan="professional"))
         for place in (V1, ROLES, SETS):
             assert small.get(place).status_code == 403
@@ -238,8 +233,6 @@ class TestUsers:
         self.new(small, "RBAC_ROLE_PERMIT_ALL")
 
     def test_a_smaller_plan_gives_nobody_more_rights(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
-        from chalicelib.tenantadm import service
-
         assert api.post(ROLES, json=role("R", scoped("ReadDevices"))).status_code == 201
         users = [sign_in(tenant, name) for name in ("R", "RBAC_ROLE_OBSERVER")]
         places = [f"{USERS}/{user.get(ME).json()['id']}" for user in users]

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import settings
+from chalicelib.roles import shapes, tables
+from chalicelib.storage.transactions import Transaction
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World
 from tests.roles.test_roles import ROLES, role, scoped
+from tests.support.probe import counted
 
 if TYPE_CHECKING:
     import httpx2
@@ -192,10 +196,6 @@ def test_groups_of_one_role_and_tags_of_another_are_no_scope(world: World, sign_
 def test_another_process_knows_a_changed_role_within_the_cache_time(
     world: World, sign_in: SignIn, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ):
-    from chalicelib import settings
-    from chalicelib.roles import shapes, tables
-    from chalicelib.storage.transactions import Transaction
-
     known = settings.current()
 
     def trusts(seconds: float) -> None:
@@ -216,8 +216,6 @@ def test_another_process_knows_a_changed_role_within_the_cache_time(
 
 
 def test_what_rights_cost(world: World, sign_in: SignIn, tenant: Tenant, warm: None):
-    from tests.support.probe import counted
-
     device = grouped(world, "in")
     user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
     plain = sign_in(tenant, "RBAC_ROLE_OBSERVER")

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.useradm import service
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.client import Client
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
@@ -60,9 +62,6 @@ async def agree(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, 
 
 def address_of(server: LocalServer, tenant: Tenant) -> Address:
     """The server as a new user of a tenant sees it."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
     user, password = f"{tenant.id}@example.com", "a-long-enough-one"
     service.create_user(tenant.id, user, password, by=EVERYTHING)
     return Address(server.url, server.ca, user, password, tenant.tenant_token)

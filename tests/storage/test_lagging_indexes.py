@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.http.identity import Auth
+from chalicelib.tenantadm import service as tenantadm
 from infra.local.testing import LocalServer
 from tests.all_routes.table import routes
 from tests.all_routes.tenants import Tenant
@@ -90,8 +91,6 @@ class TestNothingIsIndexed:
         world.abort(rollout)
 
     def test_limits(self, world: World, tenant: TenantRecord):
-        from chalicelib.tenantadm import service as tenantadm
-
         tenantadm.set_limits(tenant.id, max_devices=1)
         expected(world)
         late = Device(world.http, world.token)

@@ -15,12 +15,15 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import clock, settings
-from chalicelib.errors import Conflict
+from chalicelib.aws import queues
+from chalicelib.errors import Conflict, Unavailable
 from chalicelib.events import erasure
+from chalicelib.rights import EVERYTHING
 from chalicelib.storage import connection
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status
+from chalicelib.useradm import service as useradm
 from infra.manage import contents
 from infra.manage.contents import left
 from infra.paths import ROOT
@@ -148,9 +151,6 @@ class TestErasure:
         service.start_removal(tenant.id)
         server.drain()
         assert set(left(tenant.id)) == {"tenantadm"}
-        from chalicelib.rights import EVERYTHING
-        from chalicelib.useradm import service as useradm
-
         useradm.create_user(tenant.id, email(), PASSWORD, by=EVERYTHING)  # by a call that was let in before
 
         later(monkeypatch, seconds=settings.current().removal_settle + 1)
@@ -237,9 +237,6 @@ class TestLockedOut:
     def test_a_message_that_is_lost_is_sent_again(
         self, server: LocalServer, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
     ):
-        from chalicelib.aws import queues
-        from chalicelib.errors import Unavailable
-
         def silent(*_: object) -> None:
             raise Unavailable
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.fleet import control
+from chalicelib.tenantadm import service
 
 if TYPE_CHECKING:
     import httpx2
@@ -71,8 +72,6 @@ def test_a_setting_that_is_null_is_as_at_first(api: httpx2.Client):
 
 
 def test_they_outlive_other_changes_of_the_tenant(api: httpx2.Client, tenant: Tenant):
-    from chalicelib.tenantadm import service
-
     api.put(SETTINGS, json={"device_timeout": 60})
     service.set_limits(tenant.id, max_devices=3)
     service.set_plan(tenant.id, plan="professional")

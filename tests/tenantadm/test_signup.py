@@ -15,6 +15,7 @@ from chalicelib import clock, limits, settings
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tiers import PerTier
+from chalicelib.useradm import service as useradm
 from tests.conftest import PASSWORD
 from tests.support.mailbox import Mailbox, of_server
 from tests.tenantadm.test_children import LOGIN, ME, TENANTS
@@ -29,8 +30,6 @@ SIGNUP, TRIAL = f"{TENANTS}/signup", f"{TENANTS}/trial"
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> str:
     """Where nobody else has signed up from."""
-    from chalicelib.useradm import service as useradm
-
     made = uuid.uuid4().hex
     monkeypatch.setattr(useradm, "network", lambda _: made)
     return made
@@ -152,8 +151,6 @@ def test_not_too_many_from_one_network(http: httpx2.Client, allowed: None, monke
 def test_so_many_sign_up_in_an_hour_from_all_networks(
     http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch
 ):
-    from chalicelib.useradm import service as useradm
-
     # An hour in which no other test signs up.
     later = clock.now() + timedelta(days=1)
     monkeypatch.setattr(clock, "now", lambda: later)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chalicelib import clock, settings
+from chalicelib.aws import queues
 from chalicelib.deviceconnect.rules.envelope import Message
 from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD
@@ -175,8 +176,6 @@ def test_attack_webhooks_wait(server, world: World, tenant: Tenant, receiver: Li
     assert world.api.post(f"{BASE}/iot-manager/integrations", json=body).status_code == 201
     server.drain()
     with pytest.MonkeyPatch.context() as patch:
-        from chalicelib.aws import queues
-
         patch.setattr(queues, "send", lambda *_: None)
         world.device()
     suspend(tenant.id)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import clock
+from chalicelib.auditlogs import tables as auditlogs_tables
 from chalicelib.cache import Cache
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control
 from chalicelib.storage.keys import TenantId
-from chalicelib.tenantadm import service
+from chalicelib.tenantadm import service, tables
 from chalicelib.tenantadm.service import Status, lookup
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
+from tests.useradm.conftest import dynamodb_calls
 
 if TYPE_CHECKING:
     import httpx2
@@ -72,8 +74,6 @@ class TestToken:
             assert service.tenant_by_token(wrong) is None
 
     def test_costs_nothing_when_warm(self, tenant: Tenant):
-        from tests.useradm.conftest import dynamodb_calls
-
         lookup._tokens.clear()
         with dynamodb_calls() as calls:
             for _ in range(3):
@@ -83,8 +83,6 @@ class TestToken:
         assert calls == ["GetItem", "GetItem"]
 
     def test_is_found_by_its_hash_only(self, tenant: Tenant):
-        from chalicelib.tenantadm import tables
-
         assert tables.find_by_token(tenant.tenant_token, clock.now()) is None
         assert tenant.tenant_token not in repr(tenant)
 
@@ -270,9 +268,7 @@ class TestAudited:
     """Every change of a tenant is in its log, also those of the server's admin."""
 
     def entries(self, tenant: Tenant) -> list[tuple[str, str]]:
-        from chalicelib.auditlogs import tables
-
-        found = tables.by_time(tenant.id, None, None, newest_first=False)
+        found = auditlogs_tables.by_time(tenant.id, None, None, newest_first=False)
         return [(entry.actor_type, entry.change) for entry in found if entry.object_type == "tenant"]
 
     def test_what_the_admin_does(self, tenant: Tenant):

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import time_machine
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.storage import connection
 from chalicelib.storage.keys import TenantId
-from chalicelib.useradm.service import passwords, totp
+from chalicelib.useradm import service
+from chalicelib.useradm.service import passwords, totp, twofactor
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import Mailbox, of_server, use
@@ -56,9 +59,6 @@ class Person:
 @pytest.fixture
 def person(tenant: Tenant) -> Person:
     """A user of ``tenant`` who is not logged in."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
     email = f"{uuid.uuid4().hex}@example.com"
     return Person(tenant.id, service.create_user(tenant.id, email, PASSWORD, by=EVERYTHING).id, email)
 
@@ -66,9 +66,6 @@ def person(tenant: Tenant) -> Person:
 @pytest.fixture
 def colleague(tenant: Tenant) -> None:
     """Another administrator of ``tenant``: without one, no administrator can go."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.useradm import service
-
     service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD, by=EVERYTHING)
 
 
@@ -157,9 +154,6 @@ class Phone:
 
 def secret_of(person: Person) -> str:
     """What the user's app reads from the QR code."""
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import twofactor
-
     return twofactor._secret(service.get_user(person.tenant, person.id))
 
 
@@ -183,8 +177,6 @@ def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
 @pytest.fixture
 def verified(person: Person) -> Person:
     """The user, whose address is verified."""
-    from chalicelib.useradm import service
-
     service.verify(person.email)
     return person
 
@@ -216,8 +208,6 @@ def bearer(token: str) -> dict[str, str]:
 @contextmanager
 def dynamodb_calls() -> Iterator[list[str]]:
     """The names of the DynamoDB operations of a block, in order."""
-    from chalicelib.storage import connection
-
     names: list[str] = []
 
     def observe(operation: str, _request: object, _answer: object) -> None:
@@ -233,8 +223,6 @@ def dynamodb_calls() -> Iterator[list[str]]:
 @contextmanager
 def meanwhile(operation: str, act: Callable[[], object], *, times: int = 1) -> Iterator[None]:
     """Somebody else's ``act`` right after the first DynamoDB operations of this name in a block."""
-    from chalicelib.storage import connection
-
     left = [times]
 
     def observe(name: str, _request: object, _answer: object) -> None:

@@ -11,6 +11,8 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
+from chalicelib.useradm.service import sessions
+from chalicelib.useradm.tables import tokens
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import ME, bearer, dynamodb_calls
 
@@ -144,8 +146,6 @@ def test_a_session_is_not_revoked_as_a_token(api: httpx2.Client):
 
 
 def test_ten_sessions_push_no_token_out(api: httpx2.Client, http: httpx2.Client):
-    from chalicelib.useradm.service import sessions
-
     token, me = create(api), api.get(ME).json()
     for _ in range(limits.SESSIONS_PER_USER + 1):
         sessions.login(me["email"], PASSWORD, "127.0.0.1")
@@ -169,8 +169,6 @@ def test_use_is_noted_every_five_minutes(api: httpx2.Client, http: httpx2.Client
 
 
 def test_noting_a_use_does_not_bring_a_revoked_token_back(api: httpx2.Client, tenant):
-    from chalicelib.useradm.tables import tokens
-
     me = api.get(ME).json()["id"]
 
     assert tokens.note_use(tenant.id, me, "revoked", clock.now()) is False

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.errors import BadRequest
+from chalicelib.useradm import service
+from chalicelib.useradm.rules import Purpose
+from chalicelib.useradm.service import totp, twofactor
 from tests.conftest import PASSWORD
 from tests.support.crashes import each_crash
 from tests.useradm.browser import BASE, Browser, token_of
@@ -20,9 +25,6 @@ if TYPE_CHECKING:
 
 
 def test_a_reset(http: httpx2.Client, person: Person) -> None:
-    from chalicelib.errors import BadRequest
-    from chalicelib.useradm import service
-
     number = 0
 
     def secret() -> str:
@@ -50,9 +52,6 @@ def test_a_reset(http: httpx2.Client, person: Person) -> None:
 
 
 def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, box: Mailbox) -> None:
-    from chalicelib.useradm import service
-    from chalicelib.useradm.rules import Purpose
-
     order = service.Order(Purpose.PASSWORD_RESET, person.email)
     for _ in each_crash(lambda: service.write_mail(order)):
         service.write_mail(order)
@@ -61,11 +60,6 @@ def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, bo
 
 
 def test_a_second_factor(person: Person) -> None:
-    from datetime import UTC, datetime
-
-    from chalicelib.useradm import service
-    from chalicelib.useradm.service import totp, twofactor
-
     service.verify(person.email)
 
     def status() -> str:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.roles import service as roles
+from chalicelib.roles.shapes import Role, Scope, ScopedSet
+from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD
+from tests.support.probe import counted
+from tests.support.sessions import let_age
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer, new_email
 
@@ -24,16 +30,12 @@ GROUPS = "/api/management/v1/inventory/groups"
 
 @pytest.fixture
 def provider(tenant: Tenant) -> Tenant:
-    from chalicelib.tenantadm import service
-
     service.set_service_provider(tenant.id, enabled=True)
     return tenant
 
 
 @pytest.fixture
 def child(provider: Tenant) -> TenantId:
-    from chalicelib.tenantadm import service
-
     return service.create_child(provider.id, "Child", new_email(), PASSWORD, devices={}).id
 
 
@@ -130,8 +132,6 @@ def change_password(worker: Worker, *_: object) -> None:
 
 
 def suspend(tenant: TenantId) -> None:
-    from chalicelib.tenantadm import service
-
     service.set_status(tenant, service.Status.SUSPENDED)
 
 
@@ -185,8 +185,6 @@ def test_an_access_token_makes_no_session(worker: Worker, child: TenantId) -> No
 
 
 def test_only_own_users_and_own_tenants(worker: Worker, api: httpx2.Client, child: TenantId, sign_in, http) -> None:
-    from chalicelib.tenantadm import service
-
     other = service.create_tenant("Other")
     stranger = sign_in(other)
     theirs = stranger.get(ME).json()
@@ -203,8 +201,6 @@ def test_only_own_users_and_own_tenants(worker: Worker, api: httpx2.Client, chil
 
 
 def test_another_tenant_costs_a_call_nothing(worker: Worker, child: TenantId) -> None:
-    from tests.support.probe import counted
-
     worker.assign(child)
     there = worker.switch(child).text
     costs = []
@@ -270,10 +266,6 @@ def test_who_has_less_does_not_touch_who_has_more_in_another_tenant(
 def test_rights_that_end_at_groups_are_none_in_another_tenant(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
 ) -> None:
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.roles import service as roles
-    from chalicelib.roles.shapes import Role, Scope, ScopedSet
-
     ends = ScopedSet("ReadDevices", Scope("DeviceGroups", ["test"]))
     for tenant, sets in ((child, [ends]), (provider.id, [ends, ScopedSet("ManageTenants")])):
         roles.create(tenant, roles.ROLE, Role("Ends", "", [], sets), EVERYTHING)
@@ -286,8 +278,6 @@ def test_rights_that_end_at_groups_are_none_in_another_tenant(
 
 
 def test_a_session_elsewhere_is_no_newer_sign_in(worker: Worker, child: TenantId) -> None:
-    from tests.support.sessions import let_age
-
     worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")
     place = "/api/management/v2/tenantadm/tenants/nothing/remove/start"
     fresh = worker.switch(child).text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.useradm import service
 from tests.conftest import PASSWORD
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, USERS, later, new_email
@@ -46,8 +47,6 @@ def test_a_user_is_invited_by_mail(server, http, api, box: Mailbox) -> None:
 
 
 def test_an_invitation_ends(server, http, api, box: Mailbox) -> None:
-    from chalicelib.useradm import service
-
     email, other = new_email(), new_email()
     for each in (email, other):
         assert api.post(USERS, json={"email": each}).status_code == 201

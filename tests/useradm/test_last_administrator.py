@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.tenantadm import service as tenantadm_service
+from chalicelib.useradm import service
 from tests.conftest import PASSWORD, SignIn
 from tests.roles.test_roles import ROLES, SETS, role, scoped
 from tests.useradm.browser import token_of
@@ -91,8 +93,6 @@ def test_attack_all_at_once(api: httpx2.Client, me: str, sign_in: SignIn, tenant
     with ThreadPoolExecutor(len(ids)) as pool:
         statuses = list(pool.map(attack, range(len(ids))))
 
-    from chalicelib.useradm import service
-
     left = [user for user in service.list_users(tenant.id) if ADMIN in user.roles]
     assert left, statuses
     assert all(status < 500 or status == 503 for status in statuses)
@@ -127,10 +127,8 @@ def test_attack_what_an_identity_provider_says_takes_nothing_away(api, me: str, 
 
 
 def test_attack_an_administrator_who_is_sent_to_another_tenant(api, http, me: str, tenant: Tenant) -> None:
-    from chalicelib.tenantadm import service
-
-    service.set_service_provider(tenant.id, enabled=True)
-    child = service.create_child(tenant.id, "Child", new_email(), PASSWORD, devices={})
+    tenantadm_service.set_service_provider(tenant.id, enabled=True)
+    child = tenantadm_service.create_child(tenant.id, "Child", new_email(), PASSWORD, devices={})
     body = {"tenant_ids": [child.id], "role": "RBAC_ROLE_OBSERVER"}
     assert api.post(f"{USERS}/{me}/assign", json=body).status_code == 200
     assert api.post(f"{USERS}/{me}/assign", json={"tenant_ids": []}).status_code == 200

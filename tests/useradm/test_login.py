@@ -13,6 +13,12 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits, settings
+from chalicelib.storage import connection
+from chalicelib.storage.transactions import ConditionFailed
+from chalicelib.tenantadm import service
+from chalicelib.useradm import service as useradm_service
+from chalicelib.useradm.service import passwords, sessions
+from chalicelib.useradm.tables import UseradmItem, attempts
 from tests.support.mailbox import use
 from tests.useradm.conftest import LOGIN, ME, bearer, dynamodb_calls, new_email
 
@@ -128,15 +134,11 @@ def test_an_unknown_user_and_a_wrong_password_look_the_same(http: httpx2.Client,
 
 @pytest.mark.usefixtures("deployed_hashes")
 def test_what_an_unknown_user_is_verified_against_costs_as_much_as_a_real_hash():
-    from chalicelib.useradm.service import passwords
-
     assert passwords.DUMMY.split("$")[:4] == passwords.hash_password("some password").split("$")[:4]
     assert not passwords.is_outdated(passwords.DUMMY)
 
 
 def test_a_suspended_tenant_is_told_only_to_who_knows_the_password(http: httpx2.Client, person: Person, tenant: Tenant):
-    from chalicelib.tenantadm import service
-
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     right = http.post(LOGIN, auth=(person.email, person.password))
@@ -225,8 +227,6 @@ class TestTooManyFailures:
             assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 429
 
     def test_other_networks_and_other_users_are_not_held_up(self, http: httpx2.Client, person: Person, api):
-        from chalicelib.useradm.service import sessions
-
         self.fail(http, person.email, settings.current().login_attempts)
 
         assert sessions.login(person.email, person.password, "198.51.100.7")
@@ -243,10 +243,6 @@ class TestTooManyFailures:
         assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
     def test_a_right_guess_among_many_at_once_does_not_slip_through(self, person: Person):
-        from chalicelib.storage.transactions import ConditionFailed
-        from chalicelib.useradm.service import sessions
-        from chalicelib.useradm.tables import attempts
-
         guard, now = ("0" * 64, f"network of {person.id}"), clock.now()
         user = sessions._check(person.email, person.password)
         assert user is not None
@@ -260,13 +256,9 @@ class TestTooManyFailures:
 def test_no_password_and_no_token_is_logged_or_stored(
     http: httpx2.Client, person: Person, capfd: pytest.CaptureFixture[str]
 ):
-    from chalicelib.storage import connection
-    from chalicelib.useradm import service
-    from chalicelib.useradm.tables import UseradmItem
-
     # Others' tests put the password that all share into documents of settings.
     own = f"only-here-{uuid.uuid4().hex}"
-    service.set_password(person.tenant, person.id, own)
+    useradm_service.set_password(person.tenant, person.id, own)
     token = http.post(LOGIN, auth=(person.email, own)).text
     http.post(LOGIN, auth=(person.email, "a wrong password"))
     http.put(ME, headers=bearer(token), json={"password": "another password", "current_password": "no"})

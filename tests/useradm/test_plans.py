@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.tenantadm import service
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -30,8 +32,6 @@ def test_the_plan_of_a_new_tenant_has_everything(api: httpx2.Client):
 
 
 def test_add_ons_and_limits_are_the_tenants(server, sign_in: SignIn):
-    from chalicelib.tenantadm import service
-
     addons = [{"name": "configure", "enabled": True}, {"name": "monitor", "enabled": False}]
     tenant = service.create_tenant("Small", plan="os", addons=addons, max_devices=5)
 

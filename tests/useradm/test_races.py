@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import Transaction
 from chalicelib.useradm import rules, service
 from chalicelib.useradm.service import sessions
-from chalicelib.useradm.tables import tokens, users
+from chalicelib.useradm.tables import attempts, tokens, users
 from tests.conftest import PASSWORD
 from tests.useradm.conftest import Person, meanwhile
 
@@ -162,9 +163,6 @@ def test_a_user_who_never_stands_still_is_tried_again_later(
 
 
 def test_failures_at_the_same_moment_are_all_counted(person: Person):
-    from datetime import timedelta
-
-    from chalicelib.useradm.tables import attempts
 
     guard, now, window = ("f" * 64, person.id), clock.now(), timedelta(seconds=60)
 

@@ -12,6 +12,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.useradm import service
 from chalicelib.useradm.service import recovery
 from tests.conftest import PASSWORD
 from tests.useradm.browser import BASE
@@ -149,8 +150,6 @@ def test_who_gets_recovery_codes(http: httpx2.Client, verified: Person, me, logi
 def test_recovery_codes_end_with_the_second_factor(
     http: httpx2.Client, verified: Person, codes: list[str], me, ending: str
 ) -> None:
-    from chalicelib.useradm import service
-
     match ending:
         case "disabled":
             assert me("POST", DISABLE, {"current_password": PASSWORD}).status_code == 200

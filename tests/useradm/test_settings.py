@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import limits
+from chalicelib.tenantadm import service
 
 if TYPE_CHECKING:
     import httpx2
@@ -94,8 +95,6 @@ def test_users_share_one_document_and_have_their_own(api: httpx2.Client, sign_in
 
 
 def test_another_tenant_sees_nothing(api: httpx2.Client, sign_in: SignIn):
-    from chalicelib.tenantadm import service
-
     api.post(GLOBAL, json={"of": "all"})
 
     assert sign_in(service.create_tenant("Other")).get(GLOBAL).json() == {}

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from chalicelib import limits
+from chalicelib.tenantadm import service
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
@@ -189,8 +190,6 @@ def test_unknown_people_stay_outside(api, set_up, sign_on) -> None:
 
 def test_users_of_another_tenant_stay_outside(set_up, sign_on, sign_in: SignIn) -> None:
     """Whoever runs a provider can say any address: it counts in the tenant that trusts the provider only."""
-    from chalicelib.tenantadm import service
-
     theirs = sign_in(service.create_tenant("Other")).get(ME).json()
     identity = set_up(auto_provision=True, allowed_domains=["example.com"])
 
@@ -242,8 +241,6 @@ def test_a_login_at_one_provider_does_not_end_at_another(
     server, browser: Browser, provider: Provider, set_up, person: Person, sign_in: SignIn
 ) -> None:
     """CVE-2024-37019: what is begun in one tenant must not end in another."""
-    from chalicelib.tenantadm import service
-
     identity = set_up()
     evil = sign_in(service.create_tenant("Evil"))
     theirs = evil.post(METADATA, json=wanted(provider)).headers["location"].rpartition("/")[2]
@@ -283,8 +280,6 @@ def test_an_unknown_provider(http: httpx2.Client, path: str, identity: str) -> N
 def test_a_suspended_tenant_or_a_smaller_plan_ends_logins(
     http, tenant: Tenant, set_up, sign_on, person: Person
 ) -> None:
-    from chalicelib.tenantadm import service
-
     identity = set_up()
     service.set_status(tenant.id, service.Status.SUSPENDED)
 

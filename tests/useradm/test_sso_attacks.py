@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 
+from chalicelib.tenantadm import service
+from chalicelib.useradm.service import passwords
 from tests.useradm.attacks import refused, signed
 
 # --- State, nonce, code
@@ -98,8 +100,6 @@ def test_attack_pkce_is_always_used(browser: Browser, provider: Provider, set_up
 def test_attack_a_login_of_another_tenant(
     server, browser: Browser, provider: Provider, set_up, person: Person, sign_in: SignIn
 ) -> None:
-    from chalicelib.tenantadm import service
-
     identity = set_up()
     evil = sign_in(service.create_tenant("Evil"))
     theirs = evil.post(METADATA, json=wanted(provider)).headers["location"].rpartition("/")[2]
@@ -173,8 +173,6 @@ def test_attack_domains_that_look_like_the_trusted_one(set_up, sign_on) -> None:
 
 def test_attack_an_address_of_another_tenants_user(api, set_up, sign_on, sign_in: SignIn) -> None:
     """Neither linked nor made again, whatever is set up, and their account stays as it is."""
-    from chalicelib.tenantadm import service
-
     other = sign_in(service.create_tenant("Other"))
     theirs = other.get(ME).json()
     identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=["RBAC_ROLE_PERMIT_ALL"])
@@ -224,8 +222,6 @@ def test_attack_a_user_who_was_deleted_meanwhile(api, browser: Browser, provider
 def test_attack_a_suspended_tenant(
     http, browser: Browser, provider: Provider, set_up, person: Person, tenant: Tenant, when: str
 ) -> None:
-    from chalicelib.tenantadm import service
-
     def suspend() -> None:
         service.set_status(tenant.id, service.Status.SUSPENDED)
 
@@ -285,8 +281,6 @@ def test_attack_the_password_of_the_hash_that_stands_for_none(
     http, set_up, sign_on, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That hash is in the source: whoever found out what it is of must not get into every account without one."""
-    from chalicelib.useradm.service import passwords
-
     monkeypatch.setattr(passwords, "DUMMY", passwords.hash_password("found-out"))
     identity, email = set_up(auto_provision=True, allowed_domains=["example.com"]), new_email()
     assert token_of(sign_on(identity, email=email))

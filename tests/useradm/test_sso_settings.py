@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
 from tests.support.provider import CLIENT, SECRET, Provider
@@ -152,8 +153,6 @@ def test_only_who_may_do_everything_sets_one_up(api, http: httpx2.Client, provid
 
 
 def test_a_plan_without_it(sign_in: SignIn) -> None:
-    from chalicelib.tenantadm import service
-
     api = sign_in(service.create_tenant("Small", plan="professional"))
 
     assert api.get(METADATA).status_code == 403

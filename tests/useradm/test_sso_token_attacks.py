@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     pass
 
 
+from cryptography.hazmat.primitives import hashes
+from jwt.utils import der_to_raw_signature
+
 from tests.useradm.attacks import refused, signed
 
 CLAIMS: list[tuple[str, Any]] = [
@@ -169,9 +172,6 @@ def test_attack_a_curve_that_is_not_the_algorithms(set_up, sign_on, person: Pers
     provider.keys = [{**ECAlgorithm.to_jwk(P521.public_key(), as_dict=True), "kid": "one", "use": "sig"}]
 
     def ecdsa(text: bytes) -> bytes:
-        from cryptography.hazmat.primitives import hashes
-        from jwt.utils import der_to_raw_signature
-
         return der_to_raw_signature(P521.sign(text, ec.ECDSA(hashes.SHA256())), P521.curve)
 
     provider.token = lambda said: jws({"alg": "ES256", "kid": "one"}, json.dumps(said).encode(), ecdsa)

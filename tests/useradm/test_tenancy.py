@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD, SignIn
 from tests.useradm.conftest import ME, USERS, new_email
 
@@ -30,8 +31,6 @@ BASE = "/api/management/v1/useradm"
     ],
 )
 def test_plans_and_addons_are_verified(sign_in: SignIn, plan: str | None, addon: str | None, status: int) -> None:
-    from chalicelib.tenantadm import service
-
     addons = [{"name": "monitor", "enabled": True}, {"name": "configure", "enabled": False}]
     api = sign_in(service.create_tenant("Acme", plan="professional", addons=addons))
     asked = {"X-Mender-Required-Minimal-Plan": plan, "X-Mender-Required-Addon": addon}
@@ -49,8 +48,6 @@ def test_users_are_counted(api: httpx2.Client) -> None:
 
 
 def test_an_account_is_known_on_the_whole_server(api: httpx2.Client, sign_in: SignIn, tenant: Tenant) -> None:
-    from chalicelib.tenantadm import service
-
     other = sign_in(service.create_tenant("Other")).get(ME).json()["email"]
 
     for address, exists in ((other.upper(), False), (api.get(ME).json()["email"].upper(), True), (new_email(), False)):

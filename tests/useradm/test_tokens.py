@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib import tokens
 from chalicelib.aws import signing_keys
 from chalicelib.errors import Unauthorized
+from chalicelib.tenantadm import service as tenantadm
 from chalicelib.useradm import service
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, ME, Person, bearer, dynamodb_calls
@@ -194,8 +195,6 @@ def test_rotation_leaves_two_keys_and_withdrawal_one(http: httpx2.Client, person
 
 
 def test_a_user_of_one_tenant_is_none_of_another(sign_in: SignIn, tenant, person: Person):
-    from chalicelib.tenantadm import service as tenantadm
-
     stranger = sign_in(tenantadm.create_tenant("Other"))
 
     of_other = stranger.get(f"/api/management/v1/useradm/users/{person.id}")

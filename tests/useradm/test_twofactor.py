@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 import time_machine
+from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.useradm.service import totp
+from chalicelib.aws import vault
+from chalicelib.errors import NotFound
+from chalicelib.useradm import service
+from chalicelib.useradm.service import sessions, totp
 from tests.conftest import PASSWORD
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import (
@@ -219,8 +223,6 @@ def test_of_two_logins_with_one_code_one_gets_in(http: httpx2.Client, verified: 
 
 
 def test_guesses_are_counted_for_the_user(http: httpx2.Client, verified: Person, phone: Phone) -> None:
-    from chalicelib.useradm.service import sessions
-
     for number in range(10):
         with pytest.raises(Exception, match="2fa"):
             # Each from another network.
@@ -248,8 +250,6 @@ def test_a_new_address_ends_it(http: httpx2.Client, verified: Person, phone: Pho
 
 
 def test_a_new_password_does_not(http: httpx2.Client, verified: Person, phone: Phone) -> None:
-    from chalicelib.useradm import service
-
     service.set_password(verified.tenant, verified.id, "another-long-enough-one")
 
     assert log_in(http, verified, None, "another-long-enough-one").status_code == 401
@@ -257,9 +257,6 @@ def test_a_new_password_does_not(http: httpx2.Client, verified: Person, phone: P
 
 
 def test_the_admin_takes_it_away(http: httpx2.Client, verified: Person, phone: Phone) -> None:
-    from chalicelib.errors import NotFound
-    from chalicelib.useradm import service
-
     assert service.reset_tfa(verified.email).id == verified.id
     assert log_in(http, verified, None).status_code == 200
     service.reset_tfa(verified.email)
@@ -270,11 +267,6 @@ def test_the_admin_takes_it_away(http: httpx2.Client, verified: Person, phone: P
 def test_the_secret_is_sealed_for_its_user_and_in_no_log(
     server: LocalServer, http: httpx2.Client, verified: Person, phone: Phone, api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from cryptography.exceptions import InvalidTag
-
-    from chalicelib.aws import vault
-    from chalicelib.useradm import service
-
     caplog.set_level(logging.DEBUG, logger="lamplighter")
     log_in(http, verified, phone.wrong())
     log_in(http, verified, phone.code())

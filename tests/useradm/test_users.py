@@ -13,6 +13,7 @@ from chalicelib import clock, settings
 from chalicelib.errors import DomainError
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import Transaction
+from chalicelib.tenantadm import service as tenantadm
 from chalicelib.useradm import service
 from chalicelib.useradm.service import sessions
 from chalicelib.useradm.tables import tokens, users
@@ -83,8 +84,6 @@ def test_bounds_hold_at_the_last_that_fits(api: httpx2.Client):
 
 
 def test_an_address_is_taken_over_all_tenants(sign_in: SignIn, person: Person):
-    from chalicelib.tenantadm import service as tenantadm
-
     elsewhere = sign_in(tenantadm.create_tenant("Other"))
 
     answer = elsewhere.post(USERS, json={"email": person.email.upper(), "password": PASSWORD})

@@ -10,6 +10,9 @@ import boto3
 import pytest
 
 from chalicelib import limits
+from chalicelib.errors import NotFound
+from chalicelib.tenantadm import service as tenantadm_service
+from chalicelib.useradm import service
 from tests.conftest import PASSWORD
 from tests.support.mailbox import use
 from tests.support.probe import counted
@@ -146,8 +149,6 @@ def test_a_deleted_user_cannot_come_back(http: httpx2.Client, api, person: Perso
 
 
 def test_a_reset_that_races_with_itself_happens_once(http: httpx2.Client, person: Person, ask) -> None:
-    from chalicelib.useradm import service
-
     secret = ask(RESET, person.email)
     with meanwhile("Query", lambda: service.complete_reset(secret, f"{NEW_PASSWORD}-first")):
         answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": f"{NEW_PASSWORD}-second"})
@@ -178,9 +179,7 @@ def _waiting(server: LocalServer) -> int:
 
 
 def test_a_suspended_tenant_gets_no_mail(server, http, tenant, person: Person, box: Mailbox) -> None:
-    from chalicelib.tenantadm import service
-
-    service.set_status(tenant.id, service.Status.SUSPENDED)
+    tenantadm_service.set_status(tenant.id, tenantadm_service.Status.SUSPENDED)
     assert http.post(f"{RESET}/start", json={"email": person.email}).status_code == 202
     server.drain()
 
@@ -335,9 +334,6 @@ def test_an_address_that_is_changed_directly_is_not_verified(http, person: Perso
 
 
 def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person, server, login) -> None:
-    from chalicelib.errors import NotFound
-    from chalicelib.useradm import service
-
     link = service.reset_link(person.email)
     assert link.startswith(f"{server.url}/ui/#/password/")
     body = {"secret_hash": link.rpartition("/")[2], "password": PASSWORD}

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenants
+from chalicelib.useradm import service as users
 from tests.deployments.world import DEVAUTH, World
 from tests.simulator.device import Device
 
@@ -65,10 +68,6 @@ class Fleet:
 @contextmanager
 def furnished(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
     """A fleet on a server, in a tenant of its own; ``domain`` is that of its users' addresses."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenants
-    from chalicelib.useradm import service as users
-
     tenant = tenants.create_tenant("Harbour Lights", service_provider=True)
     email = f"admin@{domain or f'{tenant.id}.example'}"
     users.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)

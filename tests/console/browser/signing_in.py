@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from chalicelib.useradm import service
 from chalicelib.useradm.service import totp
 from tests.console.browser.fleet import PASSWORD
 
@@ -81,8 +82,6 @@ def follow(console: Console, box: Mailbox, page: str, email: str, server: LocalS
 
 def starts_set_up(console: Console, person: str) -> Phone:
     """Sign in, and begin to set up the second factor: the app that got the key."""
-    from chalicelib.useradm import service
-
     service.verify(person)
     outside(console, "/settings/profile")
     sign_in(console, person)

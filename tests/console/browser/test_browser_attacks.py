@@ -11,6 +11,9 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenants
+from chalicelib.useradm import service as users
 from tests.console.browser import fleet as fleets
 from tests.console.browser import running
 from tests.console.browser.checked_page import Console
@@ -31,10 +34,6 @@ TOKENS = "/api/management/v1/useradm/settings/tokens"
 @pytest.fixture(scope="module")
 def target(server: LocalServer) -> Iterator[Fleet]:
     """A tenant of its own, whose device, artifact and deployment have every name that might do harm."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenants
-    from chalicelib.useradm import service as users
-
     tenant = tenants.create_tenant(SCRIPT[:60])
     email = f"target@{tenant.id}.example"
     users.create_user(tenant.id, email, fleets.PASSWORD, by=EVERYTHING)

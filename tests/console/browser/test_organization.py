@@ -9,6 +9,9 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenants
+from chalicelib.useradm import service as users
 from tests.console.browser.fleet import PASSWORD
 from tests.support.mailbox import use
 from tests.support.receivers import Listener, answer, says
@@ -228,10 +231,6 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
 @pytest.fixture
 def provider() -> Tenant:
     """A service provider without tenants; its administrator is ``admin@ID.example``."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenants
-    from chalicelib.useradm import service as users
-
     made = tenants.create_tenant("Pier Services", max_devices=50, service_provider=True)
     users.create_user(made.id, f"admin@{made.id}.example", PASSWORD, by=EVERYTHING)
     return made
@@ -279,8 +278,6 @@ def test_a_service_provider_creates_suspends_and_enters_a_tenant(
 def test_a_service_provider_removes_a_tenant_that_is_suspended(
     console_of: Callable[[str], Console], provider: Tenant, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.useradm import service as users
-
     console = console_of(f"admin@{provider.id}.example")
     api = httpx2.Client(base_url=server.url)
     admin = {"email": f"first@{provider.id}.example", "password": PASSWORD}

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib.rights import EVERYTHING
+from chalicelib.tenantadm import service as tenants
+from chalicelib.useradm import service as users
 from chalicelib.useradm.service.sso import relying_party
 from tests.console.browser.fleet import PASSWORD
 from tests.console.browser.signing_in import (
@@ -50,10 +53,6 @@ def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbo
 @pytest.fixture
 def person(server: LocalServer) -> str:  # it runs
     """The address of the administrator of a tenant that no other test knows; it is not verified."""
-    from chalicelib.rights import EVERYTHING
-    from chalicelib.tenantadm import service as tenants
-    from chalicelib.useradm import service as users
-
     email = f"{uuid.uuid4().hex[:12]}@example.com"
     users.create_user(tenants.create_tenant("Quay Lights").id, email, PASSWORD, by=EVERYTHING)
     return email
