@@ -9,7 +9,7 @@ from chalicelib import clock, limits
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
-from chalicelib.deployments.service import plans, showing
+from chalicelib.deployments.service import plans, views
 from chalicelib.deployments.service.reach import Reach, devices_within
 from chalicelib.deployments.shapes import (
     Deployment,
@@ -42,7 +42,7 @@ def show(tenant: TenantId, deployment: str) -> Deployment:
         NotFound: there is none.
     """
     item = _require(tenant, deployment)
-    shown = showing.show_all([item])[0]
+    shown = views.show_all([item])[0]
     for term in shown.filter.get("terms", ()):
         if term["type"] == "$in" and not term["value"] and not item.dynamic:
             term["value"] = list(plans.of(tenant, item).targets)
@@ -56,7 +56,7 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
         NotFound: there is none.
     """
     item = _require(tenant, deployment)
-    return showing.numbers(item, tables.read_counts([item]).get(deployment, showing.NONE))
+    return views.numbers(item, tables.read_counts([item]).get(deployment, views.NONE))
 
 
 def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes) -> list[DeploymentStatistics]:
@@ -64,8 +64,7 @@ def numbers_of_many(tenant: TenantId, deployments: Iterable[str], scopes: Scopes
     items = _within(tenant, deployments, Reach(tenant, scopes))
     counts = tables.read_counts(items.values())
     return [
-        DeploymentStatistics(each, showing.numbers(item, counts.get(each, showing.NONE)))
-        for each, item in items.items()
+        DeploymentStatistics(each, views.numbers(item, counts.get(each, views.NONE))) for each, item in items.items()
     ]
 
 
@@ -101,7 +100,7 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None) -> list[Dep
     """
     item = _require(tenant, deployment)
     rows = _rows_within(tenant, tables.all_rows(tenant, deployment), groups)
-    shown = showing.show_rows(tenant, rows, {deployment: item})
+    shown = views.show_rows(tenant, rows, {deployment: item})
     if item.in_bucket or not item.is_open:
         return shown
     waiting = devices_within(tenant, plans.of(tenant, item).targets, groups) - {row.id for row in shown}
@@ -139,7 +138,7 @@ def devices_page(
     """
     item = _require(tenant, deployment)
     stored = frozenset(Status) if wanted is None else stored_for(wanted, aborted=bool(item.aborted))
-    if groups is not None or tables.read_counts([item]).get(deployment, showing.NONE).rows <= _READ_WHOLE:
+    if groups is not None or tables.read_counts([item]).get(deployment, views.NONE).rows <= _READ_WHOLE:
         every = (row for row in tables.all_rows(tenant, deployment) if Status(row.status) in stored)
         inside = _rows_within(tenant, every, groups)
         rows, total = inside[start:stop], len(inside)
@@ -148,13 +147,13 @@ def devices_page(
             lambda: _page_by_status(tenant, item, stored, start, stop),
             lambda page: ([row.device_id for row in page[0]], page[1]),
         )
-    return showing.show_rows(tenant, rows, {deployment: item}), total
+    return views.show_rows(tenant, rows, {deployment: item}), total
 
 
 def _page_by_status(
     tenant: TenantId, item: DeploymentItem, stored: frozenset[Status], start: int, stop: int
 ) -> tuple[list[RowItem], int]:
-    counts = tables.read_counts([item]).get(item.deployment_id, showing.NONE)
+    counts = tables.read_counts([item]).get(item.deployment_id, views.NONE)
     rows = {row.device_id: row for row in _rows_between(tenant, item.deployment_id, stored, counts, start, stop)}
     return list(rows.values()), sum(counts.by_status.get(status, 0) for status in stored)
 
@@ -185,7 +184,7 @@ def failed_for(
     """
     item = _require(tenant, deployment)
     rows = [row for row in _first(tenant, deployment, Status.FAILURE, groups) if _reason(row) == reason]
-    return showing.show_rows(tenant, rows[start:stop], {deployment: item}), len(rows)
+    return views.show_rows(tenant, rows[start:stop], {deployment: item}), len(rows)
 
 
 def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcomes:
@@ -197,7 +196,7 @@ def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcome
         NotFound: there is no such deployment.
     """
     item = _require(tenant, deployment)
-    by_status = tables.read_counts([item]).get(deployment, showing.NONE).by_status
+    by_status = tables.read_counts([item]).get(deployment, views.NONE).by_status
 
     def read(*statuses: Status) -> tuple[list[RowItem], int]:
         counted = [status for status in statuses if by_status.get(status)]
@@ -251,13 +250,13 @@ def history(
         rows = [
             row
             for row in rows
-            if row.deployment_id in items and (wanted is None or showing.effective_status(row, items) in wanted)
+            if row.deployment_id in items and (wanted is None or views.effective_status(row, items) in wanted)
         ]
         total, rows = len(rows), rows[start:stop]
-    deployments = {each.id: each for each in showing.show_all(list(items.values()))}
-    shown = showing.show_rows(tenant, rows, items)
+    deployments = {each.id: each for each in views.show_all(list(items.values()))}
+    shown = views.show_rows(tenant, rows, items)
     return [
-        DeviceHistory(id=showing.row_id(row), deployment=deployments[row.deployment_id], device=each)
+        DeviceHistory(id=views.row_id(row), deployment=deployments[row.deployment_id], device=each)
         for row, each in zip(rows, shown, strict=True)
         if row.deployment_id in deployments
     ], total

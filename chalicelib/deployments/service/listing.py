@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import tables
-from chalicelib.deployments.service import plans, showing
+from chalicelib.deployments.service import plans, views
 from chalicelib.deployments.service.reach import Reach
 from chalicelib.errors import ReleasesInUse
 from chalicelib.fleet import heads as fleet_heads
@@ -96,12 +96,12 @@ def list_deployments(
         is_open = wanted.is_open
         items = tables.list_deployments(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=stop)
         rows = list(islice(items, start, stop))
-        return showing.show_all(rows, recent=True), total if is_open is None else total - opened
+        return views.show_all(rows, recent=True), total if is_open is None else total - opened
     matching = _matching(tenant, wanted, reach)
     if not matching and device is not None:
         ids = _of_device(tenant, device, groups_of(scopes))
         matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach) if ids else []
-    return showing.show_all(matching[start:stop], recent=True), len(matching)
+    return views.show_all(matching[start:stop], recent=True), len(matching)
 
 
 def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[DeploymentItem]:
@@ -117,9 +117,7 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment
         return [item for item in matching if not (wanted.statuses and item.is_open)]
     counts = tables.read_counts((item for item in matching if item.is_open), recent=True)
     return [
-        item
-        for item in matching
-        if showing.status(item, counts.get(item.deployment_id, showing.NONE)) in wanted.statuses
+        item for item in matching if views.status(item, counts.get(item.deployment_id, views.NONE)) in wanted.statuses
     ]
 
 
