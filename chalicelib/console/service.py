@@ -14,7 +14,7 @@ from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.rights import Permission, groups_of
 from chalicelib.tenantadm import service as tenantadm
-from chalicelib.useradm.service import views
+from chalicelib.useradm import service as useradm
 
 if TYPE_CHECKING:
     from chalicelib.rights import Rights, Scope
@@ -45,7 +45,7 @@ def session(  # who asks, by which token, from where
     may_see = groups_of(rights.scopes(Permission.DEVICES_READ))
     has_token = groups_of(rights.scopes(Permission.DEVICES_MANAGE)) is None
     return shapes.Session(
-        user=views.who_asks(home, user_id, tenant),
+        user=useradm.caller(home, user_id, tenant),
         session=shapes.SignedIn(
             expires=None if expires is None else rfc3339(datetime.fromtimestamp(expires, UTC)), recent=recent
         ),

@@ -7,7 +7,7 @@ from chalice.app import Blueprint
 from chalicelib.http import etag, paging
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import NoContent, Reply, UserRequest, no_content
-from chalicelib.inventory import service
+from chalicelib.inventory import service, views
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import AttributeInput, DeviceShape, Group, Moved
 from chalicelib.rights import Permission
@@ -23,7 +23,7 @@ def list_device_inventories(request: UserRequest) -> Reply[list[DeviceShape]]:
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     return Reply(
         200,
-        [service.shown(device) for device in devices],
+        [views.device(device) for device in devices],
         paging.headers(request, page, total=total),
     )
 
@@ -33,7 +33,7 @@ def get_device_inventory(request: UserRequest, id: str) -> Reply[DeviceShape]:
     """Get a device with its attributes. ``ETag`` is the version of its tags."""
     device = service.get(request.tenant, id)
     headers: dict[str, str | list[str]] = {"ETag": device.tags_etag} if device.tags_etag else {}
-    return Reply(200, service.shown(device), headers)
+    return Reply(200, views.device(device), headers)
 
 
 @user_route(bp, "DELETE /management/v1/inventory/devices/{id}", Permission.DEVICES_MANAGE, within={"device": "id"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+SSO_KIND: Final = "sso/oidc"
+"""The API's name for identity providers of the one protocol that is supported."""
 
 
 class LoginOptions(msgspec.Struct):

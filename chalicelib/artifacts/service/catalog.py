@@ -8,13 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits, settings
-from chalicelib.artifacts import rules, shapes
-from chalicelib.artifacts.service import offering, records
+from chalicelib.artifacts import rules, shapes, views
+from chalicelib.artifacts.service import offering
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
 from chalicelib.artifacts.tables import usage as usage_table
 from chalicelib.auditlogs import service as auditlogs
+from chalicelib.auditlogs.service import Object, ObjectType
 from chalicelib.aws import links, s3
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.fleet import control
@@ -47,7 +48,7 @@ def show(tenant: TenantId, artifact_id: str) -> shapes.Artifact:
         BadRequest: the id is not a UUID.
         NotFound: there is none with this id.
     """
-    return records.artifact(_found(artifact_table.find(tenant, rules.check_id(artifact_id))))
+    return views.artifact(_found(artifact_table.find(tenant, rules.check_id(artifact_id))))
 
 
 def release_of(tenant: TenantId, artifact_id: str) -> str | None:
@@ -67,7 +68,7 @@ def of_release(tenant: TenantId, name: str, device_type: str) -> list[shapes.Art
         raise NotFound("Resource not found")
     ids = [one.id for one in release.candidates if device_type in one.device_types]
     found = artifact_table.find_many(tenant, ids)
-    return [records.artifact(found[each]) for each in ids if each in found]
+    return [views.artifact(found[each]) for each in ids if each in found]
 
 
 def matching(*, name: str | None = None, description: str | None = None, device_type: str | None = None) -> Test | None:
@@ -107,13 +108,13 @@ def listed(
         total = int(usage_table.find(tenant).artifact_count)
         limit = min(stop, total)
         rows = artifact_table.by_name(tenant, descending=sort.descending, limit=limit) if start < limit else iter(())
-        return [records.artifact(item) for item in islice(rows, start, None)], total
+        return [views.artifact(item) for item in islice(rows, start, None)], total
     items = [item for item in artifact_table.by_name(tenant) if test is None or test(item)]
     if sort.field == "modified":
         items.sort(key=lambda item: item.modified, reverse=sort.descending)
     elif sort.descending:
         items.reverse()
-    return [records.artifact(item) for item in items[start:stop]], len(items)
+    return [views.artifact(item) for item in items[start:stop]], len(items)
 
 
 def find_by_pattern(
@@ -150,7 +151,7 @@ def find_by_pattern(
         limit = None if description or device_type or inside else stop + 1
         rows = artifact_table.by_name(tenant, prefix=names[0].text if names else "", limit=limit)
     page = list(islice(filter(matches, rows), start, stop + 1))
-    return [records.artifact(item) for item in page[: stop - start]], len(page) > stop - start
+    return [views.artifact(item) for item in page[: stop - start]], len(page) > stop - start
 
 
 def _of_releases(tenant: TenantId, tags: Collection[str], test: Test | None) -> Test:
@@ -182,7 +183,7 @@ def describe(tenant: TenantId, artifact_id: str, description: str) -> None:
     release_table.touch_unused(tx, tenant, item.name, now)
     if description != item.description:
         change = f"Description: {item.description!r} -> {description!r}"
-        auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited(artifact_id, item.name), change=change)
+        auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, audited(artifact_id, item.name), change=change)
     try:
         tx.commit()
     except ConditionFailed as error:
@@ -206,7 +207,7 @@ def delete(tenant: TenantId, artifact_id: str) -> None:
         raise NotFound("Resource not found")
     if release.open_deployments > 0:
         raise Conflict(_IN_USE)
-    remove(tenant, release, [item.artifact_id], records.audited(item.artifact_id, item.name))
+    remove(tenant, release, [item.artifact_id], audited(item.artifact_id, item.name))
 
 
 def remove(
@@ -282,3 +283,13 @@ def totals(tenant: TenantId) -> tuple[int, int, int]:
     """The numbers of a tenant's artifacts and releases, and the artifacts' total size in bytes."""
     item = usage_table.find(tenant)
     return item.artifact_count, item.release_count, item.stored
+
+
+def audited(artifact_id: str, name: str) -> Object:
+    """An artifact as an audit entry names it."""
+    return Object(ObjectType.ARTIFACT, artifact_id, {"name": name})
+
+
+def audited_release(name: str) -> Object:
+    """A release as an audit entry names it."""
+    return Object(ObjectType.RELEASE, name, {"name": name})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib import actor, clock, limits, settings
-from chalicelib.artifacts import rules, shapes
+from chalicelib.artifacts import rules, shapes, views
 from chalicelib.artifacts.service.uploads import MARGIN, TAKEN, TOO_LARGE, room
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import uploads as upload_table
@@ -82,7 +82,7 @@ def request_parts(tenant: TenantId, fields: Mapping[str, str], part_size: int) -
     ):
         s3.abort(key, parts_id)
         raise Conflict(TAKEN)
-    return _parted(upload_id, division, clock.rfc3339(until))
+    return views.parted_upload(upload_id, division, until)
 
 
 def _announced(tenant: TenantId, fields: Mapping[str, str]) -> tuple[rules.UploadFields, str]:
@@ -94,10 +94,6 @@ def _announced(tenant: TenantId, fields: Mapping[str, str]) -> tuple[rules.Uploa
     if about.id is not None and artifact_table.find(tenant, about.id) is not None:
         raise Conflict(TAKEN)
     return about, about.id or str(uuid.uuid4())
-
-
-def _parted(upload_id: str, division: rules.Division, until: str) -> shapes.PartedUpload:
-    return shapes.PartedUpload(upload_id, division.size, division.part_size, division.count, until)
 
 
 def list_parts(tenant: TenantId, upload_id: str, *, start: int, stop: int) -> shapes.Parts:
@@ -121,7 +117,7 @@ def list_parts(tenant: TenantId, upload_id: str, *, start: int, stop: int) -> sh
         found, _ = s3.parts(item.key, item.parts_id, after=start, most=len(shown))
         there = {part.number: part.size for part in found}
     life = settings.current().upload_link_life
-    about = _parted(upload_id, division, clock.rfc3339(item.link_ends))
+    about = views.parted_upload(upload_id, division, item.link_ends)
     return shapes.Parts(
         **msgspec.structs.asdict(about), parts=[_part(item, number, there.get(number), life) for number in shown]
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import settings
+from chalicelib.artifacts import views
 from chalicelib.artifacts.rules import MEDIA_TYPE
-from chalicelib.artifacts.service import records
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.aws import links, s3
@@ -89,4 +89,4 @@ def made(
 def shown(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, shapes.Artifact]:
     """The existing ones of these artifacts, by id, as the API shows them; 100 per round trip."""
     found = artifact_table.find_many(tenant, artifact_ids)
-    return {artifact_id: records.artifact(item) for artifact_id, item in found.items()}
+    return {artifact_id: views.artifact(item) for artifact_id, item in found.items()}

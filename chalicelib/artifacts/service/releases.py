@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib import clock
-from chalicelib.artifacts import rules, shapes
-from chalicelib.artifacts.service import catalog, records
+from chalicelib.artifacts import rules, shapes, views
+from chalicelib.artifacts.service import catalog
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import usage as usage_table
@@ -70,7 +70,7 @@ def show(tenant: TenantId, name: str) -> shapes.Release:
         NotFound: there is none with this name.
     """
     item = _found(release_table.find(tenant, name))
-    return records.release(item, artifact_table.find_many(tenant, item.artifacts))
+    return views.release(item, artifact_table.find_many(tenant, item.artifacts))
 
 
 def is_tagged(tenant: TenantId, name: str, tags: Collection[str]) -> bool:
@@ -91,12 +91,12 @@ def listed(
         items = _matching(tenant, wanted, sort)
         shown = items[start:stop]
         found = artifact_table.find_many(tenant, [artifact for item in shown for artifact in item.artifacts])
-        return [records.release(item, found) for item in shown], len(items)
+        return [views.release(item, found) for item in shown], len(items)
     shown, total = release_table.page(tenant, start=start, stop=stop, descending=sort.descending)
     if total is None:
         total = int(usage_table.find(tenant).release_count)
     found = _neighbours(tenant, shown)
-    return [records.release(item, found) for item in shown], total
+    return [views.release(item, found) for item in shown], total
 
 
 def _neighbours(tenant: TenantId, shown: list[ReleaseItem]) -> dict[str, ArtifactItem]:
@@ -163,7 +163,7 @@ def set_notes(tenant: TenantId, name: str, notes: str | None) -> None:
 
 
 def _record(tx: Transaction, tenant: TenantId, name: str, change: str) -> None:
-    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, records.audited_release(name), change=change)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, catalog.audited_release(name), change=change)
 
 
 @retried
@@ -249,7 +249,7 @@ def _delete_some(tenant: TenantId, name: str, tags: Names | None) -> bool:
     _check_idle([item])
     gone = list(item.artifacts)[:_AT_ONCE]
     change = f"Artifacts: {', '.join(gone)}"
-    catalog.remove(tenant, item, gone, records.audited_release(name), change=change)
+    catalog.remove(tenant, item, gone, catalog.audited_release(name), change=change)
     return True
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib import clock
-from chalicelib.artifacts import shapes
+from chalicelib.artifacts import shapes, views
 from chalicelib.artifacts.tables import releases as release_table
 
 if TYPE_CHECKING:
@@ -61,15 +60,4 @@ def listed(
         return [], 0
     items = release_table.find_many(tenant, wanted.names) if wanted.names else release_table.by_name(tenant)
     found = sorted(filter(wanted.takes, items), key=_SORT_KEYS[sort.field], reverse=sort.descending)
-    return [_shown(item) for item in found[start:stop]], len(found)
-
-
-def _shown(item: ReleaseItem) -> shapes.Software:
-    return shapes.Software(
-        name=item.name,
-        kind="release",
-        modified=clock.rfc3339(item.modified),
-        compatible_types=sorted({each for one in item.candidates for each in one.device_types}),
-        tags=list(item.tags),
-        notes=item.notes,
-    )
+    return [views.software(item) for item in found[start:stop]], len(found)

@@ -14,8 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import clock, limits
-from chalicelib.artifacts import rules
-from chalicelib.artifacts.service import offering, records
+from chalicelib.artifacts import rules, views
+from chalicelib.artifacts.rules import Candidate
+from chalicelib.artifacts.service import catalog, offering
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
@@ -153,14 +154,14 @@ def _publish(
     item = ArtifactItem(
         name=parsed.name,
         description=description,
-        content=records.content(parsed),
+        content=views.content(parsed),
         size=ref.size,
         key=ref.key,
         version=ref.version,
     )
     if not artifact_table.fits(item.content):
         raise BadRequest("Metadata invalid: the artifact's metadata is too large")
-    new = records.candidate(artifact_id, parsed, ref)
+    new = _candidate(artifact_id, parsed, ref)
     try:
         _transaction(tenant, item, new, link_ends).commit()
     except ConditionFailed as error:
@@ -174,7 +175,18 @@ def _publish(
     offering.forget(tenant, parsed.name)
 
 
-def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, link_ends: datetime | None) -> Transaction:
+def _candidate(artifact_id: str, parsed: Artifact, ref: s3.ObjectRef) -> Candidate:
+    """The candidate of the artifact whose file is the object ``ref``."""
+    depends = {
+        key: (value,) if isinstance(value, str) else tuple(value)
+        for key, value in parsed.depends.items()
+        if key != "device_type"
+    }
+    types = tuple(dict.fromkeys(payload.type for payload in parsed.payloads if payload.type))
+    return Candidate(artifact_id, parsed.name, parsed.device_types, depends, parsed.size, ref.key, ref.version, types)
+
+
+def _transaction(tenant: TenantId, item: ArtifactItem, new: Candidate, link_ends: datetime | None) -> Transaction:
     """The transaction that creates an artifact in the release in its present state."""
     release = release_table.find(tenant, new.name)
     existing = release.candidates if release else ()
@@ -202,7 +214,7 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: rules.Candidate, lin
         release_table.change(tx, release, now, artifacts=stored)
     else:
         release_table.put_new(tx, tenant, new.name, stored, now)
-    auditlogs.record(tx, tenant, auditlogs.Action.UPLOAD, records.audited(new.id, new.name))
+    auditlogs.record(tx, tenant, auditlogs.Action.UPLOAD, catalog.audited(new.id, new.name))
     usage_table.add_types(tx, tenant, rules.remembered_types(usage_table.types(tenant), new.types))
     return tx
 

@@ -30,7 +30,6 @@ from chalicelib.inventory.service.lifecycle import (
 )
 from chalicelib.inventory.service.reports import clear, report, tag
 from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
-from chalicelib.inventory.service.views import shown
 from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
 __all__ = [
@@ -64,7 +63,6 @@ __all__ = [
     "put_many",
     "report",
     "search",
-    "shown",
     "standing_changed",
     "statistics",
     "tag",

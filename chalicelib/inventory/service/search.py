@@ -16,10 +16,10 @@ import msgspec
 
 from chalicelib.errors import NotFound
 from chalicelib.fleet import counts, membership
+from chalicelib.inventory import views
 from chalicelib.inventory.rules import finding
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
 from chalicelib.inventory.rules.matching import Predicate, Query
-from chalicelib.inventory.service import views
 from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:

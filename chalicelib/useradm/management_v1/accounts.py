@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.clock import rfc3339
 from chalicelib.http.endpoint import public_route, user_route
 from chalicelib.http.request import Accepted, NoContent, Reply, Request, UserRequest, accepted, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
-from chalicelib.useradm import service, shapes
+from chalicelib.useradm import service, shapes, views
 from chalicelib.useradm.rules import Purpose
 
 bp = Blueprint(__name__)
@@ -65,7 +64,7 @@ def show_pending_email_change(request: UserRequest) -> Reply[shapes.PendingEmail
     found = service.pending_change(request.tenant, request.identity.subject)
     if found is None:
         return no_content()
-    return Reply(body=shapes.PendingEmailChange(found.email, rfc3339(found.created), rfc3339(found.until)))
+    return Reply(body=views.pending_change(found))
 
 
 @user_route(bp, "POST /management/v1/useradm/users/me/email-change/start", Permission.BASIC, sign_in=SignIn.SESSION)

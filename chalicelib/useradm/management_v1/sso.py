@@ -14,7 +14,7 @@ from chalicelib.http.endpoint import public_route, user_route
 from chalicelib.http.request import Created, NoContent, Redirect, Reply, Request, UserRequest, created, no_content
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
-from chalicelib.useradm import rules, shapes
+from chalicelib.useradm import rules, shapes, views
 from chalicelib.useradm.service import mail_texts, sso
 
 bp = Blueprint(__name__)
@@ -56,20 +56,7 @@ def create_provider(request: UserRequest, body: bytes) -> Created:
 @user_route(bp, "GET /management/v1/useradm/sso/idp/metadata/{id}", Permission.USERS_MANAGE, feature=Feature.SSO)
 def show_provider(request: UserRequest, id: str) -> Reply[shapes.Provider]:
     """Get the settings of an identity provider, without its secret."""
-    found = sso.get(request.tenant, id)
-    return Reply(
-        body=shapes.Provider(
-            id=found.id,
-            kind=sso.KIND,
-            issuer=found.issuer,
-            well_known=found.well_known,
-            client_id=found.client_id,
-            allowed_domains=list(found.domains),
-            auto_provision=found.auto_provision,
-            roles=list(found.roles),
-            **sso.places(id),
-        )
-    )
+    return Reply(body=views.provider(sso.get(request.tenant, id), sso.places(id)))
 
 
 @user_route(

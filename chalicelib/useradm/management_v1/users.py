@@ -8,7 +8,6 @@ from chalice.app import Blueprint
 
 from chalicelib import limits, settings
 from chalicelib.aws import mail
-from chalicelib.clock import rfc3339
 from chalicelib.http import content, cookies, etag, queries, signin
 from chalicelib.http.endpoint import public_route, user_route
 from chalicelib.http.identity import basic
@@ -28,13 +27,12 @@ from chalicelib.http.request import (
 )
 from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
-from chalicelib.useradm import rules, service, shapes
-from chalicelib.useradm.service import plans, preferences, sessions, sso, views
+from chalicelib.useradm import rules, service, shapes, views
+from chalicelib.useradm.service import plans, preferences, sessions, sso
 
 if TYPE_CHECKING:
     from chalicelib.http.request import Query
     from chalicelib.storage.keys import TenantId
-    from chalicelib.useradm.tables.tokens import Token
 
 bp = Blueprint(__name__)
 
@@ -58,7 +56,7 @@ def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLo
     address, password = basic(request.headers)
     if not password and (provider := sso.of_user(address)):
         # Who has no password logs in elsewhere: the UI takes them there.
-        return Reply(body=shapes.SsoLogin(provider.id, sso.KIND))
+        return Reply(body=shapes.SsoLogin(provider.id, shapes.SSO_KIND))
     code = options.token2fa
     token = sessions.login(address, password, request.source_ip, code=code, no_expiry=options.no_expiry)
     if not cookies.is_wanted(request):
@@ -82,7 +80,7 @@ def logout(request: UserRequest) -> Accepted:
 def list_users(request: UserRequest) -> Reply[list[shapes.User]]:
     """List the tenant's users. Not paged."""
     users = service.list_users(request.tenant, _filter(request.query))
-    return Reply(body=[views.shown(user) for user in users])
+    return Reply(body=[views.user(user, invited=service.is_invited(user)) for user in users])
 
 
 @user_route(bp, "POST /management/v1/useradm/users", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
@@ -110,7 +108,7 @@ def show_me(request: UserRequest) -> Reply[shapes.User]:
     Raises:
         NotFound: the user is gone.
     """
-    return Reply(body=views.who_asks(request.identity.home, request.identity.subject, request.tenant))
+    return Reply(body=service.caller(request.identity.home, request.identity.subject, request.tenant))
 
 
 @user_route(bp, "PUT /management/v1/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
@@ -128,7 +126,8 @@ def update_me(request: UserRequest, body: shapes.UserUpdate) -> NoContent:
 @user_route(bp, "GET /management/v1/useradm/users/{id}", Permission.USERS_READ, own="id")
 def show_user(request: UserRequest, id: str) -> Reply[shapes.User]:
     """Get a user."""
-    return Reply(body=views.shown(service.get_user(request.tenant, id)))
+    user = service.get_user(request.tenant, id)
+    return Reply(body=views.user(user, invited=service.is_invited(user)))
 
 
 @user_route(bp, "PUT /management/v1/useradm/users/{id}", Permission.USERS_MANAGE, own="id", sign_in=SignIn.SESSION)
@@ -202,7 +201,7 @@ def save_my_settings(request: UserRequest, body: shapes.Settings) -> Created:
 def list_own_sessions(request: UserRequest) -> Reply[list[shapes.OwnSession]]:
     """List the own sessions, the newest first. Beyond Mender's API."""
     who = request.identity
-    return Reply(body=[_shown_session(each, who.token_id) for each in sessions.list_sessions(who.home, who.subject)])
+    return Reply(body=[views.session(each, who.token_id) for each in sessions.list_sessions(who.home, who.subject)])
 
 
 @user_route(bp, "DELETE /management/v1/useradm/users/me/sessions/{id}", Permission.BASIC, sign_in=SignIn.SESSION)
@@ -216,7 +215,7 @@ def end_own_session(request: UserRequest, id: str) -> NoContent:
 def list_tokens(request: UserRequest) -> Reply[list[shapes.Token]]:
     """List the own personal access tokens."""
     tokens = sessions.list_tokens(request.tenant, request.identity.subject)
-    return Reply(body=[_shown_token(token) for token in tokens])
+    return Reply(body=[views.token(token) for token in tokens])
 
 
 @user_route(bp, "POST /management/v1/useradm/settings/tokens", Permission.TOKENS_MANAGE, sign_in=SignIn.RECENT)
@@ -279,26 +278,6 @@ def _save_settings(request: UserRequest, body: shapes.Settings, user_id: str | N
 def _owner(request: UserRequest, user_id: str | None) -> TenantId:
     """Whose settings: a user's own stay in the own tenant, wherever the user works."""
     return request.tenant if user_id is None else request.identity.home
-
-
-def _shown_session(session: Token, asking: str) -> shapes.OwnSession:
-    return shapes.OwnSession(
-        id=session.id,
-        created_ts=rfc3339(session.created),
-        current=session.id == asking,
-        expiration_date=rfc3339(session.expires) if session.expires else None,
-        tenant_id=session.tenant,
-    )
-
-
-def _shown_token(token: Token) -> shapes.Token:
-    return shapes.Token(
-        id=token.id,
-        name=token.name or "",
-        created_ts=rfc3339(token.created),
-        last_used=rfc3339(token.used) if token.used else None,
-        expiration_date=rfc3339(token.expires) if token.expires else None,
-    )
 
 
 def _filter(query: Query) -> rules.UserFilter:

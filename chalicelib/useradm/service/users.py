@@ -14,13 +14,14 @@ from chalicelib.errors import BadRequest, NotFound, Unprocessable
 from chalicelib.rights import EVERYTHING, Rights
 from chalicelib.roles import service as role_service
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
-from chalicelib.useradm import rules
+from chalicelib.useradm import rules, views
 from chalicelib.useradm.service import access, failed_attempts, passwords
 from chalicelib.useradm.tables import requests, tokens, users
 from chalicelib.useradm.tables.users import User
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
+    from chalicelib.useradm import shapes
     from chalicelib.useradm.tables.requests import Request
 
 TAKEN = "user with a given email already exists"
@@ -205,6 +206,22 @@ def acting_as(user: User) -> Iterator[None]:
 def is_invited(user: User) -> bool:
     """Whether a user has not accepted the invitation yet: no password, and no sign-in at an identity provider."""
     return user.password == passwords.DUMMY and not user.sso
+
+
+def caller(home: TenantId, user_id: str, tenant: TenantId) -> shapes.User:
+    """The user of ``home`` who makes this call, with the tenants that they work in; just now in ``tenant``.
+
+    Raises:
+        NotFound: the user is gone.
+    """
+    user = get_user(home, user_id)
+    found = views.user(user, invited=is_invited(user))
+    found.tenant_id = tenant
+    if user.tfa.status is rules.TfaStatus.ENABLED:
+        found.recovery_codes_left = len(user.tfa.recovery)
+    if user.assigned:
+        found.tenant_ids = [user.tenant, *user.assigned]
+    return found
 
 
 def about(user: User) -> Object:

@@ -9,11 +9,10 @@ secret.
 from __future__ import annotations
 
 from chalicelib.useradm.service.sso.logins import Begun, complete, of_user, start
-from chalicelib.useradm.service.sso.providers import KIND, create, delete, get, listed, places, update
+from chalicelib.useradm.service.sso.providers import create, delete, get, listed, places, update
 from chalicelib.useradm.tables.providers import Provider
 
 __all__ = [
-    "KIND",
     "Begun",
     "Provider",
     "complete",

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-KIND = "sso/oidc"
-"""The API's name for providers of this protocol."""
-
-
 def listed(tenant: TenantId) -> list[Provider]:
     """The tenant's providers."""
     return list(providers.of_tenant(tenant))

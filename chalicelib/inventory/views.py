@@ -21,7 +21,7 @@ _ROWS = 500
 """Maximum attribute names in the answer."""
 
 
-def shown(found: Device, only: frozenset[tuple[str, str]] | None = None) -> DeviceShape:
+def device(found: Device, only: frozenset[tuple[str, str]] | None = None) -> DeviceShape:
     """A device with all attributes, or only those of ``only`` (and the time of its last change)."""
     attributes = [
         _attribute(scope, name, stored)

@@ -1,4 +1,4 @@
-"""Converts a parsed artifact to its stored form, and that to the wire format."""
+"""Artifacts and releases as the API returns them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import msgspec
 
 from chalicelib import clock
 from chalicelib.artifacts import shapes
-from chalicelib.artifacts.rules import Candidate
-from chalicelib.auditlogs.service import Object, ObjectType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from chalicelib.artifacts.container import Artifact, Payload
+    from chalicelib.artifacts.rules import Division
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
     from chalicelib.artifacts.tables.releases import ReleaseItem
-    from chalicelib.aws.s3 import ObjectRef
 
 
 def content(parsed: Artifact) -> shapes.Content:
@@ -43,17 +42,6 @@ def _update(payload: Payload) -> shapes.Update:
         for file in payload.files
     ]
     return shapes.Update(shapes.TypeInfo(payload.type), files or None, payload.metadata or {})
-
-
-def candidate(artifact_id: str, parsed: Artifact, ref: ObjectRef) -> Candidate:
-    """The candidate of the artifact whose file is the object ``ref``."""
-    depends = {
-        key: (value,) if isinstance(value, str) else tuple(value)
-        for key, value in parsed.depends.items()
-        if key != "device_type"
-    }
-    types = tuple(dict.fromkeys(payload.type for payload in parsed.payloads if payload.type))
-    return Candidate(artifact_id, parsed.name, parsed.device_types, depends, parsed.size, ref.key, ref.version, types)
 
 
 def artifact(item: ArtifactItem) -> shapes.Artifact:
@@ -84,11 +72,18 @@ def release(item: ReleaseItem, found: Mapping[str, ArtifactItem]) -> shapes.Rele
     )
 
 
-def audited(artifact_id: str, name: str) -> Object:
-    """An artifact as an audit entry names it."""
-    return Object(ObjectType.ARTIFACT, artifact_id, {"name": name})
+def software(item: ReleaseItem) -> shapes.Software:
+    """A release as the list of software shows it."""
+    return shapes.Software(
+        name=item.name,
+        kind="release",
+        modified=clock.rfc3339(item.modified),
+        compatible_types=sorted({each for one in item.candidates for each in one.device_types}),
+        tags=list(item.tags),
+        notes=item.notes,
+    )
 
 
-def audited_release(name: str) -> Object:
-    """A release as an audit entry names it."""
-    return Object(ObjectType.RELEASE, name, {"name": name})
+def parted_upload(upload_id: str, division: Division, until: datetime) -> shapes.PartedUpload:
+    """A direct upload in parts, which is given up at ``until``."""
+    return shapes.PartedUpload(upload_id, division.size, division.part_size, division.count, clock.rfc3339(until))
