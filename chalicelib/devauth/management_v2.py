@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-import msgspec
 from chalice.app import Blueprint
 
-from chalicelib.clock import rfc3339
-from chalicelib.devauth import service, shapes
+from chalicelib.devauth import service, shapes, views
 from chalicelib.devauth.devices_v1 import read_signed
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.errors import BadRequest, UnsupportedMediaType
@@ -20,9 +17,6 @@ from chalicelib.http.request import Absent, Created, Existing, NoContent, Reply,
 from chalicelib.limits import DEVICE_IDS, TEST_DEVICES
 from chalicelib.rights import Permission
 from chalicelib.tiers import Tier
-
-if TYPE_CHECKING:
-    from chalicelib.devauth.rules.device import Device
 
 bp = Blueprint(__name__)
 
@@ -78,36 +72,8 @@ def _page(request: UserRequest, statuses: list[str], ids: list[str]) -> Reply[li
     more = len(devices) > page.size
     return Reply(
         200,
-        [_shape(device) for device in devices[: page.size]],
+        [views.device(device) for device in devices[: page.size]],
         paging.headers(request, page, more=more),
-    )
-
-
-def _shape(device: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
-    identity = msgspec.Raw(device.identity.encode())
-    auth_sets = [
-        shapes.AuthSetShape(
-            id=item.id,
-            identity_data=identity,
-            pubkey=item.pubkey,
-            ts=rfc3339(item.ts),
-            status=item.status,
-            device_id=device.id,
-            tier=item.tier,
-        )
-        for item in device.standing.sets
-    ]
-    return shapes.DeviceShape(
-        id=device.id,
-        identity_data=identity,
-        status=device.standing.status,
-        created_ts=rfc3339(device.created),
-        updated_ts=rfc3339(device.updated),
-        auth_sets=auth_sets if with_sets else None,
-        decommissioning=device.decommissioning,
-        tier=device.standing.tier,
-        flags=shapes.Flags(test_device=True) if device.test_device else None,
-        check_in_time=rfc3339(device.check_in) if device.check_in else None,
     )
 
 
@@ -127,7 +93,7 @@ def preauthorise_device(request: UserRequest, body: shapes.PreAuthSet) -> Create
         request.tenant, body.identity_data, body.pubkey, force=body.force, tier=body.tier
     )
     if not done:
-        return Existing(body=_shape(device, with_sets=False))
+        return Existing(body=views.device(device, with_sets=False))
     return created(f"devices/{device.id}")
 
 
@@ -144,7 +110,7 @@ def count_devices(request: UserRequest) -> Reply[shapes.Count]:
 @user_route(bp, "GET /management/v2/devauth/devices/{id}", Permission.DEVICES_READ, within={"device": "id"})
 def get_device(request: UserRequest, id: str) -> Reply[shapes.DeviceShape]:
     """Get a device with its auth sets."""
-    return Reply(200, _shape(service.get(request.tenant, id)))
+    return Reply(200, views.device(service.get(request.tenant, id)))
 
 
 @user_route(bp, "DELETE /management/v2/devauth/devices/{id}", Permission.DEVICES_MANAGE, within={"device": "id"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.deviceconfig import service
+from chalicelib.deviceconfig import service, views
 from chalicelib.deviceconfig.shapes import (
     Configuration,
     DeploymentMade,
@@ -28,7 +28,7 @@ bp = Blueprint(__name__)
 )
 def get_configuration(request: UserRequest, id: str) -> Reply[DeviceConfiguration]:
     """Get the configuration that a device should have, and the one that it reported."""
-    return Reply(200, service.get(request.tenant, id))
+    return Reply(200, views.configuration(id, *service.get(request.tenant, id)))
 
 
 @user_route(

@@ -6,7 +6,7 @@ An accepted device without a stored configuration has an empty one. The item is 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -15,7 +15,6 @@ from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.aws.client import AwsError
 from chalicelib.deviceconfig import rules, tables
-from chalicelib.deviceconfig.shapes import DeviceConfiguration
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, heads
@@ -31,38 +30,25 @@ if TYPE_CHECKING:
 _NO_DEVICE = "device does not exist"
 
 
-def get(tenant: TenantId, device_id: str) -> DeviceConfiguration:
-    """A device's configuration, set and reported.
+def get(tenant: TenantId, device_id: str) -> tuple[tables.ConfigurationItem, datetime | None]:
+    """A device's configuration, set and reported, and since when it has been so.
 
     Raises:
         NotFound: there is no such device, or it has never been accepted or configured.
     """
-    item = _known(tenant, device_id)
-    if item is None:
-        return DeviceConfiguration(id=device_id, configured={}, reported={}, updated_ts=_begun(tenant, device_id))
-    return DeviceConfiguration(
-        id=device_id,
-        configured=item.configured,
-        reported=item.reported,
-        deployment_id=item.deployment,
-        updated_ts=_time(item.updated) or _begun(tenant, device_id),
-        reported_ts=_time(item.reported_at),
-    )
+    item = _known(tenant, device_id) or tables.ConfigurationItem()
+    return item, cast("datetime | None", item.updated) or _begun(tenant, device_id)
 
 
-def _begun(tenant: TenantId, device_id: str) -> str | None:
+def _begun(tenant: TenantId, device_id: str) -> datetime | None:
     """When the empty configuration of a device began; None if the device is not known or was never accepted."""
     # Imported here because calls of devices do not need it.
     from chalicelib.inventory import service as inventory
 
     try:
-        return clock.rfc3339(inventory.get(tenant, device_id).created)
+        return inventory.get(tenant, device_id).created
     except NotFound:
         return None
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else clock.rfc3339(time)
 
 
 def _known(tenant: TenantId, device_id: str) -> tables.ConfigurationItem | None:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.clock import rfc3339
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import heads
 from chalicelib.http import paging
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
-from chalicelib.integrations import shapes
-from chalicelib.integrations.rules.events import MENDERS
+from chalicelib.integrations import shapes, views
 from chalicelib.integrations.service import operators
 from chalicelib.rights import Permission
-
-if TYPE_CHECKING:
-    from chalicelib.integrations.tables.events import StoredEvent
-    from chalicelib.integrations.tables.integrations import Integration
 
 bp = Blueprint(__name__)
 
@@ -32,20 +26,8 @@ def list_integrations(request: UserRequest) -> Reply[list[shapes.IntegrationShap
     found = operators.listed(request.tenant)
     return Reply(
         200,
-        [_integration(each) for each in found[page.start : page.stop]],
+        [views.integration(each) for each in found[page.start : page.stop]],
         paging.headers(request, page, more=len(found) > page.stop),
-    )
-
-
-def _integration(integration: Integration) -> shapes.IntegrationShape:
-    http = shapes.Http(integration.url, shapes.OMITTED if integration.secret else None)
-    return shapes.IntegrationShape(
-        integration.id,
-        integration.provider,
-        shapes.Credentials("http", http),
-        integration.description,
-        [scope for scope in integration.scopes if scope in MENDERS],
-        [scope for scope in integration.scopes if scope not in MENDERS],
     )
 
 
@@ -97,7 +79,7 @@ def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
     integration = request.query.get("integration_id") or None
     # One row more than the page tells whether another follows.
     found = operators.events(request.tenant, _uuid(integration), page.start, page.stop + 1)
-    shown = [_event(each) for each in found[: page.size]]
+    shown = [views.event(each) for each in found[: page.size]]
     return Reply(200, shown, paging.headers(request, page, more=len(found) > page.size))
 
 
@@ -106,10 +88,6 @@ def _uuid(text: str | None) -> str | None:
         return str(uuid.UUID(text)) if text is not None else None
     except ValueError as error:
         raise BadRequest("integration_id: must be a valid UUID") from error
-
-
-def _event(event: StoredEvent) -> shapes.EventShape:
-    return shapes.EventShape(event.place.event, event.kind, event.data, rfc3339(event.time), event.statuses)
 
 
 # Twins: what a device's state in another cloud would be. Webhooks keep none, so every device has none.

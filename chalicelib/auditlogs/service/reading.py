@@ -8,17 +8,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from chalicelib import clock, limits
-from chalicelib.auditlogs import tables
+from chalicelib.auditlogs import tables, views
 from chalicelib.auditlogs.rules import flat
 from chalicelib.auditlogs.service import recording
-from chalicelib.auditlogs.shapes import Actor, AuditLog, ChainEnd, Health, ObjectType
+from chalicelib.auditlogs.shapes import AuditLog, ChainEnd, Health
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -36,12 +35,12 @@ def listed(
         return [], 0
     if wanted.only_by_time:
         found = tables.by_time(tenant, *wanted.times, newest_first=newest_first, limit=stop)
-        return [_shown(entry) for entry in islice(found, start, stop)], _count(tenant, *wanted.times)
+        return [views.entry(entry) for entry in islice(found, start, stop)], _count(tenant, *wanted.times)
     rows: list[AuditLog] = []
     total = 0
     for entry in _matching(tenant, wanted, newest_first=newest_first):
         if start <= total < stop:
-            rows.append(_shown(entry))
+            rows.append(views.entry(entry))
         total += 1
     return rows, total
 
@@ -57,7 +56,7 @@ def exported(
 ) -> tuple[str, bool]:
     """The matching entries, or the first ``most``, as a CSV file, and whether all fit into one answer."""
     found = islice(_matching(tenant, wanted, newest_first=newest_first), most)
-    rows = (msgspec.to_builtins(_shown(entry)) for entry in found)
+    rows = (msgspec.to_builtins(views.entry(entry)) for entry in found)
     return flat.export(rows, separator, ignored, limits.AUDIT_EXPORT)
 
 
@@ -91,19 +90,3 @@ def _in_chain(tenant: TenantId, shard: int, head: Head, after: int | None, befor
     if first is not None and before is not None and before < head.time:
         last = tables.number_at(tenant, shard, after, before, last=True)
     return 0 if first is None or last is None else last - first + 1
-
-
-def _shown(entry: Entry) -> AuditLog:
-    about: dict[str, Any] = {"id": entry.object_id, "type": entry.object_type}
-    if entry.object_type == ObjectType.DEVICE:
-        about[entry.object_type] = {"id": entry.object_id, **entry.about}
-    elif entry.about:
-        about[entry.object_type] = entry.about
-    return AuditLog(
-        actor=Actor(entry.actor_id, entry.actor_type, entry.actor_email),
-        time=clock.rfc3339(datetime.fromtimestamp(entry.time / 1000, UTC)),
-        action=entry.action,
-        object=about,
-        change=entry.change,
-        meta=entry.meta,
-    )

@@ -67,15 +67,7 @@ def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
 
 
 def _kept(device_id: str, taken: Taken) -> Alert:
-    alert = taken.alert
-    return Alert(
-        id=str(uuid.uuid4()),
-        device_id=device_id,
-        name=alert.name,
-        level=alert.level,
-        subject=alert.subject,
-        timestamp=alert.timestamp,
-    )
+    return Alert(str(uuid.uuid4()), device_id, **msgspec.structs.asdict(taken.alert))
 
 
 def alerts(

@@ -11,23 +11,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
-
 from chalicelib import clock
 from chalicelib.errors import Conflict, Unprocessable
 from chalicelib.fleet import control, counts
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
-from chalicelib.tenantadm import rules, shapes, tables
+from chalicelib.tenantadm import rules, tables, views
 from chalicelib.tenantadm.rules import Status
 from chalicelib.tenantadm.service import changes, lookup
 from chalicelib.tenantadm.tables import Tenant
-from chalicelib.tiers import LIMITS, UNLIMITED, PerTier, Tier
+from chalicelib.tiers import LIMITS, UNLIMITED, PerTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chalicelib.rights import Names
+    from chalicelib.tenantadm import shapes
 
 
 def create_tenant(
@@ -122,31 +121,7 @@ def describe(tenant: TenantId, *, token: bool, tiers: bool, groups: Names | None
 def shown(tenant: Tenant, *, token: bool = False, tiers: bool = False, groups: Names | None) -> shapes.Tenant:
     """A tenant in the wire format; arguments as for :func:`describe`."""
     accepted = counts.accepted_by_tier(tenant.id) if groups is None else _accepted_within(tenant.id, groups)
-    limits = {
-        name: shapes.DeviceLimit(name, tenant.id, accepted.of(tier), tenant.devices.of(tier))
-        for name, tier in LIMITS.items()
-    }
-    about = {name: value for name, value in tenant.notes.items() if name in {"marketing", "campaign"}}
-    trial = tenant.trial_expiration
-    return shapes.Tenant(
-        id=tenant.id,
-        name=tenant.name,
-        status=tenant.status.shown,
-        plan=tenant.plan,
-        addons=list(tenant.addons),
-        created_at=clock.rfc3339(tenant.created),
-        updated_at=clock.rfc3339(tenant.updated),
-        device_count=sum(accepted.of(tier) for tier in Tier),
-        device_limit=tenant.max_devices,
-        trial=trial is not None,
-        trial_expiration=clock.rfc3339(trial) if trial else UNSET,
-        service_provider=tenant.service_provider,
-        parent_tenant_id=tenant.parent or UNSET,
-        additional_info=about or UNSET,
-        tenant_token=tenant.tenant_token if token else UNSET,
-        device_limits=limits if tiers else UNSET,
-        removing=tenant.status is Status.REMOVING or UNSET,
-    )
+    return views.tenant(tenant, accepted, token=token, tiers=tiers)
 
 
 def _accepted_within(tenant: TenantId, groups: frozenset[str]) -> PerTier:
