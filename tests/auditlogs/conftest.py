@@ -1,4 +1,4 @@
-"""A tenant's log, in a few words."""
+"""Short calls for a tenant's audit log."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ EXPORT = f"{LOGS}/export"
 
 @dataclass
 class Log:
-    """A tenant's log, as an admin with the client ``api`` sees it."""
+    """A tenant's audit log; ``api`` is an administrator's client."""
 
     api: httpx2.Client
     tenant: Tenant
 
     def get(self, **query: Any) -> list[dict[str, Any]]:
-        """Entries, newest first; all of a short log."""
+        """The entries, newest first; up to one page."""
         answer = self.api.get(LOGS, params={"per_page": 500, **query})
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()
@@ -37,7 +37,7 @@ class Log:
         return found
 
     def write(self, what: Object, *, by: Actor | None = None, action: Action = Action.UPDATE, **more: Any) -> None:
-        """Add an entry that stands for a change."""
+        """Add an entry as for a change."""
         tx = Transaction()
         with acting(by or Actor("user", "someone", email="someone@example.com")):
             service.record(tx, self.tenant.id, action, what, **more)

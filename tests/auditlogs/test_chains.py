@@ -1,4 +1,4 @@
-"""Chains of entries: written with their change, and seen through when somebody changes what was written."""
+"""Hash chains of audit entries: written with their change, and showing any later modification."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "_SHARDS", 1)
 
 
-def thing(name: str = "n") -> Object:
+def release(name: str = "n") -> Object:
     return Object(ObjectType.RELEASE, name, {"name": name})
 
 
@@ -42,7 +42,7 @@ def write(tenant: TenantId, number: int = 0, **more: Any) -> None:
     """A change with an entry."""
     tx = Transaction()
     tx.put(SettingsItem(keys.partition(tenant, "TEST"), str(number), document=number, etag="e"))
-    service.record(tx, tenant, Action.UPDATE, thing(f"thing-{number}"), **more)
+    service.record(tx, tenant, Action.UPDATE, release(f"thing-{number}"), **more)
     tx.commit()
 
 
@@ -58,7 +58,7 @@ def findings(tenant: TenantId) -> list[str]:
     return list(service.verify(tenant))
 
 
-def test_an_entry_comes_with_its_change(tenant: Tenant):
+def test_an_entry_is_written_with_its_change(tenant: Tenant):
     before = numbers(tenant.id)
     write(tenant.id, change="it is so", meta={"path": ["/etc"]})
 
@@ -69,12 +69,12 @@ def test_an_entry_comes_with_its_change(tenant: Tenant):
     assert findings(tenant.id) == []
 
 
-def test_no_entry_without_its_change(tenant: Tenant):
+def test_a_failed_change_writes_no_entry(tenant: Tenant):
     before = numbers(tenant.id)
     tx = Transaction()
     item = SettingsItem(keys.partition(tenant.id, "TEST"), "0", document=1, etag="e")
     tx.put(item, SettingsItem.pk.exists(), label="mine")
-    service.record(tx, tenant.id, Action.UPDATE, thing())
+    service.record(tx, tenant.id, Action.UPDATE, release())
 
     with pytest.raises(ConditionFailed) as caught:
         tx.commit()
@@ -83,18 +83,18 @@ def test_no_entry_without_its_change(tenant: Tenant):
     assert numbers(tenant.id) == before
 
 
-def test_several_entries_of_one_change_follow_each_other(tenant: Tenant, one_chain: None):
+def test_several_entries_of_one_change_are_consecutive(tenant: Tenant, one_chain: None):
     before = len(numbers(tenant.id))
     tx = Transaction()
     for number in range(3):
-        service.record(tx, tenant.id, Action.UPDATE, thing(str(number)))
+        service.record(tx, tenant.id, Action.UPDATE, release(str(number)))
     tx.commit()
 
     assert numbers(tenant.id) == list(range(1, before + 4))
     assert findings(tenant.id) == []
 
 
-def test_what_an_entry_costs(tenant: Tenant, warm: None):
+def test_the_cost_of_an_entry(tenant: Tenant, warm: None):
     with counted() as without:
         tx = Transaction()
         tx.put(SettingsItem(keys.partition(tenant.id, "TEST"), "0", document=1, etag="e"))
@@ -104,19 +104,19 @@ def test_what_an_entry_costs(tenant: Tenant, warm: None):
 
     assert cost.calls == ["GetItem", *without.calls]
     assert cost.read_units - without.read_units == 1
-    # Two writes of a transaction, each up to 1 KB.
+    # Two transactional writes of up to 1 KB each.
     assert cost.write_units - without.write_units == 4
 
 
 @pytest.mark.parametrize("shards", [1, 8])
-def test_changes_at_the_same_moment(tenant: Tenant, shards: int, monkeypatch: pytest.MonkeyPatch):
+def test_concurrent_changes(tenant: Tenant, shards: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(recording, "_SHARDS", shards)
     before = len(numbers(tenant.id))
 
     def change(number: int) -> bool:
         try:
             write(tenant.id, number)
-        except Unavailable:  # the others did not let it through
+        except Unavailable:  # it lost against the others
             return False
         return True
 
@@ -128,7 +128,9 @@ def test_changes_at_the_same_moment(tenant: Tenant, shards: int, monkeypatch: py
     assert findings(tenant.id) == []
 
 
-def test_a_clock_that_goes_back_does_not_turn_a_chain(tenant: Tenant, one_chain: None, monkeypatch: pytest.MonkeyPatch):
+def test_a_clock_that_goes_back_does_not_change_the_order_of_a_chain(
+    tenant: Tenant, one_chain: None, monkeypatch: pytest.MonkeyPatch
+):
 
     write(tenant.id, 1)
     monkeypatch.setattr(clock, "now", lambda: datetime(2020, 1, 1, tzinfo=UTC))
@@ -139,7 +141,7 @@ def test_a_clock_that_goes_back_does_not_turn_a_chain(tenant: Tenant, one_chain:
 
 
 class TestTampering:
-    """Each row of the raw table that somebody touched is named."""
+    """Every modified row of the table is reported."""
 
     @pytest.fixture
     def rows(self, tenant: Tenant, one_chain: None) -> list[EntryItem]:
@@ -151,18 +153,18 @@ class TestTampering:
     def name(self, row: EntryItem) -> str:
         return f"chain 0: {row.sk}"
 
-    def test_another_content(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_changed_content(self, tenant: Tenant, rows: list[EntryItem]):
         rows[2].update([EntryItem.content.set(rows[2].content.replace(b"thing", b"other"))])
 
         assert findings(tenant.id) == [f"{self.name(rows[2])} was altered"]
 
-    def test_another_content_with_its_hash(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_changed_content_with_a_new_hash(self, tenant: Tenant, rows: list[EntryItem]):
         content = rows[2].content.replace(b"thing", b"other")
         rows[2].update([EntryItem.content.set(content), EntryItem.hash.set(hash_of(content))])
 
         assert findings(tenant.id) == [f"{self.name(rows[3])} does not follow number 3: one of the two was altered"]
 
-    def test_the_last_content_with_its_hash(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_changed_last_content_with_a_new_hash(self, tenant: Tenant, rows: list[EntryItem]):
         content = rows[-1].content.replace(b"thing", b"other")
         rows[-1].update([EntryItem.content.set(content), EntryItem.hash.set(hash_of(content))])
 
@@ -176,36 +178,36 @@ class TestTampering:
         assert findings(tenant.id) == [f"{self.name(rows[2])} was altered", "chain 0: number 3 missing"]
 
     @pytest.mark.parametrize("attribute", ["list_pk", "list_sk", "expires_at"])
-    def test_what_lists_and_expiry_go_by(self, tenant: Tenant, rows: list[EntryItem], attribute: str):
+    def test_changed_attributes_for_lists_and_expiry(self, tenant: Tenant, rows: list[EntryItem], attribute: str):
         value = 1 if attribute == "expires_at" else "T#elsewhere"
         rows[2].update([getattr(EntryItem, attribute).set(value)])
 
         assert findings(tenant.id) == [f"{self.name(rows[2])} was altered"]
 
-    def test_one_row_gone(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_a_deleted_row(self, tenant: Tenant, rows: list[EntryItem]):
         rows[2].delete()
 
         assert findings(tenant.id) == ["chain 0: number 3 missing"]
 
-    def test_the_beginning_gone(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_a_deleted_beginning(self, tenant: Tenant, rows: list[EntryItem]):
         rows[0].delete()
         rows[1].delete()
 
         assert findings(tenant.id) == ["chain 0: numbers 1 to 2 missing"]
 
-    def test_the_end_gone(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_a_deleted_end(self, tenant: Tenant, rows: list[EntryItem]):
         rows[-2].delete()
         rows[-1].delete()
 
         assert findings(tenant.id) == [f"chain 0: numbers {len(rows) - 1} to {len(rows)} missing"]
 
-    def test_everything_gone(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_all_rows_deleted(self, tenant: Tenant, rows: list[EntryItem]):
         for row in rows:
             row.delete()
 
         assert findings(tenant.id) == [f"chain 0: numbers 1 to {len(rows)} missing"]
 
-    def test_two_rows_swapped(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_swapped_rows(self, tenant: Tenant, rows: list[EntryItem]):
         one, other = rows[2], rows[3]
         first, second = (one.content, one.hash), (other.content, other.hash)
         one.update([EntryItem.content.set(second[0]), EntryItem.hash.set(second[1])])
@@ -231,21 +233,21 @@ class TestTampering:
 
         assert f"chain 0: {strange.sk} was altered" in findings(tenant.id)
 
-    def test_a_row_that_nobody_wrote(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_an_added_row(self, tenant: Tenant, rows: list[EntryItem]):
         head = HeadItem.get(keys.partition(tenant.id), "0")
         write(tenant.id, 9)
         head.save()
 
         assert findings(tenant.id) == [f"chain 0: what comes after number {len(rows)} was not added by the server"]
 
-    def test_the_head_gone(self, tenant: Tenant, rows: list[EntryItem]):
+    def test_a_deleted_chain_head(self, tenant: Tenant, rows: list[EntryItem]):
         HeadItem(keys.partition(tenant.id), "0").delete()
 
         assert findings(tenant.id) == ["chain 0: what comes after number 0 was not added by the server"]
 
 
 class TestExpiry:
-    """What is gone because its time was over is not missing."""
+    """Expired entries do not count as missing."""
 
     @pytest.fixture(autouse=True)
     def short(self, one_chain: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,14 +266,14 @@ class TestExpiry:
         stored(tenant.id)[0].delete()
         assert findings(tenant.id) == [f"chain 0: numbers 1 to {len(gone) + 1} missing"]
 
-    def test_what_is_deleted_out_of_turn(self, tenant: Tenant):
+    def test_an_entry_deleted_before_its_expiry_is_missing(self, tenant: Tenant):
         for number in range(4):
             write(tenant.id, number)
         stored(tenant.id)[2].delete()
 
         assert findings(tenant.id) == []
 
-    def test_all_of_it(self, tenant: Tenant):
+    def test_a_completely_expired_chain(self, tenant: Tenant):
         write(tenant.id)
         for row in stored(tenant.id):
             row.delete()
@@ -280,7 +282,7 @@ class TestExpiry:
         write(tenant.id)
         assert findings(tenant.id) == []
 
-    def test_no_entry_goes_before_the_one_before_it(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
+    def test_entries_expire_in_the_order_of_the_chain(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(recording, "_DAY", 1000)
         write(tenant.id, 1)
         monkeypatch.setattr(recording, "_DAY", 1)
@@ -290,7 +292,7 @@ class TestExpiry:
         assert other == one
 
 
-def test_a_tenant_may_say_how_long(tenant: Tenant):
+def test_a_tenant_can_set_the_retention(tenant: Tenant):
     tenantadm.save_settings(tenant.id, {"audit_days": 700}, by=EVERYTHING)
     write(tenant.id)
 

@@ -37,7 +37,7 @@ def world(log: Log, http: httpx2.Client) -> World:
     return World(log.api, http, log.tenant.tenant_token)
 
 
-def test_a_direct_upload_is_the_work_of_who_completed_it(log: Log, server: LocalServer):
+def test_a_direct_upload_is_attributed_to_the_user_who_completed_it(log: Log, server: LocalServer):
     link = log.api.post(UPLOADS).json()
     assert httpx2.put(link["uri"], content=build_artifact("direct", ("pi",))).status_code == 200
     assert log.api.post(f"{UPLOADS}/{link['id']}/complete").status_code == 202
@@ -50,7 +50,7 @@ def test_a_direct_upload_is_the_work_of_who_completed_it(log: Log, server: Local
     assert (entry["action"], entry["object"]["artifact"]) == ("upload", {"name": "direct"})
 
 
-def test_a_file_that_is_refused_has_none(log: Log, server: LocalServer):
+def test_a_refused_file_has_no_entry(log: Log, server: LocalServer):
     link = log.api.post(UPLOADS).json()
     assert httpx2.put(link["uri"], content=b"no artifact").status_code == 200
     log.api.post(f"{UPLOADS}/{link['id']}/complete")
@@ -59,7 +59,7 @@ def test_a_file_that_is_refused_has_none(log: Log, server: LocalServer):
     assert log.get(object_type="artifact") == []
 
 
-def test_what_a_new_address_says(log: Log):
+def test_the_entry_of_a_new_address(log: Log):
     made = log.api.post(USERS, json={"email": "old@example.com", "password": PASSWORD})
     user = made.headers["Location"].rsplit("/", 1)[-1]
     assert log.api.put(f"{USERS}/{user}", json={"email": f"{user}@example.com"}).status_code == 204
@@ -71,7 +71,7 @@ def test_what_a_new_address_says(log: Log):
     assert changed["change"].endswith(f"-> {user}@example.com")
 
 
-def test_no_password_is_told(log: Log):
+def test_passwords_are_not_in_entries(log: Log):
     other = "quite another one"
     body = {"current_password": PASSWORD, "password": other}
     assert log.api.put(f"{USERS}/me", json=body).status_code == 204
@@ -82,7 +82,7 @@ def test_no_password_is_told(log: Log):
     assert other not in told
 
 
-def test_each_device_of_a_move_has_its_own(log: Log, world: World):
+def test_moving_several_devices_writes_an_entry_for_each(log: Log, world: World):
     devices = [world.device().id for _ in range(20)]
     answer = log.api.patch(f"{INVENTORY}/groups/many/devices", json=[*devices, "unknown"])
     assert answer.json() == {"matched_count": 20, "updated_count": 20}
@@ -94,7 +94,7 @@ def test_each_device_of_a_move_has_its_own(log: Log, world: World):
     assert {entry["change"] for entry in moves} == {"Group: (none) -> many"}
 
 
-def test_the_same_again_is_no_change(log: Log, world: World):
+def test_repeating_a_change_writes_no_entry(log: Log, world: World):
     device = world.device()
     tags = [{"name": "site", "value": "north"}]
     for _ in range(2):
@@ -109,7 +109,7 @@ def test_the_same_again_is_no_change(log: Log, world: World):
     assert [entry["change"] for entry in log.get(object_type="settings")] == ["Changed: a"]
 
 
-def test_devices_pay_nothing(log: Log, world: World, monkeypatch: pytest.MonkeyPatch):
+def test_calls_of_devices_write_no_entries(log: Log, world: World, monkeypatch: pytest.MonkeyPatch):
     device = world.device()
     world.upload("one")
     deployment = world.deploy("one", [device.id])
@@ -126,7 +126,7 @@ def test_devices_pay_nothing(log: Log, world: World, monkeypatch: pytest.MonkeyP
     assert len(log.get()) == before
 
 
-def test_who_may_not_read_it(log: Log, sign_in, http: httpx2.Client):
+def test_reading_the_log_requires_permission(log: Log, sign_in, http: httpx2.Client):
     assert log.api.post(ROLES, json=role("Viewer", scoped("ReadReleases"))).status_code == 201
     assert log.api.post(ROLES, json=role("Auditor", scoped("ReadAuditLogs"))).status_code == 201
     statuses = {}
@@ -140,7 +140,7 @@ def test_who_may_not_read_it(log: Log, sign_in, http: httpx2.Client):
     assert statuses == {"Viewer": [403, 403], "Auditor": [200, 200]}
 
 
-def test_many_users_at_once(log: Log, world: World):
+def test_concurrent_changes_of_many_users(log: Log, world: World):
     device = world.device()
     tagging = f"{INVENTORY}/devices/{device.id}/tags"
 
@@ -168,9 +168,9 @@ def test_many_users_at_once(log: Log, world: World):
 
 
 class TestCrashes:
-    """A process that dies leaves neither a change without its entry nor an entry without its change."""
+    """A crash leaves neither a change without its entry nor an entry without its change."""
 
-    def test_a_move(self, log: Log, world: World):
+    def test_moving_devices(self, log: Log, world: World):
         devices = [world.device().id for _ in range(3)]
         target = ["a"]
 
@@ -188,7 +188,7 @@ class TestCrashes:
 
         assert list(service.verify(log.tenant.id)) == []
 
-    def test_the_history_of_a_device(self, log: Log, world: World):
+    def test_deleting_the_history_of_a_device(self, log: Log, world: World):
         device = world.device()
         world.upload("one")
         for _ in range(2):

@@ -56,7 +56,7 @@ def test_the_columns(full: Log):
     assert (deployment["actor.id"], deployment["actor.email"]) == ("someone", "someone@example.com")
 
 
-def test_as_many_as_the_list_has(full: Log):
+def test_the_export_has_all_entries_of_the_list(full: Log):
     assert [row["object.id"] for row in export(full)] == [entry["object"]["id"] for entry in full.get()]
     assert [row["object.id"] for row in export(full, sort="asc")][-1] == "dev"
 
@@ -72,18 +72,18 @@ def test_a_limit(full: Log):
     assert full.api.get(EXPORT, params={"limit": "x"}).status_code == 400
 
 
-def test_another_separator(full: Log):
+def test_choosing_the_separator(full: Log):
     assert "actor_id" in export(full, format_separator="_")[0]
 
 
-def test_columns_to_leave_out(full: Log):
+def test_leaving_out_columns(full: Log):
     shown = export(full, ignore=["actor.id", "change"])[0]
 
     assert not {"actor.id", "change"} & set(shown)
     assert "actor.email" in shown
 
 
-def test_by_a_cookie(full: Log, http: httpx2.Client):
+def test_downloading_with_a_session_cookie(full: Log, http: httpx2.Client):
     token = full.api.headers["Authorization"].removeprefix("Bearer ")
 
     answer = http.get(EXPORT, headers={"Cookie": f"JWT={token}"})
@@ -92,7 +92,7 @@ def test_by_a_cookie(full: Log, http: httpx2.Client):
     assert answer.headers["content-disposition"] == 'attachment; filename="auditlogs.csv"'
 
 
-def test_nothing_that_a_spreadsheet_runs(log: Log):
+def test_cells_are_not_executed_as_formulas(log: Log):
     log.write(release('=HYPERLINK("http://example.com")'), by=Actor("user", "@u"))
 
     row = export(log)[0]
@@ -101,7 +101,7 @@ def test_nothing_that_a_spreadsheet_runs(log: Log):
     assert row["actor.id"] == "'@u"
 
 
-def test_more_than_fits(full: Log, monkeypatch: pytest.MonkeyPatch):
+def test_an_export_that_is_too_large(full: Log, monkeypatch: pytest.MonkeyPatch):
     assert "x-truncated" not in full.api.get(EXPORT).headers
     monkeypatch.setattr(limits, "AUDIT_EXPORT", 200)
 
@@ -111,7 +111,7 @@ def test_more_than_fits(full: Log, monkeypatch: pytest.MonkeyPatch):
     assert 1 <= len(list(csv.DictReader(io.StringIO(answer.text, newline="")))) < len(full.get())
 
 
-def test_the_size_is_kept():
+def test_the_size_limit_is_never_exceeded():
     row = {"actor": {"id": '"' * 50}, "change": "é" * 50}
     text, complete = flat.export([row] * 1000, ".", (), 10_000)
 

@@ -1,4 +1,4 @@
-"""Whether a log is as it was written, as users who may read it can see."""
+"""The integrity check of a log, for users who may read it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def health(api: httpx2.Client) -> dict[str, Any]:
     return found
 
 
-def test_the_health_of_a_log_is_shown(log: Log) -> None:
+def test_the_integrity_of_a_log_is_shown(log: Log) -> None:
     before = health(log.api)
     log.write(release("one"))
     log.write(release("two"))
@@ -49,7 +49,7 @@ def test_an_altered_entry_is_found(log: Log, tenant: Tenant) -> None:
     assert any("was altered" in each for each in found["findings"])
 
 
-def test_a_long_log_is_left_to_the_command(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_log_has_to_be_checked_by_the_command(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write(release("one"))
     monkeypatch.setattr(limits, "AUDIT_CHECKED", 0)
 
@@ -58,11 +58,11 @@ def test_a_long_log_is_left_to_the_command(log: Log, monkeypatch: pytest.MonkeyP
     assert found["ends"]
 
 
-def test_health_is_for_who_may_read_the_log(tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_check_requires_permission_to_read_the_log(tenant: Tenant, sign_in: SignIn) -> None:
     assert sign_in(tenant, "RBAC_ROLE_CI").get(CHAINS).status_code == 403
 
 
-def test_a_page_that_did_not_change_is_not_sent_again(log: Log) -> None:
+def test_an_unchanged_page_gets_304(log: Log) -> None:
     log.write(release("one"))
     first = log.api.get(LOGS)
     tag = {"If-None-Match": first.headers["ETag"]}

@@ -1,4 +1,4 @@
-"""``GET /management/v1/auditlogs/logs``: filters, order, pages, rights, costs."""
+"""``GET /management/v1/auditlogs/logs``: filters, order, pages, permissions, costs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)
-"""After all that fixtures make: a chain never goes back in time."""
+"""Later than everything that fixtures write, since a chain never goes back in time."""
 
 
 def seconds(time: datetime) -> int:
@@ -38,7 +38,7 @@ def at(monkeypatch: pytest.MonkeyPatch, time: datetime) -> None:
 
 @pytest.fixture
 def timeline(log: Log, monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Releases ``0`` to ``9``, an hour between them; the first at noon."""
+    """Entries for the releases ``0`` to ``9``, an hour apart; the first at noon."""
     with monkeypatch.context() as patch:
         for hour in range(10):
             at(patch, NOON + timedelta(hours=hour))
@@ -50,7 +50,7 @@ def ids(entries: list[dict[str, Any]]) -> list[str]:
     return [entry["object"]["id"] for entry in entries]
 
 
-def test_what_an_entry_says(log: Log, http: httpx2.Client, tenant: Tenant):
+def test_the_members_of_an_entry(log: Log, http: httpx2.Client, tenant: Tenant):
     world = World(log.api, http, tenant.tenant_token)
     device = world.device()
     me = log.api.get("/api/management/v1/useradm/users/me").json()
@@ -70,7 +70,7 @@ def test_what_an_entry_says(log: Log, http: httpx2.Client, tenant: Tenant):
     }
 
 
-def test_what_further_facts_are_shown(log: Log):
+def test_details_in_entries(log: Log):
     device = Object(ObjectType.DEVICE, "d", {"identity_data": "{}"})
     log.write(device, action=Action.OPEN_TERMINAL, meta={"session_id": ["s"]})
 
@@ -80,7 +80,7 @@ def test_what_further_facts_are_shown(log: Log):
     assert "change" not in entry
 
 
-def test_where_from_is_stored_and_not_shown(log: Log):
+def test_the_address_of_the_caller_is_stored_and_not_shown(log: Log):
     log.write(release("r"), by=Actor("user", "u", "192.0.2.7"))
 
     stored = tables.by_time(log.tenant.id, None, None, newest_first=True)
@@ -114,10 +114,10 @@ class TestFilters:
             ({"object_id": "a", "created_before": "1"}, []),
         ],
     )
-    def test_each_and_together(self, log: Log, query: dict[str, str], found: list[str]):
+    def test_filters_alone_and_combined(self, log: Log, query: dict[str, str], found: list[str]):
         assert ids(log.get(**query)) == found
 
-    def test_a_page_of_what_a_filter_leaves(self, log: Log):
+    def test_pages_with_a_filter(self, log: Log):
         answer = log.api.get(LOGS, params={"object_type": "release", "page": 2, "per_page": 2})
 
         assert ids(answer.json()) == ["a"]
@@ -136,7 +136,7 @@ class TestTimes:
             (20, None, ""),
         ],
     )
-    def test_both_ends_are_in(self, timeline: Log, after: int | None, before: int | None, found: str):
+    def test_time_limits_are_inclusive(self, timeline: Log, after: int | None, before: int | None, found: str):
         query = {
             name: seconds(NOON + timedelta(hours=hour))
             for name, hour in (("created_after", after), ("created_before", before))
@@ -145,7 +145,7 @@ class TestTimes:
 
         assert [one for one in ids(timeline.get(**query)) if len(one) == 1] == list(found)
 
-    def test_what_happened_within_the_last_second_was_later(self, log: Log, monkeypatch: pytest.MonkeyPatch):
+    def test_fractions_of_seconds_are_compared(self, log: Log, monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patch:
             at(patch, NOON + timedelta(milliseconds=800))
             log.write(release("late"))
@@ -163,7 +163,7 @@ class TestTimes:
 
 
 class TestPages:
-    def test_ten_by_themselves(self, timeline: Log, monkeypatch: pytest.MonkeyPatch):
+    def test_a_page_has_ten_entries_by_default(self, timeline: Log, monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patch:
             at(patch, NOON + timedelta(hours=10))
             timeline.write(release("10"))
@@ -172,7 +172,7 @@ class TestPages:
         assert ids(answer.json()) == ["10", *"987654321"]
         assert 'per_page=10>; rel="next"' in str(answer.headers.get_list("Link"))
 
-    def test_all_of_them_once(self, timeline: Log):
+    def test_all_pages_together_have_each_entry_once(self, timeline: Log):
         total = int(timeline.api.get(LOGS).headers["X-Total-Count"])
         pages = [
             ids(timeline.api.get(LOGS, params={"per_page": 4, "page": page + 1}).json())
@@ -182,7 +182,7 @@ class TestPages:
         assert sum(map(len, pages)) == total
         assert [one for page in pages for one in page][:10] == list("9876543210")
 
-    def test_past_the_end(self, timeline: Log):
+    def test_a_page_after_the_last(self, timeline: Log):
         answer = timeline.api.get(LOGS, params={"page": 50})
 
         assert answer.json() == []
@@ -235,6 +235,6 @@ def test_the_first_page_does_not_read_the_whole_log(log: Log, warm: None):
 
     with counted() as cost:
         assert log.api.get(LOGS).status_code == 200
-    # The session with its user, the page, and where the chains end; however long the log is.
+    # The session with its user, the page, and the ends of the chains, however long the log is.
     assert cost.calls == ["BatchGetItem", "Query", "Query"]
     assert cost.read_units <= 5

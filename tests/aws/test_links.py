@@ -1,4 +1,4 @@
-"""Links promise no more than what signs them holds, and lead where the settings say."""
+"""Links expire no later than the credentials that sign them, and have the host of the settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Set:
-    """Sets settings."""
+    """Change settings."""
 
     def change(**fields: Any) -> None:
         new = replace(settings.current(), **fields)
@@ -58,15 +58,15 @@ def lives(link: Link) -> float:
 
 
 @pytest.mark.usefixtures("moment")
-def test_a_users_keys_have_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_an_iam_user_do_not_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     sign_with(monkeypatch, Credentials("key", "secret"))
 
     assert lives(links.download("t/artifacts/a", "1", life=DAY)) == DAY
 
 
 @pytest.mark.usefixtures("moment")
-def test_a_session_of_unknown_length_promises_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Lambda's: the link is signed for a day, and works for as long as the session does."""
+def test_a_link_of_a_session_of_unknown_length_lasts_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Lambda: the link is signed for a day, and works as long as the session."""
     sign_with(monkeypatch, Credentials("key", "secret", "token"))
     link = links.download("t/artifacts/a", "1", life=DAY)
 
@@ -76,7 +76,9 @@ def test_a_session_of_unknown_length_promises_an_hour(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(("left", "promised"), [(HOUR, HOUR), (2 * DAY, DAY)])
-def test_a_link_ends_with_the_session(left: int, promised: int, moment: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_expires_with_the_session(
+    left: int, promised: int, moment: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     end = moment.time + timedelta(seconds=left)
     session = RefreshableCredentials("key", "secret", "token", end, dict, "test", time_fetcher=lambda: moment.time)
     sign_with(monkeypatch, session)
@@ -95,7 +97,7 @@ def test_a_link_ends_with_the_session(left: int, promised: int, moment: Clock, m
         ("accelerate-dualstack", "https://some-bucket.s3-accelerate.dualstack.amazonaws.com/"),
     ],
 )
-def test_links_lead_where_the_settings_say(form: str, base: str, known: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_have_the_configured_host(form: str, base: str, known: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     known(bucket="some-bucket", s3_links=form)
     aws = replace(settings.aws(), endpoint_url=None, region="eu-west-1")
     monkeypatch.setattr(settings, "aws", lambda: aws)
@@ -105,7 +107,7 @@ def test_links_lead_where_the_settings_say(form: str, base: str, known: Set, mon
         assert link.uri.startswith(f"{base}t/artifacts/a?")
 
 
-def test_a_form_that_does_not_exist_is_refused_with_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_style_is_refused_and_the_valid_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMPLIGHTER_S3_LINKS", "elsewhere")
     settings.current.cache_clear()
     try:
@@ -118,7 +120,7 @@ def test_a_form_that_does_not_exist_is_refused_with_those_that_do(monkeypatch: p
 
 @pytest.fixture
 def cloudfront(server: LocalServer, known: Set) -> Iterator[str]:
-    """A server whose downloads go through CloudFront; the public key that CloudFront would have."""
+    """A server whose downloads go through CloudFront; returns the public key for CloudFront."""
     known(downloads_url="https://d111.cloudfront.net", downloads_key_id="K2EXAMPLE")
     yield links.make_download_key()
     links.forget()
@@ -137,11 +139,11 @@ def test_a_link_through_cloudfront_is_signed_by_the_stages_key(cloudfront: str, 
     assert link.expire == moment.time + timedelta(days=1) == datetime.fromtimestamp(end, UTC)
     key: Any = load_pem_public_key(cloudfront.encode())
     text = json.dumps(policy, separators=(",", ":")).encode()
-    key.verify(base64.b64decode(signature), text, PKCS1v15(), SHA1())  # noqa: S303  # CloudFront's choice
+    key.verify(base64.b64decode(signature), text, PKCS1v15(), SHA1())  # noqa: S303  # required by CloudFront
 
 
 @pytest.mark.usefixtures("cloudfront")
-def test_what_few_download_comes_from_the_bucket() -> None:
+def test_rarely_downloaded_objects_are_served_by_the_bucket() -> None:
     assert "X-Amz-Signature" in links.download("t/recordings/a", None, life=HOUR).uri
     assert "X-Amz-Signature" in links.upload("t/artifacts/a", life=HOUR).uri
 

@@ -1,4 +1,4 @@
-"""Mails reach their one recipient by SES and by SMTP, never hold a caller, and can't be bent into others."""
+"""Mails by SES and SMTP: they reach one recipient, never delay a caller, and allow no header injection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from infra.local.testing import LocalServer
 
-LETTER = Mail("pat@example.com", "Größe?", "First line.\n\nhttps://host/ui/password/abc\n")
+TEXT = Mail("pat@example.com", "Größe?", "First line.\n\nhttps://host/ui/password/abc\n")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbo
 
 
 def test_a_mail_arrives_as_it_was_written(server: LocalServer, box: Mailbox) -> None:
-    assert mail.send(LETTER)
+    assert mail.send(TEXT)
     assert box.mails == [], "the caller does not wait for the mail server"
 
     server.drain()
@@ -41,12 +41,12 @@ def test_a_mail_arrives_as_it_was_written(server: LocalServer, box: Mailbox) -> 
     [arrived] = box.to("pat@example.com")
     assert arrived["From"] == SENDER
     assert arrived["Subject"] == "Größe?"
-    assert arrived.get_content().replace("\r\n", "\n") == LETTER.text
+    assert arrived.get_content().replace("\r\n", "\n") == TEXT.text
     assert box.recipients == [["pat@example.com"]]
 
 
 @pytest.mark.parametrize(
-    "bent",
+    "injected",
     [
         Mail("pat@example.com\nBcc: eve@example.com", "hello", "text"),
         Mail("pat@example.com, eve@example.com", "hello", "text"),
@@ -56,36 +56,36 @@ def test_a_mail_arrives_as_it_was_written(server: LocalServer, box: Mailbox) -> 
         Mail("pat@example.com eve@example.com", "hello", "text"),
     ],
 )
-def test_no_address_or_subject_adds_a_header(server: LocalServer, box: Mailbox, bent: Mail) -> None:
+def test_addresses_and_subjects_cannot_inject_headers(server: LocalServer, box: Mailbox, injected: Mail) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        mail.send(bent)
+        mail.send(injected)
 
     assert server.drain() == 0
 
 
-@pytest.mark.parametrize("odd", ["a..b@example.com", ".a@example.com", "a.@example.com", "o'neil+x%y@example.com"])
-def test_odd_addresses_get_their_mail(server: LocalServer, box: Mailbox, odd: str) -> None:
-    assert mail.send(Mail(odd, "hello", "text"))
+@pytest.mark.parametrize("unusual", ["a..b@example.com", ".a@example.com", "a.@example.com", "o'neil+x%y@example.com"])
+def test_unusual_addresses_get_their_mail(server: LocalServer, box: Mailbox, unusual: str) -> None:
+    assert mail.send(Mail(unusual, "hello", "text"))
     server.drain()
 
     [[recipient]] = box.recipients
-    assert recipient.replace('"', "") == odd
+    assert recipient.replace('"', "") == unusual
 
 
-def test_an_address_that_is_refused_for_good_is_given_up(server: LocalServer, box: Mailbox) -> None:
+def test_a_permanently_refused_address_is_not_retried(server: LocalServer, box: Mailbox) -> None:
     box.refuse["pat@example.com"] = "550 no such mailbox"
-    mail.send(LETTER)
+    mail.send(TEXT)
 
     assert server.drain() == 1, "not tried again"
 
 
-def test_a_mail_that_is_refused_for_now_is_tried_again_and_ends_in_the_dead_letters(
+def test_a_temporarily_refused_mail_is_retried_and_ends_in_the_dead_letter_queue(
     server: LocalServer, box: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.CRITICAL, logger="mail.log")  # the mail server's own
     box.refuse["pat@example.com"] = "450 come back later"
-    mail.send(LETTER)
+    mail.send(TEXT)
 
     assert server.drain() == 5
     assert "pat@example.com" not in caplog.text
@@ -101,16 +101,16 @@ def test_without_a_sender_nothing_is_sent_and_the_log_says_so(
     server: LocalServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not mail.configured()
-    assert not mail.send(LETTER)
+    assert not mail.send(TEXT)
 
     assert server.drain() == 0
     assert "LAMPLIGHTER_MAIL_FROM" in caplog.text
-    assert LETTER.text not in caplog.text
+    assert TEXT.text not in caplog.text
 
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """A server's TLS with a certificate of an authority that this process trusts."""
+    """TLS settings of a server whose certificate this process trusts."""
     tls = certs.ensure(tmp_path / "trusted")
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
     return _context(tls)
@@ -122,58 +122,58 @@ def _context(tls: certs.Tls) -> ssl.SSLContext:
     return context
 
 
-def test_smtp_speaks_tls_before_it_says_the_password(trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smtp_sends_the_password_over_tls_only(trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(tls=trusted, login=True) as box:
         use(monkeypatch, mail_from=SENDER, mail_server=box.url)
-        mail.deliver(LETTER)
+        mail.deliver(TEXT)
 
     assert len(box.mails) == 1
 
 
-def test_a_server_without_tls_gets_no_mail_unless_the_setting_says_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_tls_gets_no_mail_unless_the_setting_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as box:
         use(monkeypatch, mail_from=SENDER, mail_server=box.url.replace("smtp+plain", "smtp"))
         with pytest.raises(OSError, match="STARTTLS"):
-            mail.deliver(LETTER)
+            mail.deliver(TEXT)
 
     assert box.mails == []
 
 
-def test_a_certificate_of_a_stranger_gets_no_mail(
+def test_a_server_with_an_untrusted_certificate_gets_no_mail(
     trusted: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = _context(certs.ensure(tmp_path / "stranger"))
     with listening(tls=stranger) as box:
         use(monkeypatch, mail_from=SENDER, mail_server=box.url)
         with pytest.raises(ssl.SSLCertVerificationError):
-            mail.deliver(LETTER)
+            mail.deliver(TEXT)
 
     assert box.mails == []
 
 
 @pytest.mark.parametrize("address", ["mail.example.com", "http://mail.example.com", "smtp://"])
-def test_a_setting_that_is_no_smtp_server_is_named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_invalid_smtp_setting_is_named_in_the_error(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     use(monkeypatch, mail_from=SENDER, mail_server=address)
 
     with pytest.raises(ValueError, match="LAMPLIGHTER_MAIL_SERVER"):
-        mail.deliver(LETTER)
+        mail.deliver(TEXT)
 
 
-def test_ses_sends_where_no_smtp_server_is_named(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_is_sent_by_ses_without_an_smtp_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     sender = "noreply@ses.example"
     ses = boto3.client("sesv2")
     ses.create_email_identity(EmailIdentity=sender)
     ses.close()
     use(monkeypatch, mail_from=sender)
 
-    mail.send(LETTER)
+    mail.send(TEXT)
     server.drain()
 
-    assert LETTER.text in json.dumps(sent_mails(server.engine), ensure_ascii=False).replace("\\n", "\n")
+    assert TEXT.text in json.dumps(sent_mails(server.engine), ensure_ascii=False).replace("\\n", "\n")
 
 
-def test_what_ses_refuses_is_tried_again(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_that_ses_refuses_is_retried(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, mail_from="someone@not-verified.example")
 
     with pytest.raises(AwsError, match="MessageRejected"):
-        mail.deliver(LETTER)
+        mail.deliver(TEXT)

@@ -1,4 +1,4 @@
-"""The server's own secrets: what a process believes, for how long, and what it says where there are none."""
+"""The server's own secrets: how long a process caches them, and the error if there are none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def name(server) -> Iterator[str]:
     client.call("ssm", "AmazonSSM.DeleteParameters", {"Names": [whole]})
 
 
-def test_a_server_without_it_says_what_to_do(name: str):
+def test_without_a_signing_key_the_error_says_what_to_do(name: str):
     parameter = Parameter(name, str)
 
     assert parameter.read() is None
@@ -33,7 +33,7 @@ def test_a_server_without_it_says_what_to_do(name: str):
         parameter.get()
 
 
-def test_who_writes_it_sees_it_and_others_after_a_while(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_writer_sees_a_new_value_at_once_and_others_after_a_while(name: str, monkeypatch: pytest.MonkeyPatch):
     mine, others = Parameter(name, int), Parameter(name, int)
     mine.write("1", overwrite=False)
     assert (mine.get(), others.get()) == (1, 1)
@@ -48,11 +48,11 @@ def test_who_writes_it_sees_it_and_others_after_a_while(name: str, monkeypatch: 
 
 
 class TestTheStoreDoesNotAnswer:
-    """What a process knows holds on for a while."""
+    """Cached values are used for a while."""
 
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-        """Lets seconds pass."""
+        """Move the clock forward by seconds."""
         passed = [0.0]
         monkeypatch.setattr("chalicelib.cache.time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
 
@@ -63,7 +63,7 @@ class TestTheStoreDoesNotAnswer:
 
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The calls of the store since it stopped to answer, which it does when this is asked for ``silence``."""
+        """Calls of the store since it stopped answering, which begins when the test asks for ``silence``."""
         made: list[str] = []
 
         def silent(_: str, target: str, *__: Any, **___: Any) -> Any:
@@ -73,7 +73,7 @@ class TestTheStoreDoesNotAnswer:
         self.silence = lambda: monkeypatch.setattr(client, "call", silent)
         return made
 
-    def test_aws17_an_old_value_is_used_and_the_store_is_left_alone(self, name: str, clock, calls):
+    def test_an_old_value_is_used_without_calling_the_store_again(self, name: str, clock, calls):
         parameter = Parameter(name, int)
         parameter.write("1", overwrite=False)
         assert parameter.get() == 1
@@ -87,7 +87,7 @@ class TestTheStoreDoesNotAnswer:
         assert parameter.get() == 1
         assert len(calls) == 2
 
-    def test_aws17_not_for_ever(self, name: str, clock, calls):
+    def test_an_old_value_is_not_used_forever(self, name: str, clock, calls):
         parameter = Parameter(name, int)
         parameter.write("1", overwrite=False)
         parameter.get()
@@ -97,7 +97,7 @@ class TestTheStoreDoesNotAnswer:
         with pytest.raises(Unavailable):
             parameter.get()
 
-    def test_aws17_not_by_who_must_not_use_what_was_taken_back(self, name: str, clock, calls):
+    def test_revocable_values_are_not_used_when_old(self, name: str, clock, calls):
         parameter = Parameter(name, int)
         parameter.write("1", overwrite=False)
         parameter.get()
@@ -108,10 +108,10 @@ class TestTheStoreDoesNotAnswer:
             parameter.get(stale=False)
         with pytest.raises(Unavailable):
             parameter.get(again=True)
-        assert len(calls) == 1  # who asks for what is not there does not make this process ask each time
+        assert len(calls) == 1  # reading a missing value does not call the store each time
         assert parameter.get() == 1
 
-    def test_aws17_a_store_that_answers_again_is_believed(self, name: str, clock, calls, monkeypatch):
+    def test_a_store_that_answers_again_is_used(self, name: str, clock, calls, monkeypatch):
         mine, others = Parameter(name, int), Parameter(name, int)
         mine.write("1", overwrite=False)
         others.get()
@@ -124,7 +124,7 @@ class TestTheStoreDoesNotAnswer:
 
         assert others.get() == 2
 
-    def test_aws17_a_parameter_that_is_gone_is_gone(self, name: str, clock):
+    def test_a_deleted_parameter_is_not_used(self, name: str, clock):
         parameter = Parameter(name, int)
         parameter.write("1", overwrite=False)
         parameter.get()
@@ -134,7 +134,7 @@ class TestTheStoreDoesNotAnswer:
         with pytest.raises(Unavailable, match="rotate"):
             parameter.get()
 
-    def test_aws17_what_is_used_is_read_in_one_call(self, name: str, clock, monkeypatch):
+    def test_all_used_parameters_are_read_in_one_call(self, name: str, clock, monkeypatch):
         asked: list[list[str]] = []
         real = client.call
 
@@ -158,7 +158,7 @@ class TestTheStoreDoesNotAnswer:
         for parameter in several:
             real("ssm", "AmazonSSM.DeleteParameter", {"Name": parameter.name})
 
-    def test_aws17_processes_read_at_times_of_their_own(self, name: str):
+    def test_processes_refresh_at_different_times(self, name: str):
         processes = [Parameter(name, int) for _ in range(20)]
         processes[0].write("1", overwrite=False)
         for process in processes:
@@ -170,7 +170,7 @@ class TestTheStoreDoesNotAnswer:
         assert all(0.8 <= life <= 1 for life in lives)
 
 
-def test_aws19_a_write_whose_answer_is_lost_is_one(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_write_whose_answer_is_lost_is_made_once(name: str, monkeypatch: pytest.MonkeyPatch):
     parameter, pool = Parameter(name, str), client.pool()
     real, lost = pool.request, [True]
 
@@ -188,7 +188,7 @@ def test_aws19_a_write_whose_answer_is_lost_is_one(name: str, monkeypatch: pytes
     assert parameter.read() == "mine"
 
 
-def test_it_is_written_over_only_on_purpose(name: str):
+def test_a_parameter_is_overwritten_only_on_request(name: str):
     parameter = Parameter(name, str)
     parameter.write("first", overwrite=False)
 

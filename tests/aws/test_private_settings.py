@@ -1,4 +1,4 @@
-"""Settings that are secrets come from the parameter store, and from plain settings where those say them."""
+"""Secret settings are read from the parameter store, unless plain settings have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
 SECRET = "between-the-edge-and-us-" + "x" * 20
-LETTER = Mail("pat@example.com", "hello", "text")
+MAIL = Mail("pat@example.com", "hello", "text")
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,8 @@ def none_stored(server: LocalServer) -> Iterator[None]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The calls of the parameter store."""
+def store_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Calls of the parameter store."""
     seen: list[str] = []
     call = client.call
 
@@ -49,14 +49,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def caller(api: httpx2.Client, tenant: Tenant, **headers: str) -> str:
-    """The address that the audit log has of a call with these headers."""
+    """The address that the audit log records for a call with these headers."""
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one"}
     lines = {name.replace("_", "-"): value for name, value in headers.items()}
     assert api.post("/api/management/v1/useradm/users", json=body, headers=lines).status_code == 201
     return next(iter(tables.by_time(tenant.id, None, None, newest_first=True))).source_ip
 
 
-def test_an_edge_is_known_by_the_stored_secret(api: httpx2.Client, tenant: Tenant) -> None:
+def test_an_edge_is_recognized_by_the_stored_secret(api: httpx2.Client, tenant: Tenant) -> None:
     edge = {"X_Lamplighter_Edge": SECRET, "X_Lamplighter_Client": "2001:db8::7"}
     assert caller(api, tenant, **edge) == "127.0.0.1"
 
@@ -66,52 +66,52 @@ def test_an_edge_is_known_by_the_stored_secret(api: httpx2.Client, tenant: Tenan
     assert caller(api, tenant, **edge | {"X_Lamplighter_Edge": SECRET + "x"}) == "127.0.0.1"
 
 
-def test_the_plain_setting_of_a_stage_wins(
-    api: httpx2.Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+def test_a_plain_setting_takes_precedence(
+    api: httpx2.Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, store_calls: list[str]
 ) -> None:
     use(monkeypatch, edge_secret="plain")
 
     assert caller(api, tenant, X_Lamplighter_Edge="plain", X_Lamplighter_Client="2001:db8::7") == "2001:db8::7"
-    assert not [name for name in asked if Private.EDGE_SECRET in name]
+    assert not [name for name in store_calls if Private.EDGE_SECRET in name]
 
 
-def test_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenant: Tenant, asked: list[str]) -> None:
-    """The secret and the signing keys, which a new process has neither of."""
+def test_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenant: Tenant, store_calls: list[str]) -> None:
+    """One read for the secret and the signing keys, which a new process does not have."""
     private_settings.write(Private.EDGE_SECRET, SECRET)
     signing_keys.forget()
-    asked.clear()
+    store_calls.clear()
 
     edge = {"X_Lamplighter_Edge": SECRET, "X_Lamplighter_Client": "2001:db8::7"}
     assert [caller(api, tenant, **edge) for _ in range(2)] == ["2001:db8::7"] * 2
 
-    [together] = asked
+    [together] = store_calls
     assert "edge-secret" in together
     assert "signing-keys" in together
 
 
 @pytest.mark.parametrize("headers", [{}, {"X_Lamplighter_Edge": ""}, {"X_Lamplighter_Client": "2001:db8::7"}])
-def test_a_call_past_the_edge_reads_no_secret(
-    api: httpx2.Client, tenant: Tenant, asked: list[str], headers: dict[str, str]
+def test_a_call_that_bypasses_the_edge_reads_no_secret(
+    api: httpx2.Client, tenant: Tenant, store_calls: list[str], headers: dict[str, str]
 ) -> None:
     assert caller(api, tenant, **headers) == "127.0.0.1"
-    assert not [name for name in asked if Private.EDGE_SECRET in name]
+    assert not [name for name in store_calls if Private.EDGE_SECRET in name]
 
 
-def test_guessing_at_a_secret_that_is_not_there_reads_once(
-    api: httpx2.Client, tenant: Tenant, asked: list[str]
+def test_guessing_a_secret_that_is_not_set_reads_once(
+    api: httpx2.Client, tenant: Tenant, store_calls: list[str]
 ) -> None:
     for guess in ("a", "b", "c"):
         caller(api, tenant, X_Lamplighter_Edge=guess)
 
-    assert len([name for name in asked if Private.EDGE_SECRET in name]) == 1
+    assert len([name for name in store_calls if Private.EDGE_SECRET in name]) == 1
 
 
-def test_mails_go_by_the_stored_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mails_use_the_stored_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as box:
         use(monkeypatch, mail_from=SENDER)
         private_settings.write(Private.MAIL_SERVER, box.url)
 
-        mail.deliver(LETTER)
+        mail.deliver(MAIL)
 
         assert [each["Subject"] for each in box.to("pat@example.com")] == ["hello"]
 
@@ -130,7 +130,7 @@ def test_mails_go_by_the_stored_server(server: LocalServer, monkeypatch: pytest.
         (Private.MAIL_SERVER, "smtp://[::1"),
     ],
 )
-def test_what_is_no_secret_is_refused_and_not_shown(name: Private, value: str) -> None:
+def test_an_invalid_value_is_refused_and_not_shown(name: Private, value: str) -> None:
     with pytest.raises(BadRequest) as refused:
         private_settings.write(name, value)
 

@@ -1,4 +1,4 @@
-"""What goes with a message, and that a message leads to no flood of others."""
+"""Attributes of queue messages, and that messages cause no loops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """Headers of the calls of AWS."""
+    """Headers of calls to AWS."""
     seen: list[dict[str, str]] = []
     pool = client.pool()
 
@@ -36,10 +36,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
+def test_messages_have_no_trace_header_that_lambda_takes_for_a_loop(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]], queue: Queue
 ) -> None:
-    """Lambda has the trace of the running call in this variable."""
+    """Lambda puts the trace of the running call into this variable."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     sqs = boto3.client("sqs", endpoint_url=settings.aws().endpoint_url, region_name=settings.aws().region)
     url = sqs.create_queue(QueueName=f"traces-{queue}")["QueueUrl"]
@@ -57,7 +57,7 @@ def test_no_message_carries_a_trace_by_which_lambda_would_count_a_loop(
     sqs.delete_queue(QueueUrl=url)
 
 
-def test_a_letter_leads_to_no_further_message(
+def test_a_mail_causes_no_further_messages(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, str]]
 ) -> None:
     with of_server(server, monkeypatch) as box:

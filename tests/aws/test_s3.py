@@ -1,4 +1,4 @@
-"""Uploads whose completion AWS answers in its own ways: 200 with an error inside, or not at all."""
+"""Completing multipart uploads when S3 answers 200 with an error inside, or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.mailbox import use
 
 ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n\n  <Error><Code>{}</Code><Message>no</Message></Error>'
 Fault = Callable[[Callable[[], Any]], Any]
-"""Makes the request, or not, and answers, or not."""
+"""Makes the request or not, and answers or not."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def writer(key: str, monkeypatch: pytest.MonkeyPatch) -> s3.MultipartWriter:
 
 @pytest.fixture
 def completions(monkeypatch: pytest.MonkeyPatch) -> list[Fault]:
-    """Faults for the next completions, the first first; then they are made as usual."""
+    """Faults for the next completions in order; later ones succeed."""
     faults: list[Fault] = []
     pool = client.pool()
     real = pool.request
@@ -66,7 +66,7 @@ def is_whole(ref: s3.ObjectRef) -> None:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown", "ServiceUnavailable"])
-def test_aws19_an_error_inside_a_200_is_tried_again(writer: s3.MultipartWriter, completions: list[Fault], code: str):
+def test_an_error_inside_a_200_is_retried(writer: s3.MultipartWriter, completions: list[Fault], code: str):
     completions += [says(ERROR.format(code)), says(ERROR.format(code))]
 
     is_whole(writer.finish())
@@ -74,9 +74,7 @@ def test_aws19_an_error_inside_a_200_is_tried_again(writer: s3.MultipartWriter, 
     assert completions == []
 
 
-def test_aws19_an_error_inside_a_200_that_stays_is_unavailable(
-    writer: s3.MultipartWriter, completions: list[Fault], key: str
-):
+def test_a_persistent_error_inside_a_200_is_unavailable(writer: s3.MultipartWriter, completions: list[Fault], key: str):
     completions += [says(ERROR.format("InternalError"))] * 9
 
     with pytest.raises(Unavailable):
@@ -87,14 +85,14 @@ def test_aws19_an_error_inside_a_200_that_stays_is_unavailable(
         s3.head(key)
 
 
-def test_aws19_a_refusal_inside_a_200_is_a_refusal(writer: s3.MultipartWriter, completions: list[Fault]):
+def test_a_refusal_inside_a_200_is_not_retried(writer: s3.MultipartWriter, completions: list[Fault]):
     completions += [says(ERROR.format("InvalidPart"))]
 
     with pytest.raises(client.AwsError, match="InvalidPart"):
         writer.finish()
 
 
-def test_aws19_a_completion_whose_answer_is_lost_is_one(writer: s3.MultipartWriter, completions: list[Fault]):
+def test_a_completion_whose_answer_is_lost_is_made_once(writer: s3.MultipartWriter, completions: list[Fault]):
     completions += [loses_its_answer]
 
     ref = writer.finish()
@@ -103,7 +101,9 @@ def test_aws19_a_completion_whose_answer_is_lost_is_one(writer: s3.MultipartWrit
     assert ref.version
 
 
-def test_aws19_somebody_elses_object_is_no_completion(writer: s3.MultipartWriter, completions: list[Fault], key: str):
+def test_another_object_with_the_same_key_is_not_taken_for_the_completed_one(
+    writer: s3.MultipartWriter, completions: list[Fault], key: str
+):
     other = s3.MultipartWriter(key)
     other.write(bytes(s3.PART))
     other.finish()
@@ -113,7 +113,7 @@ def test_aws19_somebody_elses_object_is_no_completion(writer: s3.MultipartWriter
         writer.finish()
 
 
-def test_aws19_an_upload_that_is_gone_can_be_aborted(writer: s3.MultipartWriter):
+def test_an_upload_that_no_longer_exists_can_be_aborted(writer: s3.MultipartWriter):
     writer.finish()
 
     writer.abort()
@@ -127,7 +127,7 @@ def test_an_object_that_looks_like_an_error_is_read(key: str):
 
 
 def test_every_request_names_the_account_that_the_bucket_has_to_belong_to(key: str, monkeypatch: pytest.MonkeyPatch):
-    """A bucket that was deleted can be made again by a stranger, who would get all uploads."""
+    """Otherwise, after the bucket was deleted, someone else could create it and get all uploads."""
     pool, sent = client.pool(), []
     real = pool.request
 

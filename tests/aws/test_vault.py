@@ -1,4 +1,4 @@
-"""Secrets are sealed for what they belong to, by a key that no rotation of signing keys touches."""
+"""Secrets are encrypted for one purpose and owner, with a key that does not change with signing keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from chalicelib.aws import signing_keys, vault
 
 
-def test_a_secret_opens_where_it_belongs(server):
+def test_a_secret_can_be_decrypted_for_its_owner_only(server):
     sealed = vault.seal("a secret", "tenant", "thing")
 
     assert b"secret" not in sealed
@@ -24,7 +24,7 @@ def test_a_secret_opens_where_it_belongs(server):
             vault.unseal(bytes(altered), "tenant", "thing")
 
 
-def test_signing_keys_come_and_go_and_secrets_stay(server):
+def test_rotating_signing_keys_does_not_affect_secrets(server):
     sealed = vault.seal("a secret", "thing")
     signing_keys.rotate()
     signing_keys.rotate()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """A tenant with an admin and nothing else."""
+    """A tenant with an administrator and nothing else."""
     return World(api, http, tenant.tenant_token)
 
 

@@ -1,4 +1,4 @@
-"""A deployment as the state machine of lifecycles thinks of it."""
+"""The model of a deployment for the state machine in ``test_lifecycle.py``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINAL = {"success", "failure", "noartifact", "already-installed", "aborted", "de
 
 @dataclass
 class Deployment:
-    """A deployment as the model knows it."""
+    """The expected state of a deployment."""
 
     id: str
     sequence: int
@@ -31,26 +31,26 @@ class Deployment:
     artifact: str
     retries: int
     phases: list[tuple[datetime, int | None]] = field(default_factory=list)
-    """When each starts, and how many may have begun by its end."""
+    """For each phase, when it starts and how many devices may have begun by its end."""
     dynamic: bool = False
     most: int = 0
-    """Of a dynamic one; 0: any number."""
+    """Limit of a dynamic deployment; 0 means no limit."""
     configures: bool = False
-    """It brings a configuration: its end makes no other deployment too old."""
+    """Whether it is a configuration deployment: finishing it makes no other deployment too old."""
     begun: int = 0
-    """Devices that took a place where places were counted."""
+    """Devices that count towards the capacity of phases or the limit."""
     phase_of: dict[int, int] = field(default_factory=dict)
     due: dict[int, datetime] = field(default_factory=dict)
-    """When devices at work have been silent for too long."""
+    """When devices with an active row time out."""
     rows: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
-    in_line: set[int] = field(default_factory=set)
-    """Devices that failed, have attempts left, and have not asked again."""
+    waiting_to_retry: set[int] = field(default_factory=set)
+    """Devices that failed, have attempts left, and have not polled again."""
     aborted: bool = False
     finished: bool = False
     checked: object = None
-    """What the model knew when the server was last compared with it."""
+    """The model's state when it was last compared with the server."""
 
     @property
     def known(self) -> object:
@@ -71,8 +71,8 @@ class Deployment:
         done = sum(status in FINAL for status in self.rows.values())
         self.finished |= done >= self.size and not (self.dynamic and not self.most)
 
-    def take_place(self, device: int, phase: int | None, bound: int | None) -> None:
-        """The device begins; one whose row was deleted from its history has its place already."""
+    def begin(self, device: int, phase: int | None, bound: int | None) -> None:
+        """The device begins; if its row was deleted from its history, it is already counted."""
         if device in self.deleted:
             self.deleted.discard(device)
             return
@@ -90,7 +90,7 @@ class Deployment:
 
 
 def new_world(url: str) -> World:
-    """A tenant of its own, for a test that makes many; whoever asks closes the clients."""
+    """A new tenant, for a test that needs many; the caller closes the clients."""
     tenant = tenantadm.create_tenant("Acme")
     email = f"{uuid.uuid4().hex}@example.com"
     useradm.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)
@@ -103,7 +103,7 @@ def new_world(url: str) -> World:
 def phases_from(
     now: datetime, batches: Mapping[int, int | None]
 ) -> tuple[list[Any], list[tuple[datetime, int | None]]]:
-    """Phases as they are asked for, and as the model keeps them: size by hours until the start, None for the rest."""
+    """Phases as in the request, and as in the model, from sizes by hours until the start (None: all others)."""
     wanted: list[dict[str, Any]] = []
     phases: list[tuple[datetime, int | None]] = []
     begun = 0
@@ -116,9 +116,9 @@ def phases_from(
 
 
 def compare(world: World, each: Deployment, numbers: Mapping[str, int], now: datetime) -> None:
-    """What the server shows of a deployment, rows and numbers, must be what the model knows.
+    """Compare the rows and numbers that the server shows of a deployment with the model.
 
-    ``numbers``: of the model's devices, by id.
+    ``numbers``: the numbers of the devices in the model, by id.
     """
     shown = world.show(each.id)
     rows = {row: data["status"] for row, data in world.rows(each.id).items()}

@@ -1,4 +1,4 @@
-"""What a device can do to others' deployments: nothing, whatever ids and tokens it has seen."""
+"""A device cannot affect deployments of other devices, whatever ids and tokens it knows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def other(http: httpx2.Client, sign_in: SignIn) -> World:
     return World(sign_in(tenant), http, tenant.tenant_token)
 
 
-def test_attack_reports_about_others_deployments(world: World, other: World) -> None:
+def test_reports_for_deployments_of_other_devices_are_refused(world: World, other: World) -> None:
     mine, neighbour, stranger = world.device(), world.device(), other.device()
     world.upload("next")
     deployment = world.deploy("next", [mine.id])
@@ -43,8 +43,8 @@ def test_attack_reports_about_others_deployments(world: World, other: World) -> 
     assert list(world.rows(deployment)) == [mine.id]
 
 
-def test_attack_a_poll_that_says_to_be_another_device(world: World) -> None:
-    """Who asks is who the token says; what the body says is of the software alone."""
+def test_the_body_of_a_poll_cannot_name_another_device(world: World) -> None:
+    """The token identifies the device; the body only describes its software."""
     mine, evil = world.device(), world.device()
     world.upload("next")
     world.deploy("next", [mine.id])
@@ -53,8 +53,10 @@ def test_attack_a_poll_that_says_to_be_another_device(world: World) -> None:
         assert evil.poll(**said).status_code == 204
 
 
-def test_attack_a_key_that_wants_a_preauthorized_place(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> None:
-    """The identity is not secret: only the key that was preauthorised is let in at once."""
+def test_a_preauthorized_identity_is_accepted_with_its_own_key_only(
+    api: httpx2.Client, http: httpx2.Client, tenant: Tenant
+) -> None:
+    """Identities are not secret, so only the preauthorized key is accepted at once."""
     honest = Device(http, tenant.tenant_token)
     made = api.post(DEVICES, json={"identity_data": honest.identity, "pubkey": honest.pubkey})
     assert made.status_code == 201
@@ -64,14 +66,14 @@ def test_attack_a_key_that_wants_a_preauthorized_place(api: httpx2.Client, http:
     stolen = thief.auth_body().replace(
         thief.pubkey.replace("\n", "\\n").encode(), honest.pubkey.replace("\n", "\\n").encode()
     )
-    assert thief.auth(stolen).status_code == 401, "another's public key, signed with one's own"
+    assert thief.auth(stolen).status_code == 401, "the public key of another device, signed with the own key"
     assert honest.auth().status_code == 200
     assert thief.auth().status_code == 401
     assert [item["status"] for item in find(api, honest)["auth_sets"]].count("accepted") == 1
 
 
-def test_attack_a_tenant_token_of_another_tenant(world: World, other: World) -> None:
-    """The same identity and key are another device there, which waits like any other."""
+def test_a_tenant_token_of_another_tenant_leads_to_a_pending_device(world: World, other: World) -> None:
+    """The same identity and key are another device there, pending like any other."""
     mine = world.device()
     there = Device(world.http, other.token, identity=mine.identity, key=mine.key)
 
@@ -83,8 +85,8 @@ def test_attack_a_tenant_token_of_another_tenant(world: World, other: World) -> 
     assert world.api.get(device_path(there.id)).status_code == 404
 
 
-def test_attack_old_tokens(world: World, server) -> None:
-    """Of a device that was decommissioned, has another key, or was rejected and accepted again."""
+def test_old_device_tokens_get_401(world: World, server) -> None:
+    """After decommissioning, with another key, or after rejecting and accepting again."""
     gone, moved, back = (world.device() for _ in range(3))
     old = {device.id: device.token for device in (gone, moved, back)}
     assert world.api.delete(device_path(gone.id)).status_code == 204
@@ -94,23 +96,23 @@ def test_attack_old_tokens(world: World, server) -> None:
     assert again.auth().status_code == 401
     device_id, set_id = set_of(world.api, again)
     world.accept(device_id, set_id)
-    assert gone.poll().status_code == 401, "the device that came back is another one"
+    assert gone.poll().status_code == 401, "the device has a new id when it returns"
 
     newer = Device(world.http, world.token, identity=moved.identity)
     assert newer.auth().status_code == 401
     assert decide(world.api, newer, "accepted").status_code == 204
-    assert moved.poll().status_code == 401, "the other key is accepted now"
+    assert moved.poll().status_code == 401, "the other key is accepted instead"
 
     for status in ("rejected", "accepted"):
         assert decide(world.api, back, status).status_code == 204
     assert old[back.id] == back.token
-    assert back.poll().status_code == 401, "a token that was revoked stays so"
+    assert back.poll().status_code == 401, "a revoked token stays revoked"
     assert back.auth().status_code == 200
     assert back.poll().status_code == 204
 
 
 @pytest.mark.parametrize("change", ["signature", "body", "none", "of another body", "of another key"])
-def test_attack_requests_that_the_device_did_not_sign(world: World, change: str) -> None:
+def test_requests_with_a_wrong_signature_are_refused(world: World, change: str) -> None:
     device, evil = world.device(), Device(world.http, world.token)
     raw = device.auth_body()
     signature = {
@@ -129,7 +131,7 @@ def test_attack_requests_that_the_device_did_not_sign(world: World, change: str)
     assert device.poll().status_code == 204
 
 
-def test_attack_a_configuration_link_of_another_device(world: World, other: World) -> None:
+def test_a_configuration_link_is_valid_for_its_device_only(world: World, other: World) -> None:
     mine, neighbour = Configured(world, world.device()), world.device()
     assert mine.set({"key": "secret"}).status_code == 204
     deployment = mine.deploy()

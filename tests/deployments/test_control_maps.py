@@ -1,4 +1,4 @@
-"""Update control maps: what is taken, what devices see of them, how they are replaced."""
+"""Update control maps: which are valid, what devices get, and how they are replaced."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def replaced(world: World, deployment: str, given: Any) -> httpx2.Response:
     return world.api.patch(f"{DEPLOYMENTS}/{deployment}", json={"update_control_map": given})
 
 
-def test_a_device_that_takes_maps_gets_it(world: World, device: Device) -> None:
+def test_a_device_that_supports_maps_gets_the_map(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE | {"id": str(uuid.uuid4())})
     expected = PAUSE | {"id": deployment}
     assert world.show(deployment)["update_control_map"] == expected
 
     answer = device.poll()
 
-    # Clients look at the top, the reference shows it in the artifact.
+    # Clients read the one at the top level; the API reference shows it in the artifact.
     assert answer.json()["update_control_map"] == serves(answer, deployment)["update_control_map"] == expected
     assert of_device(device, deployment).json() == {"update_control_map": expected}
 
 
-def test_a_device_that_takes_none_gets_none(world: World, device: Device) -> None:
+def test_a_device_that_does_not_support_maps_gets_none(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE)
     provides = {"artifact_name": "original", "device_type": device.device_type}
     v2 = device.call("POST", "/v2/deployments/device/deployments/next", {"device_provides": provides})
@@ -58,7 +58,7 @@ def test_a_device_that_takes_none_gets_none(world: World, device: Device) -> Non
         assert "update_control_map" not in answer.json()
 
 
-def test_a_deployment_without_one(world: World, device: Device) -> None:
+def test_a_deployment_without_a_map(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
     answer = device.poll()
 
@@ -68,7 +68,7 @@ def test_a_deployment_without_one(world: World, device: Device) -> None:
     assert "update_control_map" not in world.show(deployment)
 
 
-def test_it_is_there_while_the_device_is_at_work(world: World, device: Device) -> None:
+def test_the_map_is_available_while_the_device_is_updating(world: World, device: Device) -> None:
     other = world.device()
     deployment = world.deploy("two", [device.id, other.id], update_control_map=PAUSE)
     assert of_device(device, deployment).status_code == 404
@@ -87,7 +87,7 @@ def test_it_is_there_while_the_device_is_at_work(world: World, device: Device) -
     serves_nothing(other.poll())
 
 
-def test_it_is_replaced_as_a_whole(world: World, device: Device) -> None:
+def test_the_map_is_replaced_as_a_whole(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE)
     serves(device.poll(), deployment)
 
@@ -117,7 +117,7 @@ def test_it_is_replaced_as_a_whole(world: World, device: Device) -> None:
         "pause",
     ],
 )
-def test_maps_that_are_refused(world: World, device: Device, given: Any) -> None:
+def test_invalid_maps_are_refused(world: World, device: Device, given: Any) -> None:
     body = {"name": "a", "artifact_name": "two", "devices": [device.id], "update_control_map": given}
     assert world.api.post(DEPLOYMENTS, json=body).status_code == 400
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE)
@@ -125,7 +125,7 @@ def test_maps_that_are_refused(world: World, device: Device, given: Any) -> None
     assert world.show(deployment)["update_control_map"] == PAUSE | {"id": deployment}
 
 
-def test_a_change_of_what_is_not_there(world: World, device: Device, sign_in: SignIn) -> None:
+def test_changing_the_map_of_an_unknown_deployment_gets_404(world: World, device: Device, sign_in: SignIn) -> None:
     deployment = world.deploy("two", [device.id], update_control_map=PAUSE)
     assert replaced(world, str(uuid.uuid4()), PAUSE).status_code == 404
     assert replaced(world, "x", PAUSE).status_code == 400
@@ -135,7 +135,7 @@ def test_a_change_of_what_is_not_there(world: World, device: Device, sign_in: Si
     assert replaced(stranger, deployment, PAUSE).status_code == 404
 
 
-def test_a_plan_without_maps(world: World, sign_in: SignIn) -> None:
+def test_a_plan_without_maps_refuses_them(world: World, sign_in: SignIn) -> None:
     tenant = service.create_tenant("Small", plan="professional")
     small = World(sign_in(tenant), world.http, tenant.tenant_token)
     small.upload("two")
@@ -147,10 +147,10 @@ def test_a_plan_without_maps(world: World, sign_in: SignIn) -> None:
     assert replaced(small, str(uuid.uuid4()), PAUSE).status_code == 403
 
 
-def test_what_it_costs(world: World, device: Device, warm: None) -> None:
+def test_the_cost_of_reading_the_map(world: World, device: Device, warm: None) -> None:
     strangers = [str(uuid.uuid4()) for _ in range(9)]
     deployment = world.deploy("two", [device.id, *strangers], update_control_map=PAUSE)
     serves(device.poll(), deployment)
     with counted() as cost:
         serves(device.poll(), deployment)
-    assert cost.calls == ["GetItem", "GetItem"]  # the head, and the map as it is now
+    assert cost.calls == ["GetItem", "GetItem"]  # the device head, and the current map

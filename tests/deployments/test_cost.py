@@ -1,4 +1,4 @@
-"""What deployments cost in DynamoDB, counted: the same for ten devices and for ten thousand."""
+"""The cost of deployments in DynamoDB, in counted calls: the same for ten devices and for ten thousand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = [10, 10_000]
 def fleet(request, world: World, tenant) -> World:
     """A tenant with two real devices among many others.
 
-    Those others are on the roster only: that is all that creating a deployment reads of a device.
+    The others are rows of the roster only; creating a deployment reads nothing else of a device.
     """
     world.device()
     world.device()
@@ -39,9 +39,9 @@ def test_an_idle_poll_is_one_read(fleet: World, warm) -> None:
     assert (cost.read_units, cost.write_units) == (1, 0)
 
 
-def test_a_poll_among_others_deployments_is_one_read(fleet: World, warm) -> None:
+def test_a_poll_is_one_read_while_other_devices_have_deployments(fleet: World, warm) -> None:
     mine, other = fleet.devices
-    # Twelve targets: too many to wait on heads, so that every poll of the tenant sees the deployment.
+    # Twelve targets are too many to be stored on device heads, so every poll of the tenant sees the deployment.
     for number in range(3):
         strangers = [str(uuid.uuid4()) for _ in range(11)]
         fleet.deploy("release", [other.id, *strangers], name=f"others {number}")
@@ -52,12 +52,12 @@ def test_a_poll_among_others_deployments_is_one_read(fleet: World, warm) -> None
     assert (cost.read_units, cost.write_units) == (1, 0)
 
 
-def test_a_whole_update_stays_at_its_floors(fleet: World, warm) -> None:
+def test_a_whole_update_costs_the_minimum(fleet: World, warm) -> None:
     device, other = fleet.devices
     with counted() as create:
         deployment = fleet.deploy("release")
     assert create.by_operation["TransactWriteItems"] == 1
-    # A fixed handful and a counter item per 2,000 devices, 16 at the most; the targets are one object in the bucket.
+    # A fixed number, and a counter item per 2,000 devices up to 16; the targets are one object in the bucket.
     assert create.write_units <= 2 * (8 + 16)
 
     serves(other.poll(), deployment)
@@ -92,7 +92,7 @@ def test_a_whole_update_stays_at_its_floors(fleet: World, warm) -> None:
     assert abort.write_units <= 2 * (6 + 16)
 
 
-def test_an_update_for_one_device_costs_no_other_poll_anything(fleet: World, warm) -> None:
+def test_an_update_for_one_device_does_not_affect_the_cost_of_other_polls(fleet: World, warm) -> None:
     device, other = fleet.devices
     deployment = fleet.deploy("release", [device.id])
     with counted() as cost:
@@ -110,7 +110,7 @@ def test_an_update_for_one_device_costs_no_other_poll_anything(fleet: World, war
     assert again.write_units == 0
 
 
-def test_a_hundred_open_and_finished_deployments_cost_a_poll_nothing(fleet: World, warm) -> None:
+def test_a_hundred_other_deployments_do_not_affect_the_cost_of_a_poll(fleet: World, warm) -> None:
     mine, other = fleet.devices
     for number in range(50):
         strangers = [str(uuid.uuid4()) for _ in range(11)]
@@ -123,7 +123,7 @@ def test_a_hundred_open_and_finished_deployments_cost_a_poll_nothing(fleet: Worl
     assert (cost.read_units, cost.write_units) == (1, 0)
 
 
-def test_a_cold_process_reads_open_deployments_a_hundred_at_a_time(fleet: World, warm) -> None:
+def test_a_new_process_reads_open_deployments_in_batches_of_100(fleet: World, warm) -> None:
     mine, other = fleet.devices
     for number in range(60):
         strangers = [str(uuid.uuid4()) for _ in range(11)]
@@ -134,7 +134,7 @@ def test_a_cold_process_reads_open_deployments_a_hundred_at_a_time(fleet: World,
     assert cost.by_operation == {"GetItem": 2, "BatchGetItem": 2}, "head, control; deployments, targets"
 
 
-def test_the_last_report_and_an_attempt_are_one_transaction(fleet: World, warm) -> None:
+def test_the_last_report_and_a_retry_are_one_transaction_each(fleet: World, warm) -> None:
     device, _ = fleet.devices
     strangers = [str(uuid.uuid4()) for _ in range(9)]
     deployment = fleet.deploy("release", [device.id, *strangers], retries=1)
@@ -146,19 +146,19 @@ def test_the_last_report_and_an_attempt_are_one_transaction(fleet: World, warm) 
     with counted() as again:
         serves(device.poll(), deployment)
     assert sorted(again.calls) == ["GetItem", "TransactWriteItems"]
-    assert (again.read_units, again.write_units) == (1, 2)  # the head alone
+    assert (again.read_units, again.write_units) == (1, 2)  # the device head only
 
     alone = fleet.deploy("release", [device.id])
     device.report(deployment, "failure")
     serves(device.poll(), alone)
     with counted() as last:
         assert device.report(alone, "success").status_code == 204
-    # The first transaction is refused, which is how it learns to be the last; the second closes the deployment.
+    # The first transaction fails because this is the last report; the second finishes the deployment.
     assert sorted(last.calls) == ["GetItem", "TransactWriteItems", "TransactWriteItems"]
     assert last.read_units == 1
 
 
-def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> None:
+def test_the_cost_for_operators_does_not_grow_with_the_fleet(fleet: World, warm) -> None:
     device, _ = fleet.devices
     deployment = fleet.deploy("release")
     serves(device.poll(), deployment)
@@ -171,10 +171,10 @@ def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> 
             assert fleet.api.get(DEPLOYMENTS + path).status_code == 200
         return spent
 
-    # Each with the read of the user's session.
+    # Each includes the read of the user's session.
     page = cost("")
     assert page.by_operation == {"GetItem": 1, "Query": 1, "BatchGetItem": 2}
-    assert page.read_units <= 15  # half a unit a deployment for its counters
+    assert page.read_units <= 15  # half a unit per deployment for its counters
     for path in (f"/{deployment}", f"/{deployment}/statistics"):
         # A counter item per 2,000 devices.
         assert cost(path).by_operation == {"GetItem": 1, "BatchGetItem": 2}
@@ -184,7 +184,7 @@ def test_what_operators_see_does_not_grow_with_the_fleet(fleet: World, warm) -> 
 
 @pytest.mark.slow
 def test_a_deployment_to_tens_of_thousands_of_devices_is_one_request(world: World, tenant) -> None:
-    """To more than its counters are made for: there is one for each 2,000 devices, up to 16."""
+    """Such a deployment has more devices than 2,000 per counter item, since there are at most 16."""
     with RosterItem.batch_write() as batch:
         for _ in range(40_000):
             batch.save(membership._roster_item(tenant.id, str(uuid.uuid4())))

@@ -1,4 +1,4 @@
-"""A process that dies at any of its calls: whoever does it again finds nothing half done, and nothing counted twice."""
+"""A process may crash at any of its calls: repeating the operation leaves nothing half done or counted twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, N
 from chalicelib.errors import Conflict, Unprocessable
 from chalicelib.fleet import heads
 from chalicelib.rights import EVERYWHERE
-from tests.deployments.test_dynamic import here, save_filter
+from tests.deployments.test_dynamic import save_filter, tagged
 from tests.deployments.test_schedule import Opened, opened, tick  # noqa: F401  # a fixture
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.support.crashes import each_crash
@@ -32,13 +32,13 @@ TIMEOUT = 3600
 
 @pytest.fixture
 def fleet(world: World, moment: Clock) -> list[Device]:
-    """Three devices that take release two and are tagged as being here."""
+    """Three devices that can install release two and match the saved filter."""
     world.upload("two")
-    return here(world, 3)
+    return tagged(world, 3)
 
 
-def sound(world: World, deployment: str) -> dict[str, Any]:
-    """The deployment, whose numbers must be those of its rows."""
+def consistent(world: World, deployment: str) -> dict[str, Any]:
+    """Read the deployment; its statistics must equal its rows."""
     shown, rows = world.show(deployment), world.rows(deployment)
     statuses = Counter(row["status"] for row in rows.values())
     if shown["status"] != "finished":
@@ -56,7 +56,7 @@ def two_phases(moment: Clock) -> list[dict[str, Any]]:
 
 
 def poll(tenant: Tenant, device: Device) -> object:
-    """A poll in this very process, as far as it goes."""
+    """A poll in this process, which may crash."""
     head = heads.find(tenant.id, device.id)
     assert head is not None
     provides = {"device_type": device.device_type, "artifact_name": device.artifact_name}
@@ -64,13 +64,13 @@ def poll(tenant: Tenant, device: Device) -> object:
 
 
 def report(tenant: Tenant, device: Device, deployment: str, status: str) -> None:
-    """A report in this very process, as far as it goes."""
+    """A report in this process, which may crash."""
     head = heads.find(tenant.id, device.id)
     assert head is not None
     service.report(tenant.id, head, deployment, StatusReport(status))
 
 
-def test_creating(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
+def test_creating_a_deployment(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
     phases = [NewPhase(batch_size=50), NewPhase(start_ts=moment.time.replace(year=2099))]
     listed = NewDeployment(name="a", artifact_name="two", all_devices=True, phases=phases)
     chosen = save_filter(world, "tags", "place", "here")
@@ -81,37 +81,37 @@ def test_creating(world: World, fleet: list[Device], moment: Clock, tenant: Tena
     ]
     for make in makes:
         for _ in each_crash(make):
-            with suppress(Conflict):  # the one that died was through
+            with suppress(Conflict):  # the crashed one had been committed
                 make()
             answer = world.api.get(DEPLOYMENTS, params={"status": "pending"})
             (made,) = answer.json()
             assert answer.headers["X-Total-Count"] == "1"
             serves(fleet[0].poll(), made["id"])
-            assert sound(world, made["id"])["phases"][0]["device_count"] == 1
+            assert consistent(world, made["id"])["phases"][0]["device_count"] == 1
             world.abort(made["id"])
         world.abort(make_twice(world, make))
 
 
 def make_twice(world: World, make: Callable[[], str]) -> str:
-    """The last one came through without dying; it is still there."""
+    """Create twice; the second call did not crash."""
     with pytest.raises(Conflict):
         make()
     (made,) = world.api.get(DEPLOYMENTS, params={"status": "pending"}).json()
     return str(made["id"])
 
 
-def test_beginning_in_a_phase(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
+def test_beginning_an_update_in_a_phase(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
     deployment = world.deploy("two", phases=two_phases(moment))
     for _ in each_crash(lambda: poll(tenant, fleet[0])):
         serves(fleet[0].poll(), deployment)
         assert fleet[1].poll().status_code == 204
-        shown = sound(world, deployment)
+        shown = consistent(world, deployment)
         assert [phase["device_count"] for phase in shown["phases"]] == [1, 0]
         world.abort(deployment)
         deployment = world.deploy("two", phases=two_phases(moment))
 
 
-def test_beginning_and_ending_a_bounded_dynamic_one(
+def test_beginning_and_ending_a_limited_dynamic_deployment(
     world: World, fleet: list[Device], moment: Clock, tenant: Tenant
 ) -> None:
     chosen = save_filter(world, "tags", "place", "here")
@@ -130,28 +130,28 @@ def test_beginning_and_ending_a_bounded_dynamic_one(
         report(tenant, fleet[0], current[0], "success")
 
     for _ in each_crash(whole):
-        fleet[0].poll()  # serves it, or has nothing any more
+        fleet[0].poll()  # serves it, or has nothing anymore
         assert fleet[0].report(current[0], "success").status_code == 204
         assert fleet[1].poll().status_code == 204
-        shown = sound(world, current[0])
+        shown = consistent(world, current[0])
         assert (shown["status"], shown["device_count"]) == ("finished", 1)
         assert world.numbers(current[0]) == {"success": 1}
         current[0] = make()
 
 
-def test_attempts(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
+def test_counting_attempts(world: World, fleet: list[Device], moment: Clock, tenant: Tenant) -> None:
     deployment = world.deploy("two", retries=90)
     serves(fleet[0].poll(), deployment)
     attempts = 1
     for _ in each_crash(partial(report, tenant, fleet[0], deployment, "failure")):
         assert fleet[0].report(deployment, "failure").status_code == 204
         serves(fleet[0].poll(), deployment)
-        attempts += 1  # one for each failure, however often it was reported
-        sound(world, deployment)
+        attempts += 1  # one attempt per failure, however often it was reported
+        consistent(world, deployment)
         assert world.rows(deployment)[fleet[0].id]["attempts"] == attempts
 
 
-def test_recording_phases(world: World, fleet: list[Device], moment: Clock, opened: Opened) -> None:  # noqa: F811
+def test_recording_open_phases(world: World, fleet: list[Device], moment: Clock, opened: Opened) -> None:  # noqa: F811
     deployment = world.deploy("two", phases=two_phases(moment))
     for _ in each_crash(lambda: tick(moment)):
         tick(moment)
@@ -159,7 +159,7 @@ def test_recording_phases(world: World, fleet: list[Device], moment: Clock, open
         moment.move(hours=1)
         tick(moment)
         tick(moment)
-        # A hook may have been asked by a transaction that did not come through; none is asked once it has.
+        # The hook may have been called for a transaction that failed; it is not called after the commit.
         assert set(opened) == {(deployment, 0), (deployment, 1)}
         before = list(opened)
         tick(moment)
@@ -170,7 +170,7 @@ def test_recording_phases(world: World, fleet: list[Device], moment: Clock, open
         moment.move(hours=1)
 
 
-def test_timing_out(world: World, fleet: list[Device], moment: Clock, opened: Opened) -> None:  # noqa: F811
+def test_timing_out_a_device(world: World, fleet: list[Device], moment: Clock, opened: Opened) -> None:  # noqa: F811
     place = "/api/management/v2/tenantadm/settings"
     assert world.api.put(place, json={"device_timeout": TIMEOUT}).is_success
 
@@ -184,7 +184,7 @@ def test_timing_out(world: World, fleet: list[Device], moment: Clock, opened: Op
     deployment = begin()
     for _ in each_crash(lambda: tick(moment)):
         tick(moment)
-        shown = sound(world, deployment)
+        shown = consistent(world, deployment)
         assert (shown["status"], world.numbers(deployment)) == ("finished", {"failure": 2})
         deployment = begin()
 
@@ -202,9 +202,9 @@ def test_changing_a_map_and_aborting(world: World, fleet: list[Device], moment: 
         deployments_service.abort(tenant.id, current[0])
 
     for _ in each_crash(change_and_abort):
-        with suppress(Unprocessable):  # the abort that died was through
+        with suppress(Unprocessable):  # the crashed abort had been committed
             change_and_abort()
-        shown = sound(world, current[0])
+        shown = consistent(world, current[0])
         assert (shown["status"], shown["update_control_map"]["priority"]) == ("finished", 2)
         assert fleet[0].report(current[0], "success").status_code == 409
         current[0] = begin()

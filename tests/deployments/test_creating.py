@@ -1,4 +1,4 @@
-"""Who may create what, how it waits for its devices, and what no other tenant sees of it."""
+"""Creating deployments: valid requests, order per device, and isolation of tenants."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_devices_are_chosen_in_exactly_one_way(world: World, chosen: dict[str, o
 
 
 @pytest.mark.parametrize("chosen", [{"devices": ["x"]}, {"all_devices": True}])
-def test_a_group_chooses_by_itself(world: World, chosen: dict[str, object]) -> None:
+def test_a_deployment_to_a_group_takes_no_other_choice_of_devices(world: World, chosen: dict[str, object]) -> None:
     answer = world.api.post(f"{DEPLOYMENTS}/group/lab", json={"name": "a", "artifact_name": "two", **chosen})
 
     assert answer.status_code == 400
@@ -48,7 +48,7 @@ def test_a_group_chooses_by_itself(world: World, chosen: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize("path", ["", "/group/lab"])
-def test_a_body_is_json(world: World, path: str) -> None:
+def test_a_body_that_is_not_json_is_refused(world: World, path: str) -> None:
     def send(content: bytes, kind: str = "application/json") -> int:
         return world.api.post(DEPLOYMENTS + path, content=content, headers={"Content-Type": kind}).status_code
 
@@ -59,14 +59,14 @@ def test_a_body_is_json(world: World, path: str) -> None:
     assert send(b" " * (limits.BODY + 1)) == 413
 
 
-def test_the_place_of_a_new_deployment(world: World, device: Device) -> None:
+def test_the_location_header_of_a_new_deployment(world: World, device: Device) -> None:
     answer = post(world, devices=[device.id])
 
     assert (answer.status_code, answer.content) == (201, b"")
     assert answer.headers["Location"] == f"{DEPLOYMENTS}/{world.api.get(DEPLOYMENTS).json()[0]['id']}"
 
 
-def test_members_of_other_servers_are_ignored_in_any_letters(world: World, device: Device) -> None:
+def test_unknown_members_are_ignored_and_known_ones_may_be_in_any_case(world: World, device: Device) -> None:
     answer = world.api.post(
         DEPLOYMENTS,
         json={
@@ -90,7 +90,7 @@ def test_a_device_named_twice_is_one_target(world: World, device: Device) -> Non
     assert world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json() == [device.id]
 
 
-def test_every_parameter_but_retries_makes_another_deployment(world: World, device: Device) -> None:
+def test_any_parameter_except_retries_makes_a_different_deployment(world: World, device: Device) -> None:
     place = f"/api/management/v1/inventory/devices/{device.id}/group"
     assert world.api.put(place, json={"group": "lab"}).status_code == 204
     world.upload("three")
@@ -109,7 +109,7 @@ def test_every_parameter_but_retries_makes_another_deployment(world: World, devi
         assert (answer.status_code, answer.json()["error"]) == (409, TWICE)
 
 
-def test_a_finished_deployment_may_be_made_again(world: World, device: Device) -> None:
+def test_a_finished_deployment_may_be_created_again(world: World, device: Device) -> None:
     first = world.deploy("two", [device.id])
     serves(device.poll(), first)
     device.report(first, "failure")
@@ -119,7 +119,7 @@ def test_a_finished_deployment_may_be_made_again(world: World, device: Device) -
     serves(device.poll(), second)
 
 
-def test_all_are_those_that_are_accepted_now(world: World, device: Device, server) -> None:
+def test_all_devices_means_those_accepted_at_creation(world: World, device: Device, server) -> None:
     rejected, gone = world.device(), world.device()
     shown = world.api.get(f"/api/management/v2/devauth/devices/{rejected.id}").json()
     place = f"/api/management/v2/devauth/devices/{rejected.id}/auth/{shown['auth_sets'][0]['id']}/status"
@@ -134,7 +134,9 @@ def test_all_are_those_that_are_accepted_now(world: World, device: Device, serve
     assert world.show(deployment)["filter"]["terms"] == terms
 
 
-def test_more_deployments_than_a_head_holds_come_one_after_another(world: World, device: Device, monkeypatch) -> None:
+def test_a_device_gets_more_deployments_than_its_head_holds_one_after_another(
+    world: World, device: Device, monkeypatch
+) -> None:
     monkeypatch.setattr(limits, "HEAD_QUEUE", 2)
     made = [world.deploy("two", [device.id], name=f"number {number}") for number in range(5)]
 
@@ -146,7 +148,7 @@ def test_more_deployments_than_a_head_holds_come_one_after_another(world: World,
     assert all(world.show(deployment)["status"] == "finished" for deployment in made)
 
 
-def test_an_end_to_unfinished_deployments(world: World, device: Device, monkeypatch) -> None:
+def test_the_number_of_unfinished_deployments_is_limited(world: World, device: Device, monkeypatch) -> None:
     monkeypatch.setattr(limits, "OPEN_DEPLOYMENTS", 2)
     many = [device.id, *(str(uuid.uuid4()) for _ in range(limits.HEAD_DEPLOYMENT_TARGETS))]
     made = [world.deploy("two", many, name=f"number {number}") for number in range(2)]
@@ -157,13 +159,13 @@ def test_an_end_to_unfinished_deployments(world: World, device: Device, monkeypa
         "too many unfinished deployments (max: 2); abort some or let them finish",
     )
 
-    assert world.deploy("two", [device.id])  # it waits elsewhere
+    assert world.deploy("two", [device.id])  # it is stored elsewhere
     world.abort(made[0])
     assert world.deploy("two", many)
 
 
 @pytest.mark.parametrize("targets", [5, 6, 20, 21, 400, 401])
-def test_targets_are_the_same_however_they_are_kept(world: World, device: Device, targets: int) -> None:
+def test_targets_are_the_same_however_they_are_stored(world: World, device: Device, targets: int) -> None:
     ids = [device.id, *(str(uuid.uuid4()) for _ in range(targets - 1))]
     deployment = world.deploy("two", ids)
 
@@ -176,7 +178,7 @@ def test_targets_are_the_same_however_they_are_kept(world: World, device: Device
     assert world.numbers(deployment) == {"success": 1}
 
 
-def test_an_operator_may_set_nothing_but_aborted(world: World, device: Device) -> None:
+def test_operators_can_set_only_the_status_aborted(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
     place = f"{DEPLOYMENTS}/{deployment}/status"
 
@@ -191,7 +193,7 @@ def test_an_operator_may_set_nothing_but_aborted(world: World, device: Device) -
     serves(device.poll(), deployment)
 
 
-def test_an_abort_touches_no_row(world: World, device: Device, tenant) -> None:
+def test_an_abort_writes_no_device_row(world: World, device: Device, tenant) -> None:
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
     device.report(deployment, "installing")
@@ -205,13 +207,13 @@ def test_an_abort_touches_no_row(world: World, device: Device, tenant) -> None:
     assert after.serialize() == before.serialize()
     shown = world.show(deployment)
     row = world.rows(deployment)[device.id]
-    # What is shown of the row follows from its deployment.
+    # The shown status of a row follows from its deployment.
     assert (row["status"], row["finished"]) == ("aborted", shown["finished"])
-    # Who never asked is not in the numbers, but is still what the deployment was for.
+    # A device that never polled is not in the statistics, but still a target.
     assert (world.numbers(deployment), shown["max_devices"]) == ({"aborted": 1}, 2)
 
 
-def test_another_tenant_sees_nothing_of_it(world: World, device: Device, sign_in: SignIn) -> None:
+def test_other_tenants_cannot_see_the_deployment(world: World, device: Device, sign_in: SignIn) -> None:
     stranger = sign_in(service.create_tenant("Other"))
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
@@ -229,7 +231,7 @@ def test_another_tenant_sees_nothing_of_it(world: World, device: Device, sign_in
     serves(device.poll(), deployment)
 
 
-def test_a_token_opens_only_its_own_side(world: World, device: Device) -> None:
+def test_user_tokens_and_device_tokens_are_not_interchangeable(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
     as_device = {"Authorization": f"Bearer {device.token}"}
     for path in ("", f"/{deployment}", f"/{deployment}/statistics", f"/devices/{device.id}"):
@@ -242,7 +244,7 @@ def test_a_token_opens_only_its_own_side(world: World, device: Device) -> None:
         assert client.post("/api/devices/v2/deployments/device/deployments/next", json={}).status_code == 401
 
 
-def test_an_empty_list_of_devices_is_none(world: World) -> None:
+def test_an_empty_list_of_devices_is_treated_as_absent(world: World) -> None:
     device = world.device()
     world.upload("two")
     world.api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "g"})

@@ -1,4 +1,4 @@
-"""Dynamic deployments: for whatever devices a saved filter takes when they ask."""
+"""Dynamic deployments: for the devices that match a saved filter when they poll."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.tenantadm import service
-from tests.deployments.test_races import at_once
+from tests.deployments.test_races import concurrently
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
 
@@ -49,8 +49,8 @@ def tag(world: World, device: Device, place: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def here(world: World, count: int) -> list[Device]:
-    """Devices whose tag says that they are here."""
+def tagged(world: World, count: int) -> list[Device]:
+    """Devices with the tag that the filter looks for."""
     devices = [world.device() for _ in range(count)]
     for device in devices:
         tag(world, device, "here")
@@ -59,13 +59,13 @@ def here(world: World, count: int) -> list[Device]:
 
 @pytest.fixture
 def chosen(world: World) -> str:
-    """A filter of the devices that are here; there is a release."""
+    """A saved filter for the tagged devices; there is a release."""
     world.upload("two")
     return save_filter(world, "tags", "place", "here")
 
 
-def test_what_is_shown_of_it(world: World, chosen: str) -> None:
-    first, _ = here(world, 2)
+def test_a_dynamic_deployment_is_shown(world: World, chosen: str) -> None:
+    first, _ = tagged(world, 2)
     world.device()
     deployment = deploy(world, chosen)
 
@@ -82,7 +82,7 @@ def test_what_is_shown_of_it(world: World, chosen: str) -> None:
     first.report(deployment, "installing")
     assert world.show(deployment)["status"] == "inprogress"
     first.report(deployment, "success")
-    # It is for devices to come too.
+    # Devices that match later belong to it too.
     assert world.show(deployment)["status"] == "inprogress"
     assert world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json() == [first.id]
     (row,) = world.api.get(f"{DEPLOYMENTS}/{deployment}/devices").json()
@@ -91,7 +91,7 @@ def test_what_is_shown_of_it(world: World, chosen: str) -> None:
     assert (world.show(deployment)["status"], world.numbers(deployment)) == ("finished", {"success": 1})
 
 
-def test_devices_are_judged_when_they_ask(world: World, chosen: str) -> None:
+def test_devices_are_matched_when_they_poll(world: World, chosen: str) -> None:
     device = world.device()
     deployment = deploy(world, chosen)
     serves_nothing(device.poll())
@@ -101,7 +101,7 @@ def test_devices_are_judged_when_they_ask(world: World, chosen: str) -> None:
     tag(world, device, "here")
 
     serves(device.poll(), deployment)
-    # Who has begun goes on, even where the filter does not take it any more.
+    # A device that has begun continues, even if it no longer matches.
     tag(world, device, "elsewhere")
     serves(device.poll(), deployment)
     late = world.device()
@@ -110,7 +110,7 @@ def test_devices_are_judged_when_they_ask(world: World, chosen: str) -> None:
     serves(late.poll(), deployment)
 
 
-def test_groups_and_inventory_count_as_they_are_now(world: World, chosen: str) -> None:
+def test_the_current_group_and_inventory_are_matched(world: World, chosen: str) -> None:
     device = world.device()
     by_group = deploy(world, save_filter(world, "system", "group", "lab"), name="group")
     by_kernel = deploy(world, save_filter(world, "inventory", "kernel", "6", "$regex"), name="kernel")
@@ -120,7 +120,7 @@ def test_groups_and_inventory_count_as_they_are_now(world: World, chosen: str) -
     serves(device.poll(), by_kernel)
     device.report(by_kernel, "success")
     assert world.api.put(f"{INVENTORY}/{device.id}/group", json={"group": "lab"}).status_code == 204
-    # It is older than the one that the device has finished.
+    # It is older than the deployment that the device has finished.
     serves_nothing(device.poll())
 
     other = world.device()
@@ -128,8 +128,8 @@ def test_groups_and_inventory_count_as_they_are_now(world: World, chosen: str) -
     serves(other.poll(), by_group)
 
 
-def test_a_filter_that_is_deleted_is_still_the_deployments(world: World, chosen: str) -> None:
-    (device,) = here(world, 1)
+def test_the_deployment_keeps_a_copy_of_a_deleted_filter(world: World, chosen: str) -> None:
+    (device,) = tagged(world, 1)
     deployment = deploy(world, chosen)
     assert world.api.delete(f"{FILTERS}/{chosen}").status_code == 204
 
@@ -137,15 +137,15 @@ def test_a_filter_that_is_deleted_is_still_the_deployments(world: World, chosen:
     assert world.show(deployment)["filter"]["id"] == chosen
 
 
-def test_it_ends_with_as_many_devices_as_it_may_have(world: World, chosen: str) -> None:
-    devices = here(world, 4)
+def test_it_finishes_when_its_limit_of_devices_is_reached(world: World, chosen: str) -> None:
+    devices = tagged(world, 4)
     deployment = deploy(world, chosen, max_devices=2, retries=1)
     newer = deploy(world, chosen, name="newer")
     assert world.numbers(deployment) == {"pending": 2}
 
     for device in devices[:2]:
         serves(device.poll(), deployment)
-    serves(devices[2].poll(), newer)  # no place will come free, so nobody waits for one
+    serves(devices[2].poll(), newer)  # the limit stays reached, so no device waits
     devices[0].report(deployment, "success")
     devices[1].report(deployment, "failure")
     assert world.show(deployment)["status"] == "inprogress"
@@ -158,28 +158,28 @@ def test_it_ends_with_as_many_devices_as_it_may_have(world: World, chosen: str) 
     serves(devices[3].poll(), newer)
 
 
-def test_its_end_is_exact_among_polls_and_reports_at_once(world: World, chosen: str) -> None:
-    devices = here(world, 12)
+def test_the_limit_is_exact_with_concurrent_polls_and_reports(world: World, chosen: str) -> None:
+    devices = tagged(world, 12)
     deployment = deploy(world, chosen, max_devices=7)
 
-    answers = at_once([device.poll for device in devices])
+    answers = concurrently([device.poll for device in devices])
 
     served = [device for device, answer in zip(devices, answers, strict=True) if answer.status_code == 200]
     assert len(served) == len(world.rows(deployment)) == 7
-    answers = at_once([partial(device.report, deployment, "success") for device in served])
+    answers = concurrently([partial(device.report, deployment, "success") for device in served])
     assert {answer.status_code for answer in answers} == {204}
     assert (world.show(deployment)["status"], world.numbers(deployment)) == ("finished", {"success": 7})
 
 
-def test_phases_divide_those_that_were_there(world: World, chosen: str, moment: Clock) -> None:
-    devices = here(world, 4)
+def test_phases_divide_the_devices_that_matched_at_creation(world: World, chosen: str, moment: Clock) -> None:
+    devices = tagged(world, 4)
     deployment = deploy(
         world,
         chosen,
         phases=[{"batch_size": 50, "start_ts": moment.later(hours=1)}, {"start_ts": moment.later(hours=2)}],
     )
     assert world.show(deployment)["status"] == "scheduled"
-    more = here(world, 2)
+    more = tagged(world, 2)
     stranger = world.device()
     serves_nothing(devices[0].poll())
 
@@ -197,7 +197,7 @@ def test_phases_divide_those_that_were_there(world: World, chosen: str, moment: 
     assert [(each["batch_size"], each["device_count"]) for each in shown["phases"]] == [(50, 2), (50, 4)]
 
 
-def test_what_is_refused(world: World, chosen: str, moment: Clock) -> None:
+def test_invalid_dynamic_deployments_are_refused(world: World, chosen: str, moment: Clock) -> None:
     wanted = [{"batch_size": 50}, {"start_ts": moment.later(hours=1)}]
     nobody = post(world, chosen, phases=wanted)
     assert (nobody.status_code, "zero devices" in nobody.json()["error"]) == (400, True)
@@ -205,12 +205,14 @@ def test_what_is_refused(world: World, chosen: str, moment: Clock) -> None:
     assert post(world, chosen, artifact_name="none").status_code == 422
     assert post(world, chosen, max_devices=-1).status_code == 400
     assert world.api.post(V2, json={"name": "a", "artifact_name": "two"}).status_code == 400
-    here(world, 2)
+    tagged(world, 2)
     assert post(world, chosen, phases=wanted).status_code == 201
     assert post(world, chosen, max_devices=5).status_code == 409
 
 
-def test_another_tenant_and_a_plan_without_it(world: World, chosen: str, sign_in: SignIn) -> None:
+def test_other_tenants_filters_and_plans_without_dynamic_deployments_are_refused(
+    world: World, chosen: str, sign_in: SignIn
+) -> None:
     other = service.create_tenant("Other")
     stranger = World(sign_in(other), world.http, other.tenant_token)
     stranger.upload("two")
@@ -220,8 +222,8 @@ def test_another_tenant_and_a_plan_without_it(world: World, chosen: str, sign_in
     assert post(World(sign_in(small), world.http, small.tenant_token), chosen).status_code == 403
 
 
-def test_taking_a_device_out(world: World, chosen: str) -> None:
-    devices = here(world, 3)
+def test_withdrawing_a_device(world: World, chosen: str) -> None:
+    devices = tagged(world, 3)
     unbounded = deploy(world, chosen)
     bounded = deploy(world, chosen, name="bounded", max_devices=1)
     elsewhere = world.device()
@@ -229,21 +231,24 @@ def test_taking_a_device_out(world: World, chosen: str) -> None:
         assert world.api.delete(f"{DEPLOYMENTS}/devices/{device.id}").status_code == 204
 
     assert world.numbers(unbounded) == {"aborted": 2}
-    # Its one place was taken, by the first: so it is over.
+    # The limit of one was reached by the first device, so the deployment has finished.
     assert world.numbers(bounded) == {"aborted": 1}
     assert world.show(bounded)["status"] == "finished"
     serves_nothing(devices[0].poll())
     serves(devices[2].poll(), unbounded)
 
 
-def test_what_polls_cost(world: World, chosen: str, warm: None) -> None:
-    other, (mine,) = world.device(), here(world, 1)
+def test_the_cost_of_polls(world: World, chosen: str, warm: None) -> None:
+    other, (mine,) = world.device(), tagged(world, 1)
     deployments = [deploy(world, chosen, name=f"number {number}") for number in range(3)]
 
-    serves_nothing(world.device().poll())  # this process knows the deployments
+    serves_nothing(world.device().poll())  # this process has cached the deployments
     with counted() as judged:
         serves_nothing(other.poll())
-    assert judged.by_operation == {"GetItem": 2, "UpdateItem": 1}  # one read for all of them; kept on the head
+    assert judged.by_operation == {
+        "GetItem": 2,
+        "UpdateItem": 1,
+    }  # one read for all of them; the result is stored on the device head
     with counted() as idle:
         serves_nothing(other.poll())
     assert (idle.calls, idle.read_units, idle.write_units) == (["GetItem"], 1, 0)
@@ -260,7 +265,7 @@ def test_what_polls_cost(world: World, chosen: str, warm: None) -> None:
     newest = deploy(world, chosen, name="newest")
     with counted() as news:
         serves_nothing(other.poll())
-    assert news.by_operation == {"GetItem": 4, "UpdateItem": 1}  # what is open, the new one, the inventory
+    assert news.by_operation == {"GetItem": 4, "UpdateItem": 1}  # the control item, the new deployment, the inventory
 
     with counted() as assigned:
         serves(mine.poll(), deployments[0])
@@ -271,10 +276,10 @@ def test_what_polls_cost(world: World, chosen: str, warm: None) -> None:
     serves_nothing(mine.poll())
 
 
-def test_who_waits_for_a_phase_is_not_judged_at_every_poll(
+def test_a_device_that_waits_for_a_phase_is_not_matched_at_every_poll(
     world: World, chosen: str, moment: Clock, warm: None
 ) -> None:
-    (mine,) = here(world, 1)
+    (mine,) = tagged(world, 1)
     deployment = deploy(world, chosen, phases=[{"start_ts": moment.later(hours=1)}])
     serves_nothing(mine.poll())
     with counted() as waiting:
@@ -286,7 +291,9 @@ def test_who_waits_for_a_phase_is_not_judged_at_every_poll(
     assert served.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
 
 
-def test_a_full_head_forgets_the_oldest_verdicts(world: World, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_device_head_drops_the_oldest_filter_matches(
+    world: World, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "VERDICTS", 2)
     device = world.device()
     deployments = [deploy(world, chosen, name=f"number {number}") for number in range(4)]

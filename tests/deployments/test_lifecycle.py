@@ -1,8 +1,8 @@
-"""The life of deployments as a state machine: a small model against the server, over random histories.
+"""Lifecycles of deployments: random histories on the server are compared with a small model.
 
 After every step: statistics equal the rows, counters equal the rows, a device has at most one active row, and a
-deployment is finished exactly when everybody is done or it was aborted. Time passes by hand: phases open whether the
-schedule runs or not, silent devices time out when it does. Dynamic deployments take whoever is tagged when it asks.
+deployment is finished exactly when all devices are or it was aborted. The test moves the clock: phases open whether the
+schedule runs or not, and silent devices time out when it runs. Dynamic deployments match devices by a tag.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ REPORTS = ["downloading", "installing", "rebooting", "pause_before_installing", 
 DEVICES = 5
 TIMEOUT = 7200
 RARELY = st.sampled_from([*[False] * 7, True])
-"""What ends things must not end all of them at once."""
+"""Share of steps that end something, so that not everything ends early."""
 V2 = "/api/management/v2/deployments"
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Five devices, two artifacts that fit and one that doesn't."""
+    """Five devices, two artifacts that fit and one that does not."""
 
     server: ClassVar[LocalServer]
     held: ClassVar[int] = 0
-    """How often a full phase held a device up."""
+    """How often a device had to wait because a phase was full."""
 
     @initialize()
     def begin(self) -> None:
@@ -87,7 +87,7 @@ class Lifecycle(RuleBasedStateMachine):
         starts=st.sampled_from([(), (), (0,), (1,)]),
     )
     def create(self, chosen: set[int], artifact: str, strangers: int, retries: int, starts: tuple[int, ...]) -> None:
-        """With twelve ids that are no device's, the deployment is too large for heads and never ends by itself.
+        """With twelve unknown ids, the deployment is too large for device heads and never finishes by itself.
 
         ``starts``: hours until its phase opens, if it has one.
         """
@@ -101,7 +101,7 @@ class Lifecycle(RuleBasedStateMachine):
         sizes=st.lists(st.integers(1, 2), min_size=1, max_size=2),
     )
     def roll_out(self, chosen: set[int], artifact: str, strangers: int, first: int, sizes: list[int]) -> None:
-        """In phases, an hour each, that are smaller than the number of those who ask."""
+        """In phases of an hour each that are smaller than the number of devices."""
         sizes = sizes if sum(sizes) < len(chosen) else sizes[:1]
         phases: dict[int, int | None] = {first + hour: size for hour, size in enumerate(sizes)}
         self._create(chosen, artifact, strangers, 0, phases | {first + len(sizes): None})
@@ -120,7 +120,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(most=st.sampled_from([0, 1, 2]), artifact=st.sampled_from(["one", "two", "two", "foreign"]))
     def create_dynamic(self, most: int, artifact: str) -> None:
-        """For those that are tagged as being here."""
+        """For the tagged devices."""
         body = {"name": f"rollout {len(self.deployments)}", "artifact_name": artifact, "filter_id": self.filter}
         answer = self.world.api.post(f"{V2}/deployments", json=body | {"max_devices": most})
         assert answer.status_code == 201, answer.text
@@ -130,7 +130,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(device=st.integers(0, DEVICES - 1), retries=st.sampled_from([0, 0, 1]), finishes=st.booleans())
     def configure(self, device: int, retries: int, finishes: bool) -> None:
-        """A configuration for one device, which gets it even while older software waits for its phase."""
+        """A configuration for one device, which gets it even while an older deployment waits for a phase."""
         if device in self.gone:
             return
         place = f"/api/management/v1/deviceconfig/configurations/device/{self.devices[device].id}"
@@ -164,7 +164,7 @@ class Lifecycle(RuleBasedStateMachine):
             for device, due in list(each.due.items()):
                 if each.open and due <= self.moment.time:
                     each.note(device, "failure")
-                    each.in_line.discard(device)
+                    each.waiting_to_retry.discard(device)
                     if self.active[device] is each:
                         self._go_on(device, each)
 
@@ -181,7 +181,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(devices=st.permutations(range(DEVICES)), hours=st.sampled_from([0, 0, 1, 2]), ticks=st.integers(0, 2))
     def a_round(self, devices: list[int], hours: int, ticks: int) -> None:
-        """Time passes, and everybody asks. The schedule may have run twice, or not at all."""
+        """Time passes, and all devices poll. The schedule may have run twice, or not at all."""
         self._time_passes(hours, ticks)
         for device in devices:
             self._poll(device)
@@ -201,8 +201,8 @@ class Lifecycle(RuleBasedStateMachine):
     def _next(self, device: int) -> Deployment | None:
         active = self.active[device]
         if active is not None and active.open:
-            active.in_line.discard(device)
-            if active.artifact == "foreign":  # a report took it up again, though nothing fits
+            active.waiting_to_retry.discard(device)
+            if active.artifact == "foreign":  # a report reactivated it, although no artifact fits
                 active.note(device, "noartifact")
                 self._go_on(device, active)
                 return None
@@ -220,7 +220,7 @@ class Lifecycle(RuleBasedStateMachine):
                 is_held = True
                 type(self).held += phase != -1
                 continue
-            each.take_place(device, phase, bound)
+            each.begin(device, phase, bound)
             each.attempts[device] = 1
             if each.artifact == "foreign":
                 each.note(device, "noartifact")
@@ -243,7 +243,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(device=st.integers(0, DEVICES - 1), statuses=st.lists(st.sampled_from(REPORTS), min_size=1, max_size=3))
     def work(self, device: int, statuses: list[str]) -> None:
-        """A device that goes on with what it is at."""
+        """A device continues its update."""
         self._poll(device)
         for status in statuses:
             deployment = self.active[device]
@@ -253,7 +253,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(devices=st.sets(st.integers(0, DEVICES - 1), min_size=2))
     def finish(self, devices: set[int]) -> None:
-        """Devices that bring what they are at to its end, and ask for more."""
+        """Devices finish their updates and poll again."""
         for device in sorted(devices):
             self._finish(device)
 
@@ -281,7 +281,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert self.devices[device].report(deployment.id, status).status_code == again
 
     def _report(self, device: int, deployment: Deployment, status: str) -> int:
-        """What the report is answered with; the model after it."""
+        """Send a report, update the model, and return the answer."""
         if device in self.gone:
             return 401
         if device not in deployment.rows:
@@ -298,14 +298,14 @@ class Lifecycle(RuleBasedStateMachine):
     def _change(self, device: int, deployment: Deployment, status: str) -> None:
         if self.active[device] is deployment:
             attempt = deployment.attempts[device]
-            if status == "failure" and device in deployment.in_line:
+            if status == "failure" and device in deployment.waiting_to_retry:
                 return
             if status == "failure" and attempt <= deployment.retries:
                 deployment.attempts[device] = attempt + 1
-                deployment.in_line.add(device)
+                deployment.waiting_to_retry.add(device)
                 status = "pending"
             else:
-                deployment.in_line.discard(device)
+                deployment.waiting_to_retry.discard(device)
             if status in FINAL:
                 self._go_on(device, deployment)
         elif status not in FINAL and self.active[device] is None:
@@ -344,7 +344,7 @@ class Lifecycle(RuleBasedStateMachine):
             self._go_on(device, active)
         for each in self.deployments:
             if self._waits(each, device):
-                each.take_place(device, None, each.bound(None))
+                each.begin(device, None, each.bound(None))
                 each.note(device, status)
                 self._decide(device, each)
 
@@ -372,8 +372,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.gone.add(device)
 
     @invariant()
-    def what_changed_is_on_the_books(self) -> None:
-        """Only what the model thinks has changed: a test of everything after every step would take minutes."""
+    def server_equals_the_model(self) -> None:
+        """Compare only what changed in the model: comparing everything after each step would take minutes."""
         for each in getattr(self, "deployments", ()):
             if each.checked != each.known:
                 self._compare(each)
@@ -383,7 +383,7 @@ class Lifecycle(RuleBasedStateMachine):
         compare(self.world, each, {device.id: number for number, device in enumerate(self.devices)}, self.moment.time)
 
 
-def test_any_history_keeps_the_books(server: LocalServer) -> None:
+def test_the_server_equals_the_model_after_any_history(server: LocalServer) -> None:
     Lifecycle.server = server
     run_state_machine_as_test(
         Lifecycle,
@@ -391,7 +391,7 @@ def test_any_history_keeps_the_books(server: LocalServer) -> None:
             max_examples=15,
             stateful_step_count=40,
             deadline=None,
-            # A failing history is short enough to read; making it shorter costs minutes of HTTP.
+            # A failing history is short enough to read; shrinking it would take minutes.
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

@@ -1,4 +1,4 @@
-"""What lists and statistics show, page by page, while devices go their ways."""
+"""Lists, pages and statistics of deployments while devices update."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ ORDER = [
     "success",
     "already-installed",
 ]
-"""What a device may report, as lists of devices are ordered."""
+"""Statuses that devices report, in the order of lists of devices."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
 
 
 def relations(answer: httpx2.Response) -> dict[str, str]:
-    """Where the ``Link`` header leads."""
+    """The links of the ``Link`` header by relation."""
     text = ", ".join(answer.headers.get_list("Link"))
     return {relation: target for target, relation in re.findall(r'<([^>]*)>; rel="(\w+)"', text)}
 
@@ -60,7 +60,7 @@ def device(world: World) -> Device:
 
 @pytest.fixture
 def spread(world: World) -> str:
-    """A deployment with a device in every status that one may report, one that only asked, one that never did."""
+    """A deployment with a device in every status, one that only polled, and one that did not."""
     devices = [world.device() for _ in range(len(ORDER) + 2)]
     world.upload("two")
     deployment = world.deploy("two")
@@ -71,7 +71,7 @@ def spread(world: World) -> str:
     return deployment
 
 
-def test_every_status_is_counted_under_its_name(world: World, spread: str) -> None:
+def test_every_status_is_counted(world: World, spread: str) -> None:
     stats = world.api.get(f"{DEPLOYMENTS}/{spread}/statistics").json()
 
     assert set(stats) == STATUSES
@@ -123,7 +123,7 @@ def test_devices_are_filtered_by_status(world: World, spread: str, wanted: list[
     assert (bad.status_code, bad.json()["error"]) == (400, "status: must be a valid value")
 
 
-def test_links_keep_what_was_asked(world: World, device: Device) -> None:
+def test_links_keep_the_query(world: World, device: Device) -> None:
     for number in range(3):
         world.deploy("two", [device.id], name=f"number {number}")
 
@@ -148,7 +148,7 @@ def test_links_keep_what_was_asked(world: World, device: Device) -> None:
         ({"per_page": "501"}, 'parameter "per_page" above limit (max: 500)'),
     ],
 )
-def test_pages_have_bounds(world: World, device: Device, query: dict[str, str], error: str) -> None:
+def test_invalid_pages_are_refused(world: World, device: Device, query: dict[str, str], error: str) -> None:
     deployment = world.deploy("two", [device.id])
     for path in ("", f"/{deployment}/devices/list", f"/devices/{device.id}"):
         answer = world.api.get(DEPLOYMENTS + path, params=query)
@@ -158,7 +158,7 @@ def test_pages_have_bounds(world: World, device: Device, query: dict[str, str], 
 
 @pytest.mark.parametrize("list_of", [DEPLOYMENTS, DEPLOYMENTS.replace("v1", "v2")], ids=["v1", "v2"])
 @pytest.mark.parametrize("milliseconds", [0, 1, 800])
-def test_bounds_of_age_are_moments_and_inclusive(
+def test_time_limits_are_inclusive_with_milliseconds(
     world: World, device: Device, monkeypatch: pytest.MonkeyPatch, list_of: str, milliseconds: int
 ) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
@@ -178,7 +178,7 @@ def test_bounds_of_age_are_moments_and_inclusive(
     assert not found(created_before=created - 1)
 
 
-def test_statuses_in_lists_follow_the_devices(world: World, device: Device) -> None:
+def test_statuses_in_lists_follow_reports(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
 
     def where() -> list[str]:
@@ -187,7 +187,7 @@ def test_statuses_in_lists_follow_the_devices(world: World, device: Device) -> N
 
     assert where() == ["pending"]
     serves(device.poll(), deployment)
-    assert where() == ["pending"]  # being served is no progress
+    assert where() == ["pending"]  # polling alone changes no status
     device.report(deployment, "downloading")
     assert where() == ["inprogress"]
     device.report(deployment, "success")
@@ -197,7 +197,7 @@ def test_statuses_in_lists_follow_the_devices(world: World, device: Device) -> N
     assert world.numbers(deployment) == {"failure": 1}
 
 
-def test_a_row_grows_with_what_happens(world: World, device: Device) -> None:
+def test_a_row_gets_times_and_substates_as_the_device_reports(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
     (silent,) = world.api.get(f"{DEPLOYMENTS}/{deployment}/devices").json()
     assert (silent["id"], silent["status"]) == (device.id, "pending")
@@ -213,7 +213,7 @@ def test_a_row_grows_with_what_happens(world: World, device: Device) -> None:
     device.report(deployment, "installing", substate="one")
     device.report(deployment, "rebooting")
     started = world.rows(deployment)[device.id]
-    assert started["substate"] == "one"  # until it is replaced
+    assert started["substate"] == "one"  # until another log replaces it
     device.report(deployment, "rebooting", substate="two")
     assert world.rows(deployment)[device.id] == started | {"substate": "two"}
 
@@ -227,7 +227,7 @@ def test_a_row_grows_with_what_happens(world: World, device: Device) -> None:
     assert shown["statistics"]["total_size"] == size
 
 
-def test_history_goes_on_after_it_was_deleted(world: World, device: Device) -> None:
+def test_a_history_continues_after_its_deletion(world: World, device: Device) -> None:
     other = world.device()
     deployment = world.deploy("two", [device.id, other.id])
     place = f"{DEPLOYMENTS}/devices/{device.id}"
@@ -246,7 +246,7 @@ def test_history_goes_on_after_it_was_deleted(world: World, device: Device) -> N
     assert world.numbers(deployment) == {"pending": 2}
 
 
-def test_history_of_an_active_row_stays(world: World, device: Device) -> None:
+def test_deleting_the_history_keeps_the_active_row(world: World, device: Device) -> None:
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
 
@@ -257,7 +257,7 @@ def test_history_of_an_active_row_stays(world: World, device: Device) -> None:
 
 
 @pytest.mark.parametrize("strangers", [0, 10], ids=["on-heads", "in-control"])
-def test_taking_a_device_out_leaves_the_others_in(world: World, device: Device, strangers: int) -> None:
+def test_withdrawing_a_device_does_not_affect_others(world: World, device: Device, strangers: int) -> None:
     other = world.device()
     ids = [device.id, other.id, *(str(uuid.uuid4()) for _ in range(strangers))]
     first = world.deploy("two", ids)
@@ -265,7 +265,7 @@ def test_taking_a_device_out_leaves_the_others_in(world: World, device: Device, 
     serves(device.poll(), first)
     device.report(first, "installing")
 
-    for _ in range(2):  # it may be asked for again
+    for _ in range(2):  # it may be repeated
         assert world.api.delete(f"{DEPLOYMENTS}/devices/{device.id}").status_code == 204
 
     for deployment in (first, second):
@@ -282,7 +282,7 @@ def test_taking_a_device_out_leaves_the_others_in(world: World, device: Device, 
     serves(device.poll(), third)
 
 
-def test_an_unknown_device_has_nothing_to_be_taken_out_of(world: World) -> None:
+def test_withdrawing_an_unknown_device(world: World) -> None:
     place = f"{DEPLOYMENTS}/devices/{uuid.uuid4()}"
 
     assert world.api.get(place).json() == []
@@ -290,7 +290,7 @@ def test_an_unknown_device_has_nothing_to_be_taken_out_of(world: World) -> None:
     assert world.api.delete(f"{place}/history").status_code == 204
 
 
-def test_who_is_decommissioned_holds_no_deployment_up(world: World, device: Device, server) -> None:
+def test_a_decommissioned_device_does_not_keep_a_deployment_open(world: World, device: Device, server) -> None:
     other = world.device()
     deployment = world.deploy("two", [device.id, other.id])
     serves(device.poll(), deployment)
@@ -308,7 +308,7 @@ def test_who_is_decommissioned_holds_no_deployment_up(world: World, device: Devi
 @pytest.mark.parametrize(
     "text", ["1_0", " 1", "\u0663", "1.0", "1e3", "0x1", "NaN", "9" * 5000], ids=lambda text: ascii(text[:9])
 )
-def test_what_is_no_whole_number_is_no_bound_of_age(world: World, text: str):
+def test_time_limits_that_are_not_integers_are_refused(world: World, text: str):
     for version in ("v1", "v2"):
         place = f"/api/management/{version}/deployments/deployments"
         for name in ("created_before", "created_after"):

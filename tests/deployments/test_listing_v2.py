@@ -1,4 +1,4 @@
-"""The v2 list of deployments: several ids, names and states, and deployments of a device that is named."""
+"""The v2 list of deployments: filters by ids, names, states, and by device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V2 = "/api/management/v2/deployments/deployments"
 
 
 def listed(world: World, **query: Any) -> list[str]:
-    """Ids of the deployments that are found; their number is in the header."""
+    """Ids of the deployments in the list; the header has their number."""
     answer = world.api.get(V2, params=query)
     assert answer.status_code == 200, answer.text
     assert answer.headers["X-Total-Count"] == str(len(answer.json()))
@@ -27,7 +27,7 @@ def listed(world: World, **query: Any) -> list[str]:
 
 @pytest.fixture
 def made(world: World, moment: Clock) -> dict[str, str]:
-    """Deployments by name: one of each state, an hour apart."""
+    """Deployments by name: one in each state, created an hour apart."""
     world.upload("two")
     first, second = world.device(), world.device()
     deployments: dict[str, str] = {}
@@ -90,11 +90,11 @@ def test_pages(world: World, made: dict[str, str]) -> None:
         {"id_attribute": "mac", "id_scope": "system", "name": "x"},
     ],
 )
-def test_what_is_refused(world: World, query: dict[str, Any]) -> None:
+def test_invalid_queries_are_refused(world: World, query: dict[str, Any]) -> None:
     assert world.api.get(V2, params=query).status_code == 400
 
 
-def test_a_device_by_what_names_it(world: World, made: dict[str, str]) -> None:
+def test_deployments_are_found_by_id_or_identity_of_a_device(world: World, made: dict[str, str]) -> None:
     first, second = world.devices
     mac, of_first = first.identity["mac"], [made["moving"], made["done"]]
 
@@ -102,18 +102,18 @@ def test_a_device_by_what_names_it(world: World, made: dict[str, str]) -> None:
     assert listed(world, name=mac, id_attribute="mac", id_scope="identity") == of_first
     assert listed(world, name=mac, id_attribute="mac", status="finished") == [made["done"]]
     assert listed(world, name=first.id, id_attribute="id") == of_first
-    # What waits for the device is its too, if it has not asked yet.
+    # Deployments for which the device has not polled yet are included.
     assert listed(world, name=second.identity["mac"], id_attribute="mac") == [made["planned"], made["still"]]
 
     assert listed(world, name=mac) == []
     assert listed(world, name=mac, id_attribute="serial") == []
     assert listed(world, name=mac, id_attribute="mac", id_scope="inventory") == []
     assert listed(world, name=str(uuid.uuid4()), id_attribute="id") == []
-    # A name of a deployment goes first.
+    # Names of deployments take precedence.
     assert listed(world, name="done", id_attribute="mac") == [made["done"]]
 
 
-def test_a_device_by_its_name(world: World, made: dict[str, str]) -> None:
+def test_deployments_are_found_by_the_name_of_a_device(world: World, made: dict[str, str]) -> None:
     first, second = world.devices
     place = f"/api/management/v1/inventory/devices/{first.id}/tags"
     assert world.api.put(place, json=[{"name": "name", "value": "front-door"}]).status_code == 200
@@ -126,7 +126,7 @@ def test_a_device_by_its_name(world: World, made: dict[str, str]) -> None:
 
 
 def test_another_tenant_finds_nothing(world: World, made: dict[str, str], sign_in: SignIn, moment: Clock) -> None:
-    moment.move(hours=-4)  # tokens are checked by the real time
+    moment.move(hours=-4)  # tokens are checked with the real time
     other = service.create_tenant("Other")
     stranger = World(sign_in(other), world.http, other.tenant_token)
     (first, _) = world.devices
@@ -135,7 +135,7 @@ def test_another_tenant_finds_nothing(world: World, made: dict[str, str], sign_i
     assert listed(stranger, name=first.id, id_attribute="id") == []
 
 
-def test_what_has_not_changed_is_answered_without_a_body(world: World) -> None:
+def test_an_unchanged_list_gets_304(world: World) -> None:
     world.upload("one")
     device = world.device()
     made = world.deploy("one", [device.id])

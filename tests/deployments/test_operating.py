@@ -1,4 +1,4 @@
-"""What operators create and see."""
+"""Deployments as operators create and see them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def post(world: World, **body):
     return world.api.post(DEPLOYMENTS, json=body)
 
 
-def test_a_deployment_shows_what_it_is(world: World) -> None:
+def test_a_new_deployment_is_shown(world: World) -> None:
     device = world.device()
     artifact = world.upload("two")
     shown = world.show(world.deploy("two", [device.id], name="night shift"))
@@ -47,13 +47,13 @@ def test_a_deployment_shows_what_it_is(world: World) -> None:
         {"name": "a", "artifact_name": "two", "all_devices": True, "retries": -1},
     ],
 )
-def test_a_deployment_must_be_well_formed(world: World, body: dict[str, object]) -> None:
+def test_malformed_deployments_are_refused(world: World, body: dict[str, object]) -> None:
     answer = post(world, **body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("Validating request body: ")
 
 
-def test_what_can_not_be_deployed(world: World) -> None:
+def test_deployments_without_artifact_or_devices_are_refused(world: World) -> None:
     answer = post(world, name="a", artifact_name="two", devices=[str(uuid.uuid4())])
     assert (answer.status_code, answer.json()["error"]) == (422, "No artifact for the deployment")
     world.upload("two")
@@ -72,12 +72,12 @@ def test_the_same_deployment_twice_is_a_conflict_while_it_is_open(world: World) 
     assert again.status_code == 409
     assert "already an active deployment with the same parameters" in again.json()["error"]
 
-    world.deploy("two", ids[::-1])  # in another order it is another
+    world.deploy("two", ids[::-1])  # devices in another order make a different deployment
     world.abort(first)
     world.deploy("two", ids)
 
 
-def test_of_eight_twins_one_is_created(world: World) -> None:
+def test_one_of_eight_identical_concurrent_deployments_is_created(world: World) -> None:
     world.upload("two")
     ids = [str(uuid.uuid4()) for _ in range(20)]
 
@@ -88,7 +88,7 @@ def test_of_eight_twins_one_is_created(world: World) -> None:
     assert world.api.get(DEPLOYMENTS).headers["X-Total-Count"] == "1"
 
 
-def test_a_group_is_frozen_as_it_is_now(world: World) -> None:
+def test_the_members_of_a_group_are_fixed_at_creation(world: World) -> None:
     inside, outside = world.device(), world.device()
     world.upload("two")
     place = f"{GROUPS}/devices/{inside.id}/group"
@@ -105,7 +105,7 @@ def test_a_group_is_frozen_as_it_is_now(world: World) -> None:
     assert both.status_code == 400
 
 
-def test_many_targets_are_kept_in_the_bucket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_targets_are_stored_in_the_bucket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "INLINE_TARGETS", 5)
     device = world.device()
     world.upload("two")
@@ -118,13 +118,13 @@ def test_many_targets_are_kept_in_the_bucket(world: World, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("path", ["", "/statistics", "/devices", "/devices/list", "/device_list"])
-def test_what_is_not_there(world: World, path: str) -> None:
+def test_unknown_deployments_get_404(world: World, path: str) -> None:
     assert world.api.get(f"{DEPLOYMENTS}/{uuid.uuid4()}{path}").status_code == 404
     answer = world.api.get(f"{DEPLOYMENTS}/no-uuid{path}")
     assert (answer.status_code, answer.json()["error"]) == (400, "ID is not a valid UUID")
 
 
-def test_only_aborting_is_an_operators_status(world: World) -> None:
+def test_operators_can_only_abort(world: World) -> None:
     world.upload("two")
     deployment = world.deploy("two", [str(uuid.uuid4())])
     place = f"{DEPLOYMENTS}/{deployment}/status"
@@ -134,7 +134,7 @@ def test_only_aborting_is_an_operators_status(world: World) -> None:
     world.abort(deployment)
     shown = world.show(deployment)
     assert shown["status"] == "finished"
-    # Who never asked vanishes from the numbers.
+    # Devices that never polled are no longer in the statistics.
     assert not any(shown["statistics"]["status"].values())
 
 
@@ -159,7 +159,7 @@ def listed(world: World, **query) -> list[str]:
     return [each["id"] for each in answer.json()]
 
 
-def test_lists_are_by_age_and_filtered(world: World, history: list[str]) -> None:
+def test_lists_are_sorted_by_age_and_filtered(world: World, history: list[str]) -> None:
     assert listed(world) == history[::-1]
     assert listed(world, sort="asc") == history
     assert listed(world, status="finished") == listed(world, status="aborted") == [history[1]]
@@ -172,7 +172,7 @@ def test_lists_are_by_age_and_filtered(world: World, history: list[str]) -> None
     assert listed(world, page=2, per_page=2) == [history[2], history[1]]
 
 
-def test_lists_say_where_the_other_pages_are(world: World, history: list[str]) -> None:
+def test_lists_link_to_other_pages(world: World, history: list[str]) -> None:
     answer = world.api.get(DEPLOYMENTS, params={"per_page": 2, "page": 2, "sort": "asc"})
     assert answer.headers["X-Total-Count"] == "5"
     links = answer.headers.get_list("Link")
@@ -193,11 +193,11 @@ def test_lists_say_where_the_other_pages_are(world: World, history: list[str]) -
         {"per_page": "501"},
     ],
 )
-def test_lists_refuse_what_they_do_not_know(world: World, query: dict[str, str]) -> None:
+def test_invalid_queries_of_lists_are_refused(world: World, query: dict[str, str]) -> None:
     assert world.api.get(DEPLOYMENTS, params=query).status_code == 400
 
 
-def test_statistics_of_many(world: World, history: list[str]) -> None:
+def test_statistics_of_several_deployments(world: World, history: list[str]) -> None:
     place = f"{DEPLOYMENTS}/statistics/list"
     for body in ({"deployment_ids": history[:2]}, history[:2]):
         answer = world.api.post(place, json=body)
@@ -261,7 +261,7 @@ def test_a_devices_history_newest_first(world: World) -> None:
     assert all("deleted" in each["device"] for each in world.api.get(place).json())
 
 
-def test_an_artifact_in_use_is_kept(world: World) -> None:
+def test_an_artifact_in_use_cannot_be_deleted(world: World) -> None:
     artifact = world.upload("two")
     place = f"/api/management/v1/deployments/artifacts/{artifact}"
     deployment = world.deploy("two", [str(uuid.uuid4())])

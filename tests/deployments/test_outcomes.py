@@ -1,4 +1,4 @@
-"""Why devices failed, and when devices ended."""
+"""The outcomes of a deployment: why devices failed, and when they finished."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_failures_are_counted_by_their_reason(world: World, fleet: list[Device])
     assert world.api.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"reason": "other"}).json() == []
 
 
-def test_a_new_log_brings_a_new_reason(world: World, fleet: list[Device]) -> None:
+def test_a_new_log_replaces_the_reason(world: World, fleet: list[Device]) -> None:
     (device, *_) = fleet
     deployment = world.deploy("two", [device.id])
     _fail(device, deployment, substate="ArtifactInstall")
@@ -92,7 +92,7 @@ def test_a_new_log_brings_a_new_reason(world: World, fleet: list[Device]) -> Non
     assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["ArtifactInstall"]
 
 
-def test_a_row_of_an_earlier_version_has_a_reason_too(world: World, fleet: list[Device], tenant: Tenant) -> None:
+def test_rows_of_earlier_versions_have_a_reason_too(world: World, fleet: list[Device], tenant: Tenant) -> None:
     (device, *_) = fleet
     deployment = world.deploy("two", [device.id])
     _fail(device, deployment)
@@ -101,7 +101,7 @@ def test_a_row_of_an_earlier_version_has_a_reason_too(world: World, fleet: list[
     assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["no reason given"]
 
 
-def test_what_is_read_does_not_grow_with_the_deployment(
+def test_the_cost_does_not_grow_with_the_deployment(
     world: World, fleet: list[Device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment = world.deploy("two", [device.id for device in fleet])
@@ -111,7 +111,7 @@ def test_what_is_read_does_not_grow_with_the_deployment(
     fleet[4].report(deployment, "success")
     monkeypatch.setattr(limits, "OUTCOMES", 3)
     path = f"{DEPLOYMENTS}/{deployment}?outcomes=true"
-    world.api.get(path)  # what the first call of a tenant reads of its user
+    world.api.get(path)  # the first call of a tenant also reads the user
 
     with counted() as cost:
         answer = world.api.get(path)
@@ -124,7 +124,7 @@ def test_what_is_read_does_not_grow_with_the_deployment(
     assert again.status_code == 304
 
 
-def test_only_devices_of_the_own_groups_are_told_of(
+def test_outcomes_cover_only_devices_in_the_users_groups(
     world: World, fleet: list[Device], sign_in: SignIn, tenant: Tenant
 ) -> None:
     inside, outside = fleet[:2]
@@ -156,12 +156,12 @@ def test_only_devices_of_the_own_groups_are_told_of(
         ("", "no reason given"),
     ],
 )
-def test_reasons_leave_out_what_is_a_devices_own(said: str, reason: str) -> None:
+def test_reasons_leave_out_values_of_a_single_device(said: str, reason: str) -> None:
     assert failures.reason(said, None) == reason
     assert failures.reason(None, said) == reason
 
 
-def test_a_first_error_is_one_line_and_short() -> None:
+def test_a_reason_is_one_short_line() -> None:
     def message(level: str, text: str) -> LogMessage:
         return LogMessage("2026-03-02T10:15:04Z", level, text)
 

@@ -1,4 +1,4 @@
-"""The arithmetic of phases."""
+"""The sizes of phases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def listed(sizes: list[int | None], targeted: int) -> list[int]:
-    """How many devices each phase is for."""
+    """The number of devices of each phase."""
     given_phases = [
         NewPhase(batch_size=size, start_ts=NOW + timedelta(hours=hour)) for hour, size in enumerate(sizes, 1)
     ]
@@ -36,11 +36,11 @@ def listed(sizes: list[int | None], targeted: int) -> list[int]:
         ([None], 1, [1]),
         ([5], 1, [1]),
         ([5, 10], 100, [5, 95]),
-        # Shares that make 100 leave the last phase whom rounding down has left.
+        # If the shares add up to 100, the last phase gets the devices that rounding down has left.
         ([1, 1, 8, 30, 30, 30, None], 101, [1, 1, 8, 30, 30, 30, 1]),
     ],
 )
-def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
+def test_batches_are_rounded_down_and_the_last_one_gets_the_rest(
     sizes: list[int | None], targeted: int, expected: list[int]
 ) -> None:
     assert listed(sizes, targeted) == expected
@@ -49,7 +49,7 @@ def test_batches_are_rounded_down_and_the_last_one_takes_the_rest(
 @example([1, 1, 8, 30, 30, 30], 101)
 @example([10, 90], 100)
 @given(st.lists(st.integers(1, 30), max_size=8), st.integers(1, 5000))
-def test_batches_hold_everybody_and_none_is_empty(sizes: list[int], targeted: int) -> None:
+def test_batches_include_every_device_and_none_is_empty(sizes: list[int], targeted: int) -> None:
     expected = [targeted * size // 100 for size in sizes]
     if sum(sizes) > 100 or 0 in [*expected, targeted - sum(expected)]:
         with pytest.raises(BadRequest):
@@ -62,7 +62,7 @@ def test_batches_hold_everybody_and_none_is_empty(sizes: list[int], targeted: in
 
 
 @given(st.integers(1, 100), st.integers(1, 5000), st.booleans())
-def test_uniform_phases_are_equal_and_hold_everybody(size: int, targeted: int, share: bool) -> None:
+def test_uniform_phases_are_equal_and_include_every_device(size: int, targeted: int, share: bool) -> None:
     interval = timedelta(hours=1)
     wanted = UniformPhases(interval, batch_size=size) if share else UniformPhases(interval, batch_size_devices=size)
     number = -(-100 // size) if share else -(-targeted // size)

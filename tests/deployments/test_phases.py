@@ -1,4 +1,4 @@
-"""Phased rollouts: what is accepted, who is served when, what is shown."""
+"""Phased rollouts: valid phases, which device is served when, and what is shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.deployments.service import managing as service
-from tests.deployments.test_races import at_once
+from tests.deployments.test_races import concurrently
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
 
@@ -23,14 +23,14 @@ EMPTY = "Attempt to create a batch with zero devices not allowed"
 
 
 def create(world: World, **body: Any) -> tuple[int, str]:
-    """Status and error of a creation for the four devices that there are."""
+    """Status and error of a request that creates a deployment for all four devices."""
     answer = world.api.post(DEPLOYMENTS, json={"name": "rollout", "artifact_name": "two", "all_devices": True} | body)
     return answer.status_code, answer.json()["error"] if answer.content else ""
 
 
 @pytest.fixture
 def fleet(world: World, moment: Clock) -> list[Device]:
-    """Four devices that take release two."""
+    """Four devices that can install release two."""
     world.upload("two")
     return [world.device() for _ in range(4)]
 
@@ -66,14 +66,14 @@ def fleet(world: World, moment: Clock) -> list[Device]:
         ([{"batch_size": 1}] * 101, "too many phases"),
     ],
 )
-def test_phases_that_are_refused(world: World, fleet: list[Device], wanted: Any, text: str) -> None:
+def test_invalid_phases_are_refused(world: World, fleet: list[Device], wanted: Any, text: str) -> None:
     status, error = create(world, phases=wanted)
 
     assert status == 400
     assert text in error
 
 
-def test_a_start_at_the_end_of_time_is_taken(world: World, fleet: list[Device]) -> None:
+def test_the_latest_possible_start_is_accepted(world: World, fleet: list[Device]) -> None:
     status, error = create(world, phases=[{"start_ts": "9999-12-31T23:59:59-12:00"}])
 
     assert status == 201, error
@@ -93,12 +93,12 @@ def test_a_start_at_the_end_of_time_is_taken(world: World, fleet: list[Device]) 
         {"batch_size": 10, "time_interval": "PT1H"},
     ],
 )
-def test_uniform_phases_that_are_refused(world: World, fleet: list[Device], wanted: dict[str, Any]) -> None:
+def test_invalid_uniform_phases_are_refused(world: World, fleet: list[Device], wanted: dict[str, Any]) -> None:
     assert create(world, uniform_phases=wanted)[0] == 400
     assert create(world, uniform_phases={"batch_size": 50, "time_interval": "PT1H"}, phases=[{}])[0] == 400
 
 
-def test_before_its_start_a_deployment_is_scheduled_and_nobody_gets_it(
+def test_before_its_start_a_deployment_is_scheduled_and_not_served(
     world: World, fleet: list[Device], moment: Clock
 ) -> None:
     start = moment.later(hours=1)
@@ -132,7 +132,7 @@ def ids(world: World, status: str) -> list[str]:
     return [each["id"] for each in answer.json()]
 
 
-def test_an_empty_phase_is_all_devices_at_once(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_one_phase_without_members_serves_all_devices_at_once(world: World, fleet: list[Device], moment: Clock) -> None:
     deployment = world.deploy("two", phases=[{}])
 
     for device in fleet:
@@ -141,7 +141,7 @@ def test_an_empty_phase_is_all_devices_at_once(world: World, fleet: list[Device]
     assert (phase["batch_size"], phase["device_count"], phase["start_ts"]) == (100, 4, moment.later())
 
 
-def test_each_phase_serves_as_many_as_it_holds(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_each_phase_serves_as_many_devices_as_its_size(world: World, fleet: list[Device], moment: Clock) -> None:
     wanted = [
         {"batch_size": 25},
         {"batch_size": 50, "start_ts": moment.later(hours=1)},
@@ -153,7 +153,7 @@ def test_each_phase_serves_as_many_as_it_holds(world: World, fleet: list[Device]
     for device in fleet[1:]:
         serves_nothing(device.poll())
     assert set(world.rows(deployment)) == {fleet[0].id}
-    # Who was served goes on, whatever the phases do.
+    # Devices that were served continue, whatever phase is open.
     serves(fleet[0].poll(), deployment)
 
     moment.move(hours=1)
@@ -173,7 +173,7 @@ def test_each_phase_serves_as_many_as_it_holds(world: World, fleet: list[Device]
     assert world.show(deployment)["status"] == "finished"
 
 
-def test_unused_room_is_left_to_later_phases(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_unused_capacity_is_left_to_later_phases(world: World, fleet: list[Device], moment: Clock) -> None:
     deployment = world.deploy(
         "two",
         phases=[
@@ -219,7 +219,9 @@ def test_absolute_and_uniform_sizes(world: World, fleet: list[Device], moment: C
     ]
 
 
-def test_a_device_without_an_artifact_takes_a_place(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_a_device_without_a_fitting_artifact_counts_towards_a_phase(
+    world: World, fleet: list[Device], moment: Clock
+) -> None:
     other = world.device(device_type="other-board")
     deployment = world.deploy("two", phases=[{"batch_size": 20}, {"start_ts": moment.later(hours=1)}])
 
@@ -232,7 +234,7 @@ def test_a_device_without_an_artifact_takes_a_place(world: World, fleet: list[De
     serves(fleet[0].poll(), deployment)
 
 
-def test_groups_have_phases_too(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_deployments_to_groups_can_have_phases(world: World, fleet: list[Device], moment: Clock) -> None:
     for device in fleet[:2]:
         place = f"/api/management/v1/inventory/devices/{device.id}/group"
         assert world.api.put(place, json={"group": "lab"}).status_code == 204
@@ -243,7 +245,7 @@ def test_groups_have_phases_too(world: World, fleet: list[Device], moment: Clock
 
 
 def test_a_newer_deployment_waits_for_an_older_ones_phase(world: World, fleet: list[Device], moment: Clock) -> None:
-    """Otherwise the device could never get the older one: it gets none that is older than what it finished."""
+    """Otherwise the device would never get the older one, since it gets none older than the last that it finished."""
     older = world.deploy("two", [fleet[0].id], name="older", phases=[{"start_ts": moment.later(hours=1)}])
     newer = world.deploy("two", [fleet[0].id], name="newer")
     serves_nothing(fleet[0].poll())
@@ -256,7 +258,7 @@ def test_a_newer_deployment_waits_for_an_older_ones_phase(world: World, fleet: l
         assert world.show(each)["status"] == "finished"
 
 
-def test_an_abort_before_the_start(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_aborting_before_the_start(world: World, fleet: list[Device], moment: Clock) -> None:
     deployment = world.deploy("two", phases=[{"start_ts": moment.later(hours=1)}])
 
     world.abort(deployment)
@@ -269,7 +271,7 @@ def test_an_abort_before_the_start(world: World, fleet: list[Device], moment: Cl
     assert world.show(deployment) == shown
 
 
-def test_who_is_taken_out_needs_no_place(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_a_withdrawn_device_does_not_count_towards_a_phase(world: World, fleet: list[Device], moment: Clock) -> None:
     deployment = world.deploy("two", phases=[{"batch_size": 25}, {"start_ts": moment.later(hours=1)}])
     assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}").status_code == 204
 
@@ -280,7 +282,7 @@ def test_who_is_taken_out_needs_no_place(world: World, fleet: list[Device], mome
     assert "phase_id" not in world.rows(deployment)[fleet[0].id]
 
 
-def test_a_forgotten_history_takes_no_second_place(world: World, fleet: list[Device], moment: Clock) -> None:
+def test_a_device_with_a_deleted_history_is_not_counted_twice(world: World, fleet: list[Device], moment: Clock) -> None:
     deployment = world.deploy("two", phases=[{"batch_size": 50}, {"start_ts": moment.later(hours=1)}])
     serves(fleet[0].poll(), deployment)
     fleet[0].report(deployment, "success")
@@ -294,7 +296,7 @@ def test_a_forgotten_history_takes_no_second_place(world: World, fleet: list[Dev
 
 
 @pytest.mark.parametrize("counters", [limits.COUNTER_SHARD_DEVICES, 1], ids=["one-counter", "a-counter-each"])
-def test_a_phase_is_exact_among_polls_at_once(
+def test_phase_sizes_are_exact_with_concurrent_polls(
     world: World, moment: Clock, counters: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "COUNTER_SHARD_DEVICES", counters)
@@ -310,7 +312,7 @@ def test_a_phase_is_exact_among_polls_at_once(
     )
     served = []
     for _ in range(3):
-        answers = at_once([partial(device.poll) for device in fleet])
+        answers = concurrently([partial(device.poll) for device in fleet])
         served.append(sum(answer.status_code == 200 for answer in answers))
         moment.move(hours=1)
 
@@ -319,7 +321,7 @@ def test_a_phase_is_exact_among_polls_at_once(
     assert len(world.rows(deployment)) == 12
 
 
-def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock, warm: None) -> None:
+def test_the_cost_of_polls_with_phases(world: World, fleet: list[Device], moment: Clock, warm: None) -> None:
     deployment = world.deploy(
         "two", phases=[{"batch_size": 25, "start_ts": moment.later(hours=1)}, {"start_ts": moment.later(hours=2)}]
     )
@@ -333,9 +335,9 @@ def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock
     with counted() as assigned:
         serves(fleet[0].poll(), deployment)
     assert assigned.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
-    assert assigned.write_units == 8  # row, head, counter, room
+    assert assigned.write_units == 8  # row, head, counter, phase capacity
 
-    serves_nothing(fleet[1].poll())  # this process learns that the phase is full
+    serves_nothing(fleet[1].poll())  # this process caches that the phase is full
     with counted() as full:
         for device in fleet[1:]:
             serves_nothing(device.poll())
@@ -346,7 +348,7 @@ def test_what_phased_polls_cost(world: World, fleet: list[Device], moment: Clock
     with counted() as last:
         serves(fleet[1].poll(), deployment)
     assert last.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
-    assert last.write_units == 6  # the last phase bounds nothing
+    assert last.write_units == 6  # the last phase has no limit
 
 
 def tick(moment: Clock) -> None:
@@ -369,7 +371,7 @@ def test_phases_may_be_less_than_a_millisecond_apart(world: World) -> None:
     assert world.api.post(DEPLOYMENTS, json=body | {"name": "equal"}).status_code == 400
 
 
-def test_phases_that_begin_together_open_together(world: World, moment: Clock) -> None:
+def test_phases_with_the_same_start_open_together(world: World, moment: Clock) -> None:
     world.upload("two")
     devices = [world.device() for _ in range(2)]
     start = datetime.fromisoformat(moment.later(hours=1))

@@ -1,4 +1,4 @@
-"""What devices are given."""
+"""The answers to polls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def device(world: World):
     return world.device()
 
 
-def test_all_three_forms_of_the_question_get_the_same_answer(world: World, device) -> None:
+def test_all_three_versions_of_the_poll_get_the_same_answer(world: World, device) -> None:
     artifact = world.upload("two")
     deployment = world.deploy("two", [device.id])
     said = {"artifact_name": device.artifact_name, "device_type": device.device_type}
@@ -36,7 +36,7 @@ def test_all_three_forms_of_the_question_get_the_same_answer(world: World, devic
         assert given["source"]["expire"].endswith("Z")
 
 
-def test_the_link_gives_the_artifact_without_a_token_and_in_parts(world: World, device) -> None:
+def test_the_link_needs_no_token_and_supports_ranges(world: World, device) -> None:
     world.upload("two", payload=b"x" * 5000, compression="none")
     deployment = world.deploy("two", [device.id])
     uri = serves(device.poll(), deployment)["source"]["uri"]
@@ -62,7 +62,7 @@ def test_the_link_gives_the_artifact_without_a_token_and_in_parts(world: World, 
         ("GET", "v1", None),
     ],
 )
-def test_a_device_must_say_what_it_is(device, method: str, version: str, document) -> None:
+def test_a_poll_without_device_type_or_artifact_is_refused(device, method: str, version: str, document) -> None:
     answer = device.call(method, f"/{version}{NEXT}", document)
     assert answer.status_code == 400
     assert set(answer.json()) == {"error", "request_id"}
@@ -77,7 +77,7 @@ def test_the_smallest_artifact_whose_dependencies_are_met_is_served(world: World
     assert serves(device.poll(board="a"), deployment)["id"] == fits
 
 
-def test_a_device_for_which_nothing_fits_is_done(world: World, device) -> None:
+def test_a_device_without_a_fitting_artifact_is_finished(world: World, device) -> None:
     world.upload("two", ("other-board",))
     deployment = world.deploy("two", [device.id])
 
@@ -86,7 +86,7 @@ def test_a_device_for_which_nothing_fits_is_done(world: World, device) -> None:
     assert world.show(deployment)["status"] == "finished"
 
 
-def test_what_is_installed_is_not_served_again_unless_forced(world: World, device) -> None:
+def test_an_installed_artifact_is_not_served_again_unless_forced(world: World, device) -> None:
     world.upload(device.artifact_name)
     skipped = world.deploy(device.artifact_name, [device.id], name="once")
     serves_nothing(device.poll())
@@ -96,7 +96,7 @@ def test_what_is_installed_is_not_served_again_unless_forced(world: World, devic
     serves(device.poll(), forced)
 
 
-def test_polls_that_disagree_end_the_row(world: World, device) -> None:
+def test_contradicting_polls_fail_the_update(world: World, device) -> None:
     world.upload("two")
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
@@ -110,7 +110,7 @@ def test_polls_that_disagree_end_the_row(world: World, device) -> None:
 
 
 @pytest.mark.parametrize("strangers", [0, 11], ids=["on-heads", "in-control"])
-def test_the_oldest_deployment_comes_first_and_none_older_than_the_last_finished(
+def test_deployments_are_served_in_order_and_none_older_than_the_last_finished(
     world: World, device, strangers: int
 ) -> None:
     for name in ("two", "three"):
@@ -126,7 +126,7 @@ def test_the_oldest_deployment_comes_first_and_none_older_than_the_last_finished
     serves_nothing(device.poll())
 
 
-def test_a_later_upload_joins_an_open_deployment(world: World, device) -> None:
+def test_an_open_deployment_includes_artifacts_uploaded_later(world: World, device) -> None:
     world.upload("two", ("other-board",))
     deployment = world.deploy("two", [device.id])
     added = world.upload("two", (device.device_type,))
@@ -134,7 +134,7 @@ def test_a_later_upload_joins_an_open_deployment(world: World, device) -> None:
     assert serves(device.poll(), deployment)["id"] == added
 
 
-def test_who_joins_later_is_no_target(world: World, device) -> None:
+def test_devices_accepted_later_are_not_targets(world: World, device) -> None:
     world.upload("two")
     deployment = world.deploy("two")
     late = world.device()
@@ -143,7 +143,7 @@ def test_who_joins_later_is_no_target(world: World, device) -> None:
     serves(device.poll(), deployment)
 
 
-def test_a_deleted_history_opens_unfinished_deployments_again(world: World, device) -> None:
+def test_after_deleting_its_history_a_device_gets_unfinished_deployments_again(world: World, device) -> None:
     world.upload("two")
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
@@ -174,7 +174,7 @@ def test_retries_serve_the_same_deployment_until_the_last_failure(world: World, 
 
 
 @pytest.mark.parametrize("said", [("failure",), ("downloading", "failure"), ("downloading", "installing", "failure")])
-def test_aws7_a_failed_attempt_counts_however_far_it_came(world: World, device, said: tuple[str, ...]) -> None:
+def test_a_failed_attempt_counts_whatever_was_reported_before(world: World, device, said: tuple[str, ...]) -> None:
     world.upload("two")
     deployment = world.deploy("two", [device.id], retries=2)
 
@@ -188,8 +188,8 @@ def test_aws7_a_failed_attempt_counts_however_far_it_came(world: World, device, 
     serves_nothing(device.poll())
 
 
-def test_aws7_an_abort_beats_an_attempt_that_fails_at_once(world: World, device) -> None:
-    """The counters do not change with such a report, and still tell that the deployment is over."""
+def test_an_abort_wins_against_a_concurrent_failed_attempt(world: World, device) -> None:
+    """Such a report changes no counters, but they show that the deployment has finished."""
     world.upload("two")
     deployment = world.deploy("two", [device.id], retries=2)
     serves(device.poll(), deployment)

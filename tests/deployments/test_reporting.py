@@ -1,4 +1,4 @@
-"""What devices report, and operators read of it."""
+"""Reports of devices, and what operators see of them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def device(world: World):
 
 @pytest.fixture
 def running(world: World, device) -> str:
-    """A deployment that the device was given."""
+    """A deployment that was served to the device."""
     world.upload("two")
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
     return deployment
 
 
-def test_a_deployment_leaves_pending_with_the_first_report(world: World, device, running: str) -> None:
+def test_the_first_report_ends_the_status_pending(world: World, device, running: str) -> None:
     assert world.show(running)["status"] == "pending"
     assert world.show(running)["device_count"] == 1
 
@@ -36,7 +36,7 @@ def test_a_deployment_leaves_pending_with_the_first_report(world: World, device,
     assert world.show(running)["status"] == "inprogress"
 
 
-def test_a_row_tells_its_story(world: World, device, running: str) -> None:
+def test_a_row_shows_times_and_substates(world: World, device, running: str) -> None:
     device.report(running, "installing", substate="ArtifactInstall")
     row = world.rows(running)[device.id]
     assert row["status"] == row["state"] == "installing"
@@ -57,16 +57,16 @@ def test_statuses_may_come_in_any_order_and_twice(world: World, device, running:
 
 
 @pytest.mark.parametrize("status", ["pending", "aborted", "noartifact", "decommissioned", "", "x" * 300])
-def test_a_device_may_not_report_everything(device, running: str, status: str) -> None:
+def test_statuses_that_devices_cannot_report_are_refused(device, running: str, status: str) -> None:
     assert device.report(running, status).status_code == 400
 
 
-def test_a_substate_has_an_end(device, running: str) -> None:
+def test_the_length_of_a_substate_is_limited(device, running: str) -> None:
     assert device.report(running, "installing", substate="x" * 200).status_code == 204
     assert device.report(running, "installing", substate="x" * 201).status_code == 400
 
 
-def test_reports_into_nothing(device, running: str) -> None:
+def test_reports_for_unknown_deployments_get_404(device, running: str) -> None:
     assert device.report(str(uuid.uuid4()), "success").status_code == 404
     assert device.report("no-uuid", "success").status_code == 404
 
@@ -86,7 +86,7 @@ def test_after_an_abort_every_report_is_a_conflict(world: World, device, running
     assert again.json()["error"] == "Deployment already finished"
 
 
-def test_a_log_is_kept_line_by_line_and_replaced(world: World, device, running: str) -> None:
+def test_a_log_is_stored_by_line_and_replaced(world: World, device, running: str) -> None:
     path = f"/v1/deployments/device/deployments/{running}/log"
     place = f"{DEPLOYMENTS}/{running}/devices/{device.id}/log"
     assert world.api.get(place).status_code == 404
@@ -110,16 +110,16 @@ def test_a_log_is_kept_line_by_line_and_replaced(world: World, device, running: 
         {"messages": [{"timestamp": "2016-10-27T07:00:00", "level": "a", "message": "b"}]},
     ],
 )
-def test_a_log_must_be_one(device, running: str, document) -> None:
+def test_invalid_logs_are_refused(device, running: str, document) -> None:
     assert device.call("PUT", f"/v1/deployments/device/deployments/{running}/log", document).status_code == 400
 
 
-def test_a_log_of_somebody_elses_deployment(world: World, running: str) -> None:
+def test_a_log_for_a_deployment_of_another_device_is_refused(world: World, running: str) -> None:
     other = world.device()
     assert other.call("PUT", f"/v1/deployments/device/deployments/{running}/log", LINES).status_code == 404
 
 
-def test_an_operator_takes_a_device_out_of_everything(world: World, device, running: str) -> None:
+def test_an_operator_can_withdraw_a_device_from_all_deployments(world: World, device, running: str) -> None:
     world.upload("three")
     waiting = world.deploy("three", [device.id])
 
@@ -149,7 +149,7 @@ def test_several_counter_items_finish_a_deployment_once(world: World, monkeypatc
     assert "status=finished" in world.api.get(DEPLOYMENTS, params={"status": "finished"}).headers["Link"]
 
 
-def test_the_last_reports_at_once_finish_a_deployment_once(world: World) -> None:
+def test_concurrent_last_reports_finish_a_deployment_once(world: World) -> None:
     devices = [world.device() for _ in range(8)]
     world.upload("two")
     deployment = world.deploy("two")
@@ -162,11 +162,11 @@ def test_the_last_reports_at_once_finish_a_deployment_once(world: World) -> None
     assert {answer.status_code for answer in answers} == {204}
     assert world.numbers(deployment) == {"success": 8}
     assert world.show(deployment)["status"] == "finished"
-    # The place is free again: what was counted as open was closed exactly once.
+    # The number of open deployments was decremented exactly once.
     assert world.deploy("two")
 
 
-def test_double_polls_make_one_row(world: World, device) -> None:
+def test_repeated_polls_create_one_row(world: World, device) -> None:
     world.upload("two")
     deployment = world.deploy("two", [device.id])
 
@@ -179,7 +179,7 @@ def test_double_polls_make_one_row(world: World, device) -> None:
     assert world.show(deployment)["device_count"] == 1
 
 
-def test_an_abort_among_reports_loses_and_invents_nothing(world: World) -> None:
+def test_an_abort_during_reports_keeps_statistics_correct(world: World) -> None:
     devices = [world.device() for _ in range(8)]
     world.upload("two")
     deployment = world.deploy("two")
@@ -215,14 +215,14 @@ def test_an_abort_among_reports_loses_and_invents_nothing(world: World) -> None:
         ("9999-12-31T23:59:59-05:00", "10000-01-01 04:59:59 +0000 UTC"),
     ],
 )
-def test_a_log_with_any_time_that_go_prints(world: World, device, running: str, sent: str, shown: str) -> None:
+def test_log_times_are_printed_as_go_does(world: World, device, running: str, sent: str, shown: str) -> None:
     path = f"/v1/deployments/device/deployments/{running}/log"
     message = {"timestamp": sent, "level": "info", "message": "m"}
     assert device.call("PUT", path, {"messages": [message]}).status_code == 204
     assert world.api.get(f"{DEPLOYMENTS}/{running}/devices/{device.id}/log").text == f"{shown} info: m\n"
 
 
-def test_a_log_with_half_a_character(world: World, device, running: str) -> None:
+def test_a_log_with_a_lone_surrogate_is_stored(world: World, device, running: str) -> None:
     path = f"/api/devices/v1/deployments/device/deployments/{running}/log"
     message = rb'{"timestamp":"2016-10-27T07:00:00Z","level":"info","message":"caf\ud83d \ud83d\ude00 @"}'
     raw = b'{"messages":[' + message.replace(b"@", b"\xff") + b"]}"

@@ -1,4 +1,4 @@
-"""The pure decisions of deployments, over many cases."""
+"""Rules of deployments, with generated inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ids = st.one_of(st.uuids().map(str), st.text(min_size=1, max_size=40), st.uuids(
 
 
 @given(st.lists(ids, max_size=60), st.lists(ids, max_size=20))
-def test_targets_hold_exactly_what_they_were_given(inside: list[str], asked: list[str]) -> None:
+def test_targets_contain_exactly_the_given_ids(inside: list[str], asked: list[str]) -> None:
     targets = Targets.from_bytes(Targets.of(inside).to_bytes())
 
     assert sorted(targets) == sorted(set(inside))
@@ -28,7 +28,7 @@ def test_targets_hold_exactly_what_they_were_given(inside: list[str], asked: lis
         assert (device_id in targets) == (device_id in inside)
 
 
-def test_a_uuid_in_another_form_is_another_target() -> None:
+def test_a_uuid_in_another_format_is_another_target() -> None:
     plain = str(uuid.uuid4())
     targets = Targets.of([plain.upper(), "{" + plain + "}"])
 
@@ -37,7 +37,7 @@ def test_a_uuid_in_another_form_is_another_target() -> None:
 
 
 @dataclass(frozen=True)
-class Thing:
+class Candidate:
     id: str
     device_types: tuple[str, ...]
     size: int
@@ -46,7 +46,7 @@ class Thing:
 
 names = st.sampled_from(["a", "b", "c"])
 things = st.builds(
-    Thing,
+    Candidate,
     id=st.uuids().map(str),
     device_types=st.lists(names, min_size=1, max_size=3).map(tuple),
     size=st.integers(1, 5),
@@ -55,7 +55,7 @@ things = st.builds(
 
 
 @given(st.lists(things, max_size=8), names, st.dictionaries(st.sampled_from(["k", "l"]), names))
-def test_the_smallest_artifact_that_fits_is_chosen(some: list[Thing], kind: str, provides: dict[str, str]) -> None:
+def test_the_smallest_artifact_that_fits_is_chosen(some: list[Candidate], kind: str, provides: dict[str, str]) -> None:
     chosen = selection.choose(some, {"device_type": kind, **provides})
 
     fitting = [
@@ -74,7 +74,7 @@ def test_the_smallest_artifact_that_fits_is_chosen(some: list[Thing], kind: str,
     st.lists(st.integers(1, 40), unique=True, max_size=10),
     st.integers(0, 10),
 )
-def test_what_waits_is_newer_than_the_last_finished_and_oldest_first(
+def test_waiting_deployments_are_newer_than_the_last_finished_and_sorted_by_age(
     decided: int, sequences: list[int], split: int
 ) -> None:
     pairs = [(sequence, f"d{sequence}") for sequence in sequences]
@@ -101,7 +101,7 @@ def test_statistics_add_up_to_the_targets_unless_aborted(
         assert not any(numbers[status] for status in ACTIVE)
 
 
-def test_status_follows_the_behaviour_table() -> None:
+def test_the_status_follows_the_documented_table() -> None:
     def status(**by_status: int) -> str:
         found = {Status(name): count for name, count in by_status.items()}
         return statistics.status(Counts(sum(found.values()), found, 0), finished=False, scheduled=False)
@@ -113,20 +113,18 @@ def test_status_follows_the_behaviour_table() -> None:
     assert statistics.status(Counts(0, {}, 0), finished=True, scheduled=False) == "finished"
 
 
-def test_every_status_is_active_or_final_and_has_a_place_in_the_order() -> None:
+def test_every_status_is_active_or_final_and_in_the_order() -> None:
     assert set(Status) == ACTIVE | FINAL
     assert not ACTIVE & FINAL
     assert sorted(ORDER) == sorted(Status)
 
 
 @given(st.sets(st.sampled_from(list(Status))).map(frozenset), st.booleans(), st.sampled_from(list(Status)))
-def test_a_filter_finds_rows_by_what_they_are_shown_as(
-    wanted: frozenset[Status], aborted: bool, stored: Status
-) -> None:
+def test_filters_use_the_shown_status(wanted: frozenset[Status], aborted: bool, stored: Status) -> None:
     assert (stored in stored_for(wanted, aborted=aborted)) == (effective(stored, aborted=aborted) in wanted)
 
 
-def test_filters_take_statuses_and_groups_of_them() -> None:
+def test_filters_accept_statuses_and_groups_of_them() -> None:
     assert parse_filter("finished") == FINAL
     assert parse_filter("active") == ACTIVE
     assert parse_filter("pause") == frozenset(status for status in Status if status.startswith("pause_"))
@@ -135,7 +133,7 @@ def test_filters_take_statuses_and_groups_of_them() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8)))
-def test_the_order_of_what_a_device_says_does_not_matter(provides: dict[str, str]) -> None:
+def test_the_order_of_device_provides_makes_no_difference(provides: dict[str, str]) -> None:
     turned = dict(reversed(provides.items()))
 
     assert polling.request_hash(provides) == polling.request_hash(turned)
@@ -154,6 +152,6 @@ def test_the_order_of_what_a_device_says_does_not_matter(provides: dict[str, str
         {"device_type": "a", "artifact_name": "b", **{str(number): "" for number in range(200)}},
     ],
 )
-def test_what_a_device_provides_is_checked(said: dict[str, object]) -> None:
+def test_invalid_device_provides_are_refused(said: dict[str, object]) -> None:
     with pytest.raises(BadRequest):
         polling.read_provides(said)

@@ -1,4 +1,4 @@
-"""What the schedule does for deployments: it records what time has done, once, at a price that follows what is due."""
+"""The schedule records due changes of deployments once, at a cost that depends only on what is due."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Opened = list[tuple[str, int]]
 
 @pytest.fixture
 def device(world: World, moment: Clock) -> Device:
-    """The first of two devices that take release two."""
+    """The first of two devices that can install release two."""
     world.upload("two")
     first, _ = world.device(), world.device()
     return first
@@ -34,7 +34,7 @@ def device(world: World, moment: Clock) -> Device:
 
 @pytest.fixture
 def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """Deployment and number of each phase that was recorded as open. What other tests left is worked off before."""
+    """Deployment and number of each phase that was recorded as open. Leftovers of other tests are processed first."""
     future = moment.time + timedelta(days=100_000)
     while list(tables.due_items(future, limit=1)):
         schedule.tick(future)
@@ -68,7 +68,7 @@ def test_each_phase_is_recorded_once(world: World, device: Device, moment: Clock
     tick(moment)
     assert opened == [(deployment, 0)]
 
-    moment.move(hours=-1)  # a clock that went back opens nothing twice, and closes nothing
+    moment.move(hours=-1)  # a clock that goes back opens nothing twice and closes nothing
     tick(moment)
     moment.move(hours=2)
     tick(moment)
@@ -76,10 +76,10 @@ def test_each_phase_is_recorded_once(world: World, device: Device, moment: Clock
     assert opened == [(deployment, 0), (deployment, 1)]
 
 
-def test_a_late_tick_records_all_that_it_missed(world: World, device: Device, moment: Clock, opened: Opened) -> None:
+def test_a_late_run_records_everything_that_is_due(world: World, device: Device, moment: Clock, opened: Opened) -> None:
     deployment = two_phases(world, moment)
     moment.move(hours=1)
-    serves(device.poll(), deployment)  # nobody waits for a tick
+    serves(device.poll(), deployment)  # devices do not have to wait for the schedule
     moment.move(days=3)
 
     tick(moment)
@@ -87,7 +87,7 @@ def test_a_late_tick_records_all_that_it_missed(world: World, device: Device, mo
     assert opened == [(deployment, 0), (deployment, 1)]
 
 
-def test_what_is_open_from_the_start_is_recorded_with_the_deployment(
+def test_phases_open_at_creation_are_recorded_with_the_deployment(
     world: World, device: Device, moment: Clock, opened: Opened
 ) -> None:
     deployment = world.deploy("two", phases=[{"batch_size": 50}, {"start_ts": moment.later(hours=1)}])
@@ -95,7 +95,9 @@ def test_what_is_open_from_the_start_is_recorded_with_the_deployment(
     assert opened == [(deployment, 0)]
 
 
-def test_no_phase_of_an_ended_deployment_opens(world: World, device: Device, moment: Clock, opened: Opened) -> None:
+def test_phases_of_a_finished_deployment_do_not_open(
+    world: World, device: Device, moment: Clock, opened: Opened
+) -> None:
     world.abort(two_phases(world, moment))
     moment.move(hours=3)
 
@@ -104,7 +106,7 @@ def test_no_phase_of_an_ended_deployment_opens(world: World, device: Device, mom
     assert opened == []
 
 
-def test_what_fails_keeps_nothing_else_from_its_turn(
+def test_a_failing_item_does_not_block_others(
     world: World, device: Device, moment: Clock, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, good = two_phases(world, moment, "broken"), two_phases(world, moment, "good")
@@ -112,7 +114,7 @@ def test_what_fails_keeps_nothing_else_from_its_turn(
 
     def fail(tx, tenant, deployment: str, number: int) -> None:
         if deployment == broken:
-            raise RuntimeError("somebody's hook is broken")
+            raise RuntimeError("the hook fails")
         record(tx, tenant, deployment, number)
 
     monkeypatch.setattr(schedule, "phase_opened", fail)
@@ -122,16 +124,16 @@ def test_what_fails_keeps_nothing_else_from_its_turn(
 
     monkeypatch.setattr(schedule, "phase_opened", record)
     tick(moment)
-    assert opened == [(good, 0)]  # not yet: it may be broken for long
+    assert opened == [(good, 0)]  # not retried yet: the failure may last
     moment.move(minutes=5)
     tick(moment)
     assert opened == [(good, 0), (broken, 0)]
 
 
-def test_a_tick_costs_the_same_for_a_thousand_tenants_that_wait(
+def test_the_cost_of_a_run_does_not_grow_with_waiting_tenants(
     world: World, device: Device, moment: Clock, opened: Opened
 ) -> None:
-    tick(moment)  # whatever other tests have left behind
+    tick(moment)  # process leftovers of other tests
     with counted() as before:
         tick(moment)
     assert before.by_operation == {"Query": 8}

@@ -1,4 +1,4 @@
-"""Devices that fall silent: off by default, then by the schedule, at no price for those who report."""
+"""Timeouts of silent devices: off by default, applied by the schedule, without cost for reporting devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deployments.test_races import at_once
+from tests.deployments.test_races import concurrently
 from tests.deployments.test_schedule import tick
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
@@ -33,13 +33,13 @@ def device(world: World, moment: Clock) -> Device:
 
 
 @pytest.fixture
-def on(world: World) -> None:
-    """The tenant lets devices time out after an hour."""
+def enabled(world: World) -> None:
+    """The tenant's devices time out after an hour."""
     answer = world.api.put(SETTINGS, json={"device_timeout": TIMEOUT})
     assert answer.status_code == 204, answer.text
 
 
-def test_nobody_times_out_unless_the_tenant_wants_it(world: World, device: Device, moment: Clock) -> None:
+def test_devices_do_not_time_out_by_default(world: World, device: Device, moment: Clock) -> None:
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
     moment.move(days=1000)
@@ -49,7 +49,7 @@ def test_nobody_times_out_unless_the_tenant_wants_it(world: World, device: Devic
     assert world.numbers(deployment) == {"pending": 1}
 
 
-def test_a_silent_device_has_failed(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_a_silent_device_fails(world: World, device: Device, moment: Clock, enabled: None) -> None:
     deployment = world.deploy("two", [device.id, world.device().id], retries=3)
     serves(device.poll(), deployment)
     device.report(deployment, "installing")
@@ -61,13 +61,13 @@ def test_a_silent_device_has_failed(world: World, device: Device, moment: Clock,
     tick(moment)
     tick(moment)
 
-    assert world.numbers(deployment) == {"failure": 1, "pending": 1}  # who has not begun is not waited for
+    assert world.numbers(deployment) == {"failure": 1, "pending": 1}  # devices that have not begun cannot time out
     row = world.rows(deployment)[device.id]
     assert (row["status"], row["substate"], row["finished"], row["attempts"]) == ("failure", TEXT, moment.later(), 1)
     serves_nothing(device.poll())
 
 
-def test_the_last_that_times_out_ends_the_deployment(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_the_last_timeout_finishes_the_deployment(world: World, device: Device, moment: Clock, enabled: None) -> None:
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
     moment.move(seconds=TIMEOUT)
@@ -79,7 +79,7 @@ def test_the_last_that_times_out_ends_the_deployment(world: World, device: Devic
     serves(device.poll(), newer)
 
 
-def test_every_report_is_a_sign_of_life(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_every_report_restarts_the_timeout(world: World, device: Device, moment: Clock, enabled: None) -> None:
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
     for status in ("downloading", "downloading", "downloading", "installing", "installing"):
@@ -93,7 +93,7 @@ def test_every_report_is_a_sign_of_life(world: World, device: Device, moment: Cl
     assert world.numbers(deployment) == {"success": 1}
 
 
-def test_late_success_is_success(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_a_late_success_counts_as_success(world: World, device: Device, moment: Clock, enabled: None) -> None:
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
     moment.move(seconds=TIMEOUT)
@@ -105,7 +105,9 @@ def test_late_success_is_success(world: World, device: Device, moment: Clock, on
     assert "substate" not in world.rows(deployment)[device.id]
 
 
-def test_who_goes_on_late_is_waited_for_again(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_a_device_that_continues_late_can_time_out_again(
+    world: World, device: Device, moment: Clock, enabled: None
+) -> None:
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
     moment.move(seconds=TIMEOUT)
@@ -119,7 +121,9 @@ def test_who_goes_on_late_is_waited_for_again(world: World, device: Device, mome
     assert world.numbers(deployment) == {"failure": 1, "pending": 1}
 
 
-def test_who_waits_for_an_attempt_times_out_too(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_a_device_that_waits_for_a_retry_times_out_too(
+    world: World, device: Device, moment: Clock, enabled: None
+) -> None:
     deployment = world.deploy("two", [device.id], retries=1)
     serves(device.poll(), deployment)
     device.report(deployment, "failure")
@@ -129,7 +133,7 @@ def test_who_waits_for_an_attempt_times_out_too(world: World, device: Device, mo
     assert (world.numbers(deployment), world.show(deployment)["status"]) == ({"failure": 1}, "finished")
 
 
-def test_what_has_ended_otherwise_does_not_time_out(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_finished_updates_do_not_time_out(world: World, device: Device, moment: Clock, enabled: None) -> None:
     other = world.device()
     aborted, withdrawn = world.deploy("two", [device.id]), world.deploy("two", [other.id], name="b")
     serves(device.poll(), aborted)
@@ -142,10 +146,10 @@ def test_what_has_ended_otherwise_does_not_time_out(world: World, device: Device
     assert world.numbers(aborted) == world.numbers(withdrawn) == {"aborted": 1}
     with counted() as idle:
         tick(moment)
-    assert set(idle.by_operation) == {"Query"}  # and none of them is looked at again
+    assert set(idle.by_operation) == {"Query"}  # none of them is read again
 
 
-def test_turned_off_again(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_turning_timeouts_off_again(world: World, device: Device, moment: Clock, enabled: None) -> None:
     deployment = world.deploy("two", [device.id])
     serves(device.poll(), deployment)
     assert world.api.put(SETTINGS, json={"device_timeout": 0}).status_code == 204
@@ -159,20 +163,22 @@ def tick_and(moment: Clock, then: Callable[[], httpx2.Response]) -> httpx2.Respo
     return then()
 
 
-def test_a_report_and_two_ticks_at_once(world: World, device: Device, moment: Clock, on: None) -> None:
+def test_a_report_during_two_runs_of_the_schedule(world: World, device: Device, moment: Clock, enabled: None) -> None:
     for number in range(5):
         deployment = world.deploy("two", [device.id], name=f"number {number}", force_installation=True)
         serves(device.poll(), deployment)
         moment.move(seconds=TIMEOUT)
 
         report = partial(device.report, deployment, "success")
-        at_once([partial(tick_and, moment, report), partial(tick_and, moment, report), report])
+        concurrently([partial(tick_and, moment, report), partial(tick_and, moment, report), report])
 
         assert world.numbers(deployment) == {"success": 1}
         assert world.show(deployment)["status"] == "finished"
 
 
-def test_what_it_costs(world: World, device: Device, moment: Clock, on: None, warm: None, tenant: Tenant) -> None:
+def test_the_cost_of_timeouts(
+    world: World, device: Device, moment: Clock, enabled: None, warm: None, tenant: Tenant
+) -> None:
     deployment = world.deploy("two", [device.id, *(f"{number}" for number in range(9))])
     serves_nothing(world.device().poll())
     with counted() as assigned:
@@ -180,7 +186,10 @@ def test_what_it_costs(world: World, device: Device, moment: Clock, on: None, wa
     with counted() as reported:
         device.report(deployment, "installing")
     for cost in (assigned, reported):
-        assert (sorted(cost.calls), cost.write_units) == (["GetItem", "TransactWriteItems"], 6)  # as without it
+        assert (sorted(cost.calls), cost.write_units) == (
+            ["GetItem", "TransactWriteItems"],
+            6,
+        )  # the same as without timeouts
     with counted() as repeated:
         device.report(deployment, "installing")
     assert (repeated.by_operation, repeated.write_units) == ({"GetItem": 1, "UpdateItem": 1}, 1)

@@ -1,4 +1,4 @@
-"""Deployment logs that arrive cut off: what is whole of them is kept, and marked."""
+"""Truncated deployment logs: complete messages are stored, and the log is marked as truncated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def message(text: str = "out of space", level: str = "error") -> Message:
 
 
 def kept(raw: bytes) -> list[Message] | None:
-    """The messages that are kept of a log, without the mark that has to end it; None if it is refused."""
+    """The stored messages of a truncated log without the final mark; None if it is refused."""
     completed = cut_logs.completed(raw, timestamp=NOW)
     if completed is None:
         return None
@@ -45,7 +45,7 @@ messages = st.builds(message, texts, texts)
 
 @st.composite
 def logs(draw: st.DrawFn) -> tuple[bytes, list[int], list[Message]]:
-    """A log as a client may write it, where in it each message ends, and the messages."""
+    """A log as clients write it, the end of each message in it, and the messages."""
     chosen = draw(st.lists(messages, min_size=1, max_size=4))
     plain, indent = draw(st.booleans()), draw(st.sampled_from([None, 1]))
     head, comma = (
@@ -60,7 +60,7 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[int], list[Message]]:
 
 
 @given(log=logs(), data=st.data())
-def test_every_cut_keeps_the_messages_before_it(
+def test_complete_messages_of_a_truncated_log_are_kept(
     log: tuple[bytes, list[int], list[Message]], data: st.DataObject
 ) -> None:
     raw, ends, chosen = log
@@ -70,7 +70,7 @@ def test_every_cut_keeps_the_messages_before_it(
 
 
 @pytest.mark.parametrize("end", range(1, 13))
-def test_a_log_may_be_cut_inside_any_escape(end: int) -> None:
+def test_a_log_may_be_truncated_inside_any_escape(end: int) -> None:
     raw = rb'{"messages":[{"timestamp": "\u001f", "level": "\ud800\udc00'
 
     assert kept(raw[:-end]) == []
@@ -100,7 +100,7 @@ def test_a_log_may_be_cut_inside_any_escape(end: int) -> None:
         b'{"messages": [[[[[[' + b"[" * 100_000,
     ],
 )
-def test_what_is_no_beginning_of_a_log_is_not_taken(raw: bytes) -> None:
+def test_other_documents_are_refused(raw: bytes) -> None:
     assert kept(raw) is None
 
 
@@ -136,7 +136,7 @@ def shown(world: World, failed: tuple[Device, str]) -> list[str]:
     return answer.text.splitlines()
 
 
-def test_a_cut_log_is_kept_marked_and_replaced_by_a_whole_one(world: World, failed: tuple[Device, str]) -> None:
+def test_a_truncated_log_is_marked_and_replaced_by_a_complete_one(world: World, failed: tuple[Device, str]) -> None:
     raw = json.dumps({"messages": [message(), message("größer \U0001f525")]}, ensure_ascii=False).encode()
     first = "2016-10-27 07:00:00 +0000 UTC error: out of space"
 
@@ -154,14 +154,14 @@ def test_a_cut_log_is_kept_marked_and_replaced_by_a_whole_one(world: World, fail
 
 
 @pytest.mark.parametrize("raw", [b"", b"a log", b'{"messages": []}', b'{"messages": [{"level": "a"}, {', b'{"log": ['])
-def test_what_is_no_log_is_refused(world: World, failed: tuple[Device, str], raw: bytes) -> None:
+def test_invalid_logs_are_refused(world: World, failed: tuple[Device, str], raw: bytes) -> None:
     assert send(failed, raw).status_code == 400
     device, deployment = failed
     assert world.rows(deployment)[device.id]["log"] is False
 
 
-def test_a_cut_log_with_an_escape_of_half_a_character(world: World, failed: tuple[Device, str]) -> None:
-    """Whatever half of a surrogate pair becomes, it is no error of the server."""
+def test_a_truncated_log_with_a_lone_surrogate_is_stored(world: World, failed: tuple[Device, str]) -> None:
+    """The surrogate may be replaced, but must not cause a 500."""
     raw = json.dumps({"messages": [message("\\ud83d")]}).replace("\\\\", "\\").encode()
 
     assert send(failed, raw[:-2]).status_code in (204, 400)

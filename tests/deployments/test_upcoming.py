@@ -1,4 +1,4 @@
-"""Which deployments a device gets next: what is foretold is what its polls then bring."""
+"""Upcoming deployments of a device: the prediction equals what its polls then get."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _brief(world: World, device: Device) -> list[tuple[str, str]]:
     return [(each["id"], each["when"]) for each in _told(world, device)]
 
 
-def test_deployments_are_told_in_the_order_of_polls(world: World, device: Device) -> None:
+def test_deployments_are_listed_in_the_order_of_polls(world: World, device: Device) -> None:
     assert _told(world, device) == []
     first = world.deploy("two", [device.id], name="first")
     second = world.deploy("three", name="second")
@@ -66,7 +66,7 @@ def test_deployments_are_told_in_the_order_of_polls(world: World, device: Device
     assert _told(world, device) == []
 
 
-def test_a_phase_is_waited_for(world: World, device: Device, moment: Clock) -> None:
+def test_a_deployment_that_waits_for_a_phase_is_listed(world: World, device: Device, moment: Clock) -> None:
     faster = world.device()
     start, second = moment.later(hours=1), moment.later(hours=2)
     phases = [{"batch_size": 50, "start_ts": start}, {"start_ts": second}]
@@ -88,7 +88,7 @@ def test_a_phase_is_waited_for(world: World, device: Device, moment: Clock) -> N
     serves(device.poll(), slow)
 
 
-def test_what_a_poll_brings_is_foreseen(world: World, device: Device) -> None:
+def test_the_result_of_the_next_poll_is_predicted(world: World, device: Device) -> None:
     world.upload("other", ("another-type",))
     world.upload("demanding", depends={"rootfs-image.version": "1"})
     for release in (device.artifact_name, "other", "demanding", "two"):
@@ -103,11 +103,11 @@ def test_what_a_poll_brings_is_foreseen(world: World, device: Device) -> None:
         ("two", "update"),
     ]
     silent = world.device()
-    world.deploy("two", [silent.id], name="to a silent one")
+    world.deploy("two", [silent.id], name="to a device that never polled")
     assert [each["outcome"] for each in _told(world, silent)] == ["unknown"]
 
 
-def test_filters_and_their_limits_are_judged_as_of_now(world: World, device: Device) -> None:
+def test_current_filter_matches_and_limits_are_used(world: World, device: Device) -> None:
     terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": device.device_type}]
     made = world.api.post("/api/management/v2/inventory/filters", json={"name": "all of a type", "terms": terms})
     body = {"name": "one of them", "artifact_name": "two", "filter_id": made.headers["Location"].rsplit("/")[-1]}
@@ -123,7 +123,7 @@ def test_filters_and_their_limits_are_judged_as_of_now(world: World, device: Dev
     assert _brief(world, other) == [(deployment, "active")]
 
 
-def test_deployments_beyond_the_own_rights_are_not_told(
+def test_deployments_outside_of_the_users_scope_are_not_listed(
     world: World, device: Device, sign_in: SignIn, tenant: Tenant
 ) -> None:
     groups = "/api/management/v1/inventory/groups/mine/devices"
@@ -138,13 +138,13 @@ def test_deployments_beyond_the_own_rights_are_not_told(
     assert user.get(f"{DEPLOYMENTS}/devices/{outside.id}/upcoming").status_code == 403
 
 
-def test_what_is_read_does_not_grow_with_fleet_and_history(
+def test_the_cost_does_not_grow_with_fleet_and_history(
     world: World, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"{DEPLOYMENTS}/devices/{device.id}/upcoming"
 
     def cost(*, told: int) -> int:
-        answer = world.api.get(path)  # with this, all plans are known
+        answer = world.api.get(path)  # now all plans are cached
         assert len(answer.json()) == told
         with counted() as found:
             again = world.api.get(path, headers={"If-None-Match": answer.headers["ETag"]})

@@ -1,4 +1,4 @@
-"""A tenant at work: its admin, its devices, its artifacts, in a few words each."""
+"""One tenant with its administrator, devices and artifacts, and short calls for common steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _as_go_has_it(identity: dict[str, Any]) -> Any:
 
 @dataclass
 class World:
-    """One tenant. ``api`` is an admin's client, ``http`` one without a token, ``token`` the tenant token."""
+    """One tenant. ``api`` is an administrator's client, ``http`` one without a token, ``token`` the tenant token."""
 
     api: httpx2.Client
     http: httpx2.Client
@@ -45,7 +45,7 @@ class World:
         assert answer.status_code == 204, answer.text
 
     def upload(self, name: str, device_types: tuple[str, ...] = ("qemux86-64",), **more: Any) -> str:
-        """Upload an artifact; its id."""
+        """Upload an artifact; returns its id."""
         data = build_artifact(name, device_types, **more)
         answer = self.api.post(
             "/api/management/v1/deployments/artifacts",
@@ -55,7 +55,7 @@ class World:
         return answer.headers["Location"].rsplit("/", 1)[-1]
 
     def deploy(self, artifact: str, devices: list[str] | None = None, *, group: str | None = None, **more: Any) -> str:
-        """Create a deployment, for all devices if none are named; its id."""
+        """Create a deployment, by default for all devices; returns its id."""
         body: dict[str, Any] = {"name": "rollout", "artifact_name": artifact, **more}
         if group is None:
             body |= {"all_devices": True} if devices is None else {"devices": devices}
@@ -71,13 +71,13 @@ class World:
         return shown
 
     def numbers(self, deployment: str) -> dict[str, int]:
-        """The statistics that are not 0."""
+        """The statistics without zeros."""
         answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/statistics")
         assert answer.status_code == 200, answer.text
         return {status: count for status, count in answer.json().items() if count}
 
     def rows(self, deployment: str) -> dict[str, dict[str, Any]]:
-        """The rows of those who have asked, by device."""
+        """The device rows, by device."""
         answer = self.api.get(f"{DEPLOYMENTS}/{deployment}/devices/list", params={"per_page": 500})
         assert answer.status_code == 200, answer.text
         return {row["id"]: row for row in answer.json()}
@@ -89,7 +89,7 @@ class World:
 
 
 def serves(answer: httpx2.Response, deployment: str) -> dict[str, Any]:
-    """The artifact that a poll was answered with, which must be of this deployment."""
+    """Assert that a poll was answered with an artifact of this deployment; returns the artifact."""
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
     assert document["id"] == deployment
@@ -98,6 +98,6 @@ def serves(answer: httpx2.Response, deployment: str) -> dict[str, Any]:
 
 
 def serves_nothing(answer: httpx2.Response) -> None:
-    """The poll was answered with nothing."""
+    """Assert that a poll was answered with 204."""
     assert answer.status_code == 204, answer.text
     assert answer.content == b""

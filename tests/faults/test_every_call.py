@@ -167,7 +167,7 @@ def cases(server: LocalServer) -> Iterator[Cases]:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("fault", faults.FAULTS)
-def test_aws8_a_fault_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
+def test_a_fault_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
     for number in range(1, _MOST):
         run, check = getattr(cases, case)()
         with faults.at(number, faults.FAULTS[fault]) as so_far:
@@ -206,7 +206,7 @@ def test_an_outage_is_503_and_what_is_done_after_it_succeeds(cases: Cases, case:
 
 @pytest.mark.parametrize("case", ["poll", "create", "upload"])
 @pytest.mark.parametrize("fault", faults.OTHERS)
-def test_aws19_a_fault_of_another_service_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
+def test_a_fault_of_another_service_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
     for number in range(1, _MOST):
         run, check = getattr(cases, case)()
         with faults.others_at(number, faults.OTHERS[fault]) as so_far:

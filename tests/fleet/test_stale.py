@@ -58,7 +58,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return patience
 
 
-def test_aws17_devices_are_served_from_an_older_copy(
+def test_devices_are_served_from_an_older_copy(
     api: httpx2.Client, http: httpx2.Client, tenant: Tenant, later: Later, outage: list[float]
 ):
     device = World(api, http, tenant.tenant_token).device()
@@ -78,7 +78,7 @@ def test_aws17_devices_are_served_from_an_older_copy(
     serves_nothing(device.poll())
 
 
-def test_aws17_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later: Later, outage: list[float]):
+def test_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later: Later, outage: list[float]):
     assert control.get(tenant.id).active
     outage.append(0)
     later(LIFE)
@@ -89,7 +89,7 @@ def test_aws17_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later
     assert not control.get(tenant.id).active
 
 
-def test_aws17_who_asks_for_the_item_as_it_is_gets_nothing_older(tenant: Tenant, outage: list[float]):
+def test_who_asks_for_the_item_as_it_is_gets_nothing_older(tenant: Tenant, outage: list[float]):
     control.get(tenant.id)
     outage.append(0)
 

@@ -41,7 +41,7 @@ def rows(pk: str) -> dict[str, int]:
     return {row.sk: int(row.number) for row in Row.query(pk, consistent_read=True)}
 
 
-def test_aws7_an_update_without_actions_is_refused():
+def test_an_update_without_actions_is_refused():
     """DynamoDB refuses an empty UpdateExpression, and the embedded engine does not."""
     tx = Transaction()
 

@@ -130,9 +130,7 @@ class TestTime:
 
         assert bounds == [(0, 0.003), (0, 0.006), (0, 0.012), (0, 0.5), (0, 1.0), (0, 2.0)]
 
-    def test_aws13_the_first_silent_connection_leaves_time_for_a_second(
-        self, stage: Stage, make_transport: MakeTransport
-    ):
+    def test_the_first_silent_connection_leaves_time_for_a_second(self, stage: Stage, make_transport: MakeTransport):
         """With the patience that ships, one dead connection costs a quarter of the budget, not all of it."""
         stage.will(say_nothing, answer(ITEM))
 
@@ -142,9 +140,7 @@ class TestTime:
         assert Patience().read <= 2
         assert Patience().read <= Patience().budget / 3
 
-    def test_aws13_a_call_that_is_nearly_over_waits_no_longer_than_it_has(
-        self, stage: Stage, make_transport: MakeTransport
-    ):
+    def test_a_call_that_is_nearly_over_waits_no_longer_than_it_has(self, stage: Stage, make_transport: MakeTransport):
         stage.will(*[refusal("ThrottlingException")] * 9)
         ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
 
@@ -230,14 +226,14 @@ class TestMeetingATransaction:
     """A single write on an item that a transaction is writing is refused whole."""
 
     @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
-    def test_aws8_it_is_tried_again(self, stage: Stage, make_transport: MakeTransport, operation: str):
+    def test_it_is_tried_again(self, stage: Stage, make_transport: MakeTransport, operation: str):
         stage.will(*[refusal("TransactionConflictException")] * 6, answer(ITEM))
 
         assert make_transport().call(operation, WRITES[operation]) == ITEM
 
         assert len(stage.visits) == 7  # more often than after failures of AWS: the item is free within milliseconds
 
-    def test_aws8_only_until_the_budget_ends(
+    def test_only_until_the_budget_ends(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("random.uniform", lambda _, high: high)
@@ -257,7 +253,7 @@ def keys(*names: str) -> list[dict[str, Any]]:
 class TestBatches:
     """What DynamoDB leaves undone of a batch is done by the transport."""
 
-    def test_aws14_unprocessed_items_are_sent_again(self, stage: Stage, make_transport: MakeTransport):
+    def test_unprocessed_items_are_sent_again(self, stage: Stage, make_transport: MakeTransport):
         writes = [{"DeleteRequest": {"Key": key}} for key in keys("a", "b", "c")]
         stage.will(
             answer({"UnprocessedItems": {"t": writes[1:]}}),
@@ -270,7 +266,7 @@ class TestBatches:
         assert done == {"UnprocessedItems": {}}
         assert [json.loads(body)["RequestItems"]["t"] for _, body in stage.visits] == [writes, writes[1:], writes[2:]]
 
-    def test_aws14_unprocessed_keys_are_asked_for_again(self, stage: Stage, make_transport: MakeTransport):
+    def test_unprocessed_keys_are_asked_for_again(self, stage: Stage, make_transport: MakeTransport):
         about = {"ConsistentRead": True, "ProjectionExpression": "#0", "ExpressionAttributeNames": {"#0": "pk"}}
         a, b, c = keys("a", "b", "c")
         stage.will(
@@ -285,7 +281,7 @@ class TestBatches:
         assert json.loads(stage.visits[1][1])["RequestItems"] == {"t": {"Keys": [b], **about}, "u": {"Keys": [c]}}
 
     @pytest.mark.parametrize("operation", ["BatchGetItem", "BatchWriteItem"])
-    def test_aws14_a_batch_that_makes_no_progress_backs_off_and_ends(
+    def test_a_batch_that_makes_no_progress_backs_off_and_ends(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, operation: str
     ):
         bounds: list[float] = []
