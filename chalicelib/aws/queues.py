@@ -8,7 +8,7 @@ No message carries a trace header (``X-Amzn-Trace-Id``, the system attribute ``A
 clients add. By it Lambda counts how often one event leads to the next, and after about 16 times stops what it takes for
 a loop (AWS Lambda: "Use Lambda recursive loop detection"). The worker of ``deliveries`` sends to its own queue for as
 long as a receiver has events to get, which is no loop. Since Lambda can't bound it, the workers do: a message of
-``deliveries`` leads to one more at most, from the one worker that holds the integration's lane; an order of ``mails``
+``deliveries`` leads to one more at most, from the one worker that holds the integration's outbox; an order of ``mails``
 to one mail for each user that it is for, and a mail to none.
 """
 

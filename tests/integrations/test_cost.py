@@ -53,7 +53,7 @@ def test_an_event_is_two_writes_in_the_transaction_that_there_is_anyway(listened
     with counted() as cost:
         assert device.report(deployment, "success").status_code == 204
     assert cost.calls == ["GetItem", "TransactWriteItems"]
-    assert cost.write_units == 2 * (3 + 2)  # and the event, and its place in the lane
+    assert cost.write_units == 2 * (3 + 2)  # and the event, and its place in the outbox
 
 
 def test_two_events_for_one_integration_send_one_message(listened: World, monkeypatch: pytest.MonkeyPatch):
@@ -89,7 +89,7 @@ def test_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: W
         spent.append(cost)
     unheard, heard = spent
     assert unheard.calls == heard.calls, "the event is written in the transaction of the new device"
-    assert heard.write_units - unheard.write_units == 2 * 2  # the event, and its place in the lane
+    assert heard.write_units - unheard.write_units == 2 * 2  # the event, and its place in the outbox
 
 
 def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
@@ -104,7 +104,7 @@ def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenan
             delivering.deliver(tenant.id, hook.id)
         spent.append(cost)
     assert len({(tuple(cost.calls), cost.read_units) for cost in spent}) == 1
-    # Take the lane, the integration, what waits, the events; a transaction each; give the lane back.
+    # Take the outbox, the integration, what waits, the events; a transaction each; give the outbox back.
     assert spent[0].calls == [
         "UpdateItem",
         "GetItem",

@@ -13,7 +13,7 @@ import time_machine
 
 from chalicelib import clock
 from chalicelib.integrations.service import delivering
-from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables import outboxes
 from tests.devauth.fleet import DEVICES, device_path, set_of
 from tests.integrations.conftest import NEW_DEVICE, Hook, Hooks
 from tests.simulator.device import Device
@@ -133,7 +133,7 @@ def test_delivering(hooks: Hooks, world, tenant, monkeypatch, after: bool):
         with power_cut(number, answered=after) as cut, suppress(PowerCutError):
             delivering.deliver(tenant.id, hook.id)
         assert told_of(hook, device.id) == NEW_DEVICE
-        assert list(lanes.waiting(lanes.Lane(tenant.id, hook.id))) == []
+        assert list(outboxes.waiting(outboxes.Outbox(tenant.id, hook.id))) == []
         assert {status["success"] for status in hook.statuses()} == {True}
         if not cut.happened:
             break

@@ -20,8 +20,8 @@ from chalicelib import clock, limits
 from chalicelib.aws import queues
 from chalicelib.errors import Unavailable
 from chalicelib.integrations.service import delivering
-from chalicelib.integrations.tables import lanes
-from chalicelib.integrations.tables.lanes import DueItem, Lane
+from chalicelib.integrations.tables import outboxes
+from chalicelib.integrations.tables.outboxes import DueItem, Outbox
 from chalicelib.outbound import client
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
@@ -48,12 +48,12 @@ def event_of(sent: Received) -> dict[str, Any]:
     return event
 
 
-def due_lanes(hook: Hook, at: datetime) -> set[str]:
-    return {lane.integration for lane in lanes.due_lanes(at, limit=1000)} & {hook.id}
+def due_outboxes(hook: Hook, at: datetime) -> set[str]:
+    return {outbox.integration for outbox in outboxes.due_outboxes(at, limit=1000)} & {hook.id}
 
 
 def waiting(hook: Hook, tenant) -> int:
-    return len(list(lanes.waiting(lanes.Lane(tenant.id, hook.id))))
+    return len(list(outboxes.waiting(outboxes.Outbox(tenant.id, hook.id))))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_a_receiver_that_is_down_is_asked_again_and_told_in_order(hooks: Hooks, 
         assert mine == NEW_DEVICE
     assert hook.statuses() == [{"success": True, "status_code": 204}] * 6
     assert waiting(hook, tenant) == 0
-    assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+    assert due_outboxes(hook, clock.now() + timedelta(days=30)) == set()
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "400 Bad Request", "500 Oops", "503 Down"])
@@ -112,7 +112,7 @@ def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, 
 
     with later(hook, hours=25), later(hook, hours=2):
         assert waiting(hook, tenant) == 0
-        assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+        assert due_outboxes(hook, clock.now() + timedelta(days=30)) == set()
         done = len(hook.posted())
         assert [each["success"] for each in hook.statuses()] == [False] * 3
         hook.listener.answering = UP
@@ -185,8 +185,8 @@ def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
     hook.posted()
 
     assert waiting(hook, tenant) == 15
-    lane = Lane(tenant.id, hook.id)
-    assert [sk for pk, sk in due.everything(DueItem.due) if pk == lane.partition] == ["LANE"]
+    outbox = Outbox(tenant.id, hook.id)
+    assert [sk for pk, sk in due.everything(DueItem.due) if pk == outbox.partition] == ["LANE"]
 
 
 def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
@@ -230,7 +230,7 @@ def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
         patch.setattr(queues, "send", down)
         world.device()
     assert hook.posted() == []
-    assert due_lanes(hook, clock.now()) == set()
+    assert due_outboxes(hook, clock.now()) == set()
 
     with later(hook, seconds=61):
         assert len(hook.posted()) == 3
@@ -248,7 +248,7 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
 
 
 def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
-    """However many messages come for a lane that is too long for one run: it is their number that must not grow."""
+    """However many messages come for an outbox that is too long for one run: it is their number that must not grow."""
     sent: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queues, "send", lambda *message: sent.append(message))
@@ -262,7 +262,7 @@ def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
         patch.setattr(delivering, "_RUN", 20.0)
         delivering.deliver(tenant.id, hook.id)
 
-    assert len(sent) == 20, "the end of the lane leads to none"
+    assert len(sent) == 20, "the end of the outbox leads to none"
     assert len(hook.posted()) == 3
 
 
@@ -295,7 +295,7 @@ def test_what_waits_for_a_removed_integration_is_dropped(hooks: Hooks, world, te
     with later(hook, minutes=5):
         assert len(hook.posted()) == 1
         assert waiting(hook, tenant) == 0
-        assert due_lanes(hook, clock.now() + timedelta(days=30)) == set()
+        assert due_outboxes(hook, clock.now() + timedelta(days=30)) == set()
 
 
 @pytest.mark.parametrize("seed", range(3))

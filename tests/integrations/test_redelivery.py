@@ -13,7 +13,7 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
-from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables import outboxes
 from chalicelib.tenantadm import service
 from tests.integrations.conftest import BASE, NEW_DEVICE, Hook, Hooks, register
 from tests.support.crashes import PowerCutError, power_cut
@@ -143,7 +143,7 @@ def test_a_call_that_dies_anywhere_can_be_made_again(
             hook.server.workers.run_once()
             assert sum(each["id"] == event["id"] for each in hook.posted()) == before + 1
         assert status_of(hook, event) == {"success": True, "status_code": 204}
-        assert list(lanes.waiting(lanes.Lane(tenant.id, hook.id))) == []
+        assert list(outboxes.waiting(outboxes.Outbox(tenant.id, hook.id))) == []
         if not cut.happened:
             break
     assert number > 4

@@ -33,8 +33,8 @@ from chalicelib.integrations.service.emitting import Wake
 from chalicelib.integrations.shapes import DeliveryStatus
 from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
-from chalicelib.integrations.tables import lanes
-from chalicelib.integrations.tables.lanes import Lane, WaitingItem
+from chalicelib.integrations.tables import outboxes
+from chalicelib.integrations.tables.outboxes import Outbox, WaitingItem
 from chalicelib.observability import Metric, count
 from chalicelib.storage.transactions import Transaction
 
@@ -59,8 +59,8 @@ _DUE: Final = 200
 
 def tick(now: datetime) -> None:
     """Send workers to outboxes that are due, and to events whose message was lost."""
-    for lane in sorted(lanes.due_lanes(now, limit=_DUE), key=lambda lane: lane.partition):
-        Wake(lane.tenant, lane.integration)()
+    for outbox in sorted(outboxes.due_outboxes(now, limit=_DUE), key=lambda outbox: outbox.partition):
+        Wake(outbox.tenant, outbox.integration)()
 
 
 def deliver(tenant: TenantId, integration: str) -> None:
@@ -70,40 +70,40 @@ def deliver(tenant: TenantId, integration: str) -> None:
     """
     if switches.is_off(Switch.WEBHOOKS):
         return
-    lane = Lane(tenant, integration)
+    outbox = Outbox(tenant, integration)
     lease = str(uuid.uuid4())
     now = clock.now()
-    taken = lanes.take(lane, lease, now, _LEASE)
+    taken = outboxes.take(outbox, lease, now, _LEASE)
     if taken is None:
         return
     receiver = table.find(tenant, integration)
     if receiver is None:
-        _clear(lane, lease)
+        _clear(outbox, lease)
         return
     secret = vault.unseal(receiver.secret, tenant, integration) if receiver.secret else None
     closed_until = taken.closed_until if taken.is_closed(now) else None
     if not control.get(tenant).active:
         closed_until = now + _SUSPENDED
-    run = _Run(lane, receiver.url, secret, taken.failures, closed_until)
+    run = _Run(outbox, receiver.url, secret, taken.failures, closed_until)
     run.work()
-    while not lanes.give_back(lane, lease, run.due(), failures=run.failures, closed_until=run.closed_until):
+    while not outboxes.give_back(outbox, lease, run.due(), failures=run.failures, closed_until=run.closed_until):
         if not run.is_late():
             run.work()
     if run.is_late():
-        Wake(lane.tenant, lane.integration)()
+        Wake(outbox.tenant, outbox.integration)()
 
 
-def _clear(lane: Lane, lease: str) -> None:
+def _clear(outbox: Outbox, lease: str) -> None:
     # If this worker is interrupted or too slow, the outbox is due again when the lease ends.
-    for row in lanes.waiting(lane):
-        lanes.drop(row)
-    lanes.remove(lane, lease)
+    for row in outboxes.waiting(outbox):
+        outboxes.drop(row)
+    outboxes.remove(outbox, lease)
 
 
 class _Run(msgspec.Struct):
     """One worker's run over an outbox."""
 
-    lane: Lane
+    outbox: Outbox
     url: str
     secret: str | None
     failures: int
@@ -133,19 +133,19 @@ class _Run(msgspec.Struct):
         if self.closed_until is not None:
             # Events that arrived since the last run are at the end; from now on, the outbox is in the index instead of
             # them.
-            for row in lanes.newest_in_index(self.lane):
+            for row in outboxes.newest_in_index(self.outbox):
                 if self.is_late():
                     return
-                lanes.park(row)
+                outboxes.park(row)
 
     def _through(self) -> None:
-        for rows in _pages(lanes.waiting(self.lane)):
+        for rows in _pages(outboxes.waiting(self.outbox)):
             if self.is_late():
                 return
             by_subject: dict[str, list[WaitingItem]] = {}
             for row in rows:
                 by_subject.setdefault(row.subject, []).append(row)
-            found = event_table.find_many(self.lane.tenant, [row.place for row in rows])
+            found = event_table.find_many(self.outbox.tenant, [row.place for row in rows])
             # One event, not eight at once, tests whether a receiver is available again.
             with ThreadPoolExecutor(1 if self.failures else _AT_ONCE) as pool:
                 # Each thread runs in a copy of this call's context.
@@ -164,9 +164,9 @@ class _Run(msgspec.Struct):
                 return
             event = found.get(row.place)
             if event is None:
-                lanes.drop(row)
+                outboxes.drop(row)
             elif subject in self._held:
-                lanes.park(row)
+                outboxes.park(row)
             elif not self._settled(row, event):
                 self._held.add(subject)
 
@@ -177,7 +177,7 @@ class _Run(msgspec.Struct):
         not_before = self.closed_until or row.next_attempt
         if not_before is not None and now < not_before and not over:
             self._come_back(not_before)
-            lanes.park(row)
+            outboxes.park(row)
             return False
         if self.closed_until is not None:
             status, is_down = self._failed("the receiver was down for too long"), True
@@ -185,13 +185,13 @@ class _Run(msgspec.Struct):
             status, is_down = self._post(event)
             self._learn(now, status, is_down=is_down)
         tx = Transaction()
-        event_table.note(tx, self.lane.tenant, event.place, status)
+        event_table.note(tx, self.outbox.tenant, event.place, status)
         settled = status.success or over
         if settled:
-            lanes.done(tx, row)
+            outboxes.done(tx, row)
         else:
             retry_at = now + attempts.wait(row.attempts + 1, random.random())  # noqa: S311  # jitter
-            lanes.tried(tx, row, None if is_down else retry_at)
+            outboxes.tried(tx, row, None if is_down else retry_at)
             self._come_back(self.closed_until or retry_at)
         # A failed condition means that the event was deleted, or that another worker has taken the lease.
         tx.try_commit()
@@ -205,12 +205,12 @@ class _Run(msgspec.Struct):
         except outbound.OutboundError as error:
             return self._failed(str(error)), True
         if attempts.succeeded(answer.status):
-            return DeliveryStatus(self.lane.integration, success=True, status_code=answer.status), False
+            return DeliveryStatus(self.outbox.integration, success=True, status_code=answer.status), False
         refused = self._failed(f"the receiver answered {answer.status}", answer.status)
         return refused, attempts.receiver_is_down(answer.status)
 
     def _failed(self, error: str, status: int | None = None) -> DeliveryStatus:
-        return DeliveryStatus(self.lane.integration, success=False, status_code=status, error=error)
+        return DeliveryStatus(self.outbox.integration, success=False, status_code=status, error=error)
 
     def _learn(self, now: datetime, status: DeliveryStatus, *, is_down: bool) -> None:
         with self._lock:

@@ -38,15 +38,15 @@ def emit(tx: Transaction, tenant: TenantId, event: Event) -> None:
     if not integrations:
         return
     # Imported here because most calls return above.
-    from chalicelib.integrations.tables import events, lanes
+    from chalicelib.integrations.tables import events, outboxes
     from chalicelib.integrations.tables.events import Place
-    from chalicelib.integrations.tables.lanes import Lane
+    from chalicelib.integrations.tables.outboxes import Outbox
 
     now = clock.now()
     place = Place.new(str(uuid.uuid4()), now, len(tx))
     events.put_new(tx, tenant, place, event.kind, event.data, now)
     for integration in integrations:
-        lanes.put_new(tx, Lane(tenant, integration), place, event.subject, now)
+        outboxes.put_new(tx, Outbox(tenant, integration), place, event.subject, now)
         tx.then(Wake(tenant, integration))
 
 

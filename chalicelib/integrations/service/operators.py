@@ -20,9 +20,9 @@ from chalicelib.integrations.service.emitting import Wake
 from chalicelib.integrations.shapes import OMITTED, Credentials, DeliveryStatus, Http, NewIntegration
 from chalicelib.integrations.tables import events as event_table
 from chalicelib.integrations.tables import integrations as table
-from chalicelib.integrations.tables import lanes
+from chalicelib.integrations.tables import outboxes
 from chalicelib.integrations.tables.integrations import Integration
-from chalicelib.integrations.tables.lanes import Lane
+from chalicelib.integrations.tables.outboxes import Outbox
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def listed(tenant: TenantId) -> list[Integration]:
 def totals(tenant: TenantId) -> tuple[int, int]:
     """The number of a tenant's integrations, and of those whose receiver was unavailable at the last attempt."""
     known = control.get(tenant).subscribers
-    return len(known), lanes.failing(Lane(tenant, integration) for integration in known)
+    return len(known), outboxes.failing(Outbox(tenant, integration) for integration in known)
 
 
 def get(tenant: TenantId, integration: str) -> Integration:
@@ -135,7 +135,7 @@ def set_credentials(tenant: TenantId, integration: str, credentials: Credentials
         if table.INTEGRATION not in error.failed:
             raise Conflict(_TAKEN) from error
         raise
-    lanes.open_again(Lane(tenant, integration))
+    outboxes.open_again(Outbox(tenant, integration))
     Wake(tenant, integration)()
 
 
@@ -172,23 +172,23 @@ def send_again(tenant: TenantId, integration: str, event_id: str, event_time: st
         NotFound: there is no such integration, or it received no such event in the last week.
     """
     time = requests.time(event_time)
-    lane = Lane(tenant, integration)
+    outbox = Outbox(tenant, integration)
     receiver = get(tenant, integration)
     event = event_table.find(tenant, event_id, time)
     if event is None:
         raise NotFound("event not found; events are kept for a week, and are found by id and exact time")
     now = clock.now()
     queued = _queued(event, integration)
-    waiting = lanes.find_waiting(lane, event.place)
+    waiting = outboxes.find_waiting(outbox, event.place)
     tx = Transaction()
     if waiting is None:
-        lanes.put_again(tx, lane, event, now)
+        outboxes.put_again(tx, outbox, event, now)
     elif waiting.next_attempt is None and queued in event.statuses:
         # The same call was made before; only the message to the worker may have been lost.
         Wake(tenant, integration)()
         return
     else:
-        lanes.hurry(tx, lane, event.place, now)
+        outboxes.hurry(tx, outbox, event.place, now)
     event_table.note(tx, tenant, event.place, queued)
     table.require(tx, tenant, integration)
     record(tx, tenant, Action.UPDATE, _object(receiver), change=f"sent again: {event.kind} {event.place.event}")
@@ -196,7 +196,7 @@ def send_again(tenant: TenantId, integration: str, event_id: str, event_time: st
     try:
         tx.commit()
     except ConditionFailed as error:
-        if lanes.DONE in error.failed and lanes.WAITING not in error.failed:
+        if outboxes.DONE in error.failed and outboxes.WAITING not in error.failed:
             raise NotFound("event not found; this integration was not sent it") from error
         raise
 
@@ -210,6 +210,6 @@ def events(tenant: TenantId, integration: str | None, start: int, stop: int) -> 
     """Rows ``start`` to ``stop`` of the last week's events, of the tenant or of an integration; newest first."""
     if integration is None:
         return event_table.listed(tenant, start, stop)
-    places = lanes.places(Lane(tenant, integration), start, stop)
+    places = outboxes.places(Outbox(tenant, integration), start, stop)
     found = event_table.find_many(tenant, places)
     return [found[place] for place in places if place in found]

@@ -6,11 +6,11 @@
 | ``T#t#URLS`` | ``<sha256 of the URL>`` | which integration has a URL: one each |
 | ``T#t#EVENTS`` | ``<order>#<event>`` | an event, with what became of it; expires |
 | ``T#t#L#<integration>`` | ``LANE`` | who delivers an integration's events now, and when to try again |
-| ``T#t#L#<integration>`` | ``W#<order>#<event>`` | an event that waits to be delivered: the outbox |
+| ``T#t#L#<integration>`` | ``W#<order>#<event>`` | an event that waits to be delivered |
 | ``T#t#L#<integration>`` | ``D#<order>#<event>`` | an event that was delivered or given up; expires |
 
 ``<order>`` is milliseconds and a number within the transaction. Index ``due`` (``storage.due``): waiting events whose
-message may have been lost, and lanes that have something to do then.
+message may have been lost, and outboxes that have something to do then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Outboxes (lanes): an integration's undelivered events, in order, with a lease for one worker at a time.
+"""Outboxes: an integration's undelivered events, in order, with a lease for one worker at a time.
 
 A waiting event is in the index ``due`` from the moment it is written, so that it is found if its message is lost. Once
 a worker has seen it, it may leave the index (:func:`park`): then the outbox itself is in the index, with the time of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WAITING, DONE = "waiting", "done"
 """Labels of conditions on an event that waits, and on one that is finished."""
-_LANE, _WAITS, _DONE = "LANE", "W", "D"
+_OUTBOX, _WAITS, _DONE = "LANE", "W", "D"
 _GRACE = timedelta(seconds=60)
 """How long a new event's message may take before the schedule sends another one."""
 _PAGE = 100
@@ -46,7 +46,7 @@ class DueItem(IntegrationsItem):
     due_sk = UnicodeAttribute(null=True)
 
 
-class LaneItem(DueItem):
+class OutboxItem(DueItem):
     """The state of an integration's outbox; it is created with the first event."""
 
     lease = UnicodeAttribute(null=True)
@@ -96,7 +96,7 @@ class DoneItem(IntegrationsItem):
     expires_at = IntegerAttribute()
 
 
-class Lane(msgspec.Struct, frozen=True):
+class Outbox(msgspec.Struct, frozen=True):
     """Identifies an outbox."""
 
     tenant: TenantId
@@ -108,58 +108,58 @@ class Lane(msgspec.Struct, frozen=True):
         return keys.partition(self.tenant, "L", self.integration)
 
 
-def put_new(tx: Transaction, lane: Lane, place: Place, subject: str, time: datetime) -> None:
+def put_new(tx: Transaction, outbox: Outbox, place: Place, subject: str, time: datetime) -> None:
     """Add a waiting event."""
-    item = WaitingItem(lane.partition, keys.sort(_WAITS, place.order, place.event), subject=subject, time=time)
-    item.due_pk, item.due_sk = due.key(lane.integration, time + _GRACE)
+    item = WaitingItem(outbox.partition, keys.sort(_WAITS, place.order, place.event), subject=subject, time=time)
+    item.due_pk, item.due_sk = due.key(outbox.integration, time + _GRACE)
     tx.put(item, label=WAITING)
 
 
-def find_waiting(lane: Lane, place: Place) -> WaitingItem | None:
+def find_waiting(outbox: Outbox, place: Place) -> WaitingItem | None:
     """An event of the outbox, if it waits (strongly consistent)."""
-    return _waiting(lane, place).fetch()
+    return _waiting(outbox, place).fetch()
 
 
-def hurry(tx: Transaction, lane: Lane, place: Place, now: datetime) -> None:
+def hurry(tx: Transaction, outbox: Outbox, place: Place, now: datetime) -> None:
     """Let a waiting event be tried at once, in its turn; fails with :data:`WAITING` if it is finished meanwhile."""
     actions = [WaitingItem.retry_at.remove(), *due.never()]
-    tx.update(_waiting(lane, place), actions, WaitingItem.pk.exists(), label=WAITING)
-    _open(tx, lane, now)
+    tx.update(_waiting(outbox, place), actions, WaitingItem.pk.exists(), label=WAITING)
+    _open(tx, outbox, now)
 
 
-def put_again(tx: Transaction, lane: Lane, event: StoredEvent, now: datetime) -> None:
+def put_again(tx: Transaction, outbox: Outbox, event: StoredEvent, now: datetime) -> None:
     """Let a finished event wait once more; fails with :data:`DONE` if it is not finished, :data:`WAITING` if it waits.
 
     It is a subject of its own, so that it neither waits for events of its device or deployment nor holds them back.
     """
     place = event.place
-    item = _waiting(lane, place)
+    item = _waiting(outbox, place)
     item.subject, item.time, item.sent_again = f"again {place.event}", event.time, now
-    tx.delete(DoneItem(lane.partition, keys.sort(_DONE, place.order, place.event)), DoneItem.pk.exists(), label=DONE)
+    tx.delete(DoneItem(outbox.partition, keys.sort(_DONE, place.order, place.event)), DoneItem.pk.exists(), label=DONE)
     tx.put(item, WaitingItem.pk.does_not_exist(), label=WAITING)
-    _open(tx, lane, now)
+    _open(tx, outbox, now)
 
 
-def _waiting(lane: Lane, place: Place) -> WaitingItem:
-    return WaitingItem(lane.partition, keys.sort(_WAITS, place.order, place.event))
+def _waiting(outbox: Outbox, place: Place) -> WaitingItem:
+    return WaitingItem(outbox.partition, keys.sort(_WAITS, place.order, place.event))
 
 
-def _open(tx: Transaction, lane: Lane, now: datetime) -> None:
+def _open(tx: Transaction, outbox: Outbox, now: datetime) -> None:
     # The outbox, not the event, goes into the index. A worker that has the lease looks for events once more.
-    actions = [LaneItem.again.set(True), LaneItem.closed_until.remove(), *due.at(lane.integration, now)]
-    tx.update(LaneItem(lane.partition, _LANE), actions, label="lane")
+    actions = [OutboxItem.again.set(True), OutboxItem.closed_until.remove(), *due.at(outbox.integration, now)]
+    tx.update(OutboxItem(outbox.partition, _OUTBOX), actions, label="outbox")
 
 
-def waiting(lane: Lane) -> Iterator[WaitingItem]:
+def waiting(outbox: Outbox) -> Iterator[WaitingItem]:
     """The waiting events, oldest first (strongly consistent)."""
     prefix = WaitingItem.sk.startswith(f"{_WAITS}#")
-    return iter(WaitingItem.query(lane.partition, prefix, consistent_read=True, page_size=_PAGE))
+    return iter(WaitingItem.query(outbox.partition, prefix, consistent_read=True, page_size=_PAGE))
 
 
-def newest_in_index(lane: Lane) -> Iterator[WaitingItem]:
+def newest_in_index(outbox: Outbox) -> Iterator[WaitingItem]:
     """The newest waiting events, back to the first that is no longer in the index; newest first."""
     prefix = WaitingItem.sk.startswith(f"{_WAITS}#")
-    rows = WaitingItem.query(lane.partition, prefix, consistent_read=True, scan_index_forward=False, page_size=_PAGE)
+    rows = WaitingItem.query(outbox.partition, prefix, consistent_read=True, scan_index_forward=False, page_size=_PAGE)
     return takewhile(lambda row: row.due_pk is not None, rows)
 
 
@@ -190,7 +190,7 @@ def drop(item: WaitingItem) -> None:
     item.delete()
 
 
-def places(lane: Lane, start: int, stop: int) -> list[Place]:
+def places(outbox: Outbox, start: int, stop: int) -> list[Place]:
     """Rows ``start`` to ``stop`` of the integration's events, newest first, waiting or finished.
 
     Waiting events are read first: one that is finished meanwhile is then found twice, which is detected, and never
@@ -200,7 +200,7 @@ def places(lane: Lane, start: int, stop: int) -> list[Place]:
         Place.of(item.sk): None
         for prefix in (_WAITS, _DONE)
         for item in DoneItem.query(
-            lane.partition,
+            outbox.partition,
             DoneItem.sk.startswith(f"{prefix}#"),
             consistent_read=True,
             scan_index_forward=False,
@@ -210,72 +210,76 @@ def places(lane: Lane, start: int, stop: int) -> list[Place]:
     return sorted(found, key=lambda place: (place.order, place.event), reverse=True)[start:stop]
 
 
-# --- who has a lane -------------------------------------------------------------------------------
+# --- who has an outbox -------------------------------------------------------------------------------
 
 
-def take(lane: Lane, lease: str, now: datetime, life: timedelta) -> LaneItem | None:
+def take(outbox: Outbox, lease: str, now: datetime, life: timedelta) -> OutboxItem | None:
     """Take the lease for ``life``; None if another worker has it, which then looks for new events once more.
 
     If the worker is interrupted, the outbox is due when its lease ends.
     """
-    item = LaneItem(lane.partition, _LANE)
-    free = LaneItem.lease.does_not_exist() | (LaneItem.lease_ends <= now)
+    item = OutboxItem(outbox.partition, _OUTBOX)
+    free = OutboxItem.lease.does_not_exist() | (OutboxItem.lease_ends <= now)
     actions = [
-        LaneItem.lease.set(lease),
-        LaneItem.lease_ends.set(now + life),
-        *due.at(lane.integration, now + life),
-        LaneItem.again.remove(),
+        OutboxItem.lease.set(lease),
+        OutboxItem.lease_ends.set(now + life),
+        *due.at(outbox.integration, now + life),
+        OutboxItem.again.remove(),
     ]
     # Twice, because the lease may be returned between the two writes.
     for _ in range(2):
         if item.update_if(actions, free):
             return item
-        if item.update_if([LaneItem.again.set(True)], LaneItem.lease_ends > now):
+        if item.update_if([OutboxItem.again.set(True)], OutboxItem.lease_ends > now):
             return None
     return None
 
 
-def look_again(lane: Lane, lease: str) -> bool:
+def look_again(outbox: Outbox, lease: str) -> bool:
     """Whether events arrived since the lease was taken, or since the last call of this."""
-    item = LaneItem(lane.partition, _LANE)
-    return item.update_if([LaneItem.again.remove()], (LaneItem.lease == lease) & LaneItem.again.exists())
+    item = OutboxItem(outbox.partition, _OUTBOX)
+    return item.update_if([OutboxItem.again.remove()], (OutboxItem.lease == lease) & OutboxItem.again.exists())
 
 
-def give_back(lane: Lane, lease: str, wanted: datetime | None, *, failures: int, closed_until: datetime | None) -> bool:
+def give_back(
+    outbox: Outbox, lease: str, wanted: datetime | None, *, failures: int, closed_until: datetime | None
+) -> bool:
     """Return the lease; the outbox is due at ``wanted``, if at all. False if events arrived meanwhile.
 
     Does nothing if the lease has ended and another worker has taken it.
     """
-    item = LaneItem(lane.partition, _LANE)
+    item = OutboxItem(outbox.partition, _OUTBOX)
     actions: list[Action] = [
-        LaneItem.lease.remove(),
-        LaneItem.lease_ends.remove(),
-        LaneItem.failures.set(failures),
-        LaneItem.closed_until.set(closed_until) if closed_until else LaneItem.closed_until.remove(),
+        OutboxItem.lease.remove(),
+        OutboxItem.lease_ends.remove(),
+        OutboxItem.failures.set(failures),
+        OutboxItem.closed_until.set(closed_until) if closed_until else OutboxItem.closed_until.remove(),
     ]
-    actions += due.at(lane.integration, wanted) if wanted is not None else due.never()
-    mine = LaneItem.lease == lease
-    return item.update_if(actions, mine & LaneItem.again.does_not_exist()) or not look_again(lane, lease)
+    actions += due.at(outbox.integration, wanted) if wanted is not None else due.never()
+    mine = OutboxItem.lease == lease
+    return item.update_if(actions, mine & OutboxItem.again.does_not_exist()) or not look_again(outbox, lease)
 
 
-def open_again(lane: Lane) -> None:
+def open_again(outbox: Outbox) -> None:
     """Treat the receiver as available again, unless a worker is trying it right now."""
-    actions = [LaneItem.closed_until.remove(), LaneItem.failures.set(0)]
-    LaneItem(lane.partition, _LANE).update_if(actions, LaneItem.closed_until.exists() & LaneItem.lease.does_not_exist())
+    actions = [OutboxItem.closed_until.remove(), OutboxItem.failures.set(0)]
+    OutboxItem(outbox.partition, _OUTBOX).update_if(
+        actions, OutboxItem.closed_until.exists() & OutboxItem.lease.does_not_exist()
+    )
 
 
-def failing(lanes: Iterable[Lane]) -> int:
+def failing(outboxes: Iterable[Outbox]) -> int:
     """How many have a receiver that was unavailable at the last attempt; 100 per round trip, eventually consistent."""
-    wanted = [(lane.partition, _LANE) for lane in lanes]
-    return sum(item.failures > 0 for item in LaneItem.batch_get(wanted)) if wanted else 0
+    wanted = [(outbox.partition, _OUTBOX) for outbox in outboxes]
+    return sum(item.failures > 0 for item in OutboxItem.batch_get(wanted)) if wanted else 0
 
 
-def remove(lane: Lane, lease: str) -> None:
+def remove(outbox: Outbox, lease: str) -> None:
     """Delete the outbox of a deleted integration."""
-    LaneItem(lane.partition, _LANE).delete_if((LaneItem.lease == lease) & LaneItem.again.does_not_exist())
+    OutboxItem(outbox.partition, _OUTBOX).delete_if((OutboxItem.lease == lease) & OutboxItem.again.does_not_exist())
 
 
-def due_lanes(now: datetime, *, limit: int) -> set[Lane]:
+def due_outboxes(now: datetime, *, limit: int) -> set[Outbox]:
     """The outboxes that are due, found through at most ``limit`` items of each partition of the index."""
     found = due.found(DueItem.due, now, limit=limit)
-    return {Lane(keys.tenant_of(pk), keys.last_part(pk)) for pk, _ in found}
+    return {Outbox(keys.tenant_of(pk), keys.last_part(pk)) for pk, _ in found}
