@@ -94,13 +94,9 @@ def authenticate(auth: Auth, headers: Mapping[str, str]) -> Identity:
         TooManyRequests: the caller or its tenant has reached its rate limit.
     """
     try:
-        return _identify(auth, headers)
+        return identify(auth, tokens.verify(bearer(headers)))
     except Unauthorized as error:
         raise InvalidToken(error.text) from error
-
-
-def _identify(auth: Auth, headers: Mapping[str, str]) -> Identity:
-    return identify(auth, tokens.verify(bearer(headers)))
 
 
 def identify(auth: Auth, claims: Mapping[str, Any]) -> Identity:
