@@ -1,1 +1,1 @@
-"""Remote access: sessions between operators and devices, over websockets that others hold."""
+"""Remote access: sessions between operators and devices, over websockets that a gateway holds."""

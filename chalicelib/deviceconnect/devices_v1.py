@@ -1,4 +1,4 @@
-"""``/devices/v1/deviceconnect``: the device's websocket, for whoever comes without one."""
+"""``/devices/v1/deviceconnect``: refuses requests for the device's websocket that are not websocket handshakes."""
 
 from __future__ import annotations
 

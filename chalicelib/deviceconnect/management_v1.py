@@ -1,7 +1,7 @@
 """``/management/v1/deviceconnect``: what operators do with connected devices.
 
-Websockets and files of these paths are served by the relay, or by the local gateway, which speak with the device over
-the session's websocket; the functions here refuse what reaches them without one.
+The relay or the local gateway serves the websockets and files of these paths, over the session's websocket to the
+device. The functions here refuse requests that arrive without one.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def connect_to_device(request: UserRequest, id: str) -> Reply[None]:  # noqa: AR
     within={"device": "id"},
 )
 def create_session_ticket(request: UserRequest, id: str) -> Reply[Ticket]:
-    """A URL by which a browser opens a session with a device: its cookie does not reach every WebSocket API."""
+    """Get a URL with which a browser opens a session with a device, for WebSocket APIs that do not get its cookie."""
     who = request.identity
     caller = service.Caller(who.subject, who.email, who.home, who.token_id)
     found = service.ticket(request.tenant, caller, id, request.server, edge=request.is_through_edge)

@@ -15,7 +15,7 @@ TEXT_DIALECT: Final = "base64.protomsg"
 
 
 class Ticket(msgspec.Struct):
-    """The URL that a browser opens within ``expires_in`` seconds, asking for the subprotocol, which it need not do."""
+    """The URL that a browser opens within ``expires_in`` seconds, optionally with the subprotocol."""
 
     url: str
     subprotocol: str

@@ -2,13 +2,14 @@
 
 | pk | sk | item |
 |---|---|---|
-| ``C#<connection>`` | ``CONNECTION`` | whose websocket it is; known before the tenant is, so without one in the key |
-| ``T#t#D#<device>`` | ``STATE`` | a device's newest connection |
-| ``T#t#S#<session>`` | ``SESSION`` | a session; it outlives its end as long as its recording |
-| ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a moment of its recording, until the session ends |
+| ``C#<connection>`` | ``CONNECTION`` | the owner of a websocket; looked up before the tenant is known, so the key has
+none |
+| ``T#t#D#<device>`` | ``STATE`` | the newest connection of a device |
+| ``T#t#S#<session>`` | ``SESSION`` | a session; kept after its end as long as its recording |
+| ``T#t#S#<session>`` | ``PART#<time>#<number>`` | a part of its recording, until the session ends |
 
 Index ``device``: ``T#t#D#<device>``, the sessions of a device that are running, and ``T#t#ENDED``, all others.
-Index ``due`` (``storage.due``): devices that left in the middle of a session.
+Index ``due`` (``storage.due``): devices that disconnected during a session.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class ConnectionItem(ConnectItem):
 
 
 class StateItem(ConnectItem):
-    """A device's newest connection, even if it has closed."""
+    """The newest connection of a device, even if it has closed."""
 
     due = DueIndex()
     """When its sessions end, if the device does not return."""
@@ -170,7 +171,7 @@ def session_ref(tenant: TenantId, session: str) -> SessionItem:
 
 
 def find_connection(connection: str) -> ConnectionItem | None:
-    """Whose websocket it is."""
+    """The owner of a websocket."""
     return connection_ref(connection).fetch()
 
 
@@ -269,7 +270,7 @@ def set_stored(tenant: TenantId, session: str) -> None:
 
 
 def running_sessions(tenant: TenantId, device_id: str) -> list[SessionItem]:
-    """Sessions with a device that have not ended."""
+    """The sessions with a device that have not ended."""
     return list(SessionItem.by_device.query(keys.partition(tenant, "D", device_id)))
 
 

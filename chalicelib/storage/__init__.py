@@ -1,1 +1,1 @@
-"""Shared by all tables: connection, keys, attribute types, transactions."""
+"""What all tables share: connection, keys, attribute types, transactions."""

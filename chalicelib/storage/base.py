@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TableName:
-    """The full name of a table in this stage, resolved when it is read, so that models can be imported before."""
+    """The full name of a table in this stage. It is resolved when it is read, so models can be imported earlier."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -55,7 +55,7 @@ class Item(Model):
     def _get_connection(cls) -> TableConnection:
         # All tables share one connection, and with it one pool and one set of observers.
         if "_connection" not in vars(cls):
-            # The one of a base class, if it was used before, lacks this class's indexes.
+            # If the connection of a base class was used before, it does not know this class's indexes.
             cls._connection = None
         if cls._connection is not None:
             return cls._connection
@@ -83,9 +83,9 @@ class Item(Model):
         return self.find(self.pk, self.sk)
 
     def save_if(self, condition: Condition) -> bool:
-        """Put the whole item; False, and nothing is written, if the condition fails.
+        """Put the whole item. Returns False and writes nothing if the condition fails.
 
-        If an answer was lost, the condition may fail because of this very item, which is not a failure.
+        If an earlier answer was lost, the condition may fail because this very item is stored. That counts as done.
         """
         try:
             return _held(lambda: self.save(condition))
@@ -94,11 +94,12 @@ class Item(Model):
             return found is not None and found.serialize() == self.serialize()
 
     def update_if(self, actions: Sequence[Action], condition: Condition) -> bool:
-        """Change the item, which then has the new values; False, and nothing is written, as with :meth:`save_if`.
+        """Change the item, and load its new values. Returns False and writes nothing if the condition fails.
 
-        If an answer was lost, the condition may fail because of this very update. It counts as done if the item now
-        has what the actions set and lacks what they remove. A count (``ADD``) does not show who added, so that is
-        False, although it may have been added: a limit is then reached one too early, never too late.
+        If an earlier answer was lost, the condition may fail because of this very update. That counts as done if the
+        item has what the actions set and lacks what they remove. After an ``ADD`` the item does not show this, so the
+        result is False although the number may have been added: a limit is then reached one too early, never too
+        late.
         """
         try:
             return _held(lambda: self.update(list(actions), condition))
@@ -110,10 +111,10 @@ class Item(Model):
             return True
 
     def delete_if(self, condition: Condition) -> bool:
-        """Delete the item; False if the condition does not hold.
+        """Delete the item; False if the condition fails.
 
-        Of several callers exactly one is told that it deleted the item, even if an answer was lost: the delete is a
-        transaction, whose token DynamoDB remembers. It costs twice the write units of a plain one.
+        Exactly one of several callers gets True, even if an answer was lost: the delete is a transaction, whose token
+        DynamoDB remembers. It costs twice the write units of a plain delete.
         """
         tx = Transaction()
         tx.delete(self, condition)
@@ -138,7 +139,7 @@ def _held(write: Callable[[], object]) -> bool:
 
 
 def _shows(item: Item, actions: Sequence[Action]) -> bool:
-    """Whether an item is as these actions leave it. Actions that depend on what was there before never show."""
+    """Whether an item is as these actions leave it; False for actions that depend on the previous value."""
     stored = item.serialize()
     for action in actions:
         target, *set_to = action.values
@@ -160,11 +161,11 @@ class TimeAttribute(Attribute[datetime]):
     attr_type = NUMBER
 
     def serialize(self, value: datetime) -> str:
-        """The wire form of DynamoDB."""
-        return str((value - _EPOCH + _HALF) // _MILLISECOND)  # whole numbers: a float is off before 1970
+        """DynamoDB's form."""
+        return str((value - _EPOCH + _HALF) // _MILLISECOND)  # whole numbers, because floats are inexact before 1970
 
     def deserialize(self, value: str) -> datetime:
-        """Back to a time in UTC."""
+        """The time in UTC."""
         millis = int(value)
         return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
 

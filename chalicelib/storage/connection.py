@@ -1,6 +1,6 @@
 """The connection through which all DynamoDB calls pass.
 
-Observers see every call (tests count round trips and units with them); below it is our own transport
+Observers see every call; tests use them to count round trips and units. Requests are sent by our own transport
 (``docs/adr/0010-own-dynamodb-transport.md``).
 """
 
@@ -19,14 +19,14 @@ from chalicelib.storage.transport import Refused, Transport
 Observer = Callable[[str, dict[str, Any], dict[str, Any]], None]
 
 observers: list[Observer] = []
-"""Called after each call with the operation's name, its request and its answer (empty if it failed)."""
+"""Functions that are called after each call: with the operation's name, request and answer (empty if it failed)."""
 
 
 class SeamConnection(Connection):
     """pynamodb's connection with observers and our own transport. Its ``client`` is never created."""
 
     def __init__(self, region: str) -> None:
-        """``region`` is that of the tables."""
+        """``region``: the region of the tables."""
         super().__init__(region=region)
 
     @cached_property
@@ -35,10 +35,10 @@ class SeamConnection(Connection):
         return Transport(aws.region, aws.endpoint_url)
 
     def __repr__(self) -> str:
-        return f"SeamConnection<{self.region}>"  # pynamodb's own would make a client
+        return f"SeamConnection<{self.region}>"  # pynamodb's own method would create a client
 
     def close(self) -> None:
-        """Close idle connections; the next call opens new ones, by the settings at that time."""
+        """Close idle connections. The next call opens new ones with the settings of that time."""
         transport: Transport | None = vars(self).pop("_transport", None)
         if transport is not None:
             transport.close()
@@ -47,8 +47,8 @@ class SeamConnection(Connection):
         """Run one operation.
 
         Raises:
-            Unavailable: DynamoDB throttled the call or could not be reached, repeatedly.
-            VerboseClientError: any other error; pynamodb maps those it knows.
+            Unavailable: DynamoDB throttled the call or could not be reached, several times.
+            VerboseClientError: any other error; pynamodb converts the ones that it knows.
         """
         answer: dict[str, Any] = {}
         try:

@@ -1,4 +1,4 @@
-"""The credentials that calls to AWS are signed with: one botocore session a process, which renews them in time."""
+"""The credentials that sign calls to AWS. A process has one botocore session, which renews them in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
-"""Codes of a refusal because the credentials have expired, in XML and in JSON."""
+"""Error codes for expired credentials, in XML and in JSON."""
 _lock = Lock()
 
 
@@ -25,13 +25,13 @@ def _session() -> botocore.session.Session:
 
 
 def current() -> Credentials:
-    """The role's credentials as they are now.
+    """The current credentials of the role.
 
     Raises:
         Unavailable: there are none, or they could not be renewed.
     """
     try:
-        with _lock:  # threads that make the same session at once break it
+        with _lock:  # concurrent first uses of one session break it
             found = _session().get_credentials()
     except BotoCoreError as error:
         raise Unavailable from error
@@ -41,5 +41,5 @@ def current() -> Credentials:
 
 
 def forget() -> None:
-    """Look for credentials anew at the next call, because AWS says that these have expired."""
+    """Look for new credentials at the next call, because AWS says that these have expired."""
     _session.cache_clear()

@@ -53,7 +53,7 @@ def _part(number: int) -> str:
 
 
 def at(owner: str, when: datetime) -> list[Action]:
-    """The actions that put an item into the index, or move it."""
+    """The actions that put an item into the index at a time, or move it."""
     due_pk, due_sk = key(owner, when)
     return [_Due.due_pk.set(due_pk), _Due.due_sk.set(due_sk)]
 
@@ -71,10 +71,10 @@ def found(index: DueIndex, now: datetime, *, limit: int) -> Iterator[tuple[str, 
 
 
 def work_off(items: Iterable[T], work: Callable[[T], None]) -> None:
-    """Call ``work`` for each due item. An item that fails does not hold up others, and stays due.
+    """Call ``work`` for each due item. An item that fails does not delay others, and stays due.
 
     Raises:
-        ExceptionGroup: all failures, which the schedule logs and fails with.
+        ExceptionGroup: all failures together; the schedule logs them and fails.
     """
     failed: list[Exception] = []
     for item in items:

@@ -1,6 +1,6 @@
 """Lists that take several reads, while their items may move.
 
-An item that moves from an unread part into one that was read is missed; in the opposite direction it is read twice.
+An item that moves into a part that was already read is missed; one that moves out of it is read twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def settled(read: Callable[[], T], key: Callable[[T], object]) -> T:
 
     Args:
         read: all of the list's reads.
-        key: the value that two reads must have in common, such as the ids in their order.
+        key: what must be equal in two reads, such as the ids in their order.
     """
     found = read()
     for _ in range(_READS - 1):

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction", "retried"]
 
 MAX_ITEMS: Final = 100
-"""AWS: writes in one TransactWriteItems."""
+"""AWS: writes in one ``TransactWriteItems``."""
 _Write = tuple[str, str, dict[str, Any]]
-"""Label, kind, arguments."""
+"""A collected write: label, kind, arguments."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _ATTEMPTS: Final = 12
@@ -106,20 +106,21 @@ class Transaction(msgspec.Struct):
     def late(self, add: Callable[[Transaction], None]) -> None:
         """Let ``add`` add writes at each attempt to commit, from what it reads then.
 
-        For what rides along with other people's changes, like the next link of a chain: if a condition of such a
-        write fails, and none of the others', only ``add`` runs again; the caller never sees it.
+        For writes that accompany another change, such as the next entry of an audit chain: if only conditions of late
+        writes fail, only ``add`` runs again, and the caller does not notice.
         """
         self._late.append(add)
 
     @property
     def latecomers(self) -> tuple[Callable[[Transaction], None], ...]:
-        """What was handed to :meth:`late`: who writes an item late adds to what another call began."""
+        """The functions passed to :meth:`late`, so that a later call can add to what an earlier one collects."""
         return tuple(self._late)
 
     def then(self, follow: Callable[[], None]) -> None:
-        """Call ``follow`` once everything is written; equal ones once.
+        """Call ``follow`` after everything is written. Equal functions are called once.
 
-        For what may be lost with the process, like waking a worker: the schedule must find what was written too.
+        For things that may be lost if the process dies, such as waking a worker: the schedule must find the written
+        items too.
         """
         if follow not in self._then:
             self._then.append(follow)
@@ -152,18 +153,18 @@ class Transaction(msgspec.Struct):
     def check(self, item: Item, condition: Condition, *, label: str = "") -> None:
         """Require a condition on an item that is not written."""
         kwargs = type(item).get_operation_kwargs_from_class(item.pk, range_key=item.sk, condition=condition)
-        kwargs["ReturnValuesOnConditionCheckFailure"] = ALL_OLD  # pynamodb has no word for it here
+        kwargs["ReturnValuesOnConditionCheckFailure"] = ALL_OLD  # pynamodb has no method for it
         self._writes.append((label, "ConditionCheck", kwargs))
 
     def commit(self) -> None:
         """Write everything, or nothing.
 
-        A conflict with another transaction and throttling are tried again with jitter, within the time that the call
-        has; the token makes a second send of a commit whose answer was lost harmless.
+        Conflicts with other transactions and throttling are retried after random pauses, as long as the call has time.
+        A token makes it safe to send a transaction again whose answer was lost.
 
         Raises:
-            ConditionFailed: a condition did not hold.
-            Unavailable: other writers did not let us through, or DynamoDB is throttling.
+            ConditionFailed: a condition failed.
+            Unavailable: other writers came first each time, or DynamoDB throttles.
         """
         if not self._writes and not self._late:
             return
@@ -178,7 +179,7 @@ class Transaction(msgspec.Struct):
                 if own:
                     raise ConditionFailed(own) from error
                 if failed:
-                    # Only late ones: nothing was written, so other writes under a new token are safe.
+                    # Only late writes failed. Nothing was written, so different writes with a new token are safe.
                     writes = self._all_writes()
                     request = _request(writes)
                 elif not _may_pass(error):
@@ -192,7 +193,7 @@ class Transaction(msgspec.Struct):
         raise Unavailable("service unavailable")
 
     def try_commit(self) -> bool:
-        """:meth:`commit`, for who reads and decides again whatever changed meanwhile: whether everything was written.
+        """Like :meth:`commit`, but returns whether everything was written, for callers that then decide again.
 
         Raises:
             Unavailable: as :meth:`commit`.
@@ -218,7 +219,7 @@ def _request(writes: list[_Write]) -> dict[str, Any]:
 
 
 def _failed(writes: list[_Write], error: VerboseClientError) -> list[tuple[int, str, dict[str, Any] | None]]:
-    """Index, label and present item of each write whose condition did not hold."""
+    """Index, label and stored item of each write whose condition failed."""
     return [
         (index, writes[index][0] or f"#{index}", reason.raw_item)
         for index, reason in enumerate(error.cancellation_reasons)
@@ -227,7 +228,7 @@ def _failed(writes: list[_Write], error: VerboseClientError) -> list[tuple[int, 
 
 
 def _may_pass(error: VerboseClientError) -> bool:
-    """Whether the same transaction may be written the next time: nothing stood against it but load or other writers."""
+    """Whether a retry may succeed, because only load or other writers prevented the transaction."""
     code = error.response.get("Error", {}).get("Code")
     if code == "TransactionInProgressException":
         return True

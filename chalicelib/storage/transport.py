@@ -1,24 +1,24 @@
-"""How requests reach DynamoDB: kept connections, retries, corrected clocks. In place of a botocore client.
+"""Sends requests to DynamoDB instead of a botocore client: with kept connections, retries and a corrected clock.
 
-A client costs 40 ms of a cold start, which is the service's model, and five of six parts of the CPU of each call.
-What is kept of its promises, since callers rely on them:
+A client would cost 40 ms of a cold start, to load the service's model, and five sixths of the CPU time of each call.
+Callers can rely on this:
 
-- A failure that may pass (throttling, a 5xx, a lost, cut or damaged answer) is tried again, up to four times in all,
-  after a random pause below a doubling bound, as long as the budget of time allows
+- A failure that may pass (throttling, a 5xx, a lost, cut or damaged answer) is retried. There are at most four
+  attempts, with random pauses below a doubling bound, within a budget of time
   (``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html``).
-- So is a single write that meets a transaction on its item, as often as the budget allows.
-- The parts of a batch that DynamoDB leaves undone are sent again, after such a pause, until all are done or the budget
-  is used up: callers never see ``UnprocessedItems`` or ``UnprocessedKeys``
+- A single write that conflicts with a transaction on its item is retried as often as the budget allows.
+- The parts of a batch that DynamoDB leaves undone are sent again after such pauses, until all are done or the budget is
+  used up. Callers never see ``UnprocessedItems`` or ``UnprocessedKeys``
   (``docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html``).
-- A connection that says nothing is given up after a second and a half, and the request is sent over a new one.
-- Credentials that have expired are looked up again.
-- So a write whose answer was lost may be done twice. A transaction carries a token that makes the second one void. A
-  repeated ``PutItem`` or ``DeleteItem`` says the same again; with a condition, it may be refused because of the
-  first, which the refusal says. ``Item.save_if`` and ``Item.update_if`` then read the item and see whether the write
-  was their own; ``Item.delete_if`` is a transaction. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone
-  only where a gap is harmless, as in sequence numbers, and in a transaction where counts must be exact.
-- An answer is checked against DynamoDB's CRC32 of it.
-- A clock that is off is corrected by the ``Date`` of the refusal.
+- A silent connection is given up after a second and a half, and the request is sent over a new one.
+- Expired credentials are looked up again.
+- Answers are checked against DynamoDB's CRC32. A wrong clock is corrected by the ``Date`` of the refusal.
+
+A write whose answer was lost may be done twice. A transaction has a token that prevents this. A repeated ``PutItem`` or
+``DeleteItem`` has the same result. With a condition it may be refused because the first one was done;
+``Refused.unsure`` says so, ``Item.save_if`` and ``Item.update_if`` then read the item to see whether it was, and
+``Item.delete_if`` is a transaction. A repeated ``UpdateItem`` with ``ADD`` adds twice: use it alone only where a gap is
+harmless, as in sequence numbers, and in a transaction where counts must be exact.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ _THROTTLED: Final = frozenset(
 )
 _PASSING: Final = frozenset({"InternalServerError", "ReplicatedWriteConflictException", "RequestTimeoutException"})
 _CONFLICT: Final = "TransactionConflictException"
-"""A transaction is writing the item: a single write was refused whole. It is tried again as transactions themselves
-are, as often as the budget allows."""
+"""The code for a single write of an item that a transaction is writing. Nothing was written; it is retried as often as
+the budget allows."""
 _LATE: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
 _BATCHES: Final = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
-"""Operations that may be done in part, and where their answers say what is left."""
+"""Operations that may be done in part, and the member of their answers that says what is left."""
 _DOUBLINGS: Final = 5
-"""The bound of pauses stops growing after so many."""
+"""The number of pauses after which their bound stops growing."""
 _SKEW: Final = 60.0
-"""A clock this near to AWS's (5 minutes are allowed) is not why a signature was refused."""
+"""If the clock differs by less than this from AWS's (which allows 5 minutes), it is not why a signature was refused."""
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """How long an operation may take, in seconds. With the defaults, DynamoDB can be silent for 7 s in all.
+    """How long an operation may take, in seconds. With the defaults it gives up after 7 s of silence.
 
-    Nothing is waited for longer than the call of Lambda that it is done for has left (``chalicelib.call``).
+    It never takes longer than the running Lambda call has left (``chalicelib.call``).
     """
 
     connect: float = 2.0
@@ -76,18 +76,18 @@ class Patience(msgspec.Struct, frozen=True):
     """Longest silence of the first attempt: DynamoDB answers within milliseconds, so a connection that says nothing is
     dead. It doubles, up to what is left of the budget, but is at least ``connect``."""
     budget: float = 6.0
-    """No attempt begins later than this."""
+    """The time after which no attempt begins."""
     attempts: int = 4
     pause: float = 0.025
-    """Bound of the first pause; it doubles."""
+    """Bound of the first pause; it doubles each time."""
     throttled_pause: float = 0.25
-    """The same after throttling: capacity comes by the second, and a Lambda that waits is paid for."""
+    """The same after throttling: capacity returns every second, and waiting Lambdas are paid for."""
 
 
 class Refused(Exception):
-    """DynamoDB refused a request, for good. ``reasons`` are a transaction's, one for each of its items.
+    """DynamoDB refused a request, and a retry would not help. ``reasons`` has one for each item of a transaction.
 
-    ``unsure``: it may have done what was asked for at an earlier attempt, whose answer was lost.
+    ``unsure``: an earlier attempt, whose answer was lost, may have succeeded.
     """
 
     unsure = False
@@ -101,10 +101,10 @@ class Refused(Exception):
 
 
 class _Again(Exception):
-    """An attempt failed in a way that may pass.
+    """An attempt failed, and a retry may succeed.
 
-    ``pause`` bounds the pause after a first failure. ``patient``: only the budget ends the attempts, not their number.
-    ``unsure``: a write may have been done all the same.
+    ``pause`` bounds the pause after a first failure. ``patient``: the number of attempts is not limited, only the
+    budget. ``unsure``: a write may have been done all the same.
     """
 
     def __init__(self, why: str, pause: float, *, patient: bool = False, unsure: bool = False) -> None:
@@ -115,10 +115,10 @@ class _Again(Exception):
 
 
 class Transport:
-    """Runs operations against one endpoint. Safe to share between threads."""
+    """Runs operations at one endpoint. Threads may share it."""
 
     def __init__(self, region: str, url: str | None = None, patience: Patience | None = None) -> None:
-        """``url``: an embedded engine's; None: the region's own endpoint."""
+        """``url``: that of an embedded engine; None: the region's endpoint."""
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         self._region = region
         self._patience = patience or Patience()
@@ -133,8 +133,8 @@ class Transport:
         """Run one operation.
 
         Raises:
-            Refused: DynamoDB answered that it won't.
-            Unavailable: no answer, or throttled, after all attempts; or there are no credentials.
+            Refused: DynamoDB refused the request.
+            Unavailable: all attempts failed or were throttled, or there are no credentials.
         """
         if operation == "TransactWriteItems" and "ClientRequestToken" not in request:
             request = {**request, "ClientRequestToken": str(uuid.uuid4())}
@@ -147,7 +147,7 @@ class Transport:
         return self._insist(operation, request, end)
 
     def _batch(self, operation: str, request: dict[str, Any], end: float) -> dict[str, Any]:
-        """Send a batch, and again what is left of it, until all is done."""
+        """Send a batch, and what is left of it, until all is done."""
         undone = _BATCHES[operation]
         whole: dict[str, Any] = {}
         fruitless = 0
@@ -159,14 +159,14 @@ class Transport:
             whole |= answer
             if not left:
                 return whole | {undone: {}}
-            # What got smaller may have been too large for one answer: nothing to wait for.
+            # If it got smaller, it may have been too large for one answer, which is no reason to wait.
             fruitless = fruitless + 1 if _amount(left) == _amount(request["RequestItems"]) else 0
             pause = self._patience.throttled_pause * 2 ** (fruitless - 1) if fruitless else self._patience.pause
             _wait(pause, end, _Again("DynamoDB left a part of the batch undone", pause))
             request = {**request, "RequestItems": left}
 
     def _insist(self, operation: str, request: dict[str, Any], end: float) -> dict[str, Any]:
-        """Try until ``end``, on the monotonic clock."""
+        """Retry until ``end`` (monotonic clock)."""
         body = wire.encode(request)
         patience = self._patience
         silence, attempt, unsure = patience.read, 1, False
@@ -196,7 +196,7 @@ class Transport:
         except msgspec.DecodeError as error:
             if answer.status == 200:
                 raise _Again("unreadable answer", self._patience.pause, unsure=True) from error
-            content = {}  # not DynamoDB, something on the way: its status has to do
+            content = {}  # not from DynamoDB but from something in between: only the status is known
         if answer.status == 200:
             return content
         raise self._failure(answer, content)
@@ -219,7 +219,7 @@ class Transport:
         return Refused(code, message, request_id, content.get("CancellationReasons", []))
 
     def _correct_clock(self, date: str | None) -> bool:
-        """Take over DynamoDB's clock. False if ours was right: then the secret is wrong, and stays so."""
+        """Adopt DynamoDB's clock. False if ours was right: then the secret is wrong, and a retry is useless."""
         parsed = parsedate_tz(date or "")
         skew = mktime_tz(parsed) - time.time() if parsed else self._skew
         if abs(skew - self._skew) <= _SKEW:
@@ -229,17 +229,17 @@ class Transport:
 
 
 def _amount(batch: dict[str, Any]) -> int:
-    """How many keys or writes there are in a batch."""
+    """The number of keys or writes in a batch."""
     return sum(len(about["Keys"] if isinstance(about, dict) else about) for about in batch.values())
 
 
 def _wait(bound: float, end: float, why: _Again) -> float:
-    """Pause for a random time below ``bound``; what is left until ``end`` then. Never pauses for nothing.
+    """Pause for a random time below ``bound``; returns the seconds that are left until ``end``.
 
     Raises:
-        Unavailable: the pause would last beyond ``end``.
+        Unavailable: the pause would last beyond ``end``; it is not made then.
     """
-    # Full jitter: callers that were throttled together must not come back together.
+    # Fully random, because callers that were throttled together must not return together.
     pause = random.uniform(0, bound)  # noqa: S311  # not for security
     left = min(end - time.monotonic(), call.time_left()) - pause
     if left <= 0:

@@ -1,9 +1,9 @@
-"""DynamoDB's protocol as bytes: requests signed and encoded, answers decoded. Pure: no I/O, clock or randomness.
+"""DynamoDB's protocol: encodes and signs requests, decodes answers. Pure: no I/O, clock or randomness.
 
 AWS JSON 1.0: ``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html``.
 Signature: ``docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html``. botocore's signer
-does the same in five times the time, since it takes any request; here everything but date, operation and body is
-known beforehand. Tests hold the two to equal signatures.
+takes five times as long, because it signs any request; here everything except date, operation and body is known
+beforehand. A test compares the signatures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TYPE: Final = "application/x-amz-json-1.0"
 
 
 class _Value(TypedDict, total=False):
-    """A typed value; declared so that the JSON decoder turns base64 into bytes where it means bytes."""
+    """A typed value. The types let the JSON decoder turn base64 into bytes where bytes are meant."""
 
     S: str
     N: str
@@ -71,7 +71,7 @@ _Answer = TypedDict(
         "message": str | None,
         "Message": str | None,
         "CancellationReasons": list[_Reason],
-        # Of one item, a page, a batch, a transaction; what isn't named here is dropped.
+        # Of one item, a page, a batch, a transaction. Members that are missing here are dropped.
         "Item": _Item,
         "Attributes": _Item,
         "Items": list[_Item],
@@ -82,7 +82,7 @@ _Answer = TypedDict(
         "UnprocessedKeys": dict[str, _Unread],
         "UnprocessedItems": dict[str, list[_Unwritten]],
         "ConsumedCapacity": Any,
-        # Of a table; the app never asks, a console may.
+        # Of a table. The app never asks for it, but the console of an admin may.
         "Table": Any,
         "TableDescription": Any,
         "TableNames": list[str],
@@ -94,15 +94,15 @@ _decoder = msgspec.json.Decoder(_Answer)
 
 
 def encode(request: dict[str, Any]) -> bytes:
-    """The body of a request; bytes in it become base64."""
+    """The body of a request. Bytes become base64."""
     return _encoder.encode(request)
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """An answer, with bytes where its values hold bytes.
+    """The content of an answer, with bytes where its values are bytes.
 
     Raises:
-        msgspec.DecodeError: it is no answer of DynamoDB.
+        msgspec.DecodeError: it is not an answer of DynamoDB.
     """
     return cast("dict[str, Any]", _decoder.decode(body))
 
@@ -111,7 +111,7 @@ def head(host: str, region: str, operation: str, body: bytes, credentials: ReadO
     """The head of a request, from ``POST`` to the empty line, signed as of ``when`` (seconds since 1970)."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
     scope = f"{stamp[:8]}/{region}/dynamodb/aws4_request"
-    # Signed headers stand in the order of their names, in the signature as on the wire.
+    # Signed headers are sorted by name, in the signature and in the request.
     names = "content-type;host;x-amz-date"
     signed = f"content-type:{_TYPE}\nhost:{host}\nx-amz-date:{stamp}\n"
     if credentials.token:
@@ -134,7 +134,7 @@ def _mac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
-# One key holds for a day; the second place is for the turn of the day, or of the credentials.
+# A key is valid for a day. The second one is for midnight, and for new credentials.
 @lru_cache(maxsize=2)
 def _key(secret: str, day: str, region: str) -> bytes:
     return _mac(_mac(_mac(_mac(f"AWS4{secret}".encode(), day), region), "dynamodb"), "aws4_request")

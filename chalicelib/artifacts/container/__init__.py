@@ -1,11 +1,11 @@
-"""Reads and writes `.mender` artifacts: pure, streaming, in bounded memory whatever a file claims.
+"""Reads and writes ``.mender`` artifacts as streams, in bounded memory whatever a file claims. No I/O of its own.
 
     artifact = parse(stream)
     artifact = parse(ChunkReader(chunks, tee=store))
 
-The layers, each a module: ``source`` (bytes), ``tar`` (members), ``compression``, ``manifest`` (sums),
-``shapes`` (JSON documents), ``header``, and ``reader``, which knows the order of the whole; ``model`` is the
-result and ``limits`` what bounds it. ``writer`` makes module artifacts; import it where one is made.
+Its layers are modules: ``source`` (bytes), ``tar`` (members), ``compression``, ``manifest`` (checksums), ``shapes``
+(JSON documents), ``header``, and ``reader``, which reads them in the order of the format. ``model`` is the result,
+``limits`` has the limits. ``writer`` makes module artifacts; import it only where one is made.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Decompression under bounds.
+"""Decompression with limits.
 
-Each decoder hands out at most one chunk at a time, whatever the input would expand to, and says so when its
-own memory would grow beyond the bound. What all payloads expand to together is kept in an :class:`Allowance`.
+Each decoder returns at most one chunk at a time, whatever the input would expand to, and raises an error if its memory
+would exceed the limit. An :class:`Allowance` limits what all payloads of an artifact expand to together.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Allowance:
-    """How much may still come out of decompressors.
+    """How much decompressors may still produce.
 
-    That is at most ``most`` bytes, and beyond ``free`` bytes at most ``ratio`` times what went in.
+    That is at most ``most`` bytes, and beyond ``free`` bytes at most ``ratio`` times the compressed bytes.
     """
 
     def __init__(self, most: int, *, free: int, ratio: int) -> None:
@@ -34,7 +34,7 @@ class Allowance:
         self._given = 0
 
     def count(self, taken: int, given: int) -> None:
-        """Note ``taken`` compressed and ``given`` decompressed bytes; ArtifactError when it is too much."""
+        """Count ``taken`` compressed and ``given`` decompressed bytes; ArtifactError if that is too much."""
         self._taken += taken
         self._given += given
         if self._given > self._most:
@@ -44,7 +44,7 @@ class Allowance:
 
 
 class _Decoder(Protocol):
-    """What the decoders of lzma and zstd have in common."""
+    """The interface that the decoders of lzma and zstd share."""
 
     @property
     def eof(self) -> bool: ...
@@ -56,7 +56,7 @@ class _Decoder(Protocol):
 
 
 class _Gzip:
-    """zlib's decoder in the manners of the other two."""
+    """zlib's decoder with the interface of the other two."""
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -72,7 +72,7 @@ class _Gzip:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         result = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        # A full chunk may leave more behind inside the decoder even when all input has gone in.
+        # After a full chunk the decoder may contain more output, even if it has all the input.
         self.needs_input = not self._zlib.unconsumed_tail and len(result) < max_length
         return result
 
@@ -80,8 +80,8 @@ class _Gzip:
 class Expanded:
     """A :class:`Read` over what a compressed ``source`` expands to, concatenated streams included.
 
-    The source is read to its end. ``read`` raises ArtifactError where the data is damaged, cut short, followed
-    by something else, or beyond a bound.
+    The source is read to its end. ``read`` raises ArtifactError if the data is damaged, incomplete, followed by
+    something else, or exceeds a limit.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Expanded:
 
 
 def expand(source: Read, suffix: str, allowance: Allowance, limits: Limits) -> Read:
-    """``source`` decompressed as ``suffix`` says: `.gz`, `.xz`, `.zst`, or nothing."""
+    """``source``, decompressed by its suffix: ``.gz``, ``.xz``, ``.zst``; with none it is not compressed."""
     if suffix == ".gz":
         return Expanded(source, _Gzip, zlib.error, allowance, limits.frames)
     if suffix == ".xz":
@@ -156,7 +156,7 @@ def expand(source: Read, suffix: str, allowance: Allowance, limits: Limits) -> R
         )
     if suffix == ".zst":
         if sys.version_info >= (3, 14):
-            # Imported here: the library depends on the version of Python.
+            # Imported here: which library there is depends on the version of Python.
             from compression import zstd
         else:
             from backports import zstd

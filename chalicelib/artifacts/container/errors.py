@@ -1,17 +1,17 @@
-"""How a refused artifact is told."""
+"""Errors about artifacts that are refused."""
 
 from __future__ import annotations
 
 from chalicelib.errors import BadRequest, TooLarge
 
-TEXT_MAX = 300  # characters of a text; what is quoted in it may come from the file
+TEXT_MAX = 300  # characters of a text, which may quote the file
 QUOTE_MAX = 80  # characters of a quoted name
 
 
 class ArtifactError(BadRequest):
-    """The file is no artifact that this server accepts; ``text`` says why and may be shown to the uploader.
+    """The file is not an artifact that this server accepts. ``text`` says why, for the user who uploads it.
 
-    Texts begin as Mender's do: `reading artifact error: ...`, `invalid checksum for ...`,
+    Texts begin as those of Mender: `reading artifact error: ...`, `invalid checksum for ...`,
     `unsupported version ...`.
     """
 
@@ -24,10 +24,10 @@ class ArtifactTooLargeError(TooLarge, ArtifactError):
 
 
 def malformed(reason: str) -> ArtifactError:
-    """The error for a file that breaks the format or a bound, to be raised by the caller."""
+    """The error for a file that violates the format or a limit. The caller raises it."""
     return ArtifactError(f"reading artifact error: {reason}")
 
 
 def quoted(name: str) -> str:
-    """``name`` in quotes, printable and short, whatever the file calls itself."""
+    """``name`` in quotes, made printable and short."""
     return ascii(name if len(name) <= QUOTE_MAX else name[:QUOTE_MAX] + "...")

@@ -1,4 +1,4 @@
-"""The header tars: who the artifact is for, and what each payload is."""
+"""Reads the header tars: for which devices the artifact is, and what each payload is."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Section(msgspec.Struct):
     files: list[str] | None = None
 
     def augment(self, added: Section) -> None:
-        """Put ``added`` over this section, as Mender's own reader does.
+        """Override this section with ``added``, as Mender's own reader does.
 
-        What an augmented header states wins: texts and lists replace, objects are merged member by member.
+        Texts and lists of the augmented header replace those here; objects are merged member by member.
         """
         self.type = self.type if added.type is None else added.type
         if added.metadata is not None:
@@ -51,8 +51,7 @@ class Section(msgspec.Struct):
 class Header(msgspec.Struct):
     """A header tar.
 
-    ``provides`` and ``depends`` are those of the artifact as a whole. Of an augmented header only the
-    ``sections`` count.
+    ``provides`` and ``depends`` are those of the whole artifact. Of an augmented header only ``sections`` counts.
     """
 
     name: str = ""
@@ -62,7 +61,7 @@ class Header(msgspec.Struct):
     sections: list[Section] = []
 
     def augment(self, added: Header) -> None:
-        """Put an augmented header over this one; ArtifactError if it speaks of payloads that are not there."""
+        """Override this header with an augmented one; ArtifactError if that has other payloads."""
         if len(added.sections) > len(self.sections):
             raise malformed("the augmented header has more payloads than the header")
         for section, addition in zip(self.sections, added.sections, strict=False):
@@ -72,10 +71,10 @@ class Header(msgspec.Struct):
 def read_header(tar: Read, version: int, limits: Limits, *, augment: bool = False) -> Header:
     """The header in ``tar`` (decompressed), which is read to its end.
 
-    Order as the format has it: header-info, state scripts (passed over), then the sections of the payloads.
+    The order of the format: header-info, state scripts (skipped), then a section for each payload.
 
     Raises:
-        ArtifactError: something is missing, superfluous, out of order or not of its shape.
+        ArtifactError: something is missing, unexpected, out of order or malformed.
     """
     entries = members(tar, most=limits.header_members, name_max=limits.name, folders=True)
     first = next(entries, None)
@@ -98,14 +97,14 @@ def read_header(tar: Read, version: int, limits: Limits, *, augment: bool = Fals
 
 
 class _Documents:
-    """Reads members that are kept in memory, and watches how much that is."""
+    """Reads members that are kept in memory, and limits their total size."""
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.document
         self._left = limits.documents
 
     def read(self, member: Member) -> bytes:
-        """The whole of ``member``; ArtifactError if it is too large, alone or with those before."""
+        """All of ``member``; ArtifactError if it is too large, by itself or together with earlier ones."""
         self._left -= member.size
         if member.size > self._most or self._left < 0:
             raise malformed(f"{quoted(member.name)} is too large")
@@ -113,7 +112,7 @@ class _Documents:
 
 
 def _after_scripts(entries: Iterator[Member], *, refuse: bool) -> Iterator[Member]:
-    """``entries`` without the scripts they may begin with; scripts further on are left in, to be refused."""
+    """``entries`` without the scripts at their beginning. Scripts in other places stay, and are refused later."""
     leading = not refuse
     for entry in entries:
         leading = leading and _SCRIPT.fullmatch(entry.name) is not None
@@ -124,7 +123,7 @@ def _after_scripts(entries: Iterator[Member], *, refuse: bool) -> Iterator[Membe
 def _fill(section: Section, what: str, raw: bytes, version: int, name: str, limits: Limits) -> None:
     """Put one document into its ``section``."""
     if what == "meta-data":
-        # Root file systems come with an empty one.
+        # Artifacts with root file systems have an empty one.
         section.metadata = shapes.decode_metadata(raw, name, limits.depth) if raw else None
     elif what == "files":
         if version != 2:
@@ -153,7 +152,7 @@ def _check_count(what: str, values: Sized, limits: Limits) -> None:
 
 
 def _header_info(raw: bytes, version: int, limits: Limits, *, augment: bool) -> Header:
-    """The header that ``raw`` begins, its sections still empty."""
+    """The header that begins with the document ``raw``; its sections are still empty."""
     if augment:
         payloads = shapes.decode(raw, shapes.AugmentInfo, "header-info").payloads
         return Header(sections=_sections(payloads, limits))
@@ -201,7 +200,7 @@ def _check_text(what: str, text: str, limits: Limits) -> None:
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``over`` laid over ``under``, objects inside them likewise."""
+    """``under`` with the members of ``over``; objects inside are merged in the same way."""
     merged = under | over
     for key in under.keys() & over.keys():
         if isinstance(under[key], dict) and isinstance(over[key], dict):

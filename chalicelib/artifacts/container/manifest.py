@@ -1,4 +1,4 @@
-"""The sums that an artifact's manifests promise, ticked off one by one."""
+"""Checks the checksums of an artifact's manifests."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _AUGMENTABLE = re.compile(r"header-augment\.tar(\.\w+)?|data/\d{4}/[^/]+", re.AS
 
 
 class Manifest:
-    """SHA-256 sums by name, from `manifest` and `manifest-augment`. Each must be used exactly once."""
+    """SHA-256 checksums by name, from ``manifest`` and ``manifest-augment``. Each must be checked exactly once."""
 
     def __init__(self) -> None:
         self._sums: dict[str, str] = {}
 
     def add(self, raw: bytes, *, augment: bool = False) -> None:
-        """Take the lines of a manifest, each a sum, two spaces and a name.
+        """Add the lines of a manifest: a checksum, two spaces and a name each.
 
-        The one that augments is not covered by a signature, so it can vouch for added files and their header
-        only, never for a part of the original.
+        ``manifest-augment`` is not covered by a signature, so it may name only added files and their header, never a
+        part of the original.
 
         Raises:
-            ArtifactError: a line is malformed, a name is there twice or does not belong here.
+            ArtifactError: a line is malformed, or a name is repeated or not allowed here.
         """
         *lines, rest = raw.split(b"\n")
         if rest:
@@ -40,10 +40,10 @@ class Manifest:
             self._sums[name] = match[1].decode()
 
     def check(self, name: str, actual: str) -> None:
-        """Compare the sum of what was read as ``name`` with the promised one.
+        """Compare the checksum of what was read as ``name`` with that of the manifest.
 
         Raises:
-            ArtifactError: it differs, or none is promised (any more).
+            ArtifactError: it differs, or the manifest has none for this name, or it was checked before.
         """
         expected = self._sums.pop(name, None)
         if expected is None:
@@ -52,7 +52,7 @@ class Manifest:
             raise ArtifactError(f"invalid checksum for {quoted(name)}; expected: [{expected}]; actual: [{actual}]")
 
     def close(self) -> None:
-        """Nothing more comes: ArtifactError if a line was not used."""
+        """The file has ended: ArtifactError if a line was not checked."""
         if self._sums:
             some = ", ".join(quoted(name) for name in list(self._sums)[:3])
             raise malformed(f"files found in manifest(s), that were not part of artifact: {some}")

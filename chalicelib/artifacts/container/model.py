@@ -1,4 +1,4 @@
-"""What an artifact says about itself: the result of parsing."""
+"""The content of an artifact: the result of parsing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Depends = dict[str, str | tuple[str, ...]]
 
 
 class PayloadFile(msgspec.Struct, frozen=True):
-    """One file of a payload; its content has the ``checksum``.
+    """One file of a payload.
 
     ``size`` in bytes, decompressed; ``checksum`` is SHA-256 in hexadecimal digits; ``modified`` is None where
-    the file's time is beyond what a date can say.
+    the file's time is outside the years 1 to 9999.
     """
 
     name: str
@@ -26,8 +26,8 @@ class PayloadFile(msgspec.Struct, frozen=True):
 class Payload(msgspec.Struct, frozen=True):
     """One payload: what one update module installs.
 
-    ``type`` is the module, None for an empty payload. ``metadata`` is the object that the module is given
-    (original and augmented ones merged), None if there is none.
+    ``type`` is the module, None for an empty payload. ``metadata`` is the object that the module gets
+    (original and augmented ones merged); None if there is none.
     """
 
     type: str | None
@@ -36,12 +36,12 @@ class Payload(msgspec.Struct, frozen=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A whole artifact. All checksums in it were verified; a signature was not.
+    """A whole artifact. Its checksums are verified, a signature is not.
 
-    ``signed`` says that there is a signature. ``provides``, ``depends`` and ``clears_provides`` unite those of
-    the artifact and of its payloads. ``depends`` always has `device_type`, equal to ``device_types``; values
-    are one text, or several of which any will do, as in the file. Format 2 knows no provides: there they are
-    empty. ``size`` is the whole file's, in bytes.
+    ``signed``: whether there is a signature. ``provides``, ``depends`` and ``clears_provides`` combine those of the
+    artifact and of its payloads. ``depends`` always has ``device_type``, equal to ``device_types``; its values are one
+    text, or a list of which any fits, as in the file. In format 2 ``provides`` is empty. ``size`` is that of the whole
+    file, in bytes.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The artifact from its first byte to its last, in one pass."""
+"""Reads a whole artifact in one pass."""
 
 from __future__ import annotations
 
@@ -27,37 +27,36 @@ _HEADER_AUGMENT = re.compile(r"header-augment\.tar" + _SUFFIX)
 _DATA = re.compile(r"data/(\d{4})\.tar" + _SUFFIX, re.ASCII)
 _FILE_NAME = re.compile(r"[\w\-.,]+", re.ASCII)
 FILE_NAMES = "letters, digits, '_', '-', '.' and ','"
-"""What a name of a file may consist of."""
+"""The characters of a file name."""
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a file in a payload may be called so."""
+    """Whether a file in a payload may have this name."""
     return _FILE_NAME.fullmatch(name) is not None and name not in {".", ".."}
 
 
 def parse(stream: Read, *, limits: Limits = DEFAULT_LIMITS) -> Artifact:
     """Read and verify the artifact in ``stream``.
 
-    The stream is read from where it stands to its end, once and in order; whoever has to store the bytes as
-    well can do it as they pass (:class:`ChunkReader`). After an error the rest is left unread. Errors of the
-    stream itself pass through.
+    The stream is read once, from its current position to its end. To store the bytes at the same time, use
+    :class:`ChunkReader`. After an error the rest is not read. Errors of the stream itself are not caught.
 
     Raises:
         ArtifactTooLargeError: the file is larger than ``limits`` allow.
-        ArtifactError: it is not an artifact of format 2 or 3, is damaged, or passes another of the limits.
+        ArtifactError: it is not an artifact of format 2 or 3, is damaged, or exceeds another limit.
     """
     return _Reader(stream, limits).read()
 
 
 class _Entries:
-    """The members of the file, taken in the order that the format prescribes."""
+    """The members of the file, in the order of the format."""
 
     def __init__(self, entries: Iterator[Member]) -> None:
         self._entries = entries
         self._next: Member | None = None
 
     def look(self) -> Member | None:
-        """The next member, without taking it. The one taken last can't be read any more."""
+        """The next member, without taking it. The previously taken one can no longer be read."""
         self._next = self._next or next(self._entries, None)
         return self._next
 
@@ -71,20 +70,20 @@ class _Entries:
         return member, match
 
     def need(self, pattern: str | re.Pattern[str], what: str) -> tuple[Member, re.Match[str]]:
-        """The next member, whose name must match; ``what`` is for the error."""
+        """Take the next member, whose name must match; ``what`` describes it in the error."""
         taken = self.take(pattern)
         if not taken:
             raise malformed(f"expected {quoted(what)}, found {self.found()}")
         return taken
 
     def found(self) -> str:
-        """What comes next, for an error."""
+        """A description of what comes next, for an error."""
         member = self.look()
         return quoted(member.name) if member else "the end of the file"
 
 
 class _Hashed:
-    """A stream whose bytes are summed as they pass."""
+    """A stream whose bytes are hashed as they are read."""
 
     def __init__(self, stream: Read) -> None:
         self._stream = stream
@@ -100,7 +99,7 @@ class _Hashed:
 
 
 class _Reader:
-    """The parts of an artifact, one method each; :meth:`read` calls them in the order of the format."""
+    """Reads an artifact: a method for each part, called by :meth:`read` in the order of the format."""
 
     def __init__(self, stream: Read, limits: Limits) -> None:
         self._limits = limits
@@ -128,7 +127,7 @@ class _Reader:
         return _artifact(version, header, files, signed=signed, size=self._source.size)
 
     def _version(self) -> tuple[int, str]:
-        """The format's version, and the sum of the member that states it."""
+        """The format's version, and the checksum of the member that contains it."""
         raw = self._small("version", self._limits.document)
         stated = shapes.decode(raw, shapes.Version, "version")
         if stated.format != "mender":
@@ -150,7 +149,7 @@ class _Reader:
         return self._small(name, most) if member and member.name == name else None
 
     def _header(self, pattern: re.Pattern[str], what: str, version: int, *, augment: bool) -> Header:
-        """The header or the augmented header, its sum verified."""
+        """The header or the augmented header, with verified checksum."""
         member, match = self._entries.need(pattern, what)
         if member.size > self._limits.header_packed:
             raise malformed(f"{quoted(member.name)} is too large")
@@ -162,7 +161,7 @@ class _Reader:
         return header
 
     def _payload_files(self, header: Header) -> list[tuple[PayloadFile, ...]]:
-        """The files of every payload, their sums verified. A payload without files may have no data tar."""
+        """The files of every payload, with verified checksums. A payload without files need not have a data tar."""
         files: list[tuple[PayloadFile, ...]] = [()] * len(header.sections)
         at = -1
         left = self._limits.files
@@ -198,7 +197,7 @@ class _Reader:
 def _artifact(
     version: int, header: Header, files: list[tuple[PayloadFile, ...]], *, signed: bool, size: int
 ) -> Artifact:
-    """All that was read, as one artifact; ArtifactError where the parts contradict each other."""
+    """Combine all parts into one artifact; ArtifactError if they contradict each other."""
     provides = dict(header.provides)
     depends: Depends = dict(header.depends)
     clears: list[str] = []
@@ -229,7 +228,7 @@ def _artifact(
 
 
 def _check_payload(section: Section, files: tuple[PayloadFile, ...]) -> None:
-    """The rules that hold between a payload's type and its files."""
+    """Check that a payload's files fit its type."""
     if section.type is None and files:
         raise malformed("an empty payload has files")
     if section.type == "rootfs-image" and len(files) > 1:
@@ -239,7 +238,7 @@ def _check_payload(section: Section, files: tuple[PayloadFile, ...]) -> None:
 
 
 def _join(whole: dict[str, V], part: dict[str, V], what: str) -> None:
-    """Add ``part`` to ``whole``; a key in both is an error, since it can't be seen which one counts."""
+    """Add ``part`` to ``whole``. A key in both is an error, since it is not clear which one counts."""
     for key in part:
         if key in whole:
             raise malformed(f"conflicting keys not allowed in the {what} parameters. key: {quoted(key)}")

@@ -1,4 +1,4 @@
-"""The JSON documents inside an artifact, as they are written there."""
+"""The JSON documents inside an artifact."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class HeaderInfo2(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AugmentInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`header-info` of an augmented header. Some tools repeat provides and depends, which count for nothing."""
+    """`header-info` of an augmented header. Some tools repeat provides and depends, which are ignored."""
 
     payloads: list[PayloadType]
     artifact_provides: Any = None
@@ -68,7 +68,7 @@ class AugmentInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TypeInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`type-info` of a payload in format 3.
 
-    Its type is no news (mender-artifact 3.9 leaves it empty for root file systems): header-info has it.
+    Its type is ignored, because header-info has it too (mender-artifact 3.9 leaves it empty for root file systems).
     """
 
     type: str | None = None
@@ -94,7 +94,7 @@ def decode(raw: bytes, shape: type[T], name: str) -> T:
 
     Raises:
         ArtifactError: it is not JSON, does not fit, or an object in it has a member twice (readers differ in
-            which of the two they take).
+            which one they use).
     """
     try:
         document = msgspec.json.decode(raw, type=shape)
@@ -122,7 +122,7 @@ def _children(value: Any) -> list[Any]:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse an object with the same member twice. Its values have served their purpose by then."""
+    """Refuse an object that has a member twice. The values are not needed any more."""
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:

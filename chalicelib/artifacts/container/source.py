@@ -1,7 +1,7 @@
 """Byte streams: what the parser reads from, and ways to make one.
 
-Everything here only goes forward. A layer of the parser (the file, a tar member, a decompressor) is something
-with ``read``, built on another such thing.
+Streams are read forward only. Each layer of the parser (the file, a tar member, a decompressor) is an object with
+``read`` that reads from the layer below.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from chalicelib.artifacts.container.errors import ArtifactTooLargeError, malform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-CHUNK = 128 * 1024  # bytes asked for at a time: beyond this throughput no longer grows
+CHUNK = 128 * 1024  # bytes to read at a time; more does not improve throughput
 
 
 class Read(Protocol):
     """A stream of bytes that can be read once, from its beginning to its end."""
 
     def read(self, size: int, /) -> bytes:
-        """Between 1 and ``size`` bytes; none only at the end."""
+        """Between 1 and ``size`` bytes; empty only at the end."""
         ...
 
 
 class ChunkReader:
-    """A :class:`Read` over chunks of any sizes that are pulled as needed.
+    """A :class:`Read` over chunks of any sizes, which are fetched as needed.
 
-    ``tee`` is called with each chunk once, in order, before the parser sees any of it: that is how a file can
-    be stored while it is parsed.
+    ``tee`` gets each chunk once, in order, before the parser sees it, so that a file can be stored while it is
+    parsed.
     """
 
     def __init__(self, chunks: Iterable[bytes], tee: Callable[[bytes], object] | None = None) -> None:
@@ -38,7 +38,7 @@ class ChunkReader:
         self._at = 0
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes of the current chunk; none after the last."""
+        """Up to ``size`` bytes of the current chunk; empty after the last."""
         while self._at >= len(self._chunk):
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -52,10 +52,10 @@ class ChunkReader:
 
 
 class Source:
-    """The artifact file itself: counts what was read of it in ``size``, and ends the reading at ``most`` bytes.
+    """The artifact file itself. Counts the bytes that were read in ``size``, and reads at most ``most`` bytes.
 
     Raises:
-        ArtifactTooLargeError: the file goes on beyond ``most`` bytes.
+        ArtifactTooLargeError: the file is longer than ``most`` bytes.
     """
 
     def __init__(self, stream: Read, most: int) -> None:
@@ -64,7 +64,7 @@ class Source:
         self._most = most
 
     def read(self, size: int, /) -> bytes:
-        """As the stream's own ``read``, whose errors pass through."""
+        """Like the stream's own ``read``, whose errors are not caught."""
         data = self._stream.read(size)
         self.size += len(data)
         if self.size > self._most:
@@ -79,10 +79,10 @@ def chunks(stream: Read) -> Iterator[bytes]:
 
 
 def read_exactly(stream: Read, size: int) -> bytes:
-    """The next ``size`` bytes, which the caller has found to be few.
+    """The next ``size`` bytes, which must be few.
 
     Raises:
-        ArtifactError: the stream ends before.
+        ArtifactError: the stream ends earlier.
     """
     data = read_up_to(stream, size)
     if len(data) < size:
@@ -91,7 +91,7 @@ def read_exactly(stream: Read, size: int) -> bytes:
 
 
 def read_up_to(stream: Read, size: int) -> bytes:
-    """The next ``size`` bytes, which the caller has found to be few; less only at the end of the stream."""
+    """The next ``size`` bytes, which must be few; fewer only at the end of the stream."""
     data = stream.read(size) if size else b""
     while len(data) < size and (more := stream.read(size - len(data))):
         data += more

@@ -1,16 +1,15 @@
-"""Walks a tar stream, strictly.
+"""Reads a tar stream strictly.
 
-Not with ``tarfile``, whose stream mode is made for archives one trusts. It reads an extended header whole, at
-the size that the header claims, so that some kilobytes of gzip become gigabytes of memory; it takes a broken
-header in the middle for the end of the archive; it applies GNU and sparse extensions that no artifact needs;
-and it does not look at what comes after the end. The part of the format that artifacts use is small enough to
-be read here by its own rules (POSIX.1-2017, pax, "ustar Interchange Format").
+``tarfile`` is not used, because its stream mode is made for trusted archives. It reads an extended header of any size
+into memory, so some kilobytes of gzip become gigabytes; it takes a broken header in the middle for the end of the
+archive; it applies GNU and sparse extensions that no artifact needs; and it ignores what comes after the end. Artifacts
+use a small part of the format (POSIX.1-2017, pax, "ustar Interchange Format").
 
-Accepted: regular files, in ustar or GNU headers, with the extended headers that Mender's tool writes for
-names over 100 bytes and sizes over 8 GiB. Refused: everything else, including anything but zeros behind the two
-closing blocks. The file itself may end without these, after one of them, and without the padding of its last member:
-some writers leave them out, and Mender's tool reads the result. What is lost with the end is found missing by the
-manifest, which lists every member of the file, but not those of the tars inside of it.
+Accepted are regular files, in ustar or GNU headers, with the extended headers that Mender's tool writes for names over
+100 bytes and sizes over 8 GiB. Everything else is refused, including anything but zeros after the two closing blocks.
+The outer tar may lack one or both of these blocks and the padding of its last member: some writers omit them, and
+Mender's tool reads the result. If more is missing there, the manifest shows it, since it lists every member of the
+outer tar, but not those of the tars inside.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ BLOCK = 512
 EMPTY = bytes(BLOCK)
 _ENDS = frozenset({EMPTY, b""})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PAX_MAX = 4096  # bytes of an extended header; the records allowed, at their longest, need 600
+PAX_MAX = 4096  # bytes of an extended header; the allowed records need 600 at most
 
 FILE, FILE_OLD, FOLDER, EXTENDED = b"0", b"\0", b"5", b"x"
 PAX_USED = frozenset({"path", "size"})
@@ -43,9 +42,9 @@ _COMPONENT = re.compile(r"[^\x00-\x1f\x7f-\U0010ffff/\\]+")
 
 
 class Member:
-    """One regular file of a tar: a :class:`Read` over its content, good until the next member is asked for.
+    """One regular file of a tar: a :class:`Read` over its content, usable until the next member is read.
 
-    ``size`` is in bytes; ``modified`` is None where the time is beyond what a date can say.
+    ``size`` is in bytes; ``modified`` is None if the time is outside the years 1 to 9999.
     """
 
     def __init__(self, stream: Read, name: str, size: int, modified: datetime | None) -> None:
@@ -71,13 +70,13 @@ def members(stream: Read, *, most: int, name_max: int, folders: bool = False, cl
 
     Args:
         stream: the tar.
-        most: headers that it may have, those of folders and extended ones included.
-        name_max: characters of a name.
-        folders: whether folders are passed over (they hold nothing) or refused.
-        closed: whether the padding of the last member and the closing blocks have to be there.
+        most: maximum number of headers, including those of folders and extended ones.
+        name_max: maximum characters of a name.
+        folders: whether folders are skipped or refused.
+        closed: whether the padding of the last member and the closing blocks are required.
 
     Raises:
-        ArtifactError: on anything the module's text does not accept, and when the stream ends early.
+        ArtifactError: the tar contains something that this module does not accept, or ends early.
     """
     seen: set[str] = set()
     extension: dict[str, str] = {}
@@ -107,7 +106,7 @@ def members(stream: Read, *, most: int, name_max: int, folders: bool = False, cl
 
 
 def _header_blocks(stream: Read, *, closed: bool) -> Iterator[bytes]:
-    """The blocks that headers begin with; ends behind the archive, after seeing that nothing follows."""
+    """The first blocks of headers. Ends after the archive, once it is clear that nothing follows."""
     while (block := _block(stream, closed=closed)) not in _ENDS:
         yield block
     if _block(stream, closed=closed) not in _ENDS:
@@ -118,7 +117,7 @@ def _header_blocks(stream: Read, *, closed: bool) -> Iterator[bytes]:
 
 
 def _block(stream: Read, *, closed: bool) -> bytes:
-    """The next block; none at the end, which ``closed`` archives have not reached yet."""
+    """The next block; empty at the end, which is an error in ``closed`` archives."""
     block = read_up_to(stream, BLOCK)
     if len(block) < BLOCK and (block or closed):
         raise malformed("unexpected end of file")
@@ -126,7 +125,7 @@ def _block(stream: Read, *, closed: bool) -> bytes:
 
 
 class _Header(msgspec.Struct, frozen=True):
-    """What matters of one header block."""
+    """The fields of a header block that are used."""
 
     name: str
     size: int
@@ -135,7 +134,7 @@ class _Header(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, block: bytes) -> _Header:
-        """Decode a block whose sum and magic are right; ArtifactError otherwise."""
+        """Decode a block; ArtifactError if its checksum or magic is wrong."""
         if block[257:262] != b"ustar":
             raise malformed("not a tar header")
         if sum(block) - sum(block[148:156]) + 8 * ord(" ") != _number(block[148:156]):
@@ -146,7 +145,7 @@ class _Header(msgspec.Struct, frozen=True):
         return cls(name, _number(block[124:136]), _number(block[136:148]), block[156:157])
 
     def extended(self, records: dict[str, str]) -> _Header:
-        """The header as the records of the extended one before it have it."""
+        """The header with the values of the extended header before it."""
         if not records:
             return self
         size = records.get("size", str(self.size))
@@ -182,7 +181,7 @@ def _text(field: bytes) -> str:
 
 
 def _extension(stream: Read, size: int) -> dict[str, str]:
-    """The records of an extended header: length, space, key=value, newline; the length counts it all."""
+    """The records of an extended header: length, space, key=value, newline. The length is that of the whole record."""
     if size > PAX_MAX:
         raise malformed(f"an extended tar header of more than {PAX_MAX} bytes")
     data = read_exactly(stream, size)
@@ -202,7 +201,7 @@ def _extension(stream: Read, size: int) -> dict[str, str]:
 
 
 def _check_name(name: str, name_max: int, seen: set[str]) -> None:
-    """Refuse names that could mean something outside the archive, or mean two things inside it."""
+    """Refuse names that could refer to something outside the archive, or are ambiguous."""
     path = name.removesuffix("/")
     if len(name) > name_max:
         raise malformed(f"name of more than {name_max} characters: {quoted(name)}")

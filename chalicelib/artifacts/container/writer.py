@@ -1,8 +1,8 @@
 """Writes module artifacts: format 3, one payload, uncompressed, the same bytes every time.
 
-Files pass through piece by piece, so memory stays small whatever their size. Their sums stand in front of them in
-the file, so they must be known before; the length of the whole is then known too, which devices ask for.
-Everything but the content of payload files is ASCII.
+Files are written piece by piece, so memory stays small whatever their size. Their checksums come before them in the
+file, so these must be known beforehand; then the length of the whole is known too, which devices need. Everything
+except the content of payload files is ASCII.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MODE = 0o600
 class SourceFile(msgspec.Struct, frozen=True):
     """A file to put into a payload.
 
-    ``size`` in bytes and ``checksum`` (SHA-256 in hexadecimal digits) are those of what ``read`` makes.
+    ``size`` (bytes) and ``checksum`` (SHA-256 in hexadecimal digits) are those of what ``read`` returns.
     """
 
     name: str
@@ -33,9 +33,9 @@ class SourceFile(msgspec.Struct, frozen=True):
 
 
 class ModuleArtifact(msgspec.Struct, frozen=True, kw_only=True):
-    """What an artifact shall say, and the files that it brings.
+    """The content of a module artifact, and its files.
 
-    ``type`` is the update module that installs it, ``metadata`` the object that the module is given.
+    ``type`` is the update module that installs it, ``metadata`` the object that the module gets.
     ``provides``, ``depends`` and ``clears_provides`` are those of the payload; the artifact itself provides its
     name and depends on the device types.
     """
@@ -50,14 +50,14 @@ class ModuleArtifact(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[SourceFile] = ()
 
     def size(self) -> int:
-        """Bytes of the whole file."""
+        """The size of the whole file in bytes."""
         return len(self._front()) + self._data_size() + len(_END)
 
     def pieces(self) -> Iterator[bytes]:
-        """The file, from its first byte to its last.
+        """The pieces of the file, in order.
 
         Raises:
-            ValueError: a payload file is not what was said of it. The bytes so far are of no use.
+            ValueError: a payload file has another size or checksum. The pieces so far are then useless.
         """
         yield self._front()
         for file in self.files:
@@ -111,7 +111,7 @@ def _padded(size: int) -> int:
 
 
 def _checked(file: SourceFile) -> Iterator[bytes]:
-    """The content of a file, held against its size and sum."""
+    """The content of a file; ValueError if its size or checksum is wrong."""
     size, total = 0, hashlib.sha256()
     for piece in file.read():
         size += len(piece)
@@ -134,7 +134,7 @@ def _member(name: str, content: bytes) -> bytes:
 
 
 def _header(name: str, size: int) -> bytes:
-    """The header of a regular file; a long name or a huge size brings an extended header with it."""
+    """The header of a regular file, after an extended header if the name is long or the size huge."""
     # Imported here: only generated artifacts need it.
     import tarfile
 

@@ -4,7 +4,7 @@
 |---|---|
 | client to server | ``<number>:<base64 of an envelope>``; an empty number: order does not matter |
 | server to client | ``<source>:<number>:<base64 of an envelope>``; source and number empty: made by the server itself |
-| client to server | ``.``: nothing, sent to keep an idle connection open |
+| client to server | ``.``: has no meaning, keeps an idle connection open |
 
 Functions may handle the messages of one connection at the same time, so messages can overtake each other. ``number``
 counts the messages of a connection in one session (``hdr.sid``), from 1. The server forwards it with ``source``, a
@@ -86,7 +86,7 @@ def _number(text: str) -> int:
 
 
 class GapError(Exception):
-    """A message is missing, and too many wait for it: the session cannot continue."""
+    """A message is missing, and too many others wait for it. The session cannot continue."""
 
 
 BEGAN_BEFORE = "+"
@@ -95,7 +95,7 @@ BEGAN_BEFORE = "+"
 class InOrder(msgspec.Struct, Generic[T]):
     """Restores the order of the numbered messages of one source.
 
-    A receiver that was there from the beginning starts at 1. The first message from a source that began earlier may
+    A receiver that existed before the source starts at 1. The first message from a source that began earlier may
     have overtaken others, so it is held for a moment (``begin`` ends that).
     """
 

@@ -1,7 +1,7 @@
 """The message format of remote access: MessagePack envelopes (``docs/behaviour.md#envelopes``).
 
 Empty members are left out, as clients do. Integers in ``props`` are always written as int64 (0xd3):
-``mender-connect`` refuses an ``offset`` of another width, and ``mender-cli`` overlooks a ``status`` of another.
+``mender-connect`` refuses an ``offset`` of another width, and ``mender-cli`` ignores a ``status`` of another.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def decode(data: bytes) -> Message:
     if not isinstance(body, bytes):
         raise MalformedError("the body is neither bytes nor text")
     message = Message(header.proto, header.typ or "", header.sid or "", props, body)
-    # Numbers take more bytes when they are written again: 9 for each, which may have been sent in 1 or 5.
+    # Numbers get longer when they are written again: 9 bytes each, where the sender may have used 1 or 5.
     if len(data) > limits.CONNECT_MESSAGE // 2 and len(encode(message)) > limits.CONNECT_MESSAGE + _WIDER:
         raise MalformedError(f"message of more than {limits.CONNECT_MESSAGE} bytes once its numbers are int64")
     return message

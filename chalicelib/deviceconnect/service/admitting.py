@@ -55,11 +55,11 @@ def may_go_on(item: ConnectionItem) -> bool:
 def user_may_go_on(found: SessionItem) -> bool:
     """The same for the user of a session to which a device sends."""
     item = sending.connection(found.connection)
-    return item is None or may_go_on(item)  # who has gone is noticed by the post
+    return item is None or may_go_on(item)  # a user who has left is noticed when the message is posted
 
 
 def _judged(item: ConnectionItem) -> bool:
-    # Imported here: devices' messages are not judged.
+    # Imported here: most messages of devices do not need it.
     from chalicelib.useradm import service as useradm
 
     tenant = TenantId(item.tenant)
@@ -67,7 +67,7 @@ def _judged(item: ConnectionItem) -> bool:
         return False
     token = getattr(item, "token", None)
     if token is None:
-        return True  # it began before tokens were noted
+        return True  # it began before tokens were stored
     home = TenantId(item.home)
     if home != tenant and not control.get(home).active:
         return False

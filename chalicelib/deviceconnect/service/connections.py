@@ -66,7 +66,7 @@ def connect_device(tenant: TenantId, device_id: str, connection: str, endpoint: 
         push.close(*place)
 
 
-def connect_user(  # what a session is
+def connect_user(  # a session needs an accepted device
     tenant: TenantId, user: Caller, device_id: str, connection: str, endpoint: str, *, outlives: bool = True
 ) -> str:
     """A user has opened a websocket to a device; returns the id of the session.
@@ -102,7 +102,7 @@ def place_of(tenant: TenantId, device_id: str, now: datetime) -> tuple[str, str]
 
 
 def _connected(state: StateItem | None, now: datetime) -> StateItem | None:
-    """The state, if the device is connected: not for longer than a websocket may last, reported or not."""
+    """The state, if the device is connected. It counts as connected for the longest life of a websocket at most."""
     if state is None or state.place is None:
         return None
     return state if now - state.updated < timedelta(seconds=limits.CONNECT_LIFE + limits.CONNECT_IDLE) else None
@@ -191,7 +191,7 @@ def end_for_user(tenant: TenantId, session_id: str, text: str, **about: int) -> 
     if sending.to_user(found, error):
         push.close(found.endpoint, found.connection)
     else:
-        disconnected(found.connection)  # nobody told that the user had gone
+        disconnected(found.connection)  # the user's leaving was not reported
 
 
 def device_gone(tenant: TenantId, device_id: str) -> None:

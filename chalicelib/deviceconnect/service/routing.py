@@ -48,7 +48,7 @@ def _from_user(tenant: TenantId, item: ConnectionItem, message: Message, frame: 
     try:
         watching.sent(tenant, item, message)
     except MalformedError as error:
-        # It is not omitted, because the device's end would wait for its number and forward nothing after it.
+        # Not omitted, because the device's end would wait for its number and forward no later message.
         connections.end_for_user(tenant, session_id, str(error))
         return
     if not sending.to_device(tenant, item.device, message, sender=item, number=frame.number):

@@ -32,7 +32,7 @@ _admitted: Cache[str, bool] = Cache()
 
 
 def _there(cache: Cache[K, V | None], key: K, read: Callable[[], V | None]) -> V | None:
-    """Existing values are cached for a while; missing ones may appear at any moment."""
+    """Cache only values that exist, because missing ones may appear at any moment."""
     found = cache.get(key, read)
     if found is None:
         cache.forget(key)
@@ -85,7 +85,7 @@ def to_device(
             source = _source(sender, place[1]) if sender is not None else ""
             if push.send(*place, dialect.to_client(dialect.Frame(data, number, source))):
                 return True
-        # It has a new one by now, or the end of this one was not reported.
+        # The device has a new connection by now, or the end of this one was not reported.
         _states.forget((tenant, device_id))
     return False
 

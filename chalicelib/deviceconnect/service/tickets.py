@@ -1,7 +1,7 @@
-"""Tickets: what a browser opens a websocket with, where its cookie does not go.
+"""Tickets, with which browsers open websockets at hosts that do not get their cookie.
 
-On AWS the WebSocket API is another host than the page's. A ticket names one session of a user, one tenant and one
-device, and is good for a minute, for a handshake and nothing else. Whoever finds one in a log comes too late.
+On AWS the WebSocket API has another host than the page. A ticket names one session of a user, one tenant and one
+device. It is valid for a minute and for a handshake only, so one that is found in a log later is useless.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _DEVICE = "lamplighter.ticket"
-"""The claim that makes a ticket of a token: the device. A ticket has none of the claims that other calls ask for."""
+"""The claim that marks a token as a ticket: the device. Tickets lack the claims that other calls require."""
 
 
 def ticket(tenant: TenantId, user: Caller, device_id: str, server: str, *, edge: bool) -> shapes.Ticket:
-    """A ticket to a connected device, with the URL that it opens.
+    """A ticket for a connected device, with the URL to open.
 
-    ``server``: ``https://host``, as it was called; ``edge``: whether that was through an edge.
+    ``server``: ``https://host`` as the caller addressed it; ``edge``: whether the call came through the edge.
 
     Raises:
         NotFound: the device is not connected, or there is none.
@@ -52,10 +52,10 @@ def ticket(tenant: TenantId, user: Caller, device_id: str, server: str, *, edge:
 
 
 def claims_of(given: str, device_id: str) -> dict[str, Any]:
-    """What a ticket says, as claims of the token of the session that it was given to.
+    """The claims of a ticket, in the form of the claims of its session's token.
 
     Raises:
-        Unauthorized: it is none, has expired, or is for another device.
+        Unauthorized: it is not a ticket, has expired, or is for another device.
     """
     claims = tokens.verify(given)
     if not device_id or claims.get(_DEVICE) != device_id:

@@ -66,4 +66,4 @@ def _shell(tenant: TenantId, device_id: str, session_id: str, *, is_open: bool) 
     action = Action.OPEN_TERMINAL if is_open else Action.CLOSE_TERMINAL
     what = Object(ObjectType.DEVICE, device_id)
     auditlogs.record(tx, tenant, action, what, meta={"session_id": [session_id]})
-    tx.try_commit()  # fails where the terminal is open, or closed, already
+    tx.try_commit()  # fails if the terminal is already open, or closed
