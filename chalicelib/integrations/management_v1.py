@@ -61,17 +61,6 @@ def set_integration_credentials(request: UserRequest, body: shapes.Credentials, 
     return no_content()
 
 
-@user_route(bp, "POST /management/v1/iot-manager/integrations/{id}/deliveries", Permission.INTEGRATIONS_MANAGE)
-def send_event_again(request: UserRequest, body: shapes.Resend, id: str) -> Accepted:
-    """Send an event of the last week to a webhook once more, whatever its delivery came to. Beyond Mender's API.
-
-    Raises:
-        NotFound: there is no such webhook, or it was not sent this event.
-    """
-    operators.send_again(request.tenant, id, body.event_id, body.event_time)
-    return accepted()
-
-
 @user_route(bp, "GET /management/v1/iot-manager/events", Permission.INTEGRATIONS_READ)
 def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
     """List the events of the last week, newest first."""
@@ -81,6 +70,17 @@ def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
     found = operators.events(request.tenant, _uuid(integration), page.start, page.stop + 1)
     shown = [views.event(each) for each in found[: page.size]]
     return Reply(200, shown, paging.headers(request, page, more=len(found) > page.size))
+
+
+@user_route(bp, "POST /management/v1/iot-manager/events", Permission.INTEGRATIONS_MANAGE)
+def send_event_again(request: UserRequest, body: shapes.Resend) -> Accepted:
+    """Send an event of the last week to a webhook once more, whatever its delivery came to. Beyond Mender's API.
+
+    Raises:
+        NotFound: there is no such webhook, or it was not sent this event.
+    """
+    operators.send_again(request.tenant, body.integration_id, body.event_id, body.event_time)
+    return accepted()
 
 
 def _uuid(text: str | None) -> str | None:

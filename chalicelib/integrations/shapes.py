@@ -65,8 +65,9 @@ class DeliveryStatus(msgspec.Struct, omit_defaults=True):
 
 
 class Resend(msgspec.Struct, forbid_unknown_fields=True):
-    """Which event to send again: its id and time, as the list of events has them."""
+    """Which event to send again, and to which webhook: the event's id and time, as the list of events has them."""
 
+    integration_id: str
     event_id: str
     event_time: str
 

@@ -66,7 +66,6 @@ TABLE: dict[str, Access] = {
     f"POST {U1}/settings/tokens": Access(P.TOKENS_MANAGE, SignIn.RECENT, Covers.NOTHING, "an own token"),
     # Revoking a token must not require a password first.
     f"DELETE {U1}/settings/tokens/{{id}}": Access(P.BASIC, SignIn.SESSION, Covers.NOTHING, "revokes an own token"),
-    f"DELETE {U1}/users/me/sessions/{{id}}": Access(P.BASIC, SignIn.SESSION, Covers.NOTHING, "ends an own session"),
     f"POST {U1}/auth/logout": Access(P.BASIC, SignIn.ANY, Covers.NOTHING, "ends the caller's own session"),
     # Roles
     f"POST {U1}/roles": Access(P.USERS_MANAGE, SignIn.SESSION, Covers.GIVEN, "a role"),
@@ -159,7 +158,7 @@ PLAIN: dict[str, Affects] = {
     f"POST {M1}/iot-manager/integrations": Affects.TENANT,
     f"DELETE {M1}/iot-manager/integrations/{{id}}": Affects.TENANT,
     f"PUT {M1}/iot-manager/integrations/{{id}}/credentials": Affects.TENANT,
-    f"POST {M1}/iot-manager/integrations/{{id}}/deliveries": Affects.TENANT,
+    f"POST {M1}/iot-manager/events": Affects.TENANT,
     f"POST {M2}/devauth/auto-auth": Affects.TENANT,
     f"POST {M2}/devauth/devices": Affects.TENANT,
     f"POST {M2}/devauth/devices/search": Affects.PART,

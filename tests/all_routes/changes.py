@@ -36,7 +36,6 @@ SILENT = {
     f"PUT {V1}/iot-manager/devices/{{deviceId}}/state/{{integrationId}}": "the same: 404",
     f"POST {V1}/useradm/auth/plan-verify": "reads",
     f"POST {V1}/useradm/auth/logout": "ends the caller's own session",
-    f"DELETE {V1}/useradm/users/me/sessions/{{id}}": "ends another session of the caller",
     f"POST {V1}/useradm/settings/me": "the caller's own UI settings",
     f"POST {V2}/devauth/devices/search": "reads",
     f"POST {V2}/inventory/filters/search": "reads",
@@ -194,7 +193,8 @@ def event_to_send_again(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     mine.world.device()
     listed = mine.world.api.get(f"/api{V1}/iot-manager/events", params={"integration_id": mine.integration})
     event = listed.json()[0]
-    return {"id": mine.integration}, json({"event_id": event["id"], "event_time": event["time"]})
+    wanted = {"integration_id": mine.integration, "event_id": event["id"], "event_time": event["time"]}
+    return {}, json(wanted)
 
 
 def saved_filter(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -283,7 +283,7 @@ CASES: dict[str, Case] = {
     f"POST {V2}/deployments/deployments": to_no_device,
     f"POST {V1}/iot-manager/integrations": integration,
     f"DELETE {V1}/iot-manager/integrations/{{id}}": own_integration,
-    f"POST {V1}/iot-manager/integrations/{{id}}/deliveries": event_to_send_again,
+    f"POST {V1}/iot-manager/events": event_to_send_again,
     f"POST {V2}/inventory/filters": saved_filter,
     f"POST {V1}/useradm/roles": new_role,
     f"PUT {V1}/useradm/roles/{{id}}": own_role,

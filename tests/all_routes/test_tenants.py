@@ -34,7 +34,6 @@ OPEN_TO_ALL = {
 _M1, _M2 = "/management/v1", "/management/v2"
 _GONE, _TAKEN = "deleting what does not exist succeeds", "it accepts values for unknown objects"
 _UPGRADE, _DELTA = "a websocket: tests/deviceconnect/test_sessions.py", "no deltas are generated"
-_EVENT = "the event is in the body: tests/integrations/test_redelivery.py"
 _FIXED, _MEMBERS = "names of the server, the same for all tenants", "devices are named in the body: tested below"
 ALIKE = {
     "GET /devices/v1/deployments/download/configuration/{deployment_id}/{device_type}/{device_id}": "tested below",
@@ -44,7 +43,6 @@ ALIKE = {
     f"GET {_M2}/devauth/limits/{{name}}": _FIXED,
     f"GET {_M1}/devicemonitor/settings/global/channel/alerts/{{name}}/status": _FIXED,
     f"PUT {_M1}/devicemonitor/settings/global/channel/alerts/{{name}}/status": _FIXED,
-    f"POST {_M1}/iot-manager/integrations/{{id}}/deliveries": _EVENT,
     f"GET {_M1}/deployments/{{id}}/devices/{{device_id}}/delta/status": _DELTA,
     f"GET {_M2}/deployments/deployments/releases/delta/jobs/{{id}}": _DELTA,
     f"GET {_M1}/deviceconnect/devices/{{id}}/connect": _UPGRADE,
@@ -60,7 +58,6 @@ ALIKE = {
     f"DELETE {_M1}/inventory/groups/{{name}}": _GONE,
     f"DELETE {_M1}/useradm/roles/{{id}}": _GONE,
     f"DELETE {_M1}/useradm/settings/tokens/{{id}}": _GONE,
-    f"DELETE {_M1}/useradm/users/me/sessions/{{id}}": _GONE,
     f"DELETE {_M2}/inventory/filters/{{id}}": _GONE,
     f"DELETE {_M2}/useradm/permission_sets/{{id}}": _GONE,
     f"DELETE {_M2}/useradm/roles/{{id}}": _GONE,

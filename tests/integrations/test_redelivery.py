@@ -31,8 +31,8 @@ REFUSED = says(answer("400 Bad Request"))
 
 
 def send_again(hook: Hook, event: dict[str, Any], **changed: Any) -> httpx2.Response:
-    body = {"event_id": event["id"], "event_time": event["time"], **changed}
-    return hook.api.post(f"{BASE}/integrations/{hook.id}/deliveries", json=body)
+    body = {"integration_id": hook.id, "event_id": event["id"], "event_time": event["time"], **changed}
+    return hook.api.post(f"{BASE}/events", json=body)
 
 
 def of_kind(hook: Hook, kind: str, subject: str) -> dict[str, Any]:
@@ -164,13 +164,15 @@ def test_only_events_that_this_webhook_was_sent_can_be_sent_again(
         ({"event_time": "yesterday"}, 400),
         ({"event_time": None}, 400),
         ({"event_id": "all"}, 404),
+        ({"integration_id": None}, 400),
+        ({"integration_id": "all"}, 404),
     ):
         refused = send_again(hook, event, **changed)
         assert refused.status_code == status, refused.text
     stranger = sign_in(service.create_tenant("Other"))
     body = {"event_id": event["id"], "event_time": event["time"]}
     for own in (hook.id, register(stranger, "https://stranger.example")):
-        assert stranger.post(f"{BASE}/integrations/{own}/deliveries", json=body).status_code == 404
+        assert stranger.post(f"{BASE}/events", json={"integration_id": own, **body}).status_code == 404
     posted = len(hook.posted())
     with time_machine.travel(clock.now() + timedelta(seconds=limits.EVENT_LIFE + 60)):
         hook.server.workers.run_once()

@@ -67,8 +67,12 @@ def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLo
 
 @user_route(bp, "POST /management/v1/useradm/auth/logout", Permission.BASIC)
 def logout(request: UserRequest) -> Accepted:
-    """Sign out: end the session that makes this call, or all sessions of its user."""
+    """Sign out: end the session that makes this call, another one of its user, or all of them."""
     who = request.identity
+    if other := request.query.get("session"):
+        signin.require(SignIn.SESSION, request)
+        sessions.end_session(who.home, who.subject, other)
+        return accepted()
     if request.query.flag("everywhere"):
         signin.require(SignIn.SESSION, request)
         sessions.logout_everywhere(who.home, who.subject)
@@ -202,13 +206,6 @@ def list_own_sessions(request: UserRequest) -> Reply[list[shapes.OwnSession]]:
     """List the own sessions, the newest first. Beyond Mender's API."""
     who = request.identity
     return Reply(body=[views.session(each, who.token_id) for each in sessions.list_sessions(who.home, who.subject)])
-
-
-@user_route(bp, "DELETE /management/v1/useradm/users/me/sessions/{id}", Permission.BASIC, sign_in=SignIn.SESSION)
-def end_own_session(request: UserRequest, id: str) -> NoContent:
-    """End one of the own sessions, whichever program or browser has it. Beyond Mender's API."""
-    sessions.end_session(request.identity.home, request.identity.subject, id)
-    return no_content()
 
 
 @user_route(bp, "GET /management/v1/useradm/settings/tokens", Permission.BASIC)

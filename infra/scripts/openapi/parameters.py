@@ -232,7 +232,10 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         updated_before=_query("Only users who were changed at or before this time, in seconds since 1970.", "integer"),
     ),
     "loginV1": {"X-Session": _header("Ask for a cookie instead of a token.", enum=["cookie"])},
-    "logoutV1": {"everywhere": _query("Whether to end all of the user's sessions.", "boolean", default=False)},
+    "logoutV1": {
+        "everywhere": _query("Whether to end all of the user's sessions.", "boolean", default=False),
+        "session": _query("The id of another session of the user, to end that one instead.", "string"),
+    },
     "replaceDeviceTagsV1": _of("If-Match"),
     "saveMySettingsV1": _of("If-Match"),
     "saveSharedSettingsV1": _of("If-Match"),

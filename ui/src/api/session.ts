@@ -58,6 +58,10 @@ export async function signIn({ email, password, code, remember }: Credentials): 
 export const signOut = (everywhere = false): Promise<void> =>
   call("POST", "/management/v1/useradm/auth/logout", { query: { everywhere: everywhere || undefined }, quiet: true }).then(() => undefined);
 
+/** End another session of the user. */
+export const endSession = (id: string): Promise<void> =>
+  call("POST", "/management/v1/useradm/auth/logout", { query: { session: id } }).then(() => undefined);
+
 /** Work in another of the user's tenants: the server replaces the cookie. */
 export const switchTenant = (id: string): Promise<unknown> =>
   api.get(`/management/v1/useradm/users/tenants/${encodeURIComponent(id)}/token`);

@@ -5,7 +5,7 @@ import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { attempt } from "../app/toasts";
 import { Button, Card, CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, Name, Row, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
-import { EVENTS, INTEGRATIONS, outcome, queuedFor, refusedBy, urlOf, type Webhook, type WebhookEvent } from "./delivery";
+import { EVENTS, outcome, queuedFor, refusedBy, urlOf, type Webhook, type WebhookEvent } from "./delivery";
 
 const PER_PAGE = 20;
 
@@ -18,7 +18,7 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   const sendAgain = async (event: WebhookEvent, to: readonly string[]): Promise<void> => {
     const body = { event_id: event.id, event_time: event.time };
     const sent = await attempt(
-      () => Promise.all(to.map((id) => api.post(`${INTEGRATIONS}/${encodeURIComponent(id)}/deliveries`, body))),
+      () => Promise.all(to.map((integration_id) => api.post(EVENTS, { integration_id, ...body }))),
       "The event will be sent again at once.",
       "The event was not sent again",
     );

@@ -1,6 +1,6 @@
 /** The user's own sessions: where one is signed in, and how to end what should not be. */
 import { useState } from "preact/hooks";
-import { api } from "../api/client";
+import { endSession } from "../api/session";
 import type { Shape } from "../api/calls";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
@@ -16,7 +16,7 @@ export function Sessions() {
   const sessions = useApi(SESSIONS);
   const [ending, setEnding] = useState(false);
   const end = async (one: OwnSession): Promise<void> => {
-    const ended = await attempt(() => api.del(`${SESSIONS}/${encodeURIComponent(one.id)}`), "The session has ended.", "The session was not ended");
+    const ended = await attempt(() => endSession(one.id), "The session has ended.", "The session was not ended");
     if (ended) await sessions.reload();
   };
   return (
