@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def device(http: httpx2.Client, tenant: Tenant) -> Device:
-    """A device of the tenant that nobody has heard of yet."""
+    """A device of the tenant that is still unknown to the server."""
     return Device(http, tenant.tenant_token)

@@ -1,4 +1,4 @@
-"""Auth requests: the order of checks, their texts, and what each leaves behind."""
+"""Auth requests: the order of checks, the texts of errors, and what is stored."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def error(answer: httpx2.Response) -> tuple[int, str]:
         ({}, "missing request signature header"),
     ],
 )
-def test_what_is_missing_is_said(http, device, change, text):
+def test_missing_members_are_named(http, device, change, text):
     body = json.loads(device.auth_body()) | change
     assert error(post(http, body)) == (400, text)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"id_data":{"a":1}}', b'"x"'])
-def test_what_can_not_be_decoded(http, raw):
+def test_bodies_that_cannot_be_decoded_are_refused(http, raw):
     status, text = error(post(http, raw))
     assert status == 400
     assert text.startswith("failed to decode auth request: ")
@@ -72,7 +72,7 @@ def test_the_tenant_is_named_in_the_body_or_else_in_the_header(http, api, device
     token, device.tenant_token = device.tenant_token, ""
     body = device.auth_body()
     signed = {"X-MEN-Signature": device.sign(body)}
-    # A server without a default tenant knows nobody without a token.
+    # Without a default tenant, a device needs a tenant token.
     assert error(post(http, body, **signed)) == (401, "dev auth: unauthorized")
     assert error(post(http, body, Authorization="Bearer", **signed)) == (401, "dev auth: unauthorized")
     assert error(post(http, body, Authorization="Bearer of nobody", **signed)) == (401, "dev auth: unauthorized")
@@ -81,7 +81,7 @@ def test_the_tenant_is_named_in_the_body_or_else_in_the_header(http, api, device
     assert find(api, device)["status"] == "pending"
 
 
-def test_a_default_tenant_takes_who_names_none_or_an_unknown_one(http, api, tenant, monkeypatch):
+def test_a_default_tenant_gets_devices_without_a_valid_tenant_token(http, api, tenant, monkeypatch):
     known = replace(settings.current(), default_tenant=tenant.id)
     monkeypatch.setattr(settings, "current", lambda: known)
     for token in ("", "of nobody"):
@@ -90,18 +90,18 @@ def test_a_default_tenant_takes_who_names_none_or_an_unknown_one(http, api, tena
         assert find(api, device)["status"] == "pending"
 
 
-def test_a_suspended_tenant(server, api, device, tenant):
+def test_devices_of_a_suspended_tenant_are_refused(server, api, device, tenant):
     accept(api, device)
     tenantadm.set_status(tenant.id, tenantadm.Status.SUSPENDED)
     assert error(device.auth()) == (401, "Account suspended")
     refused = device.inventory()
-    assert (refused.status_code, refused.content) == (401, b"")  # clients read a body with every other call only
+    assert (refused.status_code, refused.content) == (401, b"")  # some clients fail on a body here
     tenantadm.set_status(tenant.id, tenantadm.Status.ACTIVE)
     assert device.auth().status_code == 200
     assert device.inventory().status_code == 200
 
 
-def test_a_token_says_who_and_for_how_long(api, device, tenant):
+def test_the_claims_of_a_device_token(api, device, tenant):
     accept(api, device)
     claims = device.claims
     known = find(api, device)
@@ -129,7 +129,7 @@ def test_an_expired_token_is_refused(api, device):
     assert answer.status_code == 401
 
 
-def test_the_way_data_is_written_makes_no_second_device(http, api, device):
+def test_identity_data_in_another_notation_is_the_same_device(http, api, device):
     device.identity = {"sn": "A<1>", "mac": device.identity["mac"]}
     device.auth()
     for id_data in (
@@ -146,7 +146,7 @@ def test_the_way_data_is_written_makes_no_second_device(http, api, device):
     assert known["auth_sets"][0]["pubkey"] == device.pubkey
 
 
-def test_a_new_key_waits_while_the_old_one_works(api, device):
+def test_a_new_key_is_pending_while_the_old_one_is_valid(api, device):
     accept(api, device)
     old, device.key = device.key, new_key()
     answer = device.auth()
@@ -165,7 +165,7 @@ def test_a_new_key_waits_while_the_old_one_works(api, device):
     assert sorted(item["status"] for item in find(api, device)["auth_sets"]) == ["accepted", "rejected"]
 
 
-def test_a_rejected_device_with_a_new_key_waits_again(api, device):
+def test_a_rejected_device_with_a_new_key_is_pending(api, device):
     device.auth()
     decide(api, device, "rejected")
     assert error(device.auth()) == (401, "dev auth: unauthorized")
@@ -177,7 +177,7 @@ def test_a_rejected_device_with_a_new_key_waits_again(api, device):
     assert counted == {"count": 1}
 
 
-def test_check_in_is_noted_once_a_day(api, device):
+def test_the_time_of_the_last_request_is_updated_once_a_day(api, device):
     accept(api, device)
     first = find(api, device)["check_in_time"]
     start = clock.now()
@@ -190,15 +190,15 @@ def test_check_in_is_noted_once_a_day(api, device):
     assert shown["check_in_time"] == find(api, device)["check_in_time"]
 
 
-def test_the_signature_may_not_be_bytes_of_another_alphabet(http, device):
+def test_a_signature_in_another_base64_alphabet_is_refused(http, device):
     body = device.auth_body()
     raw = base64.b64decode(device.sign(body))
     answer = post(http, body, **{"X-MEN-Signature": base64.urlsafe_b64encode(raw).decode().rstrip("=")})
     assert answer.status_code == 401
 
 
-def test_an_old_request_gives_no_more_than_its_key_has_now(server, http, api, device):
-    """Whoever recorded it can send it again at any time."""
+def test_a_replayed_request_gets_no_more_than_its_key_has_now(server, http, api, device):
+    """An attacker who has recorded a request can repeat it at any time."""
     raw = device.auth_body()
     recorded = {"X-MEN-Signature": device.sign(raw)}
     accept(api, device)

@@ -16,7 +16,7 @@ def test_an_accepted_device_costs_one_read_and_no_write(api, device, warm):
     assert cost.write_units == 0
 
 
-def test_a_waiting_device_that_asks_again_costs_one_read_and_no_write(device, warm):
+def test_a_repeated_request_of_a_pending_device_costs_one_read(device, warm):
     device.auth()
     with counted() as cost:
         assert device.auth().status_code == 401
@@ -30,7 +30,7 @@ def test_a_page_of_devices_costs_one_query(api, http, tenant, warm):
     api.get(DEVICES)
     with counted() as cost:
         assert len(api.get(DEVICES).json()) == 20
-    # The other call is the user's session with the user's roles.
+    # The other call reads the user's session and roles.
     assert sorted(cost.calls) == ["BatchGetItem", "Query"]
     assert cost.read_units <= 2 + 4
 

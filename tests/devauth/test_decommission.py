@@ -1,4 +1,4 @@
-"""Decommissioning: locked out at once, cleared out by a worker that may run any number of times."""
+"""Decommissioning: the device is refused at once, and a worker that may run repeatedly deletes its data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_calls_are_refused_at_once_and_everything_is_gone_after_the_worker(serve
     assert device.inventory().status_code == 401
     assert device.auth().status_code == 401
     assert api.get(path).json()["decommissioning"] is True
-    # No deployment takes it for a target any more.
+    # It is no longer a target of any deployment.
     assert list(membership.accepted_devices(tenant.id)) == []
     assert list(membership.group_members(tenant.id, "stable", status="accepted")) == []
 
@@ -37,7 +37,7 @@ def test_calls_are_refused_at_once_and_everything_is_gone_after_the_worker(serve
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, api, device, tenant):
+def test_the_worker_may_run_twice_and_does_not_affect_other_devices(server, api, device, tenant):
     accept(api, device)
     decommissioning.clear_out(tenant.id, device.id)
     assert device.inventory().status_code == 200
@@ -48,14 +48,12 @@ def test_the_worker_may_run_twice_and_never_touches_a_device_that_stays(server, 
     assert api.get(device_path(device.id)).status_code == 404
 
 
-def test_a_worker_that_dies_before_its_last_step_is_followed_by_one_that_ends_it(
-    server, api, device, tenant, monkeypatch
-):
+def test_after_a_crashed_worker_another_finishes_the_work(server, api, device, tenant, monkeypatch):
     accept(api, device)
     api.delete(device_path(device.id))
 
     def die(*_: object) -> None:
-        raise RuntimeError("the power went")
+        raise RuntimeError("crashed")
 
     with monkeypatch.context() as patch:
         patch.setattr(leaving, "save", die)
@@ -66,7 +64,7 @@ def test_a_worker_that_dies_before_its_last_step_is_followed_by_one_that_ends_it
     assert api.get(device_path(device.id)).status_code == 404
 
 
-def test_without_the_queue_the_device_is_locked_out_and_the_next_delete_sends_again(server, api, device, monkeypatch):
+def test_if_the_queue_fails_the_device_is_refused_and_the_next_delete_sends_again(server, api, device, monkeypatch):
     accept(api, device)
 
     def down(*_: object) -> None:
@@ -83,7 +81,7 @@ def test_without_the_queue_the_device_is_locked_out_and_the_next_delete_sends_ag
     assert api.get(device_path(device.id)).status_code == 404
 
 
-def test_a_device_that_comes_back_is_a_new_one(server, api, device):
+def test_a_device_that_returns_is_a_new_one(server, api, device):
     accept(api, device)
     old = device.id
     api.delete(device_path(old))
@@ -93,7 +91,7 @@ def test_a_device_that_comes_back_is_a_new_one(server, api, device):
     assert (listed["status"], listed["id"] == old) == ("pending", False)
 
 
-def test_nobody_can_be_decided_on_while_leaving(api, device):
+def test_the_status_of_a_device_cannot_change_during_decommissioning(api, device):
     accept(api, device)
     aid = device.claims["jti"]
     api.delete(device_path(device.id))

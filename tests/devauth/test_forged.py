@@ -1,4 +1,4 @@
-"""Tokens that nobody gave out."""
+"""Forged tokens are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.devauth.fleet import DEVICES, accept
 if TYPE_CHECKING:
     from tests.simulator.device import Device
 
-STRANGER = rsa.generate_private_key(65537, 2048)
+OTHER_KEY = rsa.generate_private_key(65537, 2048)
 
 NOBODY = "6d5f0b4e-0000-4000-8000-000000000001"
 
@@ -29,12 +29,12 @@ def part(document: Any) -> str:
 
 
 def ours(claims: dict[str, Any], **changes: Any) -> str:
-    """A token that the server's own key signed, with other claims."""
+    """A token with other claims, signed by the server's own key."""
     return tokens.issue({name: value for name, value in (claims | changes).items() if value is not ...})
 
 
 def forged(claims: dict[str, Any]) -> dict[str, str]:
-    """Tokens with the right claims that the server did not sign."""
+    """Tokens with correct claims that the server did not sign."""
     key = signing_keys.active()
     public = key.private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -44,11 +44,11 @@ def forged(claims: dict[str, Any]) -> dict[str, str]:
     return {
         "no algorithm": f"{part({'alg': 'none', 'kid': key.kid})}.{payload}.",
         "none with signature": f"{part({'alg': 'None', 'kid': key.kid})}.{payload}.{signature}",
-        "the public key as a secret": jwt.api_jws.PyJWS().encode(
+        "public key used as an HMAC secret": jwt.api_jws.PyJWS().encode(
             json.dumps(claims).encode(), base64.b64encode(public), "HS256", {"kid": key.kid}
         ),
-        "a stranger's key": jwt.encode(claims, STRANGER, "RS256", {"kid": key.kid}),
-        "an unknown key": jwt.encode(claims, STRANGER, "RS256", {"kid": "other"}),
+        "signature by another key": jwt.encode(claims, OTHER_KEY, "RS256", {"kid": key.kid}),
+        "unknown key id": jwt.encode(claims, OTHER_KEY, "RS256", {"kid": "other"}),
         "no kid": jwt.encode(claims, key.private, "RS256"),
         "another payload": f"{header}.{part(claims | {'exp': 4_000_000_000})}.{signature}",
         "another hash": jwt.encode(claims, key.private, "RS512", {"kid": key.kid}),
@@ -67,9 +67,9 @@ def refused(device: Device, token: str) -> bool:
     [
         "no algorithm",
         "none with signature",
-        "the public key as a secret",
-        "a stranger's key",
-        "an unknown key",
+        "public key used as an HMAC secret",
+        "signature by another key",
+        "unknown key id",
         "no kid",
         "another payload",
         "another hash",
@@ -77,7 +77,7 @@ def refused(device: Device, token: str) -> bool:
         "garbage",
     ],
 )
-def test_tokens_that_the_server_did_not_sign(api, device, how):
+def test_tokens_that_the_server_did_not_sign_get_401(api, device, how):
     accept(api, device)
     assert refused(device, forged(device.claims)[how])
 
@@ -100,18 +100,18 @@ def test_tokens_that_the_server_did_not_sign(api, device, how):
     ],
     ids=str,
 )
-def test_tokens_of_ours_that_say_something_else(api, device, changes):
+def test_signed_tokens_with_other_claims_get_401(api, device, changes):
     accept(api, device)
     assert refused(device, ours(device.claims, **changes))
 
 
-def test_a_device_of_one_tenant_is_nobody_in_another(api, device):
+def test_a_device_token_is_invalid_in_another_tenant(api, device):
     accept(api, device)
     other = tenantadm.create_tenant("Other")
     assert refused(device, ours(device.claims, **{"mender.tenant": other.id}))
 
 
-def test_devices_and_users_do_not_pass_for_each_other(api, http, device):
+def test_user_and_device_tokens_are_not_interchangeable(api, http, device):
     accept(api, device)
     bearer = {"Authorization": f"Bearer {device.token}"}
     assert http.get(DEVICES, headers=bearer).status_code == 401
@@ -121,7 +121,7 @@ def test_devices_and_users_do_not_pass_for_each_other(api, http, device):
     assert refused(device, tokens.issue(device_claims_of_user))
 
 
-def test_a_call_without_a_token(http):
+def test_a_call_without_a_token_gets_401(http):
     answer = http.put("/api/devices/v1/inventory/device/attributes", json=[])
     assert (answer.status_code, answer.content) == (401, b"")
     assert answer.headers["www-authenticate"].startswith("Bearer")

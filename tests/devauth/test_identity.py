@@ -1,4 +1,4 @@
-"""Identity data: however it is written, the same data is the same device."""
+"""Identity data: the same data in any notation is the same device."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_normal_form_and_its_hash():
         ('{"\u00e9":1,"z":2,"Z":3}', '{"Z":3,"z":2,"\u00e9":1}'),
     ],
 )
-def test_other_ways_to_write_it(given_text, normal):
+def test_other_notations_have_the_same_normal_form(given_text, normal):
     assert identity.normalise(given_text).text == normal
 
 
@@ -72,24 +72,24 @@ def test_numbers_are_written_as_go_does(number, normal):
     "text",
     ["", "x", "[]", '"a"', "null", "1", "{", '{"a":1}x', '{"a":NaN}', '{"a":1e400}', "{a:1}", '{"a":01}', '{"a":"\n"}'],
 )
-def test_what_is_no_identity(text):
+def test_invalid_identities_are_refused(text):
     with pytest.raises(BadRequest):
         identity.normalise(text)
 
 
-def test_deep_and_long_ones_are_refused():
+def test_deep_and_long_identities_are_refused():
     for text in ("[" * 100_000, '{"a":' + "[" * 70 + "]" * 70 + "}", json.dumps({"a": "x" * 20_000})):
         with pytest.raises(BadRequest):
             identity.normalise(text)
 
 
-def test_bytes_that_are_no_text_become_one_mark_each():
+def test_invalid_utf8_becomes_replacement_characters():
     assert texts.from_bytes(b"a\xe2\x82b\xff") == "a\ufffd\ufffdb\ufffd"
     assert texts.from_bytes("é".encode()) == "é"
 
 
 @given(DOCUMENTS, st.randoms(use_true_random=False), st.booleans(), st.sampled_from([None, 1, "\t"]))
-def test_order_spacing_and_escapes_do_not_count(document, random, ascii_only, indent):
+def test_order_whitespace_and_escapes_make_no_difference(document, random, ascii_only, indent):
     members = list(document.items())
     random.shuffle(members)
     text = json.dumps(dict(members), ensure_ascii=ascii_only, indent=indent)
@@ -97,7 +97,7 @@ def test_order_spacing_and_escapes_do_not_count(document, random, ascii_only, in
 
 
 @given(DOCUMENTS)
-def test_the_normal_form_is_its_own_and_says_the_same(document):
+def test_normalizing_twice_changes_nothing(document):
     found = identity.normalise(json.dumps(document))
     assert identity.normalise(found.text) == found
     assert json.loads(found.text, parse_int=float) == json.loads(json.dumps(document), parse_int=float)
@@ -115,13 +115,13 @@ def _sorted(value: Any) -> bool:
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_other_data_is_another_device(one, other):
+def test_different_data_is_another_device(one, other):
     same = _exact(one) == _exact(other)
     assert (identity.normalise(json.dumps(one)).hash == identity.normalise(json.dumps(other)).hash) is same
 
 
 def _exact(value: Any) -> str:
-    """Text that tells 0 from -0 and 1 from true, as the normal form does."""
+    """Text that distinguishes 0 from -0 and 1 from true, as the normal form does."""
     if isinstance(value, dict):
         return "{" + ",".join(sorted(f"{key!r}:{_exact(item)}" for key, item in value.items())) + "}"
     if isinstance(value, list):
@@ -130,7 +130,7 @@ def _exact(value: Any) -> str:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_number_comes_back(value):
+def test_numbers_keep_their_value(value):
     text = identity.go_number(value)
     assert float(text) == value
     assert math.copysign(1, float(text)) == math.copysign(1, value)

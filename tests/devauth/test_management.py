@@ -1,4 +1,4 @@
-"""Operators and devices: lists, counts, decisions, tokens."""
+"""Devices in the management API: lists, counts, decisions, tokens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ids(answer: httpx2.Response) -> list[str]:
     return [item["id"] for item in answer.json()]
 
 
-def test_a_device_as_it_is_shown(api, device):
+def test_a_device_is_shown(api, device):
     device.auth()
     shown = find(api, device)
     assert shown == api.get(device_path(shown["id"])).json()
@@ -62,7 +62,7 @@ def test_a_device_as_it_is_shown(api, device):
     assert api.get(device_path("nobody")).status_code == 404
 
 
-def test_lists_are_by_status_then_id(api, fleet):
+def test_lists_are_sorted_by_status_and_id(api, fleet):
     answer = api.get(DEVICES)
     shown = [(item["status"], item["id"]) for item in answer.json()]
     assert shown == sorted(shown)
@@ -123,12 +123,12 @@ def test_search(api, fleet):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-8", ""])
-def test_a_search_takes_two_content_types(api, kind):
+def test_a_search_accepts_two_content_types(api, kind):
     answer = api.post(SEARCH, content=b"{}", headers={"Content-Type": kind})
     assert answer.status_code == 415
 
 
-def test_a_search_that_can_not_be_decoded(api):
+def test_a_search_that_cannot_be_decoded_is_refused(api):
     for raw in (b"", b"{", b'{"status":1}'):
         answer = api.post(SEARCH, content=raw, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400
@@ -152,14 +152,14 @@ def test_counts(api, http, tenant, fleet):
 
 
 @pytest.mark.parametrize("wanted", ["rejected", "pending"])
-def test_a_decision_holds_at_the_devices_next_call(api, device, wanted):
+def test_a_decision_takes_effect_at_the_devices_next_call(api, device, wanted):
     accept(api, device)
     assert device.inventory().status_code == 200
     assert decide(api, device, wanted).status_code == 204
     assert device.inventory().status_code == 401
     assert device.auth().status_code == 401
     assert find(api, device)["status"] == wanted
-    # Accepting the same key again does not bring the old token back.
+    # Accepting the same key again does not make the old token valid.
     old = device.token
     assert decide(api, device, "accepted").status_code == 204
     device.token = old
@@ -168,7 +168,7 @@ def test_a_decision_holds_at_the_devices_next_call(api, device, wanted):
     assert device.inventory().status_code == 200
 
 
-def test_decisions_that_can_not_be(api, http, tenant, fleet):
+def test_invalid_decisions_are_refused(api, http, tenant, fleet):
     device_id, set_id = set_of(api, fleet[0])
     other_id, _ = set_of(api, fleet[1])
 
@@ -191,7 +191,7 @@ def test_decisions_that_can_not_be(api, http, tenant, fleet):
 def test_removing_auth_sets(api, device):
     accept(api, device)
     device_id, set_id = set_of(api, device)
-    # The device in the path is not looked at.
+    # The device id in the path is ignored.
     assert api.delete(f"{device_path('any')}/auth/{set_id}").status_code == 204
     assert device.inventory().status_code == 401
     shown = api.get(device_path(device_id)).json()
@@ -218,7 +218,7 @@ def test_revoking_a_token(api, device):
     assert api.delete(f"{TOKENS}/{jti}").status_code == 404
 
 
-def test_another_tenant_sees_and_changes_nothing(api, device, sign_in):
+def test_other_tenants_can_neither_see_nor_change_devices(api, device, sign_in):
     accept(api, device)
     device_id, set_id = set_of(api, device)
     stranger = sign_in(tenantadm.create_tenant("Other"))

@@ -1,4 +1,4 @@
-"""Routes that take ids of devices: so many and no more, and what they cost does not follow how often one is named."""
+"""Routes that take device ids: their number is limited, and repeated ids cost nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unknown(number: int) -> list[str]:
 def refused_without_reading(answer: httpx2.Response, calls: list[str]) -> None:
     assert answer.status_code == 400
     assert "too many" in answer.json()["error"]
-    # The caller's session with the roles; nothing else.
+    # Only the caller's session and roles.
     assert calls == ["BatchGetItem"]
 
 
@@ -47,13 +47,13 @@ def test_a_form_with_too_many_ids_is_refused(api):
     assert answer.status_code == 400
 
 
-def test_as_many_ids_as_allowed_are_looked_for(api):
+def test_the_maximum_number_of_ids_is_accepted(api):
     with counted() as cost:
         assert api.post(SEARCH, json={"id": unknown(limits.DEVICE_IDS)}).json() == []
     assert cost.round_trips <= 2 + limits.DEVICE_IDS / 100
 
 
-def test_statuses_are_looked_at_once_each(api, device):
+def test_repeated_statuses_are_read_once(api, device):
     device.auth()
     api.get(SEARCH.removesuffix("/search"))
     with counted() as cost:
@@ -65,7 +65,7 @@ def test_statuses_are_looked_at_once_each(api, device):
     assert cost.by_operation == {"BatchGetItem": 1, "Query": 1}
 
 
-def test_a_deployment_lists_so_many_devices(api, warm):
+def test_the_number_of_devices_in_a_deployment_request_is_limited(api, warm):
     api.get(DEPLOYMENTS)
     body = {"name": "a", "artifact_name": "b", "devices": unknown(limits.DEPLOYMENT_DEVICES + 1)}
     with counted() as cost:
@@ -74,14 +74,14 @@ def test_a_deployment_lists_so_many_devices(api, warm):
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_a_group_takes_so_many_devices_at_once(api, warm, method):
+def test_the_number_of_devices_added_to_a_group_is_limited(api, warm, method):
     api.get(DEPLOYMENTS)
     with counted() as cost:
         answer = api.request(method, GROUP, json=unknown(limits.GROUP_DEVICES + 1))
     refused_without_reading(answer, cost.calls)
 
 
-def test_a_query_holds_so_many_values(api):
+def test_the_number_of_values_in_a_query_is_limited(api):
     many = [("id", "a")] * (limits.QUERY_VALUES + 1)
     assert api.get(SEARCH.removesuffix("/search"), params=many).status_code == 400
     attributes = [(f"a{each}", "b") for each in range(limits.FILTER_TERMS + 1)]

@@ -1,4 +1,4 @@
-"""Devices that appear by themselves: so many from one network, so many pending; the oldest silent one goes first."""
+"""Limits of pending devices, in total and by network; the oldest silent device is removed first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "/api/management/v2/tenantadm/settings"
 LIMIT = "/api/management/v2/devauth/limits/max_pending_devices"
-EDGE = "a secret of the edge"
+EDGE = "secret of the edge"
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def new(http: httpx2.Client, tenant) -> Callable[[], Device]:
-    """Makes a device that nobody has heard of yet."""
+    """Create a device that is unknown to the server."""
     return lambda: Device(http, tenant.tenant_token)
 
 
 @pytest.fixture
 def full(api: httpx2.Client, new, moment) -> list[Device]:
-    """Three pending devices of a tenant that may have no more, a minute apart, oldest first."""
+    """Three pending devices, a minute apart and oldest first, of a tenant whose limit is three."""
     assert api.put(SETTINGS, json={"pending_devices": 3}).status_code == 204
     made = []
     for _ in range(3):
@@ -59,7 +59,7 @@ def known(api: httpx2.Client) -> list[dict[str, Any]]:
     return [each["identity_data"] for each in found]
 
 
-def test_no_more_devices_are_pending_than_the_tenant_wants(api, new, full):
+def test_the_number_of_pending_devices_is_limited(api, new, full):
     assert api.get(LIMIT).json() == {"limit": 3}
     refused = [new().auth().status_code for _ in range(5)]
 
@@ -68,14 +68,14 @@ def test_no_more_devices_are_pending_than_the_tenant_wants(api, new, full):
     assert sorted(map(str, known(api))) == sorted(str(each.identity) for each in full)
 
 
-def test_a_tenant_without_a_number_of_its_own_has_the_servers(api, monkeypatch, new):
+def test_a_tenant_without_its_own_limit_has_that_of_the_server(api, monkeypatch, new):
     assert api.get(LIMIT).json() == {"limit": limits.PENDING_DEVICES}
     use(monkeypatch, pending_devices=1)
     assert [new().auth().status_code for _ in range(2)] == [401] * 2
     assert len(known(api)) == 1
 
 
-def test_the_oldest_that_never_asked_again_makes_room(api, new, full, moment):
+def test_the_oldest_device_that_never_called_again_is_removed(api, new, full, moment):
     moment.move(minutes=30)
     full[0].auth()
     moment.move(minutes=40)
@@ -83,7 +83,7 @@ def test_the_oldest_that_never_asked_again_makes_room(api, new, full, moment):
     newest.auth()
 
     assert sorted(map(str, known(api))) == sorted(str(each.identity) for each in (full[0], full[2], newest))
-    # The one that asked again is there for days; the next to go is the other silent one.
+    # The device that called again stays for days; the other silent one is the next to be removed.
     another = new()
     another.auth()
     assert sorted(map(str, known(api))) == sorted(str(each.identity) for each in (full[0], newest, another))
@@ -91,7 +91,7 @@ def test_the_oldest_that_never_asked_again_makes_room(api, new, full, moment):
     assert len(known(api)) == 3
 
 
-def test_a_device_that_asks_again_stays_until_it_has_been_silent_for_days(api, new, full, moment):
+def test_a_device_that_calls_again_stays_until_it_is_silent_for_days(api, new, full, moment):
     for days in range(3):
         moment.move(days=1, minutes=1)
         for each in full[: 2 if days else 3]:
@@ -105,7 +105,7 @@ def test_a_device_that_asks_again_stays_until_it_has_been_silent_for_days(api, n
     assert str(newest.identity) in map(str, known(api))
 
 
-def test_what_was_accepted_or_decided_about_never_makes_room(api, new, full, moment):
+def test_devices_with_a_decision_are_never_removed(api, new, full, moment):
     decide(api, full[0], "rejected")
     decide(api, full[1], "accepted")
     decide(api, full[1], "pending")
@@ -121,7 +121,7 @@ def test_what_was_accepted_or_decided_about_never_makes_room(api, new, full, mom
     assert shown[str(full[1].identity)] == "pending"
 
 
-def test_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, new, full, moment):
+def test_nothing_is_left_of_a_removed_device(api, server, tenant, new, full, moment):
     first = find(api, full[0])["id"]
     config = f"/api/management/v1/deviceconfig/configurations/device/{first}"
     assert api.put(config, json={"a": "b"}).status_code == 204
@@ -134,7 +134,7 @@ def test_a_device_that_made_room_leaves_nothing_behind(api, server, tenant, new,
     assert tables.find(tenant.id, first) is None
 
 
-def test_a_device_that_lost_its_place_comes_back_as_a_new_one(api, new, full, moment):
+def test_a_removed_device_returns_as_a_new_one(api, new, full, moment):
     moment.move(hours=2)
     new().auth()
     assert str(full[0].identity) not in map(str, known(api))
@@ -142,7 +142,7 @@ def test_a_device_that_lost_its_place_comes_back_as_a_new_one(api, new, full, mo
     assert str(full[0].identity) in map(str, known(api))
 
 
-def test_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tenant, new, monkeypatch, moment):
+def test_the_number_of_new_devices_from_one_network_per_hour_is_limited(api, http, tenant, new, monkeypatch, moment):
     moment.time = moment.time.replace(minute=5)
     use(monkeypatch, new_devices=2, edge_secret=EDGE)
 
@@ -158,35 +158,35 @@ def test_so_many_new_devices_come_from_one_network_in_an_hour(api, http, tenant,
     assert answers[2].content == b""
     assert 0 < int(answers[2].headers["Retry-After"]) <= 3600
     assert ask(devices[0], "192.0.2.9").status_code == 401, "known devices are not counted"
-    assert ask(devices[2], "198.51.100.1").status_code == 401, "another network has its own number"
+    assert ask(devices[2], "198.51.100.1").status_code == 401, "other networks are counted separately"
     assert len(known(api)) == 3
     moment.move(hours=1)
     assert ask(new(), "192.0.2.3").status_code == 401
 
 
-def test_tenants_are_counted_apart(http, tenant, monkeypatch, new):
+def test_tenants_are_counted_separately(http, tenant, monkeypatch, new):
     use(monkeypatch, new_devices=1)
     other = service.create_tenant("Other")
     assert [new().auth().status_code, Device(http, other.tenant_token).auth().status_code] == [401, 401]
     assert new().auth().status_code == 429
 
 
-def test_devices_that_a_user_vouches_for_need_no_room(api, new, full):
+def test_preauthorized_devices_do_not_count(api, new, full):
     device = new()
     body = {"identity_data": device.identity, "pubkey": device.pubkey}
     assert api.post(DEVICES, json=body).status_code == 201
     assert device.auth().status_code == 200
 
 
-def test_what_a_new_device_costs(api, new, warm):
+def test_the_cost_of_a_new_device(api, new, warm):
     new().auth()
     with counted() as cost:
         assert new().auth().status_code == 401
-    # Is it known? How many came from its network, and how many are there?
+    # Reads whether it is known, and the counts of its network and of all pending devices.
     assert cost.calls == ["GetItem", "UpdateItem", "Query", "TransactWriteItems"]
 
 
-def test_a_pending_device_that_asks_again_is_noted_once_a_day(device, warm, moment):
+def test_the_call_of_a_pending_device_is_stored_once_a_day(device, warm, moment):
     device.auth()
     costs = []
     for minutes in (5, 6, 60, 1440, 5):
@@ -198,7 +198,7 @@ def test_a_pending_device_that_asks_again_is_noted_once_a_day(device, warm, mome
     assert costs == [read, noted, read, noted, read]
 
 
-def test_an_accepted_device_costs_what_it_did(api, device, warm):
+def test_accepted_devices_have_no_additional_cost(api, device, warm):
     accept(api, device)
     with counted() as cost:
         assert device.auth().status_code == 200
@@ -221,7 +221,7 @@ PENDING = st.builds(
 
 
 @given(st.lists(PENDING, max_size=8))
-def test_which_device_makes_room(devices):
+def test_the_choice_of_the_device_to_remove(devices):
     found = to_drop(devices, NOW)
     silent = [
         each
@@ -235,7 +235,7 @@ def test_which_device_makes_room(devices):
     if found is not None:
         assert found in silent
         assert all((found.seen or found.created) <= (each.seen or each.created) for each in silent)
-        # Whoever asked again within the time is not among them.
+        # Devices that called again in time are not chosen.
         assert not (found.seen and is_seen_anew(found, found.seen))
 
 
@@ -249,5 +249,5 @@ def test_which_device_makes_room(devices):
         ("no address", "no address"),
     ],
 )
-def test_networks(address: str, network: str):
+def test_the_network_of_an_address(address: str, network: str):
     assert strangers.network(address) == network

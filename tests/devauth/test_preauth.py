@@ -1,4 +1,4 @@
-"""Preauthorisation, and the limit that it meets only when the device calls."""
+"""Preauthorization, and the device limit, which is checked when the device calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_preauthorized_device_gets_its_token_at_once(api, device):
     assert find(api, device)["status"] == "accepted"
 
 
-def test_preauthorising_what_is_known(api, device):
+def test_preauthorizing_a_known_device(api, device):
     accept(api, device)
     known = find(api, device)
     other = Device(device.http, device.tenant_token, identity=device.identity)
@@ -52,7 +52,7 @@ def test_preauthorising_what_is_known(api, device):
     assert sorted(item["status"] for item in find(api, device)["auth_sets"]) == ["accepted", "rejected"]
 
 
-def test_forcing_a_pending_key(api, device):
+def test_preauthorizing_a_pending_key_by_force(api, device):
     device.auth()
     assert preauth(api, device, force=True).status_code == 201
     shown = find(api, device)
@@ -60,7 +60,7 @@ def test_forcing_a_pending_key(api, device):
     assert device.auth().status_code == 200
 
 
-def test_a_device_goes_with_its_last_preauthorized_set(server, api, device):
+def test_removing_the_last_preauthorized_set_removes_the_device(server, api, device):
     preauth(api, device)
     device_id, set_id = set_of(api, device)
     assert api.delete(f"{device_path(device_id)}/auth/{set_id}").status_code == 204
@@ -82,20 +82,20 @@ def test_a_device_goes_with_its_last_preauthorized_set(server, api, device):
         {"force": "yes"},
     ],
 )
-def test_what_can_not_be_preauthorised(api, device, change):
+def test_invalid_preauthorizations_are_refused(api, device, change):
     answer = preauth(api, device, **change)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("failed to decode preauth request: ")
 
 
-def test_a_preauthorized_identity_is_the_one_that_the_device_sends(api, device):
+def test_a_preauthorized_identity_matches_that_of_the_device(api, device):
     device.identity = {"sn": 1.0, "mac": device.identity["mac"], "x": {"b": 1, "a": [1e21, "é<"]}}
     assert preauth(api, device).status_code == 201
     device.identity = json.loads(json.dumps(device.identity), object_pairs_hook=lambda p: dict(reversed(p)))
     assert device.auth().status_code == 200
 
 
-def test_the_limit(api, http, tenant):
+def test_the_limit_of_accepted_devices(api, http, tenant):
     waiting, device = (Device(http, tenant.tenant_token) for _ in range(2))
     waiting.auth()
     accept(api, device)
@@ -107,7 +107,7 @@ def test_the_limit(api, http, tenant):
     answer = decide(api, waiting, "accepted")
     assert (answer.status_code, answer.json()["error"]) == (422, "maximum number of accepted devices reached")
     assert find(api, waiting)["status"] == "pending"
-    # A device that is accepted already takes no further place with another key.
+    # An accepted device with another key is not counted twice.
     device.key = new_key()
     device.auth()
     assert decide(api, device, "accepted").status_code == 204
@@ -120,7 +120,7 @@ def test_the_limit(api, http, tenant):
     assert expected.auth().status_code == 200
 
 
-def test_a_limit_of_zero_is_nobody(api, device, tenant):
+def test_a_limit_of_zero_accepts_no_device(api, device, tenant):
     tenantadm.set_limits(tenant.id, max_devices=0)
     device.auth()
     assert decide(api, device, "accepted").status_code == 422

@@ -1,4 +1,4 @@
-"""Keys that devices may have, and what counts as their signature."""
+"""Public keys of devices, and the signatures that are valid for them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_signatures_of_each_kind(kind):
             pubkeys.verify(key, wrong, body)
 
 
-def test_the_form_of_a_signature_belongs_to_its_kind():
+def test_each_kind_of_key_has_its_own_signature_format():
     rsa_key, ec_key, ed_key = (KEYS[kind]() for kind in ("rsa-3072", "p256", "ed25519"))
     pss = rsa_key.sign(BODY, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
     older = rsa_key.sign(BODY, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303  # refused
@@ -68,7 +68,7 @@ def test_the_form_of_a_signature_belongs_to_its_kind():
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_the_same_key_written_otherwise_is_stored_the_same(kind):
+def test_a_key_in_another_notation_is_stored_the_same(kind):
     canonical = pem(KEYS[kind]())
     lines = canonical.splitlines()
     packed = "".join(lines[1:-1])
@@ -84,7 +84,7 @@ def test_the_same_key_written_otherwise_is_stored_the_same(kind):
     assert all(len(line) <= 64 for line in lines)
 
 
-def test_what_is_no_key_of_a_device():
+def test_invalid_keys_are_refused():
     rsa_key = KEYS["rsa-1024"]()
     private = rsa_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -1,4 +1,4 @@
-"""Many at once: limits hold, one set wins, nothing is counted twice."""
+"""Concurrent requests: limits hold, one auth set is accepted, and nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 THREADS = 16
 
 
-def at_once(calls: list[Callable[[], int]]) -> list[int]:
-    """Results of the calls, all let go at the same moment."""
+def concurrently(calls: list[Callable[[], int]]) -> list[int]:
+    """The results of calls that start at the same moment."""
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], int]) -> int:
@@ -35,7 +35,7 @@ def at_once(calls: list[Callable[[], int]]) -> list[int]:
 
 
 def accepting(server: LocalServer, api: httpx2.Client, device_id: str, set_id: str) -> Callable[[], int]:
-    """A call that accepts a set, on a connection of its own."""
+    """A call on its own connection that accepts an auth set."""
 
     def call() -> int:
         with httpx2.Client(base_url=server.url, headers=api.headers, timeout=60) as client:
@@ -45,13 +45,13 @@ def accepting(server: LocalServer, api: httpx2.Client, device_id: str, set_id: s
     return call
 
 
-def test_of_sixteen_devices_the_limit_lets_ten_in(server, api, http, tenant):
+def test_ten_of_sixteen_devices_are_accepted_with_a_limit_of_ten(server, api, http, tenant):
     tenantadm.set_limits(tenant.id, max_devices=10)
     devices = [Device(http, tenant.tenant_token) for _ in range(THREADS)]
     for device in devices:
         device.auth()
     places = [set_of(api, device) for device in devices]
-    answers = at_once([accepting(server, api, *place) for place in places])
+    answers = concurrently([accepting(server, api, *place) for place in places])
     assert sorted(answers) == [204] * 10 + [422] * 6
     assert api.get(f"{DEVICES}/count", params={"status": "accepted"}).json() == {"count": 10}
     assert api.get(f"{DEVICES}/count", params={"status": "pending"}).json() == {"count": 6}
@@ -59,7 +59,7 @@ def test_of_sixteen_devices_the_limit_lets_ten_in(server, api, http, tenant):
     assert sum(device.auth().status_code == 200 for device in devices) == 10
 
 
-def test_of_two_keys_of_a_device_one_is_accepted(server, api, device, tenant):
+def test_one_of_two_keys_of_a_device_is_accepted(server, api, device, tenant):
     keys = [device.key, new_key()]
     places = []
     for key in keys:
@@ -67,7 +67,7 @@ def test_of_two_keys_of_a_device_one_is_accepted(server, api, device, tenant):
         device.auth()
         places.append(set_of(api, device))
     for _ in range(5):
-        assert at_once([accepting(server, api, *place) for place in places]) == [204, 204]
+        assert concurrently([accepting(server, api, *place) for place in places]) == [204, 204]
         known = find(api, device)
         winners = [item["id"] for item in known["auth_sets"] if item["status"] == "accepted"]
         assert len(winners) == 1
@@ -77,19 +77,19 @@ def test_of_two_keys_of_a_device_one_is_accepted(server, api, device, tenant):
         assert api.get(f"{DEVICES}/count").json() == {"count": 1}
 
 
-def test_many_first_requests_make_one_device(server, api, device):
+def test_concurrent_first_requests_create_one_device(server, api, device):
     def ask():
         with httpx2.Client(base_url=server.url, timeout=60) as client:
             return Device(client, device.tenant_token, device.identity, device.key).auth().status_code
 
-    assert set(at_once([ask] * THREADS)) == {401}
+    assert set(concurrently([ask] * THREADS)) == {401}
     (known,) = api.get(DEVICES).json()
     assert len(known["auth_sets"]) == 1
     assert api.get(f"{DEVICES}/count").json() == {"count": 1}
 
 
 @pytest.mark.parametrize("wanted", ["accepted", "rejected"])
-def test_a_decision_and_a_move_at_once_agree_in_the_end(server, api, device, tenant, wanted):
+def test_a_concurrent_decision_and_move_to_a_group_agree(server, api, device, tenant, wanted):
     device.auth()
     device_id, _ = set_of(api, device)
 
@@ -98,7 +98,7 @@ def test_a_decision_and_a_move_at_once_agree_in_the_end(server, api, device, ten
             path = f"/api/management/v1/inventory/devices/{device_id}/group"
             return client.put(path, json={"group": "g"}).status_code
 
-    answers = at_once([move, lambda: decide(api, device, wanted).status_code])
+    answers = concurrently([move, lambda: decide(api, device, wanted).status_code])
     assert answers == [204, 204]
     assert list(membership.group_members(tenant.id, "g", status=wanted)) == [device_id]
     assert membership.group_size(tenant.id, "g") == 1

@@ -1,4 +1,4 @@
-"""Auth sets: the table of decisions, and what holds after any sequence of them."""
+"""Auth sets: the effect of each decision, and invariants after any sequence of decisions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def statuses(found: Standing) -> list[Status]:
 
 @pytest.mark.parametrize("wanted", [ACCEPTED, REJECTED, PENDING])
 @pytest.mark.parametrize("before", [PENDING, REJECTED, ACCEPTED])
-def test_any_decision_on_any_set_but_a_preauthorized_one(before, wanted):
+def test_decisions_on_sets_that_are_not_preauthorized(before, wanted):
     found = sets.decide(standing(before), "0", wanted)
     assert statuses(found) == [wanted]
     assert found.status is wanted
@@ -46,7 +46,7 @@ def test_any_decision_on_any_set_but_a_preauthorized_one(before, wanted):
 
 
 @pytest.mark.parametrize("wanted", [ACCEPTED, REJECTED, PENDING])
-def test_a_preauthorized_set_is_only_ended_by_its_device(wanted):
+def test_only_the_device_can_use_up_a_preauthorized_set(wanted):
     with pytest.raises(BadRequest, match="dev auth: bad request"):
         sets.decide(standing(PREAUTHORIZED), "0", wanted)
     found = sets.accept(standing(PREAUTHORIZED), "0")
@@ -59,7 +59,7 @@ def test_accepting_rejects_only_accepted_siblings():
     assert found.generation == 8
 
 
-def test_the_strongest_set_decides():
+def test_the_device_status_is_that_of_the_strongest_set():
     assert sets.strongest(()) is NOAUTH
     assert sets.strongest((auth_set("a", REJECTED),)) is REJECTED
     assert sets.strongest((auth_set("a", REJECTED), auth_set("b", PENDING))) is PENDING
@@ -80,7 +80,7 @@ def test_removing_sets():
     assert kept.status is REJECTED
 
 
-def test_a_forced_preauthorisation_leaves_the_status_until_the_device_calls():
+def test_a_forced_preauthorization_keeps_the_status_until_the_device_calls():
     found = sets.preauthorise(standing(PENDING), auth_set("new", PREAUTHORIZED))
     assert (found.status, statuses(found)) == (PENDING, [PENDING, PREAUTHORIZED])
     assert sets.settle(found).status is PREAUTHORIZED
@@ -92,7 +92,7 @@ def test_a_forced_preauthorisation_leaves_the_status_until_the_device_calls():
     assert first.status is PREAUTHORIZED
 
 
-def test_when_there_are_too_many_the_oldest_pending_one_goes_then_the_oldest_rejected_one():
+def test_above_the_limit_the_oldest_pending_then_the_oldest_rejected_set_is_removed():
     most = limits.AUTH_SETS_PER_DEVICE
     full = standing(ACCEPTED, REJECTED, PENDING, *[PENDING] * (most - 3))
     found = sets.appear(full, auth_set("new", age=99))
@@ -117,7 +117,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_happens(steps):
+def test_invariants_hold_after_any_steps(steps):
     now = NOBODY
     live: tuple[str, int] | None = None
     dead: set[tuple[str, int]] = set()
@@ -132,7 +132,7 @@ def test_whatever_happens(steps):
         token = None if after.accepted is None else (after.accepted, after.generation)
         if live is not None and token != live:
             dead.add(live)
-        # A token that died stays dead, whatever is accepted again.
+        # An invalidated token stays invalid, even if its set is accepted again.
         assert token not in dead
         assert sum(item.status is ACCEPTED for item in after.sets) <= 1
         assert len({item.pubkey for item in after.sets}) == len(after.sets) <= limits.AUTH_SETS_PER_DEVICE

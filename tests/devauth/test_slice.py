@@ -1,4 +1,4 @@
-"""The way of every device: refused, accepted, at work."""
+"""The first calls of every device: refused, accepted, and reporting its inventory."""
 
 from __future__ import annotations
 

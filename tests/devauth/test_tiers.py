@@ -32,12 +32,12 @@ FULL = "maximum number of accepted devices reached"
 
 @pytest.fixture
 def micro(http: httpx2.Client, tenant: Tenant) -> Device:
-    """A device that says that it is a microcontroller."""
+    """A device with the tier of microcontrollers."""
     return Device(http, tenant.tenant_token, tier="micro")
 
 
 class TestTiers:
-    """A set is for one tier."""
+    """Each auth set has one tier."""
 
     def test_a_device_shows_its_tier(self, api, micro: Device):
         micro.auth()
@@ -45,7 +45,7 @@ class TestTiers:
         shown = find(api, micro)
         assert (shown["tier"], [each["tier"] for each in shown["auth_sets"]]) == ("micro", ["micro"])
 
-    def test_a_new_tier_waits_for_a_decision(self, api, device: Device):
+    def test_a_device_with_a_new_tier_is_pending(self, api, device: Device):
         accept(api, device)
 
         device.tier = "system"
@@ -60,7 +60,7 @@ class TestTiers:
         device.tier = None
         assert device.auth().status_code == 200
 
-    def test_an_accepted_tier_takes_the_place_of_the_other(self, api, device: Device, tenant: Tenant):
+    def test_accepting_a_tier_rejects_the_other(self, api, device: Device, tenant: Tenant):
         accept(api, device)
         device.tier = "micro"
         device.auth()
@@ -74,7 +74,7 @@ class TestTiers:
         assert counts.accepted_by_tier(tenant.id) == PerTier(0, 1)
         assert device.auth().status_code == 200
 
-    def test_no_tier_is_standard(self, api, device: Device):
+    def test_the_default_tier_is_standard(self, api, device: Device):
         accept(api, device)
         device.tier = "standard"
 
@@ -82,7 +82,7 @@ class TestTiers:
         assert len(find(api, device)["auth_sets"]) == 1
 
     @pytest.mark.parametrize("tier", ["huge", "STANDARD", "all "])
-    def test_no_such_tier(self, device: Device, tier: str):
+    def test_unknown_tiers_are_refused(self, device: Device, tier: str):
         device.tier = tier
 
         answer = device.auth()
@@ -90,7 +90,7 @@ class TestTiers:
         assert answer.status_code == 400
         assert answer.json()["error"].startswith("invalid auth request: tier must be one of: standard, micro, system")
 
-    def test_preauthorized_for_a_tier(self, api, micro: Device):
+    def test_preauthorizing_for_a_tier(self, api, micro: Device):
         body = {"identity_data": micro.identity, "pubkey": micro.pubkey, "tier": "micro"}
         assert api.post(DEVICES, json=body | {"tier": "huge"}).status_code == 400
         assert api.post(DEVICES, json=body).status_code == 201
@@ -98,8 +98,8 @@ class TestTiers:
 
         assert micro.auth().status_code == 200
 
-    def test_the_inventory_knows_the_tier(self, api, http, tenant: Tenant):
-        """And shows it, the standard one only to who asks for it: clients count what other servers show."""
+    def test_the_inventory_has_the_tier(self, api, http, tenant: Tenant):
+        """The standard tier is shown only on request, since clients count the attributes that other servers show."""
         world = World(api, http, tenant.tenant_token)
         device, other = world.device(), world.device(tier="micro")
         place = "/api/management/v1/inventory/devices"
@@ -159,9 +159,9 @@ class TestTiers:
 
 
 class TestLimits:
-    """Each tier has its own, held exactly."""
+    """Each tier has its own exact limit."""
 
-    def test_they_are_shown(self, api, tenant: Tenant):
+    def test_limits_are_shown(self, api, tenant: Tenant):
         assert api.get(f"{LIMITS}/devices").json() == {"standard": -1, "micro": -1, "system": -1, "test": 10}
 
         tenantadm.set_limits(tenant.id, max_devices=1, max_micro_devices=2, max_system_devices=0)
@@ -170,12 +170,12 @@ class TestLimits:
         for name, value in (("max_devices", 1), ("max_micro_devices", 2), ("max_system_devices", 0)):
             assert api.get(f"{LIMITS}/{name}").json() == {"limit": value}
 
-    def test_no_limit_is_minus_one_and_a_limit_of_none_is_zero(self, api, tenant: Tenant):
+    def test_no_limit_is_shown_as_minus_one_and_none_allowed_as_zero(self, api, tenant: Tenant):
         assert api.get(f"{LIMITS}/max_devices").json() == {"limit": -1}
         tenantadm.set_limits(tenant.id, max_devices=0)
         assert api.get(f"{LIMITS}/max_devices").json() == {"limit": 0}
 
-    def test_one_is_not_the_other(self, api, http, tenant: Tenant):
+    def test_limits_of_tiers_are_independent(self, api, http, tenant: Tenant):
         tenantadm.set_limits(tenant.id, max_devices=0, max_micro_devices=1)
         accept(api, Device(http, tenant.tenant_token, tier="micro"))
 
@@ -187,7 +187,7 @@ class TestLimits:
         accept(api, system)
         assert counts.accepted_by_tier(tenant.id) == PerTier(0, 1, 1)
 
-    def test_a_preauthorized_device_is_stopped_when_it_comes(self, api, micro: Device, tenant: Tenant):
+    def test_a_preauthorized_device_above_the_limit_is_refused_when_it_calls(self, api, micro: Device, tenant: Tenant):
         api.post(DEVICES, json={"identity_data": micro.identity, "pubkey": micro.pubkey, "tier": "micro"})
         tenantadm.set_limits(tenant.id, max_micro_devices=0)
 
@@ -196,7 +196,7 @@ class TestLimits:
         tenantadm.set_limits(tenant.id, max_micro_devices=1)
         assert micro.auth().status_code == 200
 
-    def test_at_once(self, api, http, tenant: Tenant):
+    def test_the_limit_holds_for_concurrent_requests(self, api, http, tenant: Tenant):
         tenantadm.set_limits(tenant.id, max_micro_devices=3)
         devices = [Device(http, tenant.tenant_token, tier="micro") for _ in range(8)]
         for device in devices:
@@ -207,8 +207,8 @@ class TestLimits:
         assert sorted(answers) == [204] * 3 + [422] * 5
         assert counts.accepted_by_tier(tenant.id) == PerTier(0, 3)
 
-    def test_a_limit_that_is_lowered_at_the_same_moment_holds(self, api, http, tenant: Tenant):
-        """Given to children while devices are accepted: there is never more of both than there is."""
+    def test_a_limit_that_is_lowered_concurrently_holds(self, api, http, tenant: Tenant):
+        """Capacity is given to children while devices are accepted: together they never exceed the total."""
         provider = tenantadm.create_tenant("Provider", service_provider=True, max_devices=6)
         devices = [Device(http, provider.tenant_token) for _ in range(6)]
         for device in devices:
@@ -250,7 +250,7 @@ class TestLimits:
 
 
 class TestFlags:
-    """A handful of devices may be marked as test devices."""
+    """A few devices may be marked as test devices."""
 
     def flag(self, api, device_id: str, wanted: object) -> int:
         return api.put(f"{DEVICES}/{device_id}/flags", json={"test_device": wanted}).status_code
@@ -267,14 +267,16 @@ class TestFlags:
         assert "flags" not in find(api, device)
         assert device.auth().status_code == 200
 
-    def test_what_is_no_flag(self, api, device: Device):
+    def test_invalid_flags_are_refused(self, api, device: Device):
         accept(api, device)
 
         assert self.flag(api, device.id, "yes") == 400
         assert api.put(f"{DEVICES}/{device.id}/flags", json={}).status_code == 400
         assert self.flag(api, "nobody", True) == 404
 
-    def test_no_more_than_a_few(self, api, http, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, server):
+    def test_the_number_of_test_devices_is_limited(
+        self, api, http, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, server
+    ):
         monkeypatch.setattr(limits, "TEST_DEVICES", 2)
         devices = [Device(http, tenant.tenant_token) for _ in range(3)]
         for device in devices:
@@ -285,7 +287,7 @@ class TestFlags:
         server.drain()
         assert self.flag(api, devices[2].id, True) == 204
 
-    def test_not_all_the_time(self, api, device: Device, monkeypatch: pytest.MonkeyPatch):
+    def test_changing_flags_is_rate_limited(self, api, device: Device, monkeypatch: pytest.MonkeyPatch):
         accept(api, device)
         monkeypatch.setattr(limits, "FLAG_CHANGES", 3)
 
@@ -298,15 +300,15 @@ class TestFlags:
         assert self.flag(api, device.id, False) == 204
 
 
-class TestVouchedFor:
-    """A user passes a device's own request on: it is accepted, and gets its token."""
+class TestPreauthorizedByRequest:
+    """A user sends a device's own auth request: the device is accepted and gets its token."""
 
     def ask(self, api, device: Device, body: bytes | None = None) -> httpx2.Response:
         raw = device.auth_body() if body is None else body
         headers = {"Content-Type": "application/json", "X-MEN-Signature": device.sign(raw)}
         return api.post(AUTO, content=raw, headers=headers)
 
-    def test_a_device_that_nobody_knows(self, api, device: Device):
+    def test_an_unknown_device(self, api, device: Device):
         answer = self.ask(api, device)
 
         assert answer.status_code == 200, answer.text
@@ -315,14 +317,14 @@ class TestVouchedFor:
         assert find(api, device)["status"] == "accepted"
         assert self.ask(api, device).status_code == 200
 
-    def test_another_key_takes_the_place(self, api, device: Device):
+    def test_another_key_replaces_the_accepted_one(self, api, device: Device):
         accept(api, device)
         device.key = new_key()
 
         assert self.ask(api, device).status_code == 200
         assert [each["status"] for each in find(api, device)["auth_sets"]] == ["rejected", "accepted"]
 
-    def test_what_is_refused(self, api, device: Device, tenant: Tenant):
+    def test_invalid_requests_are_refused(self, api, device: Device, tenant: Tenant):
         body = json.loads(device.auth_body())
         for change, status in (
             ({"pubkey": None}, 400),
@@ -337,13 +339,13 @@ class TestVouchedFor:
         headers = {"Content-Type": "application/json", "X-MEN-Signature": "bm8="}
         assert api.post(AUTO, content=device.auth_body(), headers=headers).status_code == 400
 
-    def test_a_device_that_is_expected(self, api, device: Device):
+    def test_a_preauthorized_device(self, api, device: Device):
         api.post(DEVICES, json={"identity_data": device.identity, "pubkey": device.pubkey})
 
         assert self.ask(api, device).status_code == 200
 
 
-def test_a_tier_costs_no_more(api, http, tenant: Tenant, warm):
+def test_tiers_have_no_additional_cost(api, http, tenant: Tenant, warm):
     world = World(api, http, tenant.tenant_token)
     device = world.device(tier="micro")
     device.auth()

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """A tenant with an admin and nothing else."""
+    """A tenant with an administrator and nothing else."""
     return World(api, http, tenant.tenant_token)
 
 
 @pytest.fixture
 def configured(world: World) -> Configured:
-    """An accepted device, and what is said about its configuration."""
+    """An accepted device, with calls for its configuration."""
     return Configured(world, world.device())

@@ -1,4 +1,4 @@
-"""What an operator and a device say about a configuration, in a few words each."""
+"""Short calls of an operator and a device for its configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWN = "/v1/deviceconfig/configuration"
 
 
 def fetch(world: World, link: str, **headers: str) -> httpx2.Response:
-    """What a device's download client does with a link."""
+    """Download a link as devices do."""
     return world.http.get(link, headers=headers)
 
 
@@ -37,22 +37,22 @@ class Configured:
         return document
 
     def set(self, configuration: Any) -> httpx2.Response:
-        """An operator replaces what the device shall be set to."""
+        """An operator replaces the wanted configuration."""
         return self.world.api.put(f"{PLACE}/{self.device.id}", json=configuration)
 
     def report(self, configuration: Any) -> httpx2.Response:
-        """The device says what it is set to."""
+        """The device reports its configuration."""
         return self.device.call("PUT", OWN, configuration)
 
     def own(self) -> dict[str, str]:
-        """What the device is told."""
+        """The configuration as the device gets it."""
         answer = self.device.call("GET", OWN)
         assert answer.status_code == 200, answer.text
         told: dict[str, str] = answer.json()
         return told
 
     def deploy(self, **asked: Any) -> str:
-        """Deploy; the deployment's id."""
+        """Deploy; returns the deployment's id."""
         answer = self.world.api.post(f"{PLACE}/{self.device.id}/deploy", json=asked)
         assert answer.status_code == 200, answer.text
         assert set(answer.json()) == {"deployment_id"}
@@ -60,6 +60,6 @@ class Configured:
         return deployment
 
     def link(self, deployment: str) -> str:
-        """The link that the device's poll is answered with."""
+        """The link in the answer to the device's poll."""
         source: dict[str, str] = serves(self.device.poll(), deployment)["source"]
         return source["uri"]

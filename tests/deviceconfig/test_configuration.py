@@ -27,7 +27,7 @@ def test_an_accepted_device_has_an_empty_configuration(configured: Configured):
     assert configured.own() == {}
 
 
-def test_the_device_gets_what_is_wanted_and_the_operator_sees_both(configured: Configured):
+def test_the_device_gets_the_wanted_configuration_and_operators_see_both(configured: Configured):
     assert configured.set({"timezone": "UTC", "empty": ""}).status_code == 204
     assert configured.own() == {"timezone": "UTC", "empty": ""}
 
@@ -42,7 +42,7 @@ def test_the_device_gets_what_is_wanted_and_the_operator_sees_both(configured: C
     assert "deployment_id" not in shown
 
 
-def test_a_write_replaces_the_whole(configured: Configured):
+def test_a_write_replaces_the_whole_configuration(configured: Configured):
     configured.set({"a": "1", "b": "2"})
     configured.report({"a": "1", "b": "2"})
 
@@ -54,7 +54,7 @@ def test_a_write_replaces_the_whole(configured: Configured):
 
 
 @pytest.mark.parametrize("value", [1, 1.5, True, None, ["a"], {"a": "b"}, "x" * (limits.CONFIGURATION_TEXT + 1)])
-def test_values_are_texts(configured: Configured, value: object):
+def test_values_must_be_strings(configured: Configured, value: object):
     for answer in (configured.set({"a": value}), configured.report({"a": value})):
         assert answer.status_code == 400
         assert answer.json()["error"].startswith("invalid request body: ")
@@ -74,17 +74,17 @@ def test_values_are_texts(configured: Configured, value: object):
     ],
     ids=["no key", "long key", "many keys", "much", "list", "text", "null"],
 )
-def test_what_is_no_configuration(configured: Configured, body: object):
+def test_invalid_configurations_are_refused(configured: Configured, body: object):
     assert configured.set(body).status_code == 400
     assert configured.report(body).status_code == 400
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=50), st.text(max_size=500), max_size=20))
-def test_any_texts_fit(configuration: dict[str, str]):
+def test_any_strings_can_be_stored(configuration: dict[str, str]):
     rules.check_size(configuration)
 
 
-def test_a_size_that_an_item_does_not_take():
+def test_a_configuration_that_is_too_large_is_refused():
     with pytest.raises(BadRequest, match="too large"):
         rules.check_size({"k": "v" * limits.CONFIGURATION})
 
@@ -99,18 +99,18 @@ def test_unknown_and_pending_devices(configured: Configured):
         assert (answer.status_code, answer.json()["error"]) == (404, "device does not exist")
         assert api.post(f"{PLACE}/{unknown}/deploy", json={}).status_code == 404
 
-        # Whoever configures a device before it is there finds that kept.
+        # The configuration of a device may be set before the device exists.
         assert api.put(f"{PLACE}/{unknown}", json={"a": "b"}).status_code == 204
         assert api.get(f"{PLACE}/{unknown}").json()["configured"] == {"a": "b"}
 
 
-def test_decommissioning_takes_the_configuration_along(server, configured: Configured):
+def test_decommissioning_deletes_the_configuration(server, configured: Configured):
     api, device = configured.world.api, configured.device.id
     configured.set({"a": "b"})
     deployment = configured.deploy()
     assert api.delete(f"/api/management/v2/devauth/devices/{device}").status_code == 204
 
-    # Already leaving: what is written now would be left over.
+    # It is being decommissioned: anything written now would never be deleted.
     assert configured.set({"a": "c"}).status_code == 404
     assert configured.report({"a": "c"}).status_code == 401
     assert api.post(f"{PLACE}/{device}/deploy", json={}).status_code == 404
@@ -127,12 +127,12 @@ def test_a_tenant_without_the_add_on(configured: Configured, tenant):
     api, place = configured.world.api, f"{PLACE}/{configured.device.id}"
     for answer in (api.get(place), api.put(place, json={}), api.post(f"{place}/deploy", json={})):
         assert answer.status_code == 403, answer.text
-    # A device can't know what its owner pays for.
+    # A device cannot know its owner's plan.
     assert configured.own() == {"a": "b"}
     assert configured.report({}).status_code == 204
 
 
-def test_what_it_costs(configured: Configured, warm):
+def test_the_cost_of_configurations(configured: Configured, warm):
     configured.set({"a": "b"})
     with counted() as asked:
         configured.own()
@@ -142,18 +142,18 @@ def test_what_it_costs(configured: Configured, warm):
     with counted() as told:
         configured.report({"a": "b"})
     assert told.calls == ["GetItem", "TransactWriteItems"]
-    assert told.write_units == 4  # the item, and the look at the head
+    assert told.write_units == 4  # the item and the device head
 
     with counted() as shown:
         configured.shown()
-    assert shown.round_trips == 2  # the user's session, the item
+    assert shown.round_trips == 2  # the user's session and the item
 
 
-def test_calls_of_a_device_need_its_token(configured: Configured):
+def test_device_routes_require_a_device_token(configured: Configured):
     assert configured.world.http.get("/api/devices" + OWN).status_code == 401
 
 
-def test_a_device_that_was_never_configured_has_a_time_as_well(configured: Configured):
+def test_a_device_without_a_configuration_has_a_time_too(configured: Configured):
     known = configured.world.api.get(f"/api/management/v1/inventory/devices/{configured.device.id}").json()
     created = next(each["value"] for each in known["attributes"] if each["name"] == "created_ts")
 

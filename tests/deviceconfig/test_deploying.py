@@ -21,10 +21,10 @@ from tests.deviceconfig.operator import PLACE, Configured, fetch
 from tests.support.crashes import each_crash
 from tests.support.probe import counted
 
-# --- the whole way --------------------------------------------------------------------------------
+# --- a whole deployment --------------------------------------------------------------------------------
 
 
-def test_from_a_wish_to_a_configured_device(configured: Configured):
+def test_a_configuration_is_set_deployed_and_reported(configured: Configured):
     world, device = configured.world, configured.device
     configured.set({"timezone": "UTC", "pw": "hunter2", "x": "é"})
     deployment = configured.deploy()
@@ -57,7 +57,7 @@ def test_from_a_wish_to_a_configured_device(configured: Configured):
     serves_nothing(device.poll())
 
 
-def test_how_a_deployment_is_shown(configured: Configured):
+def test_a_configuration_deployment_is_shown(configured: Configured):
     world = configured.world
     configured.set({"a": "secret", "b": "xy"})
     deployment = configured.deploy(retries=2)
@@ -83,19 +83,19 @@ def test_how_a_deployment_is_shown(configured: Configured):
     assert history[0]["deployment"]["configuration"] == shown["configuration"]
 
 
-def test_the_same_again_is_another_deployment(configured: Configured):
+def test_deploying_again_creates_another_deployment(configured: Configured):
     configured.set({"a": "b"})
     first, second = configured.deploy(), configured.deploy()
     assert first != second
 
-    # In their order, and what is there is installed again: the device's artifact name says nothing about it.
+    # They run in order, and the same configuration is installed again: the artifact name does not identify it.
     configured.device.artifact_name = f"configuration-{first}"
     serves(configured.device.poll(), first)
     configured.device.report(first, "success")
     serves(configured.device.poll(), second)
 
 
-def test_a_deployment_keeps_what_it_was_made_with(configured: Configured):
+def test_a_deployment_keeps_the_configuration_of_its_creation(configured: Configured):
     configured.set({"a": "first"})
     link = configured.link(configured.deploy())
     configured.set({"a": "second"})
@@ -103,12 +103,12 @@ def test_a_deployment_keeps_what_it_was_made_with(configured: Configured):
     assert parse_bytes(fetch(configured.world, link).content).payloads[0].metadata == {"a": "first"}
 
 
-def test_a_device_that_nobody_configured_gets_nothing_to_set(configured: Configured):
+def test_a_device_without_a_configuration_gets_an_empty_one(configured: Configured):
     link = configured.link(configured.deploy())
     assert parse_bytes(fetch(configured.world, link).content).payloads[0].metadata == {}
 
 
-def test_attempts_and_an_abort(configured: Configured):
+def test_retries_and_an_abort(configured: Configured):
     world, device = configured.world, configured.device
     deployment = configured.deploy(retries=1)
     serves(device.poll(), deployment)
@@ -127,12 +127,12 @@ def test_attempts_and_an_abort(configured: Configured):
 @pytest.mark.parametrize(
     "body", [{"retries": -1}, {"retries": "1"}, {"update_control_map": []}, [], None, {"retries": 10**9}]
 )
-def test_what_deploy_does_not_take(configured: Configured, body: object):
+def test_invalid_bodies_are_refused(configured: Configured, body: object):
     answer = configured.world.api.post(f"{PLACE}/{configured.device.id}/deploy", json=body)
     assert answer.status_code == 400
 
 
-def test_an_update_control_map_goes_along(configured: Configured, tenant):
+def test_an_update_control_map_is_included(configured: Configured, tenant):
     states = {"ArtifactInstall_Enter": {"action": "pause"}}
     deployment = configured.deploy(update_control_map={"priority": 1, "states": states})
     wanted = {"id": deployment, "priority": 1, "states": states}
@@ -147,17 +147,17 @@ def test_an_update_control_map_goes_along(configured: Configured, tenant):
     assert configured.world.api.post(place, json={"retries": 1}).status_code == 200
 
 
-def test_deploy_needs_a_body(configured: Configured):
+def test_deploying_requires_a_body(configured: Configured):
     place = f"{PLACE}/{configured.device.id}/deploy"
     assert configured.world.api.post(place).status_code == 400
-    # Names in any letters, others ignored: as everywhere.
+    # Names in any case, unknown ones ignored, as everywhere.
     assert configured.world.api.post(place, json={"Retries": 1, "else": True}).status_code == 200
 
 
-# --- what it costs --------------------------------------------------------------------------------
+# --- cost --------------------------------------------------------------------------------
 
 
-def test_no_other_device_sees_it_and_its_own_stays_cheap(configured: Configured, warm):
+def test_polls_of_other_devices_have_no_additional_cost(configured: Configured, warm):
     world, device = configured.world, configured.device
     other = world.device()
     configured.set({"a": "b" * 1000})
@@ -183,7 +183,7 @@ def test_no_other_device_sees_it_and_its_own_stays_cheap(configured: Configured,
     assert fetched.calls == ["GetItem"]
 
 
-def test_a_device_that_is_never_there_does_not_fill_up(configured: Configured, tenant):
+def test_deployments_to_an_absent_device_are_limited(configured: Configured, tenant):
     for _ in range(limits.HEAD_QUEUE):
         configured.deploy()
 
@@ -196,7 +196,7 @@ def test_a_device_that_is_never_there_does_not_fill_up(configured: Configured, t
 # --- races and crashes ----------------------------------------------------------------------------
 
 
-def test_what_is_wanted_changes_while_it_is_deployed(configured: Configured, monkeypatch):
+def test_the_configuration_changes_while_it_is_deployed(configured: Configured, monkeypatch):
     configured.set({"a": "old"})
     real = deployments.deploy_configuration
     calls: list[Any] = []
@@ -216,7 +216,7 @@ def test_what_is_wanted_changes_while_it_is_deployed(configured: Configured, mon
     assert configured.world.api.get(DEPLOYMENTS).headers["X-Total-Count"] == "1"
 
 
-def test_it_dies_at_any_call_and_is_asked_again(configured: Configured, tenant):
+def test_deploying_can_be_repeated_after_a_crash_at_any_call(configured: Configured, tenant):
     configured.set({"a": "b"})
     api, device = configured.world.api, configured.device
     deploy = partial(deviceconfig_service.deploy, tenant.id, device.id, NewConfigurationDeployment())
@@ -224,12 +224,12 @@ def test_it_dies_at_any_call_and_is_asked_again(configured: Configured, tenant):
     for _ in each_crash(deploy):
         deaths += 1
         newest = deploy()
-        # However it went: what is noted is whole, and counted once.
+        # In each case the deployment is complete and counted once.
         assert configured.shown()["deployment_id"] == newest
         answer = api.get(DEPLOYMENTS, params={"per_page": 500})
         assert all("configuration" in each for each in answer.json())
         assert answer.headers["X-Total-Count"] == str(len(answer.json()))
-        # And in line: each is served, and ends.
+        # Each is served in order and finishes.
         for waiting in reversed([each["id"] for each in answer.json() if each["status"] != "finished"]):
             serves(device.poll(), waiting)
             assert device.report(waiting, "success").status_code == 204

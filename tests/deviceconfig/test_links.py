@@ -1,4 +1,4 @@
-"""The signed link to a configuration's artifact, and the download (``docs/behaviour.md#configuration-links``)."""
+"""The signed link to the artifact of a configuration, and its download (``docs/behaviour.md#configuration-links``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.deviceconfig.operator import Configured, fetch
 DOWNLOAD = "/api/devices/v1/deployments/download/configuration"
 
 
-def test_the_signature_is_the_one_that_devices_of_other_servers_know():
+def test_the_signature_equals_that_of_menders_server():
     link = rules.link(
         b"0123456789abcdef0123456789abcdef",
         "6d5f0b4e-0000-4000-8000-000000000001",
@@ -54,7 +54,7 @@ def given_by(link: str) -> LinkParameters:
 
 
 @given(names=st.tuples(SOME, SOME, SOME, SOME), others=st.tuples(SOME, SOME, SOME, SOME), secret=st.binary(min_size=1))
-def test_a_link_is_good_for_what_it_was_made_for_and_nothing_else(names, others, secret):
+def test_a_link_is_valid_for_one_configuration_and_device_only(names, others, secret):
     *place, tenant = names
     said = "2030-01-02T03:04:05Z"
     signed = given_by(rules.link(SECRET, *place, expire=said, tenant=tenant))
@@ -75,13 +75,13 @@ def test_a_link_is_good_for_what_it_was_made_for_and_nothing_else(names, others,
 
 
 @pytest.mark.parametrize("expire", ["", "soon", "2030-01-02", "2030-01-02T03:04:05", "1893553445", "\x00"])
-def test_a_time_that_is_none(expire):
+def test_invalid_expiry_times_are_refused(expire):
     with pytest.raises(BadRequest):
         rules.verify(SECRET, "d", "t", "i", given=LinkParameters(expire, "s", "t"), now=NOW)
 
 
 @pytest.mark.parametrize("kind", ["beagle bone", "a/b", "ü", "100%", "a?b&c=d", "a+b"])
-def test_device_types_of_any_letters(configured: Configured, kind: str):
+def test_device_types_of_any_characters(configured: Configured, kind: str):
     configured.device.device_type = kind
     configured.set({"a": "b"})
     answer = fetch(configured.world, configured.link(configured.deploy()))
@@ -89,7 +89,7 @@ def test_device_types_of_any_letters(configured: Configured, kind: str):
     assert parse_bytes(answer.content).device_types == (kind,)
 
 
-def test_where_the_link_leads_and_how_long(configured: Configured, server):
+def test_the_host_and_lifetime_of_the_link(configured: Configured, server):
     before = datetime.now(UTC)
     deployment = configured.deploy()
     source = serves(configured.device.poll(), deployment)["source"]
@@ -106,7 +106,7 @@ def test_where_the_link_leads_and_how_long(configured: Configured, server):
         ({"X-Forwarded-Host": "mender.example.com"}, "http://mender.example.com/"),
     ],
 )
-def test_without_a_public_url_the_link_leads_where_the_device_came(
+def test_without_a_public_url_the_link_has_the_host_of_the_request(
     configured: Configured, monkeypatch, headers: dict[str, str], begins: str
 ):
     known = replace(settings.current(), public_url="")
@@ -119,7 +119,7 @@ def test_without_a_public_url_the_link_leads_where_the_device_came(
     assert link.startswith(begins)
 
 
-def test_a_link_that_was_changed(configured: Configured, tenant):
+def test_a_modified_link_is_refused(configured: Configured, tenant):
     configured.set({"a": "b"})
     deployment = configured.deploy()
     link = configured.link(deployment)
@@ -139,7 +139,7 @@ def test_a_link_that_was_changed(configured: Configured, tenant):
     refused(link.replace("x-men-expire=", "x-men-expire=x"), 400, "invalid x-men-expire: not a time")
 
 
-def test_a_good_link_to_nothing(configured: Configured, tenant, server):
+def test_a_valid_link_to_a_deleted_configuration(configured: Configured, tenant, server):
     soon = (datetime.now(UTC) + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
     world = configured.world
     world.upload("software")
@@ -148,7 +148,7 @@ def test_a_good_link_to_nothing(configured: Configured, tenant, server):
         assert fetch(world, link).status_code == 404
 
 
-def test_a_new_secret_ends_links_and_the_next_poll_brings_another(configured: Configured):
+def test_a_new_secret_invalidates_links_and_the_next_poll_has_a_new_one(configured: Configured):
     deployment = configured.deploy()
     link = configured.link(deployment)
     link_secret.replace()
@@ -157,7 +157,7 @@ def test_a_new_secret_ends_links_and_the_next_poll_brings_another(configured: Co
     assert fetch(configured.world, configured.link(deployment)).status_code == 200
 
 
-def test_fetched_twice_and_in_parts(configured: Configured):
+def test_downloading_twice_and_in_ranges(configured: Configured):
     world = configured.world
     configured.set({"a": "b"})
     link = configured.link(configured.deploy())

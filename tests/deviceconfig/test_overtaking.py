@@ -1,4 +1,4 @@
-"""Configurations don't wait for software: they overtake a rollout whose phase has not come, which still comes."""
+"""Configuration deployments do not wait for a software deployment whose phase has not begun."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["moment"]
 
 @pytest.fixture
 def rollout(world: World, configured: Configured, moment: Clock) -> str:
-    """A rollout to the device and another one, that begins in a week."""
+    """A deployment to this and another device that begins in a week."""
     world.upload("release")
     configured.set({"timezone": "UTC"})
     other = world.device()
@@ -30,7 +30,7 @@ def rollout(world: World, configured: Configured, moment: Clock) -> str:
 
 
 def finish(configured: Configured, deployment: str, status: str = "success") -> None:
-    """The device gets the deployment and is done with it."""
+    """The device gets the deployment and finishes it."""
     serves(configured.device.poll(), deployment)
     assert configured.device.report(deployment, "installing").status_code == 204
     serves(configured.device.poll(), deployment)
@@ -38,7 +38,7 @@ def finish(configured: Configured, deployment: str, status: str = "success") -> 
 
 
 @pytest.mark.parametrize("status", ["success", "failure"])
-def test_a_configuration_overtakes_and_the_rollout_still_comes(
+def test_a_configuration_overtakes_a_deployment_which_is_served_later(
     configured: Configured, rollout: str, moment: Clock, status: str
 ) -> None:
     world, device = configured.world, configured.device
@@ -56,7 +56,7 @@ def test_a_configuration_overtakes_and_the_rollout_still_comes(
     assert world.numbers(rollout) == {"success": 1, "pending": 1}
 
 
-def test_a_full_phase_holds_no_configuration_up(world: World, configured: Configured, moment: Clock) -> None:
+def test_a_full_phase_does_not_delay_configurations(world: World, configured: Configured, moment: Clock) -> None:
     world.upload("release")
     first, device = world.device(), configured.device
     phases = [{"batch_size_devices": 1}, {"start_ts": moment.later(days=1)}]
@@ -64,7 +64,7 @@ def test_a_full_phase_holds_no_configuration_up(world: World, configured: Config
     serves(first.poll(), rollout)
     wanted = configured.deploy()
 
-    finish(configured, wanted)  # in the poll in which this process learns that the phase is full
+    finish(configured, wanted)  # in the poll in which this process notices that the phase is full
     finish(configured, configured.deploy())
     serves_nothing(device.poll())
 
@@ -72,7 +72,7 @@ def test_a_full_phase_holds_no_configuration_up(world: World, configured: Config
     serves(device.poll(), rollout)
 
 
-def test_software_overtakes_nothing(configured: Configured, rollout: str, moment: Clock) -> None:
+def test_software_deployments_do_not_overtake(configured: Configured, rollout: str, moment: Clock) -> None:
     world, device = configured.world, configured.device
     hotfix = world.deploy("release", [device.id], name="hotfix")
     wanted = configured.deploy()
@@ -84,7 +84,7 @@ def test_software_overtakes_nothing(configured: Configured, rollout: str, moment
     finish(configured, hotfix)
 
 
-def test_a_configuration_that_runs_when_the_phase_opens_goes_first(
+def test_a_running_configuration_finishes_before_an_opened_phase_is_served(
     configured: Configured, rollout: str, moment: Clock
 ) -> None:
     wanted, later = configured.deploy(retries=1), configured.deploy()
@@ -93,13 +93,13 @@ def test_a_configuration_that_runs_when_the_phase_opens_goes_first(
     finish(configured, wanted, "failure")
     assert configured.world.numbers(wanted) == {"failure": 1}
 
-    finish(configured, rollout)  # older than the configuration that still waits
+    finish(configured, rollout)  # older than the waiting configuration
     finish(configured, later)
     serves_nothing(configured.device.poll())
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_an_aborted_configuration_is_gone_and_the_rollout_still_comes(
+def test_after_aborting_a_configuration_the_deployment_is_still_served(
     configured: Configured, rollout: str, moment: Clock, begun: bool
 ) -> None:
     world, device = configured.world, configured.device
@@ -115,7 +115,7 @@ def test_an_aborted_configuration_is_gone_and_the_rollout_still_comes(
     serves(device.poll(), rollout)
 
 
-def test_a_device_that_is_taken_out_leaves_all(configured: Configured, rollout: str, moment: Clock) -> None:
+def test_a_withdrawn_device_gets_neither(configured: Configured, rollout: str, moment: Clock) -> None:
     world, device = configured.world, configured.device
     done, waiting = configured.deploy(), configured.deploy()
     finish(configured, done)
@@ -126,7 +126,9 @@ def test_a_device_that_is_taken_out_leaves_all(configured: Configured, rollout: 
     serves_nothing(device.poll())
 
 
-def test_a_forgotten_history_brings_no_configuration_back(configured: Configured, rollout: str, moment: Clock) -> None:
+def test_deleting_the_history_does_not_repeat_a_configuration(
+    configured: Configured, rollout: str, moment: Clock
+) -> None:
     device = configured.device
     finish(configured, configured.deploy())
     assert configured.world.api.delete(f"{DEPLOYMENTS}/devices/{device.id}/history").status_code == 204
@@ -136,7 +138,7 @@ def test_a_forgotten_history_brings_no_configuration_back(configured: Configured
     serves_nothing(device.poll())
 
 
-def test_what_overtaking_costs(configured: Configured, rollout: str, moment: Clock, warm: None) -> None:
+def test_the_cost_of_overtaking(configured: Configured, rollout: str, moment: Clock, warm: None) -> None:
     world, device = configured.world, configured.device
     hotfix = world.deploy("release", [device.id], name="hotfix")
     serves_nothing(device.poll())

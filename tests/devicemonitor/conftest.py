@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.world import World
-from tests.devicemonitor.monitored import Watched
+from tests.devicemonitor.monitored import Monitored
 from tests.support.mailbox import Mailbox, of_server
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def watched(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Watched:
-    """An accepted device, and what is said about its alerts."""
+def monitored(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Monitored:
+    """An accepted device, with calls for its alerts."""
     world = World(api, http, tenant.tenant_token)
-    return Watched(world, world.device())
+    return Monitored(world, world.device())
 
 
 @pytest.fixture
 def mailbox(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """Where all mails go."""
+    """The mailbox that receives all mails."""
     with of_server(server, monkeypatch) as box:
         yield box

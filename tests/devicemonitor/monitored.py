@@ -1,4 +1,4 @@
-"""What a device and its operators say about alerts, in a few words each."""
+"""Short calls of a device and its operators for alerts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLACE = "/api/management/v1/devicemonitor/devices"
 
 
 def alert(subject: str = "sshd", level: str = "CRITICAL", minute: int = 0, **more: Any) -> dict[str, Any]:
-    """An alert; ``minute`` of some hour in the past."""
+    """An alert, at a ``minute`` of a fixed hour in the past."""
     details = more.pop("details", None)
     about = {"name": subject, "type": "systemd.unit", "status": "not-running"}
     return {
@@ -28,7 +28,7 @@ def alert(subject: str = "sshd", level: str = "CRITICAL", minute: int = 0, **mor
 
 
 @dataclass
-class Watched:
+class Monitored:
     """A device of ``world`` and its alerts."""
 
     world: World
@@ -39,12 +39,12 @@ class Watched:
         return self.device.call("POST", "/v1/devicemonitor/alert", list(alerts))
 
     def sent(self, *alerts: Any) -> None:
-        """The device sends a report, which is taken."""
+        """The device sends a report, which is accepted."""
         answer = self.send(*alerts)
         assert (answer.status_code, answer.content) == (204, b""), answer.text
 
     def get(self, what: str, **query: Any) -> httpx2.Response:
-        """An operator asks."""
+        """Read alerts as an operator."""
         return self.world.api.get(f"{PLACE}/{self.device.id}/{what}", params=query)
 
     def alerts(self, what: str = "alerts", **query: Any) -> list[str]:
@@ -54,11 +54,11 @@ class Watched:
         return [f"{each['subject']['name']} {each['level']} {each['timestamp'][14:16]}" for each in answer.json()]
 
     def latest(self, **query: Any) -> list[str]:
-        """The newest alert of each subject, likewise."""
+        """The newest alert of each subject, as ``subject level minute``."""
         return self.alerts("alerts/latest", **query)
 
     def counted(self) -> tuple[int, bool] | None:
-        """``alert_count`` and ``alerts`` as the inventory has them; None if it has none."""
+        """``alert_count`` and ``alerts`` in the inventory; None if missing."""
         answer = self.world.api.get(f"/api/management/v1/inventory/devices/{self.device.id}")
         assert answer.status_code == 200, answer.text
         found = {each["name"]: each["value"] for each in answer.json()["attributes"] if each["scope"] == "monitor"}

@@ -1,4 +1,4 @@
-"""Checks that devices report, and who is mailed about alerts (``docs/behaviour.md#alerts``)."""
+"""Checks that devices report, and mails about alerts (``docs/behaviour.md#alerts``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.events import decommissioning
 from chalicelib.rights import EVERYTHING
 from chalicelib.useradm import service
 from tests.conftest import PASSWORD
-from tests.devicemonitor.monitored import Watched, alert
+from tests.devicemonitor.monitored import Monitored, alert
 from tests.support.mailbox import Mailbox
 from tests.support.time import Clock
 
@@ -29,17 +29,17 @@ CHECKS = [
 ]
 
 
-def check(watched: Watched, body: Any) -> int:
-    status: int = watched.device.call("POST", "/v1/devicemonitor/config", body).status_code
+def check(monitored: Monitored, body: Any) -> int:
+    status: int = monitored.device.call("POST", "/v1/devicemonitor/config", body).status_code
     return status
 
 
-def test_what_a_device_watches(watched: Watched):
-    assert watched.get("config").json() == []
-    assert check(watched, CHECKS) == 204
-    assert watched.get("config").json() == CHECKS
-    assert check(watched, [{"name": "a", "type": "b", "status": "c", "unknown": 1}]) == 204
-    assert watched.get("config").json() == [{"name": "a", "type": "b", "status": "c"}]
+def test_the_checks_of_a_device_are_shown(monitored: Monitored):
+    assert monitored.get("config").json() == []
+    assert check(monitored, CHECKS) == 204
+    assert monitored.get("config").json() == CHECKS
+    assert check(monitored, [{"name": "a", "type": "b", "status": "c", "unknown": 1}]) == 204
+    assert monitored.get("config").json() == [{"name": "a", "type": "b", "status": "c"}]
 
 
 @pytest.mark.parametrize(
@@ -56,32 +56,32 @@ def test_what_a_device_watches(watched: Watched):
     ],
     ids=["empty", "object", "null", "part", "no name", "text", "many", "large"],
 )
-def test_what_is_no_list_of_checks(watched: Watched, body: Any):
-    assert check(watched, body) == 400
+def test_invalid_lists_of_checks_are_refused(monitored: Monitored, body: Any):
+    assert check(monitored, body) == 400
 
 
-def addresses(watched: Watched) -> list[str]:
-    return [str(user["email"]) for user in watched.world.api.get("/api/management/v1/useradm/users").json()]
+def addresses(monitored: Monitored) -> list[str]:
+    return [str(user["email"]) for user in monitored.world.api.get("/api/management/v1/useradm/users").json()]
 
 
-def test_every_user_is_told_once_of_each_change(server, watched: Watched, tenant, mailbox: Mailbox):
+def test_every_user_gets_one_mail_for_each_change(server, monitored: Monitored, tenant, mailbox: Mailbox):
     service.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
-    watched.sent(alert(details={"description": "it is gone", "line_matching": {"line_number": 7, "data": "fatal"}}))
-    # As before; the same report again; older; another that is well from the start.
-    watched.sent(alert(minute=1))
-    watched.sent(alert(minute=1))
-    watched.sent(alert(level="OK", minute=0, details={"description": "late"}))
-    watched.sent(alert("other", "OK"))
+    monitored.sent(alert(details={"description": "it is gone", "line_matching": {"line_number": 7, "data": "fatal"}}))
+    # Unchanged; repeated; older; and another subject that is OK from the start.
+    monitored.sent(alert(minute=1))
+    monitored.sent(alert(minute=1))
+    monitored.sent(alert(level="OK", minute=0, details={"description": "late"}))
+    monitored.sent(alert("other", "OK"))
     server.drain()
 
-    everyone = addresses(watched)
+    everyone = addresses(monitored)
     assert len(everyone) == 2
     assert sorted(to for (to,) in mailbox.recipients) == sorted(everyone)
     mail = mailbox.mails[0]
-    assert mail["Subject"] == f"CRITICAL: sshd service on {watched.device.id}"
+    assert mail["Subject"] == f"CRITICAL: sshd service on {monitored.device.id}"
     text = mail.get_content()
     for fact in (
-        watched.device.identity["mac"],
+        monitored.device.identity["mac"],
         "sshd service",
         "CRITICAL",
         "2024-03-01T10:00:00Z",
@@ -90,23 +90,23 @@ def test_every_user_is_told_once_of_each_change(server, watched: Watched, tenant
     ):
         assert fact in text
 
-    watched.sent(alert(level="OK", minute=2))
+    monitored.sent(alert(level="OK", minute=2))
     server.drain()
-    assert [each["Subject"] for each in mailbox.mails[2:]] == [f"OK: sshd service on {watched.device.id}"] * 2
+    assert [each["Subject"] for each in mailbox.mails[2:]] == [f"OK: sshd service on {monitored.device.id}"] * 2
 
 
-def test_several_changes_of_one_report_are_one_mail(server, watched: Watched, mailbox: Mailbox):
-    watched.sent(alert("a"), alert("b"), alert("c", "OK"))
+def test_several_changes_of_one_report_are_one_mail(server, monitored: Monitored, mailbox: Mailbox):
+    monitored.sent(alert("a"), alert("b"), alert("c", "OK"))
     server.drain()
 
     (mail,) = mailbox.mails
-    assert mail["Subject"] == f"2 alerts on {watched.device.id}"
+    assert mail["Subject"] == f"2 alerts on {monitored.device.id}"
     assert all(fact in mail.get_content() for fact in ("CRITICAL: a service", "CRITICAL: b service"))
 
 
-def test_texts_of_any_kind(server, watched: Watched, mailbox: Mailbox):
+def test_alert_texts_cannot_inject_headers(server, monitored: Monitored, mailbox: Mailbox):
     odd = "Ü\r\nBcc: everyone@example.com {0} {name}" + "x" * 900
-    watched.sent(alert(odd, details={"description": odd * 20}))
+    monitored.sent(alert(odd, details={"description": odd * 20}))
     server.drain()
 
     (mail,) = mailbox.mails
@@ -115,43 +115,43 @@ def test_texts_of_any_kind(server, watched: Watched, mailbox: Mailbox):
     assert "{name}" in mail.get_content()
 
 
-def test_the_largest_report_fits_into_a_message(server, watched: Watched, mailbox: Mailbox):
+def test_the_largest_report_fits_into_a_message(server, monitored: Monitored, mailbox: Mailbox):
     long = "y" * 2000
-    watched.sent(*(alert(f"s{number}", details={"description": long}) for number in range(limits.ALERTS)))
+    monitored.sent(*(alert(f"s{number}", details={"description": long}) for number in range(limits.ALERTS)))
     server.drain()
 
-    assert len(mailbox.mails) == 2  # one a transaction
-    assert watched.counted() == (limits.ALERTS, True)
+    assert len(mailbox.mails) == 2  # one per transaction
+    assert monitored.counted() == (limits.ALERTS, True)
 
 
-def test_mails_can_be_turned_off_and_on(server, watched: Watched, mailbox: Mailbox):
-    api = watched.world.api
+def test_mails_can_be_turned_off_and_on(server, monitored: Monitored, mailbox: Mailbox):
+    api = monitored.world.api
     assert api.get(f"{CHANNEL}/email/status").json() == {"enabled": True}
     answer = api.put(f"{CHANNEL}/email/status", json={"enabled": False})
     assert (answer.status_code, answer.content) == (204, b"")
     assert api.get(f"{CHANNEL}/email/status").json() == {"enabled": False}
     assert api.get(f"{CHANNEL}/sms/status").status_code == 404
-    watched.sent(alert())
+    monitored.sent(alert())
     server.drain()
     assert mailbox.mails == []
-    assert watched.counted() == (1, True)
+    assert monitored.counted() == (1, True)
 
     assert api.put(f"{CHANNEL}/email/status", json={"enabled": True}).status_code == 204
-    watched.sent(alert(level="OK", minute=1))
+    monitored.sent(alert(level="OK", minute=1))
     server.drain()
     assert len(mailbox.mails) == 1
     entries = api.get("/api/management/v1/auditlogs/logs", params={"object_type": "settings"}).json()
     assert [each["change"] for each in entries] == ["Alerts by email: on", "Alerts by email: off"]
 
 
-def test_a_user_turns_mails_off_for_oneself_alone(server, watched: Watched, tenant, mailbox: Mailbox):
-    (mine,) = addresses(watched)
+def test_a_user_can_turn_off_their_own_mails(server, monitored: Monitored, tenant, mailbox: Mailbox):
+    (mine,) = addresses(monitored)
     other = f"other-{tenant.id}@example.com"
     service.create_user(tenant.id, other, PASSWORD, by=EVERYTHING)
 
     def choose(notifications: Any) -> None:
         body = {"notifications": notifications, "theme": "dark"}
-        assert watched.world.api.post("/api/management/v1/useradm/settings/me", json=body).status_code == 201
+        assert monitored.world.api.post("/api/management/v1/useradm/settings/me", json=body).status_code == 201
 
     for minute, (chosen, gets) in enumerate(
         [
@@ -163,7 +163,7 @@ def test_a_user_turns_mails_off_for_oneself_alone(server, watched: Watched, tena
     ):
         choose(chosen)
         mailbox.recipients.clear()
-        watched.sent(alert(f"subject {minute}", minute=minute))
+        monitored.sent(alert(f"subject {minute}", minute=minute))
         server.drain()
         assert sorted(to for (to,) in mailbox.recipients) == sorted([mine, other] if gets else [other])
 
@@ -172,68 +172,70 @@ def test_a_user_turns_mails_off_for_oneself_alone(server, watched: Watched, tena
     ("name", "body"),
     [("sms", {"enabled": True}), ("email", {}), ("email", {"enabled": "yes"}), ("email", []), ("email", None)],
 )
-def test_what_no_channel_takes(watched: Watched, name: str, body: Any):
-    assert watched.world.api.put(f"{CHANNEL}/{name}/status", json=body).status_code == 400
+def test_invalid_channel_settings_are_refused(monitored: Monitored, name: str, body: Any):
+    assert monitored.world.api.put(f"{CHANNEL}/{name}/status", json=body).status_code == 400
 
 
-def test_only_who_may_see_the_device_is_told(server, watched: Watched, tenant, mailbox: Mailbox):
-    api = watched.world.api
+def test_only_users_who_may_see_the_device_get_mails(server, monitored: Monitored, tenant, mailbox: Mailbox):
+    api = monitored.world.api
     lamps = {"type": "DeviceGroups", "value": ["lamps"]}
     for name, rights in (("lamp", {"name": "ReadDevices", "scope": lamps}), ("releases", {"name": "ReadReleases"})):
         role = {"name": name, "permission_sets_with_scope": [rights]}
         assert api.post("/api/management/v1/useradm/roles", json=role).status_code == 201
         body = {"email": f"{name}-{tenant.id}@example.com", "password": PASSWORD, "roles": [name]}
         assert api.post("/api/management/v1/useradm/users", json=body).status_code == 201
-    everyone = addresses(watched)
+    everyone = addresses(monitored)
     admin = next(each for each in everyone if tenant.id not in each)
 
-    watched.sent(alert())
+    monitored.sent(alert())
     server.drain()
     assert [to for (to,) in mailbox.recipients] == [admin]
 
-    api.put(f"/api/management/v1/inventory/devices/{watched.device.id}/group", json={"group": "lamps"})
-    watched.sent(alert(level="OK", minute=1))
+    api.put(f"/api/management/v1/inventory/devices/{monitored.device.id}/group", json={"group": "lamps"})
+    monitored.sent(alert(level="OK", minute=1))
     server.drain()
     assert sorted(to for (to,) in mailbox.recipients[1:]) == sorted([admin, f"lamp-{tenant.id}@example.com"])
 
 
-def test_without_the_queue_alerts_are_taken_all_the_same(watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_alerts_are_stored_even_if_the_queue_fails(monitored: Monitored, mailbox: Mailbox, monkeypatch):
     def down(*_: object) -> None:
         raise Unavailable
 
     monkeypatch.setattr(queues, "send", down)
-    watched.sent(alert())
-    assert watched.counted() == (1, True)
+    monitored.sent(alert())
+    assert monitored.counted() == (1, True)
 
 
-def test_a_server_that_sends_no_mails_orders_none(server, watched: Watched):
-    watched.sent(alert())
+def test_a_server_without_mail_queues_none(server, monitored: Monitored):
+    monitored.sent(alert())
     assert server.drain() == 0
 
 
-def test_a_device_that_is_gone_is_told_of_to_nobody(server, watched: Watched, mailbox: Mailbox):
-    watched.sent(alert())
-    watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
-    decommissioning.clear_out(watched.device.claims["mender.tenant"], watched.device.id)
+def test_no_mails_are_sent_about_a_decommissioned_device(server, monitored: Monitored, mailbox: Mailbox):
+    monitored.sent(alert())
+    monitored.world.api.delete(f"/api/management/v2/devauth/devices/{monitored.device.id}")
+    decommissioning.clear_out(monitored.device.claims["mender.tenant"], monitored.device.id)
     server.drain()
     assert mailbox.mails == []
 
 
-def told(watched: Watched, mailbox: Mailbox) -> list[EmailMessage]:
-    """The mails about a device; a tick also tells of those of other tests."""
-    return [each for each in mailbox.mails if watched.device.id in each["Subject"]]
+def told(monitored: Monitored, mailbox: Mailbox) -> list[EmailMessage]:
+    """The mails about this device; the schedule also sends those of other tests."""
+    return [each for each in mailbox.mails if monitored.device.id in each["Subject"]]
 
 
-def flip(watched: Watched, times: int, start: int = 0) -> None:
+def flip(monitored: Monitored, times: int, start: int = 0) -> None:
     for number in range(start, start + times):
-        watched.sent(alert(level="OK" if number % 2 else "CRITICAL", minute=number))
+        monitored.sent(alert(level="OK" if number % 2 else "CRITICAL", minute=number))
 
 
-def test_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_above_the_hourly_limit_mails_are_combined_in_a_digest(
+    server, monitored: Monitored, mailbox: Mailbox, monkeypatch
+):
     moment = Clock(monkeypatch)
-    flip(watched, 11)
+    flip(monitored, 11)
     server.drain()
-    assert len(told(watched, mailbox)) == limits.ALERT_MAILS
+    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS
 
     moment.move(minutes=59)
     devicemonitor_service.tick(moment.time)
@@ -243,70 +245,72 @@ def test_after_some_mails_in_an_hour_the_rest_comes_in_one(server, watched: Watc
     devicemonitor_service.tick(moment.time)
     server.drain()
 
-    *_, digest = told(watched, mailbox)
-    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1
-    assert digest["Subject"] == f"6 more alerts on {watched.device.id}"
+    *_, digest = told(monitored, mailbox)
+    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1
+    assert digest["Subject"] == f"6 more alerts on {monitored.device.id}"
     text = digest.get_content()
-    assert f"In the last hour the state of alerts of device {watched.device.id}" in text
+    assert f"In the last hour the state of alerts of device {monitored.device.id}" in text
     assert text.count("sshd service") == 6
-    # The digest is the first mail of another hour.
-    flip(watched, limits.ALERT_MAILS, start=11)
+    # The digest counts as the first mail of the next hour.
+    flip(monitored, limits.ALERT_MAILS, start=11)
     server.drain()
-    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1 + limits.ALERT_MAILS - 1
-    # All alerts are there, told or not.
-    assert len(watched.alerts()) == 11 + limits.ALERT_MAILS
+    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1 + limits.ALERT_MAILS - 1
+    # All alerts are stored, whether mailed or not.
+    assert len(monitored.alerts()) == 11 + limits.ALERT_MAILS
 
 
-def test_an_hour_later_changes_are_told_at_once_again(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_an_hour_later_changes_are_mailed_immediately_again(
+    server, monitored: Monitored, mailbox: Mailbox, monkeypatch
+):
     moment = Clock(monkeypatch)
-    flip(watched, limits.ALERT_MAILS)
+    flip(monitored, limits.ALERT_MAILS)
     server.drain()
     moment.move(hours=1)
-    flip(watched, 2, start=limits.ALERT_MAILS)
+    flip(monitored, 2, start=limits.ALERT_MAILS)
     server.drain()
-    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 2
+    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 2
 
 
-def test_a_digest_lists_the_newest_changes(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_a_digest_lists_the_newest_changes(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
     monkeypatch.setattr(limits, "ALERT_MAILS", 1)
     monkeypatch.setattr(limits, "ALERT_DIGEST", 3)
     moment = Clock(monkeypatch)
-    flip(watched, 6)
+    flip(monitored, 6)
     server.drain()
     moment.move(hours=1)
     devicemonitor_service.tick(moment.time)
     server.drain()
 
-    _, digest = told(watched, mailbox)
-    assert digest["Subject"] == f"5 more alerts on {watched.device.id}"
+    _, digest = told(monitored, mailbox)
+    assert digest["Subject"] == f"5 more alerts on {monitored.device.id}"
     text = digest.get_content()
     assert "The 2 oldest of these changes are left out." in text
     assert [f"10:0{minute}:00" in text for minute in range(6)] == [False, False, False, True, True, True]
 
 
-def test_other_devices_are_counted_apart(server, watched: Watched, mailbox: Mailbox):
-    other = Watched(watched.world, watched.world.device())
-    flip(watched, limits.ALERT_MAILS + 2)
+def test_devices_are_counted_separately(server, monitored: Monitored, mailbox: Mailbox):
+    other = Monitored(monitored.world, monitored.world.device())
+    flip(monitored, limits.ALERT_MAILS + 2)
     flip(other, 1)
     server.drain()
     assert len(told(other, mailbox)) == 1
 
 
-def test_a_digest_is_for_no_device_that_is_gone(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_no_digest_is_sent_about_a_decommissioned_device(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
     moment = Clock(monkeypatch)
-    flip(watched, limits.ALERT_MAILS + 2)
+    flip(monitored, limits.ALERT_MAILS + 2)
     server.drain()
-    watched.world.api.delete(f"/api/management/v2/devauth/devices/{watched.device.id}")
+    monitored.world.api.delete(f"/api/management/v2/devauth/devices/{monitored.device.id}")
     server.drain()
     moment.move(hours=1)
     devicemonitor_service.tick(moment.time)
     server.drain()
-    assert [each["Subject"] for each in told(watched, mailbox)[limits.ALERT_MAILS :]] == []
+    assert [each["Subject"] for each in told(monitored, mailbox)[limits.ALERT_MAILS :]] == []
 
 
-def test_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox: Mailbox, monkeypatch):
+def test_a_digest_stays_due_if_the_queue_fails(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
     moment = Clock(monkeypatch)
-    flip(watched, limits.ALERT_MAILS + 1)
+    flip(monitored, limits.ALERT_MAILS + 1)
     server.drain()
     moment.move(hours=1)
 
@@ -319,4 +323,4 @@ def test_without_the_queue_a_digest_stays_due(server, watched: Watched, mailbox:
             devicemonitor_service.tick(moment.time)
     devicemonitor_service.tick(moment.time)
     server.drain()
-    assert len(told(watched, mailbox)) == limits.ALERT_MAILS + 1
+    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1

@@ -1,4 +1,4 @@
-"""The rules of alerts, for any of them."""
+"""Rules of alerts, with generated inputs."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_the_level_of_a_subject_is_that_of_its_newest_alert(given_reports: list[
     worst = rules.latest(standing, at_least=Level.CRITICAL, window=Window())
     assert len(worst) == standing.critical
     assert changed >= standing.critical
-    # What is stored comes back.
+    # The stored form can be read back.
     assert msgspec.json.decode(msgspec.json.encode(standing), type=Standing) == standing
 
 
 @given(reports("abcdefgh"))
-def test_memory_is_bounded_and_the_newest_of_a_subject_stays(given_reports: list[list[NewAlert]]):
+def test_stored_state_is_limited_and_keeps_the_newest_of_each_subject(given_reports: list[list[NewAlert]]):
     standing = Standing()
     slots: dict[int, NewAlert] = {}
     for report in given_reports:
@@ -87,7 +87,7 @@ def test_memory_is_bounded_and_the_newest_of_a_subject_stays(given_reports: list
             assert (kept.level, rules.issued(kept.timestamp)) == (known.level, known.issued)
 
 
-def test_the_oldest_that_is_well_is_forgotten_first():
+def test_the_oldest_ok_subject_is_removed_first():
     first = [an_alert("bad", Level.CRITICAL, 0), *(an_alert(f"ok{n}", Level.OK, n) for n in (3, 1, 2))]
     standing, _ = rules.take(Standing(), first, NOW)
     standing, _ = rules.take(standing, [an_alert("new", Level.OK, 4)], NOW)
@@ -97,7 +97,7 @@ def test_the_oldest_that_is_well_is_forgotten_first():
 
 
 @given(st.text(max_size=40))
-def test_a_time_is_read_or_refused(text: str):
+def test_times_are_parsed_or_refused(text: str):
     with suppress(BadRequest):
         assert rules.read_time(text, "issued_after") >= 0
 
@@ -117,7 +117,7 @@ def test_times(text: str, millis: int):
     assert rules.read_time(text, "issued_after") == millis
 
 
-def test_a_plus_sign_that_nobody_escaped():
+def test_an_unescaped_plus_sign_in_a_time():
     assert rules.read_time("1970-01-01T01:00:01 01:00", "issued_after") == 1000
 
 
@@ -125,7 +125,7 @@ def stands(**known: Any) -> Standing:
     return Standing(subjects={key: rules.Known(*value) for key, value in known.items()})
 
 
-def test_the_latest_are_in_the_order_of_their_time():
+def test_the_latest_alerts_are_sorted_by_time():
     standing = stands(a=(Level.OK, 3, 0), b=(Level.CRITICAL, 2, 1), c=(Level.CRITICAL, 1, 2))
 
     def found(level: Level, window: Window) -> list[int]:
