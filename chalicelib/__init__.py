@@ -1,4 +1,4 @@
 """Lamplighter: a Mender-compatible OTA and device-management server on Lambda. Everything in this package ships."""
 
 __version__ = "0.1.0"
-"""See ``RELEASE.md``."""
+"""The version (``RELEASE.md``)."""

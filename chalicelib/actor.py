@@ -1,7 +1,7 @@
 """Who is acting: the verified caller of the current request, or the server itself.
 
-A route sets it for the duration of a request, so that audit entries can name the caller without passing it
-through every function. It is never used to decide what is permitted: that follows from the request's identity alone.
+A route sets it for the duration of a request, so that audit entries can name the caller without passing it through
+every function. It does not decide what is permitted: only the request's identity does.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Actor(msgspec.Struct, frozen=True):
     id: str
     source_ip: str = ""
     email: str = ""
-    """Only of users."""
+    """The address of a user; empty for others."""
 
 
 SYSTEM: Final = Actor("system", "system")
-"""The schedule, queue workers, and the admin's command."""
+"""The server itself: schedule, queue workers, and the admin's command."""
 
 _current: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 

@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 PLANS: Final = ("os", "professional", "enterprise")
-"""By what they include, least first."""
+"""The plans in ascending order of what they include."""
 
 
 class Feature(StrEnum):
-    """A feature that not every tenant has; keep the list alphabetical."""
+    """A feature that needs a plan or an add-on. Keep the list alphabetical."""
 
     AUDIT_LOGS = "audit_logs"
     CONFIGURATION = "configuration"
@@ -44,7 +44,7 @@ _BY_ADDON: Final = {
     Feature.PLAYBACK: "troubleshoot",
     Feature.TERMINAL: "troubleshoot",
 }
-"""Features that an add-on brings, whatever the plan."""
+"""Features that an add-on includes, with any plan."""
 
 _BY_PLAN: Final = {
     Feature.AUDIT_LOGS: "enterprise",
@@ -60,24 +60,24 @@ _BY_PLAN: Final = {
     Feature.SYSTEMS: "enterprise",
     Feature.UPDATE_CONTROL: "enterprise",
 }
-"""Features that a plan brings: the least one. What is in neither table every tenant has."""
+"""Features that need a plan, with the smallest one. Every tenant has the features in neither table."""
 
 ADDONS: Final = ("configure", "troubleshoot", "monitor")
-"""All there are, in the order in which tokens and tenants show them."""
+"""All add-ons, in the order in which tokens and tenants show them."""
 
 
 def enabled_addons(addons: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The names of the enabled ones of ``[{"name": ..., "enabled": ...}]``."""
+    """The names of the enabled add-ons in ``[{"name": ..., "enabled": ...}]``."""
     return frozenset(str(addon["name"]) for addon in addons if addon.get("enabled"))
 
 
 def at_least(plan: str, least: str) -> bool:
-    """Whether a plan includes all of another, ``least``. A plan that this version does not know includes nothing."""
+    """Whether a plan includes everything of ``least``, another plan. An unknown plan includes nothing."""
     return plan in PLANS and PLANS.index(plan) >= PLANS.index(least)
 
 
 def included(feature: Feature, plan: str, addons: Collection[str]) -> bool:
-    """Whether a tenant of this plan with these enabled add-ons has the feature: either may bring it."""
+    """Whether this plan or one of these enabled add-ons includes the feature."""
     addon, least = _BY_ADDON.get(feature), _BY_PLAN.get(feature)
     if addon is None and least is None:
         return True

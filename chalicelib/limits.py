@@ -110,15 +110,15 @@ COUNTER_SHARD_DEVICES = 2000  # own: devices per counter item
 COUNTER_SHARDS = 16  # own: counter items of a deployment, all of which an abort closes in one transaction
 PROVIDES = 200  # own: members of what a device provides in a poll
 SUBSTATE = 200  # Mender: characters of a substate
-FAILURE_REASON = 200  # own: characters that are kept of the first error of a log
-OUTCOMES = 1000  # own: devices of a deployment that failed, or were updated, of which the outcomes are told
+FAILURE_REASON = 200  # own: characters of the first error of a log that are stored
+OUTCOMES = 1000  # own: failed devices, and as many updated ones, that outcomes of a deployment are counted from
 DEPLOYMENT_LOG = 1 * MIB  # Mender: a deployment log, as the request body
 RETRIES_MAX = 100  # own: retries of a deployment
 MAX_DEVICES = 10**9  # own: devices of a dynamic deployment; no fleet is larger
 VERDICTS = 200  # own: open dynamic deployments for which a head stores whether their filters match
 PHASES = 100  # own: phases of a deployment, each with a number in every counter item
 STATISTICS_LIST = 100  # Mender: deployments in one call of statistics/list
-UPCOMING = 20  # own: next deployments of a device that are told
+UPCOMING = 20  # own: next deployments of a device that are listed
 DEVICE_HISTORY_PER_PAGE = 20  # Mender: rows of a page of a device's deployments
 
 # Audit logs

@@ -1,8 +1,8 @@
 """Logs and metrics of calls.
 
 Log lines are JSON. They never contain tokens, keys, passwords or identity data of devices, and each has the id of its
-call (``request_id``), which queue messages and webhooks carry on. Metrics are log lines too, in CloudWatch's Embedded
-Metric Format: one line for a call that counted something. An idle poll writes no line.
+call (``request_id``), which queue messages and webhooks carry too. Metrics are log lines too, in CloudWatch's Embedded
+Metric Format: one line for a call that counted something. A poll without an update writes no line.
 """
 
 from __future__ import annotations

@@ -58,11 +58,11 @@ MODULES: Final = {
 """Prefixes of paths, and the modules below ``chalicelib`` whose blueprint ``bp`` declares them."""
 
 _PARTS: Final = 4
-"""Of a path split at its slashes, up to the service."""
+"""The number of segments of a path up to the service."""
 
 
 def prefix_of(path: str) -> str:
-    """Audience, version and service of a path; of the console's files the first segment."""
+    """Audience, version and service of a path; for the console's files the first segment."""
     parts = path.split("/", _PARTS)
     return "/ui" if parts[1:2] == ["ui"] else "/".join(parts[:_PARTS])
 
@@ -81,7 +81,7 @@ class App(Chalice):
                 self._load(prefix)
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """Handle a call of the REST API, which has found the route, or of a gateway that leaves this to the app."""
+        """Handle an event of a REST API, which has found the route, or of a gateway that leaves this to the app."""
         route = event["requestContext"].get("resourcePath") or ""
         if not route.startswith("/"):
             return self._by_another_door(event, context)

@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True):
     metrics: bool = True
     """Whether calls write metrics for CloudWatch (``true`` or ``false``): about 19 metrics per stage."""
     log_level: str = "INFO"
-    """Lowest log level. Idle calls write no line at levels above DEBUG."""
+    """Lowest log level. Calls without effect write no line at levels above DEBUG."""
 
 
 @cache

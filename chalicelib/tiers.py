@@ -1,4 +1,4 @@
-"""Device tiers: what kind of device an authentication set asks to be accepted as, and a number for each (B5)."""
+"""Device tiers, and numbers by tier."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Tier(StrEnum):
-    """``standard`` runs Linux, ``micro`` is a microcontroller, ``system`` is made of several devices."""
+    """The tier of a device: ``standard`` runs Linux, ``micro`` is a microcontroller, ``system`` is several devices."""
 
     STANDARD = "standard"
     MICRO = "micro"
@@ -17,7 +17,7 @@ class Tier(StrEnum):
 
 
 Place: TypeAlias = "tuple[str, Tier]"
-"""How a device is counted: its status and tier."""
+"""The status and tier by which a device is counted."""
 
 
 class PerTier(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class PerTier(msgspec.Struct, frozen=True):
 
 NOTHING: Final = PerTier()
 UNLIMITED: Final = PerTier(-1, -1, -1)
-"""Limits that are none."""
+"""Limits that mean no limit, for each tier."""
 
 LIMITS: Final = {"max_devices": Tier.STANDARD, "max_micro_devices": Tier.MICRO, "max_system_devices": Tier.SYSTEM}
 """The API's names of the limits of accepted devices."""

@@ -11,14 +11,14 @@ LATEST: Final = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
 
 _YEAR: Final = re.compile(r"[0-9]{4}(?=-)")
 _CYCLE: Final = 400
-"""Years after which the calendar is the same again."""
+"""Years after which the calendar repeats."""
 
 
 def read(text: str) -> datetime:
     """The time that an RFC 3339 text names, in UTC.
 
-    Go writes ``0001-01-01T00:00:00Z`` for a time that was never set, with an offset where it has one. So a time may lie
-    outside of the years 1 to 9999, which is all that ``datetime`` holds: it is read as the first or last moment.
+    Go writes ``0001-01-01T00:00:00Z`` for a time that was never set, possibly with an offset. A time outside the years
+    1 to 9999, which ``datetime`` cannot represent, is read as the first or last moment that it can.
 
     Raises:
         ValueError: it names no time, or none with an offset.
@@ -41,7 +41,7 @@ def in_go_form(text: str) -> str:
 
 
 def _parsed(text: str) -> tuple[int, datetime]:
-    """The year in UTC, and the time in a year that has the same calendar, where there is room around it."""
+    """The year in UTC, and the time in a year with the same calendar that is far from the limits of ``datetime``."""
     found = _YEAR.match(text)
     if found is None:
         raise ValueError("the time has no year")
@@ -55,7 +55,7 @@ def _parsed(text: str) -> tuple[int, datetime]:
 
 
 def in_utc(time: datetime) -> datetime:
-    """A time with an offset in UTC; the first or last moment there is, where UTC would be beyond it."""
+    """Convert a time with an offset to UTC; if that is outside the years 1 to 9999, the first or last moment."""
     try:
         return time.astimezone(UTC)
     except OverflowError:

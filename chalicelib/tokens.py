@@ -18,12 +18,12 @@ from chalicelib.errors import Unauthorized
 ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iat", "iss", "jti", "sub"]
 _LEEWAY = 10
-"""Seconds of clock difference between our own processes that are forgiven."""
+"""Tolerated seconds of difference between the clocks of our own processes."""
 
 
 def issue(claims: dict[str, Any]) -> str:
     """A signed token with these claims."""
-    # Imported here: workers and the schedule see no token.
+    # Imported here: workers and the schedule need no tokens.
     import jwt
 
     key = signing_keys.active()
@@ -38,7 +38,7 @@ def verify(token: str) -> dict[str, Any]:
     """
     claims, expires, kid = _verified(token)
     if signing_keys.public(kid) is None:
-        # Withdrawn since this process verified the token: it must die with its key.
+        # The key was withdrawn since this process verified the token, which is invalid now.
         raise Unauthorized("identity: unknown signing key")
     if expires is not None and time.time() > expires + _LEEWAY:
         raise Unauthorized("token expired")
@@ -47,10 +47,10 @@ def verify(token: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
-    # Imported here: workers and the schedule see no token.
+    # Imported here: workers and the schedule need no tokens.
     import jwt
 
-    # A device polls with one token for a week: its signature is checked once a process, its expiry every time.
+    # A device uses one token for a week: a process checks its signature once, and its expiry every time.
     try:
         kid = str(jwt.get_unverified_header(token).get("kid"))
         key = signing_keys.public(kid)
@@ -62,7 +62,7 @@ def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
             key,
             algorithms=[ALGORITHM],
             leeway=_LEEWAY,
-            # nbf may hold Go's zero time; exp is looked at by the caller, who must not trust a cached verdict.
+            # nbf may be Go's zero time; the caller checks exp, because this result is cached.
             options={
                 "require": [claim for claim in _REQUIRED if not (claim == "exp" and no_expiry)],
                 "verify_nbf": False,
@@ -77,5 +77,5 @@ def _verified(token: str) -> tuple[dict[str, Any], float | None, str]:
 
 
 def forget() -> None:
-    """Drop what this process has verified, after a key was withdrawn."""
+    """Drop the verified tokens of this process, after a key was withdrawn."""
     _verified.cache_clear()

@@ -60,7 +60,7 @@ def credentials() -> Credentials:
 
 def session_end(credentials: Credentials) -> datetime | None:
     """When temporary credentials end; None if they do not, or if it is not known, as on Lambda."""
-    # botocore knows when refreshable credentials end, but has no public way to tell.
+    # botocore knows when refreshable credentials end, but has no public interface for it.
     return getattr(credentials, "_expiry_time", None)
 
 
@@ -130,7 +130,7 @@ def send(
             )
         except urllib3.exceptions.HTTPError as error:
             last = error
-            pool().clear()  # what is idle may be as dead as this one
+            pool().clear()  # other idle connections may be dead too
         else:
             if _is_expired(answer):
                 stored.forget()

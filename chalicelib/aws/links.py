@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 UNKNOWN_SESSION: Final = 3600
-"""Seconds that a link is promised for where its credentials end at a time that nobody tells.
+"""The promised life of a link in seconds, if it is not known when the credentials end.
 
-Lambda's functions are given such a session: it may have been used for hours when the link is made. The link itself
-goes on until the session ends.
+That is so on Lambda, where the session may have been used for hours before the link is made. The link works until the
+session ends.
 """
 
 ADDRESSES: Final = {
@@ -36,11 +36,11 @@ ADDRESSES: Final = {
     "accelerate": "{bucket}.s3-accelerate.{domain}",
     "accelerate-dualstack": "{bucket}.s3-accelerate.dualstack.{domain}",
 }
-"""What ``settings.s3_links`` may be. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html"""
+"""The values of ``settings.s3_links``. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html"""
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A signed link. It works at least until ``expire``."""
+    """A signed link, which works at least until ``expire``."""
 
     uri: str
     expire: datetime
@@ -55,10 +55,10 @@ def download(
     content_type: str = "",
     cached: bool = False,
 ) -> Link:
-    """A link that reads one version of an object for ``life`` seconds, or as long as what signs it is valid.
+    """A link that reads one version of an object for ``life`` seconds, or until the signing credentials end.
 
-    It comes as a file of this name and type, where one is given; else of the type that it was written with.
-    ``cached``: many will download it, so it comes through CloudFront, where there is one (``settings.downloads_url``).
+    The answer has the given file name and type; without a type, that of the object. ``cached``: use CloudFront, if
+    there is one (``settings.downloads_url``), because many clients will download the object.
 
     Raises:
         Unavailable: downloads go through CloudFront, and the server has no key for them (``manage download-key``).
@@ -74,7 +74,7 @@ def download(
 
 
 def upload(object_key: str, *, life: int) -> Link:
-    """A link that writes an object for ``life`` seconds, or as long as the role's session lasts."""
+    """A link that writes an object for ``life`` seconds, or until the role's session ends."""
     return _presigned("PUT", object_key, {}, life)
 
 
@@ -87,7 +87,7 @@ def part(object_key: str, upload_id: str, number: int, *, size: int, life: int) 
 def _presigned(
     method: str, object_key: str, query: dict[str, str], life: int, headers: dict[str, str] | None = None
 ) -> Link:
-    """``headers``: those that the request must have, with these values."""
+    """A presigned URL. ``headers``: headers that the request must have, with these values."""
     now = clock.now()
     url = s3.object_url(_base(), object_key, query)
     request = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc, **(headers or {})})
@@ -98,11 +98,11 @@ def _presigned(
 
 
 def _session_end(credentials: Credentials, now: datetime) -> datetime:
-    """When credentials end, and with them the links that they signed."""
+    """When credentials end, and with them the links signed with them."""
     known = client.session_end(credentials)
     if known is not None:
         return known
-    lasting = credentials.token is None  # a user's, which have no session
+    lasting = credentials.token is None  # a user's keys, which have no session
     return datetime.max.replace(tzinfo=now.tzinfo) if lasting else now + timedelta(seconds=UNKNOWN_SESSION)
 
 
@@ -116,12 +116,12 @@ def _base() -> str:
 
 
 def place() -> str:
-    """What links that are not through CloudFront begin with, up to the bucket."""
+    """The beginning of links that do not lead through CloudFront, including the bucket."""
     return f"{_base()}/"
 
 
 def origin() -> str:
-    """Where such links lead: scheme and host."""
+    """Scheme and host of such links."""
     parts = urlsplit(_base())
     return f"{parts.scheme}://{parts.netloc}"
 

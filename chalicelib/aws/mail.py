@@ -59,7 +59,7 @@ def send(mail: Mail) -> bool:
         ValueError: there is not exactly one address, or the subject has more than one line.
         Unavailable: the queue did not accept it.
     """
-    _compose(mail)  # what can't be sent fails where it is asked for, not later in the worker
+    _compose(mail)  # so that an invalid mail fails here and not later in the worker
     if not configured():
         logger.warning("mail not sent: LAMPLIGHTER_MAIL_FROM is not set", extra={"subject": mail.subject})
         return False
@@ -89,7 +89,7 @@ def deliver(mail: Mail) -> None:
 
 
 def _compose(mail: Mail) -> EmailMessage:
-    # email.message refuses line breaks in headers, and quotes what is odd in front of the @ (two dots, one at an end).
+    # email.message refuses line breaks in headers, and quotes unusual local parts (two dots, a dot at an end).
     # Imported here: of the functions that queue mails, none writes one.
     from email.headerregistry import Address
     from email.message import EmailMessage

@@ -1,8 +1,8 @@
 """Secrets of the server itself: SecureStrings of SSM Parameter Store, below the name of the stage.
 
-An account has 40 reads a second, so processes read rarely: what a process uses is read in one call, at times that
-processes do not share, and what was read holds on for a while when the store does not answer (``docs/security.md``,
-"When the parameter store or a table does not answer").
+An account has 40 reads a second, so processes read rarely: each reads everything that it uses in one call, at times of
+its own, and uses copies longer if the store does not answer
+(``docs/security.md#when-the-parameter-store-or-a-table-does-not-answer``).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from chalicelib.errors import Unavailable
 T = TypeVar("T")
 _LOOK_AGAIN: Final = 5.0
 _SOON: Final = 0.5
-"""From this part of its life on, a copy is read anew together with another."""
+"""After this part of its life, a copy is renewed together with another one."""
 _SHORTEST: Final = 0.8
-"""The life of a copy is at least this part of ``settings.key_cache``, and at most the whole."""
+"""The minimum life of a copy, as a part of ``settings.key_cache``, which is the maximum."""
 _AT_ONCE: Final = 10
-"""AWS: names in one GetParameters."""
+"""AWS: names in one ``GetParameters``."""
 _known: WeakSet[Parameter[Any]] = WeakSet()
-"""The parameters of this process; those that hold a copy are in use."""
+"""The parameters of this process. Those with a copy are in use."""
 
 
 class Parameter(Generic[T]):
-    """A SecureString, and this process's copy of what it says."""
+    """A SecureString, and this process's copy of its value."""
 
     def __init__(self, name: str, parse: Callable[[str], T], *, before: tuple[Parameter[Any], ...] = ()) -> None:
         """A parameter by the last part of its name.
 
         Args:
-            name: what follows the name of the stage.
-            parse: makes of the stored text what it stands for.
-            before: others that whoever uses this one will use next: the first reading is of all of them.
+            name: the part after the name of the stage.
+            parse: converts the stored text to the value.
+            before: parameters that users of this one need next; the first read gets all of them.
         """
         self._last_name = name
         self._parse = parse
@@ -50,18 +50,18 @@ class Parameter(Generic[T]):
         _known.add(self)
 
     def get(self, *, again: bool = False, stale: bool = True) -> T:
-        """What the parameter says, as of at most ``settings.key_cache`` seconds ago.
+        """The value of the parameter, at most ``settings.key_cache`` seconds old.
 
-        While the parameter store does not answer, it is up to ``settings.key_stale`` seconds older.
+        While the parameter store does not answer, it may be up to ``settings.key_stale`` seconds older.
 
         Args:
-            again: for who misses something in there, like a key that another process has just added: as of 5 s ago, so
-                that whoever asks for what is not there does not make this process read at each call.
-            stale: whether an older one will do; False for who must not use what was taken back. Never with ``again``.
+            again: for callers that miss something in the value, such as a key that another process has just added: at
+                most 5 s old. So clients that ask for an unknown key do not cause a read at each call.
+            stale: whether an older value may be used; False if it may have been withdrawn. Not with ``again``.
 
         Raises:
             Unavailable: there is no such parameter, so the server was not set up; or the store does not answer, and
-                what is known is too old.
+                the copy is too old.
         """
         life = _LOOK_AGAIN if again else settings.current().key_cache * self._share
         found = self._copy.get(self.name, self._read, life=life, stale=stale and not again)
@@ -71,10 +71,10 @@ class Parameter(Generic[T]):
         return found
 
     def find(self) -> T | None:
-        """What :meth:`get` answers; None if there is no such parameter, which is remembered as long.
+        """Like :meth:`get`, but None if there is no such parameter, which is also remembered.
 
         Raises:
-            Unavailable: the store does not answer, and what is known is too old.
+            Unavailable: the store does not answer, and the copy is too old.
         """
         return self._copy.get(self.name, self._read, life=settings.current().key_cache * self._share)
 
@@ -83,12 +83,12 @@ class Parameter(Generic[T]):
         self._copy.clear()
 
     def read(self) -> T | None:
-        """What the parameter says now; None if there is none."""
+        """Read the value now; None if there is no such parameter."""
         stored = self._stored()
         return self._parse(stored["Value"]) if stored is not None else None
 
     def age(self) -> float:
-        """Seconds since the parameter was last written; infinitely many if it never was."""
+        """Seconds since the parameter was last written; infinite if it never was."""
         stored = self._stored()
         return clock.now().timestamp() - float(stored["LastModifiedDate"]) if stored is not None else math.inf
 
@@ -96,20 +96,20 @@ class Parameter(Generic[T]):
         """Write the parameter, and drop this process's copy. Others notice within ``settings.key_cache`` seconds.
 
         Raises:
-            AwsError: without ``overwrite``, there is one already that says something else.
+            AwsError: without ``overwrite``, if it exists with another value.
         """
-        # The tier: standard parameters end at 4 KB, and one that was advanced once can't be made standard again.
+        # The tier: standard parameters have at most 4 KB, and an advanced one cannot become standard again.
         parameter = {"Name": self.name, "Value": text, "Type": "SecureString", "Tier": "Intelligent-Tiering"}
         try:
             client.call("ssm", "AmazonSSM.PutParameter", {**parameter, "Overwrite": overwrite})
         except client.AwsError as error:
-            # It may be our own, if the answer to a first try was lost.
+            # It may be ours, if the answer to a first attempt was lost.
             if error.code != "ParameterAlreadyExists" or (self._stored() or {}).get("Value") != text:
                 raise
         self.forget()
 
     def remove(self) -> bool:
-        """Remove the parameter, and drop this process's copy; whether there was one."""
+        """Remove the parameter, and drop this process's copy. Returns whether there was one."""
         answer = client.call("ssm", "AmazonSSM.DeleteParameters", {"Names": [self.name]})
         self.forget()
         return bool(answer.get("DeletedParameters"))
@@ -125,9 +125,9 @@ class Parameter(Generic[T]):
         return f"/lamplighter/{settings.current().stage}/{self._last_name}"
 
     def _read(self) -> T | None:
-        """What the parameter says now; None if there is none.
+        """Read the value now; None if there is no such parameter.
 
-        Others that this process uses and would have to read soon are read with it.
+        Parameters that this process uses and would have to read soon are read in the same call.
         """
         others = {*self._before, *(other for other in _known if other.is_due_soon())} - {self}
         together = {other.name: other for other in others if other.is_due_soon() or not other.is_known()}
@@ -144,16 +144,16 @@ class Parameter(Generic[T]):
         return self._copy.age(self.name) < math.inf
 
     def is_due_soon(self) -> bool:
-        """Whether this process has a copy that it will have to read anew before long."""
+        """Whether this process has a copy that has to be renewed soon."""
         age = self._copy.age(self.name)
         return _SOON * settings.current().key_cache <= age < math.inf
 
     def take(self, text: str) -> None:
-        """Take in what was just read for another."""
+        """Store a value that was just read together with another parameter."""
         self._copy.put(self.name, self._parsed(text))
 
     def _parsed(self, text: str) -> T:
-        # Processes that began together must not read together ever after.
+        # Random, so that processes that began together do not always read together.
         self._share = random.uniform(_SHORTEST, 1)  # noqa: S311  # not for security
         return self._parse(text)
 

@@ -1,6 +1,6 @@
 """Settings that are secrets: SecureStrings below the name of the stage, read by the functions that need them.
 
-A plain setting of the same name wins, as on one machine, where there is nobody to hide it from. Then nothing is read.
+A plain setting of the same name takes precedence, as on one machine, where nobody else sees it. Then nothing is read.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 MAIL_PORTS: Final = {"smtp": 587, "smtp+plain": 25, "smtps": 465}
 """Kinds of SMTP servers, by the scheme of their URL, and the port of each where the URL has none."""
 _EDGE: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
-"""As the stack of the edge takes it."""
+"""The form that the edge's stack requires."""
 
 
 class Private(StrEnum):
-    """The settings, by the last part of their parameters' names."""
+    """The secret settings, by the last part of their parameters' names."""
 
     EDGE_SECRET = "edge-secret"  # noqa: S105  # a name
     MAIL_SERVER = "mail-server"
 
     @property
     def variable(self) -> str:
-        """The variable of the plain setting."""
+        """The environment variable of the plain setting."""
         return "LAMPLIGHTER_" + self.replace("-", "_").upper()
 
 
@@ -44,7 +44,7 @@ _parameters: Final = {
 
 
 def edge_secret() -> str:
-    """What an edge shows, so that its word on the caller's address is taken; empty where there is no edge.
+    """The secret by which the edge's report of the caller's address is believed; empty if there is no edge.
 
     Raises:
         Unavailable: the parameter store does not answer.
@@ -65,14 +65,14 @@ def write(name: Private, value: str) -> None:
     """Store a secret. Processes use it within ``settings.key_cache`` seconds.
 
     Raises:
-        BadRequest: it is none of its kind.
+        BadRequest: it is not valid for this setting.
     """
     check(name, value)
     _parameters[name].write(value, overwrite=True)
 
 
 def remove(name: Private) -> bool:
-    """Remove a secret; whether there was one."""
+    """Remove a secret. Returns whether there was one."""
     return _parameters[name].remove()
 
 
@@ -82,10 +82,10 @@ def written_at(name: Private) -> datetime | None:
 
 
 def check(name: Private, value: str) -> None:
-    """Refuse what can be no secret of that kind. The texts show nothing of it.
+    """Check a secret. The texts of errors do not show it.
 
     Raises:
-        BadRequest: it is none.
+        BadRequest: it is not valid for this setting.
     """
     if name is Private.EDGE_SECRET and not _EDGE.fullmatch(value):
         raise BadRequest(
@@ -101,7 +101,7 @@ def _is_mail_server(value: str) -> bool:
     try:
         where = urlsplit(value)
         return where.scheme in MAIL_PORTS and bool(where.hostname) and where.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that is not a number
         return False
 
 

@@ -39,14 +39,14 @@ def deliver_by(sockets: Sockets | None) -> Sockets | None:
 
 
 def public_url(server: str, endpoint: str = "", *, edge: bool) -> str:
-    """Where browsers that were served by ``server``, ``https://host``, open websockets: ``wss://host/path``.
+    """The URL at which browsers open websockets, ``wss://host/path``.
 
-    An edge and the server of one machine have websockets beside the REST API. Without an edge a WebSocket API has a
-    host of its own, which only its connections name.
+    The edge and the server on one machine have websockets at the host of the REST API. Without an edge the WebSocket
+    API has a host of its own, which only its connections name.
 
     Args:
-        server: as the browser calls it.
-        endpoint: the API that holds a connection; empty: any of this region, as the page's policy has to have it.
+        server: ``https://host`` as the browser addressed it.
+        endpoint: the API that holds a connection; empty: any of this region, for the page's content security policy.
         edge: whether the call came through an edge.
     """
     known, aws = settings.current(), settings.aws()
@@ -67,7 +67,7 @@ def send(endpoint: str, connection: str, text: str) -> bool:
         text: at most 128 KB.
 
     Raises:
-        Unavailable: API Gateway did not take it.
+        Unavailable: API Gateway did not accept it.
     """
     if _here:
         return _here[0].send(connection, text)

@@ -4,12 +4,12 @@ The messages are defined here, for senders and workers (``events.queues``). Mess
 handled after it, so members may only be added, with a default. Mails have a tag: a complete mail (``mail.Mail``), or an
 order of a feature, which then writes the mail.
 
-No message carries a trace header (``X-Amzn-Trace-Id``, the system attribute ``AWSTraceHeader``), which AWS's own
-clients add. By it Lambda counts how often one event leads to the next, and after about 16 times stops what it takes for
-a loop (AWS Lambda: "Use Lambda recursive loop detection"). The worker of ``deliveries`` sends to its own queue for as
-long as a receiver has events to get, which is no loop. Since Lambda can't bound it, the workers do: a message of
-``deliveries`` leads to one more at most, from the one worker that holds the integration's outbox; an order of ``mails``
-to one mail for each user that it is for, and a mail to none.
+Messages have no trace header (``X-Amzn-Trace-Id``, the system attribute ``AWSTraceHeader``), which AWS's own clients
+add. With it, Lambda counts how often one event leads to the next, and stops what looks like a loop after about 16 times
+(AWS Lambda: "Use Lambda recursive loop detection"). The worker of ``deliveries`` sends to its own queue as long as a
+receiver has waiting events, which is not a loop. The workers limit such chains themselves: a message of ``deliveries``
+leads to at most one more, from the one worker that holds the integration's outbox; an order of ``mails`` leads to one
+mail for each user, and a mail to none.
 """
 
 from __future__ import annotations

@@ -77,13 +77,13 @@ def _send(
     *,
     silence: float = _SILENCE,
 ) -> urllib3.BaseHTTPResponse:
-    # A bucket that was deleted can be made again by anybody: nothing is read from or written into another's.
+    # Anybody can recreate a deleted bucket: nothing is read from or written to a bucket of another account.
     # (``docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html``)
     owner = settings.current().bucket_owner
     expected = {"x-amz-expected-bucket-owner": owner} if owner else {}
     request = AWSRequest(method, url, data=data, headers={**(headers or {}), **expected})
     auth = S3SigV4Auth(client.credentials(), "s3", settings.aws().region)
-    writes = method != "GET"  # what is read may look like an error
+    writes = method != "GET"  # the content that is read may look like an error
     answer = client.send(auth, request, silence=silence, failed=_may_pass if writes else None)
     if answer.status >= 400 or (writes and _is_error(answer)):  # HTTP
         text = (answer.data or b"").decode(errors="replace")
@@ -112,7 +112,7 @@ def _may_pass(answer: urllib3.BaseHTTPResponse) -> bool:
 def put(
     object_key: str, data: bytes, content_type: str = "application/octet-stream", *, kept: str | None = None
 ) -> ObjectRef:
-    """Write a small object at once. ``kept`` names the rule of the bucket's lifecycle by which it goes."""
+    """Write a small object at once. ``kept`` names the rule of the bucket's lifecycle that deletes it."""
     tags = {"x-amz-tagging": urlencode({"kept": kept})} if kept else {}
     answer = _send("PUT", _url(object_key), data, {"Content-Type": content_type, **tags})
     return ObjectRef(object_key, _version(answer), len(data))
@@ -178,11 +178,11 @@ _PAGES = {
     "versions": ("max-keys", "version-id-marker", "NextVersionIdMarker"),
     "uploads": ("max-uploads", "upload-id-marker", "NextUploadIdMarker"),
 }
-"""How each listing calls the size of its pages, and where the next begins."""
+"""For each kind of listing, the parameters for the size of a page and for its beginning."""
 
 
 def _pages(listing: str, prefix: str, kinds: tuple[str, ...], member: str) -> Iterator[tuple[str, str]]:
-    """Key and ``member`` of everything that a listing of the bucket has under ``prefix``."""
+    """Key and ``member`` of everything under ``prefix`` in a listing of the bucket."""
     # Imported here: only erasure and clean-up list objects.
     from xml.etree import ElementTree as ET
 
@@ -216,7 +216,7 @@ class Part(msgspec.Struct, frozen=True):
 def begin(object_key: str, content_type: str, headers: dict[str, str] | None = None) -> str:
     """Begin to write an object in parts. Returns S3's id of this upload.
 
-    ``headers``: what else the object is written with.
+    ``headers``: additional headers of the object.
     """
     answer = _send("POST", _url(object_key) + "?uploads=", headers={"Content-Type": content_type, **(headers or {})})
     found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.data)
@@ -250,7 +250,7 @@ def parts(object_key: str, upload: str, *, after: int = 0, most: int = _LISTED) 
 
 
 def all_parts(object_key: str, upload: str) -> list[Part]:
-    """All parts that are there, in order. One request per 1,000.
+    """All stored parts, in order. One request per 1,000.
 
     Raises:
         NotFound: the upload was completed or aborted.
@@ -314,8 +314,8 @@ class MultipartWriter:
         try:
             version = assemble(self._key, self._upload, enumerate(self._etags, 1))
         except NotFound:
-            # There is no such upload any more: it is complete, if this writer's object is there. S3 did what was
-            # asked for, and its answer was lost.
+            # The upload does not exist any more. If this writer's object is there, it is complete, and only the
+            # answer was lost.
             answer = _send("HEAD", _url(self._key))
             if answer.headers.get(_WRITER) != self._token:
                 raise

@@ -52,7 +52,7 @@ class Control(msgspec.Struct, frozen=True):
     open: tuple[tuple[int, str], ...]
     settings: TenantSettings
     subscribers: Mapping[str, frozenset[str]] = {}
-    """The integrations by id, with the types of events that they receive."""
+    """The integrations by id, with the scopes of the events that they receive."""
 
     def includes(self, feature: Feature) -> bool:
         """Whether plan and add-ons include a feature."""

@@ -1,4 +1,4 @@
-"""How many devices a tenant has, by status and tier: exact, since they change in the transactions that change devices.
+"""The numbers of a tenant's devices by status and tier. They are exact, since they change with the devices.
 
 Device authentication changes them; their rows are in its table (``devauth/tables.py`` has their keys).
 """

@@ -29,7 +29,7 @@ def ref(tenant: TenantId, device_id: str) -> DeviceHead:
 
 
 def facts_changed() -> Action:
-    """The action for the head that goes with every change of a device's attributes, tags or group.
+    """The action for the head that belongs to every change of a device's attributes, tags or group.
 
     Dynamic deployments store in the head whether their filters match the device. This counter tells them when to match
     again.
@@ -60,7 +60,7 @@ def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) 
 def require_staying(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     """Make ``tx`` fail with label ``head`` if the device is being decommissioned; unknown ids pass.
 
-    For data of a device that only clearing it out deletes: written later, they would never be deleted.
+    For data that is deleted only with the device: if it were written later, it would never be deleted.
     """
     tx.check(ref(tenant, device_id), DeviceHead.decommissioning.does_not_exist(), label="head")
 

@@ -7,8 +7,8 @@
 | ``T#t`` | ``SEQUENCE`` | the last deployment sequence number given out |
 | ``T#t#R#<shard>`` | ``<device>`` | roster: the accepted devices, in 16 parts by the id's hash |
 | ``T#t#G#<group>`` | ``<device>`` | a device of a static group, with its status |
-| ``SWITCHES`` | ``<switch>`` | what the server's operator has switched off, for all tenants |
-| ``T#t#GROUPS`` | ``<group>`` | how many devices a group has; gone with the last one |
+| ``SWITCHES`` | ``<switch>`` | a part of the server that an admin has switched off for all tenants |
+| ``T#t#GROUPS`` | ``<group>`` | number of devices in a group; deleted with the last one |
 | ``STRANGERS#<kind>#<tenant>#<network>`` | ``<hour>`` | what callers without an account caused in an hour; expires |
 """
 
@@ -51,22 +51,22 @@ class DeviceHead(FleetItem):
     identity_hash = UnicodeAttribute()
     decommissioning = BooleanAttribute(null=True)
     seen = TimeAttribute(null=True)
-    """Last check-in, written at most once per ``settings.check_in_interval``."""
+    """Time of the last check-in; written at most once in ``settings.check_in_interval``."""
     group = UnicodeAttribute(null=True)
     inventory_hash = UnicodeAttribute(null=True)
-    """Hash of the last reported inventory; if it is the same again, nothing needs to be written."""
+    """Hash of the last reported inventory. An equal report writes nothing."""
     facts = IntegerAttribute(default=0)
     """Counts changes of everything that filters can match (``heads.facts_changed``)."""
     decided = IntegerAttribute(default=0)
-    """Sequence of the newest deployment that this device finished: it gets no older one."""
+    """Sequence number of the newest deployment that this device has finished; it gets no older ones."""
     current = BlobAttribute(null=True)
-    """The active row of this device, as ``deployments`` keeps it; absent when there is none."""
+    """The active device row, in the form of ``deployments``; absent if there is none."""
     queue = BlobAttribute(null=True)
-    """Deployments for a handful of devices that wait here: ``[[sequence, id], ...]``."""
+    """Deployments to few devices, which wait here instead of in the control item: ``[[sequence, id], ...]``."""
     revision = IntegerAttribute(default=0)
-    """Counts changes by ``deployments``: the condition of each next one."""
+    """Counts changes by ``deployments``; each change has the number as its condition."""
     verdicts = BlobAttribute(null=True)
-    """Which open dynamic deployments take this device and which don't, as of some ``facts``."""
+    """Whether the device matches the filters of open dynamic deployments, and the ``facts`` for which that holds."""
 
     @property
     def device_id(self) -> str:
@@ -80,39 +80,39 @@ class DeviceHead(FleetItem):
 
 
 def keep_verdicts(head: DeviceHead, verdicts: Any) -> None:
-    """Note the verdicts on a head, unless the device is gone. They say themselves for how long they hold."""
+    """Store filter matches in a head, unless the device was deleted. They include the ``facts`` for which they hold."""
     DeviceHead(head.pk, head.sk).update_if([DeviceHead.verdicts.set(verdicts)], DeviceHead.pk.exists())
 
 
 class ControlItem(FleetItem):
-    """A tenant as every call needs it. ``tenantadm`` owns all but ``open``, which ``deployments`` owns."""
+    """The data of a tenant that every call needs. ``deployments`` owns ``open``, ``tenantadm`` all others."""
 
     status = UnicodeAttribute(default="active")
     plan = UnicodeAttribute(default="enterprise")
     addons = BlobAttribute(default=list)
-    """``[{"name": ..., "enabled": ...}]``, as tokens carry them."""
+    """``[{"name": ..., "enabled": ...}]``, as in tokens."""
     trial = BooleanAttribute(default=False)
     max_devices = IntegerAttribute(default=-1)
-    """Most accepted devices of the standard tier; -1 no limit, 0 nobody."""
+    """Maximum number of accepted devices of the standard tier; -1: no limit, 0: none."""
     max_micro_devices = IntegerAttribute(default=-1)
     max_system_devices = IntegerAttribute(default=-1)
     storage_limit = IntegerAttribute(default=0)
-    """Bytes of artifacts; 0 no limit."""
+    """Maximum bytes of artifacts; 0: no limit."""
     settings = BlobAttribute(default=dict)
-    """What the tenant has set of ``fleet.control.TenantSettings``."""
+    """The settings that the tenant has set (``fleet.control.TenantSettings``)."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
-    """Unfinished deployments that are not on heads: id to sequence."""
+    """Unfinished deployments that do not wait in heads: id to sequence number."""
     subscribers = BlobAttribute(null=True)
-    """Integrations that are told of events: id to scopes. ``integrations`` owns it."""
+    """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)
-    """Counts changes of ``subscribers``: the condition of each next one."""
+    """Counts changes of ``subscribers``; each change has the number as its condition."""
 
 
 class SwitchItem(FleetItem):
-    """Something that is switched off for every tenant; switched on again, the item is gone."""
+    """A part of the server that is switched off for all tenants. The item is deleted when it is switched on."""
 
     reason = UnicodeAttribute()
-    """What callers are told."""
+    """The reason for callers."""
 
 
 class SequenceItem(FleetItem):
@@ -122,7 +122,7 @@ class SequenceItem(FleetItem):
 
 
 class StrangersItem(FleetItem):
-    """How much callers without an account caused; ``fleet.strangers`` owns it."""
+    """The number of things that callers without an account caused; ``fleet.strangers`` owns it."""
 
     n = IntegerAttribute(default=0)
     expires_at = IntegerAttribute()
@@ -156,7 +156,7 @@ class CountItem(Item):
     noauth = IntegerAttribute(null=True)
     pending = IntegerAttribute(null=True)
     pending_micro = IntegerAttribute(null=True)
-    """Those of ``pending`` with tier micro."""
+    """The devices in ``pending`` with tier micro."""
     pending_system = IntegerAttribute(null=True)
     preauthorized = IntegerAttribute(null=True)
     rejected = IntegerAttribute(null=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 Kind = Literal["artifact", "auth_set", "deployment", "device", "release"]
-"""What a path may name that is within some users' scopes only."""
+"""The kinds of things that a path may name, and that scopes limit."""
 
 
 class Session(Protocol):
@@ -32,7 +32,7 @@ class Session(Protocol):
 
 
 class Access(Protocol):
-    """The questions; ``chalicelib.access`` implements them."""
+    """The interface; ``chalicelib.access`` implements it."""
 
     def require_session(self, home: TenantId, user_id: str, token_id: str, tenant: TenantId, /) -> Session:
         """The user of a verified token for ``tenant``, which is stored in the user's own tenant ``home``.
@@ -45,7 +45,7 @@ class Access(Protocol):
         """Check the password or a code of a session's user, as ``useradm.prove`` does."""
 
     def is_within(self, request: UserRequest, kind: Kind, value: str, /) -> bool:
-        """Whether what a path names is within the scopes of the request. What does not exist is not."""
+        """Whether what a path names is within the scopes of the request; False if it does not exist."""
 
 
 _implementation: list[Access] = []

@@ -18,12 +18,12 @@ from chalicelib import text
 from chalicelib.errors import BadRequest, UnsupportedMediaType
 
 T = TypeVar("T")
-_scanner = json.JSONDecoder(strict=False, parse_int=float)  # it only looks for the end: no integer is too long
+_scanner = json.JSONDecoder(strict=False, parse_int=float)  # only finds the end; long integers do not matter
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 def decode(raw: bytes, shape: type[T], *, prefix: str = "failed to decode request body: ") -> T:
-    """``raw`` as ``shape``.
+    """Decode ``raw`` as ``shape``.
 
     Raises:
         BadRequest: the body is empty, not JSON, or not of that shape; the text names the member.
@@ -44,12 +44,12 @@ def _first_value(raw: bytes) -> Any:
     if not document:
         raise ValueError("EOF")
     _, end = _scanner.raw_decode(document)
-    # Decoded again by msgspec, which refuses NaN and infinity, because they cannot be stored.
+    # Decoded again by msgspec, which refuses NaN and infinity: they cannot be stored.
     return msgspec.json.decode(document[:end])
 
 
 def _fold(document: Any, shape: Any) -> Any:
-    """``document`` as Go would decode it: known members under their names, without null ones."""
+    """The document as Go would decode it: known members with their exact names, without null ones."""
     try:
         info = msgspec.inspect.type_info(shape)
     except TypeError:

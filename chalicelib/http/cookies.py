@@ -1,7 +1,7 @@
-"""Sessions of browsers whose page never sees their token: it is in a cookie that no script can read (ADR 11).
+"""Browser sessions: the token is in a cookie that no script can read (ADR 11).
 
-A page asks for one with the header ``X-Session: cookie``, which a page of another site can't set: a browser would ask
-this server first, and the server allows no such calls.
+A page asks for one with the header ``X-Session: cookie``. A page of another site cannot set it: the browser would first
+ask this server, which does not allow such calls.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
     from chalicelib.http.request import Request
 
 SESSION: Final = "__Host-JWT"
-"""Where the server has TLS. A browser takes a cookie of such a name from this very host only, and only by TLS: no
-other host below the same domain can plant one. https://www.rfc-editor.org/rfc/rfc6265bis section 4.1.3.2"""
+"""The cookie's name if the server has TLS. Browsers accept a cookie with this prefix from this host only, and only over
+TLS, so no other host of the domain can set it (RFC 6265bis, 4.1.3.2)."""
 MENDER: Final = "JWT"
-"""Of Mender's UI, which sets it by a script. Also ours where the server has no TLS, as in tests."""
+"""The cookie of Mender's UI, which sets it by a script. It is also ours if the server has no TLS, as in tests."""
 FOR_EVER: Final = 34_560_000
-"""Seconds: the 400 days that browsers keep a cookie at most."""
+"""Seconds: browsers keep a cookie for at most 400 days."""
 
 
 def parse(header: str) -> dict[str, str]:
-    """The cookies that a browser sends, by name; of several with one name the last. What is no pair is left out."""
+    """The cookies of a request by name; the last one of several with the same name. Malformed ones are left out."""
     pairs = (pair.partition("=") for pair in header.split(";"))
     return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
 
 
 def token(headers: Mapping[str, str]) -> str:
-    """The token that a browser sends; empty if there is none. One of the server's own cookie goes first."""
+    """The token in a request's cookies; empty if there is none. The server's own cookie takes precedence."""
     found = parse(headers.get("cookie", ""))
     return found.get(SESSION) or found.get(MENDER) or ""
 
 
 def is_session(request: Request) -> bool:
-    """Whether a call is of a session whose page does not see its token."""
+    """Whether the request is from a session whose token is in the server's own cookie."""
     if "authorization" in request.headers:
         return False
     return bool(parse(request.headers.get("cookie", "")).get(_name()))
 
 
 def is_wanted(request: Request) -> bool:
-    """Whether whoever signs in wants such a session, or has one already."""
+    """Whether a client that signs in asks for such a session, or already has one."""
     return request.headers.get("x-session", "").strip().lower() == "cookie" or is_session(request)
 
 
 def begin(token: str, *, life: int | None = None) -> str:
-    """A ``Set-Cookie`` that begins a session. ``life``: seconds; None: until the browser is closed."""
+    """The ``Set-Cookie`` that begins a session. ``life``: seconds; None: until the browser is closed."""
     kept = "" if life is None else f"; Max-Age={life}"
     return f"{_name()}={token}; Path=/; HttpOnly; SameSite=Strict{secure()}{kept}"
 
 
 def end() -> str:
-    """A ``Set-Cookie`` that ends one."""
+    """The ``Set-Cookie`` that ends a session."""
     return begin("", life=0)
 
 
 def secure() -> str:
-    """The attribute of cookies that may only go by TLS, where the server has it."""
+    """The attribute ``Secure``, if the server has TLS."""
     return "" if _is_plain() else "; Secure"
 
 

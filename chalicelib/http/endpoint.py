@@ -1,9 +1,9 @@
 """Routes: ``@user_route``, ``@device_route`` and ``@public_route`` declare who may call a view, and what for.
 
-A route of users has to name its permission, and a view is given the request of its route's audience: mypy refuses a
-route that does not fit. They are decorators and not Chalice middleware because Chalice makes a 500 of an exception
-before any middleware sees it (aws/chalice#1884). Errors leave here as ``{"error", "request_id"}``; an unexpected one is
-logged with its trace and answered with ``internal error``, so no inner text reaches a caller.
+A route for users has to name its permission, and a view gets the request type of its audience; mypy rejects views that
+do not fit. They are decorators and not Chalice middleware, because Chalice turns an exception into a 500 before any
+middleware sees it (aws/chalice#1884). Errors are answered as ``{"error", "request_id"}``. An unexpected one is logged
+with its traceback and answered with ``internal error``, so no internal text reaches a caller.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ Repair = Callable[[bytes], bytes | None]
 Within = Mapping[Kind, str]
 _DECODING = "failed to decode request body: "
 _CLIENT = "x-lamplighter-client"
-"""Header by which an edge says who calls (``infra/templates/edge.yaml``)."""
+"""The header with the caller's address, set by the edge (``infra/templates/edge.yaml``)."""
 _STATUS_IS_ENOUGH = frozenset({refusals.STATUSES[TooManyRequests], refusals.STATUSES[Unavailable]})
 _HEADERS = 8 * limits.KIB
-"""What an answer's status and headers may take of a function's payload."""
+"""Bytes of a function's payload that are reserved for an answer's status and headers."""
 
 
 class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,15 +89,15 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def changes_by_name(self) -> bool:
-        """Whether a call changes what its path names by free text, where any character is part of the name."""
+        """Whether a call changes something that its path names by free text, in which any character may occur."""
         return self.method != "GET" and bool("release" in self.within or self.named)
 
     def explains(self, status: int) -> bool:
         """Whether an answer with this status has a body.
 
         Mender's clients 4.0 to 5.1 handle a 401, and clients before 5.0.5 a 429, before they set up a reader for the
-        body; a body then aborts the client or its update. What they act upon is the status and ``Retry-After``. The
-        request for a token is the exception: its 401 is an answer to the question asked, and clients log its text.
+        body; a body then aborts the client or its update. They need only the status and ``Retry-After``. The exception
+        is the request for a token, whose 401 is a regular answer; clients log its text.
         """
         if not self.path.startswith("/devices/"):
             return True
@@ -131,13 +131,13 @@ def user_route(  # noqa: PLR0913  # one keyword for each promise, all with a saf
         within: path variables by what they identify. Users whose permission is limited to some groups or release tags
             get 403 for a device of another group, a release with other tags, and so on.
         own: the path variable that is a user's id: for their own, users need no more than ``BASIC``.
-        named: the path variable that is another name of free text, such as a role's: gateways that change paths
-            refuse calls that write by it.
+        named: the path variable that is free text, such as a role's name. Calls that write by it are refused at
+            gateways that change paths.
         everywhere: refuse users whose permission is limited (403), as for what belongs to no group.
-        sign_in: what the token has to be; a route that gives, changes or takes credentials needs at least a session.
-        body_limit: most bytes of the body; 413 beyond.
+        sign_in: what the token must be; a route that gives, changes or takes credentials needs at least a session.
+        body_limit: maximum bytes of the body; 413 beyond that.
         stream_limit: bytes; above 0 the view reads the body by ``Request.stream()``, so it may exceed an event.
-        body_error: what the text of a decoding error begins with.
+        body_error: the beginning of the text of a decoding error.
     """
     return _declare(
         blueprint,
@@ -206,7 +206,7 @@ def _body_of(view: View) -> Any:
     """The annotation of a view's ``body``; None if it has none."""
     shape = view.__annotations__.get("body")
     if isinstance(shape, str):
-        # The other annotations stay texts: a cold start does not pay for them.
+        # Other annotations are not evaluated, which would slow down cold starts.
         return eval(shape, view.__globals__)  # noqa: S307  # our own code
     return shape
 
@@ -235,7 +235,7 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
         count_refusal(error)
         return refusals.reply(error, request.request_id)
     except ConditionFailed as error:
-        # A write lost a race that its service does not handle: nothing was written, the caller may try again.
+        # A write lost a race that its service does not handle. Nothing was written, so the caller may try again.
         logger.warning("lost a race", extra=_facts(request) | {"conditions": sorted(error.failed)})
         return refusals.reply(Unavailable(retry_after=1), request.request_id)
     except Exception:  # noqa: BLE001  # the last line of defence: logged, and answered as a 500
@@ -245,7 +245,7 @@ def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Reques
 
 
 def _identified(spec: EndpointSpec, request: Request, values: dict[str, str]) -> tuple[Request, Actor]:
-    """The request of the route's audience, once the caller is known and has all that the route asks for."""
+    """The request for the route's audience, after the caller was identified and meets the route's requirements."""
     if spec.auth is Auth.NONE:
         return request, Actor(SYSTEM.kind, SYSTEM.id, request.source_ip)
     identity = authenticate(spec.auth, request.headers)
@@ -276,12 +276,12 @@ def _authorize(spec: EndpointSpec, permission: Permission, request: UserRequest,
 
 
 def _place(spec: EndpointSpec, values: dict[str, str]) -> str:
-    """The public path as it was routed: no value of a variable can be taken for a part of it."""
+    """The public path as it was routed, with encoded variables, so that their values cannot pass for segments."""
     return "/api" + spec.path.format(**{name: quote(value, safe="") for name, value in values.items()})
 
 
 def _confine(spec: EndpointSpec, request: UserRequest, values: dict[str, str]) -> None:
-    """Refuse what is outside of the caller's scopes, in the same way as what does not exist."""
+    """Refuse what is outside of the caller's scopes, with the same error as for what does not exist."""
     if spec.everywhere:
         raise Forbidden("this needs a permission that is not limited to some device groups or release tags")
     is_within = access.current().is_within
@@ -308,7 +308,7 @@ def _request(call: Call) -> Request:
 
 
 def _source_ip(context: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-    """The caller's address: what the edge says, where that is an edge of ours; else whoever connected."""
+    """The caller's address: as our edge reports it, if the call has the edge's secret; otherwise the connected one."""
     connected = str((context.get("identity") or {}).get("sourceIp") or "")
     shown = headers.get(EDGE)
     if shown and _is_our_edge(shown):
@@ -317,13 +317,13 @@ def _source_ip(context: Mapping[str, Any], headers: Mapping[str, str]) -> str:
 
 
 def _is_our_edge(shown: str) -> bool:
-    # Imported here: only calls through an edge show a secret.
+    # Imported here: only calls through an edge need it.
     from chalicelib.aws import private_settings
 
     try:
         edge = private_settings.edge_secret()
     except Unavailable:
-        # Whoever has to be known is refused soon after, since tokens need the store as well.
+        # Callers that need a token are refused soon after, since tokens need the parameter store too.
         logger.warning("the edge's secret can't be read: its word on who calls is not taken")
         return False
     return bool(edge) and hmac.compare_digest(shown.encode(errors="replace"), edge.encode())
@@ -366,7 +366,7 @@ def _response(spec: EndpointSpec, reply: Reply[Any], request: Request) -> Respon
         if not isinstance(body, str):
             body = content.encode(body)
         if not _fits(body, request.answer_limit - _HEADERS):
-            # Sent, it would be a 502 without a word.
+            # If it were sent, the gateway would answer 502 without a reason.
             text = "the answer is too large: ask for less at a time, such as a smaller per_page"
             return _response(spec, refusals.reply(BadRequest(text), request.request_id), request)
     is_private = spec.auth is not Auth.NONE or "authorization" in request.headers
@@ -376,8 +376,8 @@ def _response(spec: EndpointSpec, reply: Reply[Any], request: Request) -> Respon
 
 
 def _fits(text: str, limit: int) -> bool:
-    """Whether a text stays below a limit when the function's answer, of which it is a part, is written as JSON."""
-    # A character becomes 12 bytes at most: Lambda's runtime for some versions of Python writes ASCII only.
+    """Whether a text stays below a limit when it is written as a part of the function's JSON answer."""
+    # A character takes at most 12 bytes, since Lambda's runtime writes only ASCII for some versions of Python.
     return len(text) * 12 <= limit or len(json.dumps(text)) <= limit
 
 

@@ -25,13 +25,13 @@ _TAG = re.compile(r'\s*(?:W/)?"([^"]*)"|([^,]+)')
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Whether a caller has what this tag, in its quotes, is of: ``If-None-Match`` names it (RFC 9110, 13.1.2)."""
+    """Whether the caller has the version with this quoted tag, as ``If-None-Match`` says (RFC 9110, 13.1.2)."""
     given = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return tag in given or given == ["*"]
 
 
 def conditional(request: Request, reply: Reply[Body]) -> Reply[Body]:
-    """A reply with a tag of its body and headers; 304 without the body if the caller has just that already."""
+    """A reply with a tag of its body and headers; 304 without a body if the caller already has it."""
     digest = hashlib.sha256(content.encode([reply.body, reply.headers]).encode()).hexdigest()[:32]
     tag = f'"{digest}"'
     headers = {**reply.headers, "ETag": tag}
@@ -41,7 +41,7 @@ def conditional(request: Request, reply: Reply[Body]) -> Reply[Body]:
 
 
 def if_match(header: str | None) -> frozenset[str] | None:
-    """The versions, one of which a request requires; None if it accepts any.
+    """The versions of which a request requires one; None if it accepts any.
 
     Raises:
         BadRequest: it names too many.

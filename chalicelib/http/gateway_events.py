@@ -38,7 +38,7 @@ _AS_SENT: Final = "/%:@!$&'()*+,;=~-._"
 _NOTHING: Final[Event] = dict.fromkeys(
     ("body", "headers", "multiValueQueryStringParameters", "queryStringParameters", "stageVariables")
 )
-"""Members that Chalice expects in every event, and these gateways may omit."""
+"""Members that Chalice expects in every event, but these gateways may omit."""
 
 
 def path_of(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""Identifies the caller by the request's token. Stored state is checked each time, so revoked tokens end at once."""
+"""Identifies the caller by the request's token. It checks stored state at every call, so revoked tokens end at once."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class Identity(msgspec.Struct, frozen=True):
     token_id: str
     head: DeviceHead | None = None
     email: str = ""
-    """A user's address, as this call read it."""
+    """The user's address, as this call read it."""
     rights: Rights = NOTHING
     home: TenantId = _NOWHERE
-    """A user's own tenant. It differs from ``tenant`` while they work in another one."""
+    """The user's own tenant. It differs from ``tenant`` while the user works in another one."""
     is_personal: bool = False
     """Whether the token is a personal access token."""
     is_recent: bool = False
-    """Whether the session's user signed in a short while ago."""
+    """Whether the session began with a recent sign-in (``limits.RECENT_SIGN_IN``)."""
     used_factor: bool = False
-    """Whether the user then gave a code, or has no second factor."""
+    """Whether that sign-in included a code, or the user has no second factor."""
 
     @property
     def device(self) -> DeviceHead:
@@ -72,7 +72,7 @@ class Identity(msgspec.Struct, frozen=True):
         """Require an administrator, who has every permission everywhere.
 
         Raises:
-            Forbidden: the caller is none; ``what``, such as ``end the tenant``, is in the text.
+            Forbidden: the caller is not one. The text contains ``what``, such as ``end the tenant``.
         """
         if not self.rights.has_everything:
             raise Forbidden(f"only a user with every permission may {what}")
@@ -194,5 +194,5 @@ def _require_own_site(headers: Mapping[str, str]) -> None:
 
 
 def _place(netloc: str) -> str:
-    """A host and its port, which is left out where a browser leaves it out."""
+    """Host and port, without a port that browsers leave out."""
     return netloc.lower().removesuffix(":443").removesuffix(":80")

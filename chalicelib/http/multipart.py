@@ -1,7 +1,7 @@
 """Upload forms, parsed while they arrive.
 
 A form has some short fields and then one file, which comes last: anything after it is not read, so the file can be
-stored while it arrives. The memory is limited by the fields, whatever the form contains.
+stored while it arrives. Only the fields need memory, whatever the form contains.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 * limits.KIB
 _PARTS = 32
-"""Parts of a form; clients send four."""
+"""Maximum number of parts of a form; clients send four."""
 _TYPES = frozenset({"multipart/form-data", "multipart/mixed"})
 
 

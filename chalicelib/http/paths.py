@@ -1,4 +1,4 @@
-"""The spellings of a request's path. Only the standard library: the relay needs them too."""
+"""Normalizes the paths of requests. Uses only the standard library, because the relay needs it too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 _ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
-"""What the absolute form of a request's target has before its path (RFC 9112, 3.2.2)."""
+"""Scheme and host before the path, in the absolute form of a request's target (RFC 9112, 3.2.2)."""
 _UNRESERVED: Final = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
 """Percent-escapes of characters that mean the same unescaped (RFC 3986, 2.3)."""
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9A-F]{2})", re.IGNORECASE)
@@ -15,11 +15,11 @@ _OTHER_SPELLING: Final = re.compile(rf"//|/\./|{_UNRESERVED.pattern}", re.IGNORE
 
 
 def plain(path: str) -> str:
-    """The usual spelling of a percent-encoded path: clients and proxies write the same one in several ways.
+    """The normal form of a percent-encoded path, which clients and proxies may write in several ways.
 
-    Empty segments and ``.`` between slashes go, unreserved characters are unescaped, and so is the absolute form of a
-    request's target. No name changes: an escaped slash stays escaped, ``..`` leads nowhere, and a name that is ``.``
-    or ``..`` stays as it was written.
+    Empty segments, ``.`` between slashes, and a scheme and host before the path are removed, and unreserved characters
+    are unescaped. Names do not change: an escaped slash stays escaped, ``..`` is not resolved, and a name that is
+    ``.`` or ``..`` stays as it was written.
     """
     path = origin_form(path)
     if _OTHER_SPELLING.search(path) is None:
@@ -30,7 +30,7 @@ def plain(path: str) -> str:
 
 
 def below(path: str, stage: str) -> str:
-    """What a path, as it was sent, has after its first segment; empty if that is not ``stage``."""
+    """The rest of a path (as it was sent) after its first segment; empty if that is not ``stage``."""
     segments = origin_form(path).split("/")
     for at, segment in enumerate(segments[:-1]):
         if segment not in ("", "."):
@@ -39,12 +39,12 @@ def below(path: str, stage: str) -> str:
 
 
 def is_console(path: str) -> bool:
-    """Whether a path, as it was sent, is of the console, which is also reached without the stage of the API."""
+    """Whether a path (as it was sent) belongs to the console, which is also served without the API's stage."""
     return f"{plain(path)}/".startswith("/ui/")
 
 
 def segments_of(path: str) -> list[str]:
-    """The segments of a path in their usual spelling; the empty ones among them are kept."""
+    """The segments of a path in their normal form, including empty ones."""
     segments = path.removesuffix("/").split("/")[1:]
     if not segments or _OTHER_SPELLING.search(path) is None:
         return segments
@@ -52,13 +52,13 @@ def segments_of(path: str) -> list[str]:
 
 
 def origin_form(path: str) -> str:
-    """The path without the scheme and host that the absolute form has before it."""
+    """The path without the scheme and host of the absolute form."""
     found = _ORIGIN.match(path)
     return path if found is None else path[found.end() :] or "/"
 
 
 def _unescaped(segment: str) -> str:
     if _NO_ESCAPE.search(segment):
-        return segment  # what is unescaped beside it could make an escape of it
+        return segment  # because an unescaped character after it could turn it into an escape
     decoded = _UNRESERVED.sub(lambda escape: unquote(escape[0]), segment)
     return segment if decoded in (".", "..") else decoded

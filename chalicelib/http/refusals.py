@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STATUSES: Final[Mapping[type[errors.DomainError], int]] = {
     errors.BadRequest: 400,  # the request is malformed or breaks a rule of its own
-    errors.Unauthorized: 401,  # no valid token, or the device or user behind it is gone
+    errors.Unauthorized: 401,  # no valid token, or its device or user does not exist any more
     errors.Forbidden: 403,  # a valid token without the right to do this
     errors.NotFound: 404,  # there is no such thing in the caller's tenant
     errors.MethodNotAllowed: 405,  # the operation is disabled, or not possible in the present state
@@ -27,7 +27,7 @@ STATUSES: Final[Mapping[type[errors.DomainError], int]] = {
     errors.UnsupportedMediaType: 415,  # the operation does not read bodies of this type
     errors.Unprocessable: 422,  # well formed, but it cannot be done
     errors.TooManyRequests: 429,  # try again later
-    errors.Unavailable: 503,  # a store did not answer in time, or an admin has switched it off; try again later
+    errors.Unavailable: 503,  # a store did not answer in time, or an admin has switched this off; try again later
 }
 """The status of each class of errors and of those derived from it."""
 
@@ -44,7 +44,7 @@ def reply(error: errors.DomainError, request_id: str) -> Reply[dict[str, Any]]:
 
 
 def to_store(error: errors.DomainError) -> dict[str, Any]:
-    """Status and body for a client that asks later (``artifacts.shapes.Verdict``)."""
+    """Status and body of an error, to be stored for a client that asks later (``artifacts.shapes.Verdict``)."""
     return {"status": status(type(error)), "error": error.text, **_facts(error)}
 
 
@@ -55,7 +55,7 @@ def _headers(error: errors.DomainError) -> dict[str, str | list[str]]:
         case errors.TooManyRequests():
             return {"Retry-After": str(error.retry_after)}
         case errors.Unavailable():
-            # Who failed together must not come back together.
+            # Random, so that callers that failed together do not return together.
             seconds = random.randint(5, 15) if error.retry_after is None else error.retry_after  # noqa: S311  # no secret
             return {"Retry-After": str(seconds)}
     return {}

@@ -1,4 +1,4 @@
-"""What a view is given and what it returns."""
+"""The requests that views get, and the replies that they return."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Body = TypeVar("Body")
 
 
 EDGE: Final = "x-lamplighter-edge"
-"""Header by which an edge shows ``settings.edge_secret``."""
+"""The header with the edge's secret (``settings.edge_secret``)."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Query(msgspec.Struct, frozen=True):
         return list(values)
 
     def flag(self, name: str) -> bool | None:
-        """A boolean parameter as Go reads one; None when absent or no boolean."""
+        """A boolean parameter as Go reads it; None if it is absent or not a boolean."""
         value = (self.get(name) or "").lower()
         if value in {"1", "t", "true"}:
             return True
@@ -55,7 +55,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct):
-    """One call. ``path`` is the public one, ``/api/...``; header names are lower case."""
+    """One request. ``path`` is the public path, ``/api/...``; names of headers are in lower case."""
 
     method: str
     path: str
@@ -66,11 +66,11 @@ class Request(msgspec.Struct):
     gateway_id: str
     source_ip: str
     answer_limit: int
-    """Bytes that the front door takes of an answer."""
+    """Maximum bytes of an answer at this gateway."""
 
     @property
     def server(self) -> str:
-        """Where the caller reaches this server, ``https://host``: what the settings say, else how it was called."""
+        """This server's address for the caller, ``https://host``: from the settings, or as the caller addressed it."""
         known = settings.current().public_url
         if known:
             return known.rstrip("/")
@@ -79,11 +79,11 @@ class Request(msgspec.Struct):
 
     @property
     def is_through_edge(self) -> bool:
-        """Whether the call says that it came through an edge. Anybody may say so: it is no proof of anything."""
+        """Whether the request claims to come through the edge. Anybody can claim that; it proves nothing."""
         return EDGE in self.headers
 
     def stream(self) -> BinaryIO:
-        """The body as a stream; the only way to read one that is larger than a Lambda event."""
+        """The body as a stream, which is the only way to read one that is larger than a Lambda event."""
         return bodies.open_body(self.gateway_id, self.raw)
 
 
@@ -108,10 +108,10 @@ class UserRequest(Request, kw_only=True):
 
     identity: Identity
     scopes: Scopes = ()
-    """Where the user has that permission. What has both devices and releases, a deployment, must be within one of
-    these; all else asks for ``groups`` or ``release_tags``."""
+    """The scopes of that permission. A deployment, which has both devices and a release, must be within one of them;
+    for everything else use ``groups`` or ``release_tags``."""
     has_shown: bool = False
-    """Whether the request carries its user's password, or a code, and it is the right one."""
+    """Whether the request contains the user's correct password, or a valid code."""
 
     @property
     def tenant(self) -> TenantId:
@@ -122,7 +122,7 @@ class UserRequest(Request, kw_only=True):
     def groups(self) -> frozenset[str] | None:
         """The static groups whose devices the user may reach by this route; None: every device of the tenant.
 
-        A view hands this to each service that finds devices by anything but a path variable that ``within`` names.
+        A view passes this to each service that finds devices in other ways than by a path variable in ``within``.
         """
         return groups_of(self.scopes)
 
@@ -133,10 +133,10 @@ class UserRequest(Request, kw_only=True):
 
 
 class Reply(msgspec.Struct, Generic[Body]):
-    """What a view answers. ``body``: None for no body, ``str`` as it is, anything else becomes JSON.
+    """The answer of a view. ``body``: None for no body, ``str`` as it is, anything else as JSON.
 
-    A view's return annotation says which statuses and bodies it answers with, and the API's description is written from
-    it (``infra.scripts.openapi``): ``Reply[Shape]`` is a 200, the types below stand for other statuses.
+    The API's description gets the statuses and bodies of a view from its return annotation
+    (``infra.scripts.openapi``): ``Reply[Shape]`` is a 200, the types below are other statuses.
     """
 
     status: int = 200
@@ -182,7 +182,7 @@ class Absent(Reply[None]):
 
 
 class Existing(Reply[Body], Generic[Body]):
-    """409 with what there is already."""
+    """409 with the existing thing."""
 
     status: int = 409
 
@@ -194,12 +194,12 @@ class Jwt(Reply[str]):
 
 
 def created(location: str | None = None) -> Created:
-    """201, usually with the new thing's place; clients read the id from its last segment."""
+    """201, usually with a ``Location``; clients read the new id from its last segment."""
     return Created(headers={"Location": location} if location else {})
 
 
 def accepted(location: str | None = None) -> Accepted:
-    """202: done, or begun; with the place of a new thing where there is one."""
+    """202: done or begun, with a ``Location`` if something new was made."""
     return Accepted(headers={"Location": location} if location else {})
 
 
@@ -209,10 +209,10 @@ def no_content(headers: Mapping[str, str | list[str]] | None = None) -> NoConten
 
 
 def jwt(token: str) -> Jwt:
-    """200 with a bare token: no newline, no quotes. Clients put the body into a header as it is."""
+    """200 with a bare token, without newline and quotes, because clients put the body into a header as it is."""
     return Jwt(body=token)
 
 
 def signed_in(token: str, *, life: int | None = None) -> NoContent:
-    """204 with a token in a cookie (``http.cookies``), and nowhere else. ``life``: as for ``cookies.begin``."""
+    """204 with a token only in a cookie (``http.cookies``). ``life``: as in ``cookies.begin``."""
     return NoContent(headers={"Set-Cookie": cookies.begin(token, life=life), "Cache-Control": "no-store"})

@@ -85,5 +85,5 @@ def _shown(raw: bytes) -> _Shown:
         try:
             return content.decode(raw, _Shown)
         except BadRequest:
-            pass  # The route will say what is wrong with its body, once it is known who asks.
+            pass  # The route itself reports what is wrong with the body, once the caller is known.
     return _Shown()

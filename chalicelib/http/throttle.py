@@ -21,7 +21,7 @@ from chalicelib.errors import TooManyRequests
 
 _MINUTE: Final = 60.0
 _CALLERS: Final = 20_000
-"""Callers that are remembered; the longest silent one is dropped first."""
+"""Number of remembered callers; the one that has been silent longest is dropped first."""
 
 Key = tuple[str, ...]
 

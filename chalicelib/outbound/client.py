@@ -1,4 +1,4 @@
-"""One call: resolve once, check, connect to the checked address; bounded in time and size, no redirects, no proxy."""
+"""Makes a call: resolves once, checks, connects to a checked address; limits time and size; no redirects, no proxy."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def request(
     """Call a server that a tenant named.
 
     Args:
-        method: of HTTP.
+        method: the HTTP method.
         url: ``https://...`` or ``http://...``.
-        headers: beyond ``Host`` and the body's length.
-        body: what is sent.
-        timeout: seconds for everything: names, connection, TLS, sending, and the last byte of the answer.
-        max_answer: bytes of the answer's body.
+        headers: besides ``Host`` and the body's length.
+        body: the request's body.
+        timeout: seconds for everything: resolving, connecting, TLS, sending, and the whole answer.
+        max_answer: maximum bytes of the answer's body.
 
     Raises:
         Refused: the URL, or an address of its host, is not allowed. Nothing was sent.
@@ -77,7 +77,7 @@ def request(
         raise Failed(f"TLS failed: {error.reason or 'handshake'}") from error
     except OSError as error:
         raise Failed(f"the connection failed: {error.strerror or 'closed'}") from error
-    # ValueError: sizes of chunks that are no sizes, and headers of ours that are none.
+    # ValueError: malformed sizes of chunks, and malformed headers of ours.
     except (http.client.HTTPException, ValueError) as error:
         raise Failed("the answer is not valid HTTP") from error
 
@@ -174,7 +174,7 @@ class _Wire:
             view = view[self._sock.send(view[:_PIECE]) :]
 
     def receive(self, into: memoryview) -> int:
-        """Receive what is there, at least a byte; 0 at the end."""
+        """Receive what has arrived, at least one byte; 0 at the end."""
         self._sock.settimeout(_left(self._deadline))
         received = self._sock.recv_into(into)
         self._left -= received
@@ -183,7 +183,7 @@ class _Wire:
         return received
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What is received, as a file."""
+        """A file with what is received."""
         return io.BufferedReader(_Received(self))
 
     def close(self) -> None:

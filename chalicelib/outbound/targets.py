@@ -1,4 +1,4 @@
-"""Which URLs and addresses may be called. Nothing here uses the network."""
+"""Decides which URLs and addresses may be called. Does not use the network."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
         "240.0.0.0/4",  # reserved, broadcast
         "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: an IPv4 address in disguise
+        "2002::/16",  # 6to4: contains an IPv4 address
         "3fff::/20",  # documentation
     )
 )
-"""By IANA's registries of special addresses; written out, since what Python calls global differs by its version."""
+"""From IANA's registries of special addresses. Listed here, because ``is_global`` differs by version of Python."""
 
 
 class OutboundError(Exception):
-    """There is no answer. The text may be shown to the user who named the URL."""
+    """There is no answer. The text is for the user who named the URL."""
 
 
 class Refused(OutboundError):
@@ -84,7 +84,7 @@ def parse(url: str, *, ports: Collection[int] = (80, 443), networks: Collection[
 
     Args:
         url: absolute, ``http`` or ``https``.
-        ports: those that may be called.
+        ports: the allowed ports.
         networks: as for :func:`check`, for a host that is an address.
 
     Raises:
