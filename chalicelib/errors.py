@@ -32,7 +32,13 @@ class InvalidToken(Unauthorized):
 
 
 class Forbidden(DomainError):
-    """The caller is known but lacks the permission."""
+    """The caller is known but lacks the permission.
+
+    The default text is for whatever a user's roles do not allow. It is the same whether the thing exists or not.
+    """
+
+    def __init__(self, text: str = "forbidden: your roles do not allow this; ask an administrator") -> None:
+        super().__init__(text)
 
 
 class NotFound(DomainError):

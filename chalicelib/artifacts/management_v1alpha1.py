@@ -29,7 +29,7 @@ def list_software(request: UserRequest) -> Reply[list[shapes.Software]]:
     query = request.query
     names, prefix = frozenset(filter(None, query.all("name"))), query.get("name_prefix") or ""
     if names and prefix:
-        raise BadRequest("name and name_prefix exclude each other")
+        raise BadRequest("name and name_prefix cannot be combined; give one of them")
     wanted = service.SoftwareFilter(
         names=names,
         prefix=prefix,

@@ -29,7 +29,7 @@ def show_session(request: UserRequest) -> Reply[shapes.Session]:
     their account.
     """
     if "authorization" not in request.headers and not cookies.is_session(request):
-        raise Unauthorized("sign in")
+        raise Unauthorized("you are not signed in; sign in first")
     who = request.identity
     return Reply(
         body=service.session(

@@ -132,7 +132,7 @@ def list_deployment_statistics(
     wanted = body if isinstance(body, list) else body.deployment_ids
     ids = [read_id(each) for each in wanted]
     if len(ids) > limits.STATISTICS_LIST:
-        raise BadRequest(f"deployment_ids: at most {limits.STATISTICS_LIST}")
+        raise BadRequest(f"deployment_ids: too many (max: {limits.STATISTICS_LIST}); ask for fewer at a time")
     if not ids:
         nothing: dict[str, int] = {}
         return Reply(200, nothing)

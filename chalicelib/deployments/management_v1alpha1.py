@@ -37,4 +37,4 @@ def show_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[
 def explain_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[str]:
     """Get an explanation of a log. Always 404: this server explains no logs."""
     service.read_log(request.tenant, read_id(id), device_id)
-    raise NotFound("this server explains no logs: read the log itself")
+    raise NotFound("this server does not analyse logs; read the log itself")

@@ -161,4 +161,4 @@ def show_recording(request: UserRequest, id: str) -> Reply[Recording]:
 def _no_files(request: UserRequest, device_id: str) -> NoReturn:
     if service.device(request.tenant, device_id).status != "connected":
         raise Conflict("device disconnected")
-    raise Conflict("files pass the relay, which does not serve this address")
+    raise Conflict("files are transferred through a relay, which does not serve this address; use the relay's address")

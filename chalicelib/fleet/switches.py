@@ -50,7 +50,7 @@ def require(switch: Switch) -> None:
     """
     reason = off().get(switch)
     if reason is not None:
-        raise SwitchedOff(f"the operator of this server has switched off {switch.replace('-', ' ')}: {reason}")
+        raise SwitchedOff(f"the admin of this server has switched off {switch.replace('-', ' ')}: {reason}")
 
 
 def turn_off(switch: Switch, reason: str) -> None:

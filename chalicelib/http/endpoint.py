@@ -268,7 +268,7 @@ def _authorize(spec: EndpointSpec, permission: Permission, request: UserRequest,
     needed = Permission.BASIC if is_own else permission
     request.scopes = identity.rights.scopes(needed, (spec.method, _place(spec, values)))
     if not request.scopes:
-        raise Forbidden("forbidden")
+        raise Forbidden
     if spec.feature is not None:
         control.require(identity.tenant, spec.feature)
     if EVERYWHERE not in request.scopes:
@@ -286,7 +286,7 @@ def _confine(spec: EndpointSpec, request: UserRequest, values: dict[str, str]) -
         raise Forbidden("this needs a permission that is not limited to some device groups or release tags")
     is_within = access.current().is_within
     if not all(is_within(request, kind, values[variable]) for kind, variable in spec.within.items()):
-        raise Forbidden("forbidden")
+        raise Forbidden
 
 
 def _request(call: Call) -> Request:

@@ -184,13 +184,13 @@ def _require_own_site(headers: Mapping[str, str]) -> None:
     origin = headers.get("origin")
     if origin is None:
         if headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:
-            raise Unauthorized("the cookie is not taken from another site")
+            raise Unauthorized("the session's cookie is accepted from this server's own pages only")
         return
     known = settings.current()
     called = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())
     own = {*map(_place, called), *(_place(urlsplit(url).netloc) for url in (known.public_url, known.ui_url))}
     if _place(urlsplit(origin).netloc) not in own - {""}:
-        raise Unauthorized("the cookie is not taken from another site")
+        raise Unauthorized("the session's cookie is accepted from this server's own pages only")
 
 
 def _place(netloc: str) -> str:

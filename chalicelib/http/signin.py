@@ -18,7 +18,7 @@ from chalicelib.http import access, content
 if TYPE_CHECKING:
     from chalicelib.http.request import UserRequest
 
-PERSONAL: Final = "a personal access token can't do this: sign in with your password"
+PERSONAL: Final = "a personal access token can't do this; sign in and use the session's token"
 
 
 class SignIn(StrEnum):

@@ -24,7 +24,7 @@ def show_metrics(request: UserRequest) -> Reply[Numbers] | Reply[str]:
     from chalicelib.metrics import rules, service
 
     if not _sees_all(request, Permission.DEVICES_READ):
-        raise Forbidden("forbidden")
+        raise Forbidden
     numbers = service.numbers(
         request.tenant,
         rollouts=_sees_all(request, Permission.DEPLOYMENTS_READ),

@@ -208,7 +208,7 @@ def delete(tenant: TenantId, kind: Kind, name: str, by: Rights) -> None:
         return
     _require(kind, before, stored, by)
     if tables.is_used(tenant, kind.key, name):
-        raise Conflict(f"the {kind.what} is in use")
+        raise Conflict(f"the {kind.what} is in use; remove it there first")
     tx = Transaction()
     tables.delete(tx, tenant, kind.key, name, stored.versions[kind.key, name])
     _commit(tx, tenant, Action.DELETE, before, None)

@@ -84,7 +84,7 @@ def check_limits(devices: PerTier, storage_limit: int) -> None:
         if not -1 <= devices.of(tier) <= limits.DEVICES_LIMIT_MAX:
             raise BadRequest(f"{name}: must be between -1 (no limit) and {limits.DEVICES_LIMIT_MAX}")
     if not 0 <= storage_limit <= limits.STORAGE_LIMIT_MAX:
-        raise BadRequest(f"storage_limit: must be between 0 (no limit) and {limits.STORAGE_LIMIT_MAX}")
+        raise BadRequest(f"storage_limit: must be between 0 (no limit) and {limits.STORAGE_LIMIT_MAX} bytes")
 
 
 def with_limits(devices: PerTier, changes: Mapping[str, int | None]) -> PerTier:

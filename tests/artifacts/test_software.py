@@ -143,4 +143,4 @@ def test_logs_by_the_newer_path(stocked: Catalog, http: httpx2.Client, tenant: T
     assert stocked.api.get(place, params={"format": "text-redacted"}).status_code == 400
     explained = stocked.api.get(f"{place}/explain")
     assert explained.status_code == 404
-    assert "explains no logs" in explained.json()["error"]
+    assert "does not analyse logs" in explained.json()["error"]

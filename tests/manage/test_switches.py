@@ -58,7 +58,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
 def assert_switched_off(answer: httpx2.Response, what: str) -> None:
     assert answer.status_code == 503, answer.text
     assert answer.headers["Retry-After"] == "300"
-    assert answer.json()["error"] == f"the operator of this server has switched off {what}: {REASON}"
+    assert answer.json()["error"] == f"the admin of this server has switched off {what}: {REASON}"
 
 
 def test_the_command_shows_what_is_off(document, done, off):

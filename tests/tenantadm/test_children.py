@@ -180,7 +180,7 @@ class TestLimits:
     def test_the_admin_cannot_take_back_what_was_given(self, boss: httpx2.Client, provider: Tenant):
         make(boss, device_limit=6)
 
-        with pytest.raises(Unprocessable, match="children have 6"):
+        with pytest.raises(Unprocessable, match="its children have 6"):
             service.set_limits(provider.id, max_devices=5)
         service.set_limits(provider.id, max_devices=6)
 

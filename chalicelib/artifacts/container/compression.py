@@ -40,7 +40,7 @@ class Allowance:
         if self._given > self._most:
             raise malformed(f"more than {self._most} bytes decompressed")
         if self._given > self._free and self._given > self._taken * self._ratio:
-            raise malformed(f"compressed more than {self._ratio} times")
+            raise malformed(f"decompresses to more than {self._ratio} times its size")
 
 
 class _Decoder(Protocol):

@@ -201,7 +201,7 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     if item is None:
         raise NotFound("Deployment not found")
     if item.control_map is None:
-        raise Conflict("the deployment was created without an update control map, so it has none to change")
+        raise Conflict("the deployment was created without an update control map; create another one with a map")
     found = control_maps.read(given, deployment)
     tx = Transaction()
     tx.update(

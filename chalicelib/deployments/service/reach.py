@@ -105,7 +105,7 @@ def require_reach(
         Forbidden: it is not within a scope, or names something that does not exist, which must look the same.
     """
     if not any(_may_deploy(tenant, scope, release, devices, group) for scope in scopes):
-        raise Forbidden("forbidden")
+        raise Forbidden
 
 
 def _may_deploy(
@@ -128,4 +128,4 @@ def require_all_of_device(tenant: TenantId, scopes: Scopes, device_id: str) -> N
     """
     wide = tuple(scope for scope in scopes if scope.release_tags is None)
     if not devices_within(tenant, [device_id], groups_of(wide)):
-        raise Forbidden("forbidden")
+        raise Forbidden

@@ -29,11 +29,11 @@ def require_reach(tenant: TenantId, rights: Rights, device_id: str) -> None:
     """
     scopes = rights.scopes(Permission.DEVICES_CONNECT, ("GET", _ROUTE.format(quote(device_id, safe=""))))
     if not scopes:
-        raise Forbidden("forbidden")
+        raise Forbidden
     switches.require(Switch.REMOTE_ACCESS)
     control.require(tenant, Feature.TERMINAL)
     if not heads.is_within(tenant, device_id, groups_of(scopes)):
-        raise Forbidden("forbidden")
+        raise Forbidden
 
 
 def is_welcome(tenant: TenantId, device_id: str) -> bool:

@@ -77,7 +77,7 @@ class Pattern(msgspec.Struct):
         text = text[:_TEXT]
         self.work += len(text)
         if self.work > _WORK:
-            raise BadRequest("filter $regex: the pattern is too expensive for this many values")
+            raise BadRequest("filter $regex: the pattern is too expensive for this many values; simplify it")
         states = self._closure({self.start}, "^" if text else "^$")
         for char in text:
             if self.accept in states:

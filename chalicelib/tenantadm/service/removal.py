@@ -80,7 +80,7 @@ def request_plan(asking: TenantId, tenant: TenantId, user: str, wanted: PlanRequ
     if wanted.requested_plan and wanted.requested_plan not in features.PLANS:
         raise BadRequest(f"requested_plan: must be one of {', '.join(features.PLANS)}")
     if not (wanted.requested_plan or wanted.requested_addons or wanted.user_message):
-        raise BadRequest("requested_plan, requested_addons or user_message: one is required")
+        raise BadRequest("give at least one of requested_plan, requested_addons and user_message")
     for name in ("requested_addons", "user_message"):
         if len(getattr(wanted, name)) > limits.TENANT_TEXT:
             raise BadRequest(f"{name}: must be at most {limits.TENANT_TEXT} characters long")

@@ -197,7 +197,7 @@ def set_limits(
         rules.check_limits(devices, storage)
         for name, tier in LIMITS.items():
             if 0 <= devices.of(tier) < before.given.of(tier):
-                raise Unprocessable(f"{name}: the tenant's children have {before.given.of(tier)} of it")
+                raise Unprocessable(f"{name}: its children have {before.given.of(tier)} in all; lower theirs first")
         return replace(before, devices=devices, storage_limit=storage)
 
     changes.changed(tenant, decide)

@@ -21,7 +21,7 @@ bp = Blueprint(__name__)
 
 _COOKIE = "oidc_login"
 _PATH = "/api/management/v1/useradm/oidc"
-_SETTING_UP = "set up single sign-on, by which its provider says who logs in, as anybody"
+_SETTING_UP = "set up single sign-on, since the provider decides who can sign in"
 _CONSOLE = "console"
 """The ``ui`` of a login that the server's own web page begins: its session is in a cookie that no script reads."""
 _NEVER = "9999-12-31T23:59:59Z"

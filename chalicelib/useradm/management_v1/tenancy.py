@@ -23,7 +23,7 @@ def verify_plan(request: UserRequest) -> Accepted:
     plan = request.headers.get("x-mender-required-minimal-plan", "")
     addon = request.headers.get("x-mender-required-addon", "")
     if not plans.has(request.tenant, plan, addon):
-        raise Forbidden("the tenant has not the plan or the add-on that is required")
+        raise Forbidden("the plan or the add-ons of the tenant do not include what the request's headers require")
     return accepted()
 
 

@@ -113,4 +113,4 @@ def _require_self(request: UserRequest, user_id: str) -> None:
     """
     if user_id != request.identity.subject:
         service.get_user(request.tenant, user_id)
-        raise Forbidden("two-factor authentication is changed by its user only")
+        raise Forbidden("only the user can change their own two-factor authentication")

@@ -106,7 +106,7 @@ def changed_roles(user: User, change: rules.Change, by: Rights) -> tuple[str, ..
     if change.roles is None or set(change.roles) == set(user.roles):
         return None
     if not by.scopes(Permission.USERS_MANAGE):
-        raise Forbidden("forbidden")
+        raise Forbidden
     return roles_to_have(user.tenant, change.roles, by)
 
 

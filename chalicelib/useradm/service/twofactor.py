@@ -49,7 +49,7 @@ def enable(tenant: TenantId, user_id: str) -> None:
         if not user.verified:
             raise Forbidden("the email address must be verified first")
         if user.tfa.status is not TfaStatus.DISABLED:
-            raise BadRequest(f"two-factor authentication is {user.tfa.status} already")
+            raise BadRequest(f"two-factor authentication is already {user.tfa.status}")
         secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         return TwoFactor(TfaStatus.UNVERIFIED, vault.seal(secret, tenant, user_id))
 

@@ -240,13 +240,13 @@ CASES = {
     "lie-zstd": Case(lambda: with_parts("zstd", data=zstd_that_claims(2**20)), "decompression failed"),
     "dictionary-zstd": Case(lambda: with_parts("zstd", data=zstd_with_dictionary()), "ictionary"),
     "empty-blocks-zstd": Case(empty_blocks_zstd, "unexpected end of file"),
-    "repeated-bytes-zstd": Case(repeated_bytes_zstd, "compressed more than", Limits(expanded_free=100 * MIB)),
+    "repeated-bytes-zstd": Case(repeated_bytes_zstd, "decompresses to more than", Limits(expanded_free=100 * MIB)),
     "long-name-gzip": Case(long_name_gzip, "unexpected end of"),
     "bomb-in-a-bomb": Case(bomb_in_a_bomb, ""),
     "skippable-zstd": Case(skippable_zstd, "unexpected end of file"),
     "endless": Case(endless, "Artifact file too large", Limits(size=1024 * MIB)),
     "over": Case(partial(file_of_zeros, "gzip"), "bytes decompressed", Limits(expanded=100 * MIB)),
-    "ratio": Case(partial(file_of_zeros, "zstd"), "compressed more than", Limits(expanded_free=100 * MIB)),
+    "ratio": Case(partial(file_of_zeros, "zstd"), "decompresses to more than", Limits(expanded_free=100 * MIB)),
 }
 for _kind in KINDS:
     CASES[f"script-{_kind}"] = Case(partial(script_of_zeros, _kind), "bytes decompressed")

@@ -344,7 +344,7 @@ def test_limits_of_compressed_artifacts():
     data = draft("a", ["pi"], [PayloadSpec(files={"f": bytes(100_000)})]).build()
     refused(data, "more than 2000 bytes decompressed", Limits(header_expanded=2000))
     refused(data, "more than 100000 bytes decompressed", Limits(expanded=100_000))
-    refused(data, "compressed more than 10 times", Limits(expanded_free=50_000, expansion=10))
+    refused(data, "decompresses to more than 10 times", Limits(expanded_free=50_000, expansion=10))
     refused(data, "too many compressed streams", Limits(frames=0))
     within = Limits(expanded_free=50_000, expansion=1000, frames=1)
     assert parse_bytes(data, within).payloads[0].files[0].size == 100_000
