@@ -1,4 +1,4 @@
-"""A tenant with a device that is connected, through the local gateway and through a relay."""
+"""A tenant with a connected device, through the local gateway and through a relay."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def relay(server: LocalServer) -> Iterator[RelayProcess]:
 
 @pytest.fixture(params=["gateway", "relay"])
 def front(request: pytest.FixtureRequest, server: LocalServer) -> str:
-    """Where websockets and files are served: the gateway itself, or a relay that speaks text to it."""
+    """The server for websockets and files: the gateway itself, or a relay in front of it."""
     if request.param == "gateway":
         return server.url
     relay: RelayProcess = request.getfixturevalue("relay")
@@ -49,7 +49,7 @@ def front(request: pytest.FixtureRequest, server: LocalServer) -> str:
 
 @pytest.fixture
 def connected(front: str, device: Device) -> Iterator[FakeDevice]:
-    """The device's other half, connected."""
+    """The simulated device, connected."""
     assert device.token is not None
     with FakeDevice(front, device.token) as fake:
         yield fake

@@ -1,4 +1,4 @@
-"""Both ends of remote access as tests need them: a device that answers, a user that asks."""
+"""Both ends of remote access for tests: a simulated device and a user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEVICE = "/api/devices/v1/deviceconnect/connect"
 
 PATIENCE = 60.0
-"""Seconds after which what is waited for will not come any more, also on a machine that is busy with other things."""
+"""Timeout in seconds, long enough for a busy machine."""
 
 
 def opened(url: str, path: str, token: str, **more: Any) -> ClientConnection:
@@ -37,7 +37,7 @@ def opened(url: str, path: str, token: str, **more: Any) -> ClientConnection:
 
 
 def user_path(device_id: str) -> str:
-    """Where a user finds a device."""
+    """The path at which users connect to a device."""
     return f"/api/management/v1/deviceconnect/devices/{device_id}/connect"
 
 
@@ -54,7 +54,7 @@ def hear(link: ClientConnection, timeout: float = PATIENCE) -> Message:
 
 
 def hear_all(link: ClientConnection) -> tuple[list[Message], int | None]:
-    """All messages until the other side ends, and its code."""
+    """All messages until the other side closes, and its close code."""
     heard = []
     try:
         while True:
@@ -64,7 +64,7 @@ def hear_all(link: ClientConnection) -> tuple[list[Message], int | None]:
 
 
 class FakeDevice:
-    """A device as ``mender-connect`` is one on the wire: shells that echo, files in memory, ports that echo."""
+    """A device that speaks the protocol of ``mender-connect``: shells and ports that echo, files in memory."""
 
     def __init__(self, url: str, token: str, **more: Any) -> None:
         self.files: dict[str, bytes] = {}
@@ -73,7 +73,7 @@ class FakeDevice:
         self._uploads: dict[str, tuple[str, bytearray]] = {}
         self._downloads: dict[str, tuple[bytes, int, int]] = {}
         self._opened = opened(url, DEVICE, token, **more)
-        self._socket = self._opened.__enter__()  # its end is this one's end
+        self._socket = self._opened.__enter__()  # this thread ends when the websocket closes
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -85,16 +85,16 @@ class FakeDevice:
         self._thread.join()
 
     def drop(self) -> None:
-        """Vanish without a word."""
+        """Disconnect without closing."""
         self._socket.socket.shutdown(socket.SHUT_RDWR)
 
     def join(self) -> None:
-        """Wait until the server has ended this websocket."""
+        """Wait until the server has closed this websocket."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     def wait_for(self, wanted: Callable[[Message], bool], timeout: float = PATIENCE) -> Message:
-        """The first message that is wanted, as soon as it has come."""
+        """Wait for the first matching message."""
 
         def found() -> Message | None:
             return next((message for message in self.heard if wanted(message)), None)
@@ -106,7 +106,7 @@ class FakeDevice:
         return result
 
     def say(self, message: Message) -> None:
-        """Send a message of the device's own."""
+        """Send a message on the device's own initiative."""
         say(self._socket, message)
 
     def _run(self) -> None:
@@ -190,7 +190,7 @@ class FakeDevice:
 
 
 class Stalling(FakeDevice):
-    """A device that begins to send a file, and then says nothing more."""
+    """A device that begins to send a file and then stops sending."""
 
     def __init__(self, url: str, token: str, **more: Any) -> None:
         self.stalled = threading.Event()

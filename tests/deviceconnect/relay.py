@@ -1,4 +1,4 @@
-"""The relay as it runs in its container: a process of its own."""
+"""The relay as its own process, as in its container."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ class RelayProcess:
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """The id of its process."""
         return self._process.pid
 
     def health(self) -> int:
-        """The status of its health; 0 while it does not answer."""
+        """The HTTP status of its health check; 0 while it does not answer."""
         try:
             return httpx2.get(f"{self.url}/health", timeout=5).status_code
         except httpx2.TransportError:
             return 0
 
     def leave(self) -> int:
-        """Tell it to leave; its exit status."""
+        """Ask it to shut down; returns its exit status."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(30)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self._process.kill()
         self._process.wait(30)
 

@@ -1,4 +1,4 @@
-"""Sessions with devices as attackers see them: those of others, and actions that the audit log does not see."""
+"""Attacks on remote sessions: using those of others, and actions that are missing in the audit log."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 FILE = Proto.FILE_TRANSFER
 
 UNREADABLE = [
-    pack({"path": "/etc/shadow"}) + b"\0",  # devices take the first document, and leave the rest
-    pack(["/etc/shadow"]),  # and a list for a structure
-    pack({b"path": "/etc/shadow"}),  # and bytes for a name
+    pack({"path": "/etc/shadow"}) + b"\0",  # devices read the first document and ignore the rest
+    pack(["/etc/shadow"]),  # and an array instead of a map
+    pack({b"path": "/etc/shadow"}),  # and bytes instead of a name
     pack({"path": "/tmp/x", b"path": "/etc/shadow"}),
-    b"\x81\xa4path\xa4\xff\xfe\xfd\xfc",  # text that is none
+    b"\x81\xa4path\xa4\xff\xfe\xfd\xfc",  # invalid text
     pack({"path": ["/etc/shadow"]}),
     pack({"path": ""}),
     pack({}),
@@ -33,17 +33,17 @@ UNREADABLE = [
     b"\xc1",
     b"\x91" * 2000,
 ]
-"""What devices may read a path from, and the audit log can't."""
+"""Bodies from which devices may read a path, but the audit log cannot."""
 
 
 def entries(api: httpx2.Client, device_id: str) -> list[dict[str, Any]]:
-    """What the audit log says of sessions with a device, newest first."""
+    """Audit entries about sessions with a device, newest first."""
     query = {"object_type": "device", "object_id": device_id, "per_page": "100"}
     found = api.get("/api/management/v1/auditlogs/logs", params=query).json()
     return [entry for entry in found if "session_id" in entry.get("meta", {})]
 
 
-def test_attack_a_file_whose_name_the_audit_log_does_not_say(front, api, device, connected, token) -> None:
+def test_a_file_request_that_the_audit_log_cannot_read_is_refused(front, api, device, connected, token) -> None:
     connected.files = {b"/etc/shadow": b"x"}
     for number, body in enumerate(UNREADABLE):
         with opened(front, user_path(device.id), token) as user:
@@ -60,10 +60,10 @@ def test_attack_a_file_whose_name_the_audit_log_does_not_say(front, api, device,
     assert (entry["action"], entry["meta"]["path"]) == ("download_file", ["/etc/shadow"])
 
 
-def test_attack_a_device_that_speaks_in_sessions_of_others(
+def test_a_device_cannot_send_into_sessions_of_other_devices(
     server, world, device, connected, token, http, sign_in
 ) -> None:
-    """Another device, of this tenant and of another, says things to a user in a session that is not with it."""
+    """Another device, in this tenant and in another, sends to a user's session that is not with it."""
     if not connected:
         raise AssertionError
     elsewhere = service.create_tenant("Other")
@@ -81,8 +81,8 @@ def test_attack_a_device_that_speaks_in_sessions_of_others(
         assert hear(user).body == b"mine"
 
 
-def test_attack_a_user_who_names_the_session_of_another(server, api, tenant, device, connected, token, sign_in) -> None:
-    """Which session a message belongs to, and whose it is, is not for its sender to say."""
+def test_a_user_cannot_send_into_the_session_of_another(server, api, tenant, device, connected, token, sign_in) -> None:
+    """The server sets the session and the user of a message, whatever the sender says."""
     other = sign_in(tenant)
     theirs = other.headers["Authorization"].removeprefix("Bearer ")
     me, them = (client.get("/api/management/v1/useradm/users/me").json()["id"] for client in (api, other))
@@ -101,8 +101,8 @@ def test_attack_a_user_who_names_the_session_of_another(server, api, tenant, dev
         assert hear(user).body == b"mine"
 
 
-def test_attack_ids_of_devices_that_add_parameters(front, device, connected, token) -> None:
-    """An id from a path is passed on as one value."""
+def test_a_device_id_in_a_path_cannot_add_parameters(front, device, connected, token) -> None:
+    """The id is passed on as one value."""
     for wrong in (f"{uuid.uuid4()}&device_id={device.id}", f"x?device_id={device.id}", f"x#{device.id}", "", "../x"):
         with pytest.raises(InvalidStatus) as refused, opened(front, user_path(quote(wrong, safe="")), token):
             pass

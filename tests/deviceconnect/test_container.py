@@ -1,4 +1,4 @@
-"""What the relay's container holds: enough to start, and nothing of AWS."""
+"""The relay's container: its files are enough to start, and need no AWS libraries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER = {"boto3", "botocore", "chalice", "pynamodb", "jwt", "cryptography", "aws
 
 
 def copied(into: Path) -> None:
-    """Do what the COPY lines do."""
+    """Copy the files as the COPY lines do."""
     for line in CONTAINERFILE.read_text().splitlines():
         words = line.split()
         if not words or words[0] != "COPY":
@@ -32,7 +32,7 @@ def copied(into: Path) -> None:
                 shutil.copy(ROOT / source, there)
 
 
-def test_what_is_copied_starts_and_loads_nothing_of_aws(tmp_path: Path) -> None:
+def test_the_copied_files_start_without_aws_libraries(tmp_path: Path) -> None:
     copied(tmp_path)
     code = "import infra.relay.__main__, json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -41,7 +41,7 @@ def test_what_is_copied_starts_and_loads_nothing_of_aws(tmp_path: Path) -> None:
     assert {name.split(".")[0] for name in json.loads(done.stdout)} & NEVER == set()
 
 
-def test_its_requirements_are_those_that_are_tested() -> None:
+def test_its_requirements_are_the_tested_ones() -> None:
     def pins(file: Path) -> dict[str, str]:
         return dict(re.findall(r"^([\w.-]+)==([\w.]+)", file.read_text(), re.MULTILINE))
 

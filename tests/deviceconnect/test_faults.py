@@ -1,4 +1,4 @@
-"""Somebody vanishes in the middle of it: the others are told in bounded time, and nothing of it stays."""
+"""Lost connections: the other side learns of it in bounded time, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_relay_that_is_killed(server, tenant, api, device, token, own_relay):
     until("the session has ended", lambda: running(server, tenant.id, device) == 0)
 
 
-def test_a_relay_that_leaves(server, tenant, api, device, token, own_relay):
+def test_a_relay_that_shuts_down(server, tenant, api, device, token, own_relay):
     with FakeDevice(own_relay.url, device.token) as fake, opened(own_relay.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -61,7 +61,7 @@ def test_a_relay_that_leaves(server, tenant, api, device, token, own_relay):
     until("the session has ended", lambda: running(server, tenant.id, device) == 0)
 
 
-def test_a_device_that_vanishes_in_the_middle_of_a_file(server, tenant, api, device, monkeypatch):
+def test_a_device_that_disconnects_during_a_download(server, tenant, api, device, monkeypatch):
     monkeypatch.setattr(files, "PATIENCE", 0.5)
     with Stalling(server.url, device.token) as fake:
         fake.files["/f"] = bytes(100_000)
@@ -74,12 +74,12 @@ def test_a_device_that_vanishes_in_the_middle_of_a_file(server, tenant, api, dev
     until("the session has ended", lambda: running(server, tenant.id, device) == 0)
 
 
-def test_a_device_that_says_nothing_gets_a_timeout(server, tenant, api, device, monkeypatch):
+def test_a_silent_device_causes_a_timeout(server, tenant, api, device, monkeypatch):
     monkeypatch.setattr(files, "PATIENCE", 0.5)
 
     class Silent(FakeDevice):
         def _answer(self, message: Message) -> None:
-            """Not this one."""
+            """Do not answer."""
 
     with Silent(server.url, device.token):
         place = f"/api/management/v1/deviceconnect/devices/{device.id}"
@@ -92,7 +92,7 @@ def test_a_device_that_says_nothing_gets_a_timeout(server, tenant, api, device, 
     until("the session has ended", lambda: running(server, tenant.id, device) == 0)
 
 
-def test_a_client_that_vanishes_in_the_middle_of_a_download(server, tenant, api, device):
+def test_a_client_that_disconnects_during_a_download(server, tenant, api, device):
     class Endless(FakeDevice):
         def _2_ack(self, message: Message) -> None:
             offset = message.props["offset"]
@@ -135,7 +135,7 @@ def test_an_upload_that_ends_early(server, tenant, api, device, connected):
         ({"path": (None, "/f")}, "request does not contain the file"),
     ],
 )
-def test_forms_that_are_none(front, api, device, connected, form, text):
+def test_invalid_upload_forms_are_refused(front, api, device, connected, form, text):
     place = f"{front}/api/management/v1/deviceconnect/devices/{device.id}/upload"
     answer = api.put(place, files=form)
 
@@ -143,7 +143,7 @@ def test_forms_that_are_none(front, api, device, connected, form, text):
     assert answer.json()["error"] == text
 
 
-def test_files_that_are_none(front, api, device, connected):
+def test_invalid_file_requests_are_refused(front, api, device, connected):
     place = f"{front}/api/management/v1/deviceconnect/devices/{device.id}/download"
 
     missing = api.get(place, params={"path": "/none"})
@@ -157,7 +157,7 @@ def test_files_that_are_none(front, api, device, connected):
     assert not [message for message in connected.heard if message.typ == "get_file"]
 
 
-def test_files_of_nobody(front, api, device):
+def test_files_of_unknown_devices_get_404(front, api, device):
     place = f"{front}/api/management/v1/deviceconnect/devices/{device.id}"
     answer = api.get(f"{place}/download", params={"path": "/f"})
     assert (answer.status_code, answer.json()["error"]) == (409, "device disconnected")
@@ -165,8 +165,8 @@ def test_files_of_nobody(front, api, device):
     assert api.put(f"{place}/upload", files=form).status_code == 409
 
 
-def test_a_user_of_whose_end_nobody_told(server, tenant, api, device, token):
-    """As after a gateway that was killed: the session ends when its device leaves, at the latest."""
+def test_a_session_whose_user_disconnected_unnoticed(server, tenant, api, device, token):
+    """For example after the gateway was killed: the session ends at the latest when the device disconnects."""
     websockets = server.gateway.websockets
     with FakeDevice(server.url, device.token) as fake:
         with opened(server.url, user_path(device.id), token) as user:

@@ -1,4 +1,4 @@
-"""The whole server is killed in the middle of it: both ends hear of it, and the next server knows no stale session."""
+"""The whole server is killed during a session: both ends notice, and the next server has no stale session."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DEVICES = "/api/management/v1/deviceconnect/devices"
 
 
 def keep(data: Path, device: Device) -> None:
-    """Return once all that has happened so far is on disk."""
-    for change in "ab":  # the first snapshot may have begun before
+    """Wait until all changes so far are on disk."""
+    for change in "ab":  # the first snapshot may have begun earlier
         before = snapshots(data)
         assert device.inventory({"change": change}).status_code == 200
         until("a snapshot", partial(newer, data, before))
@@ -37,7 +37,7 @@ def newer(data: Path, than: set[Path]) -> set[Path]:
     return snapshots(data) - than
 
 
-def test_a_server_killed_in_the_middle_of_a_download_and_a_session(tmp_path: Path):
+def test_a_server_is_killed_during_a_download_and_a_session(tmp_path: Path):
     data, port = tmp_path / "data", free_port()
     with RunningServer(data, port) as server, server.client() as http, server.client(server.token()) as api:
         url, tls, token = server.facts["url"], {"ssl": server.trust()}, server.token()

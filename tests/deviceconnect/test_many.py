@@ -1,4 +1,4 @@
-"""Many sessions at once, while functions overtake each other: nothing is lost, reordered, or somebody else's."""
+"""Many concurrent sessions, with functions that overtake each other: no message is lost, reordered or misdelivered."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from tests.deployments.world import World
 
 DEVICES = 50
-"""More than the gateway has threads for, three times over, with all of a device's messages on their way at once."""
+"""Three times as many as the gateway has threads, with all messages of a device sent at once."""
 MESSAGES = 10
 PATIENCE = 240
-"""Seconds that a user waits for the next line: whoever is served last waits for all the others."""
+"""Timeout in seconds for the next line; the last user waits for all others."""
 
 
 @pytest.fixture
 def overtaking(server: LocalServer) -> Iterator[None]:
-    """Functions as on AWS: each message its own, all at once."""
+    """Handle all messages concurrently, as Lambda does."""
     server.gateway.websockets.overtaking = True
     yield
     server.gateway.websockets.overtaking = False
@@ -46,7 +46,7 @@ def dial(front: str, path: str, token: str) -> connect:
 
 
 async def echo(device: ClientConnection) -> None:
-    """A device whose terminals say what they hear."""
+    """A device whose terminals echo their input."""
     async for data in device:
         assert isinstance(data, bytes)
         heard = envelope.decode(data)
@@ -54,7 +54,7 @@ async def echo(device: ClientConnection) -> None:
 
 
 async def ask(user: ClientConnection, name: str) -> list[str]:
-    """The lines that come back of a user's messages, all sent before any is read. The relay may join messages."""
+    """Send all messages, and then read the echoed lines. The relay may join messages."""
     for number in range(MESSAGES):
         body = f"{name} {number}\n".encode()
         await user.send(envelope.encode(Message(Proto.SHELL, "shell", props={"status": 1}, body=body)))
@@ -67,7 +67,7 @@ async def ask(user: ClientConnection, name: str) -> list[str]:
 
 
 async def sessions(front: str, devices: dict[str, str], token: str) -> dict[str, list[str]]:
-    """All sessions at once; what each user heard."""
+    """Run all sessions concurrently; returns what each user received."""
     async with AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(dial(front, DEVICE, theirs)) for theirs in devices.values()]
         async with asyncio.TaskGroup() as echoing:
@@ -82,7 +82,7 @@ async def sessions(front: str, devices: dict[str, str], token: str) -> dict[str,
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_reordered_or_somebody_elses(front: str, world: World, overtaking: None, token: str) -> None:
+def test_no_message_is_lost_reordered_or_misdelivered(front: str, world: World, overtaking: None, token: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         devices = list(pool.map(lambda _: world.device(), range(DEVICES)))
     tokens = {str(device.id): str(device.token) for device in devices}

@@ -1,4 +1,4 @@
-"""Names of files on devices: whatever bytes they have, the right file is meant, and headers stay headers."""
+"""Names of files on devices: names of any bytes work, and cannot inject headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def place(front: str, device) -> str:
     ],
     ids=["b3-newline", "b3-tab", "b4-umlaut", "b3-long"],
 )
-def test_a_file_of_any_name_comes_down(api, front, device, connected, name, disposition, path):
+def test_a_file_with_any_name_can_be_downloaded(api, front, device, connected, name, disposition, path):
     connected.files[f"/tmp/{name}"] = b"content"
     answer = api.get(f"{place(front, device)}/download", params={"path": f"/tmp/{name}"})
     assert (answer.status_code, answer.content) == (200, b"content")
@@ -37,7 +37,7 @@ def test_a_file_of_any_name_comes_down(api, front, device, connected, name, disp
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_device_that_says_another_name(api, front, device):
+def test_a_device_that_answers_with_another_name(api, front, device):
     class Lying(FakeDevice):
         def _2_stat(self, message: Message) -> None:
             told = {
@@ -68,7 +68,7 @@ def test_a_device_that_acknowledges_nonsense(api, front, device, offset):
 
 
 @pytest.mark.parametrize("protocols", [5, None, "2", {"2": 2}], ids=repr)
-def test_a_device_that_names_no_protocols(api, front, device, protocols):
+def test_a_device_that_lists_no_protocols(api, front, device, protocols):
     class Odd(FakeDevice):
         def _65535_open(self, message: Message) -> None:
             self._reply(message, "accept", body=pack({"version": 1, "protocols": protocols}))
@@ -81,21 +81,21 @@ def test_a_device_that_names_no_protocols(api, front, device, protocols):
 @pytest.mark.parametrize(
     ("field", "value"), [("uid", "1_0"), ("gid", "\u0663"), ("mode", "0o644"), ("mode", "-0"), ("uid", " 1")]
 )
-def test_a_number_that_only_python_reads_is_refused(api, front, device, connected, field, value):
+def test_numbers_in_python_notation_are_refused(api, front, device, connected, field, value):
     form = {"path": (None, "/f"), field: (None, value), "file": ("f", b"x")}
     answer = api.put(f"{place(front, device)}/upload", files=form)
     assert (answer.status_code, answer.json()["error"]) == (400, f"{field}: must be a number")
 
 
 @pytest.mark.parametrize("path", ["/tmp/%FF.txt", "/tmp/%C3%28", "/tmp/%ED%A0%BD", "/a%00b", "/" + "x" * 5000])
-def test_a_name_that_is_no_text_is_refused(api, front, device, connected, path):
+def test_a_name_that_is_not_utf8_is_refused(api, front, device, connected, path):
     answer = api.get(f"{place(front, device)}/download?path={path}")
     assert answer.status_code == 400
     assert "path" in answer.json()["error"]
     assert [message for message in connected.heard if message.typ in {"stat", "get_file"}] == []
 
 
-def test_an_upload_to_a_name_that_is_no_text_is_refused(api, front, device, connected):
+def test_an_upload_to_a_name_that_is_not_utf8_is_refused(api, front, device, connected):
     form = b'--b\r\nContent-Disposition: form-data; name="path"\r\n\r\n/tmp/\xff.txt\r\n'
     form += b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--b--\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -114,7 +114,7 @@ def test_an_upload_whose_file_has_a_name_in_latin_1(api, front, device, connecte
     assert connected.files == {"/tmp/x": b"x"}
 
 
-def test_a_download_ends_when_the_device_leaves(api, front, device):
+def test_a_download_ends_when_the_device_disconnects(api, front, device):
     class Silent(FakeDevice):
         def _2_stat(self, message: Message) -> None:
             self.asked = unpack(message.body)["path"]
@@ -124,5 +124,5 @@ def test_a_download_ends_when_the_device_leaves(api, front, device):
         fake.wait_for(lambda message: message.typ == "stat")
         fake.drop()
         answer = asking.result()
-    # Without word of the device's end, it would be 408 after the patience for one step.
+    # If the disconnect were not noticed, this would be 408 after the timeout of one step.
     assert (answer.status_code, answer.json()["error"]) == (409, "device disconnected")

@@ -1,4 +1,4 @@
-"""Recorded sessions as an attacker sees them: those of others, and a record of one's own that shows less."""
+"""Attacks on recorded sessions: reading those of others, and shortening one's own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INVENTORY = "/api/management/v1/inventory/devices"
 
 
 def type_in(user, *lines: bytes) -> str:
-    """Type lines into the terminal, which echoes them; the session's id."""
+    """Type lines into the terminal, which echoes them; returns the session's id."""
     session = ""
     for line in lines:
         say(user, Message(SHELL, "shell", body=line))
@@ -40,7 +40,7 @@ def type_in(user, *lines: bytes) -> str:
 
 
 def record(front: str, api: httpx2.Client, device: Device, token: str, line: bytes = b"secret") -> str:
-    """A whole session in which a line was typed; its id."""
+    """Run a session in which a line is typed; returns its id."""
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -50,31 +50,31 @@ def record(front: str, api: httpx2.Client, device: Device, token: str, line: byt
 
 
 def text_of(api: httpx2.Client, session: str) -> bytes:
-    """What a recording shows."""
+    """The output in a recording."""
     answer = api.get(f"{SESSIONS}/{session}/recording")
     assert answer.status_code == 200, answer.text
     return b"".join(part.output for part in recording.unpack(httpx2.get(answer.json()["uri"]).content))
 
 
 def refusals(front: str, client: httpx2.Client, session: str) -> tuple[int, int]:
-    """How a client is refused the recording, and its playback."""
+    """The statuses with which a client is refused the recording and its playback."""
     token = client.headers["Authorization"].removeprefix("Bearer ")
     with pytest.raises(InvalidStatus) as refused, opened(front, f"{SESSIONS}/{session}/playback", token):
         pass
     return client.get(f"{SESSIONS}/{session}/recording").status_code, refused.value.response.status_code
 
 
-def test_attack_another_tenants_recording(front, api, device, connected, token, sign_in) -> None:
+def test_recordings_of_other_tenants_are_refused(front, api, device, connected, token, sign_in) -> None:
     session = record(front, api, device, token)
     stranger = sign_in(service.create_tenant("Other"))
 
     assert refusals(front, stranger, session) == refusals(front, stranger, str(uuid.uuid4())) == (404, 404)
 
 
-def test_attack_a_recording_outside_of_ones_groups(
+def test_recordings_of_devices_in_other_groups_are_refused(
     front, api, tenant: Tenant, world, device, connected, token, sign_in
 ) -> None:
-    """Whoever may open a session with a device may see what was done in others; nobody else may."""
+    """Only users who may open a session with a device may see recordings of it."""
     session = record(front, api, device, token)
     outside, inside, watching = (uuid.uuid4().hex for _ in range(3))
     for name, group in ((outside, "other"), (inside, "own")):
@@ -91,11 +91,11 @@ def test_attack_a_recording_outside_of_ones_groups(
 
 
 @pytest.mark.parametrize("session", ["..", "../..", "x/../y", "%2e%2e", "a#b", "\x00", "x" * 3000])
-def test_attack_session_ids_that_are_paths(api: httpx2.Client, session: str) -> None:
+def test_session_ids_cannot_be_paths(api: httpx2.Client, session: str) -> None:
     assert api.get(f"{SESSIONS}/{quote(session, safe='')}/recording").status_code in {400, 404, 414}
 
 
-def test_attack_a_link_leads_to_one_recording_only(front, api, device, connected, token) -> None:
+def test_a_link_is_valid_for_one_recording_only(front, api, device, connected, token) -> None:
     first, second = (record(front, api, device, token, line) for line in (b"first", b"second"))
     link = api.get(f"{SESSIONS}/{first}/recording").json()["uri"]
 
@@ -105,10 +105,8 @@ def test_attack_a_link_leads_to_one_recording_only(front, api, device, connected
     assert httpx2.delete(link).status_code in {403, 405}
 
 
-def test_attack_who_looks_at_the_own_running_session_does_not_shorten_its_recording(
-    front, api, device, connected, token
-) -> None:
-    """A recording that was asked for in the middle used to end up with what came after that alone."""
+def test_reading_the_recording_of_a_running_session_does_not_shorten_it(front, api, device, connected, token) -> None:
+    """A recording that was read during the session used to contain only what came later."""
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -140,10 +138,10 @@ def _tenant(api: httpx2.Client) -> str:
     return found
 
 
-def test_attack_a_recording_that_is_asked_for_while_it_is_put_away(
+def test_reading_a_recording_while_it_is_archived(
     server, api, device, connected, token, tenant: Tenant, monkeypatch
 ) -> None:
-    """Whoever reads what is left of the moments while they are deleted does not make a shorter recording of that."""
+    """Reading the remaining parts while they are deleted does not create a shorter recording."""
     with opened(server.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -153,7 +151,7 @@ def test_attack_a_recording_that_is_asked_for_while_it_is_put_away(
 
         def half(items: list[tables.PartItem]) -> None:
             real(items[:1])
-            # Another call that read the session before its recording was stored.
+            # A concurrent call has read the session before its recording was stored.
             recordings.store(tenant.id, session)
             real(items[1:])
 

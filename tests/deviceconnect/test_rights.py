@@ -1,4 +1,4 @@
-"""Who may reach a device: by role and group, by the tenant's add-ons; and what the audit log says of it."""
+"""Permission to connect to a device: by role and group, by the tenant's add-ons; and the audit entries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def token_of(client: httpx2.Client) -> str:
 
 
 def status_of(url: str, path: str, token: str) -> int:
-    """With what a handshake is answered."""
+    """The status that a handshake is answered with."""
     try:
         with opened(url, path, token):
             return 101
@@ -53,7 +53,7 @@ def lamp_hands(api: httpx2.Client, tenant: Tenant, sign_in: SignIn) -> httpx2.Cl
     return sign_in(tenant, "lamp-hands")
 
 
-def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected, sign_in):
+def test_a_role_is_limited_to_its_groups(front, api, tenant, world, device, connected, sign_in):
     outside = world.device()
     place = f"/api/management/v1/inventory/devices/{device.id}/group"
     assert api.put(place, json={"group": "lamps"}).status_code == 204
@@ -69,7 +69,7 @@ def test_a_role_ends_at_its_groups(front, api, tenant, world, device, connected,
         assert answer.status_code == 403
 
 
-def test_a_role_that_names_the_call_by_its_path(front, api, tenant, device, connected, sign_in):
+def test_a_role_that_allows_the_call_by_its_path(front, api, tenant, device, connected, sign_in):
     path = "/api/management/v1/deviceconnect/devices/.*/connect"
     for name, method in (("callers", "GET"), ("others", "POST")):
         permission = {"action": "http", "object": {"type": method, "value": path}}
@@ -94,9 +94,11 @@ REVOCATIONS = {
 
 @pytest.mark.parametrize("how", REVOCATIONS)
 @pytest.mark.parametrize("who", ["user", "device"])
-def test_a_session_ends_with_the_right_to_it(server, api, tenant, device, sign_in, monkeypatch, how: str, who: str):
-    """It would go on for two hours, a shell of somebody who was locked out."""
-    monkeypatch.setattr(Cache, "get", lambda _, __, read, **___: read())  # a process that asks again
+def test_a_session_ends_when_its_permission_is_revoked(
+    server, api, tenant, device, sign_in, monkeypatch, how: str, who: str
+):
+    """Otherwise the shell of a removed user would stay open for two hours."""
+    monkeypatch.setattr(Cache, "get", lambda _, __, read, **___: read())  # a process that checks again
     api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "lamps"})
     hands = lamp_hands(api, tenant, sign_in)
     me = hands.get("/api/management/v1/useradm/users/me").json()["id"]
@@ -120,7 +122,7 @@ def test_a_session_ends_with_the_right_to_it(server, api, tenant, device, sign_i
         assert b"reboot" not in [message.body for message in fake.heard]
 
 
-def test_no_page_of_another_site_opens_a_session_by_the_cookie(front, device, connected, token):
+def test_pages_of_other_sites_cannot_open_a_session_by_cookie(front, device, connected, token):
     cookie = {"Cookie": f"JWT={token}"}
     address = front.replace("http", "ws", 1) + user_path(device.id)
     for origin, status in (("https://evil.example", 401), (front, 101)):
@@ -132,13 +134,13 @@ def test_no_page_of_another_site_opens_a_session_by_the_cookie(front, device, co
         assert answered == status, origin
 
 
-def test_who_only_reads_does_not_connect(front, tenant, device, connected, sign_in):
+def test_users_who_may_only_read_cannot_connect(front, tenant, device, connected, sign_in):
     reader = sign_in(tenant, "RBAC_ROLE_OBSERVER")
 
     assert status_of(front, user_path(device.id), token_of(reader)) == 403
 
 
-def test_a_tenant_without_the_add_on_has_no_sessions(front, server, http, sign_in):
+def test_a_tenant_without_the_add_on_cannot_open_sessions(front, server, http, sign_in):
     plain = service.create_tenant("Plain", plan="professional", addons=[])
     world = World(sign_in(plain), http, plain.tenant_token)
     device = world.device()
@@ -146,7 +148,7 @@ def test_a_tenant_without_the_add_on_has_no_sessions(front, server, http, sign_i
         assert status_of(front, user_path(device.id), token_of(world.api)) == 403
 
 
-def test_sessions_are_recorded_by_the_add_on_on_any_plan(front, http, sign_in):
+def test_sessions_are_recorded_with_the_add_on_on_any_plan(front, http, sign_in):
     modest = service.create_tenant("Modest", plan="professional")
     world = World(sign_in(modest), http, modest.tenant_token)
     device = world.device()
@@ -159,11 +161,11 @@ def test_sessions_are_recorded_by_the_add_on_on_any_plan(front, http, sign_in):
     until("it is recorded", lambda: world.api.get(recording).status_code == 200)
 
 
-def test_what_the_audit_log_says(front, api, device, connected, token):
+def test_sessions_have_audit_entries(front, api, device, connected, token):
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         session = hear(user).sid
-        say(user, Message(SHELL, "new"))  # it is open already
+        say(user, Message(SHELL, "new"))  # it is already open
         hear(user)
         say(user, Message(Proto.PORT_FORWARD, "new", props={"connection_id": "c"}))
         say(user, Message(Proto.FILE_TRANSFER, "stat", body=pack({"path": "/etc/shadow"})))
@@ -191,8 +193,8 @@ def test_what_the_audit_log_says(front, api, device, connected, token):
 
 
 @pytest.mark.usefixtures("warm")
-def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, connected, token):
-    """Warm: who and where is known. A terminal's output is recorded, by two writes."""
+def test_a_message_costs_only_its_delivery(server, tenant, device, connected, token):
+    """In a warm process, user and connection are cached. Recording a terminal's output takes two writes."""
     with opened(server.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         session = hear(user).sid
@@ -219,7 +221,7 @@ def test_a_message_costs_no_more_than_its_own_post(server, tenant, device, conne
     assert shown.by_operation == {"PutItem": 1, "UpdateItem": 1}
 
 
-def test_a_rejected_device_is_cut_off(front, api, device, connected, token, monkeypatch):
+def test_a_rejected_device_is_disconnected(front, api, device, connected, token, monkeypatch):
     eager = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: eager)
     with opened(front, user_path(device.id), token) as user:

@@ -1,4 +1,4 @@
-"""Envelopes, the text dialect, order, files and recordings, without any transport."""
+"""Rules of envelopes, the text dialect, ordering, files and recordings."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ messages = st.builds(
 
 
 @given(messages)
-def test_a_message_survives_its_envelope(message: Message) -> None:
+def test_a_message_can_be_decoded_from_its_envelope(message: Message) -> None:
     assert envelope.decode(envelope.encode(message)) == message
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_whole_numbers_travel_as_int64(number: int) -> None:
+def test_integers_are_encoded_as_int64(number: int) -> None:
     data = envelope.encode(Message(2, "ack", props={"offset": number}))
 
     assert b"\xa6offset\xd3" + number.to_bytes(8, "big", signed=True) in data
 
 
 @given(st.binary(max_size=300))
-def test_nonsense_is_refused_and_nothing_else_happens(data: bytes) -> None:
+def test_invalid_envelopes_are_refused(data: bytes) -> None:
     try:
         found = envelope.decode(data)
     except MalformedError:
@@ -53,7 +53,7 @@ LAST_NUMBER = 10**15 - 1
 
 
 def largest(props: dict[str, Any]) -> bytes:
-    """The longest envelope with these properties that the server takes."""
+    """The longest accepted envelope with these properties."""
     whole = {"hdr": {"proto": 1, "typ": "shell", "sid": "s" * 36, "props": props}, "body": b""}
     room = limits.CONNECT_MESSAGE - len(msgspec.msgpack.encode(whole | {"body": bytes(70_000)})) + 70_000
     data = msgspec.msgpack.encode(whole | {"body": bytes(room)})
@@ -75,7 +75,7 @@ def test_the_largest_envelope_fits_a_message_of_api_gateway(props: dict[str, Any
     assert len(dialect.to_client(Frame(data, LAST_NUMBER, LONGEST_SOURCE))) <= limits.CONNECT_TEXT
 
 
-def test_an_envelope_that_would_be_too_long_once_written_again_is_refused() -> None:
+def test_an_envelope_that_is_too_long_when_encoded_again_is_refused() -> None:
     short_floats = b"\xdd" + (18_000).to_bytes(4, "big") + b"\xca\x3f\x80\x00\x00" * 18_000
     data = b"\x81\xa3hdr\x82\xa5proto\x01\xa5props\x81\xa1a" + short_floats
     assert len(data) < limits.CONNECT_MESSAGE
@@ -101,12 +101,12 @@ def nested(depth: int) -> Any:
     ],
     ids=["empty", "body", "proto", "deep", "many", "very deep", "long"],
 )
-def test_what_no_envelope_may_be(wrong: bytes) -> None:
+def test_malformed_envelopes_are_refused(wrong: bytes) -> None:
     with pytest.raises(MalformedError):
         envelope.decode(wrong)
 
 
-def test_go_leaves_out_what_is_empty_and_sends_null() -> None:
+def test_omitted_and_null_members_as_sent_by_go() -> None:
     sparse = msgspec.msgpack.encode({"hdr": {"proto": 1, "typ": "new", "sid": None, "props": None}, "body": None})
 
     assert envelope.decode(sparse) == Message(1, "new")
@@ -114,7 +114,7 @@ def test_go_leaves_out_what_is_empty_and_sends_null() -> None:
 
 
 @given(st.binary(max_size=20_000), st.integers(1, 5000))
-def test_only_streams_are_cut(body: bytes, most: int) -> None:
+def test_only_stream_messages_are_split(body: bytes, most: int) -> None:
     for message in (Message(1, "shell", "s", {"status": 1}, body), Message(3, "forward", "s", {}, body)):
         pieces = envelope.split(message, most)
         assert b"".join(piece.body for piece in pieces) == body
@@ -133,11 +133,11 @@ class TestTheTextDialect:
     def test_to_a_client(self, data: bytes, number: int, source: str) -> None:
         assert dialect.from_server(dialect.to_client(Frame(data, number, source))) == Frame(data, number, source)
 
-    def test_plain_base64_is_taken_too(self) -> None:
+    def test_standard_base64_is_accepted_too(self) -> None:
         assert dialect.from_client("AAEC") == Frame(b"\0\1\2")
 
     @pytest.mark.parametrize("wrong", ["é", "x:AAEC", "-1:AAEC", "1:AA", "1:2:3:AAEC", "²:AAEC", "1" * 16 + ":AAEC"])
-    def test_nonsense(self, wrong: str) -> None:
+    def test_invalid_text_is_refused(self, wrong: str) -> None:
         with pytest.raises(MalformedError):
             dialect.from_client(wrong)
         with pytest.raises(MalformedError):
@@ -146,13 +146,13 @@ class TestTheTextDialect:
 
 class TestOrder:
     @given(st.permutations(list(range(1, 40))))
-    def test_any_order_becomes_the_right_one(self, arrivals: list[int]) -> None:
+    def test_messages_in_any_order_are_reordered(self, arrivals: list[int]) -> None:
         order: InOrder[int] = InOrder()
 
         assert [item for number in arrivals for item in order.add(number, number)] == list(range(1, 40))
 
     @given(st.lists(st.integers(1, 20), max_size=80))
-    def test_what_comes_twice_is_handed_on_once(self, arrivals: list[int]) -> None:
+    def test_duplicates_are_dropped(self, arrivals: list[int]) -> None:
         order: InOrder[int] = InOrder()
         due = [item for number in arrivals for item in order.add(number, number)]
 
@@ -160,13 +160,15 @@ class TestOrder:
         assert len(due) + 1 not in arrivals
 
     @given(st.integers(2, 1000), st.permutations(list(range(10))))
-    def test_one_that_began_before_begins_where_it_is_met(self, first: int, arrivals: list[int]) -> None:
+    def test_a_sequence_that_began_earlier_starts_at_the_first_seen_number(
+        self, first: int, arrivals: list[int]
+    ) -> None:
         order: InOrder[int] = InOrder(next=0)
         early = [item for number in arrivals for item in order.add(first + number, first + number)]
 
         assert early + order.begin() == [first + number for number in range(10)]
 
-    def test_a_gap_ends_the_wait(self) -> None:
+    def test_a_gap_is_skipped_after_a_while(self) -> None:
         order: InOrder[int] = InOrder()
         for number in range(2, limits.CONNECT_WAITING + 2):
             assert order.add(number, number) == []
@@ -174,8 +176,8 @@ class TestOrder:
             order.add(limits.CONNECT_WAITING + 2, 0)
 
     @given(st.lists(st.sampled_from("abc"), max_size=30), st.randoms(use_true_random=False))
-    def test_sessions_are_counted_apart(self, senders: list[str], random: Any) -> None:
-        """What a device sends to several sessions comes to each in its own order, whatever overtakes what."""
+    def test_sessions_are_ordered_separately(self, senders: list[str], random: Any) -> None:
+        """A device's messages to several sessions arrive in order in each, whatever overtakes what."""
         outgoing = Outgoing()
         sent = [
             (session, outgoing.frame(Message(1, "shell", session, body=str(n).encode())))
@@ -191,7 +193,7 @@ class TestOrder:
 
         assert heard == {session: [n for n, name in enumerate(senders) if name == session] for session in "abc"}
 
-    def test_a_message_that_is_lost_is_noticed(self) -> None:
+    def test_a_lost_message_is_detected(self) -> None:
         incoming = Incoming()
         text = dialect.to_client(Frame(envelope.encode(Message(1, "shell", "s")), 2, "device"))
 
@@ -200,7 +202,7 @@ class TestOrder:
         with pytest.raises(GapError):
             list(incoming.lapse())
 
-    def test_a_new_websocket_in_the_middle(self) -> None:
+    def test_a_new_websocket_during_a_session(self) -> None:
         incoming = Incoming()
         texts = [
             dialect.to_client(Frame(envelope.encode(Message(1, "shell", "s", body=b"%d" % n)), n, BEGAN_BEFORE + "u"))
@@ -213,7 +215,7 @@ class TestOrder:
 
 
 class Exchange:
-    """Drives a transfer's steps against a script of the device's answers."""
+    """Runs the steps of a transfer with scripted answers of the device."""
 
     def __init__(self, steps: transfer.Steps, answers: list[Message], file: bytes = b"") -> None:
         self.sent: list[Message] = []
@@ -293,7 +295,7 @@ class TestFiles:
         assert offsets == sorted(offsets)
         assert unpack(done.sent[1].body) == {"path": "/f", "src_path": "/f", "mode": 0o600}
 
-    def test_a_device_that_pings_in_between_is_answered(self) -> None:
+    def test_pings_during_a_transfer_are_answered(self) -> None:
         ping = Message(Proto.CONTROL, "ping")
         done = Exchange(transfer.download("/f", head=True), [ACCEPT, ping, info()])
 
@@ -314,7 +316,7 @@ class TestFiles:
             ([ACCEPT, info(), Message(Proto.FILE_TRANSFER, "odd")], 500, "unexpected message"),
         ],
     )
-    def test_what_can_go_wrong(self, answers: list[Message], status: int, text: str) -> None:
+    def test_errors_during_a_transfer(self, answers: list[Message], status: int, text: str) -> None:
         with pytest.raises(TransferError, match=text) as error:
             Exchange(transfer.download("/f"), answers)
         assert error.value.status == status
@@ -326,7 +328,7 @@ class TestFiles:
 
 
 class TestRecordings:
-    def test_what_is_kept_is_played(self) -> None:
+    def test_a_recording_can_be_played(self) -> None:
         parts = [
             recording.Part(1000, width=80, height=24),
             recording.Part(1100, b"$ "),
@@ -341,5 +343,5 @@ class TestRecordings:
         assert (played[1].body, played[3].body) == (b"$ ", b"ls\r\n")
 
     @pytest.mark.parametrize("props", [{}, {"terminal_width": 80}, {"terminal_width": "80", "terminal_height": 0}])
-    def test_a_size_that_is_none(self, props: dict[str, Any]) -> None:
+    def test_an_invalid_terminal_size(self, props: dict[str, Any]) -> None:
         assert recording.resized(0, Message(1, "resize", props=props)) is None

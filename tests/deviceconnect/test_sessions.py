@@ -62,7 +62,7 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     until("the recording is in the bucket", lambda: api.get(f"{place}/recording").status_code == 200)
     assert tags(api.get(f"{place}/recording").json()["uri"]) == [{"Key": "kept", "Value": "30-days"}]
 
-    with opened(front, f"{place}/playback?sleep_ms=%C2%B2", token) as player:  # no number: as usual
+    with opened(front, f"{place}/playback?sleep_ms=%C2%B2", token) as player:  # not a number: the default
         played, code = hear_all(player)
     assert code == 1000
     assert played[0].typ == "resize"
@@ -70,8 +70,8 @@ def test_a_session_is_recorded_and_played_back(front, api, device, connected, to
     assert {message.sid for message in played} == {session}
 
 
-def test_a_recording_is_bounded_whatever_it_is_made_of(server, device, connected, token, monkeypatch):
-    """A window that is resized for ever, or output byte by byte, would fill table and memory."""
+def test_the_size_of_a_recording_is_limited(server, device, connected, token, monkeypatch):
+    """Endless resizing of the window, or single bytes of output, must not fill table and memory."""
     monkeypatch.setattr(limits, "RECORDING", 1000)
     with opened(server.url, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
@@ -89,13 +89,13 @@ def test_a_recording_is_bounded_whatever_it_is_made_of(server, device, connected
 
 
 def tags(uri: str) -> list[dict[str, str]]:
-    """Those of the object that a link leads to; the bucket's lifecycle goes by them."""
+    """The tags of the linked object, which the bucket's lifecycle rule uses."""
     key = urlsplit(uri).path.partition(f"/{bucket_name()}/")[2]
     found: list[dict[str, str]] = bucket().get_object_tagging(Bucket=bucket_name(), Key=key)["TagSet"]
     return found
 
 
-def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, connected, token):
+def test_sessions_end_if_the_device_does_not_reconnect(front, api, device, connected, token):
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -113,7 +113,7 @@ def test_a_device_that_does_not_come_back_ends_its_sessions(front, api, device, 
     assert code is not None
 
 
-def test_a_session_outlives_a_new_websocket_of_its_device(front, device, connected, token):
+def test_a_session_continues_when_its_device_reconnects(front, device, connected, token):
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)
@@ -126,7 +126,7 @@ def test_a_session_outlives_a_new_websocket_of_its_device(front, device, connect
             again.wait_for(lambda message: message.typ == "shell")
 
 
-def test_a_decommissioned_device_is_cut_off(front, server, api, device, connected, token):
+def test_a_decommissioned_device_is_disconnected(front, server, api, device, connected, token):
     with opened(front, user_path(device.id), token) as user:
         assert api.delete(f"/api/management/v2/devauth/devices/{device.id}").status_code == 204
         server.drain()
@@ -136,7 +136,7 @@ def test_a_decommissioned_device_is_cut_off(front, server, api, device, connecte
     assert api.get(f"/api/management/v1/deviceconnect/devices/{device.id}").status_code == 404
 
 
-def test_another_tenant_finds_no_device(front, server, device, connected, sign_in):
+def test_devices_of_other_tenants_get_404(front, server, device, connected, sign_in):
     stranger = sign_in(tenantadm_service.create_tenant("Other"))
     theirs = stranger.headers["Authorization"].removeprefix("Bearer ")
     with pytest.raises(InvalidStatus) as refused, opened(front, user_path(device.id), theirs):
@@ -150,14 +150,14 @@ def test_another_tenant_finds_no_device(front, server, device, connected, sign_i
 
 
 @pytest.mark.parametrize("wrong", ["", "garbage"])
-def test_nobody_comes_in_without_a_token(front, device, wrong):
+def test_connecting_requires_a_token(front, device, wrong):
     for path in (DEVICE, user_path(device.id)):
         with pytest.raises(InvalidStatus) as refused, opened(front, path, wrong):
             pass
         assert refused.value.response.status_code == 401
 
 
-def test_a_devices_handshake_is_refused_by_the_status_alone(front, device, monkeypatch):
+def test_a_refused_handshake_of_a_device_has_no_body(front, device, monkeypatch):
     def refusal(path: str, token: str) -> Response:
         with pytest.raises(InvalidStatus) as refused, opened(front, path, token):
             pass
@@ -180,7 +180,7 @@ def test_a_devices_handshake_is_refused_by_the_status_alone(front, device, monke
     assert throttled.headers["Retry-After"] == "7"
 
 
-def test_users_are_no_devices(front, device, token):
+def test_user_tokens_cannot_connect_as_a_device(front, device, token):
     for path, other in ((DEVICE, token), (user_path(device.id), device.token)):
         with pytest.raises(InvalidStatus) as refused, opened(front, path, other):
             pass
@@ -195,14 +195,14 @@ def test_commands(api, device, connected):
         assert connected.wait_for(lambda message, typ=command: message.typ == typ).proto == 4
 
 
-def test_a_configuration_deployment_wakes_its_device(api, device, connected):
+def test_a_configuration_deployment_notifies_its_device(api, device, connected):
     place = f"/api/management/v1/deviceconfig/configurations/device/{device.id}"
     assert api.put(place, json={"key": "value"}).status_code == 204
     assert api.post(f"{place}/deploy", json={}).status_code == 200
     connected.wait_for(lambda message: message.typ == "check-update")
 
 
-def test_commands_for_nobody(api, device):
+def test_commands_for_unknown_or_disconnected_devices(api, device):
     place = f"/api/management/v1/deviceconnect/devices/{device.id}"
     assert api.get(place).json()["status"] == "unknown"
     for command in ("check-update", "send-inventory"):

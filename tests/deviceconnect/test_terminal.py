@@ -1,4 +1,4 @@
-"""What a terminal shows comes in many small messages; what they cost the server does not grow with their number."""
+"""Output of a terminal consists of many small messages, whose cost does not grow with their number."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 SHELL = Proto.SHELL
 PIECE = 255
-"""Bytes of output that mender-connect sends in a message."""
+"""Bytes of output in a message of mender-connect."""
 OUTPUT = bytes(range(256)) * 516
-"""132 kB, as a long log on a terminal."""
+"""132 kB, like a long log on a terminal."""
 PIECES = [OUTPUT[at : at + PIECE] for at in range(0, len(OUTPUT), PIECE)]
 JOINED = ceil(len(OUTPUT) / limits.CONNECT_JOINED) + 1
-"""Messages that are enough for it, as pieces don't fill each to its last byte."""
+"""The number of joined messages for it; they are not completely full."""
 
 
 class Server:
-    """The other side of a relay: keeps what it is sent."""
+    """The server behind a relay: stores what it receives."""
 
     def __init__(self) -> None:
         self.taken: list[Message] = []
@@ -44,7 +44,7 @@ class Server:
 
 
 def passed_on(messages: list[bytes]) -> list[Message]:
-    """What the server is sent when all of these have come before it takes the first."""
+    """The messages that the server receives if all arrive before it handles the first."""
 
     async def run() -> list[Message]:
         coming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -59,7 +59,7 @@ def passed_on(messages: list[bytes]) -> list[Message]:
 
 
 def joined(messages: list[Message]) -> Iterator[tuple[Any, ...]]:
-    """Neighbours that are pieces of one stream as one, whatever their size."""
+    """Join adjacent pieces of one stream, whatever their size."""
     last: Message | None = None
     for message in messages:
         if last is not None and envelope.continues(last, message, 2**62):
@@ -83,7 +83,7 @@ messages = st.builds(
 
 
 @given(st.lists(messages, max_size=30))
-def test_only_pieces_of_one_stream_are_joined_and_nothing_is_lost(sent: list[Message]) -> None:
+def test_only_adjacent_pieces_of_a_stream_are_joined(sent: list[Message]) -> None:
     taken = passed_on([envelope.encode(message) for message in sent])
 
     assert list(joined(taken)) == list(joined(sent))
@@ -92,7 +92,7 @@ def test_only_pieces_of_one_stream_are_joined_and_nothing_is_lost(sent: list[Mes
     assert [message for message in taken if message.proto == Proto.PORT_FORWARD] == forwarded, "clients count them"
 
 
-def test_a_long_output_is_few_messages() -> None:
+def test_a_long_output_takes_few_messages() -> None:
     sent = [envelope.encode(Message(SHELL, "shell", "s", {"status": 1}, piece)) for piece in PIECES]
 
     taken = passed_on(sent)
@@ -101,7 +101,7 @@ def test_a_long_output_is_few_messages() -> None:
     assert len(taken) <= JOINED
 
 
-def test_nonsense_after_output_ends_the_connection_once_that_was_passed_on() -> None:
+def test_an_invalid_message_closes_the_connection_after_earlier_output_was_sent() -> None:
     async def run() -> tuple[int | None, list[bytes]]:
         coming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for data in (envelope.encode(Message(SHELL, "shell", "s", body=b"shown")), b"nonsense"):
@@ -115,7 +115,7 @@ def test_nonsense_after_output_ends_the_connection_once_that_was_passed_on() -> 
 
 @pytest.mark.parametrize("front", ["gateway"], indirect=True)
 def test_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, connected: Any, device: Any, token: str):
-    """While the server is busy with the first message, the others come; then they cost what a few do."""
+    """The other messages arrive while the server handles the first, and are then joined."""
     busy = threading.Event()
 
     def wait(operation: str, _request: dict[str, Any], _answer: dict[str, Any]) -> None:

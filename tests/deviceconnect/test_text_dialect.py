@@ -1,4 +1,4 @@
-"""The text dialect within API Gateway's limits: what works here works there."""
+"""The text dialect within the limits of API Gateway."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hear(link: ClientConnection) -> tuple[str, int, Message]:
 
 
 def end_of(link: ClientConnection) -> int | None:
-    """The code with which the server ends a connection that it had better end."""
+    """The close code of a connection that the server refuses."""
     try:
         while True:
             link.recv(10)
@@ -71,18 +71,20 @@ def test_a_terminal(link: ClientConnection, fake: FakeDevice) -> None:
 
 
 @pytest.mark.parametrize("how", ["subprotocol", "query token"])
-def test_other_ways_in(server: LocalServer, device: Device, fake: FakeDevice, token: str, how: str) -> None:
+def test_other_ways_to_authenticate(
+    server: LocalServer, device: Device, fake: FakeDevice, token: str, how: str
+) -> None:
     if how == "subprotocol":
         opening = opened(server.url, user_path(str(device.id)), token, subprotocols=[SUBPROTOCOL])
     else:
-        # Browsers can set no header.
+        # Browsers cannot set headers.
         opening = opened(server.url, f"{PATH}?device_id={device.id}&jwt={token}", "")
     with opening as link:
         say(link, Message(SHELL, "new"))
         assert hear(link)[2].typ == "new"
 
 
-def test_a_device_may_speak_it_too(server: LocalServer, device: Device, api: httpx2.Client) -> None:
+def test_a_device_may_use_it_too(server: LocalServer, device: Device, api: httpx2.Client) -> None:
     place = f"/api/management/v1/deviceconnect/devices/{device.id}"
     with opened(server.url, DEVICE, str(device.token), subprotocols=[SUBPROTOCOL]) as link:
         assert api.post(f"{place}/check-update").status_code == 202
@@ -90,23 +92,23 @@ def test_a_device_may_speak_it_too(server: LocalServer, device: Device, api: htt
     until("the device has gone", lambda: api.get(place).json()["status"] == "disconnected")
 
 
-def test_binary_frames_are_not_taken(link: ClientConnection) -> None:
+def test_binary_frames_are_refused(link: ClientConnection) -> None:
     link.send(b"\x81")
     assert end_of(link) == 1003
 
 
-def test_long_messages_are_not_taken(link: ClientConnection) -> None:
+def test_long_messages_are_refused(link: ClientConnection) -> None:
     long = "x" * (limits.CONNECT_TEXT + 1)
     link.send(long[start : start + 30_000] for start in range(0, len(long), 30_000))
     assert end_of(link) == 1009
 
 
-def test_long_frames_are_not_taken(link: ClientConnection) -> None:
+def test_long_frames_are_refused(link: ClientConnection) -> None:
     link.send("x" * (limits.CONNECT_FRAME + 1))
     assert end_of(link) == 1009
 
 
-def test_what_fits_is_taken(link: ClientConnection, fake: FakeDevice) -> None:
+def test_messages_within_the_limits_are_accepted(link: ClientConnection, fake: FakeDevice) -> None:
     text = dialect.to_server(Frame(envelope.encode(Message(SHELL, "shell", body=bytes(60_000)))))
     link.send(text[start : start + limits.CONNECT_FRAME] for start in range(0, len(text), limits.CONNECT_FRAME))
     heard = b""
@@ -118,7 +120,7 @@ def test_what_fits_is_taken(link: ClientConnection, fake: FakeDevice) -> None:
 
 
 @pytest.mark.parametrize("limit", ["idle", "life"])
-def test_nobody_stays_for_ever(
+def test_connections_are_closed_after_their_lifetime(
     server: LocalServer, device: Device, fake: FakeDevice, token: str, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     websockets = server.gateway.websockets
@@ -128,12 +130,12 @@ def test_nobody_stays_for_ever(
 
 
 @pytest.mark.parametrize("wrong", ["nonsense!", "1:AAEC", "x:" + "A" * 8])
-def test_nonsense_ends_a_connection(link: ClientConnection, wrong: str) -> None:
+def test_an_invalid_message_closes_the_connection(link: ClientConnection, wrong: str) -> None:
     link.send(wrong)
     assert end_of(link) is not None
 
 
-def test_a_message_that_keeps_it_open_says_nothing(link: ClientConnection, fake: FakeDevice) -> None:
+def test_keepalive_messages_are_ignored(link: ClientConnection, fake: FakeDevice) -> None:
     link.send(dialect.KEEP_ALIVE)
     say(link, Message(SHELL, "new"))
 
@@ -141,7 +143,7 @@ def test_a_message_that_keeps_it_open_says_nothing(link: ClientConnection, fake:
     assert [message.typ for message in fake.heard] == ["new"]
 
 
-def test_who_is_told_that_nobody_is_there(
+def test_a_user_learns_that_the_device_is_not_connected(
     link: ClientConnection, fake: FakeDevice, api: httpx2.Client, device: Device
 ) -> None:
     fake.drop()

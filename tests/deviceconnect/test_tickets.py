@@ -1,4 +1,4 @@
-"""Tickets: what a browser opens a session with, and everything that one is not good for."""
+"""Tickets: browsers open a session with one, and it is valid for nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BASE = "/api/management/v1/deviceconnect/devices"
 
 @pytest.fixture
 def front(server) -> str:
-    """The gateway: a browser goes by no relay."""
+    """The gateway; browsers do not use the relay."""
     return str(server.url)
 
 
@@ -76,7 +76,7 @@ def test_a_ticket_opens_a_session_without_any_header(api, server, device, connec
     assert heard.props["user_id"] == me
 
 
-def test_a_ticket_is_good_for_its_device_only(api, world, device, connected) -> None:
+def test_a_ticket_is_valid_for_its_device_only(api, world, device, connected) -> None:
     other = world.device()
     with FakeDevice(str(api.base_url).rstrip("/"), other.token):
         url = bought(api, device.id)["url"]
@@ -86,7 +86,7 @@ def test_a_ticket_is_good_for_its_device_only(api, world, device, connected) -> 
         assert status_of(url) == 101
 
 
-def test_a_ticket_is_good_for_a_minute(api, device, connected, monkeypatch) -> None:
+def test_a_ticket_is_valid_for_a_minute(api, device, connected, monkeypatch) -> None:
     url = bought(api, device.id)["url"]
     late = time.time() + 60 + tokens._LEEWAY + 1
     monkeypatch.setattr("chalicelib.tokens.time.time", lambda: late)
@@ -94,7 +94,7 @@ def test_a_ticket_is_good_for_a_minute(api, device, connected, monkeypatch) -> N
     assert status_of(url) == 401
 
 
-def test_a_ticket_is_no_token(api, http, server, device, connected) -> None:
+def test_a_ticket_cannot_be_used_as_a_token(api, http, server, device, connected) -> None:
     ticket = parse_qs(urlsplit(bought(api, device.id)["url"]).query)["ticket"][0]
 
     for path in ("/api/management/v1/useradm/users/me", f"{BASE}/{device.id}", f"{BASE}/{device.id}/connect"):
@@ -107,7 +107,7 @@ def test_a_ticket_is_no_token(api, http, server, device, connected) -> None:
 
 
 @pytest.mark.parametrize("forged", ["session", "device", "unsigned", "nonsense"])
-def test_nothing_else_is_a_ticket(api, device, connected, forged: str) -> None:
+def test_other_tokens_cannot_be_used_as_a_ticket(api, device, connected, forged: str) -> None:
     url = bought(api, device.id)["url"]
     ticket = parse_qs(urlsplit(url).query)["ticket"][0]
     others = {
@@ -120,26 +120,26 @@ def test_nothing_else_is_a_ticket(api, device, connected, forged: str) -> None:
     assert status_of(with_query(url, ticket=others[forged])) == 401
 
 
-def test_a_ticket_dies_with_its_session(api, device, connected) -> None:
+def test_a_ticket_ends_with_the_users_session(api, device, connected) -> None:
     url = bought(api, device.id)["url"]
     assert api.post("/api/management/v1/useradm/auth/logout").status_code == 202
 
     assert status_of(url) == 401
 
 
-def test_a_ticket_gives_no_right_that_its_user_has_not(api, tenant, device, sign_in) -> None:
+def test_a_ticket_gives_no_more_permissions_than_its_user_has(api, tenant, device, sign_in) -> None:
     observer = sign_in(tenant, "RBAC_ROLE_OBSERVER")
     assert observer.post(f"{BASE}/{device.id}/connect/ticket").status_code == 403
 
 
-def test_no_ticket_is_given_to_a_device_that_is_not_there(api, device) -> None:
+def test_no_ticket_is_issued_for_an_unknown_device(api, device) -> None:
     answer = api.post(f"{BASE}/{device.id}/connect/ticket")
 
     assert answer.status_code == 404
     assert answer.json()["error"] == "failed to connect to device: device disconnected"
 
 
-def test_no_ticket_is_given_through_another_sites_page(http, api, device, connected) -> None:
+def test_no_ticket_is_issued_to_pages_of_other_sites(http, api, device, connected) -> None:
     cookie = {"Cookie": f"JWT={str(api.headers['Authorization']).removeprefix('Bearer ')}"}
 
     own = http.post(f"{BASE}/{device.id}/connect/ticket", headers=cookie)
@@ -157,7 +157,7 @@ def test_no_ticket_is_given_through_another_sites_page(http, api, device, connec
         ("https://lamp.example", True, True, "wss://ws.lamp.example/api/", "wss://ws.lamp.example/api"),
     ],
 )
-def test_where_websockets_are(
+def test_the_answer_has_the_url_of_the_websocket(
     monkeypatch, server_url: str, edge: bool, on_lambda: bool, setting: str, expected: str
 ) -> None:
     known = replace(settings.current(), websocket_url=setting)

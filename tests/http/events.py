@@ -1,4 +1,4 @@
-"""One request as each front door hands it to the function."""
+"""One request in the event format of each gateway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sent:
-    """What a client sends. ``path`` is percent-encoded and below ``/api``."""
+    """A client's request. ``path`` is percent-encoded and relative to ``/api``."""
 
     method: str
     path: str
@@ -26,14 +26,14 @@ class Sent:
     body: bytes = b""
 
     def rest(self, routes: RouteTable) -> Event:
-        """By a REST API, which has found the route."""
+        """The event of a REST API, which has found the route."""
         found = routes.find(self.path)
         assert found is not None
         head = rest_event.Head(self.method, f"/api{self.path}", self.query, self.headers, CLIENT, "https", "HTTP/1.1")
         return rest_event.build(head, found, self.method, self.body, BINARY)
 
     def http_api(self, *, decoded: bool = False) -> Event:
-        """By an HTTP API, payload format 1.0, route ``$default``. ``decoded``: it hands on a path that it decoded."""
+        """The event of an HTTP API, payload format 1.0, route ``$default``. ``decoded``: with a decoded path."""
         body, encoded = self._body()
         query = self._query()
         path = f"/api{unquote(self.path) if decoded else self.path}"
@@ -62,7 +62,7 @@ class Sent:
         }
 
     def balancer(self, *, several: bool = True) -> Event:
-        """By a load balancer; ``several``: it was told to hand on headers and parameters with several values."""
+        """The event of a load balancer; ``several``: multi-value headers and parameters are enabled."""
         body, encoded = self._body()
         headers = self.headers | {"x-forwarded-for": [f"198.51.100.1, {CLIENT}"]}
         query: dict[str, list[str]] = {}
@@ -90,7 +90,7 @@ class Sent:
         return found
 
     def _body(self) -> tuple[str | None, bool]:
-        """Text as it is, all else in base64: they go by the content type."""
+        """The body as text or in base64, by content type."""
         kind = self.headers.get("content-type", [""])[0].partition(";")[0]
         if not self.body:
             return None, False

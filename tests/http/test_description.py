@@ -1,4 +1,4 @@
-"""The API's description, as it is served."""
+"""Serving the API's description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_anyone_gets_the_description(http: httpx2.Client):
     assert answer.text == FILE.read_text()
 
 
-def test_a_copy_is_confirmed_without_sending_it_again(http: httpx2.Client):
+def test_an_unchanged_description_gets_304(http: httpx2.Client):
     tag = http.get(PLACE).headers["etag"]
 
     again = http.get(PLACE, headers={"If-None-Match": tag})

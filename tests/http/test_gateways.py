@@ -1,4 +1,4 @@
-"""The same requests through all front doors: a REST API, an HTTP API, a load balancer."""
+"""The same requests through all gateways: a REST API, an HTTP API, a load balancer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANY = ["*/*"]
 
 
 def said(**more: Any) -> Response:
-    """All that a view can see of a request."""
+    """Everything that a view can see of a request."""
     call = echo.current_request
     assert call is not None
     event = call.to_original_event()
@@ -89,7 +89,7 @@ def through(event: Event) -> Event:
 
 
 def plain(result: Event) -> tuple[int, dict[str, list[str]], Any]:
-    """Status, headers and body of an answer, however its headers are written."""
+    """Status, headers and body of an answer, in any format of headers."""
     lines = {name.lower(): [str(value)] for name, value in (result.get("headers") or {}).items()}
     lines |= {name.lower(): values for name, values in (result.get("multiValueHeaders") or {}).items()}
     body = result.get("body") or ""
@@ -125,7 +125,7 @@ bodies = st.one_of(
     lines=headers,
     body=bodies,
 )
-def test_a_request_is_the_same_through_every_door(
+def test_a_request_is_the_same_through_every_gateway(
     verb: str, ids: list[str], query: list[tuple[str, str]], lines: dict[str, list[str]], body: tuple[str, bytes]
 ) -> None:
     path = "/devices/" + "/groups/".join(quote(each, safe="") for each in ids)
@@ -142,7 +142,7 @@ def test_a_request_is_the_same_through_every_door(
 
 
 @given(ids=st.lists(segments.filter(lambda text: not set(text) & set("/%")), min_size=1, max_size=2))
-def test_a_path_that_an_http_api_has_decoded_is_found_as_well(ids: list[str]) -> None:
+def test_a_path_decoded_by_an_http_api_is_found_as_well(ids: list[str]) -> None:
     path = "/devices/" + "/groups/".join(quote(each, safe="") for each in ids)
 
     status, _, body = plain(through(Sent("GET", path).http_api(decoded=True)))
@@ -151,12 +151,12 @@ def test_a_path_that_an_http_api_has_decoded_is_found_as_well(ids: list[str]) ->
     assert json.loads(body)["resource"] == ("/devices/special" if ids == ["special"] else ROUTES.find(path).template)  # type: ignore[union-attr]
 
 
-def test_a_static_path_wins_over_a_variable() -> None:
+def test_a_static_path_takes_precedence_over_a_variable() -> None:
     for event in all_doors(Sent("PUT", "/devices/special")):
         assert json.loads(through(event)["body"])["resource"] == "/devices/special"
 
 
-def test_bytes_come_back_as_they_are() -> None:
+def test_binary_answers_are_unchanged() -> None:
     for event in all_doors(Sent("GET", "/file", headers={"accept": ["application/octet-stream"]})):
         result = through(event)
 
@@ -164,7 +164,7 @@ def test_bytes_come_back_as_they_are() -> None:
         assert plain(result)[2] == bytes(range(256))
 
 
-def test_a_load_balancer_with_single_headers_gets_single_ones() -> None:
+def test_a_load_balancer_without_multi_value_headers_gets_single_ones() -> None:
     sent = Sent("GET", "/devices/a%2Fb", "q=%C3%A9+x&q=2", {"x-own": ["1"]})
 
     result = through(sent.balancer(several=False))
@@ -185,7 +185,7 @@ def test_a_load_balancer_with_single_headers_gets_single_ones() -> None:
         ("PATCH", "/devices/a", 405, "method not allowed", ["DELETE", "GET", "OPTIONS", "POST", "PUT"]),
     ],
 )
-def test_what_is_no_route_is_refused_as_mender_does(
+def test_unknown_paths_and_methods_are_refused_as_by_mender(
     method: str, path: str, status: int, error: str, allow: list[str] | None
 ) -> None:
     for event in all_doors(Sent(method, path, headers={"X-MEN-RequestID": ["mine"]})):
@@ -198,13 +198,13 @@ def test_what_is_no_route_is_refused_as_mender_does(
         assert lines.get("allow") == allow
 
 
-def test_a_path_that_is_not_of_the_api_is_not_found() -> None:
+def test_a_path_outside_of_the_api_gets_404() -> None:
     for path in ("/", "/apidevices/a", "/devices/a", "/api", ""):
         for event in all_doors(Sent("GET", "/devices/a")):
             assert through(event | {"path": path})["statusCode"] == 404
 
 
-def test_head_is_get_without_a_body_and_options_says_what_there_is() -> None:
+def test_head_has_no_body_and_options_lists_the_methods() -> None:
     for event in all_doors(Sent("HEAD", "/devices/a")):
         assert plain(through(event))[::2] == (207, b"")
     for event in all_doors(Sent("OPTIONS", "/devices/special")):
@@ -212,27 +212,27 @@ def test_head_is_get_without_a_body_and_options_says_what_there_is() -> None:
         assert (status, lines["allow"]) == (200, ["GET", "OPTIONS", "PUT"])
 
 
-@pytest.mark.parametrize("door", ["http_api", "balancer"])
-def test_the_app_serves_an_operator(server: LocalServer, api: httpx2.Client, door: str) -> None:
-    """A form with bytes in it, a list, and an id that is not there."""
+@pytest.mark.parametrize("gateway", ["http_api", "balancer"])
+def test_the_app_serves_an_operator(server: LocalServer, api: httpx2.Client, gateway: str) -> None:
+    """A form with binary data, a list, and an unknown id."""
     routes = RouteTable(server.app.routes)
 
     def call(method: str, path: str, query: str = "", body: bytes = b"", **more: str) -> Event:
         lines = {name.lower().replace("_", "-"): [value] for name, value in more.items()}
         lines["authorization"] = [api.headers["Authorization"]]
         sent = Sent(method, path.removeprefix("/api"), query, lines, body)
-        event: Event = getattr(sent, door)()
+        event: Event = getattr(sent, gateway)()
         return gateway_events.serve(event, routes, lambda each: server.app(each, LambdaContext("api", 29)))
 
     form = httpx2.Request(
-        "POST", "http://x", files={"artifact": ("a.mender", build_artifact("door", ["pi"], b"\0\xff"))}
+        "POST", "http://x", files={"artifact": ("a.mender", build_artifact("gateway", ["pi"], b"\0\xff"))}
     )
     made = call("POST", ARTIFACTS, body=form.read(), Content_Type=form.headers["content-type"])
-    listed = call("GET", f"{ARTIFACTS}/list", "name=door&per_page=1")
+    listed = call("GET", f"{ARTIFACTS}/list", "name=gateway&per_page=1")
     missing = call("GET", f"{ARTIFACTS}/{uuid.uuid4()}")
 
     assert made["statusCode"] == 201, made
-    assert [row["name"] for row in json.loads(listed["body"])] == ["door"]
+    assert [row["name"] for row in json.loads(listed["body"])] == ["gateway"]
     assert plain(listed)[1]["x-total-count"] == ["1"]
     assert (missing["statusCode"], set(json.loads(missing["body"]))) == (404, {"error", "request_id"})
 
@@ -252,7 +252,7 @@ def test_the_app_serves_an_operator(server: LocalServer, api: httpx2.Client, doo
         ("", {"CloudFront-Viewer-Address": "2001:db8::7:443", "Forwarded": "for=2001:db8::7"}, "127.0.0.1"),
     ],
 )
-def test_an_edge_is_taken_at_its_word_on_who_calls(
+def test_the_callers_address_is_taken_from_an_edge_with_the_secret(
     api: httpx2.Client,
     tenant: Tenant,
     monkeypatch: pytest.MonkeyPatch,
@@ -260,7 +260,7 @@ def test_an_edge_is_taken_at_its_word_on_who_calls(
     headers: dict[str, str],
     caller: str,
 ) -> None:
-    """Only by its secret: whoever calls the API past the edge can write any header."""
+    """Callers that bypass the edge can send any header, but do not know the secret."""
     known = replace(settings.current(), edge_secret=secret)
     monkeypatch.setattr(settings, "current", lambda: known)
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "a-long-enough-one"}
@@ -287,7 +287,7 @@ print(json.dumps([before, statuses, sorted(name for name in sys.modules if ".man
 """
 
 
-def test_a_lambda_loads_what_is_called_through_another_door() -> None:
+def test_a_lambda_loads_modules_for_calls_through_other_gateways() -> None:
     poll = Sent("POST", "/devices/v2/deployments/device/deployments/next")
     listed = Sent("GET", "/management/v2/devauth/devices")
     events = [

@@ -1,4 +1,4 @@
-"""After a power cut a whole fleet comes back at once: it is sent away for different times, and all get through."""
+"""A whole fleet reconnects at once after a power cut: ``Retry-After`` spreads the calls, and all succeed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.deployments.world import World
 
 DEVICES = 40
 RATE = 20
-"""Calls a minute of the tenant: as many at once, then one each three seconds."""
+"""The tenant's calls per minute: a burst of as many, then one every three seconds."""
 
 
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The time by which calls are counted, to be moved."""
+    """The clock of the rate limit, which the test moves."""
     now = [1000]
     monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: float(now[0])))
     yield now
@@ -30,7 +30,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 @pytest.mark.slow
-def test_a_herd_gets_through_one_after_the_other(
+def test_all_devices_succeed_after_waiting(
     api: httpx2.Client, http: httpx2.Client, tenant, seconds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(api, http, tenant.tenant_token)
@@ -57,5 +57,5 @@ def test_a_herd_gets_through_one_after_the_other(
     first, *later = [calls[when] for when in sorted(calls)]
     assert first == DEVICES
     assert max(later) <= DEVICES / 2, "they came back together"
-    # Nobody waits for long beyond the time that the limit needs for them all.
+    # No device waits much longer than the limit needs for all of them.
     assert max(calls) - min(calls) <= 4 * 60 * (DEVICES - RATE) / RATE

@@ -1,4 +1,4 @@
-"""What callers may write into a request, at a cheaper door: it is answered as any other, and no one takes its word."""
+"""Malicious requests through the other gateways: they are answered like any other, and forged headers are ignored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ single = st.none() | st.dictionaries(names, text, max_size=4)
 
 
 def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
-    """Events that have only some of these."""
+    """Events with only some of these members."""
     return st.fixed_dictionaries({}, optional=fields)
 
 
@@ -69,7 +69,7 @@ contexts = {
 
 
 def is_answer(result: Event) -> bool:
-    """Whether a door can hand this on."""
+    """Whether a gateway can pass this on."""
     lines = result.get("multiValueHeaders") or {}
     json.dumps(result)
     return (
@@ -82,7 +82,7 @@ def is_answer(result: Event) -> bool:
 
 
 @given(path=paths, verb=verbs, more=common, own=by_balancer)
-def test_whatever_a_load_balancer_hands_on_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
+def test_any_request_from_a_load_balancer_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
     event = {"requestContext": contexts["balancer"], "httpMethod": verb, "path": path, **more, **own}
 
     result = through(event)
@@ -92,7 +92,7 @@ def test_whatever_a_load_balancer_hands_on_is_answered(path: str, verb: str, mor
 
 
 @given(path=paths, verb=verbs, more=common, own=by_http_api)
-def test_whatever_an_http_api_hands_on_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
+def test_any_request_from_an_http_api_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
     event = {"requestContext": contexts["http_api"], "httpMethod": verb, "path": path, "version": "1.0", **more, **own}
 
     assert is_answer(through(event))
@@ -117,8 +117,8 @@ def test_whatever_an_http_api_hands_on_is_answered(path: str, verb: str, more: E
         ([], ""),
     ],
 )
-def test_the_caller_is_whom_the_load_balancer_saw(lines: list[str], client: str) -> None:
-    """What was there before it is the caller's own word, and so are further lines."""
+def test_the_callers_address_is_the_one_that_the_load_balancer_added(lines: list[str], client: str) -> None:
+    """Earlier addresses and additional header lines were sent by the caller."""
     event = Sent("GET", "/devices/a").balancer()
     for name in ("x-forwarded-for", "X-Forwarded-For"):
         event["multiValueHeaders"] = {name: lines, "x-real-ip": ["203.0.113.66"]}
@@ -126,7 +126,7 @@ def test_the_caller_is_whom_the_load_balancer_saw(lines: list[str], client: str)
         assert json.loads(through(event)["body"])["client"] == client
 
 
-def test_a_browser_may_send_its_cookies_one_by_one() -> None:
+def test_cookies_may_be_in_several_headers() -> None:
     event = Sent("GET", "/devices/a", headers={"cookie": ["JWT=token", "theme=dark"]}).balancer()
 
     assert json.loads(through(event)["body"])["headers"]["cookie"] == "JWT=token; theme=dark"
@@ -134,7 +134,9 @@ def test_a_browser_may_send_its_cookies_one_by_one() -> None:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_the_app_answers_alike_by_every_door(server: LocalServer, api: httpx2.Client, data: st.DataObject) -> None:
+def test_the_app_answers_the_same_through_every_gateway(
+    server: LocalServer, api: httpx2.Client, data: st.DataObject
+) -> None:
     """What asks for nothing to be changed by an admin, all else by nobody; with ids and queries that nobody expects."""
     table = RouteTable(server.app.routes)
     route = data.draw(st.sampled_from(list(routes(server.app))), label="route")
@@ -153,16 +155,16 @@ def test_the_app_answers_alike_by_every_door(server: LocalServer, api: httpx2.Cl
     wanted = joined(call(sent.rest(table)))
     assert wanted[0] < 500
     doors_of = [sent.balancer(), sent.balancer(several=False)]
-    if not route.spec.changes_by_name:  # which an HTTP API may have changed on the way: 400, whoever asks
+    if not route.spec.changes_by_name:  # which an HTTP API may have changed: 400 for every caller
         doors_of.append(sent.http_api())
     for event in doors_of:
         if event.get("queryStringParameters") and "multiValueQueryStringParameters" not in event:
-            continue  # of a parameter that is there twice this form has only one
+            continue  # this format has only one value of a repeated parameter
         assert joined(gateway_events.serve(event, table, call)) == wanted
 
 
 def joined(result: Event) -> tuple[int, dict[str, str], Any]:
-    """An answer with one line a header: one of the doors takes no more, and it means the same (RFC 9110, 5.3)."""
+    """The answer with one line per header, since one gateway supports no more; it is equivalent (RFC 9110, 5.3)."""
     status, lines, body = plain(result)
     return status, {name: ", ".join(values) for name, values in lines.items()}, body
 

@@ -1,4 +1,4 @@
-"""Promise F10 of what a function may answer: more than that is refused with a word on how to get it, and is no 502."""
+"""An answer that is too large for a function is refused with advice how to get smaller ones, and is not a 502."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TOO_LARGE = "the answer is too large: ask for less at a time, such as a smaller 
 
 @pytest.fixture
 def fleet(api: httpx2.Client, http: httpx2.Client, tenant) -> World:
-    """Devices of 280 KB each, and twice that within the JSON of a function's answer."""
+    """Devices of 280 KB each, and of twice that in the JSON of a function's result."""
     world = World(api, http, tenant.tenant_token)
     for _ in range(12):
         assert world.device().inventory({f"notes-{each}": '"' * 14_000 for each in range(10)}).status_code == 200
     return world
 
 
-def test_a_page_that_no_function_may_answer_with(fleet: World) -> None:
+def test_a_page_that_is_too_large_for_a_function(fleet: World) -> None:
     refused = fleet.api.get(f"/api{INVENTORY}", params={"per_page": 100})
     fits = fleet.api.get(f"/api{INVENTORY}", params={"per_page": 8})
 
@@ -34,7 +34,7 @@ def test_a_page_that_no_function_may_answer_with(fleet: World) -> None:
     assert [fits.status_code, len(fits.json())] == [200, 8]
 
 
-def test_a_load_balancer_takes_less(server: LocalServer, fleet: World) -> None:
+def test_the_limit_of_a_load_balancer_is_lower(server: LocalServer, fleet: World) -> None:
     routes = RouteTable(server.app.routes)
 
     def page(size: int) -> int:

@@ -1,4 +1,4 @@
-"""Upload forms, read while they arrive."""
+"""Upload forms are parsed while they arrive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def body(*parts: tuple[str, bytes], end: bytes = b"--\r\n") -> bytes:
 
 
 class Trickle(io.BytesIO):
-    """A body that arrives in pieces of odd sizes."""
+    """A body that arrives in pieces of various sizes."""
 
     def __init__(self, data: bytes, seed: int) -> None:
         super().__init__(data)
@@ -39,7 +39,7 @@ class Trickle(io.BytesIO):
 
 
 class Broken(io.BytesIO):
-    """A body whose sender goes away."""
+    """A body whose sender disconnects."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if data := super().read(size):
@@ -55,10 +55,10 @@ NEARLY = st.sampled_from([b"\r\n", b"\r", b"--", f"\r\n--{BOUNDARY}".encode()[:-
 
 
 @given(st.lists(st.one_of(NEARLY, st.binary(max_size=300)), max_size=20), st.integers(0, 1000))
-def test_a_file_comes_out_as_it_went_in(pieces: list[bytes], seed: int) -> None:
+def test_a_file_is_unchanged(pieces: list[bytes], seed: int) -> None:
     delimiter = f"\r\n--{BOUNDARY}".encode()
     content = b"".join(pieces)
-    while delimiter in content:  # what is left and right of one may be another
+    while delimiter in content:  # boundaries may be adjacent
         content = content.replace(delimiter, b"")
     stream = Trickle(body(("size", b"5"), ("artifact", content)), seed)
 
@@ -69,7 +69,7 @@ def test_a_file_comes_out_as_it_went_in(pieces: list[bytes], seed: int) -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, 1000))
-def test_no_body_breaks_the_reader(data: bytes, seed: int) -> None:
+def test_malformed_bodies_are_refused(data: bytes, seed: int) -> None:
     stream = Trickle(f"--{BOUNDARY}\r\n".encode() * (seed % 2) + data, seed)
 
     with suppress(BadRequest, TooLarge):
@@ -77,7 +77,7 @@ def test_no_body_breaks_the_reader(data: bytes, seed: int) -> None:
         b"".join(form.file or ())
 
 
-def test_what_is_behind_the_file_is_not_read() -> None:
+def test_parts_after_the_file_are_not_read() -> None:
     stream = io.BytesIO(body(("artifact", b"file"), ("description", b"x" * 10_000_000)))
 
     form = read_form(stream, TYPE, fields=FIELDS, file="artifact")
@@ -88,7 +88,7 @@ def test_what_is_behind_the_file_is_not_read() -> None:
     assert stream.tell() < 1_000_000
 
 
-def test_a_form_without_a_file_ends() -> None:
+def test_a_form_without_a_file() -> None:
     form = form_of(body(("description", b"only")))
 
     assert (form.fields, form.file) == ({"description": "only"}, None)
@@ -98,18 +98,18 @@ def test_a_form_without_a_file_ends() -> None:
     "content_type",
     [None, "", "application/json", "multipart/form-data", "multipart/form-data; boundary=", "multipart/related; b=1"],
 )
-def test_a_form_names_its_boundary(content_type: str | None) -> None:
+def test_a_form_without_a_boundary_is_refused(content_type: str | None) -> None:
     with pytest.raises(BadRequest):
         form_of(body(("artifact", b"x")), content_type)
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\nContent-Disposition: form-data"])
-def test_a_form_has_an_end(end: bytes) -> None:
+def test_a_form_without_an_end_is_refused(end: bytes) -> None:
     with pytest.raises(BadRequest):
         form_of(body(("description", b"x"), end=end))
 
 
-def test_a_sender_that_goes_away_is_a_bad_request() -> None:
+def test_a_disconnecting_sender_causes_a_bad_request() -> None:
     form = read_form(Broken(body(("artifact", b"x" * 10))[:-30]), TYPE, fields=FIELDS, file="artifact")
 
     assert form.file is not None
@@ -118,7 +118,7 @@ def test_a_sender_that_goes_away_is_a_bad_request() -> None:
 
 
 @pytest.mark.parametrize("name", ["description", "unknown"])
-def test_fields_are_bounded(name: str) -> None:
+def test_the_size_of_fields_is_limited(name: str) -> None:
     half = b"x" * (UPLOAD_FIELDS // 2)
 
     form_of(body((name, half), (name, half), ("artifact", b"x")))
@@ -126,14 +126,14 @@ def test_fields_are_bounded(name: str) -> None:
         form_of(body((name, half), (name, half), (name, b"x"), ("artifact", b"x")))
 
 
-def test_parts_and_their_headers_are_bounded() -> None:
+def test_the_number_of_parts_and_the_size_of_headers_are_limited() -> None:
     with pytest.raises(TooLarge):
         form_of(body(*([("unknown", b"x")] * 40), ("artifact", b"x")))
     with pytest.raises(TooLarge):
         form_of(body(("n" * 10_000, b"x"), ("artifact", b"x")))
 
 
-def test_a_kept_field_is_text() -> None:
+def test_a_field_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(BadRequest, match="description"):
         form_of(body(("description", b"\xff"), ("artifact", b"x")))
     assert form_of(body(("unknown", b"\xff"), ("artifact", b"x"))).fields == {}

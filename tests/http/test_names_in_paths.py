@@ -1,4 +1,4 @@
-"""Names with special characters in paths: no front door may change another thing than the one that was named."""
+"""Names with special characters in paths: no gateway may change another object than the named one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CUT: dict[str, Callable[[str], str]] = {
     "decoded twice": lambda path: unquote(unquote(path)),
     "normalized": lambda path: posixpath.normpath(unquote(path)),
 }
-"""What an HTTP API, or something in front of it, may make of a path before the function sees it."""
+"""The ways in which an HTTP API, or a proxy in front of it, may change a path."""
 ROLES = "/api/management/v1/useradm/roles"
 
 
 @pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a/", "a%3Fb", "a%2Fb", "a/../a", "a;b"])
-def test_no_front_door_changes_another_release_or_role(server: LocalServer, api: httpx2.Client, name: str) -> None:
-    """There is one called ``a`` as well, which is what remains of most of these names."""
+def test_no_gateway_changes_another_release_or_role(server: LocalServer, api: httpx2.Client, name: str) -> None:
+    """There also is one named ``a``, which most of these names may be shortened to."""
     routes = RouteTable(server.app.routes)
     unique = uuid.uuid4().hex[:8]
     other, meant = f"{unique}a", f"{unique}{name}"
@@ -67,9 +67,9 @@ def test_no_front_door_changes_another_release_or_role(server: LocalServer, api:
 
 
 @pytest.mark.parametrize("name", ["a?b", "a#b", "a/b", "a%3Fb", "a/../a"])
-@pytest.mark.parametrize("door", ["rest", "balancer"])
-def test_doors_that_keep_the_path_change_the_release_that_is_named(
-    server: LocalServer, api: httpx2.Client, name: str, door: str
+@pytest.mark.parametrize("gateway", ["rest", "balancer"])
+def test_gateways_that_keep_the_path_change_the_named_release(
+    server: LocalServer, api: httpx2.Client, name: str, gateway: str
 ) -> None:
     routes = RouteTable(server.app.routes)
     unique = uuid.uuid4().hex[:8]
@@ -79,7 +79,7 @@ def test_doors_that_keep_the_path_change_the_release_that_is_named(
     lines = {"authorization": [api.headers["Authorization"]], "content-type": ["application/json"]}
     sent = Sent("PATCH", path, "", lines, b'{"notes": "mine"}')
 
-    if door == "rest":
+    if gateway == "rest":
         status = server.app(sent.rest(routes), LambdaContext("api", 29))["statusCode"]
     else:
         handler = lambda each: server.app(each, LambdaContext("api", 29))  # noqa: E731
@@ -90,15 +90,15 @@ def test_doors_that_keep_the_path_change_the_release_that_is_named(
     assert api.get(f"/api{path.replace(quote(name, safe=''), 'a')}").json()["notes"] == ""
 
 
-def test_every_write_by_a_free_name_is_known_to_the_doors(server: LocalServer) -> None:
-    """A new route with a name in its path has to say so, or its variable has to be an id or a checked name."""
+def test_every_write_with_a_free_name_in_its_path_is_declared(server: LocalServer) -> None:
+    """A new route with a name in its path has to declare that, unless the variable is an id or a restricted name."""
     names = {
         f"{method} {path}"
         for path, views in server.app.routes.items()
         for method, view in views.items()
         if method != "GET" and view.view_function.endpoint_spec.changes_by_name  # type: ignore[attr-defined]
     }
-    checked = {"group", "alerts"}  # their names hold letters, digits, "-" and "_" only
+    checked = {"group", "alerts"}  # their names consist of letters, digits, "-" and "_" only
     other = {
         f"{method} {path}"
         for path, views in server.app.routes.items()

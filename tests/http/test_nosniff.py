@@ -1,4 +1,4 @@
-"""Every answer, whoever gives it, tells browsers not to guess what it is."""
+"""Every answer tells browsers not to guess the content type."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_answers_of_the_relay(server: LocalServer):
         assert refused.value.response.headers.get_all("x-content-type-options") == ["nosniff"]
 
 
-def test_answers_that_api_gateway_gives_itself():
+def test_answers_of_api_gateway_itself():
     answers = gateway_responses()
     assert answers
     for name, answer in answers.items():

@@ -1,4 +1,4 @@
-"""A path is the same however clients and proxies spell it, at every door, and no spelling changes a name."""
+"""Different spellings of a path are equal at every gateway, and no spelling changes a name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROUTES = RouteTable(
 
 
 def escaped(text: str, needless: list[bool]) -> str:
-    """The text percent-encoded; where ``needless`` says so, also characters that need not be."""
+    """The percent-encoded text; with ``needless``, also characters that need no encoding."""
     found = []
     for at, character in enumerate(text):
         plainly = character in UNRESERVED and not needless[at % len(needless)]
@@ -48,9 +48,7 @@ origins = st.sampled_from(["", "http://localhost", "https://localhost:8443", "HT
 
 
 @given(segments, escapes, between, origins)
-def test_every_spelling_is_the_usual_one(
-    names: list[str], needless: list[bool], slashes: list[str], origin: str
-) -> None:
+def test_every_spelling_is_normalized(names: list[str], needless: list[bool], slashes: list[str], origin: str) -> None:
     usual = "/" + "/".join(escaped(name, [False]) for name in names)
     other = origin + "".join(slash + escaped(name, needless) for slash, name in zip(slashes, names, strict=False))
 
@@ -63,7 +61,7 @@ def test_every_spelling_is_the_usual_one(
 
 
 @given(st.text(st.sampled_from("/.%2eEfF41aA:?*"), max_size=20))
-def test_a_spelling_never_changes_a_name_and_settles_at_once(path: str) -> None:
+def test_normalizing_keeps_names_and_is_idempotent(path: str) -> None:
     found = plain("/" + path)
 
     assert plain(found) == found
@@ -92,7 +90,7 @@ def test_a_spelling_never_changes_a_name_and_settles_at_once(path: str) -> None:
         ("*", "*"),
     ],
 )
-def test_examples(sent: str, usual: str) -> None:
+def test_examples_of_normalization(sent: str, usual: str) -> None:
     assert plain(sent) == usual
 
 
@@ -100,7 +98,7 @@ def test_examples(sent: str, usual: str) -> None:
     ("sent", "rest"),
     [("/api/x", "/x"), ("//api//x", "//x"), ("/./api/x", "/x"), ("/%61pi/x", "/x"), ("/apis/x", ""), ("/api", "")],
 )
-def test_the_stage_is_found_however_it_is_spelled(sent: str, rest: str) -> None:
+def test_the_stage_is_found_in_any_spelling(sent: str, rest: str) -> None:
     assert below(sent, "api") == rest
 
 
@@ -129,7 +127,7 @@ def test_routes_are_found_by_any_spelling(path: str, template: str, parameters: 
 @pytest.mark.parametrize(
     "path", ["/devices//config", "/groups//devices", "/groups///devices", "/devices//", "//groups//devices/"]
 )
-def test_an_empty_name_is_no_other_route(path: str) -> None:
+def test_an_empty_name_does_not_match_another_route(path: str) -> None:
     assert ROUTES.find(path) is None
 
 
@@ -137,7 +135,7 @@ SPELLINGS = ["/{0}", "/./{0}", "{1}", "https://localhost{0}", "{0}/", "{2}"]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_the_local_server_takes_every_spelling(server: LocalServer, api: httpx2.Client, spelling: str) -> None:
+def test_the_local_server_accepts_every_spelling(server: LocalServer, api: httpx2.Client, spelling: str) -> None:
     target = spelling.format(GROUPS, GROUPS.replace("/api", "/%61pi"), GROUPS.replace("/", "//"))
     lines = f"Host: {urlsplit(server.url).netloc}\r\nAuthorization: {api.headers['Authorization']}\r\nConnection: close"
 
@@ -146,16 +144,16 @@ def test_the_local_server_takes_every_spelling(server: LocalServer, api: httpx2.
     assert (status, body) == (200, b"[]")
 
 
-@pytest.mark.parametrize("door", ["balancer", "http_api"])
+@pytest.mark.parametrize("gateway", ["balancer", "http_api"])
 @pytest.mark.parametrize("path", ["/%61pi/a/b", "//api//a/b", "/api/./a//b"])
-def test_other_doors_take_every_spelling(door: str, path: str) -> None:
+def test_other_gateways_accept_every_spelling(gateway: str, path: str) -> None:
     seen = []
 
     def handler(call: gateway_events.Event) -> gateway_events.Event:
         seen.append((call["path"], call["resource"], call["pathParameters"]))
         return {"statusCode": 200, "headers": {}, "multiValueHeaders": {}, "body": ""}
 
-    context = {"elb": {"targetGroupArn": "x"}} if door == "balancer" else {"resourcePath": "$default"}
+    context = {"elb": {"targetGroupArn": "x"}} if gateway == "balancer" else {"resourcePath": "$default"}
     event = {"httpMethod": "GET", "path": path, "headers": {}, "requestContext": context}
 
     answer = gateway_events.serve(event, RouteTable({"/a/{id}": VIEWS}), handler)
@@ -180,7 +178,7 @@ CONNECT = "/api/management/v1/deviceconnect/devices/{}/{}"
         (CONNECT.format("d", "../d/download"), False),
     ],
 )
-def test_the_relay_takes_every_spelling(path: str, is_served: bool) -> None:
+def test_the_relay_accepts_every_spelling(path: str, is_served: bool) -> None:
     scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": []}
 
     assert Relay(None, None).serves(scope) is is_served  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The id of a request goes back in a header, whoever answers: the client's own, or a new one if that is unfit."""
+"""Every answer has the request id in a header: the client's, or a new one if that is not valid in a header."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def given(url: str, place: str, sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("sent", UNFIT, ids=repr)
-def test_an_id_that_is_unfit_for_a_header_is_replaced(server: LocalServer, sent: bytes):
+def test_an_id_that_is_invalid_in_a_header_is_replaced(server: LocalServer, sent: bytes):
     for place in ("/", "/api/nowhere", "/api/management/v1/useradm/users", DOWNLOAD):
         assert uuid.UUID(given(server.url, place, sent).decode())
         assert given(server.url, place, b"mine, #1") == b"mine, #1"

@@ -1,4 +1,4 @@
-"""Text from strangers, made fit for headers and spreadsheets."""
+"""Untrusted text is made safe for headers and spreadsheets."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_a_name_in_a_header_is_printable_short_and_names_one_file(name: str):
         ("", 'attachment; filename="file"'),
     ],
 )
-def test_a_name_of_any_letters_is_kept(name: str, header: str):
+def test_names_keep_non_ascii_letters(name: str, header: str):
     assert text.attachment(name) == header
 
 
 @given(ANY)
-def test_a_value_of_a_header_comes_back_whole_or_not_at_all(value: str):
+def test_a_header_value_is_kept_or_dropped_completely(value: str):
     header = text.header(value)
     if header is not None:
         assert header.isascii()
@@ -67,23 +67,23 @@ BEFORE = ["", " ", "\n", "\r", "\t", "\0", "\x0b", "\u00a0", "\u3000", "\ufeff",
 
 @pytest.mark.parametrize("before", BEFORE, ids=ascii)
 @pytest.mark.parametrize("formula", FORMULAS, ids=ascii)
-def test_no_cell_is_a_formula(before: str, formula: str):
+def test_cells_are_not_formulas(before: str, formula: str):
     assert text.cell(before + formula) == f"'{before}{formula}"
     assert text.cell(f"{before}{before}{formula}").startswith("'")
 
 
 @given(st.text(st.sampled_from("\n\r\t =+-@\uff1d\u3000\"'a;"), max_size=6))
-def test_a_cell_that_begins_oddly_begins_with_an_apostrophe(value: str):
+def test_cells_that_begin_like_a_formula_get_an_apostrophe(value: str):
     cell = text.cell(value)
     assert cell in {value, f"'{value}"}
     seen = re.sub(r"^[\s\"']+", "", value)
     assert cell.startswith("'") or not seen.startswith(("=", "+", "-", "@", "\uff1d"))
 
 
-def test_a_formula_behind_very_much_space_is_none():
+def test_a_formula_after_much_whitespace_is_escaped():
     assert text.cell(" " * 5000 + "=1").startswith("'")
 
 
-def test_other_cells_stay_as_they_are():
+def test_other_cells_are_unchanged():
     for value in ("", "a", "1", "a=b", "größe", "2024-03-01T10:00:00Z", "a@example.com", "{}", " a"):
         assert text.cell(value) == value

@@ -25,7 +25,7 @@ Limit = Callable[..., None]
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
-    """Sets limits, and counts from nothing."""
+    """Set limits and reset the counts."""
 
     def set_limits(**rates: Any) -> None:
         known = replace(settings.current(), **rates)
@@ -38,14 +38,14 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, to be moved."""
+    """The clock, which the test moves."""
     now = [1000.0]
     monkeypatch.setattr("chalicelib.http.throttle.time.monotonic", lambda: now[0])
     return now
 
 
 def admitted(times: int, kind: str = "device", tenant: str = "t", subject: str = "d") -> int:
-    """How many of so many calls at once are let through."""
+    """How many of ``number`` simultaneous calls are allowed."""
     count = 0
     for _ in range(times):
         try:
@@ -63,7 +63,7 @@ def test_off_by_default():
     assert admitted(10_000) == 10_000
 
 
-def test_a_minutes_calls_then_as_they_come_back(limit: Limit, clock: list[float]):
+def test_a_burst_of_a_minutes_calls_and_then_the_steady_rate(limit: Limit, clock: list[float]):
     limit(device_rate=30)
 
     assert admitted(100) == 30
@@ -75,7 +75,7 @@ def test_a_minutes_calls_then_as_they_come_back(limit: Limit, clock: list[float]
     assert admitted(100) == 30
 
 
-def test_everyone_has_their_own(limit: Limit, clock: list[float]):
+def test_each_caller_has_a_separate_limit(limit: Limit, clock: list[float]):
     limit(device_rate=3, user_rate=5)
 
     assert admitted(9) == 3
@@ -84,21 +84,21 @@ def test_everyone_has_their_own(limit: Limit, clock: list[float]):
     assert admitted(9, kind="user") == 5
 
 
-def test_a_tenants_storm_stops_nobody_elses_calls(limit: Limit, clock: list[float]):
+def test_too_many_calls_of_a_tenant_do_not_affect_others(limit: Limit, clock: list[float]):
     limit(tenant_rate=10, device_rate=100)
 
     assert sum(admitted(1, subject=str(number)) for number in range(50)) == 10
     assert admitted(5, tenant="other") == 5
 
 
-def test_a_refused_call_counts_against_nobody(limit: Limit, clock: list[float]):
+def test_refused_calls_are_not_counted(limit: Limit, clock: list[float]):
     limit(tenant_rate=4, device_rate=2)
 
     assert admitted(50) == 2
     assert admitted(50, subject="other") == 2
 
 
-def test_those_who_are_refused_together_come_back_apart(limit: Limit, clock: list[float]):
+def test_callers_refused_together_get_different_retry_times(limit: Limit, clock: list[float]):
     limit(tenant_rate=1)
     admitted(1)
     waits = set()
@@ -111,7 +111,7 @@ def test_those_who_are_refused_together_come_back_apart(limit: Limit, clock: lis
     assert len(waits) > 10
 
 
-def test_what_is_remembered_is_bounded(limit: Limit, monkeypatch: pytest.MonkeyPatch):
+def test_stored_counts_are_limited(limit: Limit, monkeypatch: pytest.MonkeyPatch):
     limit(device_rate=1)
     monkeypatch.setattr(throttle, "_CALLERS", 10)
 
@@ -121,7 +121,7 @@ def test_what_is_remembered_is_bounded(limit: Limit, monkeypatch: pytest.MonkeyP
     assert len(throttle._buckets) == 10
 
 
-def test_a_device_is_told_when_to_come_back(
+def test_a_throttled_device_gets_retry_after(
     api: httpx2.Client, http: httpx2.Client, tenant: Tenant, limit: Limit, warm
 ):
     device = World(api, http, tenant.tenant_token).device()
@@ -137,7 +137,7 @@ def test_a_device_is_told_when_to_come_back(
     assert cost.calls == []
 
 
-def test_a_user_too(api: httpx2.Client, limit: Limit):
+def test_a_throttled_user_gets_retry_after(api: httpx2.Client, limit: Limit):
     limit(user_rate=1)
 
     assert [api.get(ME).status_code for _ in range(2)] == [200, 429]

@@ -1,4 +1,4 @@
-"""A tenant whose events go to a receiver on loopback."""
+"""A tenant whose webhooks post to a receiver on loopback."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 BASE = "/api/management/v1/iot-manager"
 SECRET = "00112233445566778899aabbccddeeff"
 NEW_DEVICE = ["device-status-changed", "device-status-changed", "device-provisioned"]
-"""The events of a device that asks for a token and is accepted: pending, accepted, and the device itself."""
+"""The events of a device that is accepted: pending, accepted, and the new device."""
 
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[LocalServer]:
-    """A server for these tests alone: they travel hours ahead, when the events of all others would be due."""
+    """A separate server: these tests move the clock by hours, which would make events of other tests due."""
     with serving() as running:
         yield running
 
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets webhooks call these ports on loopback; without a copy of a control item that is not new."""
+    """Let webhooks call these loopback ports, and do not use cached control items."""
     ports: set[int] = {80, 443}
 
     def let(*more: int) -> None:
@@ -51,7 +51,7 @@ def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """A tenant with an admin and nothing else."""
+    """A tenant with an administrator and nothing else."""
     return World(api, http, tenant.tenant_token)
 
 
@@ -65,16 +65,16 @@ class Hook:
     server: LocalServer
 
     def posted(self) -> list[dict[str, Any]]:
-        """The events that the receiver was sent so far, whatever it answered."""
+        """The events that the receiver has got so far, whatever it answered."""
         self.server.drain()
         return [msgspec.json.decode(sent.body) for sent in list(self.listener.received)]
 
     def told(self) -> list[tuple[str, str]]:
-        """Type and subject of what the receiver was sent."""
+        """Type and subject of the received events."""
         return [(event["type"], event["data"].get("id", "")) for event in self.posted()]
 
     def events(self, **query: Any) -> list[dict[str, Any]]:
-        """The events as they are listed."""
+        """The events in the API's list."""
         answer = self.api.get(f"{BASE}/events", params=query)
         assert answer.status_code == 200, answer.text
         shown: list[dict[str, Any]] = answer.json()
@@ -88,14 +88,14 @@ class Hook:
 
 
 def webhook(url: str, **more: Any) -> dict[str, Any]:
-    """The body that makes a webhook."""
+    """The request body for a webhook."""
     secret = more.pop("secret", None)
     http = {"url": url} | ({"secret": secret} if secret else {})
     return {"provider": "webhook", "credentials": {"type": "http", "http": http}, **more}
 
 
 def register(api: httpx2.Client, url: str, **more: Any) -> str:
-    """Make a webhook; its id."""
+    """Create a webhook; returns its id."""
     answer = api.post(f"{BASE}/integrations", json=webhook(url, **more))
     assert answer.status_code == 201, answer.text
     place: str = answer.headers["Location"]
@@ -108,7 +108,7 @@ Hooks = Callable[..., Hook]
 
 @pytest.fixture
 def hooks(api: httpx2.Client, server: LocalServer, allow: Callable[..., None]) -> Iterator[Hooks]:
-    """Makes webhooks, each with a receiver of its own."""
+    """Create webhooks, each with its own receiver."""
     listeners: list[Listener] = []
 
     def make(*, client: httpx2.Client = api, **more: Any) -> Hook:

@@ -1,4 +1,4 @@
-"""Webhooks that lead where they must not, and receivers that mean harm."""
+"""Attacks with webhooks: URLs of internal servers, and malicious receivers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ URLS = [
 ]
 
 
-def test_attack_urls_that_are_never_called(api: httpx2.Client) -> None:
+def test_forbidden_urls_are_never_called(api: httpx2.Client) -> None:
     good = register(api, "https://hooks.example.com/")
     for url in URLS:
         assert api.post(f"{BASE}/integrations", json=webhook(url)).status_code == 400, url
@@ -68,8 +68,8 @@ def test_attack_urls_that_are_never_called(api: httpx2.Client) -> None:
     assert shown["credentials"]["http"]["url"] == "https://hooks.example.com/"
 
 
-def test_attack_a_name_that_is_bound_to_another_address_later(hooks: Hooks, world, monkeypatch) -> None:
-    """DNS rebinding: the name leads to a good address when the webhook is made, and inside when it is called."""
+def test_a_host_name_that_later_resolves_to_an_internal_address_is_not_called(hooks: Hooks, world, monkeypatch) -> None:
+    """DNS rebinding: the name resolves to a public address at creation, and to an internal one at delivery."""
     hook = hooks()
     answers = [["127.0.0.1"]]
     monkeypatch.setattr(client, "resolve", lambda _host, _port: answers[-1])
@@ -92,7 +92,7 @@ def test_attack_a_name_that_is_bound_to_another_address_later(hooks: Hooks, worl
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
-def test_attack_a_receiver_that_redirects_inside(hooks: Hooks, world, status: str) -> None:
+def test_redirects_to_internal_addresses_are_not_followed(hooks: Hooks, world, status: str) -> None:
     hook = hooks()
     with Listener() as inside:
         hook.listener.answering = says(answer(status, b"", f"Location: {inside.url}/admin"))
@@ -103,7 +103,7 @@ def test_attack_a_receiver_that_redirects_inside(hooks: Hooks, world, status: st
         assert {each["success"] for each in hook.statuses() if each} == {False}
 
 
-def test_attack_texts_of_devices_add_no_header(hooks: Hooks, world) -> None:
+def test_texts_of_devices_cannot_inject_headers(hooks: Hooks, world) -> None:
     hook = hooks(secret="00" * 16)
     evil = "x\r\nX-Evil: 1\r\n\r\nPOST /evil HTTP/1.1"
     world.device(identity=new_identity() | {evil: evil})
@@ -127,8 +127,8 @@ def test_attack_texts_of_devices_add_no_header(hooks: Hooks, world) -> None:
     ],
     ids=["negative chunk", "endless chunk", "no status", "header", "zeros"],
 )
-def test_attack_an_answer_that_is_none_ends_no_worker(hooks: Hooks, world, evil: bytes) -> None:
-    """The event is noted as not taken, and comes again; nothing that waits behind it is stuck."""
+def test_invalid_answers_do_not_stop_the_worker(hooks: Hooks, world, evil: bytes) -> None:
+    """The event counts as not delivered and is retried; later events are not blocked."""
     hook = hooks()
     hook.listener.answering = says(evil)
     world.device()
@@ -141,8 +141,8 @@ def test_attack_an_answer_that_is_none_ends_no_worker(hooks: Hooks, world, evil:
         assert [each["success"] for each in hook.statuses()] == [True] * 3
 
 
-def test_attack_answers_are_not_shown(hooks: Hooks, world) -> None:
-    """What a server inside would say is no business of who set the webhook up."""
+def test_answers_of_receivers_are_not_shown(hooks: Hooks, world) -> None:
+    """Otherwise a webhook could be used to read answers of internal servers."""
     hook = hooks()
     hook.listener.answering = says(answer("500 hidden-reason", b"hidden body", "X-More: hidden"))
     world.device()

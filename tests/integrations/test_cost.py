@@ -1,4 +1,4 @@
-"""What integrations cost: nothing where nobody listens, and a known amount where somebody does."""
+"""The cost of integrations: none without one, and a fixed amount for each event otherwise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.probe import counted
 
 @pytest.fixture
 def listened(hooks: Hooks, world: World, tenant, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A tenant whose every event somebody wants, in a process that knows."""
+    """A tenant with an integration for all events, in a warm process."""
     hooks(scopes=["deployments", "deviceauth", "inventory"])
     known = replace(settings.current(), control_cache=3600.0)
     monkeypatch.setattr(settings, "current", lambda: known)
@@ -28,7 +28,7 @@ def listened(hooks: Hooks, world: World, tenant, monkeypatch: pytest.MonkeyPatch
     return world
 
 
-def test_device_calls_that_cause_no_event_pay_nothing(listened: World):
+def test_device_calls_without_events_have_no_additional_cost(listened: World):
     device = listened.device()
     device.inventory()
     with counted() as cost:
@@ -46,14 +46,14 @@ def test_device_calls_that_cause_no_event_pay_nothing(listened: World):
     assert cost.write_units == 2 * 3  # row, head, counter
 
 
-def test_an_event_is_two_writes_in_the_transaction_that_there_is_anyway(listened: World):
+def test_an_event_adds_two_writes_to_the_transaction_of_the_change(listened: World):
     device = listened.device()
     deployment = listened.deploy("v2", [device.id, "another"])
     serves(device.poll(), deployment)
     with counted() as cost:
         assert device.report(deployment, "success").status_code == 204
     assert cost.calls == ["GetItem", "TransactWriteItems"]
-    assert cost.write_units == 2 * (3 + 2)  # and the event, and its place in the outbox
+    assert cost.write_units == 2 * (3 + 2)  # and the event, and its row in the outbox
 
 
 def test_two_events_for_one_integration_send_one_message(listened: World, monkeypatch: pytest.MonkeyPatch):
@@ -66,7 +66,7 @@ def test_two_events_for_one_integration_send_one_message(listened: World, monkey
     assert len(sent) == 1
 
 
-def test_accepting_reads_nothing_more(listened: World, http, sign_in):
+def test_accepting_needs_no_additional_reads(listened: World, http, sign_in):
     quiet = service.create_tenant("Quiet")
     spent = []
     for world in (World(sign_in(quiet), http, quiet.tenant_token), listened):
@@ -79,20 +79,20 @@ def test_accepting_reads_nothing_more(listened: World, http, sign_in):
     assert spent[0].by_operation == spent[1].by_operation
 
 
-def test_a_new_device_pays_for_its_event_only_where_somebody_listens(listened: World, http, sign_in):
+def test_a_new_device_costs_more_only_with_an_integration(listened: World, http, sign_in):
     quiet = service.create_tenant("Quiet")
     spent = []
     for token in (quiet.tenant_token, listened.token):
-        Device(http, token).auth()  # this process now has what it keeps of the tenant
+        Device(http, token).auth()  # this process has now cached the tenant's items
         with counted() as cost:
             assert Device(http, token).auth().status_code == 401
         spent.append(cost)
     unheard, heard = spent
     assert unheard.calls == heard.calls, "the event is written in the transaction of the new device"
-    assert heard.write_units - unheard.write_units == 2 * 2  # the event, and its place in the outbox
+    assert heard.write_units - unheard.write_units == 2 * 2  # the event, and its row in the outbox
 
 
-def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenant, server):
+def test_the_cost_of_delivery_does_not_grow_with_delivered_events(listened: World, tenant, server):
     (hook,) = operators.listed(tenant.id)
     spent = []
     for _ in range(4):
@@ -104,7 +104,7 @@ def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenan
             delivering.deliver(tenant.id, hook.id)
         spent.append(cost)
     assert len({(tuple(cost.calls), cost.read_units) for cost in spent}) == 1
-    # Take the outbox, the integration, what waits, the events; a transaction each; give the outbox back.
+    # Lease the outbox, read integration, rows and events, a transaction for each event, release the outbox.
     assert spent[0].calls == [
         "UpdateItem",
         "GetItem",
@@ -115,7 +115,7 @@ def test_delivering_does_not_grow_with_what_was_delivered(listened: World, tenan
     ]
 
 
-def test_an_idle_tick_costs_a_query_for_each_part_of_the_index(listened: World, server):
+def test_an_idle_run_of_the_schedule_costs_a_query_for_each_part_of_the_index(listened: World, server):
     server.drain()
     with counted() as cost:
         delivering.tick(clock.now())

@@ -1,4 +1,4 @@
-"""Processes die at every storage call; after the next run there are exactly the events that should be (F1 to F3)."""
+"""A crash at any storage call: after the next run, exactly the right events exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHEN = [pytest.param(False, id="before"), pytest.param(True, id="after")]
 
 
 def sweep(case: Callable[[], Callable[[], Any]], *, after: bool) -> int:
-    """Runs each ``case`` with a failure at its n-th storage call, then again; how many there were."""
+    """Run each ``case`` with a crash at its n-th storage call, then again; returns the number of calls."""
     for number in count(1):
         act = case()
         with power_cut(number, answered=after) as cut, suppress(PowerCutError):
@@ -35,7 +35,7 @@ def sweep(case: Callable[[], Callable[[], Any]], *, after: bool) -> int:
 
 
 def told_of(hook: Hook, subject: str) -> list[str]:
-    """The events of a device or deployment, each once, however often it was delivered; in order."""
+    """The events of a device or deployment in order, without repeated deliveries."""
     with time_machine.travel(clock.now() + timedelta(minutes=5)):
         hook.server.workers.run_once()
     found = {event["id"]: event["type"] for event in hook.posted() if subject == event["data"]["id"]}
@@ -43,7 +43,7 @@ def told_of(hook: Hook, subject: str) -> list[str]:
 
 
 @pytest.mark.parametrize("after", WHEN)
-def test_accepting(hooks: Hooks, world, after: bool):
+def test_accepting_a_device(hooks: Hooks, world, after: bool):
     hook = hooks()
     made: list[str] = []
 
@@ -61,7 +61,7 @@ def test_accepting(hooks: Hooks, world, after: bool):
 
 
 @pytest.mark.parametrize("after", WHEN)
-def test_decommissioning(hooks: Hooks, world, server, after: bool):
+def test_decommissioning_a_device(hooks: Hooks, world, server, after: bool):
     made = [world.device().id for _ in range(30)]
     hook = hooks()
     used: list[str] = []
@@ -84,7 +84,7 @@ def test_decommissioning(hooks: Hooks, world, server, after: bool):
 
 
 @pytest.mark.parametrize("after", WHEN)
-def test_deploying(hooks: Hooks, world, after: bool):
+def test_creating_a_deployment(hooks: Hooks, world, after: bool):
     world.upload("v2")
     device = world.device()
     hook = hooks(scopes=["deployments"])
@@ -103,7 +103,7 @@ def test_deploying(hooks: Hooks, world, after: bool):
 
 
 @pytest.mark.parametrize("after", WHEN)
-def test_finishing(hooks: Hooks, world, after: bool):
+def test_finishing_a_deployment(hooks: Hooks, world, after: bool):
     world.upload("v2")
     device = world.device()
     hook = hooks(scopes=["deployments"])
@@ -124,7 +124,7 @@ def test_finishing(hooks: Hooks, world, after: bool):
 
 
 @pytest.mark.parametrize("after", WHEN)
-def test_delivering(hooks: Hooks, world, tenant, monkeypatch, after: bool):
+def test_delivering_events(hooks: Hooks, world, tenant, monkeypatch, after: bool):
     hook = hooks()
     for number in count(1):
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""How events reach receivers that are down, slow or picky: each at least once, in order, or given up after a day."""
+"""Delivery to receivers that are down, slow or refuse events: at least once, in order, retried for a day."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIFE = timedelta(seconds=limits.DELIVERY_LIFE)
 
 
 def answers(hook: Hook, choose: Callable[[Received], bytes]) -> None:
-    """Let the receiver answer by what it is sent."""
+    """Let the receiver's answer depend on the event."""
     hook.listener.answering = lambda sock, sent: sock.sendall(choose(sent))
 
 
@@ -58,7 +58,7 @@ def waiting(hook: Hook, tenant) -> int:
 
 @contextmanager
 def later(hook: Hook, **more: float) -> Iterator[None]:
-    """A minute of the schedule and its workers, so much later."""
+    """Run the schedule and its workers at a later time."""
     with time_machine.travel(clock.now() + timedelta(**more)):
         hook.server.workers.run_once()
         yield
@@ -71,17 +71,17 @@ def other(http, sign_in) -> World:
     return World(sign_in(tenant), http, tenant.tenant_token)
 
 
-def test_a_receiver_that_is_down_is_asked_again_and_told_in_order(hooks: Hooks, world, tenant):
+def test_a_receiver_that_is_down_gets_its_events_later_in_order(hooks: Hooks, world, tenant):
     hook = hooks()
     hook.listener.answering = DOWN
     first = world.device()
     assert len(hook.posted()) == 1
     second = world.device()
 
-    assert len(hook.posted()) == 1  # it is down for all, so nobody else is tried
+    assert len(hook.posted()) == 1  # it is down, so other events are not tried
     assert hook.statuses() == [{"success": False, "status_code": 503, "error": "the receiver answered 503"}]
     hook.server.workers.run_once()
-    assert len(hook.posted()) == 1  # not before it is time
+    assert len(hook.posted()) == 1  # not before the next attempt is due
     with later(hook, minutes=1):
         assert len(hook.posted()) == 2
     assert waiting(hook, tenant) == 6
@@ -99,7 +99,7 @@ def test_a_receiver_that_is_down_is_asked_again_and_told_in_order(hooks: Hooks, 
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "400 Bad Request", "500 Oops", "503 Down"])
-def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, status: str):
+def test_an_undeliverable_event_is_dropped_after_a_day(hooks: Hooks, world, tenant, status: str):
     hook = hooks()
     hook.listener.answering = says(answer(status, b"", "Location: http://127.0.0.1/"))
     world.device()
@@ -107,7 +107,7 @@ def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, 
     for hours in (0, 1, 3, 12, 23):
         with later(hook, hours=hours):
             tries.append(len(hook.posted()))
-    assert tries == sorted(set(tries))  # one more each time
+    assert tries == sorted(set(tries))  # one more attempt each time
     assert waiting(hook, tenant) == 3
 
     with later(hook, hours=25), later(hook, hours=2):
@@ -117,14 +117,14 @@ def test_what_nobody_takes_is_given_up_after_a_day(hooks: Hooks, world, tenant, 
         assert [each["success"] for each in hook.statuses()] == [False] * 3
         hook.listener.answering = UP
         hook.server.workers.run_once()
-        assert len(hook.posted()) == done  # never again
+        assert len(hook.posted()) == done  # no further attempts
         device = Device(world.http, world.token)
         device.auth()
         decide(world.api, device, "rejected")
         assert [event["data"].get("status") for event in hook.posted()[done:]] == ["pending", "rejected"]
 
 
-def test_nobody_listens_at_all(hooks: Hooks, world):
+def test_a_receiver_that_does_not_exist(hooks: Hooks, world):
     hook = hooks()
     hook.listener.__exit__()
     world.device()
@@ -135,7 +135,7 @@ def test_nobody_listens_at_all(hooks: Hooks, world):
     assert "connection" in status["error"]
 
 
-def test_a_refused_event_holds_back_its_own_device_only(hooks: Hooks, world, tenant):
+def test_a_refused_event_delays_only_those_of_its_device(hooks: Hooks, world, tenant):
     hook = hooks()
     odd = Device(world.http, world.token)
     odd.auth()
@@ -157,12 +157,12 @@ def test_a_refused_event_holds_back_its_own_device_only(hooks: Hooks, world, ten
     kinds = [kind for kind, subject in told if subject == odd_id]
     assert kinds == ["device-status-changed", *NEW_DEVICE]
     ids = [event["id"] for event in hook.posted() if event["data"]["id"] == odd_id]
-    assert ids[0] == ids[1]  # an event has one id however often it comes
+    assert ids[0] == ids[1]  # an event keeps its id in all deliveries
     assert len(set(ids)) == 3
     assert waiting(hook, tenant) == 0
 
 
-def test_a_receiver_that_refuses_everything_is_left_alone(hooks: Hooks, world, tenant):
+def test_a_receiver_that_refuses_everything_is_called_less_often(hooks: Hooks, world, tenant):
     hook = hooks()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queues, "send", lambda *_: None)
@@ -177,7 +177,7 @@ def test_a_receiver_that_refuses_everything_is_left_alone(hooks: Hooks, world, t
         assert waiting(hook, tenant) == 60
 
 
-def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
+def test_a_backlog_is_one_item_in_the_due_index(hooks: Hooks, world, tenant):
     hook = hooks()
     hook.listener.answering = DOWN
     for _ in range(5):
@@ -189,7 +189,7 @@ def test_a_backlog_comes_due_as_one_item(hooks: Hooks, world, tenant):
     assert [sk for pk, sk in due.everything(DueItem.due) if pk == outbox.partition] == ["LANE"]
 
 
-def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
+def test_a_slow_receiver_does_not_delay_others(hooks: Hooks, world, other):
     slow, quick = hooks(), hooks(client=other.api)
     go_on = threading.Event()
 
@@ -207,7 +207,7 @@ def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
     worker.start()
     until("the slow receiver has its event", lambda: slow.listener.received)
 
-    # Another worker for the same receiver does not wait with the first; news is left to that one.
+    # A second worker for the same receiver does not wait; the first one delivers new events.
     late = world.device()
     delivering.deliver(tenant, slow.id)
     assert len(slow.listener.received) == 1
@@ -220,7 +220,7 @@ def test_a_slow_receiver_holds_up_nobody_else(hooks: Hooks, world, other):
     assert len(slow.listener.received) == 6
 
 
-def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
+def test_a_lost_queue_message_is_replaced(hooks: Hooks, world, tenant):
     hook = hooks()
 
     def down(*_: object) -> None:
@@ -237,7 +237,7 @@ def test_a_lost_message_is_made_up_for(hooks: Hooks, world, tenant):
     assert waiting(hook, tenant) == 0
 
 
-def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, world, tenant):
+def test_the_schedule_and_messages_may_be_repeated(hooks: Hooks, world, tenant):
     hook = hooks()
     world.device()
     for _ in range(3):
@@ -247,8 +247,8 @@ def test_the_schedule_may_run_twice_and_messages_may_come_twice(hooks: Hooks, wo
         assert len(hook.posted()) == 3
 
 
-def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
-    """However many messages come for an outbox that is too long for one run: it is their number that must not grow."""
+def test_a_message_causes_at_most_one_further_message(hooks: Hooks, world, tenant):
+    """For an outbox that is too long for one run, the number of messages must not grow."""
     sent: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queues, "send", lambda *message: sent.append(message))
@@ -256,7 +256,7 @@ def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
         world.device()
         patch.setattr(delivering, "_RUN", 0.0)
         sent.clear()
-        for messages in range(1, 21):  # more than Lambda would let follow one another, if it counted them
+        for messages in range(1, 21):  # more than Lambda's limit for recursive messages
             delivering.deliver(tenant.id, hook.id)
             assert sent == [(queues.Queue.DELIVERIES, queues.Delivery(tenant.id, hook.id))] * messages
         patch.setattr(delivering, "_RUN", 20.0)
@@ -266,14 +266,14 @@ def test_a_message_leads_to_one_more_at_most(hooks: Hooks, world, tenant):
     assert len(hook.posted()) == 3
 
 
-def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done(hooks: Hooks, world, server):
+def test_invalid_messages_end_in_the_dead_letter_queue_and_others_are_handled(hooks: Hooks, world, server):
     hook = hooks()
     sqs = boto3.client("sqs")
     url, dead = (sqs.get_queue_url(QueueName=f"lamplighter-local-deliveries{end}")["QueueUrl"] for end in ("", "-dead"))
     sqs.purge_queue(QueueUrl=dead)
     for body in ("nonsense", "{}", '{"tenant": 1, "integration": []}'):
         sqs.send_message(QueueUrl=url, MessageBody=body)
-    # One for an integration that is not there has nothing to do.
+    # A message for an unknown integration has no effect.
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"tenant": "none", "integration": str(uuid.uuid4())}))
     world.device()
 
@@ -283,7 +283,7 @@ def test_messages_that_make_no_sense_end_in_the_dead_letters_and_others_are_done
     assert {message["Body"] for message in received} == {"nonsense", "{}", '{"tenant": 1, "integration": []}'}
 
 
-def test_what_waits_for_a_removed_integration_is_dropped(hooks: Hooks, world, tenant):
+def test_waiting_events_of_a_removed_integration_are_dropped(hooks: Hooks, world, tenant):
     hook = hooks()
     hook.listener.answering = DOWN
     world.device()
@@ -299,7 +299,7 @@ def test_what_waits_for_a_removed_integration_is_dropped(hooks: Hooks, world, te
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_moody_receiver_gets_everything_in_the_order_of_each_device(hooks: Hooks, world, tenant, seed: int):
+def test_an_unreliable_receiver_gets_all_events_in_the_order_of_each_device(hooks: Hooks, world, tenant, seed: int):
     hook = hooks()
     chance = random.Random(seed)
     moods = ["204 No Content", "200 OK", "400 Bad Request", "500 Oops", "503 Down"]
@@ -338,14 +338,14 @@ def test_a_moody_receiver_gets_everything_in_the_order_of_each_device(hooks: Hoo
     assert {status["success"] for status in hook.statuses()} == {True}
 
 
-def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):
+def test_new_credentials_are_used_for_waiting_events(hooks: Hooks, world):
     hook = hooks()
     hook.listener.answering = DOWN
     world.device()
     assert len(hook.posted()) == 1
     credentials = {"type": "http", "http": {"url": hook.listener.url + "/new"}}
     assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204
-    assert len(hook.posted()) == 2  # at once, and still down
+    assert len(hook.posted()) == 2  # immediately, and still down
 
     hook.listener.answering = UP
     assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204
@@ -353,7 +353,7 @@ def test_new_credentials_hold_for_what_waits(hooks: Hooks, world):
     assert [sent.line.split()[1] for sent in hook.listener.received] == ["/hook", *["/new"] * 4]
 
 
-def test_a_target_that_turns_inward_is_not_called(hooks: Hooks, world, monkeypatch):
+def test_a_url_that_becomes_internal_is_not_called(hooks: Hooks, world, monkeypatch):
     hook = hooks()
     credentials = {"type": "http", "http": {"url": f"http://hooks.example:{hook.listener.port}/"}}
     assert world.api.put(f"{BASE}/integrations/{hook.id}/credentials", json=credentials).status_code == 204

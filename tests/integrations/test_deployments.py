@@ -1,4 +1,4 @@
-"""What integrations with the scope ``deployments`` are told of a rollout, and of inventories with ``inventory``."""
+"""Events of the scopes ``deployments`` and ``inventory``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hook(hooks: Hooks):
     return hooks(scopes=["deployments"])
 
 
-def test_all_events_of_a_rollout(hook, world):
+def test_all_events_of_a_deployment(hook, world):
     world.upload("v2")
     devices = [world.device() for _ in range(3)]
     deployment = world.deploy("v2", name="spring")
@@ -67,7 +67,7 @@ def test_an_abort(hook, world):
     assert kinds(hook.posted()) == ["deployment-created", "deployment-aborted"]
 
 
-def test_a_device_that_leaves_is_done(hook, world, server):
+def test_a_decommissioned_device_has_a_final_event(hook, world, server):
     world.upload("v2")
     device = world.device()
     deployment = world.deploy("v2")
@@ -80,7 +80,7 @@ def test_a_device_that_leaves_is_done(hook, world, server):
     assert [data["id"] for data in of(events, "deployment-finished")] == [deployment]
 
 
-def test_a_device_without_a_fitting_artifact_is_done(hook, world):
+def test_a_device_without_a_fitting_artifact_has_a_final_event(hook, world):
     world.upload("v2", ("other",))
     device = world.device()
     world.deploy("v2")
@@ -89,7 +89,7 @@ def test_a_device_without_a_fitting_artifact_is_done(hook, world):
     assert [data["status"] for data in of(hook.posted(), "deployment-device-finished")] == ["noartifact"]
 
 
-def test_phases_as_they_open(hook, world, server):
+def test_events_of_opening_phases(hook, world, server):
     world.upload("v2")
     for _ in range(4):
         world.device()
@@ -105,7 +105,7 @@ def test_phases_as_they_open(hook, world, server):
     assert of(events, "deployment-phase-opened") == [{"id": deployment, "phase": 1}, {"id": deployment, "phase": 2}]
 
 
-def test_inventory_that_changes(hooks: Hooks, world):
+def test_events_of_changed_inventories(hooks: Hooks, world):
     hook = hooks(scopes=["inventory"])
     device = world.device()
     device.inventory()
@@ -118,7 +118,7 @@ def test_inventory_that_changes(hooks: Hooks, world):
     assert event["data"]["device_id"] == device.id
     assert event["data"]["inventory"]["device_type"] == device.device_type
 
-    # A day later the same report is written again; it is no news.
+    # A day later the same report is written again, without an event.
     with time_machine.travel(clock.now() + timedelta(days=1)):
         assert device.inventory().status_code == 200
     assert Counter(kinds(hook.posted())) == {"device-inventory-changed": 1}

@@ -1,4 +1,4 @@
-"""Events of a device: all of them, in order, signed (``docs/behaviour.md#webhook-events``)."""
+"""Events of devices: complete, in order, and signed (``docs/behaviour.md#webhook-events``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.simulator.device import Device
 from tests.support.time import Clock
 
 
-def test_all_events_of_a_life(hooks: Hooks, world, server):
+def test_all_events_of_a_device(hooks: Hooks, world, server):
     hook = hooks(secret=SECRET)
     device = world.device()
     known = find(world.api, device)
@@ -58,7 +58,7 @@ def test_each_post_is_signed_over_its_bytes(hooks: Hooks, world):
     assert len(hook.listener.received) == 3
 
 
-def test_without_a_secret_nothing_is_signed(hooks: Hooks, world):
+def test_posts_without_a_secret_are_not_signed(hooks: Hooks, world):
     hook = hooks()
     world.device()
 
@@ -78,7 +78,7 @@ def test_later_changes_of_status(hooks: Hooks, world):
     assert [kind for kind, _ in hook.told()].count("device-provisioned") == 1
 
 
-def test_a_new_key_of_a_rejected_device_waits(hooks: Hooks, world):
+def test_a_new_key_of_a_rejected_device_is_pending(hooks: Hooks, world):
     hook = hooks()
     device = Device(world.http, world.token)
     device.auth()
@@ -88,7 +88,7 @@ def test_a_new_key_of_a_rejected_device_waits(hooks: Hooks, world):
     assert [event["data"]["status"] for event in hook.posted()] == ["pending", "rejected", "pending"]
 
 
-def test_another_key_of_an_accepted_device_is_no_news(hooks: Hooks, world):
+def test_another_key_of_an_accepted_device_causes_no_event(hooks: Hooks, world):
     hook = hooks()
     device = world.device()
     twin = Device(world.http, world.token, identity=device.identity)
@@ -109,7 +109,7 @@ def test_a_preauthorized_device_is_provisioned_by_its_own_request(hooks: Hooks, 
     assert [kind for kind, _ in hook.told()] == ["device-status-changed", "device-provisioned"]
 
 
-def test_a_pending_device_that_makes_room_is_reported_as_decommissioned(hooks: Hooks, world, server, monkeypatch):
+def test_a_pending_device_removed_by_the_limit_is_reported_as_decommissioned(hooks: Hooks, world, server, monkeypatch):
     moment = Clock(monkeypatch)
     assert world.api.put("/api/management/v2/tenantadm/settings", json={"pending_devices": 1}).status_code == 204
     hook = hooks()
@@ -131,7 +131,7 @@ def test_a_pending_device_that_makes_room_is_reported_as_decommissioned(hooks: H
     assert len(told) == 3
 
 
-def test_a_device_that_goes_with_its_last_set(hooks: Hooks, world):
+def test_a_device_removed_with_its_last_auth_set(hooks: Hooks, world):
     hook = hooks()
     device = Device(world.http, world.token)
     world.api.post(DEVICES, json={"identity_data": device.identity, "pubkey": device.pubkey})
@@ -141,7 +141,7 @@ def test_a_device_that_goes_with_its_last_set(hooks: Hooks, world):
     assert hook.told() == [("device-decommissioned", device_id)]
 
 
-def test_decommissioning_twice_is_told_once(hooks: Hooks, world, server):
+def test_decommissioning_twice_causes_one_event(hooks: Hooks, world, server):
     hook = hooks()
     device = world.device()
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_decommissioning_twice_is_told_once(hooks: Hooks, world, server):
     assert [kind for kind, _ in hook.told()].count("device-decommissioned") == 1
 
 
-def test_a_tenant_is_told_of_its_own_devices(hooks: Hooks, world, sign_in, http):
+def test_a_tenant_gets_events_of_its_own_devices_only(hooks: Hooks, world, sign_in, http):
     other = service.create_tenant("Other")
     theirs = World(sign_in(other), http, other.tenant_token)
     hook, their_hook = hooks(), hooks(client=theirs.api)

@@ -1,4 +1,4 @@
-"""Webhooks: created, changed, deleted, stored and shown (``docs/behaviour.md#webhooks``)."""
+"""Creating, changing, deleting and listing webhooks (``docs/behaviour.md#webhooks``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def listed(api) -> list[dict[str, Any]]:
     return shown
 
 
-def test_a_webhook_is_made_and_shown_without_its_secret(api):
+def test_a_webhook_is_created_and_shown_without_its_secret(api):
     integration = register(api, URL, secret=SECRET, description="Ours", scopes=["inventory", "deviceauth"])
 
     assert listed(api) == [
@@ -44,7 +44,7 @@ def test_a_webhook_is_made_and_shown_without_its_secret(api):
     ]
 
 
-def test_what_is_left_out(api):
+def test_optional_members_may_be_left_out(api):
     integration = register(api, URL)
 
     (shown,) = listed(api)
@@ -58,7 +58,7 @@ def test_what_is_left_out(api):
     }
 
 
-def test_the_secret_is_stored_sealed(api, tenant):
+def test_the_secret_is_stored_encrypted(api, tenant):
     integration = register(api, URL, secret=SECRET)
 
     raw = IntegrationItem.get(keys.partition(tenant.id, "INTEGRATIONS"), integration)
@@ -99,7 +99,7 @@ def test_the_secret_is_stored_sealed(api, tenant):
         ("x", ""),
     ],
 )
-def test_what_is_refused(api, body, text: str):
+def test_invalid_webhooks_are_refused(api, body, text: str):
     answer = api.post(INTEGRATIONS, json=body)
 
     assert answer.status_code == 400, answer.text
@@ -120,7 +120,7 @@ def test_a_url_has_one_integration(api, sign_in):
     register(api, "https://other.example")
 
 
-def test_a_tenant_has_a_few(api):
+def test_the_number_of_integrations_is_limited(api):
     with ThreadPoolExecutor(6) as pool:
         answers = list(
             pool.map(lambda n: api.post(INTEGRATIONS, json=webhook(f"https://{n}.example")).status_code, range(14))
@@ -152,7 +152,7 @@ def test_credentials_are_replaced(hooks: Hooks, world):
     unsigned = {"type": "http", "http": {"url": other.listener.url + "/hook"}}
     assert world.api.put(place, json=unsigned).status_code == 204
     assert listed(world.api)[0]["credentials"] == unsigned
-    assert world.api.put(place, json=moved).status_code == 400  # there is none to keep
+    assert world.api.put(place, json=moved).status_code == 400  # there is no secret to keep
     world.device()
     assert len(other.posted()) == 6
     assert "x-men-signature" not in other.listener.received[-1].headers
@@ -161,14 +161,14 @@ def test_credentials_are_replaced(hooks: Hooks, world):
 @pytest.mark.parametrize(
     "body", [{}, {"type": "sas", "connection_string": "x"}, {"type": "http", "http": {"url": "http://10.0.0.1"}}]
 )
-def test_credentials_that_are_refused(api, body):
+def test_invalid_credentials_are_refused(api, body):
     integration = register(api, URL)
 
     assert api.put(f"{INTEGRATIONS}/{integration}/credentials", json=body).status_code == 400
     assert listed(api)[0]["credentials"]["http"]["url"] == URL
 
 
-def test_removed_is_gone(api):
+def test_a_removed_integration_gets_404(api):
     integration = register(api, URL)
     assert api.delete(f"{INTEGRATIONS}/{integration}").status_code == 204
 
@@ -182,7 +182,7 @@ def test_removed_is_gone(api):
     register(api, URL)
 
 
-def test_events_are_told_to_who_asked_for_them(hooks: Hooks, world):
+def test_integrations_get_events_of_their_scopes_only(hooks: Hooks, world):
     devices, deployments = hooks(), hooks(scopes=["deployments"])
     world.device()
 
@@ -230,7 +230,7 @@ def test_devices_have_no_twins(api, world):
         assert api.put(place, json={"desired": {}}).status_code == 404
 
 
-def test_rights(api, tenant, sign_in):
+def test_permissions(api, tenant, sign_in):
     integration = register(api, URL)
     nobody = sign_in(tenant, "RBAC_ROLE_REMOTE_TERMINAL")
     credentials = {"type": "http", "http": {"url": URL}}
@@ -246,13 +246,13 @@ def test_rights(api, tenant, sign_in):
     assert [each["id"] for each in listed(api)] == [integration]
 
 
-def test_inventory_events_belong_to_a_plan(api, tenant):
+def test_inventory_events_require_a_plan(api, tenant):
     service.set_plan(tenant.id, plan="os")
     assert api.post(INTEGRATIONS, json=webhook(URL, scopes=["inventory"])).status_code == 403
     assert api.post(INTEGRATIONS, json=webhook(URL)).status_code == 201
 
 
-def test_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, world, server):
+def test_an_event_that_is_delivered_during_the_listing_is_listed_once(hooks: Hooks, world, server):
     hook = hooks()
 
     def changes() -> Iterator[Callable[[], object]]:
@@ -280,14 +280,14 @@ def test_an_event_that_is_delivered_meanwhile_is_listed_once(hooks: Hooks, world
         ({}, ["deviceauth"], []),
     ],
 )
-def test_scopes_that_mender_does_not_know_are_in_a_member_of_their_own(api, given, menders, others):
+def test_scopes_unknown_to_mender_are_in_their_own_member(api, given, menders, others):
     made = api.post(INTEGRATIONS, json=webhook(URL, **given))
     assert made.status_code == 201, made.text
 
     (shown,) = listed(api)
     assert (shown["scopes"], shown["additional_scopes"]) == (menders, others)
     assert api.delete(made.headers["Location"]).status_code == 204
-    # What is shown can be sent back.
+    # The shown document can be sent back.
     again = webhook(URL, scopes=shown["scopes"], additional_scopes=shown["additional_scopes"])
     assert api.post(INTEGRATIONS, json=again).status_code == 201
     assert [(each["scopes"], each["additional_scopes"]) for each in listed(api)] == [(menders, others)]

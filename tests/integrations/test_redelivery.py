@@ -1,4 +1,4 @@
-"""An event that a user has sent again goes to its webhook once more, apart from the other events."""
+"""Redelivery: an event that a user sends again goes to its webhook once more, independent of other events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def send_again(hook: Hook, event: dict[str, Any], **changed: Any) -> httpx2.Resp
 
 
 def of_kind(hook: Hook, kind: str, subject: str) -> dict[str, Any]:
-    """The newest event of a kind about a device, as it is listed."""
+    """The newest listed event of a type about a device."""
     return next(each for each in hook.events() if each["type"] == kind and each["data"]["id"] == subject)
 
 
@@ -47,7 +47,7 @@ def status_of(hook: Hook, event: dict[str, Any]) -> dict[str, Any]:
     return dict(status)
 
 
-def test_what_was_delivered_is_sent_once_more_with_the_same_id_and_one_audit_entry(hooks: Hooks, world: World):
+def test_a_delivered_event_is_sent_again_with_its_id_and_one_audit_entry(hooks: Hooks, world: World):
     hook = hooks(secret="00ff")
     device = world.device()
     first = hook.posted()
@@ -73,7 +73,7 @@ def test_what_was_delivered_is_sent_once_more_with_the_same_id_and_one_audit_ent
     assert len(hook.posted()) == len(posted) + 1
 
 
-def test_what_was_given_up_is_tried_for_another_day_and_holds_nothing_back(hooks: Hooks, world: World):
+def test_a_dropped_event_is_tried_for_another_day_without_delaying_others(hooks: Hooks, world: World):
     hook = hooks()
     hook.listener.answering = REFUSED
     device = world.device()
@@ -110,7 +110,7 @@ def test_what_was_given_up_is_tried_for_another_day_and_holds_nothing_back(hooks
         assert len(hook.posted()) == done
 
 
-def test_what_still_waits_is_tried_now_and_in_its_turn(hooks: Hooks, world: World):
+def test_a_waiting_event_is_tried_now_and_in_order(hooks: Hooks, world: World):
     hook = hooks()
     hook.listener.answering = DOWN
     world.device()
@@ -125,7 +125,7 @@ def test_what_still_waits_is_tried_now_and_in_its_turn(hooks: Hooks, world: Worl
 
 @pytest.mark.parametrize("after", [pytest.param(False, id="before"), pytest.param(True, id="after")])
 @pytest.mark.parametrize("delivered", [True, False])
-def test_a_call_that_dies_anywhere_can_be_made_again(
+def test_redelivery_can_be_repeated_after_a_crash_at_any_call(
     hooks: Hooks, world: World, tenant: Tenant, after: bool, delivered: bool
 ):
     hook = hooks()
@@ -149,7 +149,7 @@ def test_a_call_that_dies_anywhere_can_be_made_again(
     assert number > 4
 
 
-def test_only_events_that_this_webhook_was_sent_can_be_sent_again(
+def test_only_events_of_this_webhook_can_be_sent_again(
     hooks: Hooks, world: World, http: httpx2.Client, sign_in: Callable[..., httpx2.Client]
 ):
     hook, other = hooks(), hooks(scopes=["deployments"])

@@ -1,4 +1,4 @@
-"""Many devices of one tenant, written past the API."""
+"""Many devices of one tenant, written directly to the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BATCH = 20
 
 
 def fill(tenant: TenantId, number: int, group: str | None = None) -> list[str]:
-    """Accepted devices, in a group if one is named; their ids, sorted."""
+    """Create accepted devices, optionally in a group; returns their sorted ids."""
     ids = [f"{group or 'device'}-{each:05}" for each in range(number)]
     for start in range(0, number, _BATCH):
         tx = Transaction()
@@ -35,7 +35,7 @@ def fill(tenant: TenantId, number: int, group: str | None = None) -> list[str]:
 
 
 def head_of(tenant: TenantId, device_id: str) -> DeviceHead:
-    """A device's head, as its calls have it."""
+    """The device head that calls of the device read."""
     head = heads.find(tenant, device_id)
     assert head is not None
     return head

@@ -30,7 +30,7 @@ def create(api, name: str = "north", *terms: dict[str, Any]) -> str:
     return str(made)
 
 
-def test_the_life_of_a_filter(api):
+def test_creating_changing_and_deleting_a_filter(api):
     made = create(api)
     shown = {"id": made, "name": "north", "terms": [TERM]}
     assert api.get(f"{FILTERS}/{made}").json() == shown
@@ -40,7 +40,7 @@ def test_the_life_of_a_filter(api):
     answer = api.put(f"{FILTERS}/{made}", json={"name": "n", "terms": [other]})
     assert (answer.status_code, answer.content) == (204, b"")
     assert api.get(f"{FILTERS}/{made}").json() == {"id": made, "name": "n", "terms": [other]}
-    # The old name is free again, the new one is not.
+    # The old name can be used again, the new one cannot.
     second = create(api)
     assert api.post(FILTERS, json={"name": "n", "terms": [TERM]}).status_code == 409
     assert api.put(f"{FILTERS}/{second}", json={"name": "n", "terms": [TERM]}).status_code == 409
@@ -51,7 +51,7 @@ def test_the_life_of_a_filter(api):
     create(api, "n")
 
 
-def test_nobodys_filter(api):
+def test_unknown_filters_get_404(api):
     nobody = f"{FILTERS}/nobody"
     for answer in (
         api.get(nobody),
@@ -82,14 +82,14 @@ def test_nobodys_filter(api):
         {"name": "a", "terms": [{**TERM, "type": "$regex", "value": "(?=a)"}]},
     ],
 )
-def test_filters_that_can_not_be(api, document):
+def test_invalid_filters_are_refused(api, document):
     made = create(api)
     assert api.post(FILTERS, json=document).status_code == 400
     assert api.put(f"{FILTERS}/{made}", json=document).status_code == 400
     assert [each["name"] for each in api.get(FILTERS).json()] == ["north"]
 
 
-def test_pages_of_filters_are_by_name(api):
+def test_pages_of_filters_are_sorted_by_name(api):
     for name in ("b", "c", "a"):
         create(api, name)
     pages = [api.get(FILTERS, params={"per_page": 2, "page": page}) for page in (1, 2, 3)]
@@ -99,7 +99,7 @@ def test_pages_of_filters_are_by_name(api):
     assert api.get(FILTERS, params={"per_page": 501}).status_code == 400
 
 
-def test_a_filter_is_asked_what_it_takes_now(api, http, tenant):
+def test_the_devices_that_match_a_filter(api, http, tenant):
     made = create(api)
     devices = [Device(http, tenant.tenant_token) for _ in range(3)]
     for device in devices:
@@ -117,7 +117,7 @@ def test_a_filter_is_asked_what_it_takes_now(api, http, tenant):
     assert api.get(url, params={"page": 0}).status_code == 400
 
 
-def test_one_device_is_asked_with_one_read(api, tenant, device):
+def test_matching_one_device_costs_one_read(api, tenant, device):
     device.inventory({"site": "north"})
     api.put(path(device.id, "/group"), json={"group": "g"})
     north, grouped = Term("inventory", "site", "$eq", "north"), Term("system", "group", "$eq", "g")
@@ -146,7 +146,7 @@ def test_a_plan_without_filters_refuses_every_verb(api, tenant, plan, monkeypatc
         assert api.request(method, url, json=body).status_code == 403, (method, url)
 
 
-def test_another_tenants_filters(api, sign_in):
+def test_filters_of_other_tenants_get_404(api, sign_in):
     made = create(api)
     stranger = sign_in(tenants.create_tenant("Other"))
     assert stranger.get(FILTERS).json() == []
@@ -157,7 +157,7 @@ def test_another_tenants_filters(api, sign_in):
     assert api.get(f"{FILTERS}/{made}").json()["name"] == "north"
 
 
-def test_a_tenant_has_as_many_as_it_may(tenant, monkeypatch):
+def test_the_number_of_filters_is_limited(tenant, monkeypatch):
     monkeypatch.setattr(limits, "FILTERS", 2)
     made = [service.create_filter(tenant.id, FilterDefinition(name)) for name in ("a", "b")]
     with pytest.raises(Unprocessable):
@@ -169,7 +169,7 @@ def test_a_tenant_has_as_many_as_it_may(tenant, monkeypatch):
         service.create_filter(tenant.id, FilterDefinition("d"))
 
 
-def test_of_equal_names_one_wins(tenant):
+def test_one_of_concurrent_filters_with_equal_names_is_created(tenant):
     def attempt(_: int) -> bool:
         try:
             service.create_filter(tenant.id, FilterDefinition("same"))
@@ -182,7 +182,7 @@ def test_of_equal_names_one_wins(tenant):
     assert service.list_filters(tenant.id, 0, 9)[1] == 1
 
 
-def test_changes_and_a_deletion_at_once_leave_no_name_behind(tenant):
+def test_concurrent_changes_and_a_deletion_leave_no_name_in_use(tenant):
     made = service.create_filter(tenant.id, FilterDefinition("start"))
 
     def change(number: int) -> None:

@@ -13,7 +13,7 @@ from tests.simulator.device import Device
 
 @pytest.fixture
 def three(http, api, tenant) -> list[str]:
-    """Ids of three pending devices, sorted."""
+    """The sorted ids of three pending devices."""
     devices = [Device(http, tenant.tenant_token) for _ in range(3)]
     for device in devices:
         device.auth()
@@ -29,7 +29,7 @@ def members(api, group):
     return answer.json() if answer.status_code == 200 else answer.status_code
 
 
-def test_a_device_is_in_one_group_at_most(api, device):
+def test_a_device_is_in_at_most_one_group(api, device):
     assert api.get(path(device.id, "/group")).json() == {"group": None}
     assert put(api, device.id, "a").status_code == 204
     assert put(api, device.id, "a").status_code == 204
@@ -41,7 +41,7 @@ def test_a_device_is_in_one_group_at_most(api, device):
     assert members(api, "b") == [device.id]
 
 
-def test_leaving(api, device):
+def test_removing_a_device_from_its_group(api, device):
     put(api, device.id, "a")
     assert api.delete(path(device.id, "/group/b")).status_code == 404
     assert api.delete(path("nobody", "/group/a")).status_code == 404
@@ -52,17 +52,17 @@ def test_leaving(api, device):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ä", "a.b", "a/b", "x" * 257, None])
-def test_names_that_groups_do_not_have(api, device, name):
+def test_invalid_group_names_are_refused(api, device, name):
     assert put(api, device.id, name).status_code == 400
 
 
-def test_the_text_about_names(api, device):
+def test_the_error_for_invalid_names(api, device):
     assert put(api, device.id, "a b").json()["error"] == (
         "group name can only contain: upper/lowercase alphanum, -(dash), _(underscore)"
     )
 
 
-def test_nobody_has_no_group(api):
+def test_an_unknown_device_gets_404(api):
     assert put(api, "nobody", "a").status_code == 404
     assert api.get(path("nobody", "/group")).status_code == 404
     answer = api.get(f"{GROUPS}/a/devices")
@@ -90,7 +90,7 @@ def test_lists_of_devices(api, tenant, three):
         assert api.request(method, f"{GROUPS}/a%20b/devices", json=three).status_code == 400
 
 
-def test_dissolving(api, three):
+def test_deleting_a_group(api, three):
     api.patch(f"{GROUPS}/a/devices", json=three)
     assert api.delete(f"{GROUPS}/a").json() == {"matched_count": 3, "updated_count": 3}
     assert api.get(GROUPS).json() == []
@@ -131,7 +131,7 @@ def test_more_devices_than_a_transaction_holds(http, api, tenant):
     assert api.get(DEVICES, params={"group": "all", "per_page": 1}).headers["x-total-count"] == "45"
 
 
-def test_another_tenant_has_its_own_groups(api, device, sign_in):
+def test_groups_of_tenants_are_separate(api, device, sign_in):
     put(api, device.id, "a")
     stranger = sign_in(service.create_tenant("Other"))
     assert stranger.get(GROUPS).json() == []

@@ -1,4 +1,4 @@
-"""Patterns of searches find what Python's find, in bounded time."""
+"""Regular expressions in searches match as in Python, in bounded time."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ PATTERNS = st.recursive(
     ),
     max_leaves=8,
 )
-# Python's $ also matches before a newline at the very end.
+# Python's $ also matches before a final newline.
 TEXTS = st.text("abcxA1. ", max_size=8)
 
 
 @given(PATTERNS, TEXTS)
-def test_they_find_what_pythons_find(pattern, text):
+def test_they_match_as_in_python(pattern, text):
     assert of_filter(pattern).search(text) is bool(re.match(pattern, text))
     assert of_filter(f"/{pattern}/").search(text) is bool(re.search(pattern, text))
     assert of_filter(f"/{pattern}/i").search(text) is bool(re.search(pattern, text, re.IGNORECASE))
 
 
 @given(st.text("ab()[]{}*+?|^$\\.-/,1i", max_size=12), TEXTS)
-def test_any_text_is_a_pattern_or_finds_nothing_or_is_refused(pattern, text):
+def test_any_text_is_a_pattern_or_is_refused(pattern, text):
     try:
         found = of_filter(pattern)
     except BadRequest:
@@ -48,25 +48,25 @@ def test_any_text_is_a_pattern_or_finds_nothing_or_is_refused(pattern, text):
 
 
 def count_steps(pattern: str, text: str) -> int:
-    """Transitions worked out for a text: what its time grows with."""
+    """The number of transitions computed for a text, which determines the time."""
     found = of_filter(pattern)
     assert not found.search(text)
     return len(found._known)
 
 
 @pytest.mark.parametrize("pattern", ["/(a+)+$/", "/(a|a)*b/", "/(.*)*(.*)*(.*)*x/", "/(a?){30}a{30}b/", "(a*)*$"])
-def test_no_pattern_explodes(pattern):
+def test_no_pattern_takes_exponential_time(pattern):
     assert count_steps(pattern, "a" * 1000 + "c") <= 1001
 
 
 @pytest.mark.parametrize("pattern", ["(", ")", "a**", "*", "a{3,2}", "[", "[b-a]", "\\", "a|*"])
-def test_what_is_no_pattern_is_refused(pattern):
+def test_invalid_patterns_are_refused(pattern):
     with pytest.raises(BadRequest, match="not a valid regular expression"):
         of_filter(pattern)
 
 
 @pytest.mark.parametrize("pattern", [r"(a)\1", "(?=a)", "(?<!a)b", r"\bword", "(a{1000}){1000}", "(" * 60 + ")" * 60])
-def test_what_needs_backtracking_or_is_too_large_is_refused(pattern):
+def test_patterns_that_need_backtracking_or_are_too_large_are_refused(pattern):
     with pytest.raises(BadRequest):
         of_filter(pattern)
 
@@ -83,8 +83,8 @@ def test_what_needs_backtracking_or_is_too_large_is_refused(pattern):
         "/.*.*.*.*.*c/",
     ],
 )
-def test_a_pattern_over_a_whole_fleet_does_bounded_work(pattern):
-    """Texts of random letters make patterns of many states meet a new set of states at nearly every character."""
+def test_the_work_of_a_pattern_on_a_whole_fleet_is_bounded(pattern):
+    """Random letters lead large patterns to a new set of states at nearly every character."""
     random = Random(7)
     found = of_filter(pattern)
     refused = 0
@@ -95,18 +95,18 @@ def test_a_pattern_over_a_whole_fleet_does_bounded_work(pattern):
         except BadRequest:
             refused += 1
     most = patterns._WORK + 1024 * patterns._STATE * patterns._STATES
-    # Past the bound a text costs nothing but being refused.
+    # Beyond the limit, texts are refused without work.
     assert found.work - 1024 * refused <= most
 
 
-def test_a_usual_pattern_fits_a_large_fleet():
+def test_a_typical_pattern_works_on_a_large_fleet():
     found = of_filter("/^host-[0-9]+[.]example[.](com|org)$/")
     for number in range(20_000):
         assert found.search(f"host-{number}.example.com")
     assert found.work * 10 < patterns._WORK
 
 
-def test_no_search_over_http_is_made_slow(api, device):
+def test_no_search_over_http_is_slow(api, device):
     device.inventory({"text": "ab" * 30_000})
     for pattern in ("/(a|b)*a(a|b){40}c/", "/(a+)+$/", "(a|aa)+$", "/(b|ab)*c/"):
         condition = {"scope": "inventory", "attribute": "text", "type": "$regex", "value": pattern}

@@ -1,4 +1,4 @@
-"""Devices report attributes."""
+"""Attributes reported by devices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.probe import counted
 ATTRIBUTES = "/v1/inventory/device/attributes"
 
 
-def test_a_device_as_it_is_shown(api, device):
+def test_a_device_is_shown(api, device):
     assert device.inventory({"device_type": "pi4", "cpus": 4, "load": [0.5, 1.0]}).status_code == 200
     shown = api.get(path(device.id)).json()
     assert set(shown) == {"id", "attributes", "updated_ts"}
@@ -47,7 +47,7 @@ def test_put_replaces_and_patch_merges(api, device):
     assert values(api, device.id) == {}
 
 
-def test_what_clients_send_besides(api, device):
+def test_additional_members_of_attributes_are_ignored(api, device):
     document = [
         {"name": "a", "value": 1, "description": "first", "scope": "identity", "timestamp": "x", "more": {}},
         {"NAME": "b", "Value": "two"},
@@ -91,13 +91,13 @@ def test_lists_of_several_types(device, value):
     ],
     ids=lambda document: str(document)[:40],
 )
-def test_documents_that_are_refused(api, device, document):
+def test_invalid_documents_are_refused(api, device, document):
     device.inventory({"kept": "yes"})
     assert device.call("PUT", ATTRIBUTES, document).status_code == 400
     assert values(api, device.id) == {"kept": "yes"}
 
 
-def test_no_document_and_the_wrong_type(device):
+def test_a_missing_document_and_a_wrong_content_type_are_refused(device):
     headers = {"Authorization": f"Bearer {device.token}"}
     url = "/api/devices" + ATTRIBUTES
     answer = device.http.put(url, headers=headers)
@@ -107,7 +107,7 @@ def test_no_document_and_the_wrong_type(device):
     assert text.status_code == 415
 
 
-def test_a_hundred_attributes_and_no_more(api, device):
+def test_the_number_of_attributes_is_limited_to_a_hundred(api, device):
     most = limits.INVENTORY_ATTRIBUTES
     assert device.inventory({f"a{number}": number for number in range(most)}).status_code == 200
     answer = device.inventory({"one more": 1}, method="PATCH")
@@ -134,18 +134,18 @@ def test_a_changed_report_costs_two_reads_and_one_transaction(device, warm):
         assert device.inventory({"a": 2}).status_code == 200
     assert cost.calls == ["GetItem", "GetItem", "TransactWriteItems"]
     assert cost.read_units <= 2
-    # Twice, since in a transaction: the device, its row of changes, its head.
+    # Doubled, since it is a transaction: the device, its row of changes, its head.
     assert cost.write_units <= 6
 
 
-def test_a_patch_is_not_the_put_of_the_same_content(api, device):
+def test_a_put_after_a_patch_with_the_same_content_is_applied(api, device):
     device.inventory({"a": "1", "b": "2"})
     device.inventory({"a": "1"}, method="PATCH")
     device.inventory({"a": "1"}, method="PUT")
     assert values(api, device.id) == {"a": "1"}
 
 
-def test_the_first_report_of_a_day_moves_the_time(api, device):
+def test_the_first_report_of_a_day_updates_the_time(api, device):
     device.inventory({"a": 1})
     before = api.get(path(device.id)).json()["updated_ts"]
     device.inventory({"a": 1})
@@ -155,7 +155,7 @@ def test_the_first_report_of_a_day_moves_the_time(api, device):
     assert api.get(path(device.id)).json()["updated_ts"] > before
 
 
-def test_what_was_cleared_is_written_again_by_the_same_report(api, device):
+def test_deleted_attributes_are_written_again_by_the_same_report(api, device):
     device.inventory({"a": 1})
     assert api.delete(path(device.id)).status_code == 204
     assert values(api, device.id) == {}
@@ -165,7 +165,7 @@ def test_what_was_cleared_is_written_again_by_the_same_report(api, device):
     assert api.delete(path("nobody")).status_code == 204
 
 
-def test_identity_and_status_stay_the_servers(http, api, tenant):
+def test_reports_cannot_change_identity_and_status(http, api, tenant):
     identity = {"status": "fake", "sn": "1", "flag": True, "tree": {"a": 1}, "macs": ["a", "b"], "n": 7.0}
     device = Device(http, tenant.tenant_token, identity=identity)
     accept(api, device)

@@ -1,4 +1,4 @@
-"""Attributes and their order, without a server."""
+"""Rules of attributes and their order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.inventory.shapes import AttributeInput
 
 
 def select(devices: Iterable[Device], query: Query) -> list[str]:
-    """Ids of what a query finds among devices."""
+    """The ids of the devices that a query finds."""
     return finding.find(None, {each.id: each for each in devices}, query, 0, 1000)[0]
 
 
@@ -37,7 +37,7 @@ def holds(operator: str, value: Any, wanted: Any) -> bool:
 
 
 @given(st.none() | VALUES, SCALARS)
-def test_operators_complete_each_other(value, wanted):
+def test_opposite_operators_find_complementary_devices(value, wanted):
     assert holds("$ne", value, wanted) is not holds("$eq", value, wanted)
     assert holds("$nin", value, [wanted]) is holds("$ne", value, wanted)
     assert holds("$in", value, [wanted]) is holds("$eq", value, wanted)
@@ -48,7 +48,7 @@ def test_operators_complete_each_other(value, wanted):
 
 
 @given(st.lists(st.none() | VALUES, max_size=8), st.booleans())
-def test_any_values_can_be_sorted_together(values, descending):
+def test_values_of_any_types_can_be_sorted(values, descending):
     devices = [device(f"{number:02d}", value) for number, value in enumerate(values)]
     query = Query(sort=(SortKey("inventory", "x", descending),))
     found = select(devices, query)
@@ -57,7 +57,7 @@ def test_any_values_can_be_sorted_together(values, descending):
 
 
 @given(st.dictionaries(st.text("ab", min_size=1, max_size=2), VALUES, max_size=4), st.randoms(use_true_random=False))
-def test_a_fingerprint_knows_content_not_order(report, random):
+def test_a_fingerprint_depends_on_content_but_not_on_order(report, random):
     items = [AttributeInput(name, value) for name, value in report.items()]
     shuffled = list(items)
     random.shuffle(shuffled)
@@ -75,7 +75,7 @@ def test_a_fingerprint_knows_content_not_order(report, random):
 
 
 @given(st.text("aZß1-:Σ", min_size=1, max_size=9), st.integers(0, 8), st.integers(1, 9))
-def test_any_part_of_a_value_finds_its_device(value, start, length):
+def test_any_part_of_a_value_finds_the_device(value, start, length):
     part = value[start : start + length]
     assume(part)
     letters = sum(map(str.isalnum, texts.folded(part)))
@@ -87,12 +87,12 @@ def test_any_part_of_a_value_finds_its_device(value, start, length):
     assert select(devices, Query(text=f"{part} missing")) == []
 
 
-def test_devices_that_fit_better_come_first():
+def test_better_matches_come_first():
     devices = [device("1", "underway"), device("2", "wayland"), device("3", "a way"), device("4", "gateways")]
     assert select(devices, Query(text="way")) == ["3", "2", "1", "4"]
 
 
-def test_times_are_read_strictly():
+def test_times_are_parsed_strictly():
     assert matching.parse_time("2026-01-01T01:00:00.123456789+01:00") == NOW.replace(microsecond=123000)
     for text in ("2026-01-01", "2026-01-01T00:00:00", "soon", "2026-13-01T00:00:00Z", 5, None):
         assert matching.parse_time(text) is None

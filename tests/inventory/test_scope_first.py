@@ -1,7 +1,6 @@
-"""What a search looks at does not depend on devices outside the groups of the user who searches.
+"""The work of a search does not depend on devices outside of the user's groups.
 
-Counted is what is looked at (values given to conditions, to the order of values, and to the search for texts), not the
-time that it takes.
+The test counts the values passed to conditions, sorting and text search.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ GROUPS = ("g", "hall")
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What conditions, orders and texts look at from now on; the groups themselves left aside."""
+    """Record the values that conditions, sorting and text search read, except the groups themselves."""
     seen: list[tuple[Any, ...]] = []
 
     def watch(name: str, function: Callable[..., Any], stored: Any, *rest: Any) -> Any:
@@ -54,7 +53,7 @@ def _texts_of(seen: list[tuple[Any, ...]], function: Callable[[Device], str], de
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FLEETS, QUERIES, st.frozensets(st.sampled_from(GROUPS), max_size=1), st.booleans())
-def test_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, query, groups, stored):
+def test_devices_outside_of_the_scope_are_not_read(looked_at, fleet, query, groups, stored):
     inside = {each: device for each, device in fleet.items() if device.group in groups}
     observed = []
     for devices in (fleet, inside):
@@ -66,7 +65,7 @@ def test_devices_outside_of_the_scope_are_not_looked_at(looked_at, fleet, query,
     assert observed[0] == observed[1]
 
 
-def test_a_condition_on_an_attribute_that_only_hidden_devices_have_looks_at_nothing(looked_at):
+def test_a_condition_on_an_attribute_of_hidden_devices_only_reads_nothing(looked_at):
     query = Query((Predicate("system", "created_ts", "$eq", "Hall"),)).within(frozenset())
     snapshots = [opened({"a": device("a", "hall")}), opened({})]
     looked_at.clear()
@@ -82,7 +81,7 @@ def device(name: str, group: str, **values: str) -> Device:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_the_budget_of_a_pattern_is_not_spent_on_hidden_devices(monkeypatch, stored):
+def test_hidden_devices_do_not_use_up_the_work_limit_of_a_pattern(monkeypatch, stored):
     hidden = [device(f"h{number}", "theirs", text=f"{number}" + "b" * 900, secret="yes") for number in range(50)]
     fleet = {each.id: each for each in [device("mine", "mine", text="ab", secret="no"), *hidden]}
     snapshot, changed = (opened(fleet), {}) if stored else (None, fleet)

@@ -47,7 +47,7 @@ def names(fleet, answer) -> str:
     return "".join(by_id[device_id] for device_id in ids(answer))
 
 
-def test_the_plain_list_is_by_id_with_an_exact_total(api, fleet):
+def test_the_list_is_sorted_by_id_with_an_exact_total(api, fleet):
     everyone = sorted(fleet.values())
     answer = api.get(DEVICES)
     assert ids(answer) == everyone
@@ -110,7 +110,7 @@ def test_sorting_the_list(api, fleet, sort, found):
 
 
 @pytest.mark.parametrize("query", ["sort=name:up", "has_group=maybe", "page=0", "per_page=501"])
-def test_lists_that_can_not_be(api, query):
+def test_invalid_list_queries_are_refused(api, query):
     assert api.get(f"{DEVICES}?{query}").status_code == 400
 
 
@@ -154,7 +154,7 @@ def test_operators(api, fleet, operator, value, attribute, found):
     assert "link" not in answer.headers
 
 
-def test_conditions_are_anded_and_reach_all_scopes(api, fleet):
+def test_conditions_are_combined_with_and_in_all_scopes(api, fleet):
     for filters, found in (
         ([condition("$eq", "accepted", "status", "identity"), condition("$gt", 1)], "bc"),
         ([condition("$eq", fleet["d"], "id", "identity")], "d"),
@@ -179,21 +179,21 @@ def test_ids_and_text(api, fleet):
     assert names(fleet, api.post(SEARCH, json={"text": "nothing"})) == ""
 
 
-def test_text_is_found_letter_by_letter_and_each_term_narrows_the_search(api, fleet):
+def test_text_search_matches_parts_and_each_term_narrows_it(api, fleet):
     def found(text: str) -> str:
         return names(fleet, api.post(SEARCH, json={"text": text}))
 
     for typed in ("h", "ha", "HAL", "all", "hall 7", "7 hal", "hall-7"):
         assert found(typed) == "a", typed
-    # Two characters are looked for at the beginning of words only.
+    # Terms of two characters match at the beginning of words only.
     assert found("ll") == ""
     assert found("hall zz") == ""
     assert sorted(found("sn-")) == sorted("abcde")
     assert found("sn-b") == "b"
-    # A part of an id, as it is written or with other separators.
+    # A part of an id, also with other separators.
     part = fleet["c"][4:18]
     assert found(part) == found(part.upper().replace("-", ":")) == "c"
-    # What fits better comes first: "x" is a word of "a" and "d", "10" is one of both and "y" one of "a" and "b".
+    # Better matches come first: "x" is a word of "a" and "d", "10" of both, and "y" of "a" and "b".
     assert sorted(found("x")) == ["a", "d"]
     assert found("x y") == "a"
     assert found("x-1") == "d"
@@ -249,11 +249,11 @@ def test_order_pages_and_projection(api, fleet):
     ],
     ids=str,
 )
-def test_searches_that_can_not_be(api, body):
+def test_invalid_searches_are_refused(api, body):
     assert api.post(SEARCH, json=body).status_code == 400
 
 
-def test_which_attributes_there_are(api, fleet):
+def test_listing_the_names_of_attributes(api, fleet):
     rows = api.get(ATTRIBUTES).json()
     counts = {(row["scope"], row["name"]): row["count"] for row in rows}
     assert counts["identity", "sn"] == counts["identity", "status"] == counts["system", "created_ts"] == 5
@@ -271,7 +271,7 @@ def test_statistics(api, fleet, http, tenant):
     }
 
 
-def test_a_change_is_found_at_once(api, http, tenant):
+def test_a_change_is_found_immediately(api, http, tenant):
     device = Device(http, tenant.tenant_token)
     accept(api, device)
     query = {"filters": [condition("$eq", "new", "state")]}
@@ -286,7 +286,7 @@ def test_a_page_of_the_plain_list_costs_two_round_trips(api, fleet, warm):
     api.get(DEVICES)
     with counted() as cost:
         api.get(DEVICES)
-    # The third is the user's session, with the user's rights.
+    # The third reads the user's session and permissions.
     assert (cost.round_trips, cost.by_operation["Query"]) == (3, 2)
     assert cost.read_units <= 4
 
@@ -305,13 +305,13 @@ IDENTITIES = "/api/management/v2alpha1/inventory/identities/search"
         ("tags", "name", "Hall", ""),
     ],
 )
-def test_identities_by_their_beginning(api, fleet, scope, name, prefix, found):
+def test_identities_are_found_by_prefix(api, fleet, scope, name, prefix, found):
     answer = api.post(IDENTITIES, json={"scope": scope, "name": name, "value_prefix": prefix})
     assert "".join(sorted(names(fleet, answer))) == found
     assert answer.headers["x-total-count"] == str(len(found))
 
 
-def test_identities_in_pages_and_as_far_as_wanted(api, fleet):
+def test_pages_of_identities(api, fleet):
     wanted = {"scope": "identity", "name": "id", "value_prefix": fleet["c"][:8]}
     only = {"attributes": [{"scope": "identity", "attribute": "sn"}]}
     (shown,) = api.post(IDENTITIES, json=wanted | only).json()
@@ -341,7 +341,7 @@ def test_identities_in_pages_and_as_far_as_wanted(api, fleet):
     ],
     ids=str,
 )
-def test_identities_that_can_not_be(api, body):
+def test_invalid_identity_searches_are_refused(api, body):
     assert api.post(IDENTITIES, json=body).status_code == 400
 
 
@@ -357,7 +357,7 @@ def test_the_list_sorts_by_several_attributes(api, fleet):
     assert names(fleet, answer) == "edabc"
 
 
-def test_flags_are_found(api, fleet, tenant):
+def test_booleans_are_found(api, fleet, tenant):
     device = devices.find(tenant.id, fleet["b"])
     assert device is not None
     tx = Transaction()
@@ -372,7 +372,7 @@ def test_flags_are_found(api, fleet, tenant):
         assert "".join(sorted(names(fleet, answer))) == found
 
 
-def test_what_some_groups_hold_is_all_that_is_found(api, fleet, tenant):
+def test_a_user_with_a_scope_finds_devices_of_their_groups_only(api, fleet, tenant):
     mine = frozenset({"g", "none"})
     for query in (Query(), Query(ids=frozenset(fleet.values())), Query(text="sn")):
         found, total = service.search(tenant.id, query, 0, 9, mine)

@@ -1,4 +1,4 @@
-"""A snapshot and what changed since answer as if every device were looked at."""
+"""A search in a snapshot plus later changes gives the same result as reading every device."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SCALARS = VALUES | st.booleans() | TIMES.map(lambda time: time.isoformat().repla
 
 @st.composite
 def predicates(draw: st.DrawFn) -> Predicate:
-    """A condition as clients may ask for one."""
+    """A condition that clients may send."""
     place, operator = draw(st.sampled_from(PLACES)), draw(st.sampled_from(sorted(matching.OPERATORS)))
     value: Any = draw(SCALARS | TIMES)
     if operator in {"$in", "$nin"}:
@@ -124,7 +124,7 @@ def test_counts(fleet, changed, groups):
 
 
 @given(FLEETS, CHANGES, CHANGES, QUERIES)
-def test_a_snapshot_of_a_snapshot(fleet, first, second, query):
+def test_building_a_snapshot_from_another(fleet, first, second, query):
     built = opened(second, opened(first, opened(fleet)))
     now = {each: device for each, device in (fleet | first | second).items() if device is not None}
     assert built.ids == sorted(now)
@@ -136,7 +136,7 @@ def device(number: int, **more: Any) -> Device:
     return Device(f"d{number:05}", {"inventory": {name: [value] for name, value in more.items()}}, "x", START, START)
 
 
-def test_widths_and_what_few_devices_have():
+def test_columns_and_attributes_of_few_devices():
     fleet = {
         each.id: each
         for each in (
@@ -153,7 +153,7 @@ def test_widths_and_what_few_devices_have():
     assert not stored.is_column(("inventory", "odd"))
     rare = Query((Predicate("inventory", "odd", "$exists", True),))
     assert finding.find(stored, {}, rare, 0, 9) == (["d00007", "d01007"], 2)
-    # It becomes a column with more devices that have it, and none again with fewer.
+    # An attribute becomes a column when more devices have it, and stops being one with fewer.
     more = {each.id: each for each in (device(number, odd="x") for number in range(500))}
     grown = opened(more, stored)
     assert grown.is_column(("inventory", "odd"))
@@ -166,7 +166,7 @@ def test_widths_and_what_few_devices_have():
     assert (gone.devices, gone.places) == (0, [])
 
 
-def test_sets_of_attributes_are_bounded(monkeypatch):
+def test_the_number_of_attribute_sets_is_limited(monkeypatch):
     monkeypatch.setattr(building, "_SHAPES", 2)
     fleet = {each.id: each for each in (device(number, **{f"n{number // 4}": 1}) for number in range(12))}
     counts = finding.count(opened(fleet), {}, Query())
@@ -174,7 +174,7 @@ def test_sets_of_attributes_are_bounded(monkeypatch):
     assert isinstance(counts, Counter)
 
 
-def test_only_what_is_looked_at_is_read():
+def test_only_needed_columns_are_read():
     fleet = {each.id: each for each in (device(number, a=number, b=f"{number}", c=1) for number in range(100))}
     size, data = building.build(None, fleet)
     read = []
@@ -187,12 +187,12 @@ def test_only_what_is_looked_at_is_read():
     query = Query((Predicate("inventory", "a", "$lt", 50),), (SortKey("inventory", "b", descending=False),))
     for _ in range(2):
         assert finding.find(stored, {}, query, 0, 1)[1] == 50
-    # The directory, two columns, the ids; nothing twice.
+    # The directory, two columns, the ids; each once.
     assert len(read) == 4
     assert sum(read) < len(data)
 
 
-def test_stored_values_come_back_as_they_were():
+def test_stored_values_are_unchanged():
     values = [None, 3, "3", 2.5, ["b", "a"], [], "", 2**60, -1]
     column = columns.unpack(*columns.pack([columns.key(value) for value in values], times=False))
     assert [column.value(row) for row in range(len(values))] == values

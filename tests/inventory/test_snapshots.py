@@ -1,4 +1,4 @@
-"""Snapshots: a search sees what is, whoever changed it and whatever happened to whoever builds them."""
+"""Snapshots: a search always sees the current state, even after crashes of the process that builds snapshots."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tests.inventory.views import DEVICES, SEARCH, ids, path
 from tests.support.probe import counted
 
 LATER = timedelta(minutes=6)
-"""After a lease that nobody gave back."""
+"""A time after which an unreleased lease has expired."""
 
 EVERYONE = Query(sort=(SortKey("identity", "sn", descending=True),))
 
 
 @pytest.fixture(autouse=True)
 def _eager(monkeypatch):
-    """Any change is worth a new snapshot."""
+    """Build a new snapshot after any change."""
     monkeypatch.setattr(limits, "SNAPSHOT_CHANGES", 1)
 
 
@@ -67,11 +67,11 @@ def objects(server, tenant) -> list[str]:
     return [each["Key"] for each in listed.get("Contents", [])]
 
 
-def test_a_search_sees_every_change_at_once(tenant):
+def test_a_search_sees_every_change_immediately(tenant):
     some = fill(tenant.id, 6)
     build(tenant.id)
     assert rows(tenant.id) == []
-    # From here on the process that searches is warm, and learns nothing from those that write.
+    # From here on, the searching process is warm and does not hear from the writing ones.
     assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 6
 
     def change(write: Callable[[Transaction], None]) -> None:
@@ -99,7 +99,7 @@ def test_a_search_sees_every_change_at_once(tenant):
         assert service.statistics(tenant.id, frozenset({"g"}))["accepted"] == {"standard": 1, "micro": 0, "system": 0}
         counts = {(row.scope, row.name): row.count for row in service.attribute_counts(tenant.id, None)}
         assert (counts["identity", "sn"], counts["inventory", "state"]) == (6, 1)
-        # Once more from the next snapshot alone.
+        # Again with the next snapshot only.
         build(tenant.id)
         assert rows(tenant.id) == []
 
@@ -115,12 +115,12 @@ def test_a_new_process_sees_the_same(tenant):
 
 
 class CrashError(Exception):
-    """The process dies."""
+    """The process crashes."""
 
 
 @contextmanager
 def crashing_after(calls: int, monkeypatch) -> Iterator[None]:
-    """Everything after the n-th call of DynamoDB or S3 is never done; that call itself is."""
+    """Let the process crash after the n-th call of DynamoDB or S3."""
     left = calls
     send = s3._send
 
@@ -144,7 +144,7 @@ def crashing_after(calls: int, monkeypatch) -> Iterator[None]:
         monkeypatch.setattr(s3, "_send", send)
 
 
-def test_a_builder_may_die_after_any_call(server, tenant, monkeypatch):
+def test_building_may_crash_after_any_call(server, tenant, monkeypatch):
     some = fill(tenant.id, 4)
     build(tenant.id)
     with time_machine.travel(clock.now(), tick=False) as time:
@@ -163,12 +163,12 @@ def test_a_builder_may_die_after_any_call(server, tenant, monkeypatch):
             assert rows(tenant.id) == []
             assert found(tenant.id, "inventory", "state", calls) == [some[calls % 4]]
             assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 4
-            # The snapshot, and the one before for whoever still reads it; what the dead left is gone.
+            # The snapshot, and the previous one for processes that still read it; leftovers of the crash are deleted.
             assert len(objects(server, tenant.id)) <= 2
     assert died > 12
 
 
-def test_twice_is_once(server, tenant):
+def test_building_twice_changes_nothing(server, tenant):
     some = fill(tenant.id, 4)
     build(tenant.id)
     report(tenant.id, some[0], state="new")
@@ -196,16 +196,16 @@ def test_a_builder_that_lost_its_lease_changes_nothing(server, tenant, monkeypat
     assert not building.rebuild(tenant.id)
     assert found(tenant.id, "inventory", "state", "meanwhile") == [some[0]]
     assert rows(tenant.id) == []
-    # Its own object is gone; the one in use stays.
+    # Its own object is deleted; the one in use stays.
     assert [key for key, _ in [pointers.find(tenant.id).object or ("", None)]] == objects(server, tenant.id)
 
 
-def test_a_builder_that_was_overtaken_builds_nothing(tenant, monkeypatch):
+def test_a_builder_that_was_overtaken_discards_its_snapshot(tenant, monkeypatch):
     some = fill(tenant.id, 3)
     read = changes.read
 
     def overtaken(of) -> list[changes.Change]:
-        """Another builder is quicker, and a device changes, after this one has read which snapshot there is."""
+        """After this builder has read the current snapshot, another one is faster, and a device changes."""
         monkeypatch.setattr(changes, "read", read)
         build(of)
         report(of, some[0], state="new")
@@ -219,7 +219,7 @@ def test_a_builder_that_was_overtaken_builds_nothing(tenant, monkeypatch):
     assert [each.id for each in service.search(tenant.id, EVERYONE, 0, 9, None)[0]] == some[::-1]
 
 
-def test_builders_writers_and_searchers_at_once(tenant):
+def test_concurrent_builds_writes_and_searches(tenant):
     some = fill(tenant.id, 12)
 
     def write(device_id: str) -> None:
@@ -240,10 +240,10 @@ def test_builders_writers_and_searchers_at_once(tenant):
     assert states == [None] * 6 + [f"{device_id} 7" for device_id in reversed(some[:6])]
 
 
-def test_a_change_that_is_only_half_visible_yet_is_not_taken_for_known(tenant):
+def test_a_partly_visible_change_is_not_cached(tenant):
     some = fill(tenant.id, 2)
     build(tenant.id)
-    # As a read may find a transaction on its way: the row is there, the device not yet.
+    # As a read may find an ongoing transaction: the row is visible, the device not yet.
     half = Transaction()
     stamp = changes.note(half, tenant.id, some[0])
     half.commit()
@@ -265,7 +265,7 @@ def test_a_change_that_is_only_half_visible_yet_is_not_taken_for_known(tenant):
     assert found(tenant.id, "inventory", "state", "new") == [some[0]]
 
 
-def test_a_device_that_left_while_a_snapshot_was_built(tenant, monkeypatch):
+def test_a_device_decommissioned_during_a_build(tenant, monkeypatch):
     some = fill(tenant.id, 3)
     slow = rules.build
 
@@ -285,7 +285,7 @@ def test_a_device_that_left_while_a_snapshot_was_built(tenant, monkeypatch):
     assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 2
 
 
-def test_more_changes_than_one_build_takes(tenant, monkeypatch):
+def test_more_changes_than_fit_into_one_build(tenant, monkeypatch):
     monkeypatch.setattr(limits, "SNAPSHOT_STEP", 4)
     fill(tenant.id, 10)
     with pytest.raises(Unavailable) as refused:
@@ -295,7 +295,7 @@ def test_more_changes_than_one_build_takes(tenant, monkeypatch):
     assert service.search(tenant.id, EVERYONE, 0, 9, None)[1] == 10
 
 
-def test_a_worker_builds_what_changes_or_a_search_asked_for(server, tenant, monkeypatch):
+def test_a_worker_builds_snapshots_after_changes_or_searches(server, tenant, monkeypatch):
     monkeypatch.setattr(changes, "_EVERY", 3)
     fill(tenant.id, 2)
     server.workers.fire("tick")
@@ -324,7 +324,7 @@ def test_a_small_tenant_needs_no_snapshot(tenant, monkeypatch):
     assert pointers.find(tenant.id).object is None
 
 
-def test_what_a_change_costs_does_not_grow_with_the_fleet(tenant):
+def test_the_cost_of_a_change_does_not_grow_with_the_fleet(tenant):
     costs = []
     for number in (10, 2000):
         some = fill(tenant.id, number, f"of-{number}")
@@ -340,7 +340,7 @@ def test_what_a_change_costs_does_not_grow_with_the_fleet(tenant):
     assert costs[0][:3] == (["GetItem", "TransactWriteItems"], 1, 6)
 
 
-def test_what_a_search_costs(tenant):
+def test_the_cost_of_a_search(tenant):
     some = fill(tenant.id, 300, "g")
     build(tenant.id)
     report(tenant.id, some[5], state="new")
@@ -350,12 +350,12 @@ def test_what_a_search_costs(tenant):
     assert service.search(tenant.id, query, 0, 20, None)[1] == 100
     with counted() as cost:
         assert service.search(tenant.id, query, 0, 20, None)[1] == 100
-    # How large the group is; what changed, in four parts; the pointer; the page.
+    # The size of the group; the changes, in four parts; the pointer; the page.
     assert cost.by_operation == {"GetItem": 2, "Query": 4, "BatchGetItem": 1}
     assert cost.read_units <= 2 + 4 + 20
 
 
-def test_a_page_far_down_the_plain_list_does_not_read_those_before_it(tenant, monkeypatch):
+def test_a_late_page_of_the_list_does_not_read_earlier_ones(tenant, monkeypatch):
     some = fill(tenant.id, 30)
     build(tenant.id)
     monkeypatch.setattr(import_module("chalicelib.inventory.service.search"), "_LISTED", 10)
@@ -365,11 +365,11 @@ def test_a_page_far_down_the_plain_list_does_not_read_those_before_it(tenant, mo
         found, total = service.search(tenant.id, Query(), 20, 30, None)
 
     assert ([device.id for device in found], total) == (some[20:], 30)
-    # What changed, in four parts; the pointer; the page.
+    # The changes, in four parts; the pointer; the page.
     assert cost.by_operation == {"Query": 4, "GetItem": 1, "BatchGetItem": 1}
 
 
-def test_pages_over_http_agree_with_each_other(api, tenant):
+def test_pages_over_http_are_consistent(api, tenant):
     some = fill(tenant.id, 30)
     build(tenant.id)
     for number, device_id in enumerate(some[10:20]):

@@ -25,7 +25,7 @@ def test_put_replaces_and_patch_merges(api, device):
     assert values(api, device.id, "inventory") == {}
 
 
-def test_the_server_says_when(api, device):
+def test_the_server_sets_the_time(api, device):
     sent = [{"name": "a", "value": "1", "timestamp": "2000-01-01T00:00:00Z", "scope": "system", "description": "d"}]
     api.put(path(device.id, "/tags"), json=sent)
     (shown,) = [item for item in api.get(path(device.id)).json()["attributes"] if item["scope"] == "tags"]
@@ -53,12 +53,12 @@ def test_versions(api, device):
     answer = api.patch(url, json=tags(a="2"), headers={"If-Match": first})
     assert (answer.status_code, answer.json()["error"]) == (412, "ETag does not match")
     assert values(api, device.id, "tags") == {"a": "1"}
-    # A report of the device leaves the version alone.
+    # A report of the device does not change the version.
     device.inventory({"x": "y"})
     assert api.patch(url, json=tags(a="2"), headers={"If-Match": f'"{second}"'}).status_code == 200
 
 
-def test_tags_of_nobody_are_taken_and_forgotten(api):
+def test_tags_of_an_unknown_device_are_accepted_and_dropped(api):
     assert api.put(path("nobody", "/tags"), json=tags(a="1")).status_code == 200
     assert api.get(path("nobody")).status_code == 404
     assert api.get(DEVICES).json() == []
@@ -68,11 +68,11 @@ def test_tags_of_nobody_are_taken_and_forgotten(api):
     "document",
     [{}, [{"name": "a"}], [{"name": "a", "value": True}], [{"name": "", "value": "a"}], [{"value": "a"}]],
 )
-def test_documents_that_are_refused(api, device, document):
+def test_invalid_documents_are_refused(api, device, document):
     assert api.put(path(device.id, "/tags"), json=document).status_code == 400
 
 
-def test_twenty_tags_and_no_more(api, device):
+def test_the_number_of_tags_is_limited_to_twenty(api, device):
     url = path(device.id, "/tags")
     assert api.put(url, json=tags(**{f"t{n}": n for n in range(limits.TAGS)})).status_code == 200
     answer = api.patch(url, json=tags(more=1))
@@ -80,7 +80,7 @@ def test_twenty_tags_and_no_more(api, device):
     assert answer.json()["error"] == "the number of attributes in the scope is above the limit"
 
 
-def test_if_match_takes_every_form_of_rfc_9110(api, device):
+def test_if_match_accepts_every_form_of_rfc_9110(api, device):
     url = path(device.id, "/tags")
     assert api.put(url, json=tags(a="0")).status_code == 200
     forms = ["{}", '"{}"', 'W/"{}"', '"other", "{}"', '"other",W/"{}" , "third"', "other, {}", "*", '"a,b", {}']
@@ -96,7 +96,7 @@ def test_if_match_takes_every_form_of_rfc_9110(api, device):
     assert api.put(url, json=tags(a="x"), headers={"If-Match": many}).status_code == 400
 
 
-def test_a_dozen_writers_at_one_device_all_get_through(api, device):
+def test_twelve_concurrent_writers_of_one_device_all_succeed(api, device):
     def write(number: int) -> int:
         return api.patch(path(device.id, "/tags"), json=tags(**{f"t{number % limits.TAGS}": number})).status_code
 

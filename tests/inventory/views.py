@@ -1,4 +1,4 @@
-"""What tests of the inventory say often."""
+"""Helpers for tests of the inventory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SEARCH = f"{FILTERS}/search"
 
 
 def path(device_id: str, rest: str = "") -> str:
-    """Where a device is."""
+    """The path of a device."""
     return f"{DEVICES}/{device_id}{rest}"
 
 
 def values(api: httpx2.Client, device_id: str, scope: str = "inventory") -> dict[str, Any]:
-    """A device's attributes of a scope."""
+    """A device's attributes in a scope."""
     answer = api.get(path(device_id))
     assert answer.status_code == 200, answer.text
     return {item["name"]: item["value"] for item in answer.json()["attributes"] if item["scope"] == scope}
