@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CLIENT, SECRET = "lamplighter:one", "s3cret & more"
 _RSA = rsa.generate_private_key(65537, 2048)
 _EC = ec.generate_private_key(ec.SECP256R1())
-STRANGER = rsa.generate_private_key(65537, 2048)
+UNKNOWN_KEY = rsa.generate_private_key(65537, 2048)
 
 
 def public_rsa(kid: str, **more: Any) -> dict[str, Any]:

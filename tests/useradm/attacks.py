@@ -1,4 +1,4 @@
-"""What a malicious identity provider needs, and how it must be met."""
+"""Helpers for attacks by a malicious identity provider."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def signed(said: dict[str, Any] | bytes, **header: Any) -> str:
-    """A token of these claims that the provider's own key signed, whatever they and the header are."""
+    """A token with any claims and header, signed by the provider's own key."""
     payload = said if isinstance(said, bytes) else json.dumps(said).encode()
     return jws({"alg": "RS256", "kid": "one"} | header, payload, partial(rsa_signature, _RSA))
 
 
 def refused(answer: httpx2.Response, *statuses: int, about: object = None) -> None:
-    """Nobody is signed in, and the answer is one of these. ``about``: what was tried."""
+    """Assert that nobody is signed in, and that the answer is one of these. ``about``: what was tried."""
     assert answer.status_code in (statuses or (403,)), (about, answer.text)
     assert not [each for each in answer.headers.get_list("set-cookie") if each.startswith("JWT=")]

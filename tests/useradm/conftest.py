@@ -1,4 +1,4 @@
-"""A user to log in as, and a way to see what a call costs."""
+"""Users, logins and identity providers for tests, and a way to count calls."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ ENABLE = f"{ME}/2fa/enable"
 METADATA = f"{BASE}/sso/idp/metadata"
 
 HASHER = passwords._hasher
-"""As it is on a deployed server: tests are collected before a server of theirs starts and is given a cheaper one."""
+"""The hasher of a deployed server, taken before servers of tests get a cheaper one."""
 
 
 @pytest.fixture
 def deployed_hashes(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Password hashes cost what they cost on a deployed server."""
+    """Use the password hasher of a deployed server."""
     monkeypatch.setattr(passwords, "_hasher", HASHER)
 
 
 @dataclass(frozen=True)
 class Person:
-    """A user with the password that logs in."""
+    """A user and their password."""
 
     tenant: TenantId
     id: str
@@ -58,20 +58,20 @@ class Person:
 
 @pytest.fixture
 def person(tenant: Tenant) -> Person:
-    """A user of ``tenant`` who is not logged in."""
+    """A user of ``tenant`` who is not signed in."""
     email = f"{uuid.uuid4().hex}@example.com"
     return Person(tenant.id, service.create_user(tenant.id, email, PASSWORD, by=EVERYTHING).id, email)
 
 
 @pytest.fixture
 def colleague(tenant: Tenant) -> None:
-    """Another administrator of ``tenant``: without one, no administrator can go."""
+    """Another administrator of ``tenant``, since the last one cannot be removed."""
     service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", PASSWORD, by=EVERYTHING)
 
 
 @pytest.fixture
 def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
-    """Logs ``person`` in, again at each call; the token."""
+    """Sign ``person`` in, at each call; returns the token."""
 
     def run() -> str:
         answer = http.post(LOGIN, auth=(person.email, person.password))
@@ -83,7 +83,7 @@ def login(http: httpx2.Client, person: Person) -> Callable[[], str]:
 
 @pytest.fixture
 def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """A mail server that this server uses."""
+    """The mail server that this server uses."""
     with of_server(server, monkeypatch) as opened:
         yield opened
 
@@ -98,13 +98,13 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 
 
 def wanted(provider: Provider, **more: Any) -> dict[str, Any]:
-    """What sets the provider up."""
+    """The request body that configures the provider."""
     return {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET} | more
 
 
 @pytest.fixture
 def set_up(api: httpx2.Client, provider: Provider) -> Callable[..., str]:
-    """Sets a provider up in ``tenant``; its id."""
+    """Configure a provider in ``tenant``; returns its id."""
 
     def run(**more: Any) -> str:
         answer = api.post(METADATA, json=wanted(provider, **more))
@@ -124,7 +124,7 @@ def browser(server: LocalServer) -> Iterator[Browser]:
 
 @pytest.fixture
 def sign_on(browser: Browser, provider: Provider) -> Callable[..., httpx2.Response]:
-    """A whole login of who has these claims."""
+    """A complete login of a person with these claims."""
 
     def run(provider_id: str, **claims: Any) -> httpx2.Response:
         location = browser.begin(provider_id)
@@ -137,13 +137,13 @@ def sign_on(browser: Browser, provider: Provider) -> Callable[..., httpx2.Respon
 
 
 class Phone:
-    """An authenticator app that has the user's secret."""
+    """An authenticator app with the user's secret."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
 
     def code(self, drift: int = 0) -> str:
-        """The code that it shows, some steps from now."""
+        """The code that it shows some steps from now."""
         return totp.code(base64.b32decode(self.secret), int(datetime.now(UTC).timestamp()) // 30 + drift)
 
     def wrong(self) -> str:
@@ -153,19 +153,19 @@ class Phone:
 
 
 def secret_of(person: Person) -> str:
-    """What the user's app reads from the QR code."""
+    """The app of a user who has scanned the QR code."""
     return twofactor._secret(service.get_user(person.tenant, person.id))
 
 
 def log_in(http: httpx2.Client, person: Person, code: str | None, password: str = PASSWORD) -> httpx2.Response:
-    """A login, perhaps with a code."""
+    """A login, optionally with a code."""
     body = None if code is None else {"token2fa": code}
     return http.post(LOGIN, auth=(person.email, password), json=body)
 
 
 @pytest.fixture
 def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
-    """Calls as ``person``, who signed in without a code."""
+    """A client of ``person``, who signed in without a code."""
     token = login()
 
     def call(method: str, path: str, body: Any = None) -> httpx2.Response:
@@ -183,7 +183,7 @@ def verified(person: Person) -> Person:
 
 @pytest.fixture
 def phone(verified: Person, me) -> Phone:
-    """The app of a user whose logins need codes. It has used the code before the present one."""
+    """The app of a user whose logins require codes; the previous code has been used."""
     assert me("POST", ENABLE).status_code == 200
     made = Phone(secret_of(verified))
     assert me("PUT", f"{BASE}/2faverify", {"token2fa": made.code(-1)}).status_code == 202
@@ -191,12 +191,12 @@ def phone(verified: Person, me) -> Phone:
 
 
 def new_email() -> str:
-    """An address that nobody has."""
+    """An unused address."""
     return f"{uuid.uuid4().hex}@example.com"
 
 
 def later(seconds: int) -> time_machine.travel:
-    """A time to come."""
+    """A time in the future."""
     return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
@@ -222,7 +222,7 @@ def dynamodb_calls() -> Iterator[list[str]]:
 
 @contextmanager
 def meanwhile(operation: str, act: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Somebody else's ``act`` right after the first DynamoDB operations of this name in a block."""
+    """Run ``act`` of another caller right after the first DynamoDB operation with this name in a block."""
     left = [times]
 
     def observe(name: str, _request: object, _answer: object) -> None:

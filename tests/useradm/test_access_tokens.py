@@ -47,7 +47,7 @@ def test_a_token_is_shown_once_and_works(api: httpx2.Client, http: httpx2.Client
 
 
 @pytest.mark.parametrize("life", [{}, {"expires_in": 0}])
-def test_a_token_for_ever(api: httpx2.Client, http: httpx2.Client, life: dict[str, Any]):
+def test_a_token_without_expiry(api: httpx2.Client, http: httpx2.Client, life: dict[str, Any]):
     token = create(api, **life)
 
     assert "exp" not in jwt.decode(token, options={"verify_signature": False})
@@ -68,32 +68,32 @@ def test_a_token_for_ever(api: httpx2.Client, http: httpx2.Client, life: dict[st
         {"name": 1},
     ],
 )
-def test_what_is_no_token(api: httpx2.Client, wanted: dict[str, Any]):
+def test_invalid_tokens_are_refused(api: httpx2.Client, wanted: dict[str, Any]):
     assert api.post(TOKENS, json=wanted).status_code == 400
     assert api.get(TOKENS).json() == []
 
 
-def test_a_name_is_used_once_a_user(api: httpx2.Client, sign_in: SignIn, tenant):
+def test_names_are_unique_for_each_user(api: httpx2.Client, sign_in: SignIn, tenant):
     create(api)
 
     assert api.post(TOKENS, json={"name": "script"}).status_code == 409
     create(sign_in(tenant))
 
 
-def test_ten_a_user(api: httpx2.Client, http: httpx2.Client):
+def test_a_user_can_have_ten_tokens(api: httpx2.Client, http: httpx2.Client):
     life = limits.TOKEN_LIFE_MAX
     for number in range(limits.TOKENS_PER_USER):
         create(api, f"script {number}", expires_in=life if number else 60)
 
     assert api.post(TOKENS, json={"name": "one more"}).status_code == 422
     with time_machine.travel(clock.now() + timedelta(seconds=61)):
-        # One has expired: it is not listed, holds no place, and its name is free.
+        # One has expired: it is not listed, does not count, and its name is free.
         assert len(api.get(TOKENS).json()) == limits.TOKENS_PER_USER - 1
         create(api, "script 0")
         assert len(api.get(TOKENS).json()) == limits.TOKENS_PER_USER
 
 
-def test_not_more_than_ten_whoever_is_first(api: httpx2.Client):
+def test_concurrent_requests_do_not_exceed_the_limit(api: httpx2.Client):
     def one(number: int) -> int:
         return int(api.post(TOKENS, json={"name": f"script {number}"}).status_code)
 
@@ -113,7 +113,7 @@ def test_the_oldest_is_listed_first(api: httpx2.Client):
     assert [token["name"] for token in api.get(TOKENS).json()] == ["b", "c", "a"]
 
 
-def test_revoked_at_the_next_call(api: httpx2.Client, http: httpx2.Client):
+def test_a_revoked_token_gets_401_at_the_next_call(api: httpx2.Client, http: httpx2.Client):
     token = create(api)
     assert http.get(ME, headers=bearer(token)).status_code == 200
     [shown] = api.get(TOKENS).json()
@@ -127,7 +127,7 @@ def test_revoked_at_the_next_call(api: httpx2.Client, http: httpx2.Client):
     assert api.get(ME).status_code == 200
 
 
-def test_nobody_revokes_somebody_elses(api: httpx2.Client, http: httpx2.Client, sign_in: SignIn, tenant):
+def test_tokens_of_other_users_cannot_be_revoked(api: httpx2.Client, http: httpx2.Client, sign_in: SignIn, tenant):
     token = create(api)
     [shown] = api.get(TOKENS).json()
     colleague = sign_in(tenant)
@@ -138,14 +138,14 @@ def test_nobody_revokes_somebody_elses(api: httpx2.Client, http: httpx2.Client, 
     assert colleague.get(TOKENS).json() == []
 
 
-def test_a_session_is_not_revoked_as_a_token(api: httpx2.Client):
+def test_a_session_cannot_be_revoked_as_a_token(api: httpx2.Client):
     session = jwt.decode(api.headers["authorization"].split()[1], options={"verify_signature": False})["jti"]
 
     assert api.delete(f"{TOKENS}/{session}").status_code == 204
     assert api.get(ME).status_code == 200
 
 
-def test_ten_sessions_push_no_token_out(api: httpx2.Client, http: httpx2.Client):
+def test_the_limit_of_sessions_removes_no_tokens(api: httpx2.Client, http: httpx2.Client):
     token, me = create(api), api.get(ME).json()
     for _ in range(limits.SESSIONS_PER_USER + 1):
         sessions.login(me["email"], PASSWORD, "127.0.0.1")
@@ -153,7 +153,7 @@ def test_ten_sessions_push_no_token_out(api: httpx2.Client, http: httpx2.Client)
     assert http.get(ME, headers=bearer(token)).status_code == 200
 
 
-def test_use_is_noted_every_five_minutes(api: httpx2.Client, http: httpx2.Client):
+def test_the_last_use_is_stored_every_five_minutes(api: httpx2.Client, http: httpx2.Client):
     token = create(api)
     assert "last_used" not in api.get(TOKENS).json()[0]
     now = clock.now()
@@ -168,7 +168,7 @@ def test_use_is_noted_every_five_minutes(api: httpx2.Client, http: httpx2.Client
     assert api.get(TOKENS).json()[0]["last_used"] == clock.rfc3339(now + timedelta(seconds=300))
 
 
-def test_noting_a_use_does_not_bring_a_revoked_token_back(api: httpx2.Client, tenant):
+def test_storing_the_last_use_does_not_restore_a_revoked_token(api: httpx2.Client, tenant):
     me = api.get(ME).json()["id"]
 
     assert tokens.note_use(tenant.id, me, "revoked", clock.now()) is False

@@ -1,4 +1,4 @@
-"""What people do to accounts without a token yet is in the audit log as theirs; and what providers are set up."""
+"""Audit entries of account changes without a token, and of identity providers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def mailed(http: httpx2.Client, server, box: Mailbox, path: str, email: str) -> 
     ("path", "body", "action"),
     [("password-reset", {"password": "another-long-enough-one"}, "password_change"), ("verify-email", {}, "update")],
 )
-def test_by_mail(
+def test_changes_confirmed_by_mail(
     server, http, box: Mailbox, person: Person, told, path: str, body: dict[str, str], action: str
 ) -> None:
     secret = mailed(http, server, box, path, person.email)
@@ -59,7 +59,7 @@ def test_by_mail(
     assert "another-long" not in str(entry)
 
 
-def test_a_new_address(server, http, box: Mailbox, person: Person, login, told) -> None:
+def test_changing_the_address(server, http, box: Mailbox, person: Person, login, told) -> None:
     new, headers = new_email(), bearer(login())
     body = {"email": new, "current_password": PASSWORD}
     assert http.post(f"{ME}/email-change/start", json=body, headers=headers).status_code == 202
@@ -91,7 +91,7 @@ def test_single_sign_on(api, set_up, sign_on, person: Person, told) -> None:
     assert (entry["action"], entry["object"]["id"], entry["actor"]["id"]) == ("create", made["id"], made["id"])
 
 
-def test_providers(api: httpx2.Client, provider: Provider, set_up, told) -> None:
+def test_configuring_identity_providers(api: httpx2.Client, provider: Provider, set_up, told) -> None:
     identity = set_up()
     told()
 
@@ -103,7 +103,7 @@ def test_providers(api: httpx2.Client, provider: Provider, set_up, told) -> None
     assert wanted(provider)["client_secret"] not in str(entries)
 
 
-def test_a_login_is_no_change(http: httpx2.Client, person: Person, told) -> None:
+def test_a_login_has_no_entry(http: httpx2.Client, person: Person, told) -> None:
     http.post(LOGIN, auth=(person.email, PASSWORD))
     http.post(LOGIN, auth=(person.email, "wrong"))
 

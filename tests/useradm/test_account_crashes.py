@@ -1,4 +1,4 @@
-"""Processes die at every storage call of what happens to accounts: asked again, it is done, and once (F1, F2)."""
+"""Crashes at every storage call of account operations: when repeated, the operation is done exactly once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.provider import Provider
 
 
-def test_a_reset(http: httpx2.Client, person: Person) -> None:
+def test_resetting_a_password(http: httpx2.Client, person: Person) -> None:
     number = 0
 
     def secret() -> str:
@@ -38,11 +38,11 @@ def test_a_reset(http: httpx2.Client, person: Person) -> None:
     for _ in each_crash(run):
         before = http.post(LOGIN, auth=(person.email, password))
         if before.status_code == 200:
-            # Not done, and nothing of it: the sessions live, and the secret is as good as before.
+            # Nothing was done: the sessions are valid, and so is the mailed secret.
             assert http.get(ME, headers=bearer(before.text)).status_code == 200
             service.complete_reset(good, f"password-{number}")
         else:
-            # Done; only the answer was lost.
+            # It was done; only the answer was lost.
             with pytest.raises(BadRequest):
                 service.complete_reset(good, "once-more-and-longer")
         assert http.post(LOGIN, auth=(person.email, f"password-{number}")).status_code == 200
@@ -51,7 +51,7 @@ def test_a_reset(http: httpx2.Client, person: Person) -> None:
         good = secret()
 
 
-def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, box: Mailbox) -> None:
+def test_a_mail_is_sent_again(server, http: httpx2.Client, person: Person, box: Mailbox) -> None:
     order = service.Order(Purpose.PASSWORD_RESET, person.email)
     for _ in each_crash(lambda: service.write_mail(order)):
         service.write_mail(order)
@@ -59,7 +59,7 @@ def test_a_mail_is_written_again(server, http: httpx2.Client, person: Person, bo
         assert http.post(f"{BASE}/auth/password-reset/complete", json=body).status_code == 202
 
 
-def test_a_second_factor(person: Person) -> None:
+def test_enabling_a_second_factor(person: Person) -> None:
     service.verify(person.email)
 
     def status() -> str:
@@ -82,7 +82,7 @@ def test_a_second_factor(person: Person) -> None:
         service.disable_tfa(person.tenant, person.id)
 
 
-def test_a_login_that_makes_a_user(api, browser: Browser, sign_on, provider: Provider, set_up) -> None:
+def test_a_login_that_creates_a_user(api, browser: Browser, sign_on, provider: Provider, set_up) -> None:
     identity = set_up(auto_provision=True, allowed_domains=["example.com"])
     email = new_email()
 

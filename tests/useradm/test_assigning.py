@@ -1,4 +1,4 @@
-"""A service provider's user works in its tenants: with roles there, and only as long as the own account stands."""
+"""Users of a service provider work in its child tenants, with roles there, as long as their own account exists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def child(provider: Tenant) -> TenantId:
 
 
 class Worker:
-    """A user of the provider who may nothing but look there, signed in."""
+    """A signed-in user of the provider with read permissions only."""
 
     def __init__(self, api: httpx2.Client, http: httpx2.Client) -> None:
         self.api, self.http, self.email = api, http, new_email()
@@ -68,7 +68,7 @@ def claims(token: str) -> dict[str, str]:
     return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
-def test_a_user_works_in_a_tenant_and_comes_back(worker: Worker, provider: Tenant, child: TenantId) -> None:
+def test_a_user_switches_to_a_tenant_and_back(worker: Worker, provider: Tenant, child: TenantId) -> None:
     assert worker.assign(child) == 200
     answer = worker.switch(child)
 
@@ -84,7 +84,7 @@ def test_a_user_works_in_a_tenant_and_comes_back(worker: Worker, provider: Tenan
     assert worker.get(ME, back) == 200
 
 
-def test_roles_are_those_of_the_tenant_where_one_works(worker: Worker, child: TenantId) -> None:
+def test_roles_are_those_in_the_current_tenant(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     there = worker.switch(child).text
     assert worker.get(USERS, there) == 403, "to look only"
@@ -96,7 +96,7 @@ def test_roles_are_those_of_the_tenant_where_one_works(worker: Worker, child: Te
     assert worker.id not in {user["id"] for user in worker.http.get(USERS, headers=bearer(there)).json()}
 
 
-def test_a_user_by_address(worker: Worker, api: httpx2.Client, child: TenantId) -> None:
+def test_assigning_a_user_by_address(worker: Worker, api: httpx2.Client, child: TenantId) -> None:
     place = f"{USERS}/{worker.email.upper().replace('@', '%40')}/assign"
 
     assert api.post(place, json={"tenant_ids": [child]}).status_code == 200
@@ -104,7 +104,9 @@ def test_a_user_by_address(worker: Worker, api: httpx2.Client, child: TenantId) 
 
 
 @pytest.mark.parametrize("unknown", ["nothing", "a#b", "6d5f0b4e-0000-4000-8000-000000000001"])
-def test_nobody_gets_into_a_tenant_that_is_not_theirs(worker: Worker, child: TenantId, unknown: str) -> None:
+def test_users_cannot_switch_to_tenants_to_which_they_are_not_assigned(
+    worker: Worker, child: TenantId, unknown: str
+) -> None:
     refused = worker.switch(unknown.replace("#", "%23"))
     other = worker.switch(child)
 
@@ -112,7 +114,7 @@ def test_nobody_gets_into_a_tenant_that_is_not_theirs(worker: Worker, child: Ten
     assert refused.json()["error"] == other.json()["error"]
 
 
-def test_an_assignment_ends(worker: Worker, child: TenantId) -> None:
+def test_ending_an_assignment(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     there = worker.switch(child).text
 
@@ -145,7 +147,9 @@ ENDS: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_what_ends_a_session_elsewhere(worker: Worker, provider: Tenant, child: TenantId, how: str) -> None:
+def test_events_that_end_a_session_in_another_tenant(
+    worker: Worker, provider: Tenant, child: TenantId, how: str
+) -> None:
     worker.assign(child)
     there = worker.switch(child).text
     assert worker.get(DEVICES, there) == 200
@@ -155,7 +159,7 @@ def test_what_ends_a_session_elsewhere(worker: Worker, provider: Tenant, child: 
     assert worker.get(DEVICES, there) == 401
 
 
-def test_the_account_is_changed_at_home_only(worker: Worker, child: TenantId) -> None:
+def test_an_account_can_be_changed_in_its_own_tenant_only(worker: Worker, child: TenantId) -> None:
     worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")
     there = bearer(worker.switch(child).text)
     http = worker.http
@@ -166,7 +170,7 @@ def test_the_account_is_changed_at_home_only(worker: Worker, child: TenantId) ->
     assert http.get(f"{BASE}/settings/tokens", headers=there).json() == []
 
 
-def test_own_settings_go_along_and_the_tenants_do_not(worker: Worker, child: TenantId) -> None:
+def test_user_settings_are_the_same_in_all_tenants_and_tenant_settings_are_not(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     home, there = bearer(worker.token), bearer(worker.switch(child).text)
     assert worker.http.post(f"{BASE}/settings/me", json={"a": "mine"}, headers=home).status_code == 201
@@ -176,7 +180,7 @@ def test_own_settings_go_along_and_the_tenants_do_not(worker: Worker, child: Ten
     assert worker.http.get(f"{BASE}/settings", headers=there).json() == {}
 
 
-def test_an_access_token_makes_no_session(worker: Worker, child: TenantId) -> None:
+def test_an_access_token_cannot_switch_tenants(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     admin = worker.api.post(f"{BASE}/settings/tokens", json={"name": "ci", "expires_in": 60}).text
     own = claims(admin)["mender.tenant"]
@@ -184,7 +188,9 @@ def test_an_access_token_makes_no_session(worker: Worker, child: TenantId) -> No
     assert worker.switch(own, admin).status_code == 403
 
 
-def test_only_own_users_and_own_tenants(worker: Worker, api: httpx2.Client, child: TenantId, sign_in, http) -> None:
+def test_only_own_users_can_be_assigned_to_own_tenants(
+    worker: Worker, api: httpx2.Client, child: TenantId, sign_in, http
+) -> None:
     other = service.create_tenant("Other")
     stranger = sign_in(other)
     theirs = stranger.get(ME).json()
@@ -200,7 +206,7 @@ def test_only_own_users_and_own_tenants(worker: Worker, api: httpx2.Client, chil
     assert own.status_code == 403
 
 
-def test_another_tenant_costs_a_call_nothing(worker: Worker, child: TenantId) -> None:
+def test_calls_in_another_tenant_have_no_additional_cost(worker: Worker, child: TenantId) -> None:
     worker.assign(child)
     there = worker.switch(child).text
     costs = []
@@ -213,10 +219,10 @@ def test_another_tenant_costs_a_call_nothing(worker: Worker, child: TenantId) ->
     assert costs == [1, 1]
 
 
-def test_who_manages_users_only_does_not_get_into_other_tenants_by_them(
+def test_managing_users_gives_no_access_to_their_other_tenants(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
 ) -> None:
-    """Else an address of one's own and a new password would do."""
+    """Otherwise setting another address and password of such a user would be enough."""
     made = api.post(
         "/api/management/v2/useradm/roles",
         json={
@@ -238,10 +244,10 @@ def test_who_manages_users_only_does_not_get_into_other_tenants_by_them(
 
 
 @pytest.mark.parametrize("enough", [False, True])
-def test_who_has_less_does_not_touch_who_has_more_in_another_tenant(
+def test_users_with_more_permissions_in_another_tenant_cannot_be_changed(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in, enough: bool
 ) -> None:
-    """An administrator's account in a child may be one without rights at home."""
+    """An administrator in a child tenant may have no permissions in their own tenant."""
     sets = ("ManageUsers", "ManageTenants", "ReadDevices", "ReadReleases") + (("SuperUser",) if enough else ())
     body = {"name": "R", "permission_sets_with_scope": [{"name": each} for each in sets]}
     assert api.post("/api/management/v2/useradm/roles", json=body).status_code == 201
@@ -263,7 +269,7 @@ def test_who_has_less_does_not_touch_who_has_more_in_another_tenant(
     assert tried == (done if enough else dict.fromkeys(done, 403))
 
 
-def test_rights_that_end_at_groups_are_none_in_another_tenant(
+def test_permissions_limited_to_groups_do_not_hold_in_another_tenant(
     worker: Worker, api: httpx2.Client, provider: Tenant, child: TenantId, sign_in
 ) -> None:
     ends = ScopedSet("ReadDevices", Scope("DeviceGroups", ["test"]))
@@ -277,7 +283,7 @@ def test_rights_that_end_at_groups_are_none_in_another_tenant(
     assert answer.status_code == 403, answer.text
 
 
-def test_a_session_elsewhere_is_no_newer_sign_in(worker: Worker, child: TenantId) -> None:
+def test_switching_tenants_does_not_count_as_a_recent_sign_in(worker: Worker, child: TenantId) -> None:
     worker.assign(child, role="RBAC_ROLE_PERMIT_ALL")
     place = "/api/management/v2/tenantadm/tenants/nothing/remove/start"
     fresh = worker.switch(child).text

@@ -1,4 +1,4 @@
-"""Addresses change only by the mail to the new one."""
+"""A new address has to be confirmed by mail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHANGE = f"{ME}/email-change"
 
 @pytest.fixture
 def me(http: httpx2.Client, login) -> Callable[..., httpx2.Response]:
-    """Calls something of the signed-in user's own."""
+    """Call a route of the signed-in user."""
     token = login()
 
     def call(method: str, path: str, body: Any = None) -> httpx2.Response:
@@ -33,7 +33,7 @@ def begin(me, address: str) -> httpx2.Response:
     return me("POST", f"{CHANGE}/start", {"email": address, "current_password": PASSWORD})
 
 
-def test_an_address_is_changed_by_the_mail_to_the_new_one(server, http, person: Person, me, box: Mailbox) -> None:
+def test_a_change_is_confirmed_by_mail(server, http, person: Person, me, box: Mailbox) -> None:
     new = new_email()
     assert me("GET", f"{CHANGE}/pending").status_code == 204
     assert begin(me, new).status_code == 202
@@ -54,7 +54,7 @@ def test_an_address_is_changed_by_the_mail_to_the_new_one(server, http, person: 
     assert "was changed" in box.to(person.email)[-1].get_content()
 
 
-def test_one_change_at_a_time_until_it_is_cancelled(server, http, me, box: Mailbox) -> None:
+def test_only_one_change_can_be_pending(server, http, me, box: Mailbox) -> None:
     first, second = new_email(), new_email()
     assert begin(me, first).status_code == 202
     server.drain()
@@ -69,9 +69,7 @@ def test_one_change_at_a_time_until_it_is_cancelled(server, http, me, box: Mailb
         assert begin(me, first).status_code == 202
 
 
-def test_an_address_of_somebody_else_gets_no_mail_and_the_answer_does_not_say_so(
-    server, api: httpx2.Client, me, box: Mailbox
-) -> None:
+def test_an_address_in_use_gets_no_mail_and_is_not_revealed(server, api: httpx2.Client, me, box: Mailbox) -> None:
     taken = api.get(ME).json()["email"]
 
     assert begin(me, taken).status_code == 202
@@ -80,7 +78,7 @@ def test_an_address_of_somebody_else_gets_no_mail_and_the_answer_does_not_say_so
     assert box.mails == []
 
 
-def test_an_address_that_is_taken_meanwhile_is_a_conflict(server, http, api, me, box: Mailbox) -> None:
+def test_an_address_that_is_used_before_confirmation_is_a_conflict(server, http, api, me, box: Mailbox) -> None:
     new = new_email()
     begin(me, new)
     server.drain()
@@ -98,13 +96,13 @@ def test_an_address_that_is_taken_meanwhile_is_a_conflict(server, http, api, me,
         ({"email": "own", "current_password": PASSWORD}, 400),
     ],
 )
-def test_a_change_that_cannot_begin(person: Person, me, body: dict[str, str], status: int) -> None:
+def test_invalid_changes_are_refused(person: Person, me, body: dict[str, str], status: int) -> None:
     sent = body | ({"email": person.email} if body.get("email") == "own" else {})
 
     assert me("POST", f"{CHANGE}/start", sent).status_code == status
 
 
-def test_a_change_that_is_cancelled_while_its_mail_is_written_stays_so(server, me, box: Mailbox) -> None:
+def test_a_change_that_is_cancelled_while_its_mail_is_sent_stays_cancelled(server, me, box: Mailbox) -> None:
     new = new_email()
     begin(me, new)
 

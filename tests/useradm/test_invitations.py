@@ -1,4 +1,4 @@
-"""Invitations: a user without a password chooses one by a link that is good for a week, and once."""
+"""Invitations: a user without a password sets one through a link that is valid for a week and can be used once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_user_is_invited_by_mail(server, http, api, box: Mailbox) -> None:
     assert api.post(f"{USERS}/nobody/invitation").status_code == 404
 
 
-def test_an_invitation_ends(server, http, api, box: Mailbox) -> None:
+def test_an_invitation_becomes_invalid(server, http, api, box: Mailbox) -> None:
     email, other = new_email(), new_email()
     for each in (email, other):
         assert api.post(USERS, json={"email": each}).status_code == 201
@@ -63,7 +63,7 @@ def test_an_invitation_ends(server, http, api, box: Mailbox) -> None:
     assert "expired" in expired.json()["error"]
 
 
-def test_an_invitation_is_not_sent_by_who_has_fewer_rights(server, api, sign_in, tenant, box: Mailbox) -> None:
+def test_inviting_requires_the_permissions_of_the_invited_user(server, api, sign_in, tenant, box: Mailbox) -> None:
     made = api.post(USERS, json={"email": new_email()})
     assert made.status_code == 201
     invitation = f"{USERS}/{made.headers['location'].rpartition('/')[2]}/invitation"
@@ -73,7 +73,7 @@ def test_an_invitation_is_not_sent_by_who_has_fewer_rights(server, api, sign_in,
     assert api.post(invitation, headers={"Authorization": f"Bearer {token}"}).status_code == 403
 
 
-def test_an_invited_user_who_signs_on_elsewhere_gets_no_password(
+def test_an_invited_user_who_uses_single_sign_on_cannot_set_a_password(
     server, http, api, box: Mailbox, provider, set_up, sign_on
 ) -> None:
     email = new_email()

@@ -1,4 +1,4 @@
-"""No tenant loses its last administrator, on whatever way somebody tries: the last one who can still log in counts."""
+"""No tenant can lose its last administrator who can sign in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADMIN = "RBAC_ROLE_PERMIT_ALL"
 
 
 def administrators(api: httpx2.Client) -> set[str]:
-    """Ids of those with every right."""
+    """The ids of administrators."""
     answer = api.get(USERS)
     assert answer.status_code == 200, answer.text
     return {user["id"] for user in answer.json() if ADMIN in user["roles"]}
@@ -37,7 +37,7 @@ def me(api: httpx2.Client) -> str:
     return found
 
 
-def test_attack_the_own_account(api: httpx2.Client, me: str) -> None:
+def test_the_last_administrator_cannot_remove_themselves(api: httpx2.Client, me: str) -> None:
     for place in (me, "me"):
         assert api.delete(f"{USERS}/{place}").status_code in {404, 405, 409}, place
     for roles in (["RBAC_ROLE_OBSERVER"], ["RBAC_ROLE_CI", "RBAC_ROLE_DEPLOYMENTS_MANAGER"]):
@@ -45,8 +45,8 @@ def test_attack_the_own_account(api: httpx2.Client, me: str) -> None:
     assert administrators(api) == {me}
 
 
-def test_attack_a_role_of_ones_own_with_every_right_is_not_the_administrators(api: httpx2.Client, me: str) -> None:
-    """It can be changed or deleted afterwards; so its owner is no administrator who stays."""
+def test_a_custom_role_with_all_permissions_does_not_make_an_administrator(api: httpx2.Client, me: str) -> None:
+    """Such a role can be changed or deleted later."""
     assert api.post(ROLES, json=role("boss", scoped("SuperUser"))).status_code == 201
     other = api.post(USERS, json={"email": new_email(), "password": PASSWORD, "roles": ["boss"]})
     assert other.status_code == 201
@@ -56,7 +56,7 @@ def test_attack_a_role_of_ones_own_with_every_right_is_not_the_administrators(ap
     assert administrators(api) == {me}
 
 
-def test_attack_the_administrators_role_itself(api: httpx2.Client, me: str) -> None:
+def test_the_administrator_role_cannot_be_changed(api: httpx2.Client, me: str) -> None:
     weak = role(ADMIN, scoped("Basic"))
     for place in (ROLES, ROLES.replace("v2", "v1")):
         assert api.put(f"{place}/{ADMIN}", json=weak).status_code == 403
@@ -67,7 +67,9 @@ def test_attack_the_administrators_role_itself(api: httpx2.Client, me: str) -> N
     assert administrators(api) == {me}
 
 
-def test_attack_by_who_manages_users(api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant) -> None:
+def test_a_user_manager_cannot_remove_the_last_administrator(
+    api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant
+) -> None:
     assert api.post(ROLES, json=role("users", scoped("ManageUsers"))).status_code == 201
     manager = sign_in(tenant, "users")
 
@@ -77,8 +79,10 @@ def test_attack_by_who_manages_users(api: httpx2.Client, me: str, sign_in: SignI
     assert administrators(api) == {me}
 
 
-def test_attack_all_at_once(api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant) -> None:
-    """Four administrators each take another one away, in both ways, at the same time."""
+def test_administrators_who_remove_each_other_concurrently(
+    api: httpx2.Client, me: str, sign_in: SignIn, tenant: Tenant
+) -> None:
+    """Four administrators each remove another one concurrently, by deletion and by change of roles."""
     others = [sign_in(tenant) for _ in range(3)]
     clients = [api, *others]
     ids = [me, *[client.get(ME).json()["id"] for client in others]]
@@ -98,15 +102,15 @@ def test_attack_all_at_once(api: httpx2.Client, me: str, sign_in: SignIn, tenant
     assert all(status < 500 or status == 503 for status in statuses)
 
 
-def test_attack_a_provider_that_the_only_administrators_log_in_at(api, http, me: str, set_up, sign_on) -> None:
-    """Who has no password logs in at the provider only: it stays while nobody else could log in."""
+def test_an_identity_provider_that_administrators_need_cannot_be_removed(api, http, me: str, set_up, sign_on) -> None:
+    """Administrators without a password sign in through the provider only."""
     identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=[ADMIN])
     session = bearer(token_of(sign_on(identity, email=new_email())))
 
     assert http.delete(f"{METADATA}/{identity}", headers=session).status_code == 204, "there is one with a password"
     identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=[ADMIN])
     session = bearer(token_of(sign_on(identity, email=new_email())))
-    # Of an administrator's own account, too, the one with the password is the last who does not need the provider.
+    # The only administrator with a password is the last one who does not need the provider.
     assert http.delete(f"{USERS}/{me}", headers=session).status_code == 204
     refused = http.delete(f"{METADATA}/{identity}", headers=session)
     assert refused.status_code == 409
@@ -118,15 +122,15 @@ def test_attack_a_provider_that_the_only_administrators_log_in_at(api, http, me:
     assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
 
 
-def test_attack_what_an_identity_provider_says_takes_nothing_away(api, me: str, set_up, sign_on) -> None:
-    """Roles of a provider are those of new users only."""
+def test_claims_of_an_identity_provider_do_not_remove_roles(api, me: str, set_up, sign_on) -> None:
+    """The configured roles of a provider are for new users only."""
     identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=["RBAC_ROLE_OBSERVER"])
 
     assert token_of(sign_on(identity, email=api.get(ME).json()["email"], roles=["x"], groups=[]))
     assert administrators(api) == {me}
 
 
-def test_attack_an_administrator_who_is_sent_to_another_tenant(api, http, me: str, tenant: Tenant) -> None:
+def test_assigning_an_administrator_to_another_tenant(api, http, me: str, tenant: Tenant) -> None:
     tenantadm_service.set_service_provider(tenant.id, enabled=True)
     child = tenantadm_service.create_child(tenant.id, "Child", new_email(), PASSWORD, devices={})
     body = {"tenant_ids": [child.id], "role": "RBAC_ROLE_OBSERVER"}
@@ -134,7 +138,7 @@ def test_attack_an_administrator_who_is_sent_to_another_tenant(api, http, me: st
     assert api.post(f"{USERS}/{me}/assign", json={"tenant_ids": []}).status_code == 200
     assert administrators(api) == {me}
 
-    # And an administrator of the provider is none of the child's: its own last one stays.
+    # An administrator of the service provider does not count as one of the child tenant.
     assert api.post(f"{USERS}/{me}/assign", json=body | {"role": ADMIN}).status_code == 200
     there = bearer(http.get(f"{USERS}/tenants/{child.id}/token", headers=api.headers).text)
     [last] = [user["id"] for user in http.get(USERS, headers=there).json()]

@@ -37,7 +37,7 @@ def claims(token: str) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
-def test_a_login_answers_with_the_bare_token(http: httpx2.Client, person: Person):
+def test_a_login_answers_with_the_token_as_text(http: httpx2.Client, person: Person):
     answer = http.post(LOGIN, auth=(person.email.upper(), person.password))
 
     assert answer.status_code == 200
@@ -47,7 +47,7 @@ def test_a_login_answers_with_the_bare_token(http: httpx2.Client, person: Person
     assert answer.text == answer.text.strip().strip('"')
 
 
-def test_the_token_says_who_and_until_when(login: Callable[[], str], person: Person):
+def test_the_claims_of_the_token(login: Callable[[], str], person: Person):
     token = login()
 
     said = claims(token)
@@ -64,7 +64,7 @@ def test_the_token_says_who_and_until_when(login: Callable[[], str], person: Per
     }
 
 
-def test_mender_cli_says_json_and_sends_nothing(http: httpx2.Client, person: Person):
+def test_an_empty_json_body_as_sent_by_mender_cli_is_accepted(http: httpx2.Client, person: Person):
     answer = http.post(
         LOGIN, auth=(person.email, person.password), headers={"Content-Type": "application/json"}, content=b""
     )
@@ -91,7 +91,9 @@ def test_a_login_without_expiry(http: httpx2.Client, person: Person):
         (b"{}", None, 400),
     ],
 )
-def test_bad_options(http: httpx2.Client, person: Person, content: bytes, kind: str | None, status: int):
+def test_invalid_options_are_refused(
+    http: httpx2.Client, person: Person, content: bytes, kind: str | None, status: int
+):
     headers = {"Content-Type": kind} if kind else {}
     answer = http.post(LOGIN, auth=(person.email, person.password), content=content, headers=headers)
 
@@ -112,15 +114,15 @@ def test_bad_options(http: httpx2.Client, person: Person, content: bytes, kind: 
         "Bearer " + base64.b64encode(b"a@b.c:x").decode(),
     ],
 )
-def test_a_header_that_is_no_credentials(http: httpx2.Client, header: str | None):
+def test_invalid_authorization_headers_get_401(http: httpx2.Client, header: str | None):
     answer = http.post(LOGIN, headers={} if header is None else {"Authorization": header})
 
     assert answer.status_code == 401
     assert answer.json()["error"] == "invalid or missing auth header"
-    assert "www-authenticate" not in answer.headers  # a browser would ask with a window of its own
+    assert "www-authenticate" not in answer.headers  # a browser would show its own login dialog
 
 
-def test_an_unknown_user_and_a_wrong_password_look_the_same(http: httpx2.Client, person: Person):
+def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(http: httpx2.Client, person: Person):
     with dynamodb_calls() as for_known:
         known = http.post(LOGIN, auth=(person.email, "not the password"))
     with dynamodb_calls() as for_unknown:
@@ -133,12 +135,12 @@ def test_an_unknown_user_and_a_wrong_password_look_the_same(http: httpx2.Client,
 
 
 @pytest.mark.usefixtures("deployed_hashes")
-def test_what_an_unknown_user_is_verified_against_costs_as_much_as_a_real_hash():
+def test_checking_an_unknown_user_takes_as_long_as_a_real_hash():
     assert passwords.DUMMY.split("$")[:4] == passwords.hash_password("some password").split("$")[:4]
     assert not passwords.is_outdated(passwords.DUMMY)
 
 
-def test_a_suspended_tenant_is_told_only_to_who_knows_the_password(http: httpx2.Client, person: Person, tenant: Tenant):
+def test_suspension_is_revealed_only_with_the_correct_password(http: httpx2.Client, person: Person, tenant: Tenant):
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     right = http.post(LOGIN, auth=(person.email, person.password))
@@ -147,7 +149,7 @@ def test_a_suspended_tenant_is_told_only_to_who_knows_the_password(http: httpx2.
     assert (wrong.status_code, wrong.json()["error"]) == (401, "unauthorized")
 
 
-def test_a_login_is_noted(api: httpx2.Client, login: Callable[[], str], person: Person):
+def test_the_time_of_the_last_login_is_stored(api: httpx2.Client, login: Callable[[], str], person: Person):
     where = f"/api/management/v1/useradm/users/{person.id}"
     assert "login_ts" not in api.get(where).json()
 
@@ -156,7 +158,7 @@ def test_a_login_is_noted(api: httpx2.Client, login: Callable[[], str], person: 
     assert datetime.fromisoformat(api.get(where).json()["login_ts"]) <= clock.now()
 
 
-def test_ten_sessions_stay_and_the_oldest_goes(http: httpx2.Client, login: Callable[[], str]):
+def test_the_oldest_of_more_than_ten_sessions_ends(http: httpx2.Client, login: Callable[[], str]):
     now = clock.now()
     tokens = []
     for number in range(limits.SESSIONS_PER_USER + 1):
@@ -190,13 +192,13 @@ def test_a_session_ends_after_a_week(http: httpx2.Client, login: Callable[[], st
 
 
 class TestTooManyFailures:
-    """Failed logins are counted by address and network; beyond the limit nothing is looked at any more."""
+    """Failed logins are counted by address and network; above the limit, passwords are no longer checked."""
 
     def fail(self, http: httpx2.Client, email: str, times: int) -> None:
         for _ in range(times):
             assert http.post(LOGIN, auth=(email, "not the password")).status_code == 401
 
-    def test_then_even_the_right_password_has_to_wait(self, http: httpx2.Client, person: Person):
+    def test_above_the_limit_even_the_correct_password_is_refused(self, http: httpx2.Client, person: Person):
         self.fail(http, person.email, settings.current().login_attempts)
 
         answer = http.post(LOGIN, auth=(person.email, person.password))
@@ -213,7 +215,7 @@ class TestTooManyFailures:
 
         assert http.post(LOGIN, auth=(f"x{person.email}", "whatever")).status_code == 429
 
-    def test_a_login_forgets_failures(self, http: httpx2.Client, person: Person, login: Callable[[], str]):
+    def test_a_successful_login_resets_the_count(self, http: httpx2.Client, person: Person, login: Callable[[], str]):
         almost = settings.current().login_attempts - 1
         self.fail(http, person.email, almost)
         login()
@@ -226,13 +228,13 @@ class TestTooManyFailures:
             self.fail(http, person.email, settings.current().login_attempts)
             assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 429
 
-    def test_other_networks_and_other_users_are_not_held_up(self, http: httpx2.Client, person: Person, api):
+    def test_other_networks_and_users_are_not_affected(self, http: httpx2.Client, person: Person, api):
         self.fail(http, person.email, settings.current().login_attempts)
 
         assert sessions.login(person.email, person.password, "198.51.100.7")
         assert api.get(ME).status_code == 200
 
-    def test_one_network_fails_so_often_at_all_accounts_together(self, http: httpx2.Client, person, monkeypatch):
+    def test_failures_of_a_network_are_counted_over_all_accounts(self, http: httpx2.Client, person, monkeypatch):
         monkeypatch.setattr(limits, "LOGIN_FAILURES_PER_NETWORK", 3)
         use(monkeypatch, edge_secret="edge")
         address = f"2001:db8:{uuid.uuid4().hex[:4]}::1"
@@ -242,7 +244,7 @@ class TestTooManyFailures:
         assert answers == [401] * 3 + [429] * 2
         assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
-    def test_a_right_guess_among_many_at_once_does_not_slip_through(self, person: Person):
+    def test_a_correct_guess_among_many_concurrent_ones_is_refused(self, person: Person):
         guard, now = ("0" * 64, f"network of {person.id}"), clock.now()
         user = sessions._check(person.email, person.password)
         assert user is not None
@@ -256,7 +258,7 @@ class TestTooManyFailures:
 def test_no_password_and_no_token_is_logged_or_stored(
     http: httpx2.Client, person: Person, capfd: pytest.CaptureFixture[str]
 ):
-    # Others' tests put the password that all share into documents of settings.
+    # Other tests store the shared test password in settings documents.
     own = f"only-here-{uuid.uuid4().hex}"
     useradm_service.set_password(person.tenant, person.id, own)
     token = http.post(LOGIN, auth=(person.email, own)).text

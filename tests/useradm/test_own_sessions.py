@@ -1,4 +1,4 @@
-"""A user's own sessions: where one is signed in, and how one of them ends."""
+"""A user's own sessions: listing and ending them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_session_is_listed_until_it_is_ended(http: httpx2.Client, person: Pers
         assert here["expiration_date"] > here["created_ts"]
         assert [each["current"] for each in listed(http, first)] == [False, True]
 
-        for _ in range(2):  # the same again changes nothing
+        for _ in range(2):  # repeating it changes nothing
             assert end(http, second, there["id"]) == 202
         assert http.get(ME, headers=bearer(first)).status_code == 401
         assert listed(http, second) == [here]
@@ -54,7 +54,7 @@ def test_a_session_is_listed_until_it_is_ended(http: httpx2.Client, person: Pers
         assert "expiration_date" not in only
 
 
-def test_personal_access_tokens_are_no_sessions_and_end_none(
+def test_personal_access_tokens_are_not_sessions_and_cannot_end_them(
     http: httpx2.Client, login: Callable[[], str], tenant: Tenant
 ):
     session = login()
@@ -70,7 +70,9 @@ def test_personal_access_tokens_are_no_sessions_and_end_none(
     assert http.get(ME, headers=bearer(session)).status_code == 200
 
 
-def test_sessions_of_others_stay(http: httpx2.Client, login: Callable[[], str], tenant: Tenant, sign_in: SignIn):
+def test_sessions_of_other_users_cannot_be_ended(
+    http: httpx2.Client, login: Callable[[], str], tenant: Tenant, sign_in: SignIn
+):
     [mine] = listed(http, login())
     colleague = sign_in(tenant)
 

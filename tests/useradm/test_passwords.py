@@ -1,4 +1,4 @@
-"""Hashes: argon2id for new ones, bcrypt from imports until the next login."""
+"""Password hashes: argon2id for new ones, imported bcrypt until the next login."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.usefixtures("deployed_hashes")
 
 
 def imported(password: str) -> str:
-    """A hash as another server's export holds it; cheaper than a real one, which changes nothing else."""
+    """A hash from another server's export, with a lower cost."""
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=b"2a")).decode()
 
 
-def test_new_hashes_are_argon2id_with_the_parameters_that_were_chosen():
+def test_new_hashes_are_argon2id_with_the_documented_parameters():
     hashed = passwords.hash_password(PASSWORD)
 
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -51,7 +51,7 @@ def test_an_imported_user_logs_in_and_gets_a_new_hash(http: httpx2.Client, tenan
     assert http.get(ME, headers=bearer(first.text)).status_code == 200
 
 
-def test_bcrypt_ends_at_72_bytes_and_nothing_breaks_there():
+def test_passwords_longer_than_72_bytes_work_with_bcrypt():
     long = "ü" * 100
 
     assert passwords.verify(imported(long), long)
@@ -64,6 +64,6 @@ def test_a_broken_hash_matches_nothing(hashed: str):
 
 
 @pytest.mark.parametrize("hashed", ["plain", "$1$md5$x", "$argon2i$v=19$m=1,t=1,p=1$YQ$YQ"])
-def test_no_other_hash_is_imported(tenant, hashed: str):
+def test_other_hashes_cannot_be_imported(tenant, hashed: str):
     with pytest.raises(BadRequest):
         service.create_user(tenant.id, f"{uuid.uuid4().hex}@example.com", "", password_hash=hashed, by=EVERYTHING)

@@ -1,4 +1,4 @@
-"""What a plan includes, as UIs ask."""
+"""The features of plans, for UIs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_plan_of_a_new_tenant_has_everything(api: httpx2.Client):
     assert binding["limits"] == {"audit_logs_days": 365}
 
 
-def test_add_ons_and_limits_are_the_tenants(server, sign_in: SignIn):
+def test_add_ons_and_limits_of_the_tenant(server, sign_in: SignIn):
     addons = [{"name": "configure", "enabled": True}, {"name": "monitor", "enabled": False}]
     tenant = service.create_tenant("Small", plan="os", addons=addons, max_devices=5)
 

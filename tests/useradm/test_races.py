@@ -1,4 +1,4 @@
-"""What two callers do to one user at the same moment, one between the other's reading and writing."""
+"""Concurrent changes of one user, one between the read and the write of the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 ELSEWHERE = "198.51.100.7"
-"""Where logins that nobody counts come from."""
+"""A network whose failed logins are not counted by other tests."""
 NEW = "a whole new one"
 
 
@@ -32,7 +32,7 @@ def log_in(person: Person) -> str:
 
 
 def change(person: Person) -> None:
-    """Change the user in a way that nothing else notices."""
+    """Change the user in a way that has no other effect."""
     tx = Transaction()
     users.touch(tx, service.get_user(person.tenant, person.id))
     tx.commit()
@@ -43,7 +43,7 @@ def sessions_of(person: Person) -> int:
 
 
 class TestALoginMeanwhile:
-    """A session that begins between reading the tokens and writing the change dies with the others."""
+    """A session that begins between reading the tokens and writing the change ends with the others."""
 
     def test_of_a_new_password(self, person: Person):
         with meanwhile("Query", lambda: log_in(person)):
@@ -75,7 +75,7 @@ class TestALoginMeanwhile:
 
 
 def test_a_new_password_while_the_old_one_logs_in(person: Person):
-    # The old password was right when it was looked at; the session must not begin all the same.
+    # The old password was correct when it was checked, but the session must not begin.
     with (
         meanwhile("Query", lambda: service.set_password(person.tenant, person.id, NEW)),
         pytest.raises(Unauthorized),
@@ -152,9 +152,7 @@ def test_a_token_that_is_revoked_during_its_use(person: Person):
     ],
     ids=["set_password", "delete_user", "create_token", "update_user"],
 )
-def test_a_user_who_never_stands_still_is_tried_again_later(
-    person: Person, colleague: None, act: Callable[[Person], object]
-):
+def test_a_user_who_changes_constantly_causes_503(person: Person, colleague: None, act: Callable[[Person], object]):
     with meanwhile("Query", lambda: change(person), times=100), pytest.raises(Unavailable):
         act(person)
 
@@ -162,11 +160,11 @@ def test_a_user_who_never_stands_still_is_tried_again_later(
     assert sessions_of(person) == 0
 
 
-def test_failures_at_the_same_moment_are_all_counted(person: Person):
+def test_concurrent_failures_are_all_counted(person: Person):
 
     guard, now, window = ("f" * 64, person.id), clock.now(), timedelta(seconds=60)
 
-    # Each finds no window open and begins one; the second counts in the window of the first.
+    # Both find no open window; the second is counted in the window of the first.
     with meanwhile("UpdateItem", lambda: attempts.count(*guard, now, window)):
         attempts.count(*guard, now, window)
 

@@ -1,4 +1,4 @@
-"""Recovery codes: each signs in once who lost the authenticator app; guessed, used up and ended like its codes."""
+"""Recovery codes: each allows one login without the authenticator app; guesses are counted as for its codes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ RENEW = f"{ME}/2fa/recovery-codes"
 
 @pytest.fixture(autouse=True)
 def _within_a_step() -> Any:
-    """Codes are made and tried at one time."""
+    """A clock that stands still."""
     with time_machine.travel(datetime.now(UTC), tick=False):
         yield
 
 
 @pytest.fixture
 def codes(phone: Phone, me) -> list[str]:
-    """The recovery codes of a user whose logins need codes."""
+    """The recovery codes of a user whose logins require codes."""
     answer = me("POST", RENEW, {"current_password": PASSWORD})
     assert answer.status_code == 200, answer.text
     found: list[str] = answer.json()["recovery_codes"]
@@ -51,7 +51,7 @@ def left_of(me) -> int | None:
 
 
 @given(st.text("- \t", max_size=3), st.sampled_from("0oO"), st.sampled_from("1lIi"), st.booleans())
-def test_a_recovery_code_is_read_however_it_is_typed(between: str, zero: str, one: str, upper: bool) -> None:
+def test_a_recovery_code_may_be_typed_in_several_ways(between: str, zero: str, one: str, upper: bool) -> None:
     code = recovery.new()[0]
     typed = between.join(code.replace("0", zero).replace("1", one))
     typed = typed.upper() if upper else typed
@@ -62,7 +62,7 @@ def test_a_recovery_code_is_read_however_it_is_typed(between: str, zero: str, on
 
 
 @given(st.text(max_size=30))
-def test_what_has_not_the_form_of_a_recovery_code_is_none(text: str) -> None:
+def test_texts_of_another_format_are_not_recovery_codes(text: str) -> None:
     found = recovery.digest("somebody", text)
 
     assert (found is None) or sum(each.isalnum() for each in text) == 16
@@ -95,18 +95,22 @@ def test_a_recovery_code_signs_in_once(
     server.drain()
     [mail] = box.to(verified.email)
     assert "9 more are left" in mail.get_content()
-    # It is as good as a code of the app that was lost.
+    # It is equivalent to a code of the lost app.
     assert http.post(DISABLE, headers=bearer(signed_in.text)).status_code == 200
     assert left_of(me) is None
 
 
-def test_a_recovery_code_proves_who_is_there(http: httpx2.Client, verified: Person, codes: list[str], me) -> None:
+def test_a_recovery_code_confirms_the_users_identity(
+    http: httpx2.Client, verified: Person, codes: list[str], me
+) -> None:
     assert me("POST", RENEW, {"token2fa": codes[0]}).status_code == 200
     assert left_of(me) == 10, "new ones"
     assert log_in(http, verified, codes[1]).status_code == 401, "earlier ones ended"
 
 
-def test_of_two_logins_with_one_recovery_code_one_gets_in(http, verified: Person, codes: list[str], me) -> None:
+def test_one_of_two_concurrent_logins_with_the_same_recovery_code_succeeds(
+    http, verified: Person, codes: list[str], me
+) -> None:
     inner = []
     with meanwhile("Query", lambda: inner.append(log_in(http, verified, codes[0]).status_code)):
         outer = log_in(http, verified, codes[0]).status_code
@@ -115,7 +119,9 @@ def test_of_two_logins_with_one_recovery_code_one_gets_in(http, verified: Person
     assert left_of(me) == 9
 
 
-def test_two_logins_with_two_recovery_codes_both_get_in(http, verified: Person, codes: list[str], me) -> None:
+def test_two_concurrent_logins_with_different_recovery_codes_succeed(
+    http, verified: Person, codes: list[str], me
+) -> None:
     inner = []
     with meanwhile("Query", lambda: inner.append(log_in(http, verified, codes[0]).status_code)):
         outer = log_in(http, verified, codes[1]).status_code
@@ -124,7 +130,7 @@ def test_two_logins_with_two_recovery_codes_both_get_in(http, verified: Person, 
     assert left_of(me) == 8
 
 
-def test_guesses_at_recovery_codes_are_counted_as_wrong_codes(
+def test_wrong_recovery_codes_are_counted_as_wrong_codes(
     http: httpx2.Client, verified: Person, phone: Phone, codes: list[str]
 ) -> None:
     for guess in recovery.new():
@@ -134,7 +140,7 @@ def test_guesses_at_recovery_codes_are_counted_as_wrong_codes(
     assert log_in(http, verified, phone.code()).status_code == 429
 
 
-def test_who_gets_recovery_codes(http: httpx2.Client, verified: Person, me, login) -> None:
+def test_recovery_codes_require_a_second_factor(http: httpx2.Client, verified: Person, me, login) -> None:
     token = http.post(f"{BASE}/settings/tokens", json={"name": "ci"}, headers=bearer(login())).text
     assert me("POST", RENEW, {"current_password": PASSWORD}).status_code == 400, "there is no second factor"
     me("POST", ENABLE)
@@ -147,7 +153,7 @@ def test_who_gets_recovery_codes(http: httpx2.Client, verified: Person, me, logi
 
 
 @pytest.mark.parametrize("ending", ["disabled", "reset by the admin", "another address"])
-def test_recovery_codes_end_with_the_second_factor(
+def test_disabling_the_second_factor_invalidates_recovery_codes(
     http: httpx2.Client, verified: Person, codes: list[str], me, ending: str
 ) -> None:
     match ending:
@@ -161,7 +167,7 @@ def test_recovery_codes_end_with_the_second_factor(
     assert service.get_user(verified.tenant, verified.id).tfa.recovery == frozenset()
 
 
-def test_recovery_codes_are_in_no_table_and_in_no_log(
+def test_recovery_codes_are_in_no_table_and_no_log(
     server: LocalServer, http: httpx2.Client, verified: Person, codes: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="lamplighter")

@@ -1,4 +1,4 @@
-"""What is judged without any state."""
+"""Rules of addresses and networks."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def test_networks(address: str, network: str):
 
 
 @pytest.mark.parametrize("address", ["a@b", "A.b+c@Example.COM", " padded@example.com ", "o'neil@sub.example.org"])
-def test_addresses(address: str):
+def test_valid_addresses(address: str):
     assert rules.email(address) == address.strip().lower()
 
 
 @pytest.mark.parametrize(
     "address", ["", "@", "a@", "@b", "a b@c.d", "a@b..c", "a@-b.c", "a@b_c", "a\x00@b.c", "a#b@c@d"]
 )
-def test_no_addresses(address: str):
+def test_invalid_addresses(address: str):
     with pytest.raises(DomainError):
         rules.email(address)
 
 
 @given(st.text(max_size=300))
-def test_an_address_that_is_taken_is_in_its_final_form(text: str):
+def test_normalizing_an_address_is_idempotent(text: str):
     try:
         address = rules.email(text)
     except DomainError:

@@ -20,15 +20,15 @@ OWN = "/api/management/v1/useradm/settings/me"
 
 @pytest.mark.parametrize("path", [GLOBAL, OWN])
 class TestSettings:
-    """Both documents behave the same."""
+    """Settings of the tenant and of the user work the same."""
 
-    def test_empty_at_first(self, api: httpx2.Client, path: str):
+    def test_settings_are_empty_at_first(self, api: httpx2.Client, path: str):
         answer = api.get(path)
 
         assert (answer.status_code, answer.json()) == (200, {})
         assert "etag" not in answer.headers
 
-    def test_written_whole_and_read_back(self, api: httpx2.Client, path: str):
+    def test_a_document_is_replaced_as_a_whole(self, api: httpx2.Client, path: str):
         document = {"2fa": "enabled", "ü": [1, 2.5, None, {"deep": {"er": True}}], "big": 2**70, "empty": ""}
         assert api.post(path, json={"gone": 1}).status_code == 201
 
@@ -62,7 +62,7 @@ class TestSettings:
         ],
         ids=["members", "name", "text"],
     )
-    def test_bounds(self, api: httpx2.Client, path: str, document: dict[str, Any]):
+    def test_limits_of_a_document(self, api: httpx2.Client, path: str, document: dict[str, Any]):
         assert api.post(path, json=document).status_code == 201
 
         beyond = {f"{name}+": f"{value}+" for name, value in document.items()}
@@ -71,21 +71,21 @@ class TestSettings:
         assert api.post(path, json=beyond).status_code == 400
 
     @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'"x"', b"{", b'{"a": NaN}'])
-    def test_what_is_no_document(self, api: httpx2.Client, path: str, content: bytes):
+    def test_invalid_documents_are_refused(self, api: httpx2.Client, path: str, content: bytes):
         headers = {"Content-Type": "application/json"}
         assert api.post(path, content=content, headers=headers).status_code == 400
 
-    def test_half_a_character_is_replaced(self, api: httpx2.Client, path: str):
+    def test_a_lone_surrogate_is_replaced(self, api: httpx2.Client, path: str):
         headers = {"Content-Type": "application/json"}
         assert api.post(path, content=b'{"a": "\\ud800"}', headers=headers).status_code == 201
         assert api.get(path).json() == {"a": "\ufffd"}
 
-    def test_too_large(self, api: httpx2.Client, path: str):
+    def test_a_document_that_is_too_large_is_refused(self, api: httpx2.Client, path: str):
         document = {str(number): "v" * 4000 for number in range(70)}
         assert api.post(path, json=document).status_code == 413
 
 
-def test_users_share_one_document_and_have_their_own(api: httpx2.Client, sign_in: SignIn, tenant):
+def test_users_have_their_own_document_and_share_that_of_the_tenant(api: httpx2.Client, sign_in: SignIn, tenant):
     colleague = sign_in(tenant)
     api.post(GLOBAL, json={"of": "all"})
     api.post(OWN, json={"of": "one"})
@@ -94,7 +94,7 @@ def test_users_share_one_document_and_have_their_own(api: httpx2.Client, sign_in
     assert colleague.get(OWN).json() == {}
 
 
-def test_another_tenant_sees_nothing(api: httpx2.Client, sign_in: SignIn):
+def test_settings_are_invisible_to_other_tenants(api: httpx2.Client, sign_in: SignIn):
     api.post(GLOBAL, json={"of": "all"})
 
     assert sign_in(service.create_tenant("Other")).get(GLOBAL).json() == {}

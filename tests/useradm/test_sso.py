@@ -1,4 +1,4 @@
-"""Single sign-on against a real provider: who gets in, as whom, and everything that must not work."""
+"""Single sign-on with a real provider: who can sign in, as which user, and everything that must fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.tenantadm import service
 from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD, SignIn
 from tests.support.mailbox import use
-from tests.support.provider import _EC, CLIENT, SECRET, STRANGER, Provider, public_rsa
+from tests.support.provider import _EC, CLIENT, SECRET, UNKNOWN_KEY, Provider, public_rsa
 from tests.useradm.browser import BASE, Browser, token_of
 from tests.useradm.conftest import LOGIN, ME, METADATA, USERS, Person, bearer, later, new_email, wanted
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 
-# --- Who gets in
+# --- Successful logins
 
 
-def test_a_user_gets_in_by_the_verified_address(http, api, set_up, sign_on, person: Person, server) -> None:
+def test_a_user_signs_in_by_verified_address(http, api, set_up, sign_on, person: Person, server) -> None:
     answer = sign_on(set_up(), email=person.email.upper())
 
     assert answer.headers["location"] == f"{server.url}/ui/"
@@ -42,17 +42,17 @@ def test_a_user_gets_in_by_the_verified_address(http, api, set_up, sign_on, pers
     assert http.post(LOGIN, auth=(person.email, PASSWORD)).status_code == 200, "the password is as good as before"
 
 
-def test_cookies_are_for_tls_where_the_server_has_it(set_up, sign_on, person: Person, monkeypatch) -> None:
+def test_cookies_are_secure_if_the_server_uses_tls(set_up, sign_on, person: Person, monkeypatch) -> None:
     identity = set_up()
     use(monkeypatch, public_url="https://lamplighter.example")
 
     answer = sign_on(identity, email=person.email)
 
-    # The browser was sent on; it comes back without the cookie, which is for TLS only.
+    # The browser was redirected; it returns without the cookie, which is for TLS only.
     assert answer.status_code == 400
 
 
-def test_where_the_browser_is_sent(browser: Browser, set_up, server) -> None:
+def test_the_redirect_to_the_provider(browser: Browser, set_up, server) -> None:
     identity = set_up()
     for path in (f"{BASE}/oidc/{identity}/start", f"{BASE}/auth/sso/{identity}/login"):
         answer = browser.http.get(path)
@@ -66,7 +66,7 @@ def test_where_the_browser_is_sent(browser: Browser, set_up, server) -> None:
         assert "SameSite=Lax" in answer.headers["set-cookie"]
 
 
-def test_unknown_people_become_users_where_that_is_set_up(http, api, set_up, sign_on) -> None:
+def test_unknown_people_become_users_if_configured(http, api, set_up, sign_on) -> None:
     email = new_email()
     identity = set_up(auto_provision=True, allowed_domains=["Example.com"], roles=["RBAC_ROLE_CI"])
 
@@ -79,7 +79,7 @@ def test_unknown_people_become_users_where_that_is_set_up(http, api, set_up, sig
     assert len(api.get(USERS, params={"email": email}).json()) == 1
 
 
-def test_new_people_only_look_unless_roles_are_set_up(http, set_up, sign_on) -> None:
+def test_new_users_can_only_read_unless_roles_are_configured(http, set_up, sign_on) -> None:
     identity = set_up(auto_provision=True, allowed_domains=["example.com"])
 
     token = token_of(sign_on(identity, email=new_email()))
@@ -87,7 +87,9 @@ def test_new_people_only_look_unless_roles_are_set_up(http, set_up, sign_on) -> 
     assert http.get(ME, headers=bearer(token)).json()["roles"] == ["RBAC_ROLE_OBSERVER"]
 
 
-def test_who_has_no_password_is_led_to_the_provider(server, http, set_up, sign_on, person: Person, box) -> None:
+def test_a_user_without_a_password_is_redirected_to_the_provider(
+    server, http, set_up, sign_on, person: Person, box
+) -> None:
     identity, email = set_up(auto_provision=True, allowed_domains=["example.com"]), new_email()
     sign_on(identity, email=email)
 
@@ -101,7 +103,7 @@ def test_who_has_no_password_is_led_to_the_provider(server, http, set_up, sign_o
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256"])
-def test_keys_of_all_kinds(set_up, sign_on, person: Person, provider: Provider, algorithm: str) -> None:
+def test_all_supported_key_types(set_up, sign_on, person: Person, provider: Provider, algorithm: str) -> None:
     provider.algorithm = algorithm
     if algorithm == "ES256":
         provider.key, provider.header = _EC, {"kid": "two"}
@@ -120,13 +122,13 @@ def test_a_provider_that_rotates_its_keys(set_up, sign_on, person: Person, provi
     assert provider.seen.count("/.well-known/openid-configuration") == 1, "asked once"
 
 
-def test_a_provider_that_wants_the_secret_in_the_form(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_a_provider_that_requires_the_secret_in_the_form(set_up, sign_on, person: Person, provider: Provider) -> None:
     provider.methods = ["client_secret_post"]
 
     assert token_of(sign_on(set_up(), email=person.email))
 
 
-# --- Who does not
+# --- Refused logins
 
 
 FORGED: dict[str, dict[str, Any]] = {
@@ -148,20 +150,20 @@ FORGED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", FORGED)
-def test_claims_that_do_not_fit(set_up, sign_on, person: Person, how: str) -> None:
+def test_wrong_claims_are_refused(set_up, sign_on, person: Person, how: str) -> None:
     answer = sign_on(set_up(), **({"email": person.email} | FORGED[how]))
 
     assert answer.status_code == 403
     assert not answer.headers.get_list("set-cookie")
 
 
-def test_signatures_that_do_not_fit(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_wrong_signatures_are_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     pem = _EC.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     for algorithm, key, header in (
-        ("RS256", STRANGER, {"kid": "one"}),
-        ("RS256", STRANGER, {"kid": "other"}),
-        ("RS256", STRANGER, {}),
+        ("RS256", UNKNOWN_KEY, {"kid": "one"}),
+        ("RS256", UNKNOWN_KEY, {"kid": "other"}),
+        ("RS256", UNKNOWN_KEY, {}),
         ("HS256", pem, {"kid": "two"}),
         ("HS256", SECRET.encode(), {"kid": "one"}),
         ("none", None, {"kid": "one"}),
@@ -171,7 +173,7 @@ def test_signatures_that_do_not_fit(set_up, sign_on, person: Person, provider: P
         assert sign_on(identity, email=person.email).status_code == 403, (algorithm, header)
 
 
-def test_a_shared_secret_among_the_keys_verifies_nothing(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_symmetric_keys_of_the_provider_are_ignored(set_up, sign_on, person: Person, provider: Provider) -> None:
     provider.keys.append({"kty": "oct", "kid": "three", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"})
     provider.algorithm, provider.header = "HS256", {"kid": "three"}
     provider.key = b"secret-secret-secret-secret-secr"
@@ -179,24 +181,24 @@ def test_a_shared_secret_among_the_keys_verifies_nothing(set_up, sign_on, person
     assert sign_on(set_up(), email=person.email).status_code == 403
 
 
-def test_an_address_outside_of_the_domains(set_up, sign_on, person: Person) -> None:
+def test_an_address_outside_of_the_domains_is_refused(set_up, sign_on, person: Person) -> None:
     assert sign_on(set_up(allowed_domains=["example.org"]), email=person.email).status_code == 403
 
 
-def test_unknown_people_stay_outside(api, set_up, sign_on) -> None:
+def test_unknown_people_are_refused_by_default(api, set_up, sign_on) -> None:
     assert sign_on(set_up(), email=new_email()).status_code == 403
     assert len(api.get(USERS).json()) == 1
 
 
-def test_users_of_another_tenant_stay_outside(set_up, sign_on, sign_in: SignIn) -> None:
-    """Whoever runs a provider can say any address: it counts in the tenant that trusts the provider only."""
+def test_users_of_another_tenant_are_refused(set_up, sign_on, sign_in: SignIn) -> None:
+    """A provider can assert any address, so it is trusted in its own tenant only."""
     theirs = sign_in(service.create_tenant("Other")).get(ME).json()
     identity = set_up(auto_provision=True, allowed_domains=["example.com"])
 
     assert sign_on(identity, email=theirs["email"]).status_code == 403
 
 
-def test_somebody_else_who_gets_the_address_later_stays_outside(set_up, sign_on, person: Person) -> None:
+def test_another_person_who_gets_the_address_later_is_refused(set_up, sign_on, person: Person) -> None:
     identity = set_up()
     assert sign_on(identity, subject="first", email=person.email).status_code == 302
 
@@ -206,7 +208,7 @@ def test_somebody_else_who_gets_the_address_later_stays_outside(set_up, sign_on,
 # --- The browser
 
 
-def test_a_login_is_completed_once(browser: Browser, provider: Provider, set_up, person: Person) -> None:
+def test_a_login_can_be_completed_once(browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     answer = provider.log_in(browser.begin(identity), email=person.email)
     verifier = browser.http.cookies["oidc_login"]
@@ -216,7 +218,7 @@ def test_a_login_is_completed_once(browser: Browser, provider: Provider, set_up,
     assert browser.come_back(identity, answer).status_code == 400
 
 
-def test_a_login_of_another_browser_does_not_end_here(
+def test_a_login_cannot_be_completed_in_another_browser(
     server, browser: Browser, provider: Provider, set_up, person: Person
 ) -> None:
     identity = set_up()
@@ -237,10 +239,10 @@ def test_a_login_expires(browser: Browser, provider: Provider, set_up, person: P
         assert browser.come_back(identity, answer).status_code == 400
 
 
-def test_a_login_at_one_provider_does_not_end_at_another(
+def test_a_login_cannot_be_completed_at_another_provider(
     server, browser: Browser, provider: Provider, set_up, person: Person, sign_in: SignIn
 ) -> None:
-    """CVE-2024-37019: what is begun in one tenant must not end in another."""
+    """CVE-2024-37019: a login that begins in one tenant must not end in another."""
     identity = set_up()
     evil = sign_in(service.create_tenant("Evil"))
     theirs = evil.post(METADATA, json=wanted(provider)).headers["location"].rpartition("/")[2]
@@ -257,11 +259,11 @@ def test_a_login_at_one_provider_does_not_end_at_another(
 @pytest.mark.parametrize(
     "answer", [{}, {"state": "x"}, {"code": "x"}, {"state": "x", "code": "y"}, {"state": "é" * 3000}]
 )
-def test_a_callback_that_belongs_to_no_login(browser: Browser, set_up, answer: dict[str, str]) -> None:
+def test_a_callback_without_a_login_is_refused(browser: Browser, set_up, answer: dict[str, str]) -> None:
     assert browser.come_back(set_up(), answer).status_code == 400
 
 
-def test_a_provider_that_refuses(browser: Browser, provider: Provider, set_up) -> None:
+def test_a_provider_that_refuses_the_login(browser: Browser, provider: Provider, set_up) -> None:
     identity = set_up()
     state = provider.log_in(browser.begin(identity))["state"]
 
@@ -273,13 +275,11 @@ def test_a_provider_that_refuses(browser: Browser, provider: Provider, set_up) -
 
 @pytest.mark.parametrize("path", ["oidc/{}/start", "auth/sso/{}/login"])
 @pytest.mark.parametrize("identity", ["6d5f0b4e-0000-4000-8000-000000000001", "x", "a#b"])
-def test_an_unknown_provider(http: httpx2.Client, path: str, identity: str) -> None:
+def test_an_unknown_provider_gets_404(http: httpx2.Client, path: str, identity: str) -> None:
     assert http.get(f"{BASE}/{path.format(identity.replace('#', '%23'))}").status_code == 404
 
 
-def test_a_suspended_tenant_or_a_smaller_plan_ends_logins(
-    http, tenant: Tenant, set_up, sign_on, person: Person
-) -> None:
+def test_suspension_or_a_smaller_plan_prevents_logins(http, tenant: Tenant, set_up, sign_on, person: Person) -> None:
     identity = set_up()
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
@@ -287,7 +287,7 @@ def test_a_suspended_tenant_or_a_smaller_plan_ends_logins(
 
 
 @pytest.mark.parametrize(("limit", "most"), [("SSO_LOGINS_PER_NETWORK", 2), ("SSO_LOGINS", 3)])
-def test_so_many_logins_begin_at_a_tenants_providers(http, set_up, monkeypatch, limit: str, most: int) -> None:
+def test_the_number_of_started_logins_is_limited(http, set_up, monkeypatch, limit: str, most: int) -> None:
     identity = set_up()
     monkeypatch.setattr(limits, limit, most)
     answers = [http.get(f"{BASE}/oidc/{identity}/start") for _ in range(most + 1)]
@@ -296,7 +296,9 @@ def test_so_many_logins_begin_at_a_tenants_providers(http, set_up, monkeypatch, 
     assert 0 < int(answers[-1].headers["retry-after"]) <= 3600
 
 
-def test_a_deleted_provider_lets_nobody_in(browser: Browser, api, provider: Provider, set_up, person: Person) -> None:
+def test_logins_at_a_deleted_provider_are_refused(
+    browser: Browser, api, provider: Provider, set_up, person: Person
+) -> None:
     identity = set_up()
     answer = provider.log_in(browser.begin(identity), email=person.email)
     assert api.delete(f"{METADATA}/{identity}").status_code == 204
@@ -305,7 +307,7 @@ def test_a_deleted_provider_lets_nobody_in(browser: Browser, api, provider: Prov
     assert browser.http.get(f"{BASE}/oidc/{identity}/start").status_code == 404
 
 
-def test_a_provider_that_fails_is_unavailable(browser: Browser, provider: Provider, set_up, person: Person) -> None:
+def test_a_failing_provider_causes_503(browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     answer = provider.log_in(browser.begin(identity), email=person.email)
     provider.codes.clear()
@@ -316,7 +318,7 @@ def test_a_provider_that_fails_is_unavailable(browser: Browser, provider: Provid
 # --- Secrets
 
 
-def test_secrets_are_in_no_table_and_in_no_log(
+def test_secrets_are_in_no_table_and_no_log(
     server, browser: Browser, provider: Provider, set_up, person: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="lamplighter")

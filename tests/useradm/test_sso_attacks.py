@@ -1,4 +1,4 @@
-"""Logins at an identity provider that somebody abuses: nobody gets in as somebody else."""
+"""Attacks on single sign-on: nobody can sign in as another user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.useradm.attacks import refused, signed
 # --- State, nonce, code
 
 
-def test_attack_a_token_of_an_earlier_login_is_replayed(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_a_token_of_an_earlier_login_cannot_be_replayed(set_up, sign_on, person: Person, provider: Provider) -> None:
     kept: list[str] = []
 
     def keep(said: dict[str, Any]) -> str:
@@ -40,19 +40,19 @@ def test_attack_a_token_of_an_earlier_login_is_replayed(set_up, sign_on, person:
     assert kept[0] != kept[1]
 
 
-def test_attack_login_csrf(server, browser: Browser, provider: Provider, set_up, person: Person) -> None:
-    """Somebody begins a login, logs in as themselves, and has another's browser finish it."""
+def test_login_csrf_is_refused(server, browser: Browser, provider: Provider, set_up, person: Person) -> None:
+    """The attacker begins a login as themselves and lets the victim's browser finish it."""
     identity = set_up()
     link = provider.log_in(browser.begin(identity), email=person.email)
     victim = Browser(server)
 
     refused(victim.come_back(identity, link), 400)
-    refused(browser.come_back(identity, link), 400)  # it is spent, too
+    refused(browser.come_back(identity, link), 400)  # it is used up, too
     assert provider.redeemed == [], "its code was not even sent on"
     victim.http.close()
 
 
-def test_attack_a_verifier_that_is_made_up(server, browser: Browser, provider: Provider, set_up) -> None:
+def test_a_wrong_pkce_verifier_is_refused(server, browser: Browser, provider: Provider, set_up) -> None:
     identity = set_up()
     with httpx2.Client(base_url=server.url) as stranger:
         for verifier in (b"", b"x", b"A" * 43, b"\xe9", b'"', b"a;b", b"x" * 4000):
@@ -63,8 +63,8 @@ def test_attack_a_verifier_that_is_made_up(server, browser: Browser, provider: P
     assert provider.redeemed == []
 
 
-def test_attack_a_code_of_another_login(browser: Browser, provider: Provider, set_up, person: Person) -> None:
-    """A stolen code, put into a login of the thief's own: the provider asks for the verifier of the other browser."""
+def test_a_code_of_another_login_is_refused(browser: Browser, provider: Provider, set_up, person: Person) -> None:
+    """A stolen code in the attacker's own login: the provider requires the verifier of the other browser."""
     identity = set_up()
     stolen = provider.log_in(browser.begin(identity), email=person.email)["code"]
     mine = provider.log_in(browser.begin(identity), email=new_email())
@@ -72,10 +72,10 @@ def test_attack_a_code_of_another_login(browser: Browser, provider: Provider, se
     refused(browser.come_back(identity, mine | {"code": stolen}), 503)
 
 
-def test_attack_a_provider_that_forgets_to_check_the_verifier(
+def test_a_stolen_code_is_refused_even_if_the_provider_ignores_the_verifier(
     browser: Browser, provider: Provider, set_up, person: Person
 ) -> None:
-    """The nonce ties the token to the login, so that a stolen code does not end in it."""
+    """The nonce binds the token to its login."""
     identity = set_up()
     stolen = provider.log_in(browser.begin(identity), email=person.email)["code"]
     mine = provider.log_in(browser.begin(identity), email=person.email)
@@ -84,7 +84,7 @@ def test_attack_a_provider_that_forgets_to_check_the_verifier(
     refused(browser.come_back(identity, mine | {"code": stolen}))
 
 
-def test_attack_pkce_is_always_used(browser: Browser, provider: Provider, set_up, person: Person) -> None:
+def test_pkce_is_always_used(browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     asked = [parse_qs(urlsplit(browser.begin(identity)).query) for _ in range(2)]
     for name in ("state", "nonce", "code_challenge"):
@@ -97,7 +97,7 @@ def test_attack_pkce_is_always_used(browser: Browser, provider: Provider, set_up
     assert len(provider.redeemed[0]["code_verifier"]) >= 43
 
 
-def test_attack_a_login_of_another_tenant(
+def test_a_login_of_another_tenant_is_refused(
     server, browser: Browser, provider: Provider, set_up, person: Person, sign_in: SignIn
 ) -> None:
     identity = set_up()
@@ -107,12 +107,14 @@ def test_attack_a_login_of_another_tenant(
     for begun, ended in ((theirs, identity), (identity, theirs)):
         back = provider.log_in(browser.begin(begun), email=person.email)
         refused(browser.come_back(ended, back), 400)
-        refused(browser.come_back(begun, back), 400)  # spent
+        refused(browser.come_back(begun, back), 400)  # used up
 
 
 @pytest.mark.parametrize("given", [{}, {"iss": ""}, {"iss": "http://localhost:1"}])
-def test_attack_issuer_mix_up(browser: Browser, provider: Provider, set_up, person: Person, given) -> None:
-    """RFC 9207: a provider that says that it names itself in its answers is missed there."""
+def test_an_answer_without_the_announced_issuer_is_refused(
+    browser: Browser, provider: Provider, set_up, person: Person, given
+) -> None:
+    """RFC 9207: a provider may announce that its answers contain its issuer."""
     provider.document["authorization_response_iss_parameter_supported"] = True
     identity = set_up()
 
@@ -121,10 +123,10 @@ def test_attack_issuer_mix_up(browser: Browser, provider: Provider, set_up, pers
     assert browser.come_back(identity, back).status_code == 302
 
 
-def test_attack_a_login_that_began_at_the_issuer_before(
+def test_a_login_that_began_with_the_previous_issuer_is_refused(
     api, browser: Browser, provider: Provider, set_up, person: Person
 ) -> None:
-    """The code of a login belongs to the issuer where it began; no other is sent it."""
+    """A code is only sent to the issuer at which the login began."""
     identity = set_up()
     back = provider.log_in(browser.begin(identity), email=person.email)
     with Provider() as other:
@@ -137,15 +139,15 @@ def test_attack_a_login_that_began_at_the_issuer_before(
         assert other.redeemed == []
 
 
-# --- Who it is
+# --- Identity of the user
 
 
 LOOK_ALIKES = {"\u212a": "k", "\u0130": "i", "\u017f": "s", "\u0131": "i", "\uff4b": "k", "\u043a": "k", "k\u200b": "k"}
-"""Letters that become, or look like, an ASCII one: the Kelvin sign is a k in lower case."""
+"""Letters that look like an ASCII letter or become one: the Kelvin sign in lower case is a k."""
 
 
-def test_attack_an_address_that_looks_like_anothers(api, http, server, set_up, sign_on, box) -> None:
-    """Who owns such an address is not who owns the other one, at no place where addresses are compared."""
+def test_an_address_that_looks_like_another_is_not_equal(api, http, server, set_up, sign_on, box) -> None:
+    """They differ wherever addresses are compared."""
     email, identity = f"kisi{new_email()}", set_up()
     assert api.post(USERS, json={"email": email, "password": PASSWORD}).status_code == 201
     for letter, plain in LOOK_ALIKES.items():
@@ -159,20 +161,20 @@ def test_attack_an_address_that_looks_like_anothers(api, http, server, set_up, s
     assert box.mails == []
 
 
-def test_attack_an_address_with_something_around_it(set_up, sign_on, person: Person) -> None:
+def test_addresses_with_additional_characters_are_refused(set_up, sign_on, person: Person) -> None:
     identity = set_up()
     for around in (" {}", "{} ", "\u00a0{}", "{}\u3000", "{}\n", "\x1f{}", "<{}>", "{},x@example.com"):
         refused(sign_on(identity, email=around.format(person.email)), about=around)
 
 
-def test_attack_domains_that_look_like_the_trusted_one(set_up, sign_on) -> None:
+def test_domains_that_look_like_the_trusted_one_are_refused(set_up, sign_on) -> None:
     identity = set_up(auto_provision=True, allowed_domains=["example.com"])
     for domain in ("example.com.", "evil-example.com", "example.com.evil", "sub.example.com", "EXAMPLE.COM@x"):
         refused(sign_on(identity, email=f"somebody@{domain}"), about=domain)
 
 
-def test_attack_an_address_of_another_tenants_user(api, set_up, sign_on, sign_in: SignIn) -> None:
-    """Neither linked nor made again, whatever is set up, and their account stays as it is."""
+def test_the_address_of_another_tenants_user_is_refused(api, set_up, sign_on, sign_in: SignIn) -> None:
+    """The account is neither linked nor created again nor changed, whatever is configured."""
     other = sign_in(service.create_tenant("Other"))
     theirs = other.get(ME).json()
     identity = set_up(auto_provision=True, allowed_domains=["example.com"], roles=["RBAC_ROLE_PERMIT_ALL"])
@@ -183,7 +185,7 @@ def test_attack_an_address_of_another_tenants_user(api, set_up, sign_on, sign_in
     assert len(api.get(USERS).json()) == 1
 
 
-def test_attack_the_subject_changes_back_and_forth(set_up, sign_on, person: Person) -> None:
+def test_an_account_stays_linked_to_its_first_subject(set_up, sign_on, person: Person) -> None:
     identity = set_up()
     assert token_of(sign_on(identity, subject="a", email=person.email))
     for subject in ("b", "A", "a ", "a\x00", " a"):
@@ -191,10 +193,10 @@ def test_attack_the_subject_changes_back_and_forth(set_up, sign_on, person: Pers
     assert token_of(sign_on(identity, subject="a", email=person.email))
 
 
-def test_attack_one_subject_does_not_get_two_accounts_by_changing_its_address(
+def test_one_subject_cannot_use_two_accounts_by_changing_its_address(
     http, api, set_up, sign_on, person: Person
 ) -> None:
-    """Whoever may set the own address at the provider must not walk from account to account."""
+    """Otherwise a person who can set their address at the provider could sign in to any account."""
     identity, other = set_up(), new_email()
     assert token_of(sign_on(identity, subject="a", email=person.email))
     assert api.post(USERS, json={"email": other, "password": PASSWORD}).status_code == 201
@@ -203,14 +205,14 @@ def test_attack_one_subject_does_not_get_two_accounts_by_changing_its_address(
     assert token_of(sign_on(identity, subject="a", email=person.email))
 
 
-def test_attack_what_userinfo_says_is_not_asked_for(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_the_userinfo_endpoint_is_not_used(set_up, sign_on, person: Person, provider: Provider) -> None:
     provider.document["userinfo_endpoint"] = f"{provider.issuer}/userinfo"
 
     refused(sign_on(set_up(), email=new_email()))
     assert not [path for path in provider.seen if "userinfo" in path]
 
 
-def test_attack_a_user_who_was_deleted_meanwhile(api, browser: Browser, provider: Provider, set_up, person) -> None:
+def test_a_user_deleted_during_the_login_is_refused(api, browser: Browser, provider: Provider, set_up, person) -> None:
     identity = set_up()
     back = provider.log_in(browser.begin(identity), email=person.email)
     assert api.delete(f"{USERS}/{person.id}").status_code == 204
@@ -219,7 +221,7 @@ def test_attack_a_user_who_was_deleted_meanwhile(api, browser: Browser, provider
 
 
 @pytest.mark.parametrize("when", ["at the start", "at the provider", "while the code is redeemed"])
-def test_attack_a_suspended_tenant(
+def test_a_tenant_suspended_during_the_login(
     http, browser: Browser, provider: Provider, set_up, person: Person, tenant: Tenant, when: str
 ) -> None:
     def suspend() -> None:
@@ -243,14 +245,14 @@ def test_attack_a_suspended_tenant(
         return signed(said)
 
     provider.token = token
-    # It was a moment too late for this login, and its token opens nothing.
+    # The suspension was too late for this login, but its token is refused.
     assert http.get(ME, headers=bearer(token_of(browser.come_back(identity, back)))).status_code == 401
 
 
-# --- The browser goes nowhere else
+# --- Redirects
 
 
-def test_attack_open_redirects(server, browser: Browser, provider: Provider, set_up, person: Person) -> None:
+def test_open_redirects_are_refused(server, browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     names = ("next", "redirect", "redirect_uri", "return_to", "RelayState", "target_link_uri", "issuer")
     evil = dict.fromkeys(names, "https://evil.example/")
@@ -265,7 +267,7 @@ def test_attack_open_redirects(server, browser: Browser, provider: Provider, set
     assert ended.headers["location"] == f"{server.url}/ui/"
 
 
-def test_attack_a_forged_host_leads_nobody_astray(browser: Browser, set_up) -> None:
+def test_a_forged_host_header_does_not_change_redirects(browser: Browser, set_up) -> None:
     forged = dict.fromkeys(("Host", "X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host"), "evil.example")
 
     begun = browser.http.get(f"{BASE}/oidc/{set_up()}/start", headers=forged | {"Forwarded": "host=evil.example"})
@@ -274,13 +276,11 @@ def test_attack_a_forged_host_leads_nobody_astray(browser: Browser, set_up) -> N
     assert "evil" not in str(begun.headers)
 
 
-# --- What a login leaves behind
+# --- After a login
 
 
-def test_attack_the_password_of_the_hash_that_stands_for_none(
-    http, set_up, sign_on, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That hash is in the source: whoever found out what it is of must not get into every account without one."""
+def test_the_placeholder_hash_matches_no_password(http, set_up, sign_on, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash is in the source code: its password must not open all accounts without one."""
     monkeypatch.setattr(passwords, "DUMMY", passwords.hash_password("found-out"))
     identity, email = set_up(auto_provision=True, allowed_domains=["example.com"]), new_email()
     assert token_of(sign_on(identity, email=email))
@@ -289,9 +289,7 @@ def test_attack_the_password_of_the_hash_that_stands_for_none(
     assert http.post(LOGIN, auth=(new_email(), "found-out")).status_code == 401
 
 
-def test_attack_no_password_and_no_reset_come_of_an_account_that_a_provider_made(
-    server, http, set_up, sign_on, box
-) -> None:
+def test_an_account_created_by_a_provider_has_no_password_and_no_reset(server, http, set_up, sign_on, box) -> None:
     identity, email = set_up(auto_provision=True, allowed_domains=["example.com"]), new_email()
     token = token_of(sign_on(identity, email=email))
 
@@ -307,7 +305,7 @@ def test_attack_no_password_and_no_reset_come_of_an_account_that_a_provider_made
     assert box.mails == []
 
 
-def test_attack_markup_of_a_provider_is_in_no_answer(browser: Browser, provider: Provider, set_up) -> None:
+def test_html_of_a_provider_is_in_no_answer(browser: Browser, provider: Provider, set_up) -> None:
     identity = set_up()
     state = provider.log_in(browser.begin(identity))["state"]
 
@@ -318,8 +316,8 @@ def test_attack_markup_of_a_provider_is_in_no_answer(browser: Browser, provider:
     assert answer.headers["content-type"].startswith("application/json")
 
 
-def test_attack_urlsafe_texts(set_up, browser: Browser) -> None:
-    """States that are no states: long, with zero bytes, twice."""
+def test_malformed_states_are_refused(set_up, browser: Browser) -> None:
+    """States that are too long, contain zero bytes, or are repeated."""
     identity = set_up()
     for query in ("state=a&state=b&code=c", "state=%00&code=x", f"state={'a' * 5000}&code=x", "state=%ff&code=%ff"):
         refused(browser.http.get(f"{BASE}/oidc/{identity}/callback?{query}"), 400)

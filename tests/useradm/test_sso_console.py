@@ -1,4 +1,4 @@
-"""Logins at an identity provider that the console begins, and where browsers are led that come back from one."""
+"""Single sign-on from the console, and the redirects of returning browsers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def _begun_by_console(browser: Browser, identity: str, ui: str = "console") -> str:
-    """Where the provider is, for a login that begins now."""
+    """The redirect to the provider for a new login."""
     return browser.http.get(f"{BASE}/oidc/{identity}/start", params={"ui": ui}).headers["location"]
 
 
-def test_the_console_gets_a_session_that_no_script_reads(browser: Browser, provider, set_up, person, server) -> None:
+def test_the_console_gets_a_session_cookie_that_scripts_cannot_read(
+    browser: Browser, provider, set_up, person, server
+) -> None:
     identity = set_up()
     back = provider.log_in(_begun_by_console(browser, identity), email=person.email)
 
@@ -44,7 +46,7 @@ def test_the_console_shows_why_a_login_failed(browser: Browser, provider, set_up
 
 
 @pytest.mark.parametrize("ui", ["console", ""])
-def test_a_browser_whose_cookie_has_expired_is_led_to_the_sign_in_page(
+def test_a_browser_with_an_expired_cookie_is_redirected_to_the_sign_in_page(
     browser: Browser, provider, set_up, person, server, ui: str
 ) -> None:
     identity = set_up()
@@ -60,7 +62,7 @@ def test_a_browser_whose_cookie_has_expired_is_led_to_the_sign_in_page(
     assert "JWT" not in answer.headers["set-cookie"]
 
 
-def test_the_console_shows_that_a_provider_cannot_be_reached(browser: Browser, provider, set_up, server) -> None:
+def test_the_console_shows_that_a_provider_is_unreachable(browser: Browser, provider, set_up, server) -> None:
     identity = set_up()
     relying_party.forget()
     provider.raw["/.well-known/openid-configuration"] = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
@@ -73,7 +75,9 @@ def test_the_console_shows_that_a_provider_cannot_be_reached(browser: Browser, p
 
 
 @pytest.mark.parametrize("ui", ["https://evil.example", "console.x", "", "CONSOLE"])
-def test_a_login_leads_back_to_no_other_page(browser: Browser, provider, set_up, person, server, ui: str) -> None:
+def test_a_login_redirects_only_to_pages_of_the_console(
+    browser: Browser, provider, set_up, person, server, ui: str
+) -> None:
     identity = set_up()
     back = provider.log_in(_begun_by_console(browser, identity, ui), email=person.email)
 

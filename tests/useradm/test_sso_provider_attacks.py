@@ -1,4 +1,4 @@
-"""What a malicious identity provider answers, and says of itself: nobody is called, and nothing breaks."""
+"""Malicious answers and metadata of an identity provider: no other server is called, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 from tests.useradm.attacks import refused
 
-# --- What a provider answers
+# --- Answers
 
 
 def _huge(kind: str) -> bytes:
@@ -61,7 +61,7 @@ at_every_call = pytest.mark.parametrize("where", [DESCRIPTION, "/token", "/jwks"
 
 @pytest.fixture
 def fails(browser: Browser, provider: Provider, set_up, person: Person) -> Callable[[str], None]:
-    """Tries a login that must fail at the call that the provider lies at."""
+    """Try a login that must fail because of the malicious answer."""
     identity = set_up()
 
     def run(where: str) -> None:
@@ -76,7 +76,7 @@ def fails(browser: Browser, provider: Provider, set_up, person: Person) -> Calla
 
 
 @at_every_call
-def test_attack_answers_that_are_none(api, provider: Provider, fails, where: str) -> None:
+def test_malformed_answers_are_refused(api, provider: Provider, fails, where: str) -> None:
     for lie in LIES.values():
         provider.raw[where] = lie
         fails(where)
@@ -85,8 +85,8 @@ def test_attack_answers_that_are_none(api, provider: Provider, fails, where: str
 
 
 @at_every_call
-def test_attack_redirects_are_not_followed(provider: Provider, fails, where: str) -> None:
-    """Neither to a place inside, nor with the client's secret to somebody else."""
+def test_redirects_are_not_followed(provider: Provider, fails, where: str) -> None:
+    """They could lead to internal servers, or send the client secret to another server."""
     with Listener() as inside:
         for status in ("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"):
             provider.raw[where] = answer(status, b"", f"Location: {inside.url}/")
@@ -95,7 +95,7 @@ def test_attack_redirects_are_not_followed(provider: Provider, fails, where: str
 
 
 @at_every_call
-def test_attack_a_provider_that_drips(provider: Provider, fails, where: str, monkeypatch) -> None:
+def test_a_provider_that_answers_very_slowly(provider: Provider, fails, where: str, monkeypatch) -> None:
     monkeypatch.setattr(limits, "PROVIDER_TIME", 0.3)
     over = threading.Event()
 
@@ -109,7 +109,7 @@ def test_attack_a_provider_that_drips(provider: Provider, fails, where: str, mon
     over.set()
 
 
-# --- What a provider says of itself
+# --- Metadata
 
 INSIDE = [
     "http://169.254.169.254/latest/meta-data/",
@@ -130,10 +130,10 @@ INSIDE = [
 
 
 @pytest.mark.parametrize("member", ["token_endpoint", "jwks_uri", "authorization_endpoint"])
-def test_attack_endpoints_that_point_inside(
+def test_internal_endpoints_are_not_called(
     api, browser: Browser, provider: Provider, set_up, monkeypatch, member: str
 ) -> None:
-    """They are refused when the provider is set up, and not called if it names them later."""
+    """They are refused when the provider is configured, and not called if the metadata names them later."""
     use(monkeypatch, outbound_networks="127.0.0.1/32,::1/128", outbound_ports=str(provider.port))
     identity = set_up()
     for url in INSIDE:
@@ -143,17 +143,15 @@ def test_attack_endpoints_that_point_inside(
         assert browser.http.get(f"{BASE}/oidc/{identity}/start").status_code == 503, url
 
 
-def test_attack_a_document_of_another_issuer(api, provider: Provider) -> None:
-    """OpenID Connect Discovery, section 4.3: the document names the issuer whose it is."""
+def test_metadata_of_another_issuer_is_refused(api, provider: Provider) -> None:
+    """OpenID Connect Discovery, section 4.3: the document has to contain its issuer."""
     for issuer in ("https://accounts.example.com", f"http://LOCALHOST:{provider.port}", ""):
         provider.document["issuer"] = issuer
         assert api.post(METADATA, json=wanted(provider)).status_code == 400, issuer
     assert api.get(METADATA).json() == []
 
 
-def test_attack_an_issuer_that_changes_its_name_later(
-    browser: Browser, provider: Provider, set_up, person: Person
-) -> None:
+def test_an_issuer_that_changes_later_is_refused(browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     back = provider.log_in(browser.begin(identity), email=person.email)
     relying_party.forget()

@@ -1,4 +1,4 @@
-"""Identity providers of a tenant: what may be set, by whom, and where this server calls."""
+"""Configuring identity providers: valid settings, permissions, and which addresses this server calls."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_provider_is_changed_and_deleted(api: httpx2.Client, provider: Provide
     assert api.get(METADATA).json() == []
 
 
-def test_the_secret_goes_to_no_other_issuer(api: httpx2.Client, provider: Provider, set_up) -> None:
+def test_the_secret_is_not_sent_to_another_issuer(api: httpx2.Client, provider: Provider, set_up) -> None:
     identity = set_up()
     provider.document["issuer"] = "http://evil.example"
 
@@ -79,7 +79,7 @@ def test_the_secret_goes_to_no_other_issuer(api: httpx2.Client, provider: Provid
         {"issuer": "http://user@example.com"},
     ],
 )
-def test_what_cannot_be_set_up(api: httpx2.Client, provider: Provider, change: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(api: httpx2.Client, provider: Provider, change: dict[str, Any]) -> None:
     assert api.post(METADATA, json=wanted(provider) | change).status_code == 400
     assert api.get(METADATA).json() == []
 
@@ -88,17 +88,17 @@ def test_what_cannot_be_set_up(api: httpx2.Client, provider: Provider, change: d
     "document",
     [{"issuer": 1}, {"token_endpoint": "ftp://x"}, {"jwks_uri": ""}, {"authorization_endpoint": "javascript:alert(1)"}],
 )
-def test_a_provider_that_describes_itself_badly(api, provider: Provider, document: dict[str, Any]) -> None:
+def test_a_provider_with_invalid_metadata_is_refused(api, provider: Provider, document: dict[str, Any]) -> None:
     provider.document |= document
 
     assert api.post(METADATA, json=wanted(provider)).status_code == 400
 
 
-def test_roles_that_there_are_not(api: httpx2.Client, provider: Provider) -> None:
+def test_unknown_roles_are_refused(api: httpx2.Client, provider: Provider) -> None:
     assert api.post(METADATA, json=wanted(provider, roles=["NOBODY"])).status_code == 422
 
 
-def test_a_tenant_has_a_few(api: httpx2.Client, provider: Provider, set_up) -> None:
+def test_the_number_of_providers_is_limited(api: httpx2.Client, provider: Provider, set_up) -> None:
     for _ in range(10):
         set_up()
 
@@ -108,14 +108,14 @@ def test_a_tenant_has_a_few(api: httpx2.Client, provider: Provider, set_up) -> N
 @pytest.mark.parametrize(
     "issuer", ["http://169.254.169.254", "http://127.0.0.1", "https://10.0.0.1", "https://[::1]", "https://0x7f000001"]
 )
-def test_no_address_inside_is_called(api: httpx2.Client, provider: Provider, monkeypatch, issuer: str) -> None:
+def test_internal_addresses_are_not_called(api: httpx2.Client, provider: Provider, monkeypatch, issuer: str) -> None:
     use(monkeypatch, outbound_networks="")
 
     assert api.post(METADATA, json=wanted(provider, issuer=issuer)).status_code == 400
     assert provider.seen == []
 
 
-def test_the_public_internet_is_called_by_tls_only(api: httpx2.Client, provider: Provider, monkeypatch) -> None:
+def test_public_addresses_are_called_by_tls_only(api: httpx2.Client, provider: Provider, monkeypatch) -> None:
     use(monkeypatch, outbound_networks="", outbound_ports="80,443")
 
     answer = api.post(METADATA, json=wanted(provider, issuer="http://login.example.com"))
@@ -124,7 +124,7 @@ def test_the_public_internet_is_called_by_tls_only(api: httpx2.Client, provider:
     assert "https://" in answer.json()["error"]
 
 
-def test_saml_is_not_there_and_says_so(api: httpx2.Client) -> None:
+def test_saml_is_refused_as_unsupported(api: httpx2.Client) -> None:
     answer = api.post(METADATA, content=b"<x/>", headers={"Content-Type": "application/samlmetadata+xml"})
 
     assert answer.status_code == 415
@@ -132,12 +132,12 @@ def test_saml_is_not_there_and_says_so(api: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"text"', b"{", b"null"])
-def test_bodies_that_are_no_settings(api: httpx2.Client, body: bytes) -> None:
+def test_malformed_bodies_are_refused(api: httpx2.Client, body: bytes) -> None:
     assert api.post(METADATA, content=body, headers={"Content-Type": "application/json"}).status_code == 400
 
 
-def test_only_who_may_do_everything_sets_one_up(api, http: httpx2.Client, provider: Provider, set_up) -> None:
-    """Who runs the provider logs in as anybody."""
+def test_only_administrators_can_configure_providers(api, http: httpx2.Client, provider: Provider, set_up) -> None:
+    """The owner of the provider can sign in as any user."""
     identity, email = set_up(), new_email()
     api.post(
         "/api/management/v2/useradm/roles",
@@ -152,7 +152,7 @@ def test_only_who_may_do_everything_sets_one_up(api, http: httpx2.Client, provid
     assert http.delete(f"{METADATA}/{identity}", headers=headers).status_code == 403
 
 
-def test_a_plan_without_it(sign_in: SignIn) -> None:
+def test_a_plan_without_single_sign_on(sign_in: SignIn) -> None:
     api = sign_in(service.create_tenant("Small", plan="professional"))
 
     assert api.get(METADATA).status_code == 403

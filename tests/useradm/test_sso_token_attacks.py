@@ -1,4 +1,4 @@
-"""ID tokens and keys of a malicious identity provider: nobody gets in, and nothing breaks."""
+"""Malicious ID tokens and keys of an identity provider: nobody is signed in, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from chalicelib.useradm.service.sso import relying_party
-from tests.support.provider import _EC, _RSA, CLIENT, SECRET, STRANGER, Provider, jws, public_rsa, rsa_signature
+from tests.support.provider import _EC, _RSA, CLIENT, SECRET, UNKNOWN_KEY, Provider, jws, public_rsa, rsa_signature
 from tests.support.receivers import Listener
 from tests.useradm.conftest import Person
 
@@ -68,14 +68,14 @@ PAYLOADS = [b"", b"[]", b"null", b"{", b'{"a":' * 5000, b"\xff", b'"x"', b"1" * 
 NO_TOKENS = ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "." * 10_000, "\x00"]
 
 
-def test_attack_claims_of_any_kind(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_claims_of_wrong_types_are_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for name, value in [*CLAIMS, *[(name, None) for name in ("nonce", "iss", "aud", "exp", "iat", "sub", "email")]]:
         provider.token = lambda said, name=name, value=value: signed(said | {name: value})
         refused(sign_on(identity, email=person.email), about=(name, value))
 
 
-def test_attack_tokens_that_are_none(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_malformed_tokens_are_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for token in [*map(signed, PAYLOADS), *NO_TOKENS]:
         provider.token = lambda _, token=token: token
@@ -83,18 +83,18 @@ def test_attack_tokens_that_are_none(set_up, sign_on, person: Person, provider: 
 
 
 def _stranger_jwk() -> dict[str, Any]:
-    return {**RSAAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True), "kid": "evil", "use": "sig", "alg": "RS256"}
+    return {**RSAAlgorithm.to_jwk(UNKNOWN_KEY.public_key(), as_dict=True), "kid": "evil", "use": "sig", "alg": "RS256"}
 
 
-def test_attack_a_key_that_the_token_brings_along(set_up, sign_on, person: Person, provider: Provider) -> None:
-    """RFC 8725, section 3.10: the header of a token is what its forger wrote."""
+def test_a_key_in_the_token_header_is_ignored(set_up, sign_on, person: Person, provider: Provider) -> None:
+    """RFC 8725, section 3.10: the header of a token cannot be trusted."""
     identity = set_up()
     with Listener() as elsewhere:
         brought = {"jwk": _stranger_jwk(), "jku": elsewhere.url, "x5u": elsewhere.url, "x5c": ["AAAA"]}
         for (name, value), kid in product(brought.items(), ({"kid": "one"}, {"kid": "evil"}, {})):
             header = {"alg": "RS256", name: value} | kid
             provider.token = lambda said, header=header: jws(
-                header, json.dumps(said).encode(), partial(rsa_signature, STRANGER)
+                header, json.dumps(said).encode(), partial(rsa_signature, UNKNOWN_KEY)
             )
             refused(sign_on(identity, email=person.email), about=header)
         assert elsewhere.received == []
@@ -110,7 +110,7 @@ def _public_forms() -> list[bytes]:
     return [*made, *[each.strip() for each in made], json.dumps(public_rsa("one")).encode(), CLIENT.encode(), b""]
 
 
-def test_attack_a_public_key_used_as_a_secret(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_a_public_key_used_as_an_hmac_secret_is_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for secret, bits in product([*_public_forms(), SECRET.encode()], ("256", "512")):
         provider.token = lambda said, bits=bits, secret=secret: jws(
@@ -121,7 +121,7 @@ def test_attack_a_public_key_used_as_a_secret(set_up, sign_on, person: Person, p
         refused(sign_on(identity, email=person.email), about=(bits, secret))
 
 
-def test_attack_algorithms_that_sign_nothing(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_algorithms_without_signatures_are_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     algorithms: list[Any] = ["none", "None", "NONE", "nOnE", "", None, [], {}, 1, "RS1", "ES256K", "dir"]
     for algorithm, signature in product(algorithms, (b"", b"x")):
@@ -132,7 +132,9 @@ def test_attack_algorithms_that_sign_nothing(set_up, sign_on, person: Person, pr
         refused(sign_on(identity, email=person.email), about=header)
 
 
-def test_attack_headers_that_change_what_is_signed(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_headers_that_change_the_signed_content_are_refused(
+    set_up, sign_on, person: Person, provider: Provider
+) -> None:
     identity = set_up()
     headers: list[dict[str, Any]] = [{"crit": ["x"], "x": 1}, {"crit": []}, {"b64": False, "crit": ["b64"]}, {"kid": 1}]
     for header in headers:
@@ -140,9 +142,7 @@ def test_attack_headers_that_change_what_is_signed(set_up, sign_on, person: Pers
         refused(sign_on(identity, email=person.email), about=header)
 
 
-def test_attack_unknown_keys_do_not_make_the_server_call_the_provider_each_time(
-    set_up, sign_on, person: Person, provider: Provider
-) -> None:
+def test_unknown_key_ids_do_not_cause_a_call_each_time(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for kid in ("", "../one", "one\x00", "ONE", "' or 1=1", "x" * 10_000, "http://127.0.0.1/"):
         provider.token = lambda said, kid=kid: signed(said, kid=kid)
@@ -158,7 +158,7 @@ def _jwk(**change: Any) -> dict[str, Any]:
     return public_rsa("one") | change
 
 
-def test_attack_a_key_that_is_too_short(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_a_key_that_is_too_short_is_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     """RFC 7518, section 3.3: RSA keys of at least 2,048 bits."""
     provider.keys = [{**RSAAlgorithm.to_jwk(WEAK.public_key(), as_dict=True), "kid": "one", "use": "sig"}]
     provider.token = lambda said: jws(
@@ -168,7 +168,7 @@ def test_attack_a_key_that_is_too_short(set_up, sign_on, person: Person, provide
     refused(sign_on(set_up(), email=person.email))
 
 
-def test_attack_a_curve_that_is_not_the_algorithms(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_a_key_on_another_curve_is_refused(set_up, sign_on, person: Person, provider: Provider) -> None:
     provider.keys = [{**ECAlgorithm.to_jwk(P521.public_key(), as_dict=True), "kid": "one", "use": "sig"}]
 
     def ecdsa(text: bytes) -> bytes:
@@ -209,7 +209,7 @@ KEYS: list[list[dict[str, Any]]] = [
 ]
 
 
-def test_attack_keys_that_are_none(set_up, sign_on, person: Person, provider: Provider) -> None:
+def test_malformed_keys_are_ignored(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for keys in KEYS:
         relying_party.forget()

@@ -1,4 +1,4 @@
-"""What users are told about plan and limits, and which addresses have an account."""
+"""Plan, limits, and checking whether an address has an account."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_users_are_counted(api: httpx2.Client) -> None:
     assert api.get(f"{BASE}/limits").json() == {"users": {"count": 2, "max": -1}}
 
 
-def test_an_account_is_known_on_the_whole_server(api: httpx2.Client, sign_in: SignIn, tenant: Tenant) -> None:
+def test_addresses_are_checked_on_the_whole_server(api: httpx2.Client, sign_in: SignIn, tenant: Tenant) -> None:
     other = sign_in(service.create_tenant("Other")).get(ME).json()["email"]
 
     for address, exists in ((other.upper(), False), (api.get(ME).json()["email"].upper(), True), (new_email(), False)):
@@ -55,5 +55,5 @@ def test_an_account_is_known_on_the_whole_server(api: httpx2.Client, sign_in: Si
 
 
 @pytest.mark.parametrize("query", [{}, {"email": ""}, {"email": "nobody"}])
-def test_what_is_no_address_has_no_account(api: httpx2.Client, query: dict[str, str]) -> None:
+def test_an_invalid_address_has_no_account(api: httpx2.Client, query: dict[str, str]) -> None:
     assert api.get(f"{USERS}/exists", params=query).status_code == 400

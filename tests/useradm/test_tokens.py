@@ -1,4 +1,4 @@
-"""Which tokens are accepted, and what checking one costs."""
+"""Which user tokens are accepted, and the cost of checking one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def coded(part: bytes) -> str:
 
 @pytest.fixture
 def claims(login: Callable[[], str]) -> dict[str, Any]:
-    """The claims of a session that is there."""
+    """The claims of an existing session."""
     return jwt.decode(login(), options={"verify_signature": False})
 
 
@@ -132,7 +132,9 @@ def of_a_device(claims: dict[str, Any]) -> str:
         of_a_device,
     ],
 )
-def test_no_other_token_is_taken(http: httpx2.Client, claims: dict[str, Any], forge: Callable[[dict[str, Any]], str]):
+def test_tokens_with_other_claims_are_refused(
+    http: httpx2.Client, claims: dict[str, Any], forge: Callable[[dict[str, Any]], str]
+):
     assert http.get(ME, headers=bearer(tokens.issue(claims))).status_code == 200
 
     answer = http.get(ME, headers=bearer(forge(claims)))
@@ -147,7 +149,7 @@ def test_garbage_is_refused(server, token: str):
         tokens.verify(token)
 
 
-def test_a_cookie_carries_a_token_too(http: httpx2.Client, login: Callable[[], str]):
+def test_a_token_may_be_in_a_cookie(http: httpx2.Client, login: Callable[[], str]):
     token = login()
 
     assert http.get(ME, headers={"Cookie": f"JWT={token}"}).status_code == 200
@@ -155,7 +157,7 @@ def test_a_cookie_carries_a_token_too(http: httpx2.Client, login: Callable[[], s
     assert http.get(ME).status_code == 401
 
 
-def test_no_other_site_makes_a_browser_use_the_cookie(server, http: httpx2.Client, login: Callable[[], str]):
+def test_the_cookie_is_ignored_in_requests_from_other_sites(server, http: httpx2.Client, login: Callable[[], str]):
     cookie = {"Cookie": f"JWT={login()}"}
     logout = f"{BASE}/auth/logout"
     for origin in ("https://evil.example", "null", "", f"{server.url}.evil.example", "http://localhost.evil.example"):
@@ -166,7 +168,7 @@ def test_no_other_site_makes_a_browser_use_the_cookie(server, http: httpx2.Clien
     for origin, more in ((server.url, {}), ("https://lamps.example", named)):
         settings = http.post(f"{BASE}/settings/me", json={}, headers=cookie | more | {"Origin": origin})
         assert settings.status_code == 201, origin
-    # A script of another site that has the token itself is no matter of cookies.
+    # A script of another site that knows the token does not need the cookie.
     assert http.post(logout, headers=bearer(login()) | {"Origin": "https://other.example"}).status_code == 202
 
 
@@ -177,7 +179,7 @@ def test_a_check_is_one_round_trip(claims: dict[str, Any], person: Person):
     assert calls == ["BatchGetItem"]
 
 
-def test_rotation_leaves_two_keys_and_withdrawal_one(http: httpx2.Client, person: Person, login: Callable[[], str]):
+def test_rotation_keeps_two_keys_and_withdrawal_one(http: httpx2.Client, person: Person, login: Callable[[], str]):
     before = login()
     assert http.get(ME, headers=bearer(before)).status_code == 200
 
@@ -187,14 +189,14 @@ def test_rotation_leaves_two_keys_and_withdrawal_one(http: httpx2.Client, person
     assert http.get(ME, headers=bearer(before)).status_code == 200
     assert http.get(ME, headers=bearer(after)).status_code == 200
 
-    # What this process has verified before must not outlive the key.
+    # Cached verifications of this process must not outlive the key.
     signing_keys.rotate(withdraw_old=True)
     assert http.get(ME, headers=bearer(before)).status_code == 401
     assert http.get(ME, headers=bearer(after)).status_code == 401
     assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
 
-def test_a_user_of_one_tenant_is_none_of_another(sign_in: SignIn, tenant, person: Person):
+def test_a_token_is_invalid_in_another_tenant(sign_in: SignIn, tenant, person: Person):
     stranger = sign_in(tenantadm.create_tenant("Other"))
 
     of_other = stranger.get(f"/api/management/v1/useradm/users/{person.id}")
@@ -203,8 +205,8 @@ def test_a_user_of_one_tenant_is_none_of_another(sign_in: SignIn, tenant, person
     assert of_other.json()["error"] == of_nobody.json()["error"]
 
 
-def test_a_device_does_not_pay_for_passwords():
-    # bcrypt is there all the same: cryptography loads it (0.9 ms).
+def test_device_calls_do_not_load_password_hashing():
+    # bcrypt is loaded anyway, by cryptography (0.9 ms).
     program = "import app, sys; print('argon2' in sys.modules)"
     printed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

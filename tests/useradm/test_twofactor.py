@@ -1,4 +1,4 @@
-"""Two-factor authentication: a login needs a code that is right, new and not guessed; and who may change what."""
+"""Two-factor authentication: logins require a valid, unused code, and only the user can change it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DISABLE = f"{ME}/2fa/disable"
     ("seconds", "code"),
     [(59, "94287082"), (1111111109, "07081804"), (1234567890, "89005924"), (20000000000, "65353130")],
 )
-def test_codes_are_those_of_rfc_6238(seconds: int, code: str) -> None:
+def test_codes_equal_those_of_rfc_6238(seconds: int, code: str) -> None:
     assert totp.code(b"12345678901234567890", seconds // 30, digits=8) == code
 
 
@@ -59,7 +59,9 @@ STEP = int(NOON.timestamp()) // 30
 
 
 @given(st.integers(-5, 5), st.integers(0, 29), st.none() | st.integers(-3, 3))
-def test_a_code_is_good_around_its_time_and_after_the_last_one(drift: int, seconds: int, last: int | None) -> None:
+def test_a_code_is_valid_around_its_time_and_after_the_last_used_one(
+    drift: int, seconds: int, last: int | None
+) -> None:
     code = totp.code(b"12345678901234567890", STEP + drift)
     after = None if last is None else STEP + last
 
@@ -70,7 +72,7 @@ def test_a_code_is_good_around_its_time_and_after_the_last_one(drift: int, secon
 
 
 @given(st.text(max_size=10))
-def test_what_is_no_code_is_none(text: str) -> None:
+def test_texts_of_another_format_are_not_codes(text: str) -> None:
     right = {totp.code(b"12345678901234567890", STEP + drift) for drift in (-1, 0, 1)}
 
     assert (totp.matching_step(SECRET, text, NOON, after=None) is None) == (text.replace(" ", "") not in right)
@@ -81,7 +83,7 @@ def test_what_is_no_code_is_none(text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _within_a_step() -> Any:
-    """Codes are made and tried at one time."""
+    """A clock that stands still."""
     with time_machine.travel(datetime.now(UTC), tick=False):
         yield
 
@@ -90,7 +92,7 @@ def status_of(me) -> str:
     return str(me("GET", ME).json()["tfa_status"])
 
 
-def test_from_disabled_to_enabled_and_back(http: httpx2.Client, verified: Person, me) -> None:
+def test_enabling_and_disabling(http: httpx2.Client, verified: Person, me) -> None:
     assert status_of(me) == "disabled"
     assert me("POST", ENABLE).status_code == 200
     assert status_of(me) == "unverified"
@@ -105,7 +107,7 @@ def test_from_disabled_to_enabled_and_back(http: httpx2.Client, verified: Person
     assert log_in(http, verified, None).status_code == 200
 
 
-def test_the_qr_code_is_a_picture_and_shown_until_it_is_used(verified: Person, me) -> None:
+def test_the_qr_code_is_shown_until_it_is_used(verified: Person, me) -> None:
     assert me("GET", f"{BASE}/2faqr").status_code == 400
     me("POST", ENABLE)
     answer = me("GET", f"{BASE}/2faqr")
@@ -117,17 +119,17 @@ def test_the_qr_code_is_a_picture_and_shown_until_it_is_used(verified: Person, m
     assert me("GET", f"{BASE}/2faqr").status_code == 400
 
 
-def test_what_the_qr_code_says(verified: Person) -> None:
+def test_the_content_of_the_qr_code(verified: Person) -> None:
     assert totp.uri("ABC", "pat+1@example.com") == (
         "otpauth://totp/Lamplighter:pat%2B1%40example.com?secret=ABC&issuer=Lamplighter&digits=6&period=30"
     )
 
 
-def test_an_address_that_is_not_verified_is_not_enough(me) -> None:
+def test_enabling_requires_a_verified_address(me) -> None:
     assert me("POST", ENABLE).status_code == 403
 
 
-def test_steps_that_are_not_due(verified: Person, me) -> None:
+def test_steps_in_the_wrong_order_are_refused(verified: Person, me) -> None:
     assert me("POST", DISABLE).status_code == 400
     assert me("PUT", f"{BASE}/2faverify", {"token2fa": "123456"}).status_code == 400
     me("POST", ENABLE)
@@ -155,9 +157,7 @@ def test_steps_that_are_not_due(verified: Person, me) -> None:
     ],
     ids=str,
 )
-def test_a_session_alone_does_not_take_the_second_factor_away(
-    verified: Person, phone: Phone, me, shown: dict[str, Any], status: int
-) -> None:
+def test_disabling_requires_a_code(verified: Person, phone: Phone, me, shown: dict[str, Any], status: int) -> None:
     codes = {"right": phone.code(), "wrong": phone.wrong()}
     if "token2fa" in shown:
         shown = shown | {"token2fa": codes[shown["token2fa"]]}
@@ -168,7 +168,7 @@ def test_a_session_alone_does_not_take_the_second_factor_away(
     assert status_of(me) == ("disabled" if status == 200 else "enabled")
 
 
-def test_a_sign_in_with_a_code_may_take_the_second_factor_away(
+def test_a_session_signed_in_with_a_code_can_disable_it(
     http: httpx2.Client, verified: Person, phone: Phone, me
 ) -> None:
     signed_in = bearer(log_in(http, verified, phone.code()).text)
@@ -177,7 +177,7 @@ def test_a_sign_in_with_a_code_may_take_the_second_factor_away(
     assert status_of(me) == "disabled"
 
 
-def test_codes_that_show_who_is_there_are_good_once_and_counted(
+def test_codes_for_confirmation_are_valid_once_and_wrong_ones_are_counted(
     http: httpx2.Client, verified: Person, phone: Phone, me
 ) -> None:
     assert log_in(http, verified, phone.code()).status_code == 200
@@ -189,7 +189,7 @@ def test_codes_that_show_who_is_there_are_good_once_and_counted(
 
 
 @pytest.mark.parametrize("action", ["enable", "disable"])
-def test_nobody_changes_it_for_somebody_else(api: httpx2.Client, verified: Person, phone: Phone, action: str) -> None:
+def test_users_cannot_change_it_for_others(api: httpx2.Client, verified: Person, phone: Phone, action: str) -> None:
     mine = api.get(ME).json()["id"]
 
     assert api.post(f"{USERS}/{verified.id}/2fa/{action}").status_code == 403
@@ -197,7 +197,7 @@ def test_nobody_changes_it_for_somebody_else(api: httpx2.Client, verified: Perso
     assert api.post(f"{USERS}/{mine}/2fa/{action}").status_code == (403 if action == "enable" else 400), "own, by id"
 
 
-def test_a_login_needs_the_code(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_a_login_requires_the_code(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     missing = log_in(http, verified, None)
     assert (missing.status_code, missing.json()["error"]) == (401, "2fa needed")
     assert log_in(http, verified, phone.wrong()).status_code == 401
@@ -206,7 +206,7 @@ def test_a_login_needs_the_code(http: httpx2.Client, verified: Person, phone: Ph
     assert log_in(http, verified, phone.code()).status_code == 200
 
 
-def test_a_code_is_good_once(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_a_code_can_be_used_once(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     assert log_in(http, verified, phone.code(-1)).status_code == 401, "it verified the app"
     assert log_in(http, verified, phone.code()).status_code == 200
     assert log_in(http, verified, phone.code()).status_code == 401
@@ -214,7 +214,9 @@ def test_a_code_is_good_once(http: httpx2.Client, verified: Person, phone: Phone
     assert log_in(http, verified, phone.code()).status_code == 401, "older than the last"
 
 
-def test_of_two_logins_with_one_code_one_gets_in(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_one_of_two_concurrent_logins_with_the_same_code_succeeds(
+    http: httpx2.Client, verified: Person, phone: Phone
+) -> None:
     inner = []
     with meanwhile("Query", lambda: inner.append(log_in(http, verified, phone.code()).status_code)):
         outer = log_in(http, verified, phone.code()).status_code
@@ -222,7 +224,7 @@ def test_of_two_logins_with_one_code_one_gets_in(http: httpx2.Client, verified: 
     assert (inner, outer) == ([200], 401)
 
 
-def test_guesses_are_counted_for_the_user(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_wrong_codes_are_counted_for_the_user(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     for number in range(10):
         with pytest.raises(Exception, match="2fa"):
             # Each from another network.
@@ -234,14 +236,14 @@ def test_guesses_are_counted_for_the_user(http: httpx2.Client, verified: Person,
     assert 0 < int(answer.headers["retry-after"]) <= 300
 
 
-def test_a_right_code_forgives_wrong_ones(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_a_correct_code_resets_the_count(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     for code in [phone.wrong()] * 9 + [phone.code()] + [phone.wrong()] * 9:
         log_in(http, verified, code)
 
     assert log_in(http, verified, phone.code(1)).status_code == 200
 
 
-def test_a_new_address_ends_it(http: httpx2.Client, verified: Person, phone: Phone, me) -> None:
+def test_a_new_address_disables_it(http: httpx2.Client, verified: Person, phone: Phone, me) -> None:
     new = new_email()
     assert me("PUT", ME, {"email": new, "current_password": PASSWORD}).status_code == 204
 
@@ -249,14 +251,14 @@ def test_a_new_address_ends_it(http: httpx2.Client, verified: Person, phone: Pho
     assert http.post(LOGIN, auth=(new, PASSWORD)).status_code == 200
 
 
-def test_a_new_password_does_not(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_a_new_password_does_not_disable_it(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     service.set_password(verified.tenant, verified.id, "another-long-enough-one")
 
     assert log_in(http, verified, None, "another-long-enough-one").status_code == 401
     assert log_in(http, verified, phone.code(), "another-long-enough-one").status_code == 200
 
 
-def test_the_admin_takes_it_away(http: httpx2.Client, verified: Person, phone: Phone) -> None:
+def test_the_admin_can_disable_it(http: httpx2.Client, verified: Person, phone: Phone) -> None:
     assert service.reset_tfa(verified.email).id == verified.id
     assert log_in(http, verified, None).status_code == 200
     service.reset_tfa(verified.email)
@@ -264,7 +266,7 @@ def test_the_admin_takes_it_away(http: httpx2.Client, verified: Person, phone: P
         service.reset_tfa(new_email())
 
 
-def test_the_secret_is_sealed_for_its_user_and_in_no_log(
+def test_the_secret_is_encrypted_for_its_user_and_in_no_log(
     server: LocalServer, http: httpx2.Client, verified: Person, phone: Phone, api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="lamplighter")

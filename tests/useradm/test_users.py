@@ -70,20 +70,20 @@ def test_a_new_user_can_log_in(api: httpx2.Client, http: httpx2.Client):
         ({"email": 1}, 400, None),
     ],
 )
-def test_what_is_no_user(api: httpx2.Client, change: dict[str, Any], status: int, text: str | None):
+def test_invalid_users_are_refused(api: httpx2.Client, change: dict[str, Any], status: int, text: str | None):
     answer = api.post(USERS, json={"email": "someone@example.com", "password": PASSWORD} | change)
 
     assert answer.status_code == status
     assert text is None or answer.json()["error"] == text
 
 
-def test_bounds_hold_at_the_last_that_fits(api: httpx2.Client):
+def test_values_at_the_limits_are_accepted(api: httpx2.Client):
     email = "x" * (256 - len("@example.com") - 32) + uuid.uuid4().hex + "@example.com"
     assert api.post(USERS, json={"email": email, "password": "y" * 256}).status_code == 201
     assert api.post(USERS, json={"email": new_email(), "password": "12345678"}).status_code == 201
 
 
-def test_an_address_is_taken_over_all_tenants(sign_in: SignIn, person: Person):
+def test_an_address_is_unique_in_all_tenants(sign_in: SignIn, person: Person):
     elsewhere = sign_in(tenantadm.create_tenant("Other"))
 
     answer = elsewhere.post(USERS, json={"email": person.email.upper(), "password": PASSWORD})
@@ -92,7 +92,7 @@ def test_an_address_is_taken_over_all_tenants(sign_in: SignIn, person: Person):
     assert answer.json()["error"] == "user with a given email already exists"
 
 
-def test_of_many_who_want_an_address_at_once_one_gets_it(tenant):
+def test_one_of_many_concurrent_users_with_the_same_address_is_created(tenant):
     email = new_email()
 
     def create(_: int) -> bool:
@@ -107,7 +107,7 @@ def test_of_many_who_want_an_address_at_once_one_gets_it(tenant):
     assert [user.email for user in service.list_users(tenant.id)] == [email]
 
 
-def test_me(api: httpx2.Client, tenant):
+def test_reading_the_own_account(api: httpx2.Client, tenant):
     shown = api.get(ME).json()
 
     assert shown["tenant_id"] == tenant.id
@@ -115,7 +115,7 @@ def test_me(api: httpx2.Client, tenant):
     assert api.get(f"{USERS}/{shown['id']}").json()["email"] == shown["email"]
 
 
-def test_an_unknown_user(api: httpx2.Client):
+def test_an_unknown_user_gets_404(api: httpx2.Client):
     unknown = f"{USERS}/{uuid.uuid4()}"
 
     assert api.get(unknown).status_code == 404
@@ -132,7 +132,7 @@ class TestList:
         assert "link" not in answer.headers
         return {user["id"] for user in answer.json()}
 
-    def test_by_id_and_address(self, api: httpx2.Client, person: Person):
+    def test_filters_by_id_and_address(self, api: httpx2.Client, person: Person):
         me = api.get(ME).json()
 
         assert self.ids(api) == {me["id"], person.id}
@@ -141,7 +141,7 @@ class TestList:
         assert self.ids(api, email=person.email.upper()) == {person.id}
         assert self.ids(api, email=person.email, id=me["id"]) == set()
 
-    def test_by_time_without_the_bound(self, api: httpx2.Client, tenant):
+    def test_time_filters_are_exclusive(self, api: httpx2.Client, tenant):
         second = clock.now().replace(microsecond=0)
         tx = Transaction()
         old = users.User(str(uuid.uuid4()), tenant.id, new_email(), "", second, second, None, 0)
@@ -155,20 +155,22 @@ class TestList:
             assert old.id in self.ids(api, **{f"{name}_after": at - 1, f"{name}_before": at + 1})
 
     @pytest.mark.parametrize("value", ["x", "1.5", "9" * 40])
-    def test_what_is_no_time(self, api: httpx2.Client, value: str):
+    def test_invalid_times_are_refused(self, api: httpx2.Client, value: str):
         assert api.get(USERS, params={"created_after": value}).status_code == 400
 
 
 class TestChange:
     """``PUT users/{id}``, ``users/me`` and v2 ``users/me``."""
 
-    def test_nothing_to_change(self, api: httpx2.Client, person: Person):
+    def test_an_empty_change_is_refused(self, api: httpx2.Client, person: Person):
         for path in (ME, V2_ME, f"{USERS}/{person.id}"):
             answer = api.put(path, json={})
             assert (answer.status_code, answer.json()["error"]) == (400, "no update information provided")
 
     @pytest.mark.parametrize("path", [ME, V2_ME, "own"])
-    def test_my_password(self, http: httpx2.Client, login: Callable[[], str], person: Person, path: str, tenant):
+    def test_changing_the_own_password(
+        self, http: httpx2.Client, login: Callable[[], str], person: Person, path: str, tenant
+    ):
         used, other = login(), login()
         script = sessions.create_token(tenant.id, person.id, "script", 0)
         where = f"{USERS}/{person.id}" if path == "own" else path
@@ -185,14 +187,14 @@ class TestChange:
 
     @pytest.mark.parametrize("path", [ME, V2_ME])
     @pytest.mark.parametrize("current", ["", "not the password"])
-    def test_not_without_the_current_one(self, api: httpx2.Client, path: str, current: str):
+    def test_changing_it_requires_the_current_password(self, api: httpx2.Client, path: str, current: str):
         answer = api.put(path, json={"password": "a whole new one", "current_password": current})
 
         assert (answer.status_code, answer.json()["error"]) == (422, "current password mismatch")
         assert api.get(ME).status_code == 200
 
-    def test_whoever_has_the_token_alone_does_not_get_to_the_password(self, api: httpx2.Client):
-        """By guesses, at any of the places that ask for it, or at all of them at once."""
+    def test_guesses_of_the_current_password_are_limited(self, api: httpx2.Client):
+        """They are counted together for all routes that ask for the password, also for concurrent calls."""
 
         def guess(number: int) -> httpx2.Response:
             current = PASSWORD if number == 30 else f"guess {number}"
@@ -214,7 +216,7 @@ class TestChange:
         assert right.status_code == 429
         assert 0 < int(right.headers["retry-after"]) <= settings.current().login_window
 
-    def test_guesses_elsewhere_do_not_keep_the_user_from_it(self, api: httpx2.Client, monkeypatch):
+    def test_guesses_from_other_networks_do_not_prevent_the_change(self, api: httpx2.Client, monkeypatch):
         use(monkeypatch, edge_secret="edge")
         body = {"email": new_email(), "password": "a whole new one", "current_password": "wrong"}
         api.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": "192.0.2.1"})
@@ -224,12 +226,12 @@ class TestChange:
         api.headers["X-Lamplighter-Client"] = "198.51.100.1"
         assert api.put(ME, json=body | {"current_password": PASSWORD}).status_code == 204
 
-    def test_a_right_guess_forgives_wrong_ones(self, api: httpx2.Client):
+    def test_the_correct_password_resets_the_count(self, api: httpx2.Client):
         for current in [*["wrong"] * 9, PASSWORD, *["wrong"] * 9, PASSWORD]:
             answer = api.put(ME, json={"password": PASSWORD, "current_password": current})
             assert answer.status_code == (204 if current == PASSWORD else 422)
 
-    def test_rules_hold_for_new_passwords(self, api: httpx2.Client):
+    def test_invalid_new_passwords_are_refused(self, api: httpx2.Client):
         answer = api.put(ME, json={"password": "short", "current_password": PASSWORD})
         assert (answer.status_code, answer.json()["error"]) == (
             422,
@@ -238,7 +240,7 @@ class TestChange:
         change = {"email": "someone.new@example.com", "password": "SOMEONE.NEW", "current_password": PASSWORD}
         assert api.put(ME, json=change).json()["error"] == "password is too similar to the email"
 
-    def test_my_address(self, api: httpx2.Client, http: httpx2.Client):
+    def test_changing_the_own_address(self, api: httpx2.Client, http: httpx2.Client):
         before, after = api.get(ME).json(), new_email()
         assert api.put(ME, json={"email": after}).status_code == 422
 
@@ -249,15 +251,15 @@ class TestChange:
         assert datetime.fromisoformat(shown["updated_ts"]) > datetime.fromisoformat(before["updated_ts"])
         assert http.post(LOGIN, auth=(before["email"], PASSWORD)).status_code == 401
         assert http.post(LOGIN, auth=(after, PASSWORD)).status_code == 200
-        # The old address is free again.
+        # The old address can be used again.
         assert api.post(USERS, json={"email": before["email"], "password": PASSWORD}).status_code == 201
 
-    def test_v2_takes_no_address(self, api: httpx2.Client):
+    def test_v2_does_not_change_the_address(self, api: httpx2.Client):
         answer = api.put(V2_ME, json={"email": new_email(), "current_password": PASSWORD})
 
         assert (answer.status_code, answer.json()["error"]) == (400, "no update information provided")
 
-    def test_somebody_elses_address(
+    def test_changing_the_address_of_another_user(
         self, api: httpx2.Client, http: httpx2.Client, person: Person, login: Callable[[], str]
     ):
         session, after = login(), new_email()
@@ -267,7 +269,7 @@ class TestChange:
         assert api.get(f"{USERS}/{person.id}").json()["email"] == after
         assert http.get(ME, headers=bearer(session)).status_code == 401
 
-    def test_not_somebody_elses_password(self, api: httpx2.Client, person: Person, http: httpx2.Client):
+    def test_passwords_of_others_cannot_be_changed(self, api: httpx2.Client, person: Person, http: httpx2.Client):
         change = {"password": "a whole new one", "current_password": person.password}
         answer = api.put(f"{USERS}/{person.id}", json=change)
 
@@ -275,19 +277,19 @@ class TestChange:
         assert http.post(LOGIN, auth=(person.email, person.password)).status_code == 200
 
     @pytest.mark.parametrize("more", [{}, {"email": "new@example.com"}, {"roles": ["RBAC_ROLE_CI"]}])
-    def test_a_password_of_nobody(self, api, more):
+    def test_changing_the_password_of_an_unknown_user(self, api, more):
         update = {"password": "a-quite-new-one"} | more
 
         assert api.put(f"{USERS}/{uuid.uuid4()}", json=update).status_code == 404
 
-    def test_a_taken_or_bad_address(self, api: httpx2.Client, person: Person):
+    def test_used_and_invalid_addresses_are_refused(self, api: httpx2.Client, person: Person):
         me = api.get(ME).json()
 
         answer = api.put(f"{USERS}/{person.id}", json={"email": me["email"]})
         assert (answer.status_code, answer.json()["error"]) == (422, "user with a given email already exists")
         assert api.put(f"{USERS}/{person.id}", json={"email": "bad"}).status_code == 400
 
-    def test_what_is_shown_can_be_sent_back_and_sets_nothing_else(self, api: httpx2.Client, person: Person):
+    def test_a_user_document_can_be_sent_back_unchanged(self, api: httpx2.Client, person: Person):
         where = f"{USERS}/{person.id}"
         shown = api.get(where).json()
 
@@ -296,7 +298,7 @@ class TestChange:
 
         assert api.get(where).json() == shown | {"updated_ts": api.get(where).json()["updated_ts"]}
 
-    def test_no_session_that_begins_meanwhile_outlives_a_new_password(self, http: httpx2.Client, person: Person):
+    def test_a_session_that_begins_during_a_password_change_ends(self, http: httpx2.Client, person: Person):
         def try_to_log_in(_: int) -> str | None:
             answer = http.post(LOGIN, auth=(person.email, person.password))
             return answer.text if answer.status_code == 200 else None
@@ -308,7 +310,7 @@ class TestChange:
 
         assert [http.get(ME, headers=bearer(token)).status_code for token in begun] == [401] * len(begun)
 
-    def test_more_sessions_than_a_transaction_takes(self, person: Person, tenant):
+    def test_more_sessions_than_fit_into_a_transaction(self, person: Person, tenant):
         user, now = service.get_user(tenant.id, person.id), clock.now()
         for _ in range(2):
             tx = Transaction()
@@ -325,7 +327,7 @@ class TestChange:
 class TestDelete:
     """``DELETE users/{id}``."""
 
-    def test_a_deleted_user_is_out_at_once(
+    def test_sessions_of_a_deleted_user_end_immediately(
         self, api: httpx2.Client, http: httpx2.Client, person: Person, login: Callable[[], str]
     ):
         session = login()
@@ -342,11 +344,11 @@ class TestDelete:
         assert again.status_code == 201
         assert not again.headers["location"].endswith(person.id)
 
-    def test_oneself_too(self, api: httpx2.Client, person: Person):
+    def test_users_can_delete_themselves(self, api: httpx2.Client, person: Person):
         assert api.delete(f"{USERS}/{api.get(ME).json()['id']}").status_code == 204
         assert api.get(ME).status_code == 401
 
-    def test_not_the_last_administrator(self, api: httpx2.Client):
+    def test_the_last_administrator_cannot_be_deleted(self, api: httpx2.Client):
         answer = api.delete(f"{USERS}/{api.get(ME).json()['id']}")
 
         assert answer.status_code == 409

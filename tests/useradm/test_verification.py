@@ -1,4 +1,4 @@
-"""What a mailed secret proves: passwords are reset, addresses verified and changed, and strangers learn nothing."""
+"""Mailed secrets: resetting passwords, verifying and changing addresses, without revealing accounts to others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEW_PASSWORD = "another-long-enough-one"
 
 @pytest.fixture
 def ask(server: LocalServer, http: httpx2.Client, box: Mailbox) -> Callable[[str, str], str]:
-    """Starts a use case for an address; the secret that was mailed there."""
+    """Start a use case for an address; returns the mailed secret."""
 
     def run(path: str, address: str) -> str:
         answer = http.post(f"{path}/start", json={"email": address})
@@ -62,7 +62,7 @@ def test_a_forgotten_password_is_reset(http: httpx2.Client, person: Person, ask,
     assert "was changed" in box.to(person.email)[-1].get_content()
 
 
-def test_a_reset_kills_access_tokens_too(http: httpx2.Client, person: Person, ask, login) -> None:
+def test_a_reset_revokes_access_tokens_too(http: httpx2.Client, person: Person, ask, login) -> None:
     made = http.post(
         "/api/management/v1/useradm/settings/tokens", json={"name": "ci", "expires_in": 0}, headers=bearer(login())
     )
@@ -71,7 +71,7 @@ def test_a_reset_kills_access_tokens_too(http: httpx2.Client, person: Person, as
     assert http.get(ME, headers=bearer(made.text)).status_code == 401
 
 
-def test_a_secret_is_good_once(http: httpx2.Client, person: Person, ask) -> None:
+def test_a_secret_can_be_used_once(http: httpx2.Client, person: Person, ask) -> None:
     secret = ask(RESET, person.email)
     answers = [
         http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": f"{NEW_PASSWORD}-{n}"})
@@ -82,7 +82,7 @@ def test_a_secret_is_good_once(http: httpx2.Client, person: Person, ask) -> None
     assert http.post(LOGIN, auth=(person.email, f"{NEW_PASSWORD}-0")).status_code == 200
 
 
-def test_a_refused_password_leaves_the_secret_good(http: httpx2.Client, person: Person, ask) -> None:
+def test_a_refused_password_does_not_use_up_the_secret(http: httpx2.Client, person: Person, ask) -> None:
     secret = ask(RESET, person.email)
 
     short = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": "short"})
@@ -111,7 +111,7 @@ def test_a_secret_expires(http: httpx2.Client, person: Person, ask) -> None:
 
 
 @pytest.mark.parametrize("path", [f"{VERIFY}/complete", f"{CHANGE}/complete"])
-def test_a_secret_is_good_for_its_own_purpose_only(http: httpx2.Client, person: Person, ask, path: str) -> None:
+def test_a_secret_is_valid_for_its_purpose_only(http: httpx2.Client, person: Person, ask, path: str) -> None:
     secret = ask(RESET, person.email)
 
     assert http.post(path, json={"secret_hash": secret}).status_code == 400
@@ -119,7 +119,7 @@ def test_a_secret_is_good_for_its_own_purpose_only(http: httpx2.Client, person: 
     assert http.post(f"{RESET}/complete", json=body).status_code == 202
 
 
-def test_a_new_password_kills_the_secret_that_was_mailed(http: httpx2.Client, person: Person, ask, login) -> None:
+def test_a_new_password_invalidates_the_mailed_secret(http: httpx2.Client, person: Person, ask, login) -> None:
     secret = ask(RESET, person.email)
     changed = {"password": NEW_PASSWORD, "current_password": PASSWORD}
     assert http.put(ME, json=changed, headers=bearer(login())).status_code == 204
@@ -129,7 +129,7 @@ def test_a_new_password_kills_the_secret_that_was_mailed(http: httpx2.Client, pe
     assert answer.status_code == 400
 
 
-def test_a_new_address_kills_the_secret_that_was_mailed_to_the_old_one(http, person: Person, ask, login) -> None:
+def test_a_new_address_invalidates_the_secret_mailed_to_the_old_one(http, person: Person, ask, login) -> None:
     secret = ask(RESET, person.email)
     changed = {"email": new_email(), "current_password": PASSWORD}
     assert http.put(ME, json=changed, headers=bearer(login())).status_code == 204
@@ -139,7 +139,7 @@ def test_a_new_address_kills_the_secret_that_was_mailed_to_the_old_one(http, per
     assert answer.status_code == 400
 
 
-def test_a_deleted_user_cannot_come_back(http: httpx2.Client, api, person: Person, ask) -> None:
+def test_a_deleted_user_cannot_reset_the_password(http: httpx2.Client, api, person: Person, ask) -> None:
     secret = ask(RESET, person.email)
     assert api.delete(f"{USERS}/{person.id}").status_code == 204
 
@@ -148,7 +148,7 @@ def test_a_deleted_user_cannot_come_back(http: httpx2.Client, api, person: Perso
     assert answer.status_code == 400
 
 
-def test_a_reset_that_races_with_itself_happens_once(http: httpx2.Client, person: Person, ask) -> None:
+def test_concurrent_resets_with_one_secret_succeed_once(http: httpx2.Client, person: Person, ask) -> None:
     secret = ask(RESET, person.email)
     with meanwhile("Query", lambda: service.complete_reset(secret, f"{NEW_PASSWORD}-first")):
         answer = http.post(f"{RESET}/complete", json={"secret_hash": secret, "password": f"{NEW_PASSWORD}-second"})
@@ -158,7 +158,7 @@ def test_a_reset_that_races_with_itself_happens_once(http: httpx2.Client, person
 
 
 @pytest.mark.parametrize("path", [RESET, VERIFY])
-def test_a_stranger_learns_nothing_of_who_has_an_account(
+def test_answers_do_not_reveal_which_addresses_have_accounts(
     server: LocalServer, http: httpx2.Client, person: Person, box: Mailbox, path: str
 ) -> None:
     seen = []
@@ -174,7 +174,7 @@ def test_a_stranger_learns_nothing_of_who_has_an_account(
 
 
 def _waiting(server: LocalServer) -> int:
-    """Messages that were taken in; they are handled."""
+    """The number of accepted messages, which are handled first."""
     return server.drain()
 
 
@@ -187,7 +187,9 @@ def test_a_suspended_tenant_gets_no_mail(server, http, tenant, person: Person, b
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_address_gets_a_few_mails_an_hour(server, http, person: Person, box: Mailbox, known: bool) -> None:
+def test_the_number_of_mails_to_an_address_per_hour_is_limited(
+    server, http, person: Person, box: Mailbox, known: bool
+) -> None:
     address = person.email if known else new_email()
     answers = [http.post(f"{RESET}/start", json={"email": address}) for _ in range(4)]
     answers += [http.post(f"{VERIFY}/start", json={"email": address}) for _ in range(2)]
@@ -198,7 +200,7 @@ def test_an_address_gets_a_few_mails_an_hour(server, http, person: Person, box: 
     assert len(box.mails) == (5 if known else 0)
 
 
-def test_a_failed_delivery_is_tried_again_with_a_secret_that_works(server, http, person: Person, box: Mailbox) -> None:
+def test_a_failed_delivery_is_retried_with_a_valid_secret(server, http, person: Person, box: Mailbox) -> None:
     box.refuse[person.email] = "450 later"
     http.post(f"{RESET}/start", json={"email": person.email})
     for queue in server.workers.queues:
@@ -212,7 +214,9 @@ def test_a_failed_delivery_is_tried_again_with_a_secret_that_works(server, http,
     assert http.post(f"{RESET}/complete", json=body).status_code == 202
 
 
-def test_without_mail_the_answer_is_the_same_and_the_log_says_why(http, person: Person, caplog, server) -> None:
+def test_without_a_mail_server_the_answer_is_the_same_and_the_log_says_why(
+    http, person: Person, caplog, server
+) -> None:
     answer = http.post(f"{RESET}/start", json={"email": person.email})
 
     assert answer.status_code == 202
@@ -222,17 +226,17 @@ def test_without_mail_the_answer_is_the_same_and_the_log_says_why(http, person: 
 
 @pytest.mark.parametrize("path", [f"{RESET}/start", f"{VERIFY}/start"])
 @pytest.mark.parametrize("body", [{}, {"email": ""}, {"email": "nobody"}, {"email": 1}, []])
-def test_what_is_no_address_is_refused(http: httpx2.Client, path: str, body: Any) -> None:
+def test_invalid_addresses_are_refused(http: httpx2.Client, path: str, body: Any) -> None:
     assert http.post(path, json=body).status_code == 400
 
 
 @pytest.mark.parametrize("path", [f"{RESET}/complete", f"{VERIFY}/complete", f"{CHANGE}/complete"])
 @pytest.mark.parametrize("secret", ["", "x", "é" * 3000, "SECRET#x"])
-def test_what_is_no_secret_is_refused(http: httpx2.Client, path: str, secret: str) -> None:
+def test_invalid_secrets_are_refused(http: httpx2.Client, path: str, secret: str) -> None:
     assert http.post(path, json={"secret_hash": secret, "password": NEW_PASSWORD}).status_code == 400
 
 
-def test_links_lead_to_the_ui_that_the_setting_names(ask, person: Person, box: Mailbox, monkeypatch) -> None:
+def test_links_have_the_configured_url(ask, person: Person, box: Mailbox, monkeypatch) -> None:
     use(monkeypatch, ui_url="https://ui.example.com/")
 
     secret = ask(RESET, person.email)
@@ -241,7 +245,7 @@ def test_links_lead_to_the_ui_that_the_setting_names(ask, person: Person, box: M
     assert f"https://ui.example.com/#/password/{secret}\n" in text
 
 
-def test_no_host_of_a_request_gets_into_a_mail(server, http, person: Person, box: Mailbox) -> None:
+def test_the_host_header_is_not_used_in_mails(server, http, person: Person, box: Mailbox) -> None:
     headers = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example", "Origin": "https://evil.example"}
     http.post(f"{RESET}/start", json={"email": person.email}, headers=headers)
     server.drain()
@@ -249,7 +253,7 @@ def test_no_host_of_a_request_gets_into_a_mail(server, http, person: Person, box
     assert "evil" not in box.to(person.email)[-1].as_string()
 
 
-def test_secrets_are_stored_as_hashes_and_in_no_log(server, person: Person, ask, http, caplog) -> None:
+def test_secrets_are_stored_as_hashes_and_are_in_no_log(server, person: Person, ask, http, caplog) -> None:
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.DEBUG, logger="lamplighter")
     secrets = [ask(RESET, person.email), ask(VERIFY, person.email)]
@@ -264,7 +268,7 @@ def test_secrets_are_stored_as_hashes_and_in_no_log(server, person: Person, ask,
         assert secret not in caplog.text
 
 
-# --- Users that are made without a password
+# --- Users that are created without a password
 
 
 def test_a_new_user_sets_the_password_by_mail(server, http, api, box: Mailbox) -> None:
@@ -278,7 +282,7 @@ def test_a_new_user_sets_the_password_by_mail(server, http, api, box: Mailbox) -
     assert http.post(LOGIN, auth=(email, NEW_PASSWORD)).status_code == 200
 
 
-def test_no_user_is_made_whom_no_mail_can_reach_now(api, http, box: Mailbox, server) -> None:
+def test_creating_a_user_fails_if_the_mail_cannot_be_sent(api, http, box: Mailbox, server) -> None:
     email = new_email()
     for _ in range(limits.MAILS_PER_ADDRESS):
         assert http.post(f"{RESET}/start", json={"email": email}).status_code == 202
@@ -292,7 +296,7 @@ def test_no_user_is_made_whom_no_mail_can_reach_now(api, http, box: Mailbox, ser
         assert box.secret(email)
 
 
-def test_a_new_user_without_either_is_refused(api: httpx2.Client) -> None:
+def test_a_new_user_without_password_or_mail_is_refused(api: httpx2.Client) -> None:
     assert api.post(USERS, json={"email": new_email()}).status_code == 422
 
 
@@ -312,7 +316,7 @@ def test_an_address_is_verified(http: httpx2.Client, person: Person, ask, login,
     assert len(box.mails) == 1, "there is nothing to verify any more"
 
 
-def test_a_late_verification_is_gone(http: httpx2.Client, person: Person, ask) -> None:
+def test_an_expired_verification_is_refused(http: httpx2.Client, person: Person, ask) -> None:
     secret = ask(VERIFY, person.email)
 
     with later(86_401):
@@ -321,7 +325,7 @@ def test_a_late_verification_is_gone(http: httpx2.Client, person: Person, ask) -
     assert answer.status_code == 410
 
 
-def test_an_address_that_is_changed_directly_is_not_verified(http, person: Person, ask, login) -> None:
+def test_a_directly_changed_address_is_not_verified(http, person: Person, ask, login) -> None:
     http.post(f"{VERIFY}/complete", json={"secret_hash": ask(VERIFY, person.email)})
     token = login()
     changed = {"email": new_email(), "current_password": PASSWORD}
@@ -333,7 +337,7 @@ def test_an_address_that_is_changed_directly_is_not_verified(http, person: Perso
 # --- The admin's command
 
 
-def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person, server, login) -> None:
+def test_the_admin_can_create_links_and_verify_addresses(http: httpx2.Client, person: Person, server, login) -> None:
     link = service.reset_link(person.email)
     assert link.startswith(f"{server.url}/ui/#/password/")
     body = {"secret_hash": link.rpartition("/")[2], "password": PASSWORD}
@@ -347,12 +351,12 @@ def test_the_admin_makes_a_link_and_verifies(http: httpx2.Client, person: Person
 
 
 def _from(http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Let calls come from another network, as an edge says."""
+    """Let calls come from another network, according to an edge."""
     use(monkeypatch, edge_secret="edge")
     http.headers.update({"X-Lamplighter-Edge": "edge", "X-Lamplighter-Client": address})
 
 
-def test_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: Person, box: Mailbox, monkeypatch):
+def test_requests_by_others_do_not_prevent_the_owners_mail(server, http, person: Person, box: Mailbox, monkeypatch):
     _from(http, monkeypatch, "192.0.2.1")
     answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(7)]
     assert answers == [202] * 5 + [429] * 2
@@ -363,7 +367,7 @@ def test_strangers_do_not_keep_the_owner_from_a_mail(server, http, person: Perso
     assert len(box.mails) == 6
 
 
-def test_mails_from_many_networks_end_without_a_word(server, http, person: Person, box: Mailbox, monkeypatch):
+def test_requests_from_many_networks_are_silently_limited(server, http, person: Person, box: Mailbox, monkeypatch):
     for network in range(8):
         _from(http, monkeypatch, f"192.0.{network}.1")
         answers = [http.post(f"{RESET}/start", json={"email": person.email}).status_code for _ in range(3)]
@@ -371,14 +375,14 @@ def test_mails_from_many_networks_end_without_a_word(server, http, person: Perso
     server.drain()
     assert len(box.mails) == limits.MAILS_TO_ADDRESS
 
-    # The last one is good: nothing that came later has replaced it.
+    # The last secret is valid: later requests have not replaced it.
     body = {"secret_hash": box.secret(person.email), "password": NEW_PASSWORD}
     assert http.post(f"{RESET}/complete", json=body).status_code == 202
-    # Another kind of mail is counted for itself.
+    # Other kinds of mail are counted separately.
     assert http.post(f"{VERIFY}/start", json={"email": person.email}).status_code == 202
 
 
-def test_a_network_asks_for_so_many_mails(http, monkeypatch):
+def test_the_number_of_mails_requested_by_a_network_is_limited(http, monkeypatch):
     monkeypatch.setattr(limits, "MAILS_PER_NETWORK", 3)
     _from(http, monkeypatch, f"2001:db8:{uuid.uuid4().hex[:4]}::1")
     answers = [http.post(f"{RESET}/start", json={"email": new_email()}) for _ in range(5)]
