@@ -14,7 +14,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage ui pictures test cover bench cost check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage ui pictures test cover bench cost heat check lint types imports spelling docs-check \
         licences audit templates lock format docs docs-site package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
@@ -68,6 +68,9 @@ cover: $(READY) $(ENGINE) ## The test suite with branch coverage
 cost: $(READY) ## What a fleet costs on AWS (ARGS='--devices 10000 --poll 1800')
 	@$(PY) -m infra.scripts.cost $(ARGS)
 
+heat: $(READY) ## Which keys of DynamoDB become hot (ARGS='--devices 100000 --poll 300')
+	@$(PY) -m infra.heat $(ARGS)
+
 bench: $(READY) $(ENGINE) ## Measure cost and speed
 	@$(PY) -m tests.bench $(ARGS)
 
@@ -93,6 +96,7 @@ docs-check: $(READY) ## Are the generated pages up to date?
 	@$(PY) -m infra.scripts.limits_page --check
 	@$(PY) -m infra.scripts.roles_page --check
 	@$(PY) -m infra.scripts.cost_page --check
+	@$(PY) -m infra.heat.page --check
 	@$(PY) -m infra.scripts.openapi --check
 	@$(PY) -m infra.scripts.chalice_config --check
 
@@ -119,6 +123,7 @@ docs: $(READY) ## Write again what is generated: pages, and the configuration in
 	@$(PY) -m infra.scripts.limits_page
 	@$(PY) -m infra.scripts.roles_page
 	@$(PY) -m infra.scripts.cost_page
+	@$(PY) -m infra.heat.page
 	@$(PY) -m infra.scripts.openapi
 	@$(PY) -m infra.scripts.chalice_config
 	@$(PY) -m infra.scripts.deployed_page

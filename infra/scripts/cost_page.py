@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 
 from msgspec.structs import replace
 
@@ -21,6 +20,8 @@ from chalicelib.cost.rules import (
     savings,
 )
 from infra.paths import ROOT
+from infra.scripts import pages
+from infra.scripts.pages import table
 
 PAGE = ROOT / "docs" / "cost.md"
 FLEETS = (3, 100, 1_000, 10_000, 100_000, 1_000_000, 3_000_000)
@@ -50,12 +51,6 @@ invocation; `make deploy` switches that off."""
 LEVERS = """For 100,000 devices that poll every 30 minutes, are all connected for remote access, and download an
 artifact of 20 MB a month. Every installation has the last two already: their number is what log lines would cost
 without it, and what cold starts still cost."""
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["", *(f"| {' | '.join(cells)} |" for cells in lines)]
 
 
 def rate(number: float) -> str:
@@ -169,13 +164,5 @@ def crossing(dear: str, cheap: str) -> str:
     return f"- {cheap} is never cheaper than {dear}."
 
 
-def main() -> None:
-    """Write the page, or compare it."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-    elif not PAGE.exists() or PAGE.read_text() != page():
-        sys.exit("docs/cost.md is out of date: make docs")
-
-
 if __name__ == "__main__":
-    main()
+    pages.main(PAGE, page(), __doc__)

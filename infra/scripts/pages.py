@@ -17,3 +17,9 @@ def main(page: Path, text: str, about: str | None) -> None:
         page.write_text(text)
     elif not page.exists() or page.read_text() != text:
         sys.exit(f"{page.relative_to(ROOT)} is out of date: make docs")
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["", *(f"| {' | '.join(cells)} |" for cells in lines)]

@@ -1,0 +1,101 @@
+"""What fleets do: calls of each kind a second, in the situations that load single keys most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+HOUR, DAY, WEEK = 3_600, 86_400, 604_800
+CALL_SECONDS = 0.05
+"""How long a call occupies a process of the function; not measured on AWS."""
+CONTROL_SECONDS = 5
+"""How long a process keeps a tenant's control item (``settings.control_cache``)."""
+
+Rates = Mapping[str, float]
+"""Calls a second, by kind of call of a recording."""
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """Devices and how they are divided among tenants."""
+
+    devices: int
+    tenants: int = 1
+    poll: float = 1_800
+    """Seconds between two polls."""
+
+    @property
+    def each(self) -> float:
+        """Devices of one tenant."""
+        return self.devices / self.tenants
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A situation. Each tenant has one deployment that its devices are busy with."""
+
+    name: str
+    rates: Callable[[Fleet], Rates]
+
+
+_REPORTS = ("report downloading", "report installing", "report rebooting", "report success")
+
+
+def _steady(fleet: Fleet) -> dict[str, float]:
+    n = fleet.devices
+    return {
+        "poll": n / fleet.poll,
+        "token": n / WEEK,
+        "token, check-in": n / DAY,
+        "inventory, changed": n / DAY,
+        "inventory, unchanged": n / (8 * HOUR),
+    }
+
+
+def _rollout(begin: str, kind: str = "") -> Callable[[Fleet], Rates]:
+    """Every device begins at its next poll, and reports four times."""
+
+    def rates(fleet: Fleet) -> Rates:
+        polls = fleet.devices / fleet.poll
+        reports = [f"{report}{kind}" for report in _REPORTS]
+        return _steady(fleet) | {"poll": 0, begin: polls} | dict.fromkeys(reports, polls)
+
+    return rates
+
+
+def _back_within(seconds: float) -> Callable[[Fleet], Rates]:
+    """Power returns: each device gets a token, polls and reports the inventory that it has."""
+
+    def rates(fleet: Fleet) -> Rates:
+        every = fleet.devices / seconds
+        return {"token, check-in": every, "poll": every, "inventory, unchanged": every}
+
+    return rates
+
+
+def _first_contact(fleet: Fleet) -> Rates:
+    """Preauthorized devices appear, each within one interval, and report their inventory."""
+    every = fleet.devices / fleet.poll
+    return {"first contact": every, "poll": every, "inventory, first": every}
+
+
+def _inventories(fleet: Fleet) -> Rates:
+    return _steady(fleet) | {"inventory, changed": fleet.devices / fleet.poll}
+
+
+SCENARIOS = (
+    Scenario("nothing happens", _steady),
+    Scenario("rollout to all devices, one phase", _rollout("begin")),
+    Scenario("rollout to all devices, ten phases", _rollout("begin in a phase")),
+    Scenario("rollout by a filter, with a limit", _rollout("begin by a filter", " by a filter")),
+    Scenario("all devices come back within 10 minutes", _back_within(600)),
+    Scenario("all devices come back within a minute", _back_within(60)),
+    Scenario("preauthorized devices appear", _first_contact),
+    Scenario("all devices report another inventory", _inventories),
+)
+
+
+def with_control(rates: Rates) -> dict[str, float]:
+    """The rates with the reads of control items, which each process makes once in a while."""
+    calls = sum(rates.values())
+    processes = calls * CALL_SECONDS
+    return {**rates, "control item": min(calls, processes / CONTROL_SECONDS)}

@@ -1,0 +1,1 @@
+"""Hot keys: the recording of the traffic, and the model of it."""

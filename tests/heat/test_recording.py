@@ -1,0 +1,41 @@
+"""The recorded traffic is that of the code, and names everything that differs from call to call."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from infra.heat import traffic
+from infra.heat.scenarios import SCENARIOS, Fleet, with_control
+from tests.heat.fleet import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx2
+
+    from chalicelib.tenantadm.service import Tenant
+
+
+def test_what_is_recorded_is_what_calls_do(
+    tenant: Tenant, api: httpx2.Client, http: httpx2.Client, warm: None, tmp_path: Path
+) -> None:
+    found = record(tenant, api, http)
+    traffic.save(tmp_path / "current.json", found)
+
+    kept = traffic.path(traffic.CURRENT)
+    assert found == traffic.load(traffic.CURRENT), f"if that is intended: cp {tmp_path / 'current.json'} {kept}"
+
+
+def test_keys_hold_no_id_and_no_number() -> None:
+    for layout in (traffic.FIRST, traffic.CURRENT):
+        for call, accesses in traffic.load(layout).calls.items():
+            for access in accesses:
+                assert not re.search(r"[0-9]", access.key + access.item), (layout, call, access)
+
+
+def test_every_kind_of_call_of_the_scenarios_is_recorded() -> None:
+    named = {call for each in SCENARIOS for call in with_control(each.rates(Fleet(1)))}
+
+    for layout in (traffic.FIRST, traffic.CURRENT):
+        assert named <= traffic.load(layout).calls.keys()
