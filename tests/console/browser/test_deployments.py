@@ -87,7 +87,7 @@ def test_a_deployment_is_made_in_phases_and_aborted(console: Console, fleet: Fle
     console.button("Continue").click()
 
     page.get_by_label("Retries").fill("2")
-    page.get_by_label("Let devices wait at certain steps").check()
+    page.get_by_label("Let devices pause at certain steps").check()
     page.get_by_label("Before committing", exact=True).select_option("pause")
     console.audit()
     console.button("Continue").click()

@@ -39,7 +39,7 @@ def test_a_device_is_decided_about_tagged_grouped_and_decommissioned(console: Co
     console.show(f"/devices/{own.id}")
     expect(page.get_by_role("heading", level=1)).to_have_text(own.identity["serial"])
     console.button("Reject").click()
-    console.says("the device is locked out")
+    console.says("The key is rejected")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("group", name="Key, accepted")).to_be_visible()
     console.button("Change group").click()
@@ -85,7 +85,7 @@ def test_a_configuration_is_saved_and_deployed(console: Console, own: Device, fl
 
 def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[34].id}?tab=deployments")
-    console.says("None: at its next poll, the device is told that there is no update.")
+    console.says("None: the device gets no update at its next poll.")
     console.button("Log of Gateway 2.0 in the lab").click()
     console.says("no space left on device")
     console.audit()
@@ -94,7 +94,7 @@ def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> Non
 def test_what_a_device_gets_next_is_told_with_its_time(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[27].id}?tab=deployments")
     expect(console.link("Gateway 2.0, production")).to_be_visible()
-    console.says("A time is when the phase opens that lets it begin.")
+    console.says("A time is when the phase opens in which it can begin.")
     console.audit()
     console.refresh()
 
@@ -145,7 +145,7 @@ def test_a_terminal_is_opened_in_the_page_and_played_back(
 
         console.button("Actions").click()
         page.get_by_role("menuitem", name="Check for updates now").click()
-        console.says("The device looks for updates now.")
+        console.says("The device checks for updates now.")
         peer.wait_for(lambda each: each.typ == "check-update")
 
     server.drain()

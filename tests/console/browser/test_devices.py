@@ -30,7 +30,7 @@ def test_devices_are_searched_and_filtered(console: Console) -> None:
     tabs = page.get_by_role("navigation", name="Devices by status")
     expect(tabs.get_by_role("link", name=re.compile(r"^Rejected\s*\d+$"))).to_be_visible()
     tabs.get_by_role("link", name=re.compile(r"^Silent\s*0$")).click()
-    console.says("All accepted devices were heard of")
+    console.says("All accepted devices have called")
     tabs.get_by_role("link", name=re.compile("^All")).click()
     page.get_by_role("searchbox", name="Search").fill("eway-0")
     page.clock.run_for(300)

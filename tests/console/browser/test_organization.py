@@ -95,7 +95,7 @@ def test_an_own_permission_set_is_made_given_to_a_role_changed_and_deleted(conso
     role = page.get_by_role("dialog", name="New role")
     expect(role.get_by_text("GET /api/management/v2/tenantadm/metrics")).to_be_visible()
     role.get_by_label("ReadNumbers", exact=True).check()
-    expect(role.get_by_text("Calls by path reach whatever they name")).to_be_visible()
+    expect(role.get_by_text("These numbers do not include calls by path")).to_be_visible()
     console.button("Create role").click()
     console.says("The role is created.")
 
@@ -212,7 +212,7 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
     expect(total).to_contain_text("$74.96")  # as docs/cost.md has it
     saving = page.get_by_text("All calls: poll every two hours")
     expect(saving).to_be_visible()
-    poll = page.get_by_role("slider", name="Devices look for updates every")
+    poll = page.get_by_role("slider", name="Devices poll for updates every")
     for _ in range(2):
         poll.press("ArrowRight")
     expect(poll).to_have_attribute("aria-valuetext", "2 h")

@@ -105,7 +105,7 @@ def test_an_upload_is_paused_loses_a_part_and_goes_on_after_a_reload(
     console.audit()
     page.evaluate("dispatchEvent(new Event('offline'))")
     console.button("Resume large.mender").click()
-    console.says("No connection, goes on by itself")
+    console.says("No connection, continues by itself")
     assert len(last) == 1
     page.evaluate("dispatchEvent(new Event('online'))")
     wait_until(console, lambda: len(last) == 2)

@@ -28,7 +28,7 @@ def test_a_simulated_device_is_pasted_accepted_and_updated(console: Console, ser
         try:
             page.get_by_role("button", name=re.compile("Accept .*simulated-")).click(timeout=PATIENCE)
             console.button("Update it now").click(timeout=PATIENCE)
-            expect(page.get_by_text("The device runs its first update.")).to_be_visible(timeout=PATIENCE)
+            expect(page.get_by_text("The device has installed its first update.")).to_be_visible(timeout=PATIENCE)
             console.audit()
             device = re.search(r"device=([0-9a-f-]+)", console.place())
             assert device is not None

@@ -102,7 +102,7 @@ export async function send<T>(method: string, path: string, options: Options = {
     });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
-    throw new ApiError(0, "The server could not be reached. Check your connection; it is tried again by itself.");
+    throw new ApiError(0, "The server could not be reached. Check your connection. The console tries again by itself.");
   }
   const { status } = response;
   if (status === 401 && !options.quiet) sessionsLost.value += 1;
@@ -127,8 +127,8 @@ async function content(response: Response): Promise<unknown> {
 const BY_STATUS: Record<number, string> = {
   401: "Your session has ended. Sign in again.",
   403: "You do not have the right to do this. Ask an administrator of your organization.",
-  404: "This does not exist, or no longer.",
-  413: "This is larger than the server takes.",
+  404: "This does not exist (any more).",
+  413: "This is larger than the server accepts.",
   429: "Too many requests in a short time.",
   502: "The server did not answer. Try again in a moment.",
   503: "The server is busy or being updated. Try again in a moment.",

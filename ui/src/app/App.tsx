@@ -94,7 +94,7 @@ function Loading({ screen }: { screen: Screen }) {
   if (failed) {
     return (
       <ErrorState
-        error={new Error("A part of the console could not be fetched. The server may have been updated.")}
+        error={new Error("A part of the console could not be loaded. The server may have been updated: reload the page.")}
         title="This screen could not be loaded"
         onRetry={() => location.reload()}
       />

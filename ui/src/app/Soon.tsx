@@ -6,7 +6,7 @@ export default function Soon() {
   return (
     <Page title={title.value}>
       <EmptyState icon="clock" title="This screen is not there yet">
-        <p>Everything it will show can already be done through the API.</p>
+        <p>Everything it will show is already available through the API.</p>
       </EmptyState>
     </Page>
   );

@@ -38,7 +38,7 @@ export default function AuditLog() {
   return (
     <Page
       title="Audit log"
-      lead="Everything that people and the server changed, in chains that show if an entry was altered"
+      lead="Everything that users and the server have changed, in chains that reveal whether an entry was altered"
       actions={
         <>
           <Button icon="shield" onClick={() => setQuery({ check: true })}>
@@ -76,11 +76,11 @@ export default function AuditLog() {
         empty={
           filtered ? (
             <EmptyState icon="filter" title="No entry fits these filters" action={<Button onClick={clear}>Clear filters</Button>}>
-              <p>Filters look for whole values: a complete e-mail address, a complete id.</p>
+              <p>Filters match whole values: a complete e-mail address, a complete id.</p>
             </EmptyState>
           ) : (
             <EmptyState icon="audit" title="Nothing was changed yet">
-              <p>Every change that somebody makes here or through the API leaves an entry.</p>
+              <p>Every change that somebody makes here or through the API is recorded.</p>
             </EmptyState>
           )
         }
@@ -210,7 +210,7 @@ function OneEntry({ entry }: { entry: Entry }) {
 }
 
 function Changed({ change }: { change: string }) {
-  if (!change) return <p class="muted">The entry says no more than what was done.</p>;
+  if (!change) return <p class="muted">This entry has no further details.</p>;
   const differs = difference(change);
   if (differs) return <DiffView {...differs} label="What changed" />;
   const document = asJson(change);
@@ -225,7 +225,7 @@ function Changed({ change }: { change: string }) {
 function Check() {
   const health = useApi("/management/v1/auditlogs/chains");
   return (
-    <Dialog open title="Is the log as it was written?" onClose={() => setQuery({ check: "" })} actions={<Button onClick={() => setQuery({ check: "" })}>Close</Button>}>
+    <Dialog open title="Is the audit log unaltered?" onClose={() => setQuery({ check: "" })} actions={<Button onClick={() => setQuery({ check: "" })}>Close</Button>}>
       <Loaded from={health} skeleton={<Skeleton lines={4} />}>
         {(found) => (
           <Stack>
@@ -235,10 +235,10 @@ function Check() {
               </Banner>
             ) : found.findings.length === 0 ? (
               <Banner is="ok" title={`All ${format.count(found.entries, "entry", "entries")} are as they were written`}>
-                None was altered, removed or put into another order.
+                None was altered, removed or moved.
               </Banner>
             ) : (
-              <Banner is="danger" title={`${format.count(found.findings.length, "entry is", "entries are")} not as written`}>
+              <Banner is="danger" title={`${format.count(found.findings.length, "entry was", "entries were")} altered, removed or moved`}>
                 <ul class="auditlogs-findings">
                   {found.findings.map((line) => (
                     <li key={line}>{line}</li>
@@ -250,7 +250,7 @@ function Check() {
               Keep the ends of the {format.count(found.ends.length, "chain")} somewhere else: with them you can show later that not even the server's owner wrote the log anew.
             </p>
             <div>
-              <Copy text={() => found.ends.map((end) => `${end.chain} ${end.number} ${end.hash}`).join("\n")} label="Copy the ends of the chains" small={false} />
+              <Copy text={() => found.ends.map((end) => `${end.chain} ${end.number} ${end.hash}`).join("\n")} label="Copy the chain heads" small={false} />
             </div>
           </Stack>
         )}

@@ -19,7 +19,7 @@ export function ControlMapFields({ map, onChange }: { map: ControlMap; onChange:
           />
           {map.states?.[id]?.action === "pause" && (
             <Select
-              label={`${label}, if the server is not heard for long`}
+              label={`${label}, if the server cannot be reached for long`}
               value={map.states[id]?.on_map_expire ?? "fail"}
               options={EXPIRY_ACTIONS}
               onChange={(action) => onChange(withAction(map, id, { on_map_expire: action }))}
@@ -50,7 +50,7 @@ export function ControlMapDialog({ open, deployment, onClose, onSaved }: { open:
               setError(undefined);
               try {
                 await api.patch(deploymentPath(deployment.id), { update_control_map: map });
-                toast.ok("Update control is changed. Devices get it when they next ask.");
+                toast.ok("The update control map is changed. Devices get it at their next poll.");
                 await onSaved();
                 onClose();
               } catch (failed) {
@@ -64,7 +64,7 @@ export function ControlMapDialog({ open, deployment, onClose, onSaved }: { open:
       }
     >
       <Stack>
-        <p class="muted">Devices that are paused go on when their step says “Continue”.</p>
+        <p class="muted">Paused devices continue when their step is set to “Continue”.</p>
         <ControlMapFields map={map} onChange={setMap} />
         {error !== undefined && <Banner is="danger">{textOf(error)}</Banner>}
       </Stack>

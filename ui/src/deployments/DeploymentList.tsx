@@ -129,7 +129,7 @@ export default function DeploymentList() {
     </Link>
   );
   return (
-    <Page title="Deployments" lead="Bring a release to devices, all at once or in phases." actions={create}>
+    <Page title="Deployments" lead="Install a release on devices, all at once or in phases." actions={create}>
       <Tabs
         label="Deployments by state"
         name="status"
@@ -196,13 +196,13 @@ function Empty({ tab, create }: { tab: string; create: preact.ComponentChild }) 
   if (tab === "scheduled")
     return (
       <EmptyState icon="clock" title="Nothing is scheduled" action={create}>
-        Give a deployment a start time, and it waits here until its first phase opens.
+        A deployment with a start time is listed here until its first phase opens.
       </EmptyState>
     );
   if (tab === "finished")
     return (
       <EmptyState icon="ok" title="No deployment has finished yet">
-        Deployments come here when all their devices are done, or when somebody aborts them.
+        Deployments are listed here when all their devices are done, or when somebody aborts them.
       </EmptyState>
     );
   return (

@@ -38,7 +38,7 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
     <Card
       flush
       title="Devices"
-      lead={unseen > 0 ? `${format.count(unseen, "device")} ${unseen === 1 ? "has" : "have"} not asked for an update yet, and will be listed here when they do.` : undefined}
+      lead={unseen > 0 ? `${format.count(unseen, "device")} ${unseen === 1 ? "has" : "have"} not polled yet, and will be listed here when they do.` : undefined}
       actions={
         <>
           {failures > 0 && wanted.join() !== "failure" && !reason && (
@@ -74,23 +74,23 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
         empty={
           reason ? (
             <EmptyState small icon="search" title="No device failed for this reason" action={<Button onClick={() => setQuery({ reason: "", page: "" })}>Show all devices</Button>}>
-              Devices may have sent another log since, or been updated after all.
+              Devices may have sent another log since, or succeeded in another attempt.
             </EmptyState>
           ) : wanted.length ? (
             <EmptyState small icon="search" title="No device has this status" action={<Button onClick={() => setQuery({ status: "", page: "" })}>Show all devices</Button>}>
-              Devices that have not asked yet are counted as waiting, but are not listed.
+              Devices that have not polled yet are counted as waiting, but are not listed.
             </EmptyState>
           ) : deployment.status === "scheduled" ? (
             <EmptyState small icon="clock" title="Not started yet">
-              Devices are listed here from the moment they ask, once the first phase is open.
+              Devices are listed here from their first poll on, once the first phase is open.
             </EmptyState>
           ) : deployment.status === "finished" ? (
             <EmptyState small icon="devices" title="No device asked">
-              The deployment ended before any device asked for it.
+              The deployment ended before any device polled for it.
             </EmptyState>
           ) : (
             <EmptyState small icon="devices" title="No device has asked yet">
-              Devices ask for updates in their own time, by default every 30 minutes. Each one is listed here from its first question on.
+              Devices poll for updates by themselves, by default every 30 minutes. Each is listed here from its first poll on.
             </EmptyState>
           )
         }

@@ -15,7 +15,7 @@ export function Failures({ deployment, outcomes }: { deployment: Deployment; out
   const rest = reasons.slice(SHOWN);
   const most = Math.max(...reasons.map((each) => each.count));
   return (
-    <Card title="Why devices failed" lead={read < failed ? `Of the first ${format.number(read)} of ${format.count(failed, "device")} that failed.` : undefined}>
+    <Card title="Why devices failed" lead={read < failed ? `Counted from the first ${format.number(read)} of ${format.count(failed, "device")} that failed.` : undefined}>
       <ul class="deployments-reasons">
         {shown.map(({ reason, count }) => (
           <li key={reason}>

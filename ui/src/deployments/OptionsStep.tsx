@@ -13,7 +13,7 @@ export function OptionsStep({ draft, onChange }: { draft: Draft; onChange: (chan
             label="Retries"
             inputMode="numeric"
             placeholder="0"
-            hint="How many times a device that reports a failure tries again, before it counts as failed."
+            hint="How often a device that reports a failure tries again before it counts as failed."
             value={draft.retries}
             onInput={(retries) => onChange({ retries })}
           />
@@ -21,7 +21,7 @@ export function OptionsStep({ draft, onChange }: { draft: Draft; onChange: (chan
       )}
       <Card title="Installation">
         <Checkbox
-          label="Install again where it is installed already"
+          label="Reinstall where it is already installed"
           hint="Without this, a device that already has the release ends as “Already installed”."
           checked={draft.force}
           onChange={(force) => onChange({ force })}
@@ -31,7 +31,7 @@ export function OptionsStep({ draft, onChange }: { draft: Draft; onChange: (chan
         <Card title="Update control">
           <Stack>
             <Switch
-              label="Let devices wait at certain steps"
+              label="Let devices pause at certain steps"
               hint="For devices with Mender client 3.x. Later clients ignore it."
               checked={draft.map !== undefined}
               onChange={(on) => onChange({ map: on ? { states: { ArtifactInstall_Enter: { action: "pause" } } } : undefined })}

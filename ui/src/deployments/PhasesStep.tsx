@@ -35,8 +35,8 @@ export function PhasesStep({ draft, onChange, total }: Props) {
           cards
           value={phased ? "phases" : "once"}
           options={[
-            { value: "once", label: "All at once", hint: "Each device gets it when it next asks" },
-            { value: "phases", label: "In phases", hint: "A few first; more when time has shown that it works" },
+            { value: "once", label: "All at once", hint: "Each device gets it at its next poll" },
+            { value: "phases", label: "In phases", hint: "A few devices first, more at later times" },
           ]}
           onChange={(value) => (value === "once" ? onChange({ phases: [{ ...(ONCE[0] as DraftPhase), start: first }] }) : preset(PRESETS[0]?.sizes ?? []))}
         />
@@ -47,7 +47,7 @@ export function PhasesStep({ draft, onChange, total }: Props) {
         <DateTime
           label="Start"
           optional
-          hint="Empty: at once. In your time zone."
+          hint="In your time zone. Empty: at once."
           value={first}
           min={new Date(now.value).toISOString()}
           onChange={(start) => onChange({ phases: [{ size: "", start }] })}
@@ -74,7 +74,7 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
   return (
     <Card
       title="Phases"
-      lead="Drag the starts along the line, or type them below. The last phase takes all devices that are left."
+      lead="Drag the starts along the line, or type them below. The last phase takes all remaining devices."
       actions={
         <Segments<Unit>
           label="Sizes in"

@@ -14,7 +14,7 @@ export function ProgressChart({ deployment, outcomes, none }: { deployment: Depl
   const start = Date.parse(deployment.phases?.[0]?.start_ts ?? deployment.created);
   const curve = useMemo(() => outcomes && curveOf(outcomes, numbers, start, end), [outcomes, JSON.stringify(numbers), start, end]);
   if ((updated?.value ?? 0) + (failed?.value ?? 0) === 0) {
-    return <p class="muted">No device is done yet. A curve appears here with the first one.</p>;
+    return <p class="muted">No device is done yet. The chart appears with the first one.</p>;
   }
   if (!outcomes) return none ? null : <Skeleton block />;
   if (!curve) return null;

@@ -21,7 +21,7 @@ export function ReachCard({ draft, reach }: { draft: Draft; reach: Reach }) {
           )}
         </div>
         {!can("devices:read") ? (
-          <p class="muted small">You do not have the right to count devices. The server deploys to those that your rights allow.</p>
+          <p class="muted small">You do not have the right to count devices. The server deploys only to devices that your rights include.</p>
         ) : total === undefined ? (
           <p class="muted small">{draft.whom ? "Complete the choice of devices to see how many it reaches." : "Choose devices to see how many it reaches."}</p>
         ) : (

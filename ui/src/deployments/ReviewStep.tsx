@@ -29,7 +29,7 @@ export function ReviewStep({ draft, onChange, name, filter, reach, onStep }: Pro
   );
   return (
     <Stack>
-      <Input label="Name" hint="By which you will find it" placeholder={name} value={draft.name} maxLength={256} onInput={(text) => onChange({ name: text })} />
+      <Input label="Name" hint="The name by which you find it" placeholder={name} value={draft.name} maxLength={256} onInput={(text) => onChange({ name: text })} />
       {reach.fitting === 0 && <Banner is="warning">The release fits none of these devices. They all end as “No fitting artifact”.</Banner>}
       <Card title="What will happen">
         <KeyValues

@@ -25,10 +25,10 @@ export function WhomStep({ draft, onChange, reach, filters }: Props) {
         cards
         value={draft.whom}
         options={[
-          { value: "group", label: "A group", hint: "The devices that are in it now" },
+          { value: "group", label: "A group", hint: "The devices that are in the group now" },
           { value: "devices", label: "Chosen devices", hint: "One by one" },
-          ...(has("dynamic_groups") ? [{ value: "filter" as const, label: "A saved filter", hint: "Also devices that match it later", disabled: !everywhere }] : []),
-          { value: "all", label: "All devices", hint: "All that are accepted now", disabled: !everywhere },
+          ...(has("dynamic_groups") ? [{ value: "filter" as const, label: "A saved filter", hint: "Also devices that match the filter later", disabled: !everywhere }] : []),
+          { value: "all", label: "All devices", hint: "All devices that are accepted now", disabled: !everywhere },
         ]}
         onChange={(whom) => onChange({ whom })}
       />
@@ -85,7 +85,7 @@ function FilterField({ draft, onChange, filters }: Pick<Props, "draft" | "onChan
         label="Most devices"
         optional
         inputMode="numeric"
-        hint="The deployment finishes when so many are done. Empty: it goes on until it is aborted."
+        hint="The deployment finishes when that many devices are done. Empty: it runs until it is aborted."
         value={draft.max}
         onInput={(max) => onChange({ max })}
       />

@@ -35,7 +35,7 @@ export function Alerts({ device }: TabProps) {
               </Stack>
             ) : (
               <EmptyState small icon="bell" title="No alerts">
-                Devices with Mender's monitor add-on report here when a service, a log or a connection is not as it should be.
+                Devices with Mender's monitor add-on report problems with services, logs and connections here.
               </EmptyState>
             )
           }

@@ -6,7 +6,7 @@ import { STATUSES } from "../devices/types";
 import { Button, CodeBlock, ConfirmDialog, Details, EmptyState, Row, Stack, Status, Time } from "../parts";
 import { type AuthDevice, type AuthSet, paths } from "./types";
 
-const DONE = { accepted: "The key is accepted.", rejected: "The key is rejected: the device is locked out.", pending: "The decision is taken back." } as const;
+const DONE = { accepted: "The key is accepted.", rejected: "The key is rejected. The device is refused from its next call on.", pending: "The key is pending again." } as const;
 
 export function AuthSets({ device, editable, onChanged }: { device: AuthDevice; editable: boolean; onChanged: () => Promise<void> }) {
   const [dismissing, setDismissing] = useState<AuthSet | undefined>();
@@ -21,7 +21,7 @@ export function AuthSets({ device, editable, onChanged }: { device: AuthDevice; 
       toast.error(error, `The key was not ${status}`);
     }
   };
-  if (!sets.length) return <EmptyState small icon="key" title="No keys">All keys of this device were dismissed. It adds one when it calls again.</EmptyState>;
+  if (!sets.length) return <EmptyState small icon="key" title="No keys">All keys of this device were dismissed. When it calls again, its key is listed here.</EmptyState>;
   return (
     <Stack>
       {sets.map((set) => {

@@ -43,7 +43,7 @@ function Shown({ id, found, editable, onChanged }: { id: string; found: Configur
   };
   const save = async (then: boolean): Promise<void> => {
     const body = Object.fromEntries(filled(draft ?? []));
-    if (!(await attempt(() => api.put(paths.configuration(id), body), then ? undefined : "The configuration is saved. Deploy it to bring it to the device.", "The configuration was not saved"))) return;
+    if (!(await attempt(() => api.put(paths.configuration(id), body), then ? undefined : "The configuration is saved. Deploy it to send it to the device.", "The configuration was not saved"))) return;
     setDraft(undefined);
     if (then) await deploy();
     else await onChanged();

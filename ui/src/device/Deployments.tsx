@@ -65,7 +65,7 @@ export function Deployments({ device }: TabProps) {
       <Upcoming device={device} upcoming={upcoming} />
       <Card
         title="So far"
-        lead="Deployments that the device has asked for."
+        lead="Deployments that the device has polled for."
         flush={history.data?.length !== 0}
         actions={
           (upcoming.data?.length ?? 0) > 0 &&
@@ -101,7 +101,7 @@ export function Deployments({ device }: TabProps) {
                 )
               }
             >
-              A deployment shows up here when the device first asks for it.
+              A deployment is listed here when the device first polls for it.
             </EmptyState>
           }
         />
@@ -117,7 +117,7 @@ export function Deployments({ device }: TabProps) {
           }}
           onClose={() => setOpen("")}
         >
-          <p>The device leaves every deployment that has not ended for it, also those it has not asked for yet. Other devices are not touched.</p>
+          <p>The device is withdrawn from all its unfinished deployments, also from those it has not polled for yet. Other devices are not affected.</p>
         </ConfirmDialog>
       </Card>
     </Stack>

@@ -45,7 +45,7 @@ export default function DevicePage() {
     await attempt(() => api.post(`${paths.connection(id)}/${what}`), done, "The device was not asked");
   };
   const actions: (MenuItem | false)[] = [
-    connects && { label: "Check for updates now", icon: "refresh", onSelect: () => void ask("check-update", "The device looks for updates now.") },
+    connects && { label: "Check for updates now", icon: "refresh", onSelect: () => void ask("check-update", "The device checks for updates now.") },
     connects && { label: "Send inventory now", icon: "send", onSelect: () => void ask("send-inventory", "The device sends its inventory now.") },
     manages && { label: "Decommission", icon: "delete", danger: true, onSelect: () => setDeleting(true) },
   ];
@@ -92,7 +92,7 @@ export default function DevicePage() {
         }}
         onClose={() => setDeleting(false)}
       >
-        <p>The device is locked out at once, and everything known about it is removed: keys, inventory, configuration, alerts. If it calls again, it shows up as a new pending device.</p>
+        <p>The device is locked out at once, and everything known about it is removed: keys, inventory, configuration, alerts. If it calls again, it is a new pending device.</p>
       </ConfirmDialog>
     </Page>
   );

@@ -80,7 +80,7 @@ function Download({ device }: { device: string }) {
   return (
     <Card title="From the device">
       <Form label="Fetch a file" onSubmit={() => (path.trim() && !running ? start() : undefined)}>
-        <Input label="Path on the device" mono value={path} onInput={setPath} placeholder="/var/log/syslog" hint="A file, by its full path." />
+        <Input label="Path on the device" mono value={path} onInput={setPath} placeholder="/var/log/syslog" hint="A file, given by its full path." />
         {running ? (
           <Transferring label="Fetching" running={running} stop={stop} />
         ) : (
@@ -113,7 +113,7 @@ function Upload({ device }: { device: string }) {
     <Card title="To the device">
       <Form label="Send a file" onSubmit={() => (file && path.trim() && !running ? start(file) : undefined)}>
         <FileDrop label={file ? file.name : "Choose a file, or drop it here"} hint={file && format.bytes(file.size)} onFiles={([first]) => choose(first)} />
-        <Input label="Path to write" mono value={path} onInput={setPath} placeholder="/tmp/file" hint="With the file's name. A file that is there is replaced." />
+        <Input label="Path to write" mono value={path} onInput={setPath} placeholder="/tmp/file" hint="The full path, with the file's name. An existing file is replaced." />
         {running ? (
           <Transferring label="Sending" running={running} stop={stop} />
         ) : (

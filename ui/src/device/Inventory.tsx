@@ -30,7 +30,7 @@ export function Inventory({ device }: TabProps) {
       ))}
       {!found.length && (
         <EmptyState icon="search" title={text ? "Nothing fits" : "No inventory yet"}>
-          {text ? "No attribute has these words in its name or value." : "A device sends its inventory after it is accepted, and then once in a while."}
+          {text ? "No attribute contains these words in its name or value." : "A device sends its inventory after it is accepted, and then at regular intervals."}
         </EmptyState>
       )}
     </Stack>

@@ -44,7 +44,7 @@ export function Overview({ device, manages, onChanged }: TabProps) {
             <p class="muted">Nothing yet. A device reports its software after it is accepted.</p>
           )}
         </Card>
-        <Card title="Keys" lead="Each key that the device has called with. Only an accepted one lets it in.">
+        <Card title="Keys" lead="The keys with which the device has called. It gets access with an accepted key only.">
           <Loaded from={auth}>{(found) => <AuthSets device={found} editable={manages} onChanged={changed} />}</Loaded>
         </Card>
       </Stack>

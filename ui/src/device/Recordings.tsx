@@ -35,7 +35,7 @@ export function Recordings({ device }: TabProps) {
   return (
     <Stack>
       {play && <Player key={play} session={play} onClose={() => setPlay("")} />}
-      <Card title="Recordings" lead="What terminals of the last 30 days have shown." flush={rows?.length !== 0}>
+      <Card title="Recordings" lead="The output of terminals in the last 30 days." flush={rows?.length !== 0}>
         <DataTable
           name="recordings"
           label="Recordings"
@@ -45,7 +45,7 @@ export function Recordings({ device }: TabProps) {
           rowKey={sessionOf}
           error={log.error}
           onRetry={log.reload}
-          empty={<EmptyState small icon="terminal" title="No recordings">Each terminal that somebody opens on this device is recorded and shown here.</EmptyState>}
+          empty={<EmptyState small icon="terminal" title="No recordings">Terminals that are opened on this device are recorded and listed here.</EmptyState>}
         />
       </Card>
     </Stack>

@@ -49,13 +49,13 @@ function When({ row }: { row: UpcomingRow }) {
 
 export function Upcoming({ device, upcoming }: Pick<TabProps, "device"> & { upcoming: Live<UpcomingRow[]> }) {
   return (
-    <Card title="Next" lead={`Unfinished deployments that reach this device.${upcoming.data?.some((row) => row.when === "phase") ? " A time is when the phase opens that lets it begin." : ""}`} flush={upcoming.data !== undefined && upcoming.data.length > 0}>
+    <Card title="Next" lead={`Unfinished deployments that reach this device.${upcoming.data?.some((row) => row.when === "phase") ? " A time is when the phase opens in which it can begin." : ""}`} flush={upcoming.data !== undefined && upcoming.data.length > 0}>
       <Loaded from={upcoming} title="The next deployments could not be loaded">
         {(rows) =>
           rows.length ? (
             <DataTable name="device-upcoming" label="Next deployments of the device" plain columns={columns} rows={rows} rowKey={(row) => row.id} />
           ) : (
-            <p class="muted">{statusOf(device) === "accepted" ? "None: at its next poll, the device is told that there is no update." : "None: only accepted devices get deployments."}</p>
+            <p class="muted">{statusOf(device) === "accepted" ? "None: the device gets no update at its next poll." : "None: only accepted devices get deployments."}</p>
           )
         }
       </Loaded>

@@ -18,13 +18,13 @@ interface Words {
 }
 
 const WORDS: Record<Action, Words> = {
-  accept: { verb: "Accept", done: "accepted", text: "They can take updates from now on. Of each device, the auth set that waits for a decision is accepted." },
-  reject: { verb: "Reject", done: "rejected", text: "They are locked out at their next call. You can accept them again later.", danger: true },
-  dismiss: { verb: "Dismiss", done: "dismissed", text: "Auth sets that are not accepted are forgotten. A device that is still there asks again.", danger: true },
-  decommission: { verb: "Decommission", done: "decommissioned", text: "Everything that is known about them is erased, and can't be brought back. A device that is still there shows up as a new one.", danger: true },
+  accept: { verb: "Accept", done: "accepted", text: "They get updates from now on. The pending auth set of each device is accepted." },
+  reject: { verb: "Reject", done: "rejected", text: "They are refused from their next call on. You can accept them again later.", danger: true },
+  dismiss: { verb: "Dismiss", done: "dismissed", text: "Auth sets that are not accepted are deleted. A device that still exists registers again at its next call.", danger: true },
+  decommission: { verb: "Decommission", done: "decommissioned", text: "All their data is erased, which can't be undone. A device that still exists registers as a new one at its next call.", danger: true },
   tag: { verb: "Tag", done: "tagged", text: "The tag is set on each; a tag of the same name is replaced." },
-  group: { verb: "Move", done: "moved", text: "A device is in one group at most: it leaves the one that it was in." },
-  ungroup: { verb: "Remove", done: "removed from the group", text: "They stay as they are, and are in no group then." },
+  group: { verb: "Move", done: "moved", text: "A device is in at most one group, so it leaves its current one." },
+  ungroup: { verb: "Remove", done: "removed from the group", text: "The devices stay, but are in no group then." },
 };
 
 export function BulkDialog({ action, selection, total, body, group, groups, onClose, onDone }: { action: Action; selection: Selection; total: number; body: SearchBody; group: string; groups: readonly string[]; onClose: () => void; onDone: () => void }) {

@@ -177,7 +177,7 @@ export default function DeviceList() {
         empty={
           narrowed ? (
             <EmptyState icon="search" title="No device fits" action={<Button onClick={allRows}>Show all devices</Button>}>
-              {status === SILENT && !text ? `All accepted devices were heard of in the last ${SILENT_HOURS} hours.` : text ? "The search looks for each word in names, IDs, groups, tags and inventory. Try fewer letters, or a filter." : "Try fewer or other conditions."}
+              {status === SILENT && !text ? `All accepted devices have called in the last ${SILENT_HOURS} hours.` : text ? "The search looks for each word in names, IDs, groups, tags and inventory. Try fewer letters, or a filter." : "Try fewer or other conditions."}
             </EmptyState>
           ) : (
             <EmptyState
@@ -189,7 +189,7 @@ export default function DeviceList() {
                 </Link>
               }
             >
-              A device shows up here as soon as it has contacted the server. Then accept it, and it can be updated.
+              A device is listed here after its first call to the server. Accept it, and it can be updated.
             </EmptyState>
           )
         }
@@ -231,7 +231,7 @@ function BulkActions({ manages, selection, group, onAction }: { manages: boolean
   const items: MenuItem[] = [
     { label: "Accept", icon: "ok", onSelect: () => onAction("accept") },
     { label: "Reject", icon: "failed", onSelect: () => onAction("reject") },
-    { label: "Dismiss", icon: "close", hint: "Forget auth sets that are not accepted", onSelect: () => onAction("dismiss") },
+    { label: "Dismiss", icon: "close", hint: "Delete auth sets that are not accepted", onSelect: () => onAction("dismiss") },
     { label: "Decommission", icon: "delete", danger: true, onSelect: () => onAction("decommission") },
   ];
   return (

@@ -76,7 +76,7 @@ function Open({ conditions, saved, onSaved, onApply, onClose }: FilterDrawerProp
           </Button>
         </div>
         {can("devices:manage") && complete.length > 0 && (
-          <Card title="Save this filter" level={3} lead="A saved filter is a dynamic group: deployments can go to whatever it takes, also devices that come later.">
+          <Card title="Save this filter" level={3} lead="A saved filter is a dynamic group: deployments can go to all devices that match it, also to devices that are added later.">
             <div class="row gap-2 row--end">
               <Input label="Name of the filter" value={name} onInput={setName} maxLength={256} />
               <Button disabled={!name.trim()} onClick={save}>

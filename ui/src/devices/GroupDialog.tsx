@@ -16,7 +16,7 @@ export function GroupDialog({ open, group, onClose, onDone }: { open: boolean; g
       }}
       onClose={onClose}
     >
-      <p>Its devices stay, and are in no group then. Roles and deployments that name the group reach no device by it any more.</p>
+      <p>Its devices stay, but are in no group then. Roles and deployments that name the group no longer reach any device through it.</p>
     </ConfirmDialog>
   );
 }

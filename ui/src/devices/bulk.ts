@@ -75,7 +75,7 @@ export function decided(device: AuthDevice, status: string): string | undefined 
 async function decide(id: string, status: "accepted" | "rejected"): Promise<void> {
   const device = await api.get(`${DEVAUTH}/${encodeURIComponent(id)}`);
   const set = decided(device, status);
-  if (!set) throw new Error("The device has no auth set to decide about.");
+  if (!set) throw new Error("The device has no auth set that is waiting for a decision.");
   await api.put(`${DEVAUTH}/${encodeURIComponent(id)}/auth/${encodeURIComponent(set)}/status`, { status });
 }
 

@@ -132,7 +132,7 @@ function Basic() {
           <P.Form onSubmit={() => undefined}><P.Input label="Name" value="gateway-7" onInput={() => undefined} /></P.Form>
         </P.Dialog>
         <P.Drawer open={dialog === "drawer"} title="Details" onClose={() => setDialog("")}><P.Skeleton lines={6} /></P.Drawer>
-        <P.ConfirmDialog open={dialog === "confirm"} title="Reject 12 devices?" action="Reject 12 devices" onConfirm={() => Promise.reject(refused)} onClose={() => setDialog("")}>They are locked out at their next call. You can accept them again later.</P.ConfirmDialog>
+        <P.ConfirmDialog open={dialog === "confirm"} title="Reject 12 devices?" action="Reject 12 devices" onConfirm={() => Promise.reject(refused)} onClose={() => setDialog("")}>They are refused from their next call on. You can accept them again later.</P.ConfirmDialog>
         <P.ConfirmDialog open={dialog === "typed"} title="Delete the tenant?" typed="acme" action="Delete the tenant" onConfirm={() => undefined} onClose={() => setDialog("")}>All of its devices, releases and deployments go with it. This can't be undone.</P.ConfirmDialog>
       </P.Card>
       <P.Card title="Icons"><P.Row gap={3}>{iconNames.map((name) => <span key={name} title={name}><P.Icon name={name} size={20} label={name} /></span>)}</P.Row></P.Card>

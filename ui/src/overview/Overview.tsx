@@ -65,7 +65,7 @@ function NoDevices() {
         )
       }
     >
-      <p>This page will show what needs attention, your fleet by software, and deployments at work. It begins with a device: from the first command to its first update takes five minutes.</p>
+      <p>This page will show what needs attention, your fleet by software, and deployments in progress. Start by connecting a device: its first update takes five minutes.</p>
     </EmptyState>
   );
 }
@@ -99,7 +99,7 @@ function Attention({ devices, deployments }: Data) {
       <Card>
         <div class="overview-well">
           <Status is="ok">Nothing needs your attention</Status>
-          <span class="muted small">No alert, no silent device, nobody waiting, and no deployment with failures in the last days.</span>
+          <span class="muted small">No alerts, no silent devices, no pending devices, and no deployments with failures in the last days.</span>
         </div>
       </Card>
     );
@@ -132,7 +132,7 @@ function Need({ kind, deployment, some, count, hours }: ReturnType<typeof needs>
       <div class="overview-need__text">
         {kind === "failing" && deployment && <Failing deployment={deployment} />}
         {kind === "alerting" && some && <Named some={some} query={{ status: "accepted", filters: ALERTING }} title={`${format.count(some.count, "device")} with an alert`} />}
-        {kind === "silent" && some && <Named some={some} query={{ status: "silent" }} title={`${format.count(some.count, "device")} not heard of for ${format.duration(hours * 3600)}`} seen />}
+        {kind === "silent" && some && <Named some={some} query={{ status: "silent" }} title={`${format.count(some.count, "device")} silent for ${format.duration(hours * 3600)}`} seen />}
         {kind === "pending" && (
           <Link to="/devices" query={{ status: "pending" }} class="overview-need__title">
             {format.count(count, "pending device")}

@@ -48,7 +48,7 @@ export function TryIt({ operation, all }: { operation: Operation; all: Descripti
   };
   return (
     <Stack>
-      <Card title="Try it" lead={never ? undefined : reads ? "With your session. It changes nothing." : "With your session, on your own data: it asks before it is sent."}>
+      <Card title="Try it" lead={never ? undefined : reads ? "Sent with your session. It changes nothing." : "Sent with your session, on your own data, after a question."}>
         <Stack>
           {operation.parameters.map((each) => (
             <Value key={`${each.in} ${each.name}`} parameter={each} value={values[each.name] ?? ""} />
@@ -77,7 +77,7 @@ export function TryIt({ operation, all }: { operation: Operation; all: Descripti
         onClose={() => setAsking(false)}
       >
         <p>
-          <Text>{`${operation.summary}. It happens at once, for your organization, and may not be undone.`}</Text>
+          <Text>{`${operation.summary}. It takes effect at once in your organization, and may be impossible to undo.`}</Text>
         </p>
         <p class="reference-break">
           <code>{call.path}</code>
@@ -90,7 +90,7 @@ export function TryIt({ operation, all }: { operation: Operation; all: Descripti
 function Value({ parameter: { name, in: where, required, schema }, value }: { parameter: Parameter; value: string }) {
   const set = (next: string): void => setQuery({ [PREFIX + name]: next });
   const choices = schema.type === "boolean" ? ["true", "false"] : schema.type === "array" ? undefined : schema.enum?.map(String);
-  const hint = schema.type === "array" ? "Several: with commas between them." : where === "header" ? "A header." : undefined;
+  const hint = schema.type === "array" ? "Separate several with commas." : where === "header" ? "A header." : undefined;
   if (choices) {
     return <Select label={name} optional={!required} value={value} options={[{ value: "", label: "not sent" }, ...choices.map((each) => ({ value: each, label: each }))]} onChange={set} />;
   }

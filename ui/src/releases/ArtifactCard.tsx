@@ -51,8 +51,8 @@ export function ArtifactCard({ artifact, editable, onChanged }: { artifact: Arti
             ["Artifact ID", <><code>{artifact.id}</code> <Copy text={artifact.id} label="Copy the ID" /></>],
           ]}
         />
-        <Pairs title="Provides" lead="What a device has once this is installed." values={artifact.artifact_provides} />
-        <Pairs title="Depends on" lead="What a device must have for this to be offered." values={artifact.artifact_depends} />
+        <Pairs title="Provides" lead="What a device has after this is installed." values={artifact.artifact_provides} />
+        <Pairs title="Depends on" lead="What a device must have to get this." values={artifact.artifact_depends} />
         {artifact.clears_artifact_provides?.length > 0 && (
           <Details summary="Clears">
             <p class="muted small">Entries that are removed from the device first: {artifact.clears_artifact_provides.join(", ")}</p>

@@ -77,7 +77,7 @@ export default function ReleaseList() {
   return (
     <Page
       title="Releases"
-      lead="Software that deployments can bring to devices. A release is all artifacts of one name."
+      lead="Software to deploy to devices. A release is all artifacts with the same name."
       actions={
         mayUpload && (
           <Button kind="primary" icon="upload" onClick={() => setUpload("file")}>
@@ -147,7 +147,7 @@ export default function ReleaseList() {
         onConfirm={remove}
         onClose={() => setDeleting(false)}
       >
-        <p>All their artifacts are deleted, and can't be brought back. Releases that an unfinished deployment uses are kept: then nothing is deleted.</p>
+        <p>All their artifacts are deleted, which can't be undone. If an unfinished deployment uses one of the releases, nothing is deleted.</p>
       </ConfirmDialog>
     </Page>
   );

@@ -76,7 +76,7 @@ export default function ReleasePage() {
         }}
         onClose={() => setDeleting(false)}
       >
-        <p>All artifacts of this release are deleted, and can't be brought back. A release that an unfinished deployment uses can't be deleted.</p>
+        <p>All artifacts of this release are deleted, which can't be undone. A release that an unfinished deployment uses can't be deleted.</p>
       </ConfirmDialog>
     </Page>
   );

@@ -62,10 +62,10 @@ export function UploadDialog({ mode, onMode, onClose, onDone }: { mode: Mode; on
             <Input label="Description" optional value={description} onInput={setDescription} hint="For the artifacts that you add from now on." maxLength={1024} />
             {left > 0 && !busy && (
               <Banner title={left === 1 ? "1 upload is not finished" : `${format.number(left)} uploads are not finished`}>
-                Choose the same file again: it goes on where it stopped.
+                Choose the same file again to continue.
               </Banner>
             )}
-            <FileDrop label="Choose artifacts, or drop them here" hint="Files ending in .mender, as mender-artifact writes them. Each is verified when it has arrived." accept=".mender" multiple onFiles={send} />
+            <FileDrop label="Choose artifacts, or drop them here" hint="Files ending in .mender, made by mender-artifact. Each is verified after the upload." accept=".mender" multiple onFiles={send} />
           </Stack>
         ) : (
           <MakeForm onMake={make} />
@@ -91,7 +91,7 @@ function MakeForm({ onMake }: { onMake: (file: File, wish: Wish) => void }) {
   const ready = file && wish.name.trim() && wish.deviceTypes.length > 0 && wish.directory.startsWith("/");
   return (
     <Stack>
-      <p class="muted">The server makes an artifact that puts one file into a directory of the device, by the update module single-file.</p>
+      <p class="muted">The server makes an artifact that copies one file into a directory of the device, with the update module single-file.</p>
       {file ? (
         <div class="row gap-3">
           <Icon name="file" />

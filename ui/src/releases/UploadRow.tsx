@@ -38,7 +38,7 @@ export function UploadRow({ item, onAgain }: { item: Item; onAgain: () => void }
   const paused = job.gate?.held === "paused";
   const verifying = progress.stage === "verifying" || (progress.sent >= file.size && !progress.inParts);
   const amount = `${format.bytes(progress.sent)} of ${format.bytes(file.size)}`;
-  const note = paused ? `Paused at ${amount}` : job.gate?.lost ? `No connection, goes on by itself: ${amount}` : amount;
+  const note = paused ? `Paused at ${amount}` : job.gate?.lost ? `No connection, continues by itself: ${amount}` : amount;
   return (
     <div class="row row--one gap-3">
       <Icon name={paused ? "waiting" : job.gate?.lost ? "offline" : "file"} />

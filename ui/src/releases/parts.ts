@@ -130,7 +130,7 @@ class Sending {
         await this.page(page);
       }
       if (status === 0 && !this.stored && failures >= SILENT_TRIES) throw new Unreachable();
-      if (failures >= tries(status)) throw new ApiError(status, `The storage refused a part of the file (status ${status}). What has arrived is kept: try again.`);
+      if (failures >= tries(status)) throw new ApiError(status, `The storage refused a part of the file (status ${status}). The other parts are kept: try again.`);
       await this.gate.rest(restAfter(failures), this.signal);
     }
   }

@@ -22,7 +22,7 @@ export default function Cost() {
   });
   const estimate = useApi({ path: COST, query });
   return (
-    <SettingsPage at="cost" title="Cost" lead="What a fleet costs a month on AWS, and what lowers it.">
+    <SettingsPage at="cost" title="Cost" lead="What a fleet costs a month on AWS, and what lowers the cost.">
       <Stack>
         <Banner title="An estimate, not a bill">
           {estimate.data
@@ -31,7 +31,7 @@ export default function Cost() {
         </Banner>
         <Grid min="l">
           <Stack>
-            <Card title="The fleet" lead="Move what you could change, and see what it is worth.">
+            <Card title="The fleet" lead="Change these to see their effect on the cost.">
               <Stack>
                 <Input
                   label="Accepted devices"
@@ -83,7 +83,7 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
           ))}
         </Stack>
       </Card>
-      <Card title="What lowers it" lead="Each alone, saved in a month.">
+      <Card title="What lowers it" lead="Savings a month, each change by itself.">
         {bill.savings.length ? (
           <Stack gap={2}>
             {bill.savings.map((each) => (
@@ -96,7 +96,7 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
             ))}
           </Stack>
         ) : (
-          <p class="muted">Nothing more that this model knows of.</p>
+          <p class="muted">Nothing else in this model.</p>
         )}
       </Card>
     </Stack>

@@ -59,7 +59,7 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   const at = Number(page) || 1;
   const shown = events.data?.find((event) => event.id === open);
   return (
-    <Section title="Deliveries" lead="Events of the last week. A delivery that fails is tried again for a day; an event of the list can be sent again at any time.">
+    <Section title="Deliveries" lead="Events of the last week. A failed delivery is retried for a day. You can send any event in the list again.">
       {webhooks.length > 1 && (
         <Toolbar>
           <Select
@@ -85,7 +85,7 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
         stale={events.stale}
         error={events.error}
         onRetry={events.reload}
-        empty={<EmptyState small title="No events in the last week">{webhooks.length ? "As soon as something happens that a webhook is told of, it is listed here." : "Events are kept for webhooks only: create one first."}</EmptyState>}
+        empty={<EmptyState small title="No events in the last week">{webhooks.length ? "Events for your webhooks are listed here as soon as they happen." : "Events are kept for webhooks only: create one first."}</EmptyState>}
       />
       {shown && (
         <Drawer open title={shown.type} onClose={() => show("")}>

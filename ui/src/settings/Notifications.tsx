@@ -19,7 +19,7 @@ export default function Notifications() {
       <Stack>
         {!session.value?.mail && (
           <Banner is="warning" title="This server sends no mails">
-            Its administrator has not set an address to send from. What you choose here holds as soon as there is one.
+            Its admin has not set a sender address. Your choice takes effect as soon as there is one.
           </Banner>
         )}
         <Grid min="l">
@@ -37,7 +37,7 @@ export default function Notifications() {
             </Stack>
           </Card>
           {monitors && can("users:manage") && (
-            <Card title="Mails to everybody" lead="Holds for all users of the organization. Each change is in the audit log.">
+            <Card title="Mails to everybody" lead="Applies to all users of the organization. Each change is in the audit log.">
               <Loaded from={channel}>{(found) => <ForAll channel={found} from={channel} />}</Loaded>
             </Card>
           )}
@@ -69,7 +69,7 @@ function OwnChoice({ settings, from, off }: { settings: OwnSettings; from: Live<
   return (
     <Stack gap={2}>
       <Switch label="Alerts of devices" hint="When something on a device becomes critical, and when it is back to normal. Only for devices that you may see." checked={wantsAlerts(settings)} onChange={choose} />
-      {off && <Banner>They are turned off for everybody at present.</Banner>}
+      {off && <Banner>They are currently switched off for everybody.</Banner>}
     </Stack>
   );
 }
@@ -84,5 +84,5 @@ function ForAll({ channel, from }: { channel: Channel; from: Live<Channel> }) {
     );
     await from.reload();
   };
-  return <Switch label="Send mails about alerts" hint="Off: nobody gets any, whatever they chose." checked={channel.enabled} onChange={choose} />;
+  return <Switch label="Send mails about alerts" hint="If off, nobody gets them, whatever they chose." checked={channel.enabled} onChange={choose} />;
 }

@@ -22,7 +22,7 @@ export default function Organization() {
             <Loaded from={numbers}>{(found) => <Use numbers={found} />}</Loaded>
           </Card>
         )}
-        <Card title="How the server behaves" lead="Holds for all devices and users of the organization. Each change is in the audit log.">
+        <Card title="How the server behaves" lead="Applies to all devices and users of the organization. Each change is in the audit log.">
           <Loaded from={settings}>{(found) => <SettingsForm key={settings.headers?.get("etag") ?? ""} stored={found} from={settings} />}</Loaded>
         </Card>
       </Grid>
@@ -49,13 +49,13 @@ function PlanCard() {
           ]}
         />
         {tenant.tenant_token && (
-          <Details summary="Organization token, by which devices name their organization">
+          <Details summary="Organization token, with which new devices register">
             <CodeBlock label="Organization token" wrap>
               {tenant.tenant_token}
             </CodeBlock>
           </Details>
         )}
-        <p class="muted small">Plan and limits are changed by the server's administrator.</p>
+        <p class="muted small">The server's admin changes plan and limits.</p>
       </Stack>
     </Card>
   );

@@ -47,7 +47,7 @@ export function OwnSets({ sets, roles }: { sets: Live<PermissionSet[]>; roles: r
   return (
     <Section
       title="Own permission sets"
-      lead="For what no built-in set fits: calls of the API by method and path. A role takes them like the others."
+      lead="For what no built-in set fits: calls of the API by method and path. Roles use them like built-in sets."
       actions={
         manages && (
           <Button icon="add" onClick={() => setQuery({ newset: "1" })}>
@@ -65,7 +65,7 @@ export function OwnSets({ sets, roles }: { sets: Live<PermissionSet[]>; roles: r
         rowKey={(each) => each.name}
         error={sets.error}
         onRetry={sets.reload}
-        empty={<EmptyState small title="None of your own">The built-in sets are enough for most: they are listed when you build a role.</EmptyState>}
+        empty={<EmptyState small title="None of your own">The built-in sets are usually enough. They are listed when you create a role.</EmptyState>}
       />
       {manages && (adding || set) && <SetDialog key={edited} set={set} onClose={() => setQuery({ set: "", newset: "" })} onDone={sets.reload} />}
       <ConfirmDialog
@@ -79,7 +79,7 @@ export function OwnSets({ sets, roles }: { sets: Live<PermissionSet[]>; roles: r
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>It can't be undone. A set that a role has can't be deleted.</p>
+        <p>This can't be undone. A set that a role contains can't be deleted.</p>
       </ConfirmDialog>
     </Section>
   );

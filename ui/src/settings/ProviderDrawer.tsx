@@ -35,7 +35,7 @@ export function ProviderDrawer({ id, editable, onClose, onCreated, onDone }: { i
         onCreated(made.headers.get("location")?.split("/").pop() ?? "");
       });
       if (!did) return;
-      toast.ok(id ? "The provider is saved." : "The provider is added. Tell it the redirect address.");
+      toast.ok(id ? "The provider is saved." : "The provider is added. Register the redirect address with it.");
       await onDone();
       if (id) onClose();
     } catch (failed) {
@@ -65,7 +65,7 @@ export function ProviderDrawer({ id, editable, onClose, onCreated, onDone }: { i
         <Stack>
           {stored.data && (
             <>
-              <p>Tell the provider this redirect address:</p>
+              <p>Register this redirect address with the provider:</p>
               <CodeBlock label="Redirect address" wrap>
                 {stored.data.redirect_uri}
               </CodeBlock>
@@ -80,8 +80,8 @@ export function ProviderDrawer({ id, editable, onClose, onCreated, onDone }: { i
             <Input label="Address of its description" type="url" value={form["well-known"]} disabled={!editable} onInput={(value) => set({ "well-known": value })} placeholder="https://login.example.com/.well-known/openid-configuration" />
             <Input label="Client ID" value={form.client_id} disabled={!editable} onInput={(value) => set({ client_id: value })} />
             {editable && <Password label="Client secret" optional={id !== undefined} value={secret} onInput={setSecret} autocomplete="off" hint={id ? "Empty: the stored one stays." : "Stored encrypted, and never shown again."} />}
-            <Tags label="Allowed domains" optional value={form.allowed_domains} onChange={(value) => set({ allowed_domains: value })} placeholder="example.com" hint="Only e-mail addresses of these domains are let in. None: any." />
-            <Switch label="Add users who are unknown" hint="Whoever comes from the provider becomes a user. It takes allowed domains." checked={form.auto_provision} disabled={!editable} onChange={(value) => set({ auto_provision: value })} />
+            <Tags label="Allowed domains" optional value={form.allowed_domains} onChange={(value) => set({ allowed_domains: value })} placeholder="example.com" hint="Only users with e-mail addresses in these domains can sign in. Empty: any domain." />
+            <Switch label="Add users who are unknown" hint="Everybody who signs in at the provider becomes a user. Needs allowed domains." checked={form.auto_provision} disabled={!editable} onChange={(value) => set({ auto_provision: value })} />
             {form.auto_provision && <Tags label="Roles of new users" value={form.roles} known={roles.data?.map((role) => role.name) ?? []} onChange={(value) => set({ roles: value })} hint="None: RBAC_ROLE_OBSERVER." />}
           </Form>
         </Stack>

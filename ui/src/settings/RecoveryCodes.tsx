@@ -5,7 +5,7 @@ import { Button, CodeBlock, Dialog, Stack } from "../parts";
 
 export function RecoveryCodes({ codes, onClose }: { codes: readonly string[]; onClose: () => void }) {
   const save = (): void => {
-    const about = `Recovery codes of ${session.peek()?.user.email ?? ""} at ${location.host}. Each is good once.`;
+    const about = `Recovery codes of ${session.peek()?.user.email ?? ""} at ${location.host}. Each works once.`;
     saveText(`${about}\n\n${codes.join("\n")}\n`, "recovery-codes.txt");
   };
   return (
@@ -27,7 +27,7 @@ export function RecoveryCodes({ codes, onClose }: { codes: readonly string[]; on
       }
     >
       <Stack>
-        <p>Without your phone, one of these signs you in instead of a code of the app. Each is good once. They are not shown again: keep them where you keep your passwords.</p>
+        <p>Without your phone, one of these signs you in instead of a code of the app. Each works once. They are not shown again: keep them with your passwords.</p>
         <CodeBlock label="Recovery codes">{codes.join("\n")}</CodeBlock>
       </Stack>
     </Dialog>

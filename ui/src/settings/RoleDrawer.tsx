@@ -28,7 +28,7 @@ export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undef
     try {
       if (role) await api.put(`${ROLES}/${encodeURIComponent(role.name)}`, body);
       else await api.post(ROLES, body);
-      toast.ok(role ? "The role is saved. It holds within seconds." : "The role is created. Give it to users under Users.");
+      toast.ok(role ? "The role is saved. It takes effect within seconds." : "The role is created. Give it to users under Users.");
       await onDone();
       onClose();
     } catch (failed) {
@@ -150,7 +150,7 @@ function Reach({ chosen, byPath, sets, groups: knownGroups, tags: knownTags }: {
   return (
     <Card title="What this role reaches" level={3}>
       <Stack>
-        {all && <Banner is="warning">Its users are administrators: they may do everything, and give all rights to others.</Banner>}
+        {all && <Banner is="warning">Its users are administrators: they may do everything, and may give all rights to others.</Banner>}
         {chosen.length === 0 ? (
           <p class="muted">Only the user's own account.</p>
         ) : (
@@ -165,7 +165,7 @@ function Reach({ chosen, byPath, sets, groups: knownGroups, tags: knownTags }: {
           />
         )}
         {!all && (own.length > 0 || byPath > 0) && (
-          <p class="muted small">Calls by path reach whatever they name, unless their set ends at groups or tags. These numbers leave that out.</p>
+          <p class="muted small">These numbers do not include calls by path, which reach whatever they name unless their set is limited to groups or tags.</p>
         )}
       </Stack>
     </Card>

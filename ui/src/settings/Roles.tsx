@@ -94,7 +94,7 @@ export default function Roles() {
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>It can't be undone. A role that a user has can't be deleted.</p>
+        <p>This can't be undone. A role that a user has can't be deleted.</p>
       </ConfirmDialog>
     </SettingsPage>
   );

@@ -27,7 +27,7 @@ export function SetDialog({ set, onClose, onDone }: { set: PermissionSet | undef
     try {
       if (set) await api.put(`${SETS}/${encodeURIComponent(set.name)}`, body);
       else await api.post(SETS, body);
-      toast.ok(set ? "The permission set is saved. It holds for all roles that have it within seconds." : "The permission set is created. Roles can have it now.");
+      toast.ok(set ? "The permission set is saved. It takes effect in all its roles within seconds." : "The permission set is created. Roles can use it now.");
       await onDone();
       onClose();
     } catch (failed) {

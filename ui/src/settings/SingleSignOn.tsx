@@ -54,7 +54,7 @@ export default function SingleSignOn() {
         )
       }
     >
-      {!may && <Banner>Only administrators set up single sign-on: whoever runs a provider says who signs in.</Banner>}
+      {!may && <Banner>Only administrators can set up single sign-on, because the provider decides who can sign in.</Banner>}
       <DataTable
         name="providers"
         label="Identity providers"
@@ -66,7 +66,7 @@ export default function SingleSignOn() {
         onRetry={providers.reload}
         empty={
           <EmptyState icon="lock" title="No identity provider">
-            Add one, and tell it the address at which its sign-ins come back here.
+            Add a provider, and register the redirect address with it.
           </EmptyState>
         }
       />
@@ -86,7 +86,7 @@ export default function SingleSignOn() {
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>Users without a password can't sign in any more. It can't be undone.</p>
+        <p>Users without a password can't sign in any more. This can't be undone.</p>
       </ConfirmDialog>
       {dialog}
     </SettingsPage>

@@ -56,7 +56,7 @@ export function TenantDialog({ tenant, onClose, onDone }: { tenant: Tenant | und
           value={limit}
           onInput={setLimit}
           error={whole}
-          hint={bounded ? "They are taken from your own limit." : "Empty: any number."}
+          hint={bounded ? "They count against your own limit." : "Empty: any number."}
         />
         {!tenant && <Input label="E-mail address of its first user" type="email" value={email} onInput={setEmail} />}
         {!tenant && mails && <Checkbox label="Send a mail to set a password" checked={mailed} onChange={setMailed} />}

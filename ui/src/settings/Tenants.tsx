@@ -95,7 +95,7 @@ export default function Tenants() {
         onRetry={tenants.reload}
         empty={
           <EmptyState icon="organization" title="No tenants yet">
-            Create one for each customer. It gets your plan, and takes its devices from your limit.
+            Create one for each customer. It gets your plan, and its devices count against your limit.
           </EmptyState>
         }
       />
@@ -125,7 +125,7 @@ export default function Tenants() {
         }}
         onClose={close}
       >
-        <p>Its devices, releases, deployments and users are erased, which takes a quarter of an hour or longer. It can't be undone.</p>
+        <p>Its devices, releases, deployments and users are erased, which takes a quarter of an hour or longer. This can't be undone.</p>
       </ConfirmDialog>
       <ConfirmDialog
         open={asked?.to === "enter"}

@@ -72,7 +72,7 @@ export default function Tokens() {
         }}
         onClose={() => setRevoking(undefined)}
       >
-        <p>Whatever uses it is refused from its next call on.</p>
+        <p>Programs that use it are refused from their next call on.</p>
       </ConfirmDialog>
     </SettingsPage>
   );
@@ -116,7 +116,7 @@ function NewToken({ onClose, onDone }: { onClose: () => void; onDone: () => Prom
     >
       {token ? (
         <div class="stack gap-4">
-          <p>Copy it now: it is not shown again. Whoever has it can do what you can.</p>
+          <p>Copy it now: it is not shown again. Whoever has it can do everything that you can.</p>
           <CodeBlock label="Access token" wrap>
             {token}
           </CodeBlock>
@@ -124,7 +124,7 @@ function NewToken({ onClose, onDone }: { onClose: () => void; onDone: () => Prom
       ) : (
         <Form onSubmit={create} label="New access token">
           {error && <Banner is="danger">{error}</Banner>}
-          <Input label="Name" value={name} onInput={setName} maxLength={255} hint="What uses it, such as “nightly build”." />
+          <Input label="Name" value={name} onInput={setName} maxLength={255} hint="The program that uses it, such as “nightly build”." />
           <Select label="Valid for" value={life} options={LIVES} onChange={setLife} />
         </Form>
       )}

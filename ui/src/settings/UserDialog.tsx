@@ -49,7 +49,7 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
       <Form onSubmit={save} label={user ? "Edit roles" : "Add a user"}>
         {error && <Banner is="danger">{error}</Banner>}
         {user ? <p dir="auto">{user.email}</p> : <Input label="E-mail address" type="email" value={email} onInput={setEmail} />}
-        {!user && mails && <Checkbox label="Invite by mail" hint="A link in the mail leads to where the user chooses a password. It is good for a week." checked={invites} onChange={setInvites} />}
+        {!user && mails && <Checkbox label="Invite by mail" hint="The user chooses a password with a link in the mail, which works for a week." checked={invites} onChange={setInvites} />}
         {!user && !invites && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint={mails ? "Tell it to the user; they can change it in their profile." : "This server sends no mails, so there are no invitations: tell the password to the user, who can change it in their profile."} />}
         {roles.length > 0 && (
           <fieldset class="radios">

@@ -89,7 +89,7 @@ export default function Users() {
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>All sessions and access tokens of this user end at once. It can't be undone.</p>
+        <p>All sessions and access tokens of this user end at once. This can't be undone.</p>
       </ConfirmDialog>
     </SettingsPage>
   );

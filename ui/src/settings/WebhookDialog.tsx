@@ -26,7 +26,7 @@ export function WebhookDialog({ webhook, onClose, onDone }: { webhook: Webhook |
     try {
       if (webhook) await api.put(`${INTEGRATIONS}/${encodeURIComponent(webhook.id)}/credentials`, credentials);
       else await api.post(INTEGRATIONS, { provider: "webhook", description, scopes, credentials });
-      toast.ok(webhook ? "The webhook is changed. What waits for it is tried at once." : "The webhook is created.");
+      toast.ok(webhook ? "The webhook is changed. Waiting events are tried at once." : "The webhook is created.");
       await onDone();
       onClose();
     } catch (failed) {

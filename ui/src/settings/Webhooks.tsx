@@ -47,7 +47,7 @@ export default function Webhooks() {
     <SettingsPage
       at="webhooks"
       title="Webhooks"
-      lead="Other systems are told of what happens to devices and deployments: each event is posted to their URL."
+      lead="Inform other systems of what happens to devices and deployments: each event is posted to their URL."
       actions={
         manages && (
           <Button kind="primary" icon="add" onClick={() => edit("new")}>
@@ -87,7 +87,7 @@ export default function Webhooks() {
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>Events that wait for it are dropped. It can't be undone.</p>
+        <p>Waiting events are dropped. This can't be undone.</p>
       </ConfirmDialog>
     </SettingsPage>
   );

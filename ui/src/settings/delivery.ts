@@ -11,9 +11,9 @@ export const INTEGRATIONS = "/management/v1/iot-manager/integrations";
 export const EVENTS = "/management/v1/iot-manager/events";
 
 export const SCOPES = [
-  { value: "deviceauth", label: "Devices that come, go or change their status" },
+  { value: "deviceauth", label: "Devices that are added, removed or change their status" },
   { value: "inventory", label: "Inventory that changes", feature: "inventory_events" },
-  { value: "deployments", label: "Deployments: created, phases, results of devices, end" },
+  { value: "deployments", label: "Deployments: created, phases opened, results of devices, ended" },
 ];
 
 export const urlOf = (webhook: Webhook): string => webhook.credentials.http?.url ?? webhook.provider;

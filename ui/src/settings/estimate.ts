@@ -16,8 +16,8 @@ const INTERVALS = [MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR,
 
 /** The sliders; `usual` is also what the server takes where nothing is said. */
 export const LEVERS: readonly { id: Lever; label: string; hint?: string; steps: readonly number[]; usual: number; show: (value: number) => string }[] = [
-  { id: "poll", label: "Devices look for updates every", hint: "UpdatePollIntervalSeconds of the client.", steps: INTERVALS, usual: 30 * MINUTE, show: format.duration },
-  { id: "report", label: "They report their inventory every", hint: "InventoryPollIntervalSeconds. One report a day is assumed to bring something new.", steps: INTERVALS, usual: DAY, show: format.duration },
+  { id: "poll", label: "Devices poll for updates every", hint: "UpdatePollIntervalSeconds of the client.", steps: INTERVALS, usual: 30 * MINUTE, show: format.duration },
+  { id: "report", label: "They report their inventory every", hint: "InventoryPollIntervalSeconds. One report a day is assumed to differ from the last.", steps: INTERVALS, usual: DAY, show: format.duration },
   { id: "updates", label: "Updates of each device in a month", steps: [0, 0.25, 0.5, 1, 2, 4, 8, 15, 30], usual: 1, show: format.number },
   { id: "artifact", label: "An update brings", steps: [0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000], usual: 0, show: (mb) => format.bytes(mb * 1e6) },
 ];

@@ -7,8 +7,8 @@ export type Settings = Record<string, number>;
 /** `unit`: how many of the API's units are one of the form's. `max` in the API's. */
 export const FIELDS = [
   { id: "device_timeout", label: "Hours until a silent device fails its deployment", hint: "0: never. Up to a year.", unit: 3600, max: 31_536_000 },
-  { id: "pending_devices", label: "Most pending devices", hint: "0: the server's own number. When it is reached, a pending device makes room for a new one.", unit: 1, max: 1_000_000 },
-  { id: "audit_days", label: "Days to keep the audit log", hint: "0: the server's own number. Entries that are there already keep their end.", unit: 1, max: 3650 },
+  { id: "pending_devices", label: "Most pending devices", hint: "0: the server's own number. Beyond it, a new device replaces a silent pending one.", unit: 1, max: 1_000_000 },
+  { id: "audit_days", label: "Days to keep the audit log", hint: "0: the server's own number. Existing entries keep their expiry.", unit: 1, max: 3650 },
 ] as const;
 
 export function toText(settings: Settings): Record<string, string> {

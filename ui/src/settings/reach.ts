@@ -42,7 +42,7 @@ export function problem(name: string, sets: readonly Scoped[]): string | undefin
   if (!name.trim()) return "Give the role a name.";
   if (name.includes("/")) return "A name has no slash.";
   const open = sets.find((set) => endsAt(set)?.length === 0);
-  return open && `Choose at least one ${open.scope?.type === "ReleaseTags" ? "tag" : "group"} for ${open.name}, or let it hold everywhere.`;
+  return open && `Choose at least one ${open.scope?.type === "ReleaseTags" ? "tag" : "group"} for ${open.name}, or let it apply everywhere.`;
 }
 
 /** Groups of the devices that a role reaches; null: all devices; empty: none. */

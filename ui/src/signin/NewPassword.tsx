@@ -30,7 +30,7 @@ export default function NewPassword() {
     <Frame
       title={invited ? "Welcome to Lamplighter" : "New password"}
       lead={invited ? "You are invited. Choose a password for your account." : "Choose a password that you use nowhere else."}
-      foot={invited ? "If the link has ended, ask whoever invited you to send another." : <Link to="/password">Ask for a new link</Link>}
+      foot={invited ? "If the link has expired, ask whoever invited you to send another one." : <Link to="/password">Ask for a new link</Link>}
     >
       <Form
         onSubmit={async () => {

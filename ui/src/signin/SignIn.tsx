@@ -72,7 +72,7 @@ function SignInForm({ email: known }: { email?: string }) {
           </div>
         </>
       ) : step === "recovery" ? (
-        <Input key="recovery" label="Recovery code" hint="One of the codes that you saved when you set up your second factor. Each is good once." name="code" dir="ltr" mono value={code} onInput={setCode} autofocus />
+        <Input key="recovery" label="Recovery code" hint="One of the codes that you saved when you set up your second factor. Each works once." name="code" dir="ltr" mono value={code} onInput={setCode} autofocus />
       ) : (
         <Input
           key="code"
@@ -116,7 +116,7 @@ export function SignIn() {
   return (
     <Frame
       title="Sign in"
-      lead="Updates and care for your devices."
+      lead="Update and manage your devices."
       foot={
         facts.value?.signup && (
           <>

@@ -39,11 +39,11 @@ function Connect({ kind, where }: { kind: Kind; where: Where }) {
     <Card title="1. Connect it" lead="Choose what the device is, and paste this there.">
       <Stack>
         <Segments label="Kind of device" value={kind} options={KINDS} onChange={(next) => setQuery({ kind: next === "debian" ? "" : next })} />
-        {!where.tenantToken && <Banner is="warning">The commands lack your organization's token, which only those see who manage all devices. Ask an administrator for it.</Banner>}
-        {kind === "debian" && <Input label="Device type" value={type} onInput={(next) => setType(next.replace(/[^\w.-]/g, ""))} hint="Of all devices that take the same software." />}
-        {kind === "debian" && isOwnMachine(where) && <p class="muted">Copy the server's <code>.local/tls/ca.pem</code> to the device first: it vouches for the server's certificate.</p>}
+        {!where.tenantToken && <Banner is="warning">The commands lack your organization's token, because only users who may manage all devices see it. Ask an administrator for it.</Banner>}
+        {kind === "debian" && <Input label="Device type" value={type} onInput={(next) => setType(next.replace(/[^\w.-]/g, ""))} hint="The same for all devices that use the same software." />}
+        {kind === "debian" && isOwnMachine(where) && <p class="muted">Copy the server's <code>.local/tls/ca.pem</code> to the device first: with it the device verifies the server's certificate.</p>}
         {kind === "yocto" && <p class="muted">Build the image with this, write it to the device, and start the device.</p>}
-        {kind === "simulated" && <p class="muted">A device in a shell of your computer. It takes updates, and only pretends to install them.</p>}
+        {kind === "simulated" && <p class="muted">A device in a shell on your computer. It gets updates and only pretends to install them.</p>}
         <CodeBlock label="Commands" limit>{text}</CodeBlock>
       </Stack>
     </Card>
@@ -53,7 +53,7 @@ function Connect({ kind, where }: { kind: Kind; where: Where }) {
 function Waiting() {
   const pending = useApi({ path: "/management/v2/devauth/devices", query: { status: "pending", per_page: 20 } }, { every: 3000 });
   return (
-    <Card title="2. Accept it" lead="A device that calls for the first time waits until somebody accepts it.">
+    <Card title="2. Accept it" lead="A new device waits until somebody accepts it.">
       <Loaded from={pending}>
         {(devices) =>
           devices.length ? (
@@ -64,7 +64,7 @@ function Waiting() {
             </Stack>
           ) : (
             <EmptyState small icon="devices" title="No device is waiting">
-              <Loader label="Waiting for the device to call" />
+              <Loader label="Waiting for the device's first call" />
             </EmptyState>
           )
         }

@@ -50,7 +50,7 @@ function Begin({ device }: { device: Device }) {
       setError(textOf(failed));
     }
   };
-  if (!type) return <Loader label="Waiting for the device to say what it is" />;
+  if (!type) return <Loader label="Waiting for the device's inventory" />;
   return (
     <Stack>
       <p>
@@ -64,7 +64,7 @@ function Begin({ device }: { device: Device }) {
           </Button>
         </div>
       ) : (
-        <p class="muted">Somebody who may upload releases and deploy them can update it now.</p>
+        <p class="muted">A user who may upload and deploy releases can update it now.</p>
       )}
     </Stack>
   );
@@ -73,14 +73,14 @@ function Begin({ device }: { device: Device }) {
 function Follow({ device, deployment }: { device: string; deployment: string }) {
   const rows = useApi({ path: paths.deployments(device), query: { per_page: 20 } }, { every: 3000 });
   const row = rows.data?.find((each) => each.deployment.id === deployment);
-  if (!row) return <Loader label="Waiting for the device to ask for its update" />;
+  if (!row) return <Loader label="Waiting for the device to poll for its update" />;
   if (isUnfinished(row)) return <Loader label="The device is at work" note={statusInWords(row.device.status)} />;
   const done = row.device.status === "success" || row.device.status === "already-installed";
   return (
     <Stack>
       {done ? (
         <Banner is="ok" title="Updated">
-          The device runs its first update. This is how it goes for one device or a hundred thousand.
+          The device has installed its first update. Updating a hundred thousand devices works in the same way.
         </Banner>
       ) : (
         <Banner is="warning" title="The update did not succeed">
