@@ -1,6 +1,6 @@
 """Implements what routes need to know about users (``chalicelib.http.access``).
 
-Each function imports its feature by itself, so that a device's cold start loads none of them.
+Each function imports its feature when it is called, so that a device's cold start loads none of them.
 """
 
 from __future__ import annotations

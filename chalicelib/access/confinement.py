@@ -1,6 +1,6 @@
 """Whether the device, release or deployment in a path is within the caller's scopes.
 
-It is asked only for users with limited permissions, and costs one or two reads. The answer is no for what does not
+This is checked only for users with limited permissions, and costs one or two reads. The answer is no for what does not
 exist, so a refusal reveals nothing.
 """
 

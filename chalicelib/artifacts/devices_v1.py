@@ -1,4 +1,4 @@
-"""``/api/devices/v1/deployments/artifacts``: devices that fetch artifacts for what is behind them."""
+"""``/api/devices/v1/deployments/artifacts``: for devices that download artifacts to update other devices."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def upload_artifact(request: UserRequest) -> Created:
         Conflict: there is an artifact with the same name and dependencies, or with the requested id.
         Unprocessable: the release has as many artifacts as it can have, or the artifact's header is too large.
     """
-    # Imported here: only uploads pay for it.
+    # Imported here: only uploads need it.
     from chalicelib.http import multipart
 
     content_type = request.headers.get("content-type")
@@ -112,12 +112,12 @@ def download_artifact(request: UserRequest, id: str) -> Reply[shapes.Link]:
 def request_upload(request: UserRequest, body: bytes) -> Reply[shapes.UploadLink] | Reply[shapes.PartedUpload]:
     """Get a link for uploading an artifact straight to the storage, or announce its upload in parts.
 
-    A body may bring the fields of an upload form, and with ``part_size`` asks for an upload in parts, which can be
-    paused and resumed. Mender's API has no body.
+    The body may have the fields of an upload form. With ``part_size`` it starts an upload in parts, which can be paused
+    and resumed. Mender's API has no body.
 
     Raises:
         Conflict: there is an artifact with the requested id.
-        TooLarge: the size exceeds the limit of artifacts or what is left of the tenant's storage.
+        TooLarge: the size exceeds the limit of artifacts or the storage that the tenant has left.
     """
     about = content.decode(body, shapes.Announcement) if body.strip() else shapes.Announcement()
     fields = {"artifact_id": about.artifact_id, "description": about.description, "size": str(about.size)}
@@ -142,7 +142,7 @@ def list_parts(request: UserRequest, id: str) -> Reply[shapes.Parts]:
 
 @user_route(bp, "DELETE /management/v1/deployments/artifacts/directupload/{id}", Permission.ARTIFACTS_UPLOAD)
 def stop_upload(request: UserRequest, id: str) -> NoContent:
-    """Give a direct upload up, and delete what has arrived of it. Not part of Mender's API.
+    """Stop a direct upload, and delete what has arrived. Not part of Mender's API.
 
     Raises:
         Conflict: it is an artifact already.
@@ -161,7 +161,7 @@ def show_upload(request: UserRequest, id: str) -> Reply[shapes.Verdict]:
 def complete_upload(request: UserRequest, body: bytes, id: str) -> Accepted:  # noqa: ARG001  # it is ignored
     """Finish a direct upload, so that the file is verified.
 
-    Whatever the body says of the file is ignored: the file itself is read.
+    What the body says about the file is ignored, because the file itself is read.
 
     Raises:
         Conflict: the upload was refused, or parts of it are missing; the text says why, or which.
@@ -180,7 +180,7 @@ def show_config(request: UserRequest) -> Reply[shapes.Configuration]:  # noqa: A
     bp,
     "PUT /management/v1/deployments/config/binary_delta",
     Permission.RELEASES_MANAGE,
-    everywhere=True,  # it would hold for every release
+    everywhere=True,  # it would apply to all releases
 )
 def configure_deltas(request: UserRequest, body: shapes.DeltaOptions) -> NoContent:  # noqa: ARG001  # the same for everyone
     """Change the settings for generating deltas. Always refused: this server generates none.
@@ -204,7 +204,7 @@ def generate_artifact(request: UserRequest) -> Created:
         Conflict: there is an artifact with the same name and dependencies.
         Unprocessable: there is an artifact with the same name and device types, or the release is full.
     """
-    from chalicelib.artifacts.service import generating  # imported here: it brings the parser and the writer
+    from chalicelib.artifacts.service import generating  # Imported here: it loads the parser and the writer.
     from chalicelib.http import multipart
 
     content_type = request.headers.get("content-type")

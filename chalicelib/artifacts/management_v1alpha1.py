@@ -1,4 +1,4 @@
-"""Management API v1alpha1: software, which is what UIs call releases (and manifests, of which there are none)."""
+"""Management API v1alpha1: software, the common name of releases and manifests. There are no manifests here."""
 
 from __future__ import annotations
 

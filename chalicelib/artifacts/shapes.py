@@ -89,7 +89,7 @@ class ReleaseV1(
         "artifacts_count_v1": "ArtifactsCount",
     },
 ):
-    """The same by v1's names as well: clients of v1 read those, the API's reference shows the others."""
+    """A release with the names of v1 too: clients of v1 read those, the API reference shows the others."""
 
     name_v1: str
     modified_v1: str
@@ -110,13 +110,13 @@ def in_v1(release: Release) -> ReleaseV1:
 
 
 class ReleaseUpdate(msgspec.Struct):
-    """Body of a change of a release; without notes nothing changes."""
+    """Body of a change of a release. Without notes nothing changes."""
 
     notes: str | None = None
 
 
 class Link(msgspec.Struct):
-    """A presigned link, valid until ``expire``; ``header`` has to be sent along."""
+    """A presigned link, valid until ``expire``. The request must have the headers in ``header``."""
 
     uri: str
     expire: str
@@ -125,20 +125,20 @@ class Link(msgspec.Struct):
 
 
 class UploadLink(Link, kw_only=True):
-    """A link to upload by; the artifact will have this ``id``."""
+    """A link for an upload. The artifact will have this ``id``."""
 
     id: str
 
 
 class Announcement(msgspec.Struct):
-    """Body of a request for an upload link: the fields of an upload form, where there was one. All may be missing."""
+    """Body of a request for an upload link: the fields of an upload form. All may be missing."""
 
     artifact_id: str = ""
     description: str = ""
     size: int | str = ""
-    """Of the whole file in bytes. Required for an upload in parts."""
+    """Size of the whole file in bytes. Required for an upload in parts."""
     part_size: int = 0
-    """Upload the file in parts of this many bytes, from 5 MiB to 5 GiB, the last of which may be smaller. 0: by one
+    """Upload the file in parts of this many bytes, from 5 MiB to 5 GiB; the last part may be smaller. 0: with one
     link."""
 
 
@@ -150,20 +150,20 @@ class PartedUpload(msgspec.Struct):
     part_size: int
     count: int
     valid_until: str
-    """When the upload is given up, unless it is complete by then."""
+    """When the upload is deleted, unless it is complete by then."""
 
 
 class Part(msgspec.Struct):
     """A part of an upload, and the link that writes it: ``PUT`` with exactly ``size`` bytes."""
 
     number: int
-    """From 1."""
+    """The number of the part, from 1."""
     size: int
     stored: bool
-    """Whether it has arrived. Such a part has no link."""
+    """Whether the part has arrived; then it has no link."""
     uri: str | msgspec.UnsetType = msgspec.UNSET
     expire: str | msgspec.UnsetType = msgspec.UNSET
-    """Until when the link works; the same call then gives a new one."""
+    """When the link expires. The same call then gives a new one."""
 
 
 class Parts(PartedUpload, kw_only=True):
@@ -179,7 +179,7 @@ class Verdict(msgspec.Struct, omit_defaults=True):
     status: str
     """``pending``, ``verifying``, ``accepted`` (there is an artifact of this id) or ``refused``."""
     refusal: dict[str, Any] | None = None
-    """The status and the body with which an upload through the API would have been refused."""
+    """The status and body of the answer that a refused upload through the API would get."""
 
 
 class StorageLimit(msgspec.Struct):
@@ -201,7 +201,7 @@ class Software(msgspec.Struct):
 
 
 class DeltaOptions(msgspec.Struct):
-    """``PUT config/binary_delta``: how a generator of deltas would be called."""
+    """``PUT config/binary_delta``: the options for a generator of deltas."""
 
     xdelta_args: dict[str, bool | int] = {}
     timeout: int = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 bp = Blueprint(__name__)
 
 _DIGITS = 11
-"""Of the largest number that is taken: in seconds, later than anything."""
+"""The largest accepted time in seconds, later than any entry."""
 
 
 @user_route(bp, "GET /management/v1/auditlogs/logs", Permission.AUDIT_READ, feature=Feature.AUDIT_LOGS)
@@ -60,7 +60,7 @@ def export_logs(request: UserRequest) -> Reply[str]:
 
 @user_route(bp, "GET /management/v1/auditlogs/chains", Permission.AUDIT_READ, feature=Feature.AUDIT_LOGS)
 def check_chains(request: UserRequest) -> Reply[Health]:
-    """Whether entries were altered, removed or reordered, and where the log's chains end. Beyond Mender's API."""
+    """Check whether entries were altered, removed or reordered, and get the chain heads. Not part of Mender's API."""
     return Reply(200, reading.health(request.tenant))
 
 

@@ -47,7 +47,7 @@ class ObjectType(StrEnum):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """The object of an entry. ``about`` is what the API nests under the name of the type: ``{"name": ...}``."""
+    """The object of an entry. The API shows ``about`` under the name of the type: ``{"name": ...}``."""
 
     type: ObjectType
     id: str
@@ -74,7 +74,7 @@ class AuditLog(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChainEnd(msgspec.Struct, frozen=True):
-    """The last entry of a chain: its number, and its hash, which holds all before it."""
+    """The chain head: the number and hash of the last entry. The hash depends on all earlier entries."""
 
     chain: int
     number: int
@@ -82,11 +82,11 @@ class ChainEnd(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Whether the log is as it was written. Whoever keeps the ends can tell later that it was not written anew."""
+    """Whether the log is unaltered. With a copy of ``ends`` you can later show that it was not rewritten as a whole."""
 
     entries: int
     checked: bool
-    """Whether all entries were looked at; a long log is left to ``manage audit verify``."""
+    """Whether all entries were checked. ``manage audit verify`` checks a log that is too long for this."""
     findings: list[str]
-    """What is wrong, a line each."""
+    """The faults, one line each."""
     ends: list[ChainEnd]

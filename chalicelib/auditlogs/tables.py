@@ -2,11 +2,11 @@
 
 | table | pk | sk | item |
 |---|---|---|---|
-| auditlogs | ``T#t#<shard>`` | ``<time>#<number>`` | an entry; never changed, gone when it expires |
-| auditchains | ``T#t`` | ``<shard>`` | where a chain ends |
+| auditlogs | ``T#t#<shard>`` | ``<time>#<number>`` | an entry; never changed, deleted when it expires |
+| auditchains | ``T#t`` | ``<shard>`` | the head of a chain |
 
 Index ``list`` of auditlogs: ``T#t``, ``<time>#<shard>#<number>``, which is the order that lists are shown in.
-IAM policies deny changing or deleting anything in ``auditlogs``; what changes is therefore in a table of its own.
+IAM policies deny changing or deleting anything in ``auditlogs``, so the heads are in a table of their own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class EntryItem(Item):
 
 
 class HeadItem(Item):
-    """Where a chain ends."""
+    """The head of a chain."""
 
     class Meta:
         """The table."""

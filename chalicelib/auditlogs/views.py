@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def entry(found: Entry) -> AuditLog:
-    """An entry, with what it is about under the name of its type."""
+    """An entry, with its object's details under the name of its type."""
     about: dict[str, Any] = {"id": found.object_id, "type": found.object_type}
     if found.object_type == ObjectType.DEVICE:
         about[found.object_type] = {"id": found.object_id, **found.about}

@@ -1,4 +1,4 @@
-"""The files that ``make ui`` built, as a browser gets them. They are text: front doors damage anything else."""
+"""The files that ``make ui`` built. They are all text, because gateways damage anything else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 BUILT: Final = Path(__file__).parent / "built"
-"""Where the build of ``ui/`` puts the page, ``index.html``, and what it loads, ``assets/``. Not committed."""
+"""The folder of the build, with the page ``index.html`` and the files in ``assets/``. Not committed."""
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -20,13 +20,13 @@ TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-"""The kinds of files that are served, by the end of their names."""
+"""The media types of served files, by the end of their names."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-"""Of files that may be asked for: one segment of a path, that leads nowhere else."""
+"""Names of files that may be requested: one segment of a path, which stays in its folder."""
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file: its text, its media type, and the tag of this very content (RFC 9110, 8.8.3)."""
+    """A file: its text, its media type, and the ETag of its content (RFC 9110, 8.8.3)."""
 
     text: str
     content_type: str
@@ -34,17 +34,17 @@ class File(msgspec.Struct, frozen=True):
 
 
 def page() -> File | None:
-    """The page itself; None before the first build."""
+    """The page; None before the first build."""
     return _read(BUILT, "index.html")
 
 
 def beside(name: str) -> File | None:
-    """A file beside the page, such as its icon; None if there is none of that name."""
+    """A file beside the page, such as its icon; None if there is none with this name."""
     return _read(BUILT, name)
 
 
 def asset(name: str) -> File | None:
-    """A file whose name holds the hash of its content; None if there is none of that name."""
+    """A file whose name contains the hash of its content; None if there is none with this name."""
     return _read(BUILT / "assets", name)
 
 

@@ -1,4 +1,4 @@
-"""``/management/v1/console``: what the console's page starts with; ours, beyond Mender."""
+"""``/management/v1/console``: the calls that the console's page starts with. Not part of Mender's API."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ bp = Blueprint(__name__)
 
 @public_route(bp, "GET /management/v1/console/public")
 def show_public(request: Request) -> Reply[shapes.Public]:  # noqa: ARG001  # the same for everyone
-    """What the page shows to whoever has not signed in."""
+    """Get what the console shows before anybody has signed in."""
     return Reply(body=service.public(), headers={"Cache-Control": "no-store"})
 
 
 @user_route(bp, "GET /management/v1/console/session", Permission.BASIC)
 def show_session(request: UserRequest) -> Reply[shapes.Session]:
-    """Who has signed in, what they may do, and where; 401: nobody has.
+    """Get the signed-in user, and what the user may do; 401: nobody is signed in.
 
-    A cookie that another host of the domain could have planted does not count: its owner would watch what is done in
-    their account.
+    A cookie that another host of the domain could have set is not accepted: its owner could watch what the user does in
+    the owner's account.
     """
     if "authorization" not in request.headers and not cookies.is_session(request):
         raise Unauthorized("you are not signed in; sign in first")

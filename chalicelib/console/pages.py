@@ -19,7 +19,7 @@ bp = Blueprint(__name__)
 
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
-"""A copy may be kept, but is shown only after the server said that it is still the newest."""
+"""Browsers may keep a copy, but have to ask the server whether it is still the newest."""
 _NOT_BUILT: Final = """\
 <!doctype html>
 <html lang="en">
@@ -36,7 +36,7 @@ _NOT_BUILT: Final = """\
 
 @public_route(bp, "GET /ui")
 def show(request: Request) -> Reply[str]:
-    """The page. API Gateway takes ``/ui`` and ``/ui/`` for the same; the page's own links only work from the latter."""
+    """The page. API Gateway treats ``/ui`` and ``/ui/`` alike; the page's own links only work from the latter."""
     if not request.path.endswith("/"):
         return Reply(308, headers={**policies.headers(request), "Location": "ui/", "Cache-Control": _ASK_AGAIN})
     return _page(request)
@@ -52,7 +52,7 @@ def show_file(request: Request, file: str) -> Reply[str]:
 
 @public_route(bp, "GET /ui/assets/{file}")
 def show_asset(request: Request, file: str) -> Reply[str]:
-    """A script, a style sheet or a picture. Its name changes with its content, so browsers keep it."""
+    """A script, a style sheet or a picture. Its name changes with its content, so browsers may keep it."""
     return _reply(request, _found(files.asset(file)), _FOREVER)
 
 

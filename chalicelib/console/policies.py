@@ -1,4 +1,4 @@
-"""What browsers are told of the console's answers: which scripts run, whom they may call, who may show the page."""
+"""Security headers of the console's answers: which scripts run, what they may call, who may frame the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SOURCE: Final = re.compile(
     r"(?:https?|wss?)://(?:(?:\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]*)?"
 )
-"""What may be put into a policy: anything else could end it and begin another."""
+"""Characters that may be put into a policy. Others could end it and begin another."""
 _ALWAYS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -25,12 +25,12 @@ _ALWAYS: Final = {
 
 
 def headers(request: Request) -> dict[str, str | list[str]]:
-    """The headers of the console's answers, for a page that was loaded by this request's way."""
+    """The headers of the console's answers, for a page that was loaded through the gateway of this request."""
     return {**_ALWAYS, "Content-Security-Policy": _content_security(request)}
 
 
 def _content_security(request: Request) -> str:
-    """The page's policy: its own files only, nothing inline, and no HTML made of text (Trusted Types).
+    """The content security policy: own files only, nothing inline, and no HTML from text (Trusted Types).
 
     https://www.w3.org/TR/CSP3/ and https://www.w3.org/TR/trusted-types/
     """
@@ -55,7 +55,7 @@ def _content_security(request: Request) -> str:
 
 
 def _called(request: Request) -> list[str]:
-    """What the page calls beside its own host: websockets, and the bucket, of a shared host that one alone."""
+    """What the page calls besides its own host: websockets, and the bucket (at a shared host only this bucket)."""
     sockets = urlsplit(push.public_url(request.server, edge=request.is_through_edge))
     found = [f"{sockets.scheme}://{sockets.netloc}"]
     if links.origin() != request.server:

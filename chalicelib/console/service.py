@@ -1,4 +1,4 @@
-"""What the console's page starts with, in one call before and one after signing in."""
+"""The data that the console's page starts with: one call before and one after signing in."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ NAME = "Lamplighter"
 
 
 def public() -> shapes.Public:
-    """What anybody may know."""
+    """The data that anybody may see."""
     known = settings.current()
     return shapes.Public(shapes.Server(NAME, chalicelib.__version__), signup=known.signup, mail=bool(known.mail_from))
 
 
-def session(  # who asks, by which token, from where
+def session(  # the caller, the token, the address
     home: TenantId, user_id: str, tenant: TenantId, rights: Rights, *, expires: float | None, recent: bool, url: str
 ) -> shapes.Session:
-    """What the page needs for a user of ``home`` who works in ``tenant`` with these rights.
+    """The data for a user of ``home`` who works in ``tenant`` with these rights.
 
-    ``expires``: when the session does, in seconds since 1970; None: never. ``recent``: whether its user signed in a
-    short while ago. ``url``: of this server, as it was called.
+    ``expires``: when the session expires, in seconds since 1970; None: never. ``recent``: whether its user signed in
+    recently. ``url``: of this server, as the caller addressed it.
 
     Raises:
-        NotFound: the user or the tenant is gone.
+        NotFound: the user or the tenant was deleted.
     """
     known = public()
     item = control.get(tenant)

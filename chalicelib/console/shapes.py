@@ -1,4 +1,4 @@
-"""What the console's page starts with. Times are RFC 3339."""
+"""The wire format of the calls that the console's page starts with. Times are RFC 3339."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.useradm.shapes import User
 
 
 class Server(msgspec.Struct):
-    """The server, as anybody may know it. ``url`` only where somebody is signed in."""
+    """The server. ``url`` is shown to signed-in users only."""
 
     name: str
     version: str
@@ -17,31 +17,31 @@ class Server(msgspec.Struct):
 
 
 class Public(msgspec.Struct):
-    """``GET public``: what the page needs to know before anybody signs in."""
+    """``GET public``: the data for the page before anybody signs in."""
 
     server: Server
     signup: bool
-    """Whether strangers may make themselves a tenant on trial."""
+    """Whether anybody may create a trial tenant."""
     mail: bool
     """Whether the server sends mails, such as those that reset a password."""
 
 
 class Place(msgspec.Struct):
-    """Where a right holds: for devices of these static groups, for releases with one of these tags; null: for all."""
+    """A scope of a permission: devices of these static groups, releases with one of these tags; null: all."""
 
     groups: list[str] | None
     release_tags: list[str] | None
 
 
 class Call(msgspec.Struct):
-    """A right to call by method, or ``any``, and path, in which ``.*`` is any text."""
+    """A permission by path: a method or ``any``, and a path, in which ``.*`` is any text."""
 
     method: str
     path: str
 
 
 class Rights(msgspec.Struct):
-    """What the user may do. ``permissions``: by right, where it holds; what is not there the user may not do."""
+    """What the user may do. ``permissions``: the scopes of each permission; the user has no others."""
 
     administrator: bool
     permissions: dict[str, list[Place]]
@@ -49,14 +49,14 @@ class Rights(msgspec.Struct):
 
 
 class SignedIn(msgspec.Struct):
-    """The session itself. ``expires`` null: never. ``recent``: no password is asked for again, for now."""
+    """The session. ``expires`` null: never. ``recent``: changing credentials needs no password for now."""
 
     expires: str | None
     recent: bool
 
 
 class Limits(msgspec.Struct):
-    """Of the API, as far as the page heeds them. ``upload_link``: bytes of a file that one link writes."""
+    """Limits of the API that the page uses. ``upload_link``: maximum bytes of a file for one link."""
 
     upload: int
     upload_link: int
@@ -64,13 +64,13 @@ class Limits(msgspec.Struct):
 
 
 class Uploads(msgspec.Struct):
-    """The origin that direct uploads go to."""
+    """The origin to which direct uploads go."""
 
     origin: str
 
 
 class Session(msgspec.Struct):
-    """``GET session``: what the page needs to know when somebody has signed in. ``features`` are the tenant's."""
+    """``GET session``: the data for the page after signing in. ``features`` are the tenant's."""
 
     user: User
     session: SignedIn

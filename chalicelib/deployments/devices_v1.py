@@ -1,4 +1,4 @@
-"""``/api/devices/v1/deployments``: what devices ask and report."""
+"""``/api/devices/v1/deployments``: polls and reports of devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ bp = Blueprint(__name__)
 def answer_next(
     request: DeviceRequest, said: dict[str, Any], *, takes_map: bool = False
 ) -> Reply[Instructions] | NoContent:
-    """The one answer to all three forms of ``next``."""
+    """The common answer of all three forms of ``next``."""
     instructions = service.next_update(
         request.tenant,
         request.device,
@@ -63,7 +63,7 @@ def next_by_body(request: DeviceRequest, body: dict[str, Any]) -> Reply[Instruct
 
 @device_route(bp, "PUT /devices/v1/deployments/device/deployments/{id}/status")
 def report_status(request: DeviceRequest, body: StatusReport, id: str) -> NoContent:
-    """Report the status of an update. Clients take only 204 for success.
+    """Report the status of an update. Clients accept only 204 as success.
 
     Raises:
         Conflict: the deployment was aborted, or the device decommissioned; the device has to stop the update.

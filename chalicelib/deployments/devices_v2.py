@@ -1,4 +1,4 @@
-"""``/api/devices/v2/deployments``: the form of ``next`` that today's clients ask first, update control maps."""
+"""``/api/devices/v2/deployments``: the form of ``next`` that current clients try first, and update control maps."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def next_update(request: DeviceRequest, body: NextV2) -> Reply[Instructions] | N
 def get_control_map(request: DeviceRequest, id: str) -> Reply[ControlMap]:
     """Get the update control map of the update in progress: where it has to pause.
 
-    After a 404 the client gives the update up.
+    After a 404 the client aborts the update.
     """
     return Reply(200, ControlMap(service.control_map(request.tenant, request.device, id)))

@@ -57,7 +57,7 @@ def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
 def show_list(
     request: UserRequest, wanted: service.Wanted, device: service.Named | None = None
 ) -> Reply[list[Deployment]]:
-    """The page that a request asks for of the deployments that it wants."""
+    """The requested page of a list of deployments."""
     page = paging.read_page(request)
     rows, total = service.list_deployments(
         request.tenant, wanted, page.start, page.stop, device=device, scopes=request.scopes
@@ -66,10 +66,10 @@ def show_list(
 
 
 def read_wanted(request: Request) -> service.Wanted:
-    """Which deployments a list shall show, as far as all its versions say it with the same words.
+    """The filter of a list, as far as its parameters are the same in all versions.
 
     Raises:
-        BadRequest: an unknown status, type or order, or no time.
+        BadRequest: a status, type, order or time is not valid.
     """
     query = request.query
     statuses, kind = set(filter(None, query.all("status"))), query.get("type")
@@ -199,7 +199,7 @@ def set_deployment_status(request: UserRequest, body: SetStatus, id: str) -> NoC
     within={"deployment": "id"},
 )
 def show_deployment_statistics(request: UserRequest, id: str) -> Reply[dict[str, int]]:
-    """Get how many devices of a deployment have each status."""
+    """Get the number of a deployment's devices in each status."""
     return Reply(200, service.numbers(request.tenant, read_id(id)))
 
 
@@ -210,7 +210,7 @@ def show_deployment_statistics(request: UserRequest, id: str) -> Reply[dict[str,
     within={"deployment": "id"},
 )
 def list_deployment_devices(request: UserRequest, id: str) -> Reply[list[DeploymentDevice]]:
-    """List all devices that have asked for a deployment so far."""
+    """List all devices that have polled for a deployment so far."""
     return Reply(200, service.devices(request.tenant, read_id(id), request.groups))
 
 
@@ -221,9 +221,9 @@ def list_deployment_devices(request: UserRequest, id: str) -> Reply[list[Deploym
     within={"deployment": "id"},
 )
 def list_deployment_devices_page(request: UserRequest, id: str) -> Reply[list[DeploymentDevice]]:
-    """List the devices that have asked for a deployment so far, page by page.
+    """List the devices that have polled for a deployment so far, page by page.
 
-    ``reason`` lists those that failed for it, as far as the outcomes of the deployment tell of them.
+    ``reason`` lists the devices that failed for it, among those that the outcomes of the deployment count.
     """
     page, reason = paging.read_page(request), request.query.get("reason")
     found = (request.tenant, read_id(id))
@@ -311,7 +311,7 @@ def list_upcoming_deployments(request: UserRequest, id: str) -> Reply[list[Upcom
 def forget_device_deployments(request: UserRequest, id: str) -> NoContent:
     """Mark a device's finished deployments as deleted.
 
-    The device may get those that are not finished for others again.
+    The device may get those again that are not finished for other devices.
     """
     service.forget_history(request.tenant, id, request.scopes)
     return no_content()

@@ -35,6 +35,6 @@ def show_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[
     within={"device": "device_id", "deployment": "id"},
 )
 def explain_deployment_log(request: UserRequest, id: str, device_id: str) -> Reply[str]:
-    """Get an explanation of a log. Always 404: this server explains no logs."""
+    """Get an explanation of a log. Always 404: this server does not analyse logs."""
     service.read_log(request.tenant, read_id(id), device_id)
     raise NotFound("this server does not analyse logs; read the log itself")

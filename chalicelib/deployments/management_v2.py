@@ -23,7 +23,7 @@ _SCOPES = {"identity", "inventory", "tags"}
 def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
     """List deployments by the time of their creation, page by page.
 
-    ``name`` is searched for; with ``id_attribute`` it may also be a device's.
+    ``name`` is the name of a deployment, or with ``id_attribute`` that of a device.
     """
     query = request.query
     names = tuple(filter(None, query.all("name")))
@@ -44,7 +44,7 @@ def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
     body_error="Validating request body: ",
 )
 def create_deployment(request: UserRequest, body: NewDynamicDeployment) -> Created:
-    """Create a deployment for the devices that a saved filter matches when they ask.
+    """Create a deployment for the devices that match a saved filter when they poll.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.

@@ -142,24 +142,24 @@ class Phase(msgspec.Struct, omit_defaults=True):
 
 
 class FailureReason(msgspec.Struct):
-    """Why devices failed, and how many of those that were looked at."""
+    """A reason, and the number of examined devices that failed for it."""
 
     reason: str
     count: int
 
 
 class Outcomes(msgspec.Struct):
-    """How the devices of a deployment fared that were updated or failed."""
+    """The results of a deployment's devices that were updated or failed."""
 
     failed: int
-    """All devices that failed; ``reasons`` and ``failed_at`` are of ``failed_read`` of them."""
+    """The number of devices that failed; ``reasons`` and ``failed_at`` are of ``failed_read`` of them."""
     failed_read: int
     reasons: list[FailureReason]
     """The most frequent first."""
     failed_at: list[str]
     """When they ended, the earliest first."""
     updated: int
-    """All devices that were updated, or had it already; ``updated_at`` is of some of them, as many as it has times."""
+    """The number of devices that were updated, or had it already; ``updated_at`` has the times of some of them."""
     updated_at: list[str]
 
 
@@ -190,7 +190,7 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     dynamic: bool = False
     initial_device_count: int | None = None
     outcomes: Outcomes | None = None
-    """Only where it was asked for."""
+    """Only if it was requested."""
 
 
 class DeploymentDevice(msgspec.Struct, omit_defaults=True):
@@ -237,11 +237,11 @@ class Upcoming(msgspec.Struct, omit_defaults=True):
     type: str
     created: str
     when: When
-    """``active``: the device is at it; ``next``: its next poll begins it; ``phase``: it waits for a phase, which
-    opens at ``opens``; ``later``: it comes after one of those before it."""
+    """``active``: in progress; ``next``: the device's next poll begins it; ``phase``: it waits for a phase, which
+    opens at ``opens``; ``later``: it comes after an earlier one in this list."""
     outcome: Outcome
-    """What the poll that begins it brings: ``update``, ``already-installed``, ``noartifact``; ``unknown`` if the
-    inventory does not tell."""
+    """The expected result of the poll that begins it: ``update``, ``already-installed``, ``noartifact``; ``unknown``
+    if the inventory does not show it."""
     opens: str | None = None
 
 

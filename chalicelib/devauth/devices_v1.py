@@ -30,10 +30,10 @@ def authenticate(request: Request, body: bytes) -> Jwt:
 
 
 def read_signed(request: Request) -> tuple[shapes.AuthRequest, str]:
-    """A device's request for a token, and its signature of it: whoever brings it.
+    """A device's request for a token and its signature, whether the device or a user sends it.
 
     Raises:
-        BadRequest: the body is none.
+        BadRequest: the body is not a valid request.
     """
     body = content.decode(request.raw, shapes.AuthRequest, prefix="failed to decode auth request: ")
     return body, request.headers.get("x-men-signature", "")

@@ -38,7 +38,7 @@ def search_devices(request: UserRequest, body: bytes) -> Reply[list[shapes.Devic
     Raises:
         UnsupportedMediaType: the body is neither JSON nor a form.
     """
-    # Exactly these two types; parameters after them are refused as well (B5).
+    # Exactly these two types, without parameters.
     kind = request.headers.get("content-type", "")
     if kind == "application/json":
         search = content.decode(body, shapes.Search)
@@ -115,7 +115,7 @@ def get_device(request: UserRequest, id: str) -> Reply[shapes.DeviceShape]:
 
 @user_route(bp, "DELETE /management/v2/devauth/devices/{id}", Permission.DEVICES_MANAGE, within={"device": "id"})
 def decommission_device(request: UserRequest, id: str) -> NoContent | Absent:
-    """Decommission a device: lock it out, and remove its data everywhere."""
+    """Decommission a device: refuse its calls, and delete its data everywhere."""
     return no_content() if service.decommission(request.tenant, id) else Absent()
 
 
@@ -178,7 +178,7 @@ def set_device_flags(request: UserRequest, body: shapes.Flags, id: str) -> NoCon
     everywhere=True,  # a new device is in no group
 )
 def accept_automatically(request: UserRequest, body: bytes) -> Reply[str]:
-    """Accept the device whose signed auth request is passed on. The answer is its token, as a JSON string.
+    """Accept the device whose signed auth request is in the body. The answer is its token, as a JSON string.
 
     Raises:
         Unprocessable: the tenant's limit of accepted devices is reached.
@@ -192,7 +192,7 @@ def accept_automatically(request: UserRequest, body: bytes) -> Reply[str]:
 
 @user_route(bp, "GET /management/v2/devauth/license", Permission.DEVICES_READ, everywhere=True)
 def show_license(request: UserRequest) -> Reply[str]:
-    """Get how many devices of each tier are accepted, and how many may be, as CSV."""
+    """Get the numbers and limits of accepted devices by tier, as CSV."""
     accepted, limits = counts.accepted_by_tier(request.tenant), service.device_limits(request.tenant)
     rows = [f"{tier},{accepted.of(tier)},{limits.of(tier)}" for tier in Tier]
     return Reply(200, "\n".join(["tier,accepted,limit", *rows]) + "\n", content_type="text/csv")
@@ -200,7 +200,7 @@ def show_license(request: UserRequest) -> Reply[str]:
 
 @user_route(bp, "GET /management/v2/devauth/limits/devices", Permission.DEVICES_READ)
 def get_device_limits(request: UserRequest) -> Reply[dict[str, int]]:
-    """Get how many devices of each tier, and how many test devices, there may be. -1: any number."""
+    """Get the limits of devices by tier, and of test devices. -1: no limit."""
     limits = service.device_limits(request.tenant)
     return Reply(200, {str(tier): limits.of(tier) for tier in Tier} | {"test": TEST_DEVICES})
 
@@ -213,5 +213,5 @@ def revoke_device_token(request: UserRequest, id: str) -> NoContent | Absent:
 
 @user_route(bp, "GET /management/v2/devauth/limits/{name}", Permission.DEVICES_READ)
 def get_tenant_limit(request: UserRequest, name: str) -> Reply[shapes.Limit]:
-    """Get a limit of the tenant. -1: none."""
+    """Get a limit of the tenant. -1: no limit."""
     return Reply(200, shapes.Limit(service.limit(request.tenant, name)))

@@ -55,13 +55,13 @@ class Count(msgspec.Struct):
 
 
 class AuthSetStatus(msgspec.Struct):
-    """What was decided about an auth set."""
+    """The status of an auth set."""
 
     status: str
 
 
 class Limit(msgspec.Struct):
-    """A limit of the tenant; -1: none."""
+    """A limit of the tenant; -1: no limit."""
 
     limit: int
 

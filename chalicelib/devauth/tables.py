@@ -3,12 +3,12 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#I#<identity hash>`` | ``DEVICE`` | a device with all its auth sets |
-| ``T#t#A#<auth set>`` | ``SET`` | which device a set belongs to |
+| ``T#t#A#<auth set>`` | ``SET`` | the device of a set |
 | ``T#t#COUNTS`` | ``S#0`` .. ``S#7`` | devices by status, all but accepted, in 8 parts by the id's hash |
 | ``T#t#COUNTS`` | ``ACCEPTED`` | accepted devices: one number, since the limit is a condition on it |
 | ``T#t#COUNTS`` | ``ACCEPTED#<tier>`` | the same for micro and system; the one above is for standard |
-| ``T#t#FLAGS`` | ``TEST`` | how many test devices there are |
-| ``T#t#FLAGS`` | ``DAY#<date>`` | how many flags were changed on a day; expires |
+| ``T#t#FLAGS`` | ``TEST`` | number of test devices |
+| ``T#t#FLAGS`` | ``DAY#<date>`` | number of changed flags on a day; expires |
 
 Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in.
 """

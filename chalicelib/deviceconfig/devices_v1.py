@@ -1,4 +1,4 @@
-"""``/api/devices/v1/deviceconfig``: what a device shall be set to, and what it says it is."""
+"""``/api/devices/v1/deviceconfig``: the configuration that a device should have, and the one that it reports."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _NO_DEVICE = "device does not exist"
 
 
 def get(tenant: TenantId, device_id: str) -> tuple[tables.ConfigurationItem, datetime | None]:
-    """A device's configuration, set and reported, and since when it has been so.
+    """A device's configuration, configured and reported, and since when it has existed.
 
     Raises:
         NotFound: there is no such device, or it has never been accepted or configured.
@@ -64,7 +64,7 @@ def _known(tenant: TenantId, device_id: str) -> tables.ConfigurationItem | None:
 def configure(tenant: TenantId, device_id: str, configuration: Mapping[str, str]) -> None:
     """Replace the configuration of a device. A deployment brings it to the device.
 
-    The device need not exist yet: the reference and clients configure any id.
+    The device need not exist: the API reference and clients allow any id.
 
     Raises:
         BadRequest: the configuration is too large.
@@ -91,7 +91,7 @@ def reported(tenant: TenantId, device_id: str, configuration: Mapping[str, str])
 
 
 def _commit_unless_leaving(tx: Transaction, tenant: TenantId, device_id: str) -> None:
-    # Written after the device was cleared out, it would never be deleted.
+    # If it were written after the device's data was deleted, it would never be deleted.
     heads.require_staying(tx, tenant, device_id)
     try:
         tx.commit()

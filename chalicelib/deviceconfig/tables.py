@@ -2,7 +2,7 @@
 
 | pk | sk | item |
 |---|---|---|
-| ``T#t#D#<device>`` | ``CONFIGURATION`` | what is wanted of a device, and what it reported |
+| ``T#t#D#<device>`` | ``CONFIGURATION`` | the configured and the reported configuration of a device |
 
 Index ``list``: ``T#t``, ``<device>``.
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def configuration(device_id: str, item: ConfigurationItem, since: datetime | None) -> DeviceConfiguration:
-    """A device's configuration, which has been so ``since``."""
+    """A device's configuration, which exists ``since``."""
     return DeviceConfiguration(
         id=device_id,
         configured=item.configured,

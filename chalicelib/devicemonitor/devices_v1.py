@@ -1,4 +1,4 @@
-"""``/api/devices/v1/devicemonitor``: what a device has noticed, and what it watches."""
+"""``/api/devices/v1/devicemonitor``: alerts and checks that a device reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ bp = Blueprint(__name__)
 
 @device_route(bp, "POST /devices/v1/devicemonitor/alert", feature=Feature.MONITORING)
 def report_alerts(request: DeviceRequest, body: NewAlerts) -> NoContent:
-    """Report alerts: something has become critical, or is fine again.
+    """Report alerts: something has become critical, or is back to normal.
 
     Raises:
         NotFound: the device is being removed.
@@ -26,7 +26,7 @@ def report_alerts(request: DeviceRequest, body: NewAlerts) -> NoContent:
 
 @device_route(bp, "POST /devices/v1/devicemonitor/config", feature=Feature.MONITORING)
 def report_checks(request: DeviceRequest, body: Checks) -> NoContent:
-    """Report everything that the device watches.
+    """Report all checks of the device.
 
     Raises:
         NotFound: the device is being removed.

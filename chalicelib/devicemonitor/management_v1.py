@@ -1,4 +1,4 @@
-"""``/api/management/v1/devicemonitor``: alerts of devices, and who is told of them."""
+"""``/api/management/v1/devicemonitor``: alerts and checks of devices, and mails about alerts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def list_latest_alerts(request: UserRequest, id: str) -> Reply[list[Alert]]:
     within={"device": "id"},
 )
 def list_checks(request: UserRequest, id: str) -> Reply[list[Check]]:
-    """List what a device watches."""
+    """List the checks of a device."""
     return Reply(200, service.checks(request.tenant, id))
 
 
@@ -78,7 +78,7 @@ def list_checks(request: UserRequest, id: str) -> Reply[list[Check]]:
     feature=Feature.MONITORING,
 )
 def show_alert_channel(request: UserRequest, name: str) -> Reply[ChannelStatus]:
-    """Get whether mails about alerts are on for all users. Beyond Mender's API."""
+    """Get whether mails about alerts are on for all users. Not part of Mender's API."""
     return Reply(200, ChannelStatus(service.channel(request.tenant, name)))
 
 

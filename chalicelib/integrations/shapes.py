@@ -61,11 +61,11 @@ class DeliveryStatus(msgspec.Struct, omit_defaults=True):
     status_code: int | None = None
     error: str | None = None
     queued: bool = False
-    """A user had it sent again, and it was not tried since. Not part of Mender's API."""
+    """Whether a user had it sent again, and it was not tried since. Not part of Mender's API."""
 
 
 class Resend(msgspec.Struct, forbid_unknown_fields=True):
-    """Which event to send again, and to which webhook: the event's id and time, as the list of events has them."""
+    """The event to send again: its id and time, as in the list of events."""
 
     integration_id: str
     event_id: str

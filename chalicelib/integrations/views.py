@@ -27,5 +27,5 @@ def integration(found: Integration) -> shapes.IntegrationShape:
 
 
 def event(found: StoredEvent) -> shapes.EventShape:
-    """An event, with what became of its deliveries."""
+    """An event, with the results of its deliveries."""
     return shapes.EventShape(found.place.event, found.kind, found.data, rfc3339(found.time), found.statuses)

@@ -18,7 +18,7 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "POST /management/v2/inventory/filters/search", Permission.DEVICES_READ)
 def search_inventory(request: UserRequest, body: Search) -> Reply[list[DeviceShape]]:
-    """Search for devices that meet all conditions. ``X-Total-Count`` says how many there are; ``Link`` is not sent."""
+    """Search for devices that meet all conditions. The answer has ``X-Total-Count`` but no ``Link``."""
     page = paging.page_of(body.page, body.per_page)
     query = queries.of_search(body.filters or [], body.sort or [], body.device_ids, body.text)
     only = queries.selected(body.attributes or [])
@@ -42,7 +42,7 @@ def get_device_statistics(request: UserRequest) -> Reply[Statistics]:
 def list_filters(request: UserRequest) -> Reply[list[SavedFilter]]:
     """List the saved filters by name.
 
-    Users whose rights are limited to groups see none, since a filter may name what is outside of them.
+    Users whose rights are limited to groups see none, since a filter may name other groups.
     """
     page = paging.read_page(request)
     if request.groups is not None:
@@ -56,14 +56,14 @@ def list_filters(request: UserRequest) -> Reply[list[SavedFilter]]:
     "POST /management/v2/inventory/filters",
     Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
-    everywhere=True,  # who deploys by a filter relies on it for devices of all groups
+    everywhere=True,  # a deployment by this filter goes to devices of all groups
 )
 def create_filter(request: UserRequest, body: FilterDefinition) -> Created:
     """Save a filter. ``Location`` is relative; its last segment is the id.
 
     Raises:
-        Conflict: there is another filter of this name.
-        Unprocessable: the tenant has as many filters as it may.
+        Conflict: there is another filter with this name.
+        Unprocessable: the tenant has reached its limit of filters.
     """
     return created(f"filters/{service.create_filter(request.tenant, body)}")
 
@@ -73,7 +73,7 @@ def create_filter(request: UserRequest, body: FilterDefinition) -> Created:
     "GET /management/v2/inventory/filters/{id}",
     Permission.DEVICES_READ,
     feature=Feature.DYNAMIC_GROUPS,
-    everywhere=True,  # a filter may name what is outside of their groups
+    everywhere=True,  # a filter may name other groups
 )
 def get_filter(request: UserRequest, id: str) -> Reply[SavedFilter]:
     """Get a saved filter."""
@@ -85,13 +85,13 @@ def get_filter(request: UserRequest, id: str) -> Reply[SavedFilter]:
     "PUT /management/v2/inventory/filters/{id}",
     Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
-    everywhere=True,  # who deploys by a filter relies on it for devices of all groups
+    everywhere=True,  # a deployment by this filter goes to devices of all groups
 )
 def change_filter(request: UserRequest, body: FilterDefinition, id: str) -> NoContent:
     """Replace the name and the terms of a saved filter.
 
     Raises:
-        Conflict: there is another filter of this name.
+        Conflict: there is another filter with this name.
     """
     service.change_filter(request.tenant, id, body)
     return no_content()
@@ -102,7 +102,7 @@ def change_filter(request: UserRequest, body: FilterDefinition, id: str) -> NoCo
     "DELETE /management/v2/inventory/filters/{id}",
     Permission.DEVICES_MANAGE,
     feature=Feature.DYNAMIC_GROUPS,
-    everywhere=True,  # who deploys by a filter relies on it for devices of all groups
+    everywhere=True,  # a deployment by this filter goes to devices of all groups
 )
 def delete_filter(request: UserRequest, id: str) -> NoContent:
     """Delete a saved filter. An unknown one is no error."""
@@ -115,7 +115,7 @@ def delete_filter(request: UserRequest, id: str) -> NoContent:
     "GET /management/v2/inventory/filters/{id}/search",
     Permission.DEVICES_READ,
     feature=Feature.DYNAMIC_GROUPS,
-    everywhere=True,  # a filter may name what is outside of their groups
+    everywhere=True,  # a filter may name other groups
 )
 def search_by_filter(request: UserRequest, id: str) -> Reply[list[DeviceShape]]:
     """List the devices that a saved filter matches now, by id."""

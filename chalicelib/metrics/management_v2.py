@@ -1,4 +1,4 @@
-"""``/management/v2/tenantadm/metrics``: the numbers of the tenant of the user who asks. Beyond Mender's API."""
+"""``/management/v2/tenantadm/metrics``: the numbers of the caller's tenant. Not part of Mender's API."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ bp = Blueprint(__name__)
 def show_metrics(request: UserRequest) -> Reply[Numbers] | Reply[str]:
     """Get the tenant's numbers, as JSON or for Prometheus (``Accept: text/plain``).
 
-    Each is only there for users who may see all that it counts. Not part of Mender's API.
+    Each number is shown only to users who may see everything that it counts. Not part of Mender's API.
     """
-    # Imported here: it brings most features, which other calls of this service do without.
+    # Imported here: it loads most features, which other calls of this service do not need.
     from chalicelib.metrics import rules, service
 
     if not _sees_all(request, Permission.DEVICES_READ):
@@ -38,5 +38,5 @@ def show_metrics(request: UserRequest) -> Reply[Numbers] | Reply[str]:
 
 
 def _sees_all(request: UserRequest, permission: Permission) -> bool:
-    """Whether the caller has a right for all of the tenant's things, or may make this very call."""
+    """Whether the caller has this permission without a limit, or has a permission by path for this call."""
     return EVERYWHERE in request.identity.rights.scopes(permission, (request.method, request.path))

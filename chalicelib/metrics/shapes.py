@@ -38,9 +38,9 @@ class Numbers(msgspec.Struct):
     """A tenant's numbers."""
 
     devices: dict[str, int]
-    """By status."""
+    """Numbers of devices by status."""
     accepted_devices: dict[str, Accepted]
-    """By tier."""
+    """Accepted devices by tier."""
     users: int
     deployments: Deployments | UnsetType = UNSET
     artifacts: int | UnsetType = UNSET

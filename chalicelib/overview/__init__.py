@@ -1,1 +1,1 @@
-"""What needs attention first, of all of a tenant, in one call."""
+"""What needs attention in a tenant, in one call, the most urgent first."""

@@ -1,4 +1,4 @@
-"""``/management/v1/console/overview``: what needs attention first. Beyond Mender's API."""
+"""``/management/v1/console/overview``: what needs attention. Not part of Mender's API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "GET /management/v1/console/overview", Permission.BASIC)
 def show_overview(request: UserRequest) -> Reply[Overview]:
-    """Devices and deployments that need attention, each part for who may read it; answers ``If-None-Match``."""
+    """Get devices and deployments that need attention. Parts that the caller may not read are left out."""
     rights = request.identity.rights
     found = service.overview(
         request.tenant,

@@ -1,4 +1,4 @@
-"""Days with what became of the deployments that ended on them, and the most frequent of many values."""
+"""Counts the deployments that ended on each day, and finds the most frequent values. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _SUCCEEDED = ("success", "already-installed")
 
 
 def since(now: datetime, days: int) -> datetime:
-    """The beginning of the first of the last ``days`` days, today being one of them."""
+    """The beginning of the first of the last ``days`` days, including today."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
 
 
 def ended_since(deployments: Iterable[Deployment], start: datetime) -> list[Deployment]:
-    """Those that ended at ``start`` or later."""
+    """The deployments that ended at ``start`` or later."""
     return [each for each in deployments if each.finished and datetime.fromisoformat(each.finished) >= start]
 
 
 def by_day(ended: Iterable[Deployment], start: datetime, days: int) -> list[Day]:
-    """Each of the days from ``start`` on, with the deployments that ended on it."""
+    """Each day from ``start`` on, with the deployments that ended on it."""
     names = [f"{start + timedelta(days=number):%Y-%m-%d}" for number in range(days)]
     found = {name: Day(name, 0, 0, 0) for name in names}
     for each in ended:
@@ -40,12 +40,12 @@ def by_day(ended: Iterable[Deployment], start: datetime, days: int) -> list[Day]
 
 
 def failures(deployment: Deployment) -> int:
-    """How many devices could not install it."""
+    """The number of devices that could not install the deployment."""
     return deployment.statistics.status.get("failure", 0)
 
 
 def leading(counts: Mapping[Any, int], most: int) -> tuple[list[tuple[str, int]], int]:
-    """The ``most`` most frequent values as texts, and how many things have another; "" stands for none."""
+    """The ``most`` most frequent values as texts, and the number of all others; "" stands for no value."""
     named: dict[str, int] = {}
     for value, count in counts.items():
         name = value if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
-"""Puts the overview together from one look at the inventory and two short lists of deployments.
+"""Collects the overview from one reading of the inventory and two short lists of deployments.
 
-It may be asked for every few seconds. What it reads does not follow the fleet: the tenant's snapshot and the devices
-that changed since, as a search does, and at most a page of deployments of each kind.
+It may be called every few seconds, so its cost does not grow with the fleet: it reads the tenant's snapshot and the
+devices that changed since, as a search does, and at most a page of deployments of each kind.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 DAYS: Final = 14
 SILENT: Final = timedelta(hours=48)
-"""A device in good health is heard of at least once a day: that often its check-in is written at most."""
+"""The time after which a device counts as silent. A healthy device's check-in is stored once a day."""
 SHOWN: Final = 5
-"""Devices, and deployments with failures, that are named."""
+"""The number of devices, and of deployments with failures, that are listed."""
 SOFTWARE: Final = 8
 _OPEN: Final = deployments.Wanted(statuses=frozenset({"pending", "inprogress", "scheduled"}), kind="software")
 _ENDED: Final = deployments.Wanted(statuses=frozenset({"finished"}))
@@ -33,7 +33,7 @@ _ENDED_READ: Final = 100
 
 
 def overview(tenant: TenantId, *, devices: Scopes, rollouts: Scopes) -> Overview:
-    """What needs attention, where the caller may read devices and deployments; an empty scope leaves a part out."""
+    """What needs attention among the devices and deployments in these scopes; an empty scope leaves a part out."""
     found = Overview()
     if devices:
         found.devices = _devices(tenant, groups_of(devices))

@@ -1,4 +1,4 @@
-"""What travels on the wire. A part that the caller may not see is left out."""
+"""The wire format of the overview. Parts that the caller may not see are left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.deployments.shapes import Deployment
 
 
 class Brief(msgspec.Struct, omit_defaults=True):
-    """A device in a few words. ``name`` as people call it, else its id; ``seen`` when it was last heard of."""
+    """A device. ``name``: its tag ``name``, or else its id; ``seen``: its last check-in."""
 
     id: str
     name: str
@@ -17,14 +17,14 @@ class Brief(msgspec.Struct, omit_defaults=True):
 
 
 class Some(msgspec.Struct):
-    """How many devices something holds for, and the first few of them."""
+    """The number of such devices, and the first few of them."""
 
     count: int
     devices: list[Brief]
 
 
 class Software(msgspec.Struct):
-    """What accepted devices run. ``name`` is empty for those that have not said."""
+    """The software of accepted devices. ``name`` is empty for devices that have not reported any."""
 
     name: str
     count: int
@@ -35,17 +35,17 @@ class Devices(msgspec.Struct):
 
     by_status: dict[str, int]
     alerting: Some
-    """Accepted devices with an alert that is not over; the longest silent first."""
+    """Accepted devices with a critical alert; the longest silent first."""
     silent: Some
-    """Accepted devices that were not heard of for ``silent_hours``; the longest silent first."""
+    """Accepted devices that have not called for ``silent_hours``; the longest silent first."""
     silent_hours: int
     software: list[Software]
-    """The most frequent first; what is rarer is summed up in ``other_software``."""
+    """The most frequent first; the number of all others is in ``other_software``."""
     other_software: int
 
 
 class Day(msgspec.Struct):
-    """The deployments that ended on a day (UTC), and how their devices fared."""
+    """The number of deployments that ended on a day (UTC), and the results of their devices."""
 
     day: str
     deployments: int
@@ -57,16 +57,16 @@ class Deployments(msgspec.Struct):
     """The deployments of software that the caller may see."""
 
     open: list[Deployment]
-    """The newest of those that are not over."""
+    """The newest unfinished ones."""
     open_count: int
     failed: list[Deployment]
-    """The newest of those that ended in the last days with failures."""
+    """The newest ones that ended in the last days with failures."""
     days: list[Day]
     """The last days, the oldest first."""
 
 
 class Overview(msgspec.Struct, omit_defaults=True):
-    """All of it."""
+    """The answer of ``GET overview``."""
 
     devices: Devices | UnsetType = UNSET
     deployments: Deployments | UnsetType = UNSET

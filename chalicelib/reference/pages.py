@@ -22,7 +22,7 @@ def show_description(request: Request) -> Reply[str]:
     """Get this description: OpenAPI 3.1, the same for everyone until the server is updated."""
     data = FILE.read_bytes()
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    # Public: it says nothing that the project's own pages don't say. Other sites may build pages of it.
+    # Public: it contains nothing that the project's pages don't say. Pages of other sites may read it.
     headers: dict[str, str | list[str]] = {
         "Access-Control-Allow-Origin": "*",
         "Cache-Control": "public, max-age=300",

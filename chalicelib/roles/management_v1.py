@@ -1,4 +1,4 @@
-"""``/management/v1/useradm/roles``: the older form, in which a change answers 202."""
+"""``/management/v1/useradm/roles``: roles in the older API, whose changes answer 202."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "GET /management/v1/useradm/roles", Permission.BASIC, feature=Feature.RBAC)
 def list_roles(request: UserRequest) -> Reply[list[shapes.Role]]:
-    """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
+    """List the built-in roles and the tenant's own. Users who do not manage users see only their own roles of these."""
     return Reply(200, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
@@ -33,8 +33,8 @@ def create_role(request: UserRequest, body: shapes.Role) -> Created:
     """Create a role. It can have no more rights than the user who creates it.
 
     Raises:
-        Conflict: there is a role of this name.
-        Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
+        Conflict: there is a role with this name.
+        Unprocessable: the tenant has reached its limit of roles, or there is no such permission set.
     """
     name = service.create(request.tenant, service.ROLE, body, request.identity.rights)
     return created(f"/api/management/v1/useradm/roles/{quote(name, safe='')}")

@@ -1,4 +1,4 @@
-"""``/management/v2/useradm``: roles and the permission sets that they are made of."""
+"""``/management/v2/useradm``: roles and permission sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "GET /management/v2/useradm/roles", Permission.BASIC, feature=Feature.RBAC)
 def list_roles(request: UserRequest) -> Reply[list[shapes.Role]]:
-    """List the built-in roles and the tenant's own. Users who do not manage users only see their own of the latter."""
+    """List the built-in roles and the tenant's own. Users who do not manage users see only their own roles of these."""
     return _page(request, service.visible(request.tenant, service.ROLE, request.identity.rights))
 
 
@@ -38,8 +38,8 @@ def create_role(request: UserRequest, body: shapes.Role) -> Created:
     """Create a role. It can have no more rights than the user who creates it.
 
     Raises:
-        Conflict: there is a role of this name.
-        Unprocessable: the tenant has as many roles as it may, or there is no such permission set.
+        Conflict: there is a role with this name.
+        Unprocessable: the tenant has reached its limit of roles, or there is no such permission set.
     """
     name = service.create(request.tenant, service.ROLE, body, request.identity.rights)
     return created(f"/api/management/v2/useradm/roles/{quote(name, safe='')}")
@@ -107,8 +107,8 @@ def create_permission_set(request: UserRequest, body: shapes.PermissionSet) -> C
     """Create a permission set. It can have no more rights than the user who creates it.
 
     Raises:
-        Conflict: there is a permission set of this name.
-        Unprocessable: the tenant has as many permission sets as it may.
+        Conflict: there is a permission set with this name.
+        Unprocessable: the tenant has reached its limit of permission sets.
     """
     name = service.create(request.tenant, service.SET, body, request.identity.rights)
     return created(f"/api/management/v2/useradm/permission_sets/{quote(name, safe='')}")

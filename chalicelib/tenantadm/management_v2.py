@@ -1,4 +1,4 @@
-"""``/management/v2/tenantadm``: the tenant of the user who asks, its settings, and a service provider's children."""
+"""``/management/v2/tenantadm``: the caller's tenant, its settings, and a service provider's children."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_tenant(request: UserRequest) -> Reply[shapes.Tenant]:
     """Get the user's tenant, without its token.
 
     Raises:
-        NotFound: the tenant is gone.
+        NotFound: the tenant was removed.
     """
     tiers = bool(request.query.flag("tiers"))
     seen = request.identity.groups(Permission.DEVICES_READ)
@@ -39,7 +39,7 @@ def list_children(request: UserRequest) -> Reply[list[shapes.Tenant]]:
     """List the child tenants, oldest first.
 
     Raises:
-        NotFound: the tenant is gone.
+        NotFound: the tenant was removed.
     """
     page = paging.read_page(request, default=limits.TENANTS_PER_PAGE)
     tiers = bool(request.query.flag("tiers"))
@@ -54,9 +54,9 @@ def create_child(request: UserRequest, body: shapes.NewTenant) -> Accepted:
 
     Raises:
         Conflict: the e-mail address is taken.
-        NotFound: the tenant is gone.
-        Unprocessable: the service provider has no room for it, the password breaks a rule, or the body asks for what
-            this server does not do.
+        NotFound: the tenant was removed.
+        Unprocessable: the service provider's limits are reached, the password breaks a rule, or the body has a member
+            that this server does not support.
     """
     rules.check_wishes(body)
     made = service.create_child(
@@ -72,14 +72,14 @@ def create_child(request: UserRequest, body: shapes.NewTenant) -> Accepted:
 
 @public_route(bp, "POST /management/v2/tenantadm/tenants/signup")
 def sign_up(request: Request, body: bytes) -> Accepted:
-    """Sign up: create a tenant on trial, where the server allows it.
+    """Sign up: create a trial tenant, where the server allows it.
 
     Raises:
-        MethodNotAllowed: this server takes no sign-ups.
+        MethodNotAllowed: sign-up is switched off.
         Conflict: the e-mail address is taken.
         UnsupportedMediaType: the body is neither JSON nor a form.
         Unprocessable: the password breaks a rule.
-        TooManyRequests: too many sign-ups were tried lately.
+        TooManyRequests: there were too many sign-ups recently.
     """
     return _sign_up(request, body)
 
@@ -89,11 +89,11 @@ def begin_trial(request: Request, body: bytes) -> Accepted:
     """Sign up, under the name that other clients use.
 
     Raises:
-        MethodNotAllowed: this server takes no sign-ups.
+        MethodNotAllowed: sign-up is switched off.
         Conflict: the e-mail address is taken.
         UnsupportedMediaType: the body is neither JSON nor a form.
         Unprocessable: the password breaks a rule.
-        TooManyRequests: too many sign-ups were tried lately.
+        TooManyRequests: there were too many sign-ups recently.
     """
     return _sign_up(request, body)
 
@@ -119,7 +119,7 @@ def update_child(request: UserRequest, body: shapes.ChildUpdate, id: str) -> NoC
     """Change the name or the limits of a child tenant.
 
     Raises:
-        Unprocessable: the service provider has not that many devices left.
+        Unprocessable: the service provider does not have that many devices left.
     """
     service.update_child(request.tenant, TenantId(id), body.name, shapes.device_limits(body))
     return no_content()
@@ -138,9 +138,9 @@ def set_child_status(request: UserRequest, body: shapes.NewStatus, id: str) -> A
 
 @user_route(bp, "POST /management/v2/tenantadm/tenants/{id}/cancel", Permission.TENANTS_MANAGE, sign_in=SignIn.RECENT)
 def cancel_tenant(request: UserRequest, body: shapes.Cancellation, id: str) -> Accepted:
-    """Cancel a child tenant or, for administrators with their password, the own one.
+    """Cancel a child tenant or, for administrators with their password, one's own.
 
-    It is locked at once and erased later.
+    Its calls are refused at once, and its data is erased later.
 
     Raises:
         Conflict: the tenant is not active, or has children.
@@ -154,7 +154,7 @@ def cancel_tenant(request: UserRequest, body: shapes.Cancellation, id: str) -> A
 
 @user_route(bp, "POST /management/v2/tenantadm/tenants/{id}/plan", Permission.TENANTS_MANAGE)
 def request_plan(request: UserRequest, body: shapes.PlanRequest, id: str) -> Accepted:
-    """Ask for another plan. The request is noted for the server's administrator.
+    """Ask for another plan. The request is stored for the server's admin.
 
     Raises:
         Conflict: the tenant is not active.
@@ -172,7 +172,7 @@ def request_plan(request: UserRequest, body: shapes.PlanRequest, id: str) -> Acc
     sign_in=SignIn.RECENT,
 )
 def start_child_removal(request: UserRequest, id: str) -> Accepted:
-    """Lock a child tenant for good, and have its data erased.
+    """Remove a child tenant: its calls are refused, and its data is erased.
 
     Raises:
         Conflict: the tenant has children.
@@ -183,7 +183,7 @@ def start_child_removal(request: UserRequest, id: str) -> Accepted:
 
 @user_route(bp, "DELETE /management/v2/tenantadm/tenants/{id}", Permission.TENANTS_MANAGE, sign_in=SignIn.RECENT)
 def remove_child(request: UserRequest, id: str) -> NoContent:
-    """Have the data of an inactive child tenant erased.
+    """Remove an inactive child tenant, and erase its data.
 
     Raises:
         MethodNotAllowed: the tenant is active.
@@ -206,7 +206,7 @@ def save_tenant_settings(request: UserRequest, body: dict[str, Any]) -> NoConten
     """Replace the tenant's settings for the server. What is left out gets its default. Not part of Mender's API.
 
     Raises:
-        NotFound: the tenant is gone.
+        NotFound: the tenant was removed.
         PreconditionFailed: the settings have another version than ``If-Match`` names.
     """
     replacing = etag.if_match(request.headers.get("if-match"))

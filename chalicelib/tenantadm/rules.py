@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """The status of a tenant. ``REMOVING`` is final: its data are being erased."""
+    """The status of a tenant. ``REMOVING`` is final: its data is being erased."""
 
     ACTIVE = "active"
     REMOVING = "removing"

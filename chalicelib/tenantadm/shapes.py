@@ -37,7 +37,7 @@ class Tenant(msgspec.Struct):
     tenant_token: str | UnsetType = UNSET
     device_limits: dict[str, DeviceLimit] | UnsetType = UNSET
     removing: bool | UnsetType = UNSET
-    """True while its data are being erased, which takes a quarter of an hour or longer. Not part of Mender's API."""
+    """True while its data is being erased, which takes a quarter of an hour or longer. Not part of Mender's API."""
 
 
 class NewLimit(msgspec.Struct):

@@ -3,10 +3,10 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t`` | ``TENANT`` | a tenant; in the index ``list`` under ``TENANTS``, in order of creation |
-| ``T#t`` | ``DUE`` | that something happens to the tenant at a time; in the index ``list`` under ``DUE``, by time |
+| ``T#t`` | ``DUE`` | when the schedule has to check the tenant; in the index ``list`` under ``DUE``, by time |
 | ``T#t#CHILDREN`` | ``<created>#<child>`` | a child of a service provider |
 | ``TOKEN#<sha256>`` | ``TOKEN`` | tenant token (its hash, in hex) to tenant |
-| ``SIGNUP#<sha256 of a network>`` | ``<hour>`` | how many signed up from there; expires |
+| ``SIGNUP#<sha256 of a network>`` | ``<hour>`` | number of sign-ups from there; expires |
 | ``SCHEMA`` | ``SCHEMA`` | the version of all stored data, kept by ``manage migrate`` |
 """
 
@@ -66,7 +66,7 @@ class Tenant:
     old_tokens: tuple[str, ...] = ()
     """Hashes of the tokens before ``tenant_token``, which may still be valid for a while."""
     removal: datetime | None = None
-    """When its data are to be erased, or when that began."""
+    """When its data is to be erased, or when that began."""
     version: int = 0
 
     @property

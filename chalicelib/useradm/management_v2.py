@@ -15,10 +15,10 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "PUT /management/v2/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
 def update_me(request: UserRequest, body: shapes.PasswordUpdate) -> NoContent:
-    """Change the own password. Other than in v1, an e-mail address is ignored.
+    """Change one's own password. Unlike in v1, an e-mail address is ignored.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
         Unprocessable: the password breaks a rule, or ``current_password`` is wrong.
     """
     service.update_user(

@@ -44,7 +44,7 @@ def session(found: Token, current: str) -> shapes.OwnSession:
 
 
 def token(found: Token) -> shapes.Token:
-    """A personal access token, without itself."""
+    """A personal access token, without the token itself."""
     return shapes.Token(
         id=found.id,
         name=found.name or "",
@@ -55,7 +55,7 @@ def token(found: Token) -> shapes.Token:
 
 
 def provider(found: Provider, addresses: Mapping[str, str]) -> shapes.Provider:
-    """An identity provider, without its secret; ``addresses`` are those of this server that it has to know."""
+    """An identity provider, without its secret; ``addresses`` are the URLs of this server to register with it."""
     return shapes.Provider(
         id=found.id,
         kind=shapes.SSO_KIND,

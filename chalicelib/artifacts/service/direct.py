@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STOPPED = "it was stopped"
 _NAMED = 10
-"""Missing parts that a refusal names."""
+"""The number of missing parts that an error names."""
 
 
 def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLink:
@@ -41,7 +41,7 @@ def request_link(tenant: TenantId, fields: Mapping[str, str]) -> shapes.UploadLi
 
     Args:
         tenant: the artifact's tenant.
-        fields: of the upload form, where there was one (``rules.read_fields``).
+        fields: those of the upload form, if any (``rules.read_fields``).
 
     Raises:
         BadRequest: a field is not valid.
@@ -62,7 +62,7 @@ def request_parts(tenant: TenantId, fields: Mapping[str, str], part_size: int) -
 
     Args:
         tenant: the artifact's tenant.
-        fields: as of :func:`request_link`, with the size of the file.
+        fields: as in :func:`request_link`, with the size of the file.
         part_size: bytes of each part except for the last one.
 
     Raises:
@@ -75,7 +75,7 @@ def request_parts(tenant: TenantId, fields: Mapping[str, str], part_size: int) -
     division = rules.divide(about.size, part_size)
     key = s3.key(tenant, "artifacts", upload_id)
     until = clock.now() + timedelta(seconds=limits.UPLOAD_PARTS_LIFE)
-    # Before the announcement, which needs S3's id. What a crash leaves in between is for the bucket's lifecycle.
+    # Before the announcement, which needs S3's id. If it crashes in between, the bucket's lifecycle cleans up.
     parts_id = s3.begin(key, rules.MEDIA_TYPE)
     if not upload_table.start(
         tenant, upload_id, key, until + MARGIN, until, about.description, parts=(parts_id, division)
@@ -162,7 +162,7 @@ def _check_parts(item: UploadItem) -> None:
 
 
 def give_up(tenant: TenantId, upload_id: str) -> None:
-    """Give a direct upload up: it never becomes an artifact, and what has arrived of it is deleted. Can be repeated.
+    """Stop a direct upload: it never becomes an artifact, and what has arrived is deleted. Can be repeated.
 
     Raises:
         NotFound: no direct upload of this id is known.
@@ -174,7 +174,7 @@ def give_up(tenant: TenantId, upload_id: str) -> None:
     if item.status == Status.FAILED:
         return
     now = clock.now()
-    # A single link goes on to work, and what is written by it then has to be deleted as well.
+    # A single link continues to work, so what is written with it later has to be deleted too.
     due = (now if item.parts_id else max(now, item.link_ends)) + MARGIN
     if not upload_table.failed(item, _STOPPED, due):
         raise Conflict("the upload is an artifact already; delete that instead")
@@ -200,7 +200,7 @@ def verdict(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> shapes.V
             raise NotFound("upload not found")
         return shapes.Verdict(upload_id, "accepted")
     if item.status == Status.FAILED:
-        # One that was given up has only a reason.
+        # A stopped one has only a reason.
         refusal = item.refusal or refusal_of(Conflict(item.reason or ""))
         return shapes.Verdict(upload_id, "refused", refusal)
     return shapes.Verdict(upload_id, "accepted" if item.status == Status.DONE else item.status)

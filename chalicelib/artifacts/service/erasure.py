@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
+    """Erase everything of a removed tenant except objects in the bucket; returns the number of items."""
     return uploads.erase(tenant) + artifacts.erase(tenant) + releases.erase(tenant) + usage.erase(tenant)

@@ -41,7 +41,7 @@ def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes])
 
     Args:
         tenant: the artifact's tenant.
-        fields: of the form, by lower-case name.
+        fields: those of the form, by lower-case name.
         file: the file in pieces of any size; read once.
 
     Returns:
@@ -86,7 +86,7 @@ def _again(kept: BinaryIO) -> Iterator[bytes]:
 
 
 def _artifact(wanted: SingleFile, content: SourceFile) -> ModuleArtifact:
-    """The artifact with what the module needs: the file, its name, destination and mode."""
+    """The artifact with the files that the module needs: the file, its name, destination and mode."""
     software = f"{wanted.software_filesystem}.{wanted.software_name}"
     return ModuleArtifact(
         name=wanted.name,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 RefusalOf = Callable[[DomainError], dict[str, Any]]
-"""Gives status and body of the answer to a refused upload."""
+"""Converts an error to the status and body of its answer."""
 TOO_LARGE = "Artifact file too large"
 TAKEN = "an artifact with this ID already exists"
 _TIDIED = 50
@@ -82,7 +82,7 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
                 _quietly(lambda: s3.delete(key))
             raise
     except DomainError as error:
-        # Unavailable, like any other exception, does not tell what was written; the schedule finds out.
+        # After this it is not known what was written; the schedule finds out.
         if not isinstance(error, Unavailable):
             _quietly(lambda: _forget(tenant, artifact_id))
         raise
@@ -112,7 +112,7 @@ def _parse(tenant: TenantId, reader: Read) -> Artifact:
 
 
 def room(tenant: TenantId) -> int:
-    """Bytes that an artifact of the tenant may have now.
+    """The bytes that an artifact of the tenant may have now.
 
     Raises:
         TooLarge: none, because the tenant's storage is full.
@@ -223,7 +223,7 @@ def verify(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> None:
     """Create the artifact of a direct upload, or record why it was refused. Can be run any number of times.
 
     Exactly one version of the object is read and becomes the artifact; later writes do not. What ``refusal_of`` gives
-    is stored for whoever asks about the upload.
+    is stored for clients that ask about the upload.
     """
     item = upload_table.find(tenant, upload_id)
     if item is None or item.status not in WAITING:
@@ -251,7 +251,7 @@ def verify(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> None:
 def _object(item: UploadItem) -> s3.ObjectRef:
     """The object that was uploaded, which is put together first if it arrived in parts."""
     if item.parts_id:
-        with suppress(NotFound):  # a run before this one has done it
+        with suppress(NotFound):  # an earlier run has done it
             found = s3.all_parts(item.key, item.parts_id)
             s3.assemble(item.key, item.parts_id, ((part.number, part.etag) for part in found))
     return s3.head(item.key)
@@ -294,7 +294,7 @@ def _forget(tenant: TenantId, upload_id: str) -> None:
 
 
 def _quietly(tidy: Callable[[], object]) -> None:
-    """Clean up after a failure without hiding it; what fails now is left to the schedule."""
+    """Clean up after a failure without hiding it. If this fails too, the schedule cleans up."""
     try:
         tidy()
     except Exception:  # noqa: BLE001  # it is logged, and comes second

@@ -6,11 +6,11 @@
 | ``T#t#R#<name>`` | ``RELEASE`` | a release: what deployments need of all artifacts of one name |
 | ``T#t`` | ``USAGE`` | bytes stored, how many artifacts, how many releases |
 | ``T#t`` | ``TYPES`` | payload types ever seen |
-| ``T#t`` | ``TAGS`` | distinct tags of releases, with how many releases carry each |
-| ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that no artifact answers for (yet, or any more) |
+| ``T#t`` | ``TAGS`` | distinct tags of releases, with the number of releases that have each |
+| ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that belongs to no artifact (yet, or any more) |
 
 Index ``list``: ``T#t#ARTIFACTS``, ``<name>#<artifact>``, and ``T#t#RELEASES``, ``<name>``, with the
-totals before the first name. Index ``due`` (``storage.due``): uploads that something has to be done about.
+totals before the first name. Index ``due`` (``storage.due``): uploads that the schedule has to handle.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ LABEL = "artifact"
 """Label of writes of the artifact item."""
 _SORT = "ARTIFACT"
 _END = "\x01"
-"""Ends a name in the index: below every printable character, so that a name comes before its extensions."""
+"""The end of a name in the index. It sorts before every printable character, so a name comes before longer ones."""
 _PREFIX = 40
-"""Characters of a prefix that the index is asked for: long names are cut in keys, but not so early."""
+"""Characters of a prefix that are looked up in the index. Long names are shortened in keys, but not before this."""
 
 
 class ArtifactItem(ArtifactsItem):
@@ -40,10 +40,10 @@ class ArtifactItem(ArtifactsItem):
     name = UnicodeAttribute()
     description = UnicodeAttribute(default="")
     content = BlobAttribute()
-    """What the file says of itself (``shapes.Content``)."""
+    """The content of the file (``shapes.Content``)."""
     size = IntegerAttribute()
     key = UnicodeAttribute()
-    """The object that was verified, and its version."""
+    """The verified object and its version."""
     version = UnicodeAttribute(null=True)
     modified = TimeAttribute()
 
@@ -64,7 +64,7 @@ def fits(document: Any) -> bool:
 
 
 def put_new(tx: Transaction, tenant: TenantId, artifact_id: str, item: ArtifactItem) -> None:
-    """Add an artifact, all but its keys given; fails with :data:`LABEL` if the id is taken."""
+    """Add an artifact, given without keys; fails with :data:`LABEL` if the id is taken."""
     ref = _ref(tenant, artifact_id)
     item.pk, item.sk = ref.pk, ref.sk
     item.list_pk = keys.partition(tenant, "ARTIFACTS")
@@ -97,9 +97,9 @@ def find_many(tenant: TenantId, artifact_ids: Iterable[str]) -> dict[str, Artifa
 def by_name(
     tenant: TenantId, *, prefix: str = "", descending: bool = False, limit: int | None = None
 ) -> Iterator[ArtifactItem]:
-    """Artifacts by name, then id; read as they are taken, a megabyte a round trip.
+    """Artifacts by name, then id; read on demand, a megabyte per round trip.
 
-    ``prefix`` narrows what is read; a long one is not held to its end, and makes ``limit`` void.
+    ``prefix`` limits what is read. The end of a long prefix is not compared, and then ``limit`` is not used.
     """
     begin = keys.sort(prefix[:_PREFIX])
     return iter(
@@ -113,10 +113,10 @@ def by_name(
 
 
 def between(tenant: TenantId, first: str, last: str) -> dict[str, ArtifactItem]:
-    """The artifacts from one name to another, both included, by id; a megabyte a round trip."""
+    """The artifacts from one name to another, inclusive, by id; a megabyte per round trip."""
     rows = ArtifactItem.by_name.query(
         keys.partition(tenant, "ARTIFACTS"),
-        # Ids are hexadecimal: all are below "~".
+        # Ids are hexadecimal, so all sort before "~".
         ArtifactItem.list_sk.between(keys.sort(first + _END), keys.sort(last + _END, "~")),
     )
     return {item.artifact_id: item for item in rows}

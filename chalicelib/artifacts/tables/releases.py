@@ -34,18 +34,18 @@ class ReleaseItem(ArtifactsItem):
     list_sk = UnicodeAttribute()
     name = UnicodeAttribute()
     artifacts = BlobAttribute()
-    """By id, oldest first, what a :class:`Candidate` has besides id and name."""
+    """By id, oldest first: the members of a :class:`Candidate` besides id and name."""
     tags = BlobAttribute(default=list)
     notes = UnicodeAttribute(default="")
     modified = TimeAttribute()
     version = IntegerAttribute(default=1)
-    """Counts changes of ``artifacts`` and ``tags``: the condition of each next one."""
+    """Counts changes of ``artifacts`` and ``tags``; each change has the number as its condition."""
     open_deployments = IntegerAttribute(default=0)
-    """Unfinished deployments of this release: none of its artifacts can go while there are any."""
+    """The number of unfinished deployments of this release. While there are any, no artifact can be deleted."""
     used = BooleanAttribute(null=True)
-    """Whether a deployment ever used it."""
+    """Whether a deployment has ever used it."""
     release_count = IntegerAttribute(null=True)
-    """How many there are: only of the totals, which share the index (``tables.usage``)."""
+    """The number of releases; only in the totals, which are in the same index (``tables.usage``)."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -53,7 +53,7 @@ class ReleaseItem(ArtifactsItem):
         return tuple(_candidate(self.name, artifact, stored) for artifact, stored in self.artifacts.items())
 
     def has_any(self, tags: Collection[str] | None) -> bool:
-        """Whether it has one of these tags; None: any release will do."""
+        """Whether it has one of these tags; None: always true."""
         return tags is None or not set(tags).isdisjoint(self.tags)
 
 
@@ -62,7 +62,7 @@ def _candidate(name: str, artifact: str, stored: dict[str, Any]) -> Candidate:
 
 
 def packed(candidates: Iterable[Candidate]) -> dict[str, Any]:
-    """Candidates as the item holds them."""
+    """Candidates in the form of the item."""
     stored = {}
     for candidate in candidates:
         document = msgspec.to_builtins(candidate)
@@ -87,7 +87,7 @@ def find_many(tenant: TenantId, names: Iterable[str]) -> list[ReleaseItem]:
 
 
 def by_name(tenant: TenantId) -> Iterator[ReleaseItem]:
-    """Releases by name; read as they are taken, a megabyte a round trip."""
+    """Releases by name; read on demand, a megabyte per round trip."""
     rows = ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"))
     return (row for row in rows if row.sk == _SORT)
 
@@ -100,7 +100,7 @@ def tagged_names(tenant: TenantId, tags: Collection[str]) -> frozenset[str]:
 def page(tenant: TenantId, *, start: int, stop: int, descending: bool) -> tuple[list[ReleaseItem], int | None]:
     """Rows ``start`` to ``stop`` of the releases by name, and how many there are in all.
 
-    One round trip: the totals stand before the first release in the index. None where they were not read.
+    It takes one round trip, because the totals are before the first release in the index. None: they were not read.
     """
     rows = list(
         ReleaseItem.by_name.query(keys.partition(tenant, "RELEASES"), scan_index_forward=not descending, limit=stop + 1)
@@ -148,7 +148,7 @@ def remove(tx: Transaction, item: ReleaseItem) -> None:
 
 
 def touch_unused(tx: Transaction, tenant: TenantId, name: str, now: datetime) -> None:
-    """Note a change of one of its artifacts; fails with :data:`LABEL` once a deployment has used the release."""
+    """Record a change of one of its artifacts; fails with :data:`LABEL` if a deployment has used the release."""
     condition = ReleaseItem.pk.exists() & ReleaseItem.used.does_not_exist()
     tx.update(_ref(tenant, name), [ReleaseItem.modified.set(now)], condition, label=LABEL)
 
@@ -161,13 +161,13 @@ def set_notes(tx: Transaction, tenant: TenantId, name: str, notes: str, now: dat
 
 
 def hold(tx: Transaction, tenant: TenantId, name: str) -> None:
-    """Count an unfinished deployment in; fails with :data:`LABEL` if there is no such release."""
+    """Count one more unfinished deployment; fails with :data:`LABEL` if there is no such release."""
     actions = [ReleaseItem.open_deployments.add(1), ReleaseItem.used.set(True)]
     tx.update(_ref(tenant, name), actions, ReleaseItem.pk.exists(), label=LABEL)
 
 
 def let_go(tx: Transaction, tenant: TenantId, name: str) -> None:
-    """Count a deployment out that was counted in: until then the release can't have gone."""
+    """Count one unfinished deployment less. The release exists, because it cannot be deleted before."""
     tx.update(_ref(tenant, name), [ReleaseItem.open_deployments.add(-1)], ReleaseItem.pk.exists(), label=LABEL)
 
 

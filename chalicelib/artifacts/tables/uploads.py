@@ -1,6 +1,6 @@
-"""Uploads: objects that no artifact answers for, with the time when something has to be done about each.
+"""Uploads: objects that belong to no artifact, with the time when the schedule has to handle each.
 
-An item is there before its object is, so that a crash at any moment leaves something to tidy up by.
+An item is written before its object, so that the schedule can clean up after a crash at any moment.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _SORT = "UPLOAD"
 
 
 class Status(StrEnum):
-    """What became of an upload so far."""
+    """The state of an upload."""
 
     DONE = "done"
-    """It is an artifact; a link by which its object can be overwritten is still alive."""
+    """It is an artifact, but a link that can overwrite its object is still valid."""
     FAILED = "failed"
-    """It can't become an artifact; ``reason`` says why."""
+    """It cannot become an artifact; ``reason`` says why."""
     GARBAGE = "garbage"
     """Its artifact was deleted."""
     PENDING = "pending"
-    """Bytes are on their way."""
+    """The file is being uploaded."""
     VERIFYING = "verifying"
-    """All bytes are said to be there."""
+    """The client says that the file is complete."""
 
 
 WAITING = (Status.PENDING, Status.VERIFYING)
 
 
 class UploadItem(ArtifactsItem):
-    """An upload. Every change of ``status`` depends on the one before it."""
+    """An upload. Each change of ``status`` has the previous one as its condition."""
 
     due = DueIndex()
 
@@ -60,19 +60,19 @@ class UploadItem(ArtifactsItem):
     key = UnicodeAttribute()
     """The object."""
     version = UnicodeAttribute(null=True)
-    """Its version that became the artifact."""
+    """The version of the object that became the artifact."""
     link_until = TimeAttribute(null=True)
     description = UnicodeAttribute(null=True)
-    """What the artifact's will be."""
+    """The description of the future artifact."""
     parts_id = UnicodeAttribute(null=True)
-    """S3's id of an upload in parts. These three are there together."""
+    """S3's id of an upload in parts. Only these have this and the next two attributes."""
     size = IntegerAttribute(null=True)
-    """Bytes of the whole file."""
+    """Size of the whole file in bytes."""
     part_size = IntegerAttribute(null=True)
-    """Bytes of each part except for the last one."""
+    """Size of each part in bytes, except for the last one."""
     reason = UnicodeAttribute(null=True)
     refusal = JSONAttribute(null=True)
-    """How a request is refused for that reason: its status, and what else the answer says."""
+    """The status of the answer for that reason, and further members of its body."""
 
     @property
     def upload_id(self) -> str:
@@ -81,7 +81,7 @@ class UploadItem(ArtifactsItem):
 
     @property
     def link_ends(self) -> datetime | None:
-        """Until when the object can be written by links; None if there are none."""
+        """When the links that can write the object expire; None if there are none."""
         return cast("datetime | None", self.link_until)
 
     @property
@@ -121,7 +121,7 @@ def start(
     description: str = "",
     parts: tuple[str, Division] | None = None,
 ) -> bool:
-    """Announce an object; False if there is an upload of this id. ``parts``: S3's id of one in parts, and the parts."""
+    """Announce an object; False if the upload exists. ``parts``: S3's id and the division of an upload in parts."""
     item = _new(tenant, upload_id, Status.PENDING, key, when)
     item.description = description or None
     if parts is not None:
@@ -137,13 +137,13 @@ def _waiting() -> Condition:
 
 
 def verifying(item: UploadItem, when: datetime) -> bool:
-    """Note that the bytes are said to be there; False if the upload is past that."""
+    """Record that the client says that the file is complete; False if the state is a later one."""
     actions = [UploadItem.status.set(Status.VERIFYING), *due.at(item.upload_id, when)]
     return _updated(item, actions, _waiting())
 
 
 def failed(item: UploadItem, reason: str, when: datetime, refusal: dict[str, Any] | None = None) -> bool:
-    """Note why it can't become an artifact; False if that was decided already, one way or the other."""
+    """Record why it cannot become an artifact; False if it was already decided."""
     actions = [
         UploadItem.status.set(Status.FAILED),
         UploadItem.reason.set(reason),
@@ -154,7 +154,7 @@ def failed(item: UploadItem, reason: str, when: datetime, refusal: dict[str, Any
 
 
 def _updated(item: UploadItem, actions: Sequence[Action], condition: Condition) -> bool:
-    return UploadItem(item.pk, item.sk).update_if(actions, condition)  # ``item`` stays as it was read
+    return UploadItem(item.pk, item.sk).update_if(actions, condition)  # ``item`` is not changed
 
 
 def finish(
@@ -162,7 +162,7 @@ def finish(
 ) -> None:
     """Part of the artifact's creation; fails with :data:`LABEL` if the upload was given up meanwhile.
 
-    Nothing is left of it, unless a link by which the object can be overwritten is still alive.
+    The item is deleted, unless a link that can overwrite the object is still valid.
     """
     ref = _ref(tenant, upload_id)
     if link_ends is None:
@@ -175,19 +175,19 @@ def finish(
 
 
 def abandon(tx: Transaction, tenant: TenantId, upload_id: str, key: str, when: datetime) -> UploadItem:
-    """Part of an artifact's deletion: its object has to go."""
+    """Part of an artifact's deletion: its object has to be deleted."""
     item = _new(tenant, upload_id, Status.GARBAGE, key, when)
     tx.put(item, label=LABEL)
     return item
 
 
 def forget(item: UploadItem) -> None:
-    """Drop the upload, unless its status has changed since ``item`` was read."""
+    """Delete the upload, unless its status has changed since ``item`` was read."""
     item.delete_if(UploadItem.status == item.status)
 
 
 def claim(item: UploadItem) -> bool:
-    """Give an overdue upload up, so that it can't become an artifact any more; False if it moved on."""
+    """Claim an overdue upload, so that it cannot become an artifact any more; False if its state has changed."""
     if item.status not in WAITING:
         return True
     condition = (UploadItem.status == item.status) & (UploadItem.due_sk == item.due_sk)
@@ -196,7 +196,7 @@ def claim(item: UploadItem) -> bool:
 
 
 def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
-    """Uploads whose time has come, at most ``limit`` of each part of the index."""
+    """Uploads that are due, at most ``limit`` of each part of the index."""
     wanted = due.found(UploadItem.due, now, limit=limit)
     # Read again: the index may lag behind the item.
     found = UploadItem.batch_get(wanted, consistent_read=True)
@@ -206,7 +206,7 @@ def due_uploads(now: datetime, *, limit: int) -> Iterator[UploadItem]:
 def erase(tenant: TenantId) -> int:
     """Erase the uploads of a removed tenant; returns the number of items.
 
-    They are found among the uploads of all tenants that something has to be done about: those of the last days.
+    They are found among the uploads of all tenants that the schedule has to handle, which are those of the last days.
     """
     own = keys.partition(tenant, "U", "")
     return erasing.rows(UploadItem, (key for key in due.everything(UploadItem.due) if key[0].startswith(own)))

@@ -1,4 +1,4 @@
-"""What a tenant has in total: storage and counts, payload types seen, distinct tags."""
+"""A tenant's totals: storage and counts, payload types, distinct tags."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 LABEL = "usage"
 """Label of the write that counts bytes: its condition is the tenant's storage limit."""
 TAGS_LABEL = "tags"
-"""Label of the write of the distinct tags: it fails if another one came first."""
+"""Label of the write of the distinct tags. It fails if another write came first."""
 _FIRST = "\x01"
-"""Before every name that can be printed."""
+"""A sort key before every printable name."""
 _USAGE, _TYPES, _TAGS = "USAGE", "TYPES", "TAGS"
 
 
 class UsageItem(ArtifactsItem):
-    """Totals. ``stored`` in bytes. In the index they stand before the releases, whose pages show how many."""
+    """Totals. ``stored`` is in bytes. In the index they come before the releases, for the total of a list."""
 
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
@@ -34,13 +34,13 @@ class UsageItem(ArtifactsItem):
 
 
 class TypesItem(ArtifactsItem):
-    """Payload types; never shrinks."""
+    """Payload types; none is ever removed."""
 
     names: UnicodeSetAttribute = UnicodeSetAttribute(null=True)
 
 
 class TagsItem(ArtifactsItem):
-    """How many releases carry each tag. ``version`` counts changes."""
+    """The number of releases with each tag. ``version`` counts changes."""
 
     counts = BlobAttribute(default=dict)
     version = IntegerAttribute(default=0)
@@ -53,7 +53,7 @@ def find(tenant: TenantId) -> UsageItem:
 
 
 def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, releases: int, limit: int = 0) -> None:
-    """Count a change. ``limit`` above 0 is the most bytes that may be stored, held by the write's condition."""
+    """Count a change. A ``limit`` above 0 is the maximum of stored bytes, checked by the write's condition."""
     actions = [
         UsageItem.stored.add(size),
         UsageItem.artifact_count.add(artifacts),
@@ -63,7 +63,7 @@ def add(tx: Transaction, tenant: TenantId, *, size: int, artifacts: int, release
     ]
     condition = None
     if limit:
-        # Nothing stored yet is the case that the comparison can't see; a file above the limit never fits.
+        # The comparison cannot handle a missing attribute (nothing stored yet); a file above the limit never fits.
         condition = UsageItem.stored <= limit - size
         if size <= limit:
             condition |= UsageItem.stored.does_not_exist()
@@ -79,7 +79,7 @@ def types(tenant: TenantId) -> set[str]:
 
 
 def add_types(tx: Transaction, tenant: TenantId, names: set[str]) -> None:
-    """Remember payload types."""
+    """Store payload types."""
     if names:
         tx.update(TypesItem(keys.partition(tenant), _TYPES), [TypesItem.names.add(names)], label="types")
 

@@ -61,7 +61,7 @@ def exported(
 
 
 def health(tenant: TenantId) -> Health:
-    """Where the log's chains end, and, as long as it is short enough for one call, whether they are whole."""
+    """The chain heads and, if the log is short enough for one call, the faults of the chains."""
     heads = recording.ends(tenant)
     entries = _count(tenant, None, None)
     is_checked = entries <= limits.AUDIT_CHECKED

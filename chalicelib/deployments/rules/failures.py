@@ -1,4 +1,4 @@
-"""Why updates failed, in words that are the same for devices that failed alike (``docs/behaviour.md#outcomes``)."""
+"""The reasons of failed updates, equal for devices that failed alike (``docs/behaviour.md#outcomes``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OWN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""What differs from device to device in texts of one kind."""
+"""Parts of texts that differ from device to device."""
 
 
 def first_error(messages: Iterable[LogMessage]) -> str | None:
@@ -43,11 +43,11 @@ def first_error(messages: Iterable[LogMessage]) -> str | None:
 
 
 def reason(error: str | None, substate: str | None) -> str:
-    """Why a device failed: the error of its log, else its last substate, with what is its own left out."""
+    """Why a device failed: the error of its log, or its last substate, without parts that differ by device."""
     said = " ".join((error or substate or "").split())
     return _OWN.sub("…", said) or UNKNOWN
 
 
 def most_frequent(reasons: Iterable[str]) -> list[tuple[str, int]]:
-    """The different reasons with the numbers of devices; the most frequent first, those of one number by name."""
+    """The distinct reasons with their numbers of devices; the most frequent first, then by name."""
     return sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))

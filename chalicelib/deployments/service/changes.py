@@ -36,7 +36,7 @@ ATTEMPTS = 20
 """A device races only with its own calls and its operators, and each lost race means that another call succeeded."""
 
 
-class Lost(Exception):  # not an error: somebody was faster
+class Lost(Exception):  # not an error: another writer was faster
     """The row or head has changed since it was read: read and decide again."""
 
 

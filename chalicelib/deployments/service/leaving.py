@@ -144,5 +144,5 @@ def _delete(tenant: TenantId, device_id: str, rows: list[RowItem], now: datetime
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase everything of a tenant that is removed, but what is in the bucket; how many items there were."""
+    """Erase everything of a removed tenant except objects in the bucket; returns the number of items."""
     return tables.erase(tenant)

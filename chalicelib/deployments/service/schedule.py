@@ -56,7 +56,7 @@ def tick(now: datetime) -> None:
         try:
             _work_off(item, now)
         except ConditionFailed:
-            continue  # it has changed since: another tick was faster, or the deployment ended
+            continue  # it has changed since: another run was faster, or the deployment ended
         except Exception:  # noqa: BLE001  # one deployment's trouble is nobody else's
             logger.exception("the schedule failed on a deployment")
             _postpone(item, now)

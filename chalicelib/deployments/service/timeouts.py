@@ -75,7 +75,7 @@ def end(tenant: TenantId, row: RowItem, now: datetime) -> None:
     except Withdrawn:
         _forget(row)
     except Lost:
-        return  # the device was faster; if it was not that, the next tick looks again
+        return  # probably the device was faster; otherwise the next run of the schedule looks again
 
 
 def _forget(row: RowItem) -> None:

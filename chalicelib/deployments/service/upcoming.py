@@ -1,4 +1,4 @@
-"""Which deployments a device will get, and when, as far as that is known before it polls.
+"""Predicts which deployments a device will get, and when.
 
 Source: ``docs/behaviour.md#next-deployments``. It follows the steps of a poll (``service.polling``) without changes.
 """
@@ -106,7 +106,7 @@ def _opens(plan: Plan, begun: int, now: datetime) -> datetime | None:
 
 
 def _provides(tenant: TenantId, device_id: str) -> dict[str, str]:
-    """What the device reported to the inventory, by which its next poll is foreseen."""
+    """What the device has reported to the inventory, to predict its next poll."""
     try:
         reported = inventory.get(tenant, device_id).scope("inventory")
     except NotFound:
@@ -125,5 +125,5 @@ def _outcome(tenant: TenantId, plan: Plan, provides: dict[str, str]) -> Outcome:
     if not plan.force and provides.get("artifact_name") == plan.artifact_name:
         return "already-installed"
     by_dependencies = control.get(tenant).includes(Feature.DEPENDENCIES)
-    # Not all that a device provides is in its inventory.
+    # The inventory does not have everything that a device provides.
     return "update" if selection.choose(candidates, provides, by_dependencies=by_dependencies) else "unknown"

@@ -3,17 +3,17 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#P#<deployment>`` | ``DEPLOYMENT`` | the deployment |
-| ``T#t#P#<deployment>`` | ``CONFIGURATION`` | what a configuration deployment brings |
-| ``T#t#P#<deployment>`` | ``TARGETS`` | its frozen targets; a handful are in the deployment, many in the bucket |
-| ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash falls on n |
-| ``T#t#P#<deployment>`` | ``ROOM`` | how many devices have begun in a deployment that takes only so many for now |
+| ``T#t#P#<deployment>`` | ``CONFIGURATION`` | the configuration of a configuration deployment |
+| ``T#t#P#<deployment>`` | ``TARGETS`` | its fixed targets; few are in the deployment, many in the bucket |
+| ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash is n |
+| ``T#t#P#<deployment>`` | ``ROOM`` | number of devices that have begun, in a deployment that limits it |
 | ``T#t#P#<deployment>`` | ``ROW#<device>`` | a device's row, from its first poll on |
 | ``T#t#X#<hash>`` | ``ACTIVE`` | an unfinished deployment with these parameters |
-| ``T#t`` | ``COUNTS`` | how many deployments there are, and how many unfinished |
+| ``T#t`` | ``COUNTS`` | numbers of all and of unfinished deployments |
 
 Index ``history``: a tenant's deployments, and a device's rows, by sequence. Index ``state``: a tenant's open and
 finished deployments by sequence, and a deployment's rows by status. Index ``due`` (``storage.due``): what the
-schedule has to look at.
+schedule has to check.
 """
 
 from chalicelib.deployments.tables.items import (

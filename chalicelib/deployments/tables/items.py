@@ -269,7 +269,7 @@ def row_ref(tenant: TenantId, deployment: str, device_id: str) -> RowItem:
 
 
 def targets_ref(tenant: TenantId, deployment: str) -> TargetsItem:
-    """The item of frozen targets."""
+    """The item of fixed targets."""
     return TargetsItem(deployment_pk(tenant, deployment), "TARGETS")
 
 

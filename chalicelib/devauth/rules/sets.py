@@ -158,7 +158,7 @@ def remove(before: Standing, set_id: str) -> Standing | None:
 
 
 def appear(before: Standing, new: AuthSet) -> Standing:
-    """A new key claims the identity: its set waits, pending, for a decision."""
+    """Add a pending set for a new key that claims the identity."""
     return _with_sets(before, (*_with_room(before.sets), new))
 
 
@@ -176,7 +176,7 @@ def preauthorise(before: Standing, new: AuthSet) -> Standing:
 
 
 def _with_room(sets: tuple[AuthSet, ...]) -> tuple[AuthSet, ...]:
-    """``sets``, shortened so that one more fits.
+    """``sets``, without one if there is no capacity for another.
 
     If there are too many, the oldest pending one is dropped, because its device adds it again with its next request. A
     forgotten rejection would bring a key back that an operator has already refused. Rejected sets are therefore dropped

@@ -62,7 +62,7 @@ def listed(tenant: TenantId, statuses: Collection[str], start: int, stop: int, g
     return selected(tenant, [device for _, device in rows[start:stop]], (), 0, stop - start, None)
 
 
-def selected(  # which devices, and which of them
+def selected(  # which devices match, and which rows of them
     tenant: TenantId,
     device_ids: Collection[str],
     statuses: Collection[str],
@@ -164,7 +164,7 @@ def remove_set(tenant: TenantId, set_id: str) -> bool:
 
 @retried
 def _remove_set(tenant: TenantId, set_id: str) -> Device | None:
-    """The device as it is without the set; None if there is no such set."""
+    """The device without the set; None if there is no such set."""
     device = _find_by_set(tenant, set_id)
     if device is None or device.decommissioning:
         return None

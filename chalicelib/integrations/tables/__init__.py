@@ -3,9 +3,9 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#INTEGRATIONS`` | ``<integration>`` | an integration |
-| ``T#t#URLS`` | ``<sha256 of the URL>`` | which integration has a URL: one each |
-| ``T#t#EVENTS`` | ``<order>#<event>`` | an event, with what became of it; expires |
-| ``T#t#L#<integration>`` | ``LANE`` | who delivers an integration's events now, and when to try again |
+| ``T#t#URLS`` | ``<sha256 of the URL>`` | the integration with a URL, which is unique |
+| ``T#t#EVENTS`` | ``<order>#<event>`` | an event, with the results of its deliveries; expires |
+| ``T#t#L#<integration>`` | ``LANE`` | the state of an outbox: its lease, and the time of the next attempt |
 | ``T#t#L#<integration>`` | ``W#<order>#<event>`` | an event that waits to be delivered |
 | ``T#t#L#<integration>`` | ``D#<order>#<event>`` | an event that was delivered or given up; expires |
 

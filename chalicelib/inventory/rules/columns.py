@@ -92,7 +92,7 @@ class Column:
         return sorted(set(compress(self.codes, among)) - {0})
 
     def spread(self, table: Table) -> bytes:
-        """What ``table`` says for each row's code."""
+        """For each row, the byte of ``table`` for its code."""
         if isinstance(self.codes, bytes):
             return self.codes.translate(bytes(table) + bytes(_BYTE - len(table)))
         return bytes(map(table.__getitem__, self.codes))
@@ -151,7 +151,7 @@ class Column:
         return (_TIME_KIND, value, ()) if self.times else rank(value)
 
     def said(self, terms: Sequence[Term], among: bytes | None = None) -> dict[Term, bytes]:
-        """For each of the terms that occurs: one byte for each row, the grade with which its value contains the term.
+        """For each term that occurs: one byte for each row, the grade with which its value contains the term.
 
         ``among`` as in :meth:`mask`.
         """

@@ -1,4 +1,4 @@
-"""A tenant's accepted devices at a glance: how many there are of what, and the first of those that need attention."""
+"""A summary of a tenant's accepted devices: their software, and the first of those that need attention."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_SILENT: Final = SortKey(SYSTEM, "check_in_time", descending=False)
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A device by the name that people know it by, and when it was last heard of."""
+    """A device with its name for people, and its last check-in."""
 
     id: str
     name: str
@@ -30,19 +30,19 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class Glance(msgspec.Struct, frozen=True):
-    """What is known at a glance. ``alerting`` and ``silent``: the first devices, and how many there are."""
+    """The summary. ``alerting`` and ``silent``: the first devices, and the number of all."""
 
     by_status: Counter[Any]
     software: Counter[Any]
-    """Accepted devices by the name of their artifact; None: not reported."""
+    """Numbers of accepted devices by the name of their artifact; None: not reported."""
     alerting: tuple[list[Named], int]
     silent: tuple[list[Named], int]
 
 
 def glance(tenant: TenantId, groups: Names | None, *, silent_since: datetime, first: int) -> Glance:
-    """Devices at a glance, of these static groups (None: all), for one reading of the snapshot.
+    """The summary of the devices of these static groups (None: all), from one reading of the snapshot.
 
-    The devices that are named, at most ``first`` of each kind, are those that were not heard of for longest.
+    At most ``first`` devices of each kind are listed, the longest silent first.
     """
     look = Look(tenant, groups)
 
@@ -59,7 +59,7 @@ def glance(tenant: TenantId, groups: Names | None, *, silent_since: datetime, fi
 
 
 def _name(device: Device) -> str:
-    """The tag "name", else what the device identifies itself by, a hardware address last; else its id."""
+    """The tag ``name``, or an attribute of the identity (a hardware address last), or the id."""
     own = {name: stored[0] for name, stored in device.scope(IDENTITY).items() if stored}
     named = [device.value(TAGS, "name"), *(own[name] for name in sorted(own, key=lambda name: (name == "mac", name)))]
     return next((name for name in named if isinstance(name, str) and name), device.id)

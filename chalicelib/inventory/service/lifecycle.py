@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 
-def device_created(  # what device authentication knows of it
+def device_created(  # what device authentication knows about it
     tx: Transaction,
     tenant: TenantId,
     device_id: str,

@@ -47,7 +47,7 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
     """
     query = query.within(groups)
     if groups is not None and query.group is not None and query.group not in groups:
-        return [], 0  # without a look at the group: how many devices it has is none of the caller's business
+        return [], 0  # without reading the group, whose size the caller may not see
     if query.everything and stop <= _LISTED:
         return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
     few = _few(tenant, query)

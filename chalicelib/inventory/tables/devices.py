@@ -31,7 +31,7 @@ class DeviceItem(InventoryItem):
     """A device as it is stored."""
 
     attributes = BlobAttribute(default=dict)
-    """By scope and name: ``[value, description, timestamp]`` as far as there are any."""
+    """By scope and name: ``[value, description, timestamp]``; description and timestamp may be missing."""
     status = UnicodeAttribute()
     group = UnicodeAttribute(null=True)
     created = TimeAttribute()
@@ -43,7 +43,7 @@ class DeviceItem(InventoryItem):
     version = IntegerAttribute(default=1)
     """Counts writes of ``attributes``; each is conditional on it."""
     stamp = UnicodeAttribute(null=True)
-    """New at each write; the same as in the device's row in ``changes``."""
+    """A new value at each write, which is also in the device's row in ``changes``."""
     list_pk = UnicodeAttribute()
     list_sk = UnicodeAttribute()
     by_id = ListIndex["DeviceItem"]()
@@ -82,7 +82,7 @@ def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
 
 
 def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
-    """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and thrown away."""
+    """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and skipped."""
     rows = DeviceItem.by_id.query(keys.partition(tenant), limit=stop)
     return [_device(item) for item in islice(rows, start, stop)]
 
@@ -160,5 +160,5 @@ def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Act
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase what devices of a tenant that is removed reported; how many items there were."""
+    """Erase the devices of a removed tenant; returns the number of items."""
     return erasing.rows(DeviceItem, erasing.listed(DeviceItem.by_id, keys.partition(tenant)))

@@ -99,6 +99,6 @@ def _claim(tx: Transaction, tenant: TenantId, named: SavedFilter) -> None:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase the filters of a tenant that is removed, and all single items of the inventory; how many there were."""
+    """Erase the filters of a removed tenant, and all single items of the inventory; returns their number."""
     parts = (keys.partition(tenant, "FILTERS"), keys.partition(tenant, "FILTERNAMES"), keys.partition(tenant))
     return sum(erasing.partition(FilterItem, part) for part in parts)

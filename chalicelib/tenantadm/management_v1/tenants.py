@@ -1,4 +1,4 @@
-"""``/management/v1/tenantadm``: the tenant of the user who asks."""
+"""``/management/v1/tenantadm``: the caller's tenant."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ bp = Blueprint(__name__)
 
 @user_route(bp, "GET /management/v1/tenantadm/user/tenant", Permission.BASIC)
 def show_tenant(request: UserRequest) -> Reply[Tenant]:
-    """Get the user's tenant. The token for setting up devices is only there for users who manage devices of all groups.
+    """Get the user's tenant. The tenant token is shown only to users who manage the devices of all groups.
 
     Raises:
-        NotFound: the tenant is gone.
+        NotFound: the tenant was removed.
     """
     tiers = bool(request.query.flag("tiers"))
     user = request.identity

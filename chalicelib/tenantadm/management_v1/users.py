@@ -19,7 +19,7 @@ def user_exists(request: UserRequest) -> Reply[shapes.Exists]:
     """Get whether a user of this tenant or of one of its children has an e-mail address.
 
     Raises:
-        NotFound: the tenant is gone.
+        NotFound: the tenant was removed.
     """
     address = request.query.get("email")
     if not address:
@@ -29,7 +29,7 @@ def user_exists(request: UserRequest) -> Reply[shapes.Exists]:
 
 @user_route(bp, "POST /management/v1/useradm/users/{id}/assign", Permission.TENANTS_MANAGE, sign_in=SignIn.SESSION)
 def assign_tenants(request: UserRequest, body: shapes.TenantIds, id: str) -> Reply[None]:
-    """Let a user, given by id or e-mail address, work in tenants of this service provider. An empty list ends it.
+    """Assign a user, given by id or e-mail address, to tenants of this service provider. An empty list ends it.
 
     Raises:
         Unprocessable: a tenant has no such role, or there are too many tenants.

@@ -1,4 +1,4 @@
-"""Erasure of tenants: cancellation ends all tokens at once; later, or when an admin decides, the data are erased.
+"""Erasure of tenants: cancellation ends all tokens at once; later, or when an admin decides, the data is erased.
 
 Marking a tenant is one transaction; from then on every call of its users and devices is refused. The schedule sends
 what is due to the queue repeatedly until the tenant's own record is deleted, so neither a lost message nor an
@@ -48,7 +48,7 @@ def own_or_child(asking: TenantId, tenant: TenantId) -> Tenant:
 
 
 def cancel(asking: TenantId, tenant: TenantId, reason: str) -> None:
-    """Cancel a tenant. Its data are erased after ``settings.removal_grace`` seconds, unless it is activated before.
+    """Cancel a tenant. Its data is erased after ``settings.removal_grace`` seconds, unless it is activated before.
 
     Raises:
         BadRequest: the reason is missing.

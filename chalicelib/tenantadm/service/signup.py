@@ -1,4 +1,4 @@
-"""Sign-up: anybody can create a tenant on trial, if the admin allows it (``settings.signup``)."""
+"""Sign-up: anybody can create a trial tenant, if the admin allows it (``settings.signup``)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def require_enabled() -> None:
 
 
 def sign_up(wanted: SignUp, source_ip: str) -> Tenant:
-    """Create a tenant on trial with its administrator, who is mailed if mail is configured.
+    """Create a trial tenant with its administrator, who is mailed if mail is configured.
 
     Args:
         wanted: the form.

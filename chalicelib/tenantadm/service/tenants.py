@@ -140,7 +140,7 @@ def set_status(tenant: TenantId, status: Status) -> None:
     """Suspend or activate a tenant. A suspension refuses tokens of users and devices from their next call on.
 
     Other warm processes notice within ``settings.control_cache`` seconds. A suspension deletes nothing, so activating
-    restores everything. It also withdraws a cancellation whose data are not being erased yet.
+    restores everything. It also withdraws a cancellation whose data is not being erased yet.
 
     Raises:
         NotFound: there is no such tenant.

@@ -1,1 +1,1 @@
-"""``/management/v1/useradm``: a module of routes a topic, each with a blueprint of its own."""
+"""``/management/v1/useradm``: a module of routes for each topic, with a blueprint of its own."""

@@ -1,4 +1,4 @@
-"""What people do for their own account by mail: reset a password, verify or change an address."""
+"""Routes for one's own account that involve mails: reset a password, verify or change an address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def start_password_reset(_request: Request, body: shapes.Address) -> Accepted:
     """Mail a link for setting a new password. The answer does not tell whether there is such a user.
 
     Raises:
-        TooManyRequests: too many mails were asked for lately.
+        TooManyRequests: too many mails were requested recently.
     """
     service.start(Purpose.PASSWORD_RESET, body.email)
     return accepted()
@@ -41,7 +41,7 @@ def start_email_verification(_request: Request, body: shapes.Address) -> Accepte
     """Mail a link for verifying an e-mail address. The answer does not tell whether there is such a user.
 
     Raises:
-        TooManyRequests: too many mails were asked for lately.
+        TooManyRequests: too many mails were requested recently.
     """
     service.start(Purpose.VERIFY_EMAIL, body.email)
     return accepted()
@@ -60,7 +60,7 @@ def complete_email_verification(_request: Request, body: shapes.Secret) -> NoCon
 
 @user_route(bp, "GET /management/v1/useradm/users/me/email-change/pending", Permission.BASIC)
 def show_pending_email_change(request: UserRequest) -> Reply[shapes.PendingEmailChange] | NoContent:
-    """Get the change of the own e-mail address that is not confirmed yet. 204 if there is none."""
+    """Get the change of one's own e-mail address that is not confirmed yet. 204 if there is none."""
     found = service.pending_change(request.tenant, request.identity.subject)
     if found is None:
         return no_content()
@@ -69,10 +69,10 @@ def show_pending_email_change(request: UserRequest) -> Reply[shapes.PendingEmail
 
 @user_route(bp, "POST /management/v1/useradm/users/me/email-change/start", Permission.BASIC, sign_in=SignIn.SESSION)
 def start_email_change(request: UserRequest, body: shapes.EmailChange) -> Accepted:
-    """Begin to change the own e-mail address. A secret is mailed to the new one.
+    """Begin to change one's own e-mail address. A secret is mailed to the new one.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
         Conflict: another change is pending.
         Unprocessable: ``current_password`` is wrong, or the address is the present one.
     """
@@ -93,7 +93,7 @@ def complete_email_change(_request: Request, body: shapes.Secret) -> NoContent:
 
 @user_route(bp, "POST /management/v1/useradm/users/me/email-change/cancel", Permission.BASIC, sign_in=SignIn.SESSION)
 def cancel_email_change(request: UserRequest) -> NoContent:
-    """Cancel the change of the own e-mail address.
+    """Cancel the change of one's own e-mail address.
 
     Raises:
         NotFound: no change is pending.

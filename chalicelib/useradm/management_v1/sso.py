@@ -23,9 +23,9 @@ _COOKIE = "oidc_login"
 _PATH = "/api/management/v1/useradm/oidc"
 _SETTING_UP = "set up single sign-on, since the provider decides who can sign in"
 _CONSOLE = "console"
-"""The ``ui`` of a login that the server's own web page begins: its session is in a cookie that no script reads."""
+"""The value of ``ui`` for logins that the console begins, whose session is in a cookie that no script can read."""
 _NEVER = "9999-12-31T23:59:59Z"
-"""The API gives SAML metadata an end; what a provider says of itself here has none."""
+"""The expiry that the API has for SAML metadata; OpenID Connect has none."""
 
 
 @user_route(bp, "GET /management/v1/useradm/sso/idp/metadata", Permission.USERS_MANAGE, feature=Feature.SSO)
@@ -98,7 +98,7 @@ def delete_provider(request: UserRequest, id: str) -> NoContent:
 
 @user_route(bp, "GET /management/v1/useradm/sso/sp/metadata/{id}", Permission.USERS_MANAGE, feature=Feature.SSO)
 def show_provider_places(request: UserRequest, id: str) -> Reply[dict[str, str]]:
-    """Get the URLs that the identity provider has to know: where sign-ins begin, and where they come back to."""
+    """Get the URLs to register with the identity provider: where sign-ins begin, and where they return to."""
     return Reply(body=sso.places(sso.get(request.tenant, id).id))
 
 
@@ -142,15 +142,15 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
     try:
         token = sso.complete(id, answer, verifier)
     except DomainError as error:
-        # The cookie may have expired, and with it what says where the sign-in began.
+        # The cookie may have expired, so it is not known where the sign-in began.
         if began == _CONSOLE or _is_page(request):
             return _refused_to_console(error)
         raise
     if began == _CONSOLE:
         return _sent_on(f"{mail_texts.console_url()}/", cookies.begin(token), _verifier(""))
     ui = mail_texts.ui_url()
-    # For the UI's own path, so that no browser sends it along with calls that another site makes it send. Mender's UI
-    # reads it by a script.
+    # Only for the UI's path, so that browsers do not send it with calls that another site causes. Mender's UI reads it
+    # with a script.
     path = urlsplit(ui).path or "/"
     return _sent_on(
         f"{ui}/", f"{cookies.MENDER}={token}; Path={path}; SameSite=Strict{cookies.secure()}", _verifier("")
@@ -158,7 +158,7 @@ def complete_oidc_login(request: Request, id: str) -> Redirect:
 
 
 def _is_page(request: Request) -> bool:
-    """Whether a browser shows the answer as a page, for whose user JSON is no answer, and there is a page to go to."""
+    """Whether a browser would show the answer to a user, and there is a page to redirect to instead."""
     return "text/html" in request.headers.get("accept", "") and bool(mail_texts.console_url())
 
 
@@ -169,7 +169,7 @@ def _begin(request: Request, provider_id: str) -> Redirect:
     try:
         begun = sso.start(provider_id)
     except DomainError as error:
-        # The browser has left the console for this answer: without a way back its user would see JSON.
+        # The browser has left the console for this answer, so without a redirect its user would see JSON.
         if not mail_texts.console_url():
             raise
         return _refused_to_console(error)
@@ -181,7 +181,7 @@ def _refused_to_console(error: DomainError) -> Redirect:
 
 
 def _verifier(value: str) -> str:
-    """A ``Set-Cookie`` with what shows that a login comes back to the browser that began it; empty: it has."""
+    """A ``Set-Cookie`` with the secret of the browser that begins a login; empty: delete the cookie."""
     life = limits.SSO_LOGIN_LIFE if value else 0
     return f"{_COOKIE}={value}; Path={_PATH}; Max-Age={life}; HttpOnly; SameSite=Lax{cookies.secure()}"
 

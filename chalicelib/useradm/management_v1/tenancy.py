@@ -1,4 +1,4 @@
-"""What a tenant's users are told about plan and limits, and how they begin to work in another tenant."""
+"""Plan and limits of a tenant for its users, and sessions in other tenants."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def verify_plan(request: UserRequest) -> Accepted:
 
 @user_route(bp, "GET /management/v1/useradm/limits", Permission.BASIC)
 def show_user_limits(request: UserRequest) -> Reply[shapes.Limits]:
-    """Get how many users the tenant has, and may have. -1: any number."""
+    """Get the number of the tenant's users, and its limit. -1: no limit."""
     return Reply(body=shapes.Limits(shapes.Limit(service.count_users(request.tenant), -1)))
 
 
 @user_route(bp, "GET /management/v1/useradm/users/tenants/{id}/token", Permission.BASIC, sign_in=SignIn.SESSION)
 def switch_tenant(request: UserRequest, id: str) -> Jwt | NoContent:
-    """Get a session in another tenant in which the user may work, or back in the own one.
+    """Get a session in another tenant in which the user may work, or back in one's own.
 
-    Callers with a cookie get another cookie, without a body: no script of their page sees a token.
+    Callers with a cookie get another cookie and no body, so that no script sees a token.
     """
     who = request.identity
     token = sessions.switch(who.home, who.subject, who.token_id, TenantId(id))

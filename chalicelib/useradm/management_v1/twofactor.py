@@ -1,4 +1,4 @@
-"""Two-factor authentication of the user who asks."""
+"""Two-factor authentication of the calling user."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from chalicelib.useradm import service, shapes
 bp = Blueprint(__name__)
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
-"""Headers of answers with secrets, which no cache may keep."""
+"""Headers of answers with secrets, which must not be cached."""
 
 
 @user_route(bp, "GET /management/v1/useradm/2faqr", Permission.BASIC, sign_in=SignIn.RECENT)
 def show_two_factor_qr(request: UserRequest) -> Reply[shapes.QrCode]:
     """Get the new secret of the second factor for an authenticator app, as a QR code and as text.
 
-    Only until the app was verified.
+    Possible only until the app is verified.
 
     Raises:
         BadRequest: no secret is waiting to be verified.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     return Reply(
         body=shapes.QrCode(*service.tfa_qr(request.tenant, request.identity.subject)),
@@ -37,10 +37,10 @@ def show_two_factor_qr(request: UserRequest) -> Reply[shapes.QrCode]:
 def verify_two_factor(request: UserRequest, body: shapes.TfaToken) -> AcceptedWith[shapes.RecoveryCodes]:
     """Verify the authenticator app. From now on signing in needs its codes.
 
-    The answer has recovery codes for who loses the app. They are shown only this once; new ones can be made.
+    The answer has recovery codes, for users who lose the app. They are shown only once; new ones can be made.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     codes = service.verify_tfa(request.tenant, request.identity.subject, body.token2fa)
     return AcceptedWith(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
@@ -48,11 +48,11 @@ def verify_two_factor(request: UserRequest, body: shapes.TfaToken) -> AcceptedWi
 
 @user_route(bp, "POST /management/v1/useradm/users/me/2fa/recovery-codes", Permission.BASIC, sign_in=SignIn.FACTOR)
 def renew_my_recovery_codes(request: UserRequest) -> Reply[shapes.RecoveryCodes]:
-    """Make new recovery codes for the own second factor, which are shown only this once. Earlier ones end.
+    """Make new recovery codes for one's own second factor, which are shown only once. Earlier ones become invalid.
 
     Raises:
         BadRequest: the second factor is not enabled.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     codes = service.renew_recovery_codes(request.tenant, request.identity.subject)
     return Reply(body=shapes.RecoveryCodes(codes), headers=_NOT_KEPT)
@@ -60,36 +60,36 @@ def renew_my_recovery_codes(request: UserRequest) -> Reply[shapes.RecoveryCodes]
 
 @user_route(bp, "POST /management/v1/useradm/users/me/2fa/enable", Permission.BASIC, sign_in=SignIn.RECENT)
 def enable_my_two_factor(request: UserRequest) -> Reply[None]:
-    """Enable the own second factor: make a new secret.
+    """Enable one's own second factor: make a new secret.
 
     Raises:
         BadRequest: there is a secret already.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     return _enable(request)
 
 
 @user_route(bp, "POST /management/v1/useradm/users/me/2fa/disable", Permission.BASIC, sign_in=SignIn.FACTOR)
 def disable_my_two_factor(request: UserRequest) -> Reply[None]:
-    """Disable the own second factor.
+    """Disable one's own second factor.
 
     Raises:
         BadRequest: it is not enabled.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     return _disable(request)
 
 
 @user_route(bp, "POST /management/v1/useradm/users/{id}/2fa/enable", Permission.BASIC, sign_in=SignIn.RECENT)
 def enable_two_factor(request: UserRequest, id: str) -> Reply[None]:
-    """Enable the own second factor, by the user's id."""
+    """Enable one's own second factor, by the user's id."""
     _require_self(request, id)
     return _enable(request)
 
 
 @user_route(bp, "POST /management/v1/useradm/users/{id}/2fa/disable", Permission.BASIC, sign_in=SignIn.FACTOR)
 def disable_two_factor(request: UserRequest, id: str) -> Reply[None]:
-    """Disable the own second factor, by the user's id."""
+    """Disable one's own second factor, by the user's id."""
     _require_self(request, id)
     return _disable(request)
 
@@ -105,7 +105,7 @@ def _disable(request: UserRequest) -> Reply[None]:
 
 
 def _require_self(request: UserRequest, user_id: str) -> None:
-    """Refuse for anybody else: a factor that others can take away is none.
+    """Refuse changes of other users' second factors, which would protect nobody.
 
     Raises:
         NotFound: the tenant has no such user.

@@ -41,13 +41,13 @@ bp = Blueprint(__name__)
 def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLogin]:
     """Sign in with an e-mail address and a password (HTTP Basic).
 
-    The answer is a session's token; with the header ``X-Session: cookie`` a cookie, without a body. For a user without
-    a password it says at which identity provider to sign in. The body can be empty, whatever its type.
+    The answer is a session's token, or with the header ``X-Session: cookie`` a cookie without a body. For a user
+    without a password it names the identity provider to sign in at. The body can be empty, whatever its type.
 
     Raises:
         Unauthorized: the address, the password or the code is wrong, a code is needed, or the tenant is suspended.
         UnsupportedMediaType: the body is not JSON.
-        TooManyRequests: there were too many wrong tries.
+        TooManyRequests: there were too many failed attempts.
     """
     options = shapes.LoginOptions()
     if body.strip():
@@ -55,7 +55,7 @@ def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLo
         options = content.decode(body, shapes.LoginOptions)
     address, password = basic(request.headers)
     if not password and (provider := sso.of_user(address)):
-        # Who has no password logs in elsewhere: the UI takes them there.
+        # Users without a password sign in at a provider: the UI sends them there.
         return Reply(body=shapes.SsoLogin(provider.id, shapes.SSO_KIND))
     code = options.token2fa
     token = sessions.login(address, password, request.source_ip, code=code, no_expiry=options.no_expiry)
@@ -89,16 +89,16 @@ def list_users(request: UserRequest) -> Reply[list[shapes.User]]:
 
 @user_route(bp, "POST /management/v1/useradm/users", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
 def create_user(request: UserRequest, body: shapes.NewUser) -> Created:
-    """Create a user: with a password, or by an invitation, whose mail leads to where the user chooses one.
+    """Create a user with a password, or with an invitation by mail, with which the user chooses one.
 
     Raises:
-        TooManyRequests: too many mails were asked for lately.
+        TooManyRequests: too many mails were requested recently.
         Unprocessable: the e-mail address is taken, the password breaks a rule, or there is no such role.
     """
     mailed = body.send_reset_password or (not body.password and mail.configured())
     password = body.password or None if mailed else body.password
     if mailed:
-        service.admit_mail(body.email)  # before there is a user, who would stay if this is refused
+        service.admit_mail(body.email)  # first, because a user who was already created would stay if this is refused
     user = service.create_user(request.tenant, body.email, password, roles=body.roles or (), by=request.identity.rights)
     if mailed:
         service.invite(user.email)
@@ -110,17 +110,17 @@ def show_me(request: UserRequest) -> Reply[shapes.User]:
     """Get the user who is signed in, and the tenant.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     return Reply(body=service.caller(request.identity.home, request.identity.subject, request.tenant))
 
 
 @user_route(bp, "PUT /management/v1/useradm/users/me", Permission.BASIC, sign_in=SignIn.SESSION)
 def update_me(request: UserRequest, body: shapes.UserUpdate) -> NoContent:
-    """Change the own e-mail address or password.
+    """Change one's own e-mail address or password.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
         Conflict: the user is the last administrator.
         Unprocessable: the address is taken, the password breaks a rule, or ``current_password`` is wrong.
     """
@@ -136,7 +136,7 @@ def show_user(request: UserRequest, id: str) -> Reply[shapes.User]:
 
 @user_route(bp, "PUT /management/v1/useradm/users/{id}", Permission.USERS_MANAGE, own="id", sign_in=SignIn.SESSION)
 def update_user(request: UserRequest, body: shapes.UserUpdate, id: str) -> NoContent:
-    """Change a user. A password can only be changed by its own user, who needs no right for that.
+    """Change a user. Only users themselves can change their password, without a permission.
 
     Raises:
         Conflict: the user is the last administrator.
@@ -159,11 +159,11 @@ def delete_user(request: UserRequest, id: str) -> NoContent:
 
 @user_route(bp, "POST /management/v1/useradm/users/{id}/invitation", Permission.USERS_MANAGE, sign_in=SignIn.SESSION)
 def invite_again(request: UserRequest, id: str) -> Accepted:
-    """Mail another invitation to a user who has not accepted one yet. The link of the earlier one ends.
+    """Mail another invitation to a user who has not accepted one yet. The link of the earlier one becomes invalid.
 
     Raises:
         Conflict: the user has accepted it.
-        TooManyRequests: too many mails were asked for lately.
+        TooManyRequests: too many mails were requested recently.
     """
     service.invite_again(request.tenant, id, by=request.identity.rights)
     return accepted()
@@ -203,32 +203,32 @@ def save_my_settings(request: UserRequest, body: shapes.Settings) -> Created:
 
 @user_route(bp, "GET /management/v1/useradm/users/me/sessions", Permission.BASIC)
 def list_own_sessions(request: UserRequest) -> Reply[list[shapes.OwnSession]]:
-    """List the own sessions, the newest first. Beyond Mender's API."""
+    """List one's own sessions, the newest first. Not part of Mender's API."""
     who = request.identity
     return Reply(body=[views.session(each, who.token_id) for each in sessions.list_sessions(who.home, who.subject)])
 
 
 @user_route(bp, "GET /management/v1/useradm/settings/tokens", Permission.BASIC)
 def list_tokens(request: UserRequest) -> Reply[list[shapes.Token]]:
-    """List the own personal access tokens."""
+    """List one's own personal access tokens."""
     tokens = sessions.list_tokens(request.tenant, request.identity.subject)
     return Reply(body=[views.token(token) for token in tokens])
 
 
 @user_route(bp, "POST /management/v1/useradm/settings/tokens", Permission.TOKENS_MANAGE, sign_in=SignIn.RECENT)
 def create_token(request: UserRequest, body: shapes.NewToken) -> Jwt:
-    """Create a personal access token, which is shown only this once.
+    """Create a personal access token, which is shown only once.
 
     Raises:
-        NotFound: the user is gone.
-        Conflict: there is a token of this name.
+        NotFound: the user was deleted.
+        Conflict: there is a token with this name.
     """
     return jwt(sessions.create_token(request.tenant, request.identity.subject, body.name, body.expires_in))
 
 
 @user_route(bp, "DELETE /management/v1/useradm/settings/tokens/{id}", Permission.BASIC, sign_in=SignIn.SESSION)
 def revoke_token(request: UserRequest, id: str) -> NoContent:
-    """Revoke one of the own personal access tokens."""
+    """Revoke one of one's own personal access tokens."""
     sessions.revoke_token(request.tenant, request.identity.subject, id)
     return no_content()
 
@@ -248,7 +248,7 @@ def show_plan_binding(request: UserRequest) -> Reply[shapes.PlanBinding]:
 def _update(request: UserRequest, body: shapes.UserUpdate, user_id: str) -> NoContent:
     own = user_id == request.identity.subject
     if body.email and not own:
-        # Whoever gets the mails of an account can set its password.
+        # Whoever receives the mails of an account can set its password.
         signin.require(SignIn.RECENT, request)
     service.update_user(
         request.tenant,
@@ -273,7 +273,7 @@ def _save_settings(request: UserRequest, body: shapes.Settings, user_id: str | N
 
 
 def _owner(request: UserRequest, user_id: str | None) -> TenantId:
-    """Whose settings: a user's own stay in the own tenant, wherever the user works."""
+    """The tenant of the settings: those of a user stay in the user's own tenant."""
     return request.tenant if user_id is None else request.identity.home
 
 

@@ -50,12 +50,10 @@ def note_failure(guard: Guard, now: datetime) -> None:
 
 
 def check_password(user: User, given: str) -> None:
-    """Check the user's password, because a token that was found on a device must not be enough.
+    """Check the user's password, because a stolen token must not be enough.
 
     Attempts are counted by user and network, as for logins, so that an attacker cannot lock the user out elsewhere.
-    Each attempt is counted before it is checked, so that none of several simultaneous ones is missed.
-
-    Each guess is counted before it is looked at, so that of many at once none slips through.
+    Each attempt is counted before it is checked, so that simultaneous ones are counted too.
 
     Raises:
         TooManyRequests: there were too many failed attempts.

@@ -17,7 +17,7 @@ _PLACES = {
     Purpose.EMAIL_CHANGE: "email-change",
     Purpose.INVITATION: "password",
 }
-"""Pages of the web UI, whose path continues with the secret."""
+"""Paths of the web UI's pages, which continue with the secret."""
 
 _SUBJECTS = {
     Purpose.PASSWORD_RESET: "Reset your password",
@@ -69,10 +69,10 @@ If it was not you, change your password, make new recovery codes, and tell the a
 def link(purpose: Purpose, secret: str) -> str:
     """The link with a secret; empty if the server does not know its public address.
 
-    It depends on the settings alone, because a request's own host could lead the secret anywhere.
+    It depends on the settings only, because a request's host could send the secret anywhere.
     """
     base = ui_url()
-    # The page of a first password is that of a new one, which Mender's UI has as well; the console then says it so.
+    # A first password has the same page as a new one, which Mender's UI has too; the console then words it differently.
     marked = "?invited=1" if purpose is Purpose.INVITATION else ""
     return f"{base}/#/{_PLACES[purpose]}/{secret}{marked}" if base else ""
 
@@ -85,7 +85,7 @@ def ui_url() -> str:
 def console_url() -> str:
     """The address of the console; empty if the server does not know it.
 
-    On AWS it is below the API's stage, which every front door serves; the edge and one machine also have it at ``/ui``.
+    On AWS it is below the API's stage, which every gateway serves; the edge and one machine also have it at ``/ui``.
     """
     base = settings.current().public_url.rstrip("/")
     if not base:

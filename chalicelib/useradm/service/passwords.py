@@ -24,7 +24,7 @@ same time. It is a constant, because computing it would make a new process slowe
 
 @cache
 def _hasher() -> PasswordHasher:
-    # Imported here: of all calls of users, only sign-ins and new passwords need it.
+    # Imported here: only sign-ins and new passwords need it.
     from argon2 import PasswordHasher
 
     return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -43,7 +43,7 @@ def is_known_form(hashed: str) -> bool:
 def verify(hashed: str, password: str) -> bool:
     """Whether ``password`` has this hash. None stands for :data:`DUMMY`."""
     if hashed.startswith(_BCRYPT):
-        # Imported here: of all calls of users, only sign-ins and new passwords need it.
+        # Imported here: only sign-ins and new passwords need it.
         import bcrypt
 
         try:

@@ -24,7 +24,7 @@ def read(tenant: TenantId, user_id: str | None) -> tuple[dict[str, Any], str | N
 
 
 def who_wants(tenant: TenantId, users: Sequence[User], mail: rules.OptionalMail) -> list[User]:
-    """Those of a tenant's users who did not turn this kind of mail off in their own settings."""
+    """The users of a tenant who have not switched off this kind of mail in their own settings."""
     documents = rows.of_users(tenant, [user.id for user in users])
     return [user for user in users if rules.wants(documents.get(user.id, {}), mail)]
 

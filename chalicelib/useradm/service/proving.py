@@ -42,7 +42,7 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
 
     Raises:
         Forbidden: neither is given.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
         TooManyRequests: there were too many failed attempts.
         Unprocessable: the password or code is wrong.
     """
@@ -54,7 +54,7 @@ def prove(tenant: TenantId, user_id: str, token_id: str, *, password: str, code:
     elif password:
         failed_attempts.check_password(user, password)
         _note(user, token_id, None, clock.now())
-    elif not recent or has_factor or user.password != passwords.DUMMY:  # with DUMMY, single sign-on is all there is
+    elif not recent or has_factor or user.password != passwords.DUMMY:  # DUMMY: the user has single sign-on only
         raise Forbidden(NOT_SHOWN)
 
 

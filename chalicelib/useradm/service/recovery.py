@@ -1,6 +1,6 @@
-"""Recovery codes: each replaces a code of the authenticator app once, for who has lost the phone. Pure.
+"""Recovery codes: each replaces a code of the authenticator app once, for users who have lost their phone. Pure.
 
-A code has 80 random bits, so that a plain hash of it, as the table has it, cannot be reversed by trying.
+A code has 80 random bits, so the plain hash in the table cannot be reversed by trying.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 import secrets
 
 COUNT = 10
-"""Codes that a user has at a time."""
+"""The number of codes that a user gets."""
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's base 32, without the letters that are taken for digits or for each other."""
+"""Crockford's base 32, without letters that look like digits or each other."""
 _LOOKALIKES = str.maketrans({"o": "0", "i": "1", "l": "1"})
 _LENGTH = 16
 _GROUP = 4
@@ -29,7 +29,7 @@ def _grouped(code: str) -> str:
 
 
 def digest(user: str, typed: str) -> str | None:
-    """What is stored of a user's code, however it is typed; None if it has not the form of one."""
+    """The hash to store for a user's code, in any spelling; None if it does not have the form of a code."""
     code = re.sub(r"[\s-]", "", typed.lower()).translate(_LOOKALIKES)
     if not _CODE.fullmatch(code):
         return None

@@ -65,7 +65,7 @@ def login(address: str, password: str, source_ip: str, *, code: str = "", no_exp
 
 
 def _check(address: str, password: str) -> User | None:
-    """The user with this address and password. For an unknown address it does the same work."""
+    """The user with this address and password. An unknown address costs the same work."""
     tenant, user_id = users.find_email(address) or (_NOBODY, "-")
     user = users.find(tenant, user_id)
     right = passwords.verify(user.password if user else passwords.DUMMY, password)
@@ -107,7 +107,7 @@ def switch(home: TenantId, user_id: str, token_id: str, tenant: TenantId) -> str
     Raises:
         BadRequest: the tenant does not exist or the user may not work there; the answer does not tell which.
         Forbidden: the caller uses a personal access token, which would continue as a session.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     asking = rows.find(home, user_id, token_id)
     if asking is None or asking.name is not None:
@@ -184,7 +184,7 @@ def create_token(tenant: TenantId, user_id: str, name: str, expires_in: int) -> 
         BadRequest: the name or the lifetime is not valid.
         Conflict: the user has a token with this name.
         Unprocessable: the user has reached the limit.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     rules.check_token(name, expires_in)
     user = service.get_user(tenant, user_id)
@@ -218,7 +218,7 @@ def revoke_token(tenant: TenantId, user_id: str, token_id: str) -> None:
     tx = Transaction()
     rows.delete_present(tx, tenant, user_id, token_id)
     auditlogs.record(tx, tenant, auditlogs.Action.DELETE, _about(row))
-    tx.try_commit()  # fails where another call was faster
+    tx.try_commit()  # fails if another call was faster
 
 
 def _about(token: Token) -> auditlogs.Object:

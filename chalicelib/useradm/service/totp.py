@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 DIGITS = 6
 STEP = 30
-"""Seconds for which a code is shown."""
+"""Seconds for which an app shows a code."""
 DRIFT = 1
 """Steps by which a phone's clock may be fast or slow."""
 _ISSUER = "Lamplighter"
@@ -34,7 +34,7 @@ def matching_step(secret: str, given: str, now: datetime, *, after: int | None) 
     typed = given.replace(" ", "").encode("utf-8", "surrogatepass")
     found = None
     for step in range(current - DRIFT, current + DRIFT + 1):
-        # All are compared, so that the time does not reveal which one was close.
+        # All are compared, so that the time does not reveal which one matched.
         if hmac.compare_digest(code(key, step).encode(), typed) and (after is None or step > after):
             found = step
     return found

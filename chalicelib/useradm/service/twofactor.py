@@ -1,8 +1,8 @@
 """Two-factor authentication: logins need a code of the user's authenticator app besides the password.
 
-The secret is encrypted by the vault for its user. A code works once. Recovery codes work in place of the app's, for who
-has lost it. Failed attempts are counted for the user, whatever
-network they come from, because an attacker who knows the password must not find a code by trying.
+The secret is encrypted by the vault for its user. A code works once. Recovery codes replace codes of the app, for users
+who have lost it. Failed attempts are counted for the user across all networks, because an attacker who knows the
+password must not find a code by trying.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def enable(tenant: TenantId, user_id: str) -> None:
     Raises:
         Forbidden: the user's address is not verified.
         BadRequest: there is a secret already.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
 
     def decide(user: User) -> TwoFactor:
@@ -61,7 +61,7 @@ def disable(tenant: TenantId, user_id: str) -> None:
 
     Raises:
         BadRequest: it is not enabled.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
 
     def decide(user: User) -> TwoFactor:
@@ -81,7 +81,7 @@ def verify(tenant: TenantId, user_id: str, given: str) -> list[str]:
     Raises:
         BadRequest: no secret waits for confirmation, or the code is wrong.
         TooManyRequests: there were too many failed attempts.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     codes = recovery.new()
 
@@ -99,11 +99,11 @@ def verify(tenant: TenantId, user_id: str, given: str) -> list[str]:
 
 @retried
 def renew_recovery_codes(tenant: TenantId, user_id: str) -> list[str]:
-    """New recovery codes in place of all earlier ones, which are worth nothing from then on.
+    """Replace all recovery codes by new ones.
 
     Raises:
         BadRequest: the second factor is not enabled.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     codes = recovery.new()
     user = get_user(tenant, user_id)
@@ -125,7 +125,7 @@ def qr(tenant: TenantId, user_id: str) -> tuple[str, str]:
 
     Raises:
         BadRequest: no secret waits for confirmation; an enabled one is never shown again.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     # Imported here: only setting a second factor up draws a QR code.
     import segno
@@ -154,7 +154,7 @@ def reset(email: str) -> User:
 
 
 def code_of_login(user: User, given: str, now: datetime) -> UsedCode | None:
-    """The code of a login, which the login must use up; None: no code is needed.
+    """The code of a login, which the login must mark as used; None: no code is needed.
 
     Raises:
         Unauthorized: it is missing or wrong.
@@ -171,7 +171,7 @@ def code_of_login(user: User, given: str, now: datetime) -> UsedCode | None:
 
 
 def code_of_proof(user: User, given: str, now: datetime) -> UsedCode:
-    """The code by which a signed-in user proves to be present, which must be used up.
+    """The code with which a signed-in user proves to be present. The caller must mark it as used.
 
     Raises:
         Unprocessable: it is wrong.
@@ -184,7 +184,7 @@ def code_of_proof(user: User, given: str, now: datetime) -> UsedCode:
 
 
 def note_use(tx: Transaction, user: User, used: UsedCode) -> None:
-    """Record in the audit log that a recovery code was used; a code of the app is nothing special."""
+    """Record in the audit log that a recovery code was used; nothing is recorded for a code of the app."""
     if used.recovery is not None:
         _record(tx, user, f"A recovery code of {user.email} was used: {_left(user)} left")
 
@@ -200,7 +200,7 @@ def tell_use(user: User, used: UsedCode) -> None:
 
 
 def _left(user: User) -> int:
-    """How many recovery codes a user has, who is about to use one."""
+    """The number of recovery codes that a user has left after using one."""
     return len(user.tfa.recovery) - 1
 
 
@@ -214,7 +214,7 @@ def _guard(user: User) -> failed_attempts.Guard:
 
 
 def _matching(user: User, given: str, now: datetime) -> UsedCode | None:
-    """What a code uses up: one of the app, or a recovery code. None: it is wrong, which counts as a failed attempt."""
+    """The code of the app, or recovery code, that was given; None: it is wrong, and counted as a failed attempt."""
     hashed = recovery.digest(user.id, given)
     if hashed is None:
         step = _step(user, given, now)

@@ -198,7 +198,7 @@ def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
 
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
-    """Act as a user who has been identified, though without a token yet."""
+    """Act as a user who has been identified but has no token yet."""
     with actor.acting(actor.Actor("user", user.id, actor.current().source_ip, user.email)):
         yield
 
@@ -209,10 +209,10 @@ def is_invited(user: User) -> bool:
 
 
 def caller(home: TenantId, user_id: str, tenant: TenantId) -> shapes.User:
-    """The user of ``home`` who makes this call, with the tenants that they work in; just now in ``tenant``.
+    """The calling user of ``home``, with the tenants in which the user works; this call is in ``tenant``.
 
     Raises:
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
     """
     user = get_user(home, user_id)
     found = views.user(user, invited=is_invited(user))

@@ -194,7 +194,7 @@ def _hash(secret: str) -> str:
 
 
 def reset_link(email: str) -> str:
-    """A link for setting a new password; the bare secret if the server's address is not known. For the admin.
+    """A link for setting a new password; only the secret if the server's address is not known. For the admin.
 
     Raises:
         NotFound: nobody has this address.
@@ -210,7 +210,7 @@ def reset_link(email: str) -> str:
 def complete_reset(secret: str, password: str) -> None:
     """Set the password of the user to whom the secret was mailed. All tokens of that user end.
 
-    An invitation also proves the address, and ends once its user signs in in another way.
+    An invitation also verifies the address, and ends when its user signs in in another way.
 
     Raises:
         BadRequest: the secret or the password is not valid.
@@ -277,7 +277,7 @@ def start_change(tenant: TenantId, user_id: str, email: str, current_password: s
 
     Raises:
         BadRequest: it is not an address, or the user has it already.
-        NotFound: the user is gone.
+        NotFound: the user was deleted.
         Unprocessable: ``current_password`` is not the user's.
         Conflict: another change is pending.
         TooManyRequests: the limit of mails to the new address, or of wrong passwords, is reached.

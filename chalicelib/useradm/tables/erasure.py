@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase users and identity providers of a tenant that is removed, with all that leads to them; how many items.
+    """Erase the users and identity providers of a removed tenant, with all links to them; returns the number of items.
 
     A user is deleted after everything that is found through it. So is a provider.
     """

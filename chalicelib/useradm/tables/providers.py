@@ -41,7 +41,7 @@ class Provider:
 
 
 class Login(msgspec.Struct, frozen=True):
-    """A login that a browser has started. ``challenge`` is the hash of what only that browser has."""
+    """A login that a browser has started. ``challenge`` is the hash of a secret that only that browser has."""
 
     tenant: TenantId
     provider: str

@@ -42,7 +42,7 @@ class Token(msgspec.Struct, frozen=True):
     tenant: str | None = None
     """The other tenant of a session; None: the user's own."""
     proof: Proof | None = None
-    """Only of sessions; None for personal access tokens and for sessions from before proofs existed."""
+    """None for personal access tokens, and for sessions from before proofs existed."""
 
 
 class TokenItem(UseradmItem):
@@ -174,5 +174,5 @@ def _token(item: TokenItem) -> Token:
 
 
 def _proof(item: TokenItem | AccessItem) -> Proof | None:
-    at: datetime | None = item.proved  # its type says nothing of null
+    at: datetime | None = item.proved  # its type does not include null
     return Proof(at, bool(item.by_code)) if at is not None else None

@@ -43,7 +43,7 @@ class TwoFactor:
 
 
 class UsedCode(msgspec.Struct, frozen=True):
-    """What a code uses up: the step of the app's, or the hash of a recovery code."""
+    """A code to mark as used: the step of the app's code, or the hash of a recovery code."""
 
     step: int = 0
     recovery: str | None = None
@@ -220,7 +220,7 @@ def touch(tx: Transaction, before: User) -> None:
 
 
 def note_code(tx: Transaction, before: User, used: UsedCode) -> None:
-    """Use a code up. It fails with :data:`USER` if the code was used meanwhile, because each works once."""
+    """Mark a code as used. It fails with :data:`USER` if the code was used meanwhile, because each works once."""
     action, unused = _use(before, used)
     tx.update(UserItem(*_user_key(before)), [action], unused, label=USER)
 

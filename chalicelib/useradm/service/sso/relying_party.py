@@ -67,7 +67,7 @@ class _Keys(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    """The claims used of a token, beyond those that the library checks."""
+    """The claims of a token that are used, besides those that the library checks."""
 
     sub: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.SSO_SUBJECT)]
     nonce: str
@@ -88,7 +88,7 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """The claims about a person that matter here."""
+    """The claims about a person that are used."""
 
     subject: str
     email: str
@@ -96,10 +96,10 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 def discover(well_known: str, *, fresh: bool = False) -> _Document:
-    """The provider's description of itself.
+    """The provider's description (OpenID Connect Discovery).
 
     Raises:
-        ProviderError: it can't be had, or names places that are not safe to use.
+        ProviderError: it cannot be read, or names URLs that are not allowed.
     """
     document: _Document = _cache.get(
         well_known, lambda: _get(well_known, _Document), life=0 if fresh else _DOCUMENT_LIFE
@@ -113,7 +113,7 @@ def check_url(url: str) -> None:
     """Refuse URLs without TLS, unless the admin has permitted calls to private networks.
 
     Raises:
-        ProviderError: it is no URL that this server calls.
+        ProviderError: it is not a URL that this server may call.
     """
     try:
         target = outbound.parse(url)
@@ -127,7 +127,7 @@ def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, chal
     """The URL at which the browser signs in.
 
     Raises:
-        ProviderError: the provider does not describe itself, or as somebody else.
+        ProviderError: the description cannot be read, or has another issuer.
     """
     query = {
         "response_type": "code",
@@ -144,7 +144,7 @@ def login_url(client: Client, *, redirect_uri: str, state: str, nonce: str, chal
 
 
 def names_itself(client: Client) -> bool:
-    """Whether the provider states its issuer in what it sends through the browser (RFC 9207).
+    """Whether the provider states its issuer in the answers that browsers bring (RFC 9207).
 
     Raises:
         ProviderError: as for :func:`login_url`.
@@ -156,8 +156,8 @@ def redeem(client: Client, code: str, *, redirect_uri: str, verifier: str, nonce
     """The claims of the person who signed in, for the code that the browser brought.
 
     Raises:
-        ProviderError: the provider did not take the code, or did not answer as it should.
-        NotTrusted: its token is none for this login.
+        ProviderError: the provider refused the code, or its answer is not valid.
+        NotTrusted: its token is not valid for this login.
     """
     document = _own(client)
     form = {
@@ -203,8 +203,8 @@ def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
             options={"require": ["aud", "exp", "iat", "iss", "nonce", "sub"]},
         )
         said = msgspec.convert(decoded, _Said)
-        said.sub.encode()  # JSON can hold halves of characters, which can't be stored
-    # ArithmeticError, TypeError: huge numbers, and types that the library does not expect.
+        said.sub.encode()  # JSON can contain halves of surrogate pairs, which cannot be stored
+    # ArithmeticError, TypeError: huge numbers and types that the library does not expect.
     except (jwt.PyJWTError, msgspec.ValidationError, ValueError, ArithmeticError, TypeError) as error:
         raise NotTrusted(f"the token was refused: {type(error).__name__}") from error
     if said.nonce != nonce:
@@ -216,7 +216,7 @@ def _claims(token: str, client: Client, jwks_uri: str, nonce: str) -> Claims:
 
 
 def _check_strength(key: Any) -> None:
-    # Imported here, like the library that needs it, because few calls verify such a token.
+    # Imported here, like the library that uses it, because few calls verify such a token.
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     if isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS:
@@ -227,7 +227,7 @@ def _key(jwks_uri: str, kid: object, algorithm: str) -> dict[str, Any]:
     """The provider's key that a token names.
 
     Raises:
-        NotTrusted: it has none of that name that fits the algorithm.
+        NotTrusted: there is no such key that fits the algorithm.
     """
     for max_age in (_KEYS_LIFE, _LOOK_AGAIN):
         published: _Keys = _cache.get(jwks_uri, lambda: _get(jwks_uri, _Keys), life=max_age)
