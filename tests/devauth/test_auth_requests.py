@@ -15,6 +15,8 @@ from chalicelib import clock, settings
 from chalicelib.tenantadm import service as tenantadm
 from tests.devauth.fleet import DEVICES, accept, decide, find
 from tests.simulator.device import AUTH_REQUESTS, Device, new_key
+from tests.support import faults
+from tests.support.probe import counted
 
 if TYPE_CHECKING:
     import httpx2
@@ -188,6 +190,31 @@ def test_the_time_of_the_last_request_is_updated_once_a_day(api, device):
     path = f"/api/management/v1/inventory/devices/{device.id}"
     shown = {item["name"]: item["value"] for item in api.get(path).json()["attributes"]}
     assert shown["check_in_time"] == find(api, device)["check_in_time"]
+
+
+def test_a_check_in_that_cannot_be_written_does_not_cost_a_device_its_token(api, device):
+    accept(api, device)
+    assert device.auth().status_code == 200
+    first = find(api, device)["check_in_time"]
+    conflict = faults.cancels("TransactionConflict")
+    with time_machine.travel(clock.now() + timedelta(hours=25)):
+        with faults.at(1, conflict, for_good=True) as so_far:
+            assert device.auth().status_code == 200
+        assert so_far.met > 1
+        assert find(api, device)["check_in_time"] == first
+        assert device.auth().status_code == 200
+    assert find(api, device)["check_in_time"] != first
+
+
+def test_a_preauthorized_device_checks_in_with_the_write_that_accepts_it(api, device, warm):
+    api.post(DEVICES, json={"identity_data": device.identity, "pubkey": device.pubkey})
+    with counted() as cost:
+        assert device.auth().status_code == 200
+    assert cost.by_operation["TransactWriteItems"] == 1
+    shown = find(api, device)
+    path = f"/api/management/v1/inventory/devices/{device.id}"
+    listed = {item["name"]: item["value"] for item in api.get(path).json()["attributes"]}
+    assert shown["check_in_time"] == listed["check_in_time"] != ""
 
 
 def test_a_signature_in_another_base64_alphabet_is_refused(http, device):

@@ -82,7 +82,7 @@ def test_a_search_sees_every_change_immediately(tenant):
     report(tenant.id, some[0], state="new")
     service.tag(tenant.id, some[1], [AttributeInput("place", "here")], replace=False, versions=None)
     service.put(tenant.id, some[2], "g")
-    change(lambda tx: service.standing_changed(tx, tenant.id, some[3], "rejected", Tier.MICRO))
+    change(lambda tx: service.standing_changed(tx, tenant.id, some[3], "rejected", Tier.MICRO, None))
     change(lambda tx: service.checked_in(tx, tenant.id, some[4], clock.now()))
     change(lambda tx: service.device_gone(tx, tenant.id, some[5]))
     change(lambda tx: service.device_created(tx, tenant.id, "new", '{"sn": "new"}', "pending", clock.now()))

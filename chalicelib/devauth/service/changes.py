@@ -6,7 +6,7 @@ inventory. Callers read, decide, and call :func:`save`; if another change came f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.keys import TenantId
     from chalicelib.tiers import Place, Tier
-
-T = TypeVar("T")
-_DECISIONS = 20
-"""How often a decision is repeated before the caller is asked to try again later."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -148,6 +144,8 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
         ]
         if after.decommissioning:
             actions.append(DeviceHead.decommissioning.set(True))
+        if after.check_in is not None and after.check_in != before.check_in:
+            actions.append(DeviceHead.seen.set(after.check_in))
         tx.update(head, actions, same, label="head")
     membership.status_changed(
         tx,
@@ -165,10 +163,10 @@ def _as_fleets_count(device: Device) -> Status:
     return Status.NOAUTH if device.decommissioning else device.standing.status
 
 
-def _as_inventory_sees(device: Device) -> tuple[Status, Tier]:
-    return device.standing.status, device.standing.tier
+def _as_inventory_sees(device: Device) -> tuple[Status, Tier, datetime | None]:
+    return device.standing.status, device.standing.tier, device.check_in
 
 
 def _as_heads_see(device: Device) -> tuple[object, ...]:
     standing = device.standing
-    return standing.status, standing.accepted, standing.generation, device.decommissioning
+    return standing.status, standing.accepted, standing.generation, device.decommissioning, device.check_in

@@ -20,10 +20,11 @@ from chalicelib.devauth.rules.device import Device, is_seen_anew
 from chalicelib.devauth.rules.sets import AuthSet, Status
 from chalicelib.devauth.service import capacity, operators
 from chalicelib.devauth.service.changes import LimitReachedError, create, save
-from chalicelib.errors import BadRequest, Unauthorized
+from chalicelib.errors import BadRequest, Unauthorized, Unavailable
 from chalicelib.fleet import control, heads
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
+from chalicelib.observability import logger
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import service as tenantadm
@@ -154,6 +155,8 @@ def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool =
     if after == standing:
         return before
     device = before.moved_to(after, now)
+    if stranger and after.status is Status.ACCEPTED:
+        device = replace(device, check_in=now)  # in the same transaction: many may appear at once
     save(tenant, before, device)
     return replace(device, version=device.version + 1)
 
@@ -184,8 +187,11 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
     tables.checked_in(tx, tenant, device, now)
     tx.update(heads.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
-    # If the device has changed meanwhile, the check-in can wait: the head decides whether its token is valid.
-    tx.try_commit()
+    try:
+        tx.try_commit()  # fails where the device has changed meanwhile
+    except Unavailable:
+        # The check-in can wait for the next token: without one, the device would be cut off.
+        logger.warning("a check-in was not recorded", extra={"device": device.id})
 
 
 def _claims(tenant: TenantId, device: Device, held: AuthSet, now: datetime) -> dict[str, Any]:

@@ -34,9 +34,11 @@ def device_created(  # what device authentication knows about it
     devices.create(tx, tenant, Device(device_id, {attributes.IDENTITY: scope}, status, now, now, tier=tier))
 
 
-def standing_changed(tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: Tier) -> None:
-    """A device's authentication status or tier changed."""
-    devices.set_standing(tx, tenant, device_id, status, tier)
+def standing_changed(
+    tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: Tier, check_in: datetime | None
+) -> None:
+    """A device's authentication status, tier or last check-in (None: it has not checked in yet) changed."""
+    devices.set_standing(tx, tenant, device_id, status, tier, check_in)
 
 
 def checked_in(tx: Transaction, tenant: TenantId, device_id: str, now: datetime) -> None:

@@ -106,10 +106,15 @@ def delete(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     tx.delete(_ref(tenant, device_id), label="inventory")
 
 
-def set_standing(tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: str) -> None:
-    """Store a device's status and tier."""
+def set_standing(
+    tx: Transaction, tenant: TenantId, device_id: str, status: str, tier: str, check_in: datetime | None
+) -> None:
+    """Store a device's status, tier and, unless None, its last check-in."""
     of_tier = DeviceItem.tier.remove() if tier == Tier.STANDARD else DeviceItem.tier.set(tier)
-    _update(tx, tenant, device_id, [DeviceItem.status.set(status), of_tier])
+    actions: list[Action] = [DeviceItem.status.set(status), of_tier]
+    if check_in is not None:
+        actions.append(DeviceItem.check_in.set(check_in))
+    _update(tx, tenant, device_id, actions)
 
 
 def set_check_in(tx: Transaction, tenant: TenantId, device_id: str, time: datetime) -> None:
