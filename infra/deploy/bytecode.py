@@ -1,6 +1,6 @@
-"""Byte code for zips of Python modules: ``python bytecode.py ZIP``, run by the Python that is to load it.
+"""Adds byte code to zips of Python modules: ``python bytecode.py ZIP``, run by the Python version that will load it.
 
-Needs nothing but the standard library, so that any interpreter of the right version can run it.
+It needs only the standard library, so that any interpreter of the right version can run it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-UNCHECKED = 0b01  # PEP 552: a hash-based pyc whose hash nobody compares
+UNCHECKED = 0b01  # PEP 552: a hash-based pyc whose hash is not checked
 
 
 def here() -> str:
@@ -25,7 +25,7 @@ def here() -> str:
 
 
 def interpreter(runtime: str) -> str | None:
-    """A Python of this version: this one, or one on the path; None if there is none."""
+    """A Python interpreter of this version: this one or one on the path; None if there is none."""
     if runtime == here():
         return sys.executable
     found = shutil.which(runtime)
@@ -38,7 +38,7 @@ def interpreter(runtime: str) -> str | None:
 
 
 def compile_zip(archive: Path, runtime: str) -> bool:
-    """Put byte code for a runtime into a zip; False if no interpreter of that version is here, so that it has none."""
+    """Add byte code for a runtime to a zip; False if there is no interpreter of that version."""
     with zipfile.ZipFile(archive) as there:
         if there.comment == _mark(runtime):
             return True
@@ -51,15 +51,15 @@ def compile_zip(archive: Path, runtime: str) -> bool:
 
 
 def _mark(runtime: str) -> bytes:
-    """The comment of a zip that has been through this, which takes seconds for a large one."""
+    """The comment that marks a processed zip, since processing a large one takes seconds."""
     return f"byte code for {runtime}".encode()
 
 
 def compiled(source: bytes, name: str) -> bytes | None:
-    """A module's byte code file, or None when this Python cannot compile it (templates look like modules)."""
+    """A module's byte code file; None if this Python cannot compile it (templates may look like modules)."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other people's escapes
+            warnings.simplefilter("ignore")  # invalid escapes in libraries
             code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
@@ -76,9 +76,9 @@ def cache_name(name: str, runtime: str = "") -> str:
 
 
 def with_bytecode(source: Path, *, add: bool = True) -> None:
-    """Write the zip again, sorted and without times, and with byte code of this Python (``add``) and of no other.
+    """Rewrite the zip sorted and without times, and (``add``) with byte code of this Python only.
 
-    Chalice packs the ``__pycache__`` folders of the checkout: byte code of whichever Python ran there.
+    Chalice packs the ``__pycache__`` folders of the checkout, with byte code of any Python that ran there.
     """
     target = source.with_suffix(".tmp")
     with zipfile.ZipFile(source) as old:

@@ -1,8 +1,8 @@
-"""Chalice's client of AWS, whose operations may all be repeated: each finds what is there before it makes anything.
+"""Chalice's AWS client with operations that can be repeated: each looks for existing resources before creating any.
 
-A deployment may end between any call and its answer. What was made then is found again by its name: functions, roles,
-rules, logs and layers have one that is unique; the APIs have one of the stage; a queue has at most one mapping to a
-function of ours.
+A deployment may be interrupted between any call and its answer. Resources that were created then are found again by
+name: functions, roles, rules, logs and layers have a unique one, the APIs that of the stage, and a queue has at most
+one mapping to a function of the stage.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Client(TypedAWSClient):
     def __init__(self, session: Any, **more: Any) -> None:
         super().__init__(session, **more)
         self.tags: dict[str, str] = {}
-        """They are put on roles."""
+        """The tags of roles."""
 
     # --- Functions
 
     def create_function(self, *arguments: Any, **named: Any) -> str:
-        """As Chalice's; a function that a lost answer left there is updated."""
+        """As in Chalice, but a function that exists after a lost answer is updated."""
         lambdas = self._client("lambda")
         try:
             arn: str = super().create_function(*arguments, **named)
@@ -51,7 +51,7 @@ class Client(TypedAWSClient):
     def update_function(  # type: ignore[override]  # called with keywords alone
         self, function_name: str, zip_contents: Any, **named: Any
     ) -> dict[str, Any]:
-        """As Chalice's, unless the function is the same already: then there is no new version to publish either."""
+        """As in Chalice, but an unchanged function is not updated, so that no new version is published."""
         known = self._client("lambda").get_function_configuration(FunctionName=function_name)
         if _same(known, zip_contents, named):
             if named.get("tags") is not None:
@@ -61,7 +61,7 @@ class Client(TypedAWSClient):
         return updated
 
     def live(self, function_arn: str) -> str:
-        """The ARN of a function's live alias, which is made where there is none."""
+        """The ARN of a function's live alias, which is created if missing."""
         lambdas = self._client("lambda")
         try:
             found = lambdas.get_alias(FunctionName=function_arn, Name=ALIAS)
@@ -72,7 +72,7 @@ class Client(TypedAWSClient):
         return str(found["AliasArn"])
 
     def bring_layer(self, layer_name: str, zip_contents: bytes, runtime: str, architecture: str) -> str:
-        """The layer's newest version if it holds just this, else a new one. Of older ones some are kept."""
+        """The layer's newest version if it has this content, else a new one. Some older ones are kept."""
 
         def find() -> str | None:
             versions = self.layer_versions(layer_name)
@@ -94,7 +94,7 @@ class Client(TypedAWSClient):
             return str(made["LayerVersionArn"])
 
         found = find() or self._once(create, find)
-        for old in self.layer_versions(layer_name)[KEPT:]:  # published functions keep what they use of them
+        for old in self.layer_versions(layer_name)[KEPT:]:  # published functions keep the layers that they use
             super().delete_layer_version(old)
         return found
 
@@ -104,28 +104,28 @@ class Client(TypedAWSClient):
         return [each["LayerVersionArn"] for page in pages for each in page["LayerVersions"]]
 
     def delete_layer_version(self, layer_version_arn: str) -> None:
-        """With all older ones, which deployments have left."""
+        """With all older versions."""
         name = layer_version_arn.split(":")[6]
         for each in self.layer_versions(name):
             super().delete_layer_version(each)
 
     def delete_function(self, function_name: str) -> None:
-        """With its versions; one that is gone is gone."""
+        """With its versions; it may already be deleted."""
         with suppress(ResourceDoesNotExistError):
             super().delete_function(function_name)
 
     def delete_function_concurrency(self, function_name: str) -> None:
-        """As Chalice's, unless somebody has stopped the function: it stays stopped until that is taken back."""
+        """As in Chalice, but a function that was stopped (reserved concurrency 0) stays stopped."""
         if self._reserved(function_name):
             super().delete_function_concurrency(function_name)
 
     def put_function_concurrency(self, function_name: str, reserved_concurrent_executions: int) -> None:
-        """As Chalice's, unless it is so already, or somebody has stopped the function."""
+        """As in Chalice, unless it is already set or the function was stopped."""
         if self._reserved(function_name) not in (0, reserved_concurrent_executions):
             super().put_function_concurrency(function_name, reserved_concurrent_executions)
 
     def _reserved(self, function_name: str) -> int | None:
-        """The reserved concurrency of a function: 0 where it is stopped, None where nothing is reserved."""
+        """The reserved concurrency of a function: 0 if it is stopped, None if nothing is reserved."""
         found: dict[str, int] = self._client("lambda").get_function_concurrency(FunctionName=function_name)
         return found.get("ReservedConcurrentExecutions")
 
@@ -139,9 +139,9 @@ class Client(TypedAWSClient):
         maximum_batching_window_in_seconds: int,
         maximum_concurrency: int | None,
     ) -> str:
-        """The one mapping of a queue to a function, which is made or changed to be this one; its UUID.
+        """Create or update the mapping of a queue to a function; returns its UUID.
 
-        Others of the same function, which deployments that broke off have left, are removed.
+        Other mappings of the same function, left by interrupted deployments, are removed.
         """
         own = function_arn.split(":")[6]
         found = [each for each in self._mappings(queue_arn) if each["FunctionArn"].split(":")[6] == own]
@@ -177,7 +177,7 @@ class Client(TypedAWSClient):
         return str(kept["UUID"])
 
     def mappings_of(self, function_name: str) -> list[str]:
-        """The UUIDs of a function's mappings, by whatever alias."""
+        """The UUIDs of a function's mappings, for any alias."""
         pages = self._client("lambda").get_paginator("list_event_source_mappings").paginate()
         return [
             each["UUID"]
@@ -187,7 +187,7 @@ class Client(TypedAWSClient):
         ]
 
     def _mappings(self, queue_arn: str) -> list[dict[str, Any]]:
-        """The mappings of a queue, once those that are being deleted are gone."""
+        """The mappings of a queue, after waiting for deletions in progress."""
         pages = self._client("lambda").get_paginator("list_event_source_mappings")
         for attempt in range(_ATTEMPTS):
             found = [each for page in pages.paginate(EventSourceArn=queue_arn) for each in page["EventSourceMappings"]]
@@ -197,14 +197,14 @@ class Client(TypedAWSClient):
         raise ResourceDoesNotExistError(f"a mapping of {queue_arn} is still being deleted: try again in a minute")
 
     def remove_lambda_event_source(self, event_uuid: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(self._client("lambda").exceptions.ResourceNotFoundException):
             super().remove_lambda_event_source(event_uuid)
 
     # --- Roles, rules, logs
 
     def create_role(self, name: str, trust_policy: dict[str, Any], policy: dict[str, Any]) -> str:
-        """As Chalice's, with the stage's tags; a role that a lost answer left there is taken."""
+        """As in Chalice, with the stage's tags; a role that exists after a lost answer is used."""
         iam = self._client("iam")
         tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
         with suppress(iam.exceptions.EntityAlreadyExistsException):
@@ -213,14 +213,14 @@ class Client(TypedAWSClient):
         return str(self.get_role_arn_for_name(name))
 
     def tag_role(self, name: str) -> None:
-        """Put the stage's tags on a role of an earlier deployment."""
+        """Add the stage's tags to a role of an earlier deployment."""
         iam = self._client("iam")
         known = {each["Key"]: each["Value"] for each in iam.get_role(RoleName=name)["Role"].get("Tags", [])}
         if not self.tags.items() <= known.items():
             iam.tag_role(RoleName=name, Tags=[{"Key": key, "Value": value} for key, value in self.tags.items()])
 
     def delete_role(self, name: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(self._client("iam").exceptions.NoSuchEntityException):
             super().delete_role(name)
 
@@ -232,34 +232,34 @@ class Client(TypedAWSClient):
         return False
 
     def delete_rule(self, rule_name: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(self._client("events").exceptions.ResourceNotFoundException):
             super().delete_rule(rule_name)
 
     def log_group_exists(self, name: str) -> bool:
-        """Whether there is a group of exactly this name: Chalice takes any that begins so."""
+        """Whether there is a group with exactly this name; Chalice also accepts longer names."""
         pages = self._client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
         return any(group["logGroupName"] == name for page in pages for group in page["logGroups"])
 
     def create_log_group(self, log_group_name: str) -> None:
-        """One that is there is there: functions make theirs themselves when they first run."""
+        """It may exist: functions create theirs when they first run."""
         with suppress(self._client("logs").exceptions.ResourceAlreadyExistsException):
             super().create_log_group(log_group_name)
 
     def delete_log_group(self, log_group_name: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(self._client("logs").exceptions.ResourceNotFoundException):
             super().delete_log_group(log_group_name)
 
     # --- APIs
 
     def find_rest_api(self, name: str) -> str | None:
-        """The REST API of this name; of several the one that serves, else the oldest."""
+        """The REST API with this name; of several, the one with a stage, else the oldest."""
         found = sorted(self._rest_apis(name), key=lambda each: (not self._serves(each["id"]), each["createdDate"]))
         return str(found[0]["id"]) if found else None
 
     def import_rest_api(self, swagger_document: dict[str, Any], endpoint_type: str) -> str:
-        """As Chalice's, but never sent twice without a look: botocore would make a second API after a lost answer."""
+        """As in Chalice, but without automatic retries: botocore would create a second API after a lost answer."""
 
         def create() -> str:
             made = self._without_retries("apigateway").import_rest_api(
@@ -275,7 +275,7 @@ class Client(TypedAWSClient):
         api_gateway_stage: str,
         xray: bool,  # noqa: FBT001  # as Chalice calls it
     ) -> str:
-        """A deployment of the API as it is defined now; its id. A stage that is there serves it with the release."""
+        """Deploy the current definition of the API; returns the id. An existing stage serves it with the release."""
         gateway = self._client("apigateway")
         stages = gateway.get_stages(restApiId=rest_api_id)["item"]
         if any(each["stageName"] == api_gateway_stage for each in stages):
@@ -287,12 +287,12 @@ class Client(TypedAWSClient):
         return str(made["id"])
 
     def delete_rest_api(self, rest_api_id: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(ResourceDoesNotExistError):
             super().delete_rest_api(rest_api_id)
 
     def delete_spare_apis(self, name: str, kept: str) -> None:
-        """Delete what answers that were lost have left: REST APIs of this name that serve nothing."""
+        """Delete REST APIs of this name without a stage, which lost answers have left."""
         for each in self._rest_apis(name):
             if each["id"] != kept and not self._serves(each["id"]):
                 self.delete_rest_api(each["id"])
@@ -305,13 +305,13 @@ class Client(TypedAWSClient):
         return bool(self._client("apigateway").get_stages(restApiId=rest_api_id)["item"])
 
     def find_websocket_api(self, name: str) -> str | None:
-        """The WebSocket API of this name; of several the oldest."""
+        """The WebSocket API with this name; of several, the oldest."""
         pages = self._client("apigatewayv2").get_paginator("get_apis").paginate()
         found = [each for page in pages for each in page["Items"] if each["Name"] == name]
         return str(min(found, key=lambda each: each["CreatedDate"])["ApiId"]) if found else None
 
     def bring_websocket_api(self, name: str, known: str | None) -> str:
-        """The WebSocket API: the one that is known, one of this name, or a new one."""
+        """The id of the WebSocket API: the recorded one, one with this name, or a new one."""
         if known and self.websocket_api_exists(known):
             return known
 
@@ -327,7 +327,7 @@ class Client(TypedAWSClient):
         return find() or self._once(create, find)
 
     def bring_websocket_routes(self, api_id: str, stage: str, functions: dict[str, str]) -> None:
-        """Let the routes of a WebSocket API call these functions, and nothing else. What is right stays untouched."""
+        """Let the routes of a WebSocket API call exactly these functions. Correct routes are not changed."""
         gateway = self._client("apigatewayv2")
         integrations = {each["IntegrationId"]: each for each in self._all("get_integrations", api_id)}
         routes = {each["RouteKey"]: each for each in self._all("get_routes", api_id)}
@@ -346,7 +346,7 @@ class Client(TypedAWSClient):
                 gateway.update_route(ApiId=api_id, RouteId=routes[key]["RouteId"], Target=f"integrations/{target}")
         self.delete_websocket_routes(api_id, [each["RouteId"] for key, each in routes.items() if key not in functions])
         self.delete_websocket_integrations(api_id, {name: "" for name in integrations if name not in used})
-        # Changes go live by themselves; a deployment of its own could be lost after the change that it is for.
+        # Changes are deployed automatically: a separate deployment could be lost after its change.
         stages = {each["StageName"]: each for each in self._all("get_stages", api_id)}
         if stage not in stages:
             gateway.create_stage(ApiId=api_id, StageName=stage, AutoDeploy=True)
@@ -354,7 +354,7 @@ class Client(TypedAWSClient):
             gateway.update_stage(ApiId=api_id, StageName=stage, AutoDeploy=True)
 
     def delete_websocket_api(self, api_id: str) -> None:
-        """One that is gone is gone."""
+        """It may already be deleted."""
         with suppress(ResourceDoesNotExistError):
             super().delete_websocket_api(api_id)
 
@@ -366,7 +366,7 @@ class Client(TypedAWSClient):
         return self._session.create_client(service, config=Config(retries={"total_max_attempts": 1}))
 
     def _once(self, create: Callable[[], str], find: Callable[[], str | None]) -> str:
-        """Create what AWS would make again under the same name: after an error, look whether it was made."""
+        """Create a resource whose name is not unique; after an error, look whether it was created."""
         for attempt in range(_ATTEMPTS):
             try:
                 return create()
@@ -381,7 +381,7 @@ class Client(TypedAWSClient):
 
 
 def _same(known: dict[str, Any], zip_contents: bytes, wanted: dict[str, Any]) -> bool:
-    """Whether a function is as it should be."""
+    """Whether a function is up to date."""
     there = {
         "code": known["CodeSha256"],
         "environment_variables": known.get("Environment", {}).get("Variables", {}),

@@ -1,6 +1,6 @@
-"""Deploys and removes functions, roles, queues' mappings, the schedule and the APIs of a stage, by Chalice.
+"""Deploys and removes functions, roles, queue mappings, the schedule and the APIs of a stage, with Chalice.
 
-Chalice builds the application's graph and what is uploaded; :mod:`infra.deploy.plan` says what is different here.
+Chalice builds the graph of resources and the packages; :mod:`infra.deploy.plan` describes the differences.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["ChaliceDeploymentError", "deploy", "remove"]
 
 
 class _Graph(DependencyBuilder):
-    """Chalice's order of resources; the log of the REST function has the name that the function logs to."""
+    """Chalice's graph of resources, with the correct name for the log of the REST function."""
 
     def build_dependencies(self, graph: models.Model) -> list[models.Model]:
         resources: list[models.Model] = super().build_dependencies(graph)
@@ -45,15 +45,15 @@ class _Graph(DependencyBuilder):
 
 
 def deploy(project: Path, stage: str, record: Record) -> None:
-    """Bring everything up to date and record it as it is made.
+    """Bring all resources up to date and record each at once.
 
     Raises:
-        ChaliceDeploymentError: AWS refused something; what was done before is recorded.
+        ChaliceDeploymentError: AWS refused a call; earlier changes are recorded.
     """
     installation = record.load()
     config, client = _chalice(project, stage)
     resources = _resources(config, stage)
-    # First of all: the policies of the roles name it, and functions run with those as soon as they are there.
+    # First, because the roles' policies contain its id, and functions use them as soon as they exist.
     websocket_api = _websocket_api(client, resources, installation)
     _adopt(config, client, stage, resources, installation, record)
     configured = configuration(project, stage)["environment_variables"][BUCKET]
@@ -85,10 +85,10 @@ def deploy(project: Path, stage: str, record: Record) -> None:
 
 
 def remove(project: Path, stage: str, record: Record) -> None:
-    """Remove all that is recorded, and all that is there of it without a record.
+    """Remove all recorded resources, and existing ones that are not recorded.
 
     Raises:
-        ChaliceDeploymentError: AWS refused something.
+        ChaliceDeploymentError: AWS refused a call.
     """
     installation = record.load()
     config, client = _chalice(project, stage)
@@ -96,7 +96,7 @@ def remove(project: Path, stage: str, record: Record) -> None:
     plan = models.Plan()
     Sweeper().execute(plan, config)
     Recording(client, UI(), lambda _: None).execute(plan)
-    # That of plain Chalice, which nobody logs to, and access logs, which Chalice knows nothing of.
+    # The unused log of plain Chalice, and access logs, which Chalice does not manage.
     for name in (f"/aws/lambda/lamplighter-{stage}-api_handler", *log_groups(stage)):
         client.delete_log_group(name)
     installation.resources, installation.releases, installation.live = [], [], 0
@@ -104,7 +104,7 @@ def remove(project: Path, stage: str, record: Record) -> None:
 
 
 def configuration(project: Path, stage: str) -> dict[str, Any]:
-    """A stage's own part of ``.chalice/config.json``."""
+    """A stage's section of ``.chalice/config.json``."""
     found: dict[str, Any] = json.loads((project / ".chalice" / "config.json").read_text())["stages"][stage]
     return found
 
@@ -124,16 +124,16 @@ def _found(config: Config, client: Client, stage: str) -> Found:
 
 
 def _resources(config: Config, stage: str) -> list[models.Model]:
-    """All that the app consists of, in the order in which it is made."""
+    """All resources of the app, in the order of creation."""
     return _Graph().build_dependencies(ApplicationGraphBuilder().build(config, stage))
 
 
 def _websocket_api(client: Client, resources: list[models.Model], installation: Installation) -> str:
-    """The id of the WebSocket API, which is made where there is none; it is recorded when it is adopted."""
+    """The id of the WebSocket API, which is created if missing; an existing one is recorded later."""
     [websockets] = [each for each in resources if isinstance(each, models.WebsocketAPI)]
     recorded = next((each.get("websocket_api_id") for each in installation.of(websockets.resource_type)), None)
     found = client.bring_websocket_api(websockets.name, recorded)
-    if recorded != found:  # somebody has deleted the one that is recorded
+    if recorded != found:  # the recorded one was deleted
         installation.resources = [each for each in installation.resources if each["name"] != websockets.resource_name]
     return found
 
@@ -146,8 +146,8 @@ def _adopt(
     installation: Installation,
     record: Record,
 ) -> None:
-    """Record what is there and not recorded: what a deployment made that broke off before it could say so."""
-    record.save(installation)  # Chalice reads the copy
+    """Record existing resources without a record, left by an interrupted deployment."""
+    record.save(installation)  # Chalice reads this copy
     adopted = _found(config, client, stage).adopt(resources)
     installation.resources = [*installation.resources, *adopted]
     record.save(installation)

@@ -1,7 +1,7 @@
-"""Where a deployment goes: account and region, found once and before anything is changed.
+"""The account and region of a deployment, determined once before anything is changed.
 
 Chalice, boto3 and ``manage`` look for the region in different places (``AWS_REGION``, ``AWS_DEFAULT_REGION``, a
-profile). What is found here is put into both variables, so that all of them use the same one.
+profile). This module sets both variables, so that all of them use the same region.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 HOME = "region"
-"""The tag of a stage's roles that holds the region of the stage: roles are the only part of it that has none."""
+"""The tag of a stage's roles with the region of the stage, since roles belong to no region."""
 
 
 class DestinationError(Exception):
-    """There is no region, more than one, or the stage is in another; the message says what to do."""
+    """There is no region or more than one, or the stage is in another; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,7 @@ def region(environment: MutableMapping[str, str] | None = None) -> str:
         )
     found = named.pop() if named else boto3.session.Session().region_name
     if not found:
-        raise DestinationError(
-            "no region is set: AWS_DEFAULT_REGION=eu-west-1, or `aws configure set region eu-west-1`"
-        )
+        raise DestinationError("no region is set: set AWS_DEFAULT_REGION, or run `aws configure set region eu-west-1`")
     for name in NAMES:
         environment[name] = found
     return found
@@ -87,8 +85,8 @@ def refuse_elsewhere(stage: str, region: str) -> None:
     home = {tag["Key"]: tag["Value"] for tag in tags}.get(HOME, region)
     if home != region:
         raise DestinationError(
-            f"stage {stage} is deployed in {home}, and the region is set to {region}. Set AWS_DEFAULT_REGION={home}, "
-            "or add a stage of another name to infra/deploy/functions.py: a stage is in one region"
+            f"stage {stage} is deployed in {home}, but the region is set to {region}. Set AWS_DEFAULT_REGION={home}, "
+            "or add a stage with another name to infra/deploy/functions.py: a stage is in one region"
         )
 
 
@@ -103,5 +101,5 @@ def refuse_foreign(stage: str, installation: Installation, here: Destination) ->
         if (region, account) != (here.region, here.account):
             raise DestinationError(
                 f"stage {stage} was deployed to {region} in account {account}, and the credentials and region that are "
-                f"set lead to {here.region} in account {here.account}"
+                f"set are of {here.region} in account {here.account}"
             )

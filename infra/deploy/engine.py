@@ -1,7 +1,7 @@
-"""The embedded engine as an AWS of one's own: ``make deploy STAGE=local-aws`` deploys to it.
+"""The embedded engine as a local AWS: ``make deploy STAGE=local-aws`` deploys to it.
 
-A process of its own keeps the engine, policies enforced, until it is told to stop; a lock tells whether it lives. It
-keeps nothing beyond its end.
+A separate process (the keeper) runs the engine, with policies enforced, until it is told to stop; a lock shows whether
+it is running. Its data is lost when it ends.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAGE = "local-aws"
-"""The stage that is deployed to it."""
+"""The name of its stage."""
 FOLDER = ROOT / ".local" / STAGE
 _LIMIT = 60.0
 _started: dict[Path, subprocess.Popen[bytes]] = {}
-"""The keepers that this process started, by their folder, and has to wait for if it also ends them."""
+"""The keepers that this process has started, by folder; it has to wait for them when it stops them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAws:
-    """The engine whose data and notes are in ``folder``."""
+    """The engine with its files in ``folder``."""
 
     folder: Path = FOLDER
 
     def variables(self) -> dict[str, str] | None:
-        """The environment in which SDKs find the running engine; None if it does not run."""
+        """The environment variables for the running engine; None if it does not run."""
         with self._lock() as free:
             pass
-        if free or not self._note.exists():  # without a note it starts, or ends
+        if free or not self._note.exists():  # without the file, it is starting or ending
             return None
         found: dict[str, str] = json.loads(self._note.read_text())["environment"]
         return found
 
     def ensure(self) -> tuple[dict[str, str], bool]:
-        """The environment of the engine, which is started unless it runs; and whether it was."""
+        """Start the engine unless it runs; returns its environment, and whether it was started."""
         known = self.variables()
         if known is not None:
             return known, False
@@ -63,7 +63,7 @@ class LocalAws:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # it outlives this program and its terminal
+                start_new_session=True,  # it continues after this program and its terminal
             )
         _started[self.folder] = keeper
         deadline = time.monotonic() + _LIMIT
@@ -81,7 +81,7 @@ class LocalAws:
         deadline = time.monotonic() + _LIMIT
         while self.variables() is not None:
             if time.monotonic() > deadline:
-                raise RuntimeError("the embedded engine does not end")
+                raise RuntimeError("the embedded engine does not stop")
             time.sleep(0.1)
         if own := _started.pop(self.folder, None):
             own.wait(_LIMIT)
@@ -93,10 +93,10 @@ class LocalAws:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        # Whoever only looks whether it is free holds the lock for a moment.
+        # A process that checks whether the lock is free holds it for a moment.
         with self._lock(patience=2) as free:
             if not free:
-                sys.exit("the engine runs already")
+                sys.exit("the engine is already running")
             with Engine(self.folder / "engine", persist=False, auth=True) as engine:
                 note = {"pid": os.getpid(), "environment": engine.env()}
                 private.write(self._note, note)
@@ -109,7 +109,7 @@ class LocalAws:
 
     @contextmanager
     def _lock(self, patience: float = 0) -> Iterator[bool]:
-        """Hold the keeper's lock for a block; False: someone else holds it, after that many seconds still."""
+        """Hold the keeper's lock for a block; False if another process still holds it after so many seconds."""
         private.folder(self.folder)
         deadline = time.monotonic() + patience
         with (self.folder / "engine.lock").open("w") as lock:
@@ -127,12 +127,12 @@ def _locked(file: IO[str]) -> bool:
 
 
 def enter(variables: dict[str, str]) -> None:
-    """Let this process and its children find the engine, and nothing else."""
+    """Set the environment of this process and its children to the engine only."""
     environment.drop_foreign()
     os.environ.update(variables)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Keeps the engine of the stage local-aws.")
+    parser = argparse.ArgumentParser(description="Runs the engine of the stage local-aws.")
     parser.add_argument("folder", type=Path)
     LocalAws(parser.parse_args().folder).keep()

@@ -1,6 +1,6 @@
-"""The functions and stages: size, time, and what each may do. ``make docs`` writes ``.chalice`` from it.
+"""The functions and stages: memory, timeout, and permissions. ``make docs`` generates ``.chalice`` from it.
 
-Chalice makes a role for each function; what is not granted here is refused.
+Chalice creates a role for each function; anything not granted here is refused.
 """
 
 from __future__ import annotations
@@ -20,49 +20,48 @@ TABLES: Final = tuple(
     )
 )
 AUDIT: Final = "auditlogs"
-"""The table whose entries nobody may change or delete."""
+"""The table whose entries no function may change or delete."""
 CHANGEABLE: Final = tuple(table for table in TABLES if table != AUDIT)
 
 RUNTIME: Final = "python3.13"
-"""The Python that the functions run on, whichever ``.venv`` has: what Lambda has longest among those that are known."""
+"""The Python version of the functions, independent of ``.venv``: the tested one that Lambda supports longest."""
 
 ALIAS: Final = "live"
-"""The alias of each function that everything calls. It leads to a published version: one code with its layer and
-settings."""
+"""The alias of each function that all callers use. It points to a published version: code, layer and settings."""
 
 
 def logs(level: str) -> dict[str, str]:
-    """How functions log whose setting ``log_level`` is this; empty, as it comes.
+    """Lambda's log configuration for a value of the setting ``log_level``; empty: the default.
 
-    Lambda writes no START, END and REPORT lines at system level WARN, which cost more than all of ours. It drops what
-    is below its application level, so DEBUG has to be said there too. More than INFO is left to the app: Lambda takes
-    lines without a level for INFO, and those are the ones that metrics are made from.
+    At system level WARN, Lambda writes no START, END and REPORT lines, which cost more than all others. It drops lines
+    below its application level, so DEBUG has to be set there too. Levels above INFO are left to the app: Lambda takes
+    lines without a level for INFO, and metrics are extracted from those.
     """
     application = "DEBUG" if level.upper() == "DEBUG" else "INFO"
     return {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": application}
 
 
 CORE: Final = 1769
-"""Megabytes of memory that come with one whole processor; less comes with as much less of one."""
+"""Megabytes of memory for which Lambda gives one full CPU; less memory means a smaller share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """What may be done with objects of the bucket whose key begins ``<tenant>/<kind>/``."""
+    """Allowed operations on objects with the key prefix ``<tenant>/<kind>/``."""
 
     kinds: tuple[str, ...] = ("*",)
     read: bool = False
     write: bool = False
     delete: bool = False
     list: bool = False
-    """Whether everything in the bucket may be listed."""
+    """Whether the whole bucket may be listed."""
     parts: bool = False
-    """Whether parts that were written by links may be listed and put together."""
+    """Whether multipart uploads through links may be listed and completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Attributes that may be changed in the items of a table, and no other."""
+    """The only attributes of a table's items that may be changed."""
 
     table: str
     attributes: tuple[str, ...]
@@ -70,17 +69,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. ``name`` is Chalice's."""
+    """One function. ``name`` is its name in Chalice."""
 
     name: str
     memory: int
     timeout: int
     why: str
-    """Of memory and time."""
+    """The reason for memory and timeout."""
     reads: tuple[str, ...] = ()
-    """Tables."""
+    """Tables that are written."""
     writes: tuple[str, ...] = ()
-    """Tables that are read, too."""
+    """Tables that are only read."""
     notes: tuple[Note, ...] = ()
     audits: bool = False
     """Whether it adds audit entries."""
@@ -92,14 +91,14 @@ class Function:
     """Parameters below ``/lamplighter/<stage>/``."""
     mails: bool = False
     pushes: bool = False
-    """Whether it sends to websockets, or closes them."""
+    """Whether it sends messages to websockets or closes them."""
     timer: bool = False
-    """Whether it is run by the clock."""
+    """Whether it runs on a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A share of all calls that a new release gets for a while, before it gets more."""
+    """A share of all calls that a new release gets for a while."""
 
     percent: int
     seconds: int
@@ -107,12 +106,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """What API Gateway lets through to an API; it answers more with 429."""
+    """API Gateway's rate limit for an API; calls above it get 429."""
 
     rate: int
-    """Calls a second in the long run."""
+    """Steady calls per second."""
     burst: int
-    """Calls at once."""
+    """Burst of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +119,16 @@ class Stage:
     """One stage."""
 
     name: str
-    architecture: str = "arm64"  # a fifth cheaper than x86_64 at the same speed or better
+    architecture: str = "arm64"  # 20 % cheaper than x86_64, and at least as fast
     log_days: int = 14
     runtime: str = RUNTIME
-    """Lambda's name of the functions' Python; empty, that of the Python that deploys."""
+    """Lambda's name of the functions' Python; empty: that of the deploying Python."""
     steps: tuple[Step, ...] = ()
-    """How a release comes into service; empty, at once."""
+    """The steps in which a release is put into service; empty: at once."""
     own_bucket: str = ""
-    """Name of the bucket, if it is to have another than ``lamplighter-STAGE-ACCOUNT-REGION``."""
+    """Name of the bucket, if it is not ``lamplighter-STAGE-ACCOUNT-REGION``."""
     tables: str = ""
-    """What the names of the tables begin with, if not ``lamplighter-<stage>-``: restored ones (docs/operations.md)."""
+    """Prefix of table names, if not ``lamplighter-<stage>-``, for restored tables (docs/operations.md)."""
     partition: str = "aws"
     """AWS's partition: ``aws-cn`` in China, ``aws-us-gov`` in GovCloud."""
     settings: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""What API Gateway does at the stages of both APIs: how much it lets through, what it logs, what it traces.
+"""Settings of the stages of both APIs in API Gateway: throttling, access logs, tracing.
 
-These are settings of the stages and not of the APIs, so no import of a definition changes them.
+They belong to the stages and not to the APIs, so importing a definition does not change them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REST_LINE = json.dumps(
         "error": "$context.error.responseType",
     }
 )
-"""A line of the REST API's access log. No headers, no query: tokens and codes of links stand there."""
+"""A line of the REST API's access log, without headers and query, which may contain tokens and secrets of links."""
 WEBSOCKET_LINE = json.dumps(
     {
         "request_id": "$context.requestId",
@@ -39,11 +39,11 @@ WEBSOCKET_LINE = json.dumps(
         "error": "$context.error.responseType",
     }
 )
-"""A line of the WebSocket API's: one for each connection that opens or closes, and each message."""
+"""A line of the WebSocket API's log, for each opened or closed connection and each message."""
 
 
 class NoLogRoleError(Exception):
-    """Access logs are wanted, and API Gateway has no role in this account to write any; the message says what to do."""
+    """Access logs are enabled, but API Gateway has no role for them in this account; the message says what to do."""
 
 
 def log_groups(stage: str) -> tuple[str, str]:
@@ -52,10 +52,10 @@ def log_groups(stage: str) -> tuple[str, str]:
 
 
 def refuse_without_role(stage: Stage) -> None:
-    """Look whether access logs can be written, before anything is changed.
+    """Check that access logs can be written, before anything is changed.
 
     Raises:
-        NoLogRoleError: they are wanted, and cannot.
+        NoLogRoleError: they are enabled but cannot be written.
     """
     if not stage.access_logs:
         return
@@ -67,12 +67,12 @@ def refuse_without_role(stage: Stage) -> None:
     if not known:
         raise NoLogRoleError(
             f"stage {stage.name} has access_logs=True, but API Gateway has no role in this account and region to write "
-            "logs with. Give it one (docs/install.md, Throttle and access log), or set access_logs=False"
+            "logs with. Create one (docs/install.md, Throttle and access log), or set access_logs=False"
         )
 
 
 def settle(stage: Stage, *, name: str, rest_api: str, websocket_api: str, account: str) -> list[str]:
-    """Let the stages of both APIs, which have this name, be as the table of stages says; what was changed."""
+    """Apply the table of stages to the stages of both APIs; returns what was changed, as texts."""
     groups = _bring_log_groups(stage, account) if stage.access_logs else None
     return [
         *_settle_rest(stage, name, rest_api, groups[0] if groups else None),
@@ -129,11 +129,11 @@ def _settle_websocket(stage: Stage, name: str, api: str, log: str | None) -> lis
 
 
 def _throttled(throttle: Throttle) -> str:
-    return f"at most {throttle.rate:,} calls a second, {throttle.burst:,} at once"
+    return f"at most {throttle.rate:,} calls per second, {throttle.burst:,} at once"
 
 
 def _bring_log_groups(stage: Stage, account: str) -> tuple[str, str]:
-    """Make what is missing of the access logs' groups; their ARNs as API Gateway takes them."""
+    """Create missing log groups for access logs; returns their ARNs in API Gateway's format."""
     logs = boto3.client("logs")
     partition = boto3.Session().get_partition_for_region(logs.meta.region_name)
     arns = []

@@ -42,15 +42,15 @@ class Holder(msgspec.Struct, frozen=True):
         return cls(_user(), socket.gethostname(), os.getpid(), now + LIFE)
 
     def ended(self, now: float) -> bool:
-        """Whether it is known not to deploy any more."""
+        """Whether it is certain that it no longer deploys."""
         return now >= self.until or (self.host == socket.gethostname() and not _runs(self.process))
 
 
 @contextmanager
 def held(stage: str, *, by_force: bool = False, clock: Callable[[], float] = time.time) -> Iterator[Callable[[], None]]:
-    """Hold the lock of a stage for a block, which gets a function that renews it.
+    """Hold the lock of a stage for a block; yields a function that renews it.
 
-    ``by_force``: whoever holds it.
+    ``by_force``: take it over from any holder.
 
     Raises:
         LockedError: somebody else holds it.
@@ -78,11 +78,11 @@ class _Lock:
             self._take_over(by_force=by_force)
 
     def renew(self) -> None:
-        """Hold it for another :data:`LIFE`."""
+        """Extend it by :data:`LIFE`."""
         self._put(self._mine())
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Release it."""
         with suppress(self._ssm.exceptions.ParameterNotFound):
             self._ssm.delete_parameter(Name=self._name)
         self._ssm.close()
@@ -95,14 +95,14 @@ class _Lock:
             minutes = max(1, round((holder.until - now) / 60))
             raise LockedError(
                 f"{holder.user} on {holder.host} deploys stage {self._stage} (process {holder.process}). Wait until "
-                f"that is done. If it was broken off: the lock ends in {minutes} min, or with ARGS=--break-lock"
+                f"it has finished. If it was interrupted: the lock expires in {minutes} min, or use ARGS=--break-lock"
             )
-        # Versions are counted, so of several who take it over at once only one gets the next number.
+        # Parameter versions are numbered, so only one of several concurrent processes gets the next number.
         following = found["Version"] + 1
         if self._put(self._mine()) != following:
             winner = self._ssm.get_parameter(Name=f"{self._name}:{following}")["Parameter"]["Value"]
             self._put(winner)
-            raise LockedError(f"somebody else has just begun to deploy stage {self._stage}: wait until that is done")
+            raise LockedError(f"another deployment of stage {self._stage} has just begun: wait until it has finished")
 
     def _put(self, value: str, *, overwrite: bool = True) -> int:
         version: int = self._ssm.put_parameter(Name=self._name, Value=value, Type="String", Overwrite=overwrite)[

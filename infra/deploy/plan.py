@@ -1,8 +1,8 @@
-"""Chalice's plan for a stage, so that it may break off anywhere and be begun again.
+"""Chalice's plan for a stage, changed so that a deployment can be interrupted anywhere and started again.
 
-Three things differ from Chalice's own. What is there already is found by its name, whether a record knows of it or
-not. Everything that is called is called by the alias ``live`` of its function (``infra/deploy/releases.py`` moves it).
-And each resource is recorded as soon as it is made.
+It differs from Chalice in three points. Existing resources are found by name, whether recorded or not. All calls use
+the alias ``live`` of a function (``infra/deploy/releases.py`` moves it). Each resource is recorded as soon as it is
+created.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ Instructions = list[Any]
 
 
 class Swagger(TemplatedSwaggerGenerator):
-    """Chalice's definition of the REST API, with its name and the shape of its errors."""
+    """Chalice's definition of the REST API, with its name and the bodies of its errors."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
 
     def generate_swagger(self, app: Any, rest_api: Any = None) -> dict[str, Any]:
-        """The document for one import, so that one deployment of the API has all of it."""
+        """The document for a single import, so that one deployment of the API contains everything."""
         return complete(super().generate_swagger(app, rest_api), self._name)
 
 
 class Found(RemoteState):
-    """What is there: by the record, and by name where the record lacks it."""
+    """Existing resources: by the record, or else by name."""
 
     def __init__(self, client: Client, deployed: Any, api_name: str) -> None:
         super().__init__(client, deployed)
@@ -49,7 +49,7 @@ class Found(RemoteState):
         self._api_name = api_name
 
     def adopt(self, resources: Iterable[models.Model]) -> list[Resource]:
-        """What is there of these and not recorded, as Chalice would have recorded it."""
+        """Existing resources without a record, in Chalice's format of records."""
         return [
             found
             for each in resources
@@ -59,7 +59,7 @@ class Found(RemoteState):
         ]
 
     def _values(self, resource: models.ManagedModel) -> Resource | None:
-        """What is recorded of a resource, if it is there; None for kinds that are made anew without harm."""
+        """The record of a resource if it exists; None for kinds that can be created again without harm."""
         look = getattr(self, f"_look_for_{type(resource).__name__.lower()}", lambda _: None)
         found: dict[str, str] | None = look(resource)
         return None if found is None else {"name": resource.resource_name, "resource_type": _kind(resource)} | found
@@ -99,7 +99,7 @@ class Found(RemoteState):
 
 
 def _kind(resource: models.ManagedModel) -> str:
-    """The type that Chalice records it under; that of schedules is recorded as ``cloudwatch_event``."""
+    """The type in Chalice's records; schedules are recorded as ``cloudwatch_event``."""
     return "cloudwatch_event" if isinstance(resource, models.CloudWatchEventBase) else resource.resource_type
 
 
@@ -108,7 +108,7 @@ def _queue_name(resource: models.SQSEventSource) -> str:
 
 
 class Plan(PlanStage):
-    """What has to be done for each resource. ``binding`` is what the policies of the roles are bound to."""
+    """The steps for each resource. ``binding`` has the values for the roles' policies."""
 
     def __init__(self, remote_state: Found, osutils: Any, api_name: str, binding: Binding) -> None:
         super().__init__(remote_state, osutils)
@@ -201,7 +201,7 @@ class Plan(PlanStage):
         return [
             *self._arn_parse_instructions(next(iter(functions.values()))),
             models.JPSearch("dns_suffix", input_var="parsed_lambda_arn", output_var="dns_suffix"),
-            # It is there already: the roles name it (see the deployer).
+            # It already exists, since the roles contain its id (see the deployer).
             models.StoreValue("websocket_api_id", self._binding.websocket_api),
             models.StoreValue("websocket_api_url", url),
             *self._batch_record_resource(
@@ -246,7 +246,7 @@ class Plan(PlanStage):
 
 
 class Recording(Executor):
-    """Does what is planned. ``note`` is told of all recorded resources after each change of one."""
+    """Executes the plan. ``note`` gets all recorded resources after each change."""
 
     def __init__(self, client: Client, ui: Any, note: Callable[[list[Resource]], None]) -> None:
         super().__init__(client, ui)
@@ -255,7 +255,7 @@ class Recording(Executor):
         self._unnoted = False
 
     def execute(self, plan: models.Plan) -> None:
-        """Do all of it; all is noted in the end."""
+        """Execute everything; all resources are recorded at the end."""
         super().execute(plan)
         self._catch_up()
 
@@ -264,9 +264,9 @@ class Recording(Executor):
         super()._do_apicall(instruction)
 
     def _catch_up(self) -> None:
-        """Note what was recorded since the last time, before anything else is made.
+        """Record the changes since the last call, before anything else is created.
 
-        Not with each value: a record of half of a resource's values is one that no later deployment can use.
+        Not after each single value: later deployments cannot use an incomplete record.
         """
         if self._unnoted:
             self._unnoted = False
@@ -275,7 +275,7 @@ class Recording(Executor):
     def _do_recordresourcevariable(self, instruction: models.RecordResourceVariable) -> None:
         super()._do_recordresourcevariable(instruction)
         if (instruction.resource_type, instruction.name) == ("lambda_function", "lambda_arn"):
-            # The function is recorded by its own ARN, and called by its alias from here on.
+            # The function is recorded with its own ARN, and called by its alias from here on.
             self._catch_up()
             self.variables[instruction.variable_name] = self._live(self.variables[instruction.variable_name])
 
@@ -285,12 +285,12 @@ class Recording(Executor):
 
 
 class Sweeper(ResourceSweeper):
-    """Removes what is recorded and no longer planned: logs too, where Chalice only lets them live for ever."""
+    """Removes resources that are recorded but no longer planned, including logs, which Chalice would keep forever."""
 
     specific_resources = (*ResourceSweeper.specific_resources, "log_group")  # type: ignore[assignment]
 
     def _determine_log_group(self, name: str, resource_values: dict[str, Any]) -> str | None:
-        """Its name, if the log is planned under another: Chalice has one for the REST function that nobody logs to."""
+        """The name of the log that Chalice plans for the REST function and that is never used."""
         planned = {each.value for each in self.marked[name] if each.name == "log_group_name"}
         return name if resource_values["log_group_name"] not in planned else None
 

@@ -1,4 +1,4 @@
-"""What a function may do, as an IAM policy: from :mod:`infra.deploy.functions`, for one stage."""
+"""The IAM policies of functions, from :mod:`infra.deploy.functions`, for one stage."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ READ = ("BatchGetItem", "ConditionCheckItem", "GetItem", "Query")
 WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
 SENDER = "LAMPLIGHTER_MAIL_FROM"
 _COLONS = 5
-"""In an ARN, before the name of what it is of: ``arn:partition:service:region:account:``."""
+"""The beginning of an ARN: ``arn:partition:service:region:account:``."""
 UNDO = ("BatchWriteItem", "DeleteItem", "UpdateItem")
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What no policy can know before it is deployed, and may be put into its ARNs then."""
+    """Values that are known only at deployment, for the ARNs of policies."""
 
     partition: str
     region: str
     account: str
     bucket: tuple[str, str]
-    """The name that is configured, and the real one."""
+    """The configured name, and the real one."""
     websocket_api: str
-    """Its id, which is AWS's choice."""
+    """Its id, which AWS assigns."""
 
     def bind(self, document: Any) -> Any:
         """The same policy, or the same ARN, for this partition, region, account, bucket and WebSocket API alone."""
@@ -79,7 +79,7 @@ def _statements(function: Function, stage: Stage, bucket: str) -> Iterator[State
         alone = {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", *note.attributes]}}
         yield _allow("Notes", _dynamodb(("UpdateItem",)), _tables(stage, (note.table,))[:1]) | {"Condition": alone}
     if function.audits:
-        # Whatever else is granted, now or later: what is written there stays.
+        # Whatever else is granted now or later: entries cannot be changed or deleted.
         entries = _tables(stage, (AUDIT,))[:1]
         yield _allow("AddAuditEntries", _dynamodb(("PutItem",)), entries)
         yield _allow("AuditEntriesStay", _dynamodb(UNDO), entries) | {"Effect": "Deny"}
@@ -91,7 +91,7 @@ def _statements(function: Function, stage: Stage, bucket: str) -> Iterator[State
         yield _allow("SendMessages", ("sqs:GetQueueUrl", "sqs:SendMessage"), _queues(stage, function.sends))
     if function.keys:
         names = [f"arn:aws:ssm:*:*:parameter/lamplighter/{stage.name}/{key}" for key in function.keys]
-        # The first for functions of an earlier version, which run while a stage is updated.
+        # The first is for functions of an earlier version, which run during an update.
         yield _allow("Keys", ("ssm:GetParameter", "ssm:GetParameters"), names)
     yield from _reaching_out(function, stage)
 
@@ -104,12 +104,12 @@ def _reaching_out(function: Function, stage: Stage) -> Iterator[Statement]:
         sockets = [f"arn:aws:execute-api:*:*:*/api/{method}/@connections/*" for method in ("DELETE", "POST")]
         yield _allow("Websockets", ("execute-api:ManageConnections",), sockets)
     if stage.tracing:
-        # X-Ray has no resources that a policy could name (Service Authorization Reference, AWS X-Ray).
+        # X-Ray actions support no resources in policies (Service Authorization Reference, AWS X-Ray).
         yield _allow("Traces", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ["*"])
 
 
 def _senders(sender: str) -> list[str]:
-    """The identities of Amazon SES that may stand for a sender: its address, its domain, and those that this is in."""
+    """The identities of Amazon SES for a sender: the address, its domain, and parent domains."""
     address = parseaddr(sender)[1]
     labels = address.rpartition("@")[2].split(".")
     domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
@@ -122,9 +122,9 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
             (["GetObject", "GetObjectVersion"] if each.read else [])
             + (["AbortMultipartUpload", "PutObject"] if each.write else [])
             + (["ListMultipartUploadParts", "PutObject"] if each.parts else [])
-            # The bucket's lifecycle finds recordings by their tag.
+            # The bucket's lifecycle rule selects recordings by tag.
             + (["PutObjectTagging"] if each.write and {"*", "recordings"} & {*each.kinds} else [])
-            # Also of what was never finished.
+            # Also of incomplete uploads.
             + (["AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"] if each.delete else [])
         )
         keys = [f"{bucket}/*" if kind == "*" else f"{bucket}/*/{kind}/*" for kind in each.kinds]
@@ -137,7 +137,7 @@ def _objects(granted: tuple[Objects, ...], bucket: str) -> Iterator[Statement]:
 
 
 def _logs(function: Function, stage: Stage) -> list[str]:
-    """The function's own log group, by whatever way it was deployed."""
+    """The function's log group, for all ways of deployment."""
     return [f"arn:aws:logs:*:*:log-group:/aws/lambda/{deployed_name(function, stage.name)}:*"]
 
 

@@ -1,9 +1,9 @@
 """Chalice for ``make deploy``, ``make undeploy`` and ``make package``: ``python -m infra.deploy.program COMMAND``.
 
-What is packaged differs from what Chalice alone would make. No library gets into the layer but by a hash of
-``requirements.txt``, and for the functions' own Python and processor. Every zip gets byte code (see
+The packages differ from those of Chalice. Libraries in the layer are verified by a hash of
+``requirements.txt``, and are for the functions' Python and processor. Every zip gets byte code (see
 ``infra/deploy/bytecode.py``). The definition of the REST API is complete. And the stage's configuration can be
-completed by what only the one who deploys knows: the URL of the API, the bucket, the processor of the machine.
+completed with values known only at deployment: the URL of the API, the bucket, the processor of the machine.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ADDED = "LAMPLIGHTER_DEPLOY"
-"""Variable of a JSON document ``{stage: configuration}``, which is put over that of ``.chalice/config.json``."""
+"""Variable with a JSON document ``{stage: configuration}`` that is merged into ``.chalice/config.json``."""
 
 RUNTIME = "runtime"
-"""The key of the functions' Python in such a configuration, which Chalice has none for."""
+"""The key of the functions' Python in such a configuration; Chalice has none."""
 
 CREATE, NAME = "create_deployment_package", "deployment_package_filename"
 DOWNLOAD, LOAD = "_download_dependencies", "load_project_config"
-"""The methods of Chalice's that are extended."""
+"""The methods of Chalice that are extended."""
 
 
 def main() -> None:
-    """Run a command: ``deploy STAGE PROJECT``, ``delete STAGE PROJECT``, or Chalice's own with its own words."""
+    """Run a command: ``deploy STAGE PROJECT``, ``delete STAGE PROJECT``, or one of Chalice with its arguments."""
     from chalice.cli import main as chalice
 
     words, added = sys.argv[1:], json.loads(os.environ.pop(ADDED, "{}"))
@@ -45,8 +45,8 @@ def main() -> None:
 
 
 def run(command: str, stage: str, project: Path, added: dict[str, dict[str, Any]]) -> str | None:
-    """Deploy or delete; what went wrong, if anything did."""
-    # The app names its queues when it is imported, which anything of ours may do: so the variables come first.
+    """Deploy or delete; returns the error, if there was one."""
+    # The app reads the names of its queues on import, so the variables have to be set first.
     known = json.loads((project / ".chalice" / "config.json").read_text())["stages"][stage]
     os.environ.update(known["environment_variables"] | added.get(stage, {}).get("environment_variables", {}))
     from infra.deploy import deployer
@@ -62,11 +62,11 @@ def run(command: str, stage: str, project: Path, added: dict[str, dict[str, Any]
 
 
 _originals: dict[tuple[type, str], Any] = {}
-"""Chalice's methods as they were, for a process that deploys more than once."""
+"""The original methods of Chalice, for a process that deploys more than once."""
 
 
 def extend(stage: str, added: dict[str, dict[str, Any]]) -> None:
-    """Let Chalice build what this stage needs."""
+    """Extend Chalice for this stage."""
     from chalice.cli.factory import CLIFactory
     from chalice.config import Config
     from chalice.deploy import packager, swagger
@@ -75,7 +75,7 @@ def extend(stage: str, added: dict[str, dict[str, Any]]) -> None:
 
     own = {each.name: each.runtime for each in STAGES}
     runtime = str(added.get(stage, {}).get(RUNTIME, own.get(stage, ""))) or bytecode.here()
-    warnings.filterwarnings("ignore", message="You are currently running")  # `make deploy` says it in its own words
+    warnings.filterwarnings("ignore", message="You are currently running")  # `make deploy` prints its own warning
     python = "PIP_PYTHON_VERSION", runtime.removeprefix("python")
     Config.lambda_python_version = property(lambda _: runtime)  # type: ignore[method-assign,assignment]
     for kind in (packager.AppOnlyDeploymentPackager, packager.LayerDeploymentPackager):
@@ -95,7 +95,7 @@ def _compiling(create: Callable[..., str], *, runtime: str) -> Callable[..., str
     @functools.wraps(create)
     def compiling(*arguments: Any, **more: Any) -> str:
         archive = create(*arguments, **more)
-        bytecode.compile_zip(Path(archive), runtime)  # one that was compiled before stays the same
+        bytecode.compile_zip(Path(archive), runtime)  # an already compiled one stays the same
         return archive
 
     return compiling
@@ -104,7 +104,7 @@ def _compiling(create: Callable[..., str], *, runtime: str) -> Callable[..., str
 def _verified(download: Callable[..., Any], *, python: tuple[str, str]) -> Callable[..., Any]:
     # Chalice has pip choose files for this machine, by the hashes of requirements.txt, and fetches what does not fit
     # the functions once more by name and version alone. So pip is told which files fit, and to take none without
-    # a hash. What has no wheel is refused: its own code would run here to build one.
+    # a hash. Packages without a wheel are refused: building one would run their code here.
     @functools.wraps(download)
     def verified(builder: Any, abi: str, *arguments: Any, **more: Any) -> Any:
         platforms = " ".join(builder._get_pip_platforms(abi))
@@ -117,7 +117,7 @@ def _verified(download: Callable[..., Any], *, python: tuple[str, str]) -> Calla
 
 
 def _apart(name: Callable[..., str]) -> Callable[..., str]:
-    # A layer that plain Chalice left there was not verified, and is not used again.
+    # A layer of plain Chalice was not verified and is not reused.
     @functools.wraps(name)
     def apart(*arguments: Any, **more: Any) -> str:
         path = Path(name(*arguments, **more))

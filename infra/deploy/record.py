@@ -1,8 +1,8 @@
-"""What is known of an installation, kept with it: an SSM parameter of the stage, below the stage's keys.
+"""The record of an installation, in an SSM parameter of the stage, below the stage's keys.
 
-Parameter Store is there before anything is deployed and outlives it, is out of reach of the functions (their
-policies name the parameters that they may read), and is no part of the tables: a backup that is restored brings no
-older record back. Chalice's own file, ``.chalice/deployed/STAGE.json``, becomes a copy for plain Chalice.
+Parameter Store exists before anything is deployed and outlives it. The functions have no access to the record (their
+policies list the parameters that they may read). It is in no table, so restoring a backup does not bring
+back an older record. Chalice's own file, ``.chalice/deployed/STAGE.json``, becomes a copy for plain Chalice.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ import boto3
 import msgspec
 
 Resource = dict[str, Any]
-"""One of Chalice's records: ``name``, ``resource_type``, and what it takes to find the resource again."""
+"""One of Chalice's records: ``name``, ``resource_type``, and values for finding the resource again."""
 KEPT = 10
-"""Releases that one can go back to."""
+"""The number of releases to which a rollback is possible."""
 
 
 class Release(msgspec.Struct, frozen=True):
-    """What was published together."""
+    """Versions that were published together."""
 
     number: int
     at: str
-    """When, in UTC, as ISO 8601."""
+    """The time in UTC, as ISO 8601."""
     data_version: int
-    """The newest version of stored data that its code reads."""
+    """The newest version of stored data that its code can read."""
     versions: dict[str, str]
     """The published version of each function, by the function's name."""
     gateway: str = ""
     """The REST API's deployment, which holds its routes."""
     code: str = ""
-    """The commit that was deployed, where there was one."""
+    """The deployed commit, if there was one."""
 
 
 class Installation(msgspec.Struct):
-    """All that is recorded of a stage."""
+    """Everything that is recorded of a stage."""
 
     account: str = ""
     region: str = ""
@@ -47,7 +47,7 @@ class Installation(msgspec.Struct):
     resources: list[Resource] = []
     releases: list[Release] = []
     live: int = 0
-    """Number of the release that is called; 0 before the first."""
+    """The number of the live release; 0 before the first."""
 
     def release(self, number: int) -> Release | None:
         """One of the recorded releases."""
@@ -68,7 +68,7 @@ class Record:
         self._ssm = boto3.client("ssm")
 
     def load(self) -> Installation:
-        """What is recorded. Where nothing is yet, what Chalice's file in this folder says."""
+        """The record; without one, the content of Chalice's file in this folder."""
         try:
             value = self._ssm.get_parameter(Name=self._name)["Parameter"]["Value"]
         except self._ssm.exceptions.ParameterNotFound:
@@ -77,8 +77,8 @@ class Record:
         return msgspec.json.decode(self._saved, type=Installation)
 
     def save(self, found: Installation) -> None:
-        """Record it, unless that is recorded already."""
-        # A parameter holds 4,096 characters; sixty resources are 10 KB of JSON, and 2 KB when they are packed.
+        """Store the record, unless it is unchanged."""
+        # A parameter holds 4,096 characters; sixty resources are 10 KB of JSON, or 2 KB compressed.
         data = msgspec.json.encode(found)
         self._copy.parent.mkdir(parents=True, exist_ok=True)
         chalice = {"resources": found.resources, "schema_version": "2.0", "backend": "api"}

@@ -1,8 +1,8 @@
 """Releases of a stage: one published version of each function, called together by the alias ``live``.
 
-A published version is a copy of a function's code, layer and settings that never changes, so what is called always
-fits together, whatever an update of the functions is half way through. Moving the alias is what puts a release into
-service, in steps if the stage has some, and what goes back to an earlier one.
+A published version is an immutable copy of a function's code, layer and settings, so the called versions always fit
+together, even in the middle of an update. Moving the alias puts a release into service, in steps if the stage has some,
+and rolls back to an earlier one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from infra.deploy.functions import Step
 
 LOOK = 15.0
-"""Seconds between two looks at the alarms."""
+"""Seconds between two checks of the alarms."""
 
 
 class TurnedBackError(Exception):
-    """An alarm went off while a release was put into service; what was called before is called again."""
+    """An alarm went off while a release was put into service; the previous release is live again."""
 
 
 class NoWayBackError(Exception):
-    """There is no such release to go back to, or its code cannot read what is stored; the message says which."""
+    """There is no such release, or its code cannot read the stored data; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +40,30 @@ class Functions:
 
     names: tuple[str, ...]
     client: Any
-    """boto3's, of Lambda."""
+    """The boto3 client of Lambda."""
 
     def publish(self) -> dict[str, str]:
-        """The version of each function that is as the function is now; unchanged functions get no new one."""
+        """Publish the current state of each function; unchanged functions keep their version."""
         return {name: self.client.publish_version(FunctionName=name)["Version"] for name in self.names}
 
     def live(self) -> dict[str, str]:
-        """The version of each function that is called, or most of the time while a release comes into service."""
+        """The live version of each function; during a stepwise release, the one with most calls."""
         return {name: self._alias(name)["FunctionVersion"] for name in self.names}
 
     def settle(self, versions: Mapping[str, str]) -> None:
-        """Let these versions be called, and no other."""
+        """Send all calls to these versions."""
         for name, version in versions.items():
             known = self._alias(name)
             if known["FunctionVersion"] != version or known.get("RoutingConfig", {}).get("AdditionalVersionWeights"):
                 self._point(name, version, {})
 
     def share(self, versions: Mapping[str, str], percent: int) -> None:
-        """Let some of the calls go to these versions, and the rest where they go."""
+        """Send a share of the calls to these versions."""
         for name, version in versions.items():
             self._point(name, self._alias(name)["FunctionVersion"], {version: percent / 100})
 
     def prune(self, releases: Sequence[Release]) -> None:
-        """Delete versions that are in none of these releases and are not called."""
+        """Delete versions that are in none of these releases and not live."""
         for name in self.names:
             kept = {release.versions.get(name) for release in releases} | {self._alias(name)["FunctionVersion"]}
             pages = self.client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
@@ -87,14 +87,14 @@ class Functions:
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """What says that a release is no good: the stage's alarms, and errors of the new versions themselves.
+    """Signs of a bad release: the stage's alarms, and errors of the new versions.
 
-    The alarms are those of ``infra/templates/alarms.yaml``, where that stack is deployed; errors are always counted.
+    The alarms are those of ``infra/templates/alarms.yaml``, if that stack is deployed; errors are always counted.
     """
 
     stage: str
     client: Any
-    """boto3's, of CloudWatch."""
+    """The boto3 client of CloudWatch."""
 
     def ringing(self) -> set[str]:
         """The names of the stage's alarms that have gone off."""
@@ -104,7 +104,7 @@ class Alarms:
         return {name for name in names if name.removeprefix(prefix)[:1] in {" ", "-"}}
 
     def errors(self, versions: Mapping[str, str], since: datetime) -> dict[str, int]:
-        """How often each of these versions broke off since then; functions that did not are left out."""
+        """The number of errors of each of these versions since a time, without those that had none."""
         names = sorted(versions)
         queries = [
             {
@@ -143,10 +143,10 @@ def put_into_service(
     say: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Let a release be called, step by step; at once where there are no steps or nothing changed.
+    """Put a release into service step by step; at once if there are no steps or nothing changed.
 
     Raises:
-        TurnedBackError: an alarm went off that had not before, or a new version broke off; nothing of it is called.
+        TurnedBackError: a new alarm went off, or a new version had errors; the previous release is live again.
     """
     before = functions.live()
     changed = {name: version for name, version in release.versions.items() if before.get(name) != version}
@@ -154,7 +154,7 @@ def put_into_service(
         old = {name: before[name] for name in changed}
         try:
             _shift(functions, changed, steps, alarms, say, pause)
-        except BaseException:  # also where the person at the terminal breaks it off
+        except BaseException:  # also on Ctrl-C
             functions.settle(old)
             raise
     functions.settle(release.versions)
@@ -175,10 +175,10 @@ def _shift(
         for seconds in _pieces(step.seconds):
             pause(seconds)
             if new := alarms.ringing() - known:
-                raise TurnedBackError(f"went back, since an alarm went off: {', '.join(sorted(new))}")
+                raise TurnedBackError(f"rolled back, because an alarm went off: {', '.join(sorted(new))}")
             if broken := alarms.errors(changed, began):
                 counted = ", ".join(f"{name} ({count})" for name, count in sorted(broken.items()))
-                raise TurnedBackError(f"went back, since new versions broke off: {counted}; their logs say why")
+                raise TurnedBackError(f"rolled back, because new versions had errors: {counted}; their logs say why")
 
 
 def _pieces(seconds: float) -> Iterator[float]:
@@ -188,17 +188,17 @@ def _pieces(seconds: float) -> Iterator[float]:
 
 
 def noted(installation: Installation, release: Release) -> Installation:
-    """The record with one more release, which is the one that is called."""
+    """The record with a new release, which is live."""
     kept = [*installation.releases, release][-KEPT:]
     installation.releases, installation.live = kept, release.number
     return installation
 
 
 def to_go_back_to(installation: Installation, number: int, data_version: int) -> Release:
-    """The release to go back to: the one with this number, or for 0 the one before the one that is called.
+    """The release to roll back to: the one with this number, or for 0 the one before the live one.
 
     Raises:
-        NoWayBackError: there is none, or its code cannot read what is stored.
+        NoWayBackError: there is none, or its code cannot read the stored data.
     """
     if number:
         found = installation.release(number)
@@ -210,14 +210,14 @@ def to_go_back_to(installation: Installation, number: int, data_version: int) ->
         raise NoWayBackError(f"there is no release {number or 'before the live one'}; recorded are: {known}")
     if data_version > found.data_version:
         raise NoWayBackError(
-            f"release {found.number} cannot read what is stored: its code knows version {found.data_version} of the "
-            f"data, and they were migrated to {data_version}. Restore a backup from before that (docs/operations.md)"
+            f"release {found.number} cannot read the stored data: its code knows version {found.data_version} of the "
+            f"data, which was migrated to {data_version}. Restore a backup from before that (docs/operations.md)"
         )
     return found
 
 
 def gateway_deployment(client: Any, api: str, stage: str) -> str:
-    """The deployment of the REST API that a stage of it serves; empty where there is none."""
+    """The deployment of the REST API that a stage serves; empty if there is none."""
     stages = client.get_stages(restApiId=api)["item"]
     return next((str(each["deploymentId"]) for each in stages if each["stageName"] == stage), "")
 

@@ -1,7 +1,7 @@
-"""``make smoke``: does a deployed server work? One line a step, and an exit status.
+"""``make smoke``: checks that a deployed server works. One line for each step, and an exit status.
 
-A device is made up, accepted, given an update and decommissioned, by the server's public API alone. Whoever logs in
-must be allowed all of that. What the check made is removed again; a finished deployment stays in the tenant's history.
+A simulated device is accepted, updated and decommissioned, through the server's public API only. The user
+needs permission for all of that. Everything created is removed again; a finished deployment stays in the history.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ DEPLOYMENTS = f"{MANAGEMENT}/deployments/deployments"
 ARTIFACTS = f"{MANAGEMENT}/deployments/artifacts"
 DEVICE_TYPE = "smoke-test"
 PATIENCE = 120.0
-"""Seconds that a queue worker may take; a cold one needs a few."""
+"""Seconds that a queue worker may take; a cold start needs a few."""
 
 
 class FailedError(Exception):
-    """The server did something else than it should."""
+    """The server did not behave as expected."""
 
 
 class Smoke:
-    """The steps, in order; each relies on those before it."""
+    """The steps in order; each depends on the previous ones."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ class Smoke:
         trusted: Any = self._tls or True
         self._http = httpx2.Client(base_url=url.rstrip("/"), timeout=60, verify=trusted)
         self._storage = httpx2.Client(timeout=60, verify=trusted)
-        """For links, which lead anywhere and must not see the token."""
+        """For links, which may have any host and must not get the token."""
         self._api = httpx2.Client(base_url=url.rstrip("/"), timeout=60, verify=trusted)
 
     def run(self) -> bool:
-        """Take every step until one fails, then clean up; whether all went well."""
+        """Run the steps until one fails, then clean up; returns whether all succeeded."""
         steps = [
             ("login", self._log_in),
-            ("a device asks and is accepted", self._accept),
+            ("a device requests authentication and is accepted", self._accept),
             ("inventory", self._inventory),
             ("direct upload", self._upload),
-            ("the worker makes an artifact of it", self._completed),
+            ("the worker creates the artifact", self._completed),
             ("deployment", self._deploy),
             ("the device finds and downloads it", self._update),
             ("status", self._status),
@@ -85,7 +85,7 @@ class Smoke:
             for client in (self._http, self._storage, self._api):
                 closing.callback(client.close)
             good = all(self._step(name, step) for name, step in steps)
-            # Also after a failure, and newest first: what is left then may need what is older.
+            # Also after a failure, newest first, since objects may depend on older ones.
             cleaned = [self._step(f"clean up: {name}", step) for name, step in reversed(self._undo)]
         return good and all(cleaned)
 
@@ -122,7 +122,7 @@ class Smoke:
         expect(self._device.inventory(), 200)
         shown = expect(self._api.get(f"{MANAGEMENT}/inventory/devices/{self._id}"), 200).json()
         if not any(each["value"] == DEVICE_TYPE for each in shown["attributes"]):
-            raise FailedError("the inventory lacks what the device reported")
+            raise FailedError("the inventory lacks the device's report")
 
     def _upload(self) -> None:
         self._bytes = build_artifact(self._name, (DEVICE_TYPE,))
@@ -147,7 +147,7 @@ class Smoke:
             raise FailedError(f"the device is given {found['id']}")
         content = expect(self._storage.get(found["artifact"]["source"]["uri"]), 200).content
         if content != self._bytes:
-            raise FailedError("the file is not what was uploaded")
+            raise FailedError("the downloaded file differs from the uploaded one")
 
     def _status(self) -> None:
         for status in ("downloading", "installing", "rebooting", "success"):
@@ -161,7 +161,7 @@ class Smoke:
             raise FailedError(f"the counters say {counts}")
 
     def _session(self) -> None:
-        # The device first: a user is only let in to one that is connected.
+        # The device first: users can only connect to a connected device.
         with (
             self._opened("", str(self._device.token)) as device,
             self._opened(f"?device_id={self._id}", self._token) as user,
@@ -171,7 +171,7 @@ class Smoke:
             reply = Message(Proto.SHELL, "shell", asked.sid, {"status": 1}, b"smoke")
             device.send(dialect.to_server(Frame(envelope.encode(reply), 1)))
             if heard(user, "shell").body != b"smoke":
-                raise FailedError("the user hears something else than the device said")
+                raise FailedError("the user receives something else than the device sent")
 
     def _opened(self, query: str, token: str) -> ClientConnection:
         from websockets.sync.client import connect
@@ -185,7 +185,7 @@ class Smoke:
     def _decommission(self) -> None:
         expect(self._api.delete(f"{DEVICES}/{self._id}"), 204)
         expect(self._device.poll(), 401)
-        # The worker clears the other features out.
+        # The worker deletes the data of the other features.
         until(lambda: self._api.get(f"{MANAGEMENT}/inventory/devices/{self._id}").status_code == 404)
 
     def _forget_device(self) -> None:
@@ -196,7 +196,7 @@ class Smoke:
         expect(self._api.delete(f"{ARTIFACTS}/{self._artifact}"), 204, 404)
 
     def _end_deployment(self) -> None:
-        # 422: it is finished, as it should be.
+        # 422: it has finished, as expected.
         expect(self._api.put(f"{DEPLOYMENTS}/{self._deployment}/status", json={"status": "aborted"}), 204, 422)
 
 
@@ -210,11 +210,11 @@ def expect(answer: httpx2.Response, *statuses: int) -> httpx2.Response:
 
 
 def until(look: Callable[[], Found | None]) -> Found:
-    """What ``look`` finds, once it finds anything."""
+    """Wait until ``look`` finds something, and return that."""
     deadline = time.monotonic() + PATIENCE
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise FailedError(f"nothing came of it in {PATIENCE:.0f} s")
+            raise FailedError(f"no result after {PATIENCE:.0f} s")
         time.sleep(0.5)
     return found
 

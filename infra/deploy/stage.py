@@ -1,4 +1,4 @@
-"""A deployed stage: what is recorded of it, and what its functions are told."""
+"""A deployed stage: its record, and the settings of its functions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PUBLIC_URL = "LAMPLIGHTER_PUBLIC_URL"
 UI_URL = "LAMPLIGHTER_UI_URL"
 LOG_LEVEL = "LAMPLIGHTER_LOG_LEVEL"
 SECRETS = ("LAMPLIGHTER_EDGE_SECRET", "LAMPLIGHTER_MAIL_SERVER")
-"""Settings that belong into no file: the environment of one deployment gives them, and later ones keep them."""
+"""Settings that belong in no file: they are set in the environment of a deployment, and kept by later ones."""
 
 
 _LOOPS = "Terminate"
 _EDGE_SECRET = re.compile(r"[A-Za-z0-9_-]{32,}")
-"""As the stack of the edge takes it."""
+"""The pattern of the edge stack's parameter."""
 
 
 class SecretError(Exception):
-    """A secret that was given is none."""
+    """A given secret is invalid."""
 
 
 class NotDeployedError(Exception):
@@ -40,42 +40,42 @@ class NotDeployedError(Exception):
 
 @dataclass
 class Deployed:
-    """A stage: its configuration in a project, and its record on AWS, which is where the environment says."""
+    """A stage: its configuration in a project, and its record in the AWS account of the environment."""
 
     stage: str
     project: Path = ROOT
 
     @property
     def copy(self) -> Path:
-        """This folder's copy of what was deployed, for plain Chalice."""
+        """This folder's copy of the record, for plain Chalice."""
         return self.project / ".chalice" / "deployed" / f"{self.stage}.json"
 
     @cached_property
     def record(self) -> Record:
-        """Where the stage's record is kept."""
+        """The name of the parameter with the stage's record."""
         return Record(self.stage, self.project)
 
     @cached_property
     def installation(self) -> Installation:
-        """What is recorded."""
+        """The record."""
         return self.record.load()
 
     @property
     def config(self) -> dict[str, Any]:
-        """The stage's own part of the configuration.
+        """The stage's section of the configuration.
 
         Raises:
             NotDeployedError: there is no such stage.
         """
         stages = json.loads((self.project / ".chalice" / "config.json").read_text())["stages"]
         if self.stage not in stages:
-            raise NotDeployedError(f"there is no stage {self.stage}. Known are: {', '.join(stages)}")
+            raise NotDeployedError(f"there is no stage {self.stage}. Known stages: {', '.join(stages)}")
         found: dict[str, Any] = stages[self.stage]
         return found
 
     @property
     def configured(self) -> dict[str, str]:
-        """Variables of the functions by the configuration.
+        """The functions' variables in the configuration.
 
         Raises:
             NotDeployedError: there is no such stage.
@@ -84,14 +84,14 @@ class Deployed:
         return found
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """What was made of one kind."""
+        """The recorded resources of one type."""
         return self.installation.of(kind)
 
     def one(self, kind: str) -> dict[str, Any]:
-        """What was made once of this kind.
+        """The only recorded resource of this type.
 
         Raises:
-            NotDeployedError: it was not.
+            NotDeployedError: there is none.
         """
         found = self.of(kind)
         if not found:
@@ -100,21 +100,21 @@ class Deployed:
 
     @property
     def url(self) -> str:
-        """The API without the name of its Chalice stage, which is the "api" that every path begins with."""
+        """The API's URL without the name of its Chalice stage, the "api" at the beginning of every path."""
         api = self.one("rest_api")
         if engine := os.environ.get("AWS_ENDPOINT_URL"):
             return f"{engine}/_aws/execute-api/{api['rest_api_id']}"
         return str(api["rest_api_url"]).rstrip("/").removesuffix("/api")
 
     def public_url(self, given: str = "") -> str:
-        """Where devices reach it: as given, as configured, or API Gateway's own; empty if nobody knows that yet."""
+        """The public URL: as given, as configured, or API Gateway's; empty if it is not known yet."""
         return given or self.configured.get(PUBLIC_URL, "") or self._own_url
 
     def browser_origins(self, public_url: str = "") -> tuple[str, ...]:
-        """Origins of the pages that upload to the bucket: of the console, by each URL that leads to it.
+        """Origins of pages that upload to the bucket: the console at each of its URLs.
 
-        These are the API's own URL, the public one (that of the edge, or a domain of one's own), and ``ui_url`` where
-        another UI is served elsewhere. Empty before the first deployment, unless one of the latter is known.
+        These are the API's own URL, the public one (of the edge or a custom domain), and ``ui_url`` if another UI is
+        served elsewhere. Empty before the first deployment, unless one of the latter is known.
         """
         urls = map(urlsplit, (self._own_url, self.public_url(public_url), self.configured.get(UI_URL, "")))
         return tuple(sorted({f"{url.scheme}://{url.netloc.lower()}" for url in urls if url.netloc}))
@@ -139,29 +139,29 @@ class Deployed:
         return [str(each["lambda_arn"]).rpartition(":")[2] for each in self.of("lambda_function")]
 
     def variables(self, public_url: str) -> dict[str, str]:
-        """What the functions are to be told beyond their configuration: where they are reached, and secrets.
+        """Settings of the functions in addition to their configuration: their URLs, and secrets.
 
         Raises:
-            SecretError: the edge's secret can be guessed, or is none that an edge can have.
+            SecretError: the edge's secret is too short or contains other characters.
         """
         kept = {name: value for name, value in self._running().items() if name in SECRETS}
         given = {name: os.environ[name] for name in SECRETS if name in os.environ}
         if given.get(SECRETS[0]) and not _EDGE_SECRET.fullmatch(given[SECRETS[0]]):
-            raise SecretError(f"{SECRETS[0]}: 32 letters and digits or more, as the edge's stack demands")
+            raise SecretError(f"{SECRETS[0]}: use at least 32 letters and digits, as the edge's stack requires")
         url = {PUBLIC_URL: public_url} if public_url else {}
         return {name: value for name, value in kept.items() if name not in self.configured} | given | url
 
     def _running(self) -> dict[str, str]:
-        """Variables of the functions as they are deployed; none where nothing is."""
+        """Variables of the deployed functions; empty if nothing is deployed."""
         service = boto3.client("lambda")
         with suppress(service.exceptions.ResourceNotFoundException):
-            for function in self.functions[:1]:  # all have the same
+            for function in self.functions[:1]:  # all functions have the same
                 known = service.get_function_configuration(FunctionName=function)
                 return dict(known.get("Environment", {}).get("Variables", {}))
         return {}
 
     def settle(self, url: str) -> list[str]:
-        """Let the functions know where they are reached, and log and trace as they should; those that were changed."""
+        """Update URLs, logging and tracing of the functions; returns the changed ones."""
         service = boto3.client("lambda")
         tracing = {"Mode": "Active" if stage_of(self.stage).tracing else "PassThrough"}
         told = []
@@ -185,6 +185,6 @@ class Deployed:
 
     @staticmethod
     def _stop_loops(service: Any, function: str) -> None:
-        """Let Lambda end a chain of calls that comes back to the function for the 16th time, which is its default."""
+        """Let Lambda stop recursive calls after the 16th, which is its default."""
         if service.get_function_recursion_config(FunctionName=function)["RecursiveLoop"] != _LOOPS:
             service.put_function_recursion_config(FunctionName=function, RecursiveLoop=_LOOPS)

@@ -1,4 +1,4 @@
-"""Brings a stage's storage up to date: ``infra/templates/storage.yaml``, before the functions that use it."""
+"""Updates a stage's storage (``infra/templates/storage.yaml``) before the functions that use it."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 TABLE = "AWS::DynamoDB::Table"
 NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
-"""States that a stack cannot be updated from: its first creation failed, or its removal did."""
+"""States in which a stack cannot be updated: its creation or removal failed."""
 ORIGINS = "BrowserOrigins"
 """The parameter of the template for the bucket's CORS."""
 QUEUE_PAUSE = 60.0
-"""Seconds for which SQS refuses a queue of the name of one that was deleted."""
+"""Seconds for which SQS refuses to create a queue with the name of a deleted one."""
 _WAIT = {"Delay": 3, "MaxAttempts": 1200}
-"""How a stack is waited for, an hour at most. botocore would look every 30 s only."""
+"""How to wait for a stack, at most an hour. botocore would check only every 30 s."""
 
 
 class StackError(Exception):
-    """CloudFormation did not do it; the message says why, as far as it tells."""
+    """CloudFormation refused or failed; the message says why, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What stores."""
+    """The updated storage."""
 
     bucket: str
     """The name of the bucket."""
     done: str
-    """What was done, for the person at the terminal."""
+    """What was done, as text for the terminal."""
 
 
 def ensure(stage: str, bucket: str, parameters: Mapping[str, str]) -> Stored:
-    """Make or update everything that stores. ``bucket`` is the stage's own name for it, or empty.
+    """Create or update all storage. ``bucket`` is the stage's name for it, or empty for the default.
 
     Raises:
         StackError: CloudFormation refused or failed.
@@ -61,24 +61,24 @@ def ensure(stage: str, bucket: str, parameters: Mapping[str, str]) -> Stored:
 
 
 def origins_parameter(origins: Iterable[str]) -> dict[str, str]:
-    """The parameter by which browsers may use the bucket from pages of these origins; none leave it as it is."""
+    """The CORS parameter that lets pages of these origins use the bucket; without origins it is unchanged."""
     value = ",".join(origins)
     return {ORIGINS: value} if value else {}
 
 
 def allow_origins(stage: str, origins: Iterable[str]) -> str:
-    """Let browsers use the bucket from pages of these origins alone; what was done. All else stays as it is.
+    """Let only pages of these origins use the bucket in browsers; returns what was done, as text.
 
     Raises:
         StackError: CloudFormation refused or failed.
     """
     if os.environ.get("AWS_ENDPOINT_URL"):
-        return "the engine's bucket takes requests from any page"
+        return "the engine's bucket accepts requests from any page"
     return Stack(f"lamplighter-{stage}-storage").update(STORAGE.read_text(), origins_parameter(origins))
 
 
 def wait_for_indexes(stage: str) -> None:
-    """Wait until every index of the stage's tables can be queried: new code queries new ones at once."""
+    """Wait until all indexes of the stage's tables can be queried, since new code queries new ones at once."""
     dynamodb = boto3.client("dynamodb")
     prefix = f"lamplighter-{stage}-"
     names = [name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]]
@@ -105,10 +105,9 @@ class Stack:
         self._client = boto3.client("cloudformation")
 
     def update(self, template: str, parameters: Mapping[str, str]) -> str:
-        """Create or update the stack; what was done. A parameter that is not given keeps the value that it had.
+        """Create or update the stack; returns what was done, as text. Parameters that are not given keep their values.
 
-        What a failed creation left is removed first, and what is there already under the template's names becomes the
-        stack's.
+        Leftovers of a failed creation are removed first; existing resources with the template's names are imported.
 
         Raises:
             StackError: CloudFormation refused or failed.
@@ -130,7 +129,7 @@ class Stack:
         """One of the stack's outputs.
 
         Raises:
-            StackError: it has none of this name.
+            StackError: there is none with this name.
         """
         stack = self._described() or {}
         for each in stack.get("Outputs", []):
@@ -139,8 +138,8 @@ class Stack:
         raise StackError(f"stack {self._name} has no output {name}")
 
     def _change(self, kind: str, template: str, parameters: Mapping[str, str], known: set[str]) -> bool:
-        """Let the stack become what the template says; False if it is that already."""
-        change_set = f"lamplighter-{uuid.uuid4().hex}"  # one that was left behind must not be in the way
+        """Update the stack to the template; False if it is up to date."""
+        change_set = f"lamplighter-{uuid.uuid4().hex}"  # delete a leftover change set
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         declared = parse(template).get("Parameters", {})
         kept = [
@@ -195,23 +194,25 @@ class Stack:
         """The stack, in a state from which it can be updated; None if it has to be created."""
         stack = self._described()
         status = stack["StackStatus"] if stack else ""
-        if status == "REVIEW_IN_PROGRESS":  # a creation that was prepared and never done
+        if status == "REVIEW_IN_PROGRESS":  # a creation that was prepared but never executed
             return None
         if status in NEVER_MADE:
-            self._say(f"  stack {self._name} is {status}: what it left is removed{self._reasons()}")
+            self._say(f"  stack {self._name} is {status}: removing what it left{self._reasons()}")
             self._clear()
             return None
         if status == "UPDATE_ROLLBACK_FAILED":
-            self._say(f"  stack {self._name} is {status}: going on with that{self._reasons()}")
+            self._say(f"  stack {self._name} is {status}: continuing{self._reasons()}")
             self._client.continue_update_rollback(StackName=self._name)
             self._wait("stack_rollback_complete")
             return self._described()
         if status.endswith("_IN_PROGRESS"):
-            raise StackError(f"stack {self._name} is {status}: somebody else changes it. Wait until that is done")
+            raise StackError(
+                f"stack {self._name} is {status}: another deployment is changing it. Wait until that has finished"
+            )
         return stack
 
     def _clear(self) -> None:
-        """Remove a stack that never came up. What cannot be deleted, as protected tables, stays for the next one."""
+        """Remove a stack whose creation failed. Resources that cannot be deleted (protected tables) are kept."""
         self._client.delete_stack(StackName=self._name)
         try:
             self._wait("stack_delete_complete")
@@ -225,11 +226,11 @@ class Stack:
             ]
             self._client.delete_stack(StackName=self._name, RetainResources=stuck)
             self._wait("stack_delete_complete")
-        self._say(f"  waiting {QUEUE_PAUSE:.0f} s: SQS lets no queue have the name of one that was just deleted")
+        self._say(f"  waiting {QUEUE_PAUSE:.0f} s: SQS does not allow the name of a queue that was just deleted")
         self._pause(QUEUE_PAUSE)
 
     def _reasons(self) -> str:
-        """Why resources failed, by the stack's newest events; empty if there are none."""
+        """Why resources failed, from the stack's newest events; empty if there are none."""
         try:
             events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
         except ClientError:
@@ -243,10 +244,10 @@ class Stack:
 
 
 def in_steps(old: str, new: str) -> Iterator[str]:
-    """Templates that lead from one to the other, the last of which is the new one.
+    """The templates for a stepwise update from the old to the new one, which is the last.
 
     DynamoDB adds or removes one index of a table in one update, and CloudFormation refuses a template that asks for
-    more. Tables that gain or lose several get them one after the other.
+    more. Tables with several new or removed indexes are updated one index at a time.
     """
     before, after = parse(old), parse(new)
     while (between := _nearer(before, after)) != after:
@@ -258,7 +259,7 @@ def in_steps(old: str, new: str) -> Iterator[str]:
 
 
 def _nearer(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """The new template, but for indexes of tables that are more than one step away."""
+    """The new template, with at most one changed index for each table."""
     result = copy.deepcopy(after)
     for name, resource in result["Resources"].items():
         known = before["Resources"].get(name)
@@ -279,7 +280,7 @@ def _nearer(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 
 
 def _define(table: dict[str, Any], known: dict[str, Any]) -> None:
-    """Define the attributes that the keys of a table use, and no other: DynamoDB refuses unused ones."""
+    """Define exactly the attributes of a table's keys: DynamoDB refuses unused ones."""
     keys = [table, *table["GlobalSecondaryIndexes"], *table.get("LocalSecondaryIndexes", [])]
     used = {part["AttributeName"] for each in keys for part in each["KeySchema"]}
     both = [*table["AttributeDefinitions"], *known["AttributeDefinitions"]]
@@ -288,7 +289,7 @@ def _define(table: dict[str, Any], known: dict[str, Any]) -> None:
 
 
 def _as_json(document: Any) -> Any:
-    """A template as JSON has it: in YAML alone may ``Fn::GetAtt`` be one word."""
+    """A template in JSON form: only YAML allows ``Fn::GetAtt`` as one string."""
     if isinstance(document, list):
         return [_as_json(each) for each in document]
     if not isinstance(document, dict):

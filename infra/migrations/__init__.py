@@ -4,7 +4,7 @@ The version is an item of the table ``tenantadm``, so a backup that is restored 
 reads the forms of N and N - 1: new code is deployed first, ``manage migrate`` follows when one is sure not to go back.
 A migration may die anywhere and run again, and while the server serves.
 
-A migration is never changed once it has been released. It speaks DynamoDB's words and not those of the features'
+A migration is never changed once it has been released. It uses DynamoDB operations and not the features'
 models, which go on to change.
 """
 

@@ -1,4 +1,4 @@
-"""DynamoDB in the few words that migrations need; items and keys in its own typed form."""
+"""The DynamoDB operations that migrations need, with items and keys in DynamoDB's typed JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""``make audit``: does anything that ships have a known vulnerability?
+"""``make audit``: checks everything that ships for known vulnerabilities.
 
-Asks the Python advisory database through pip-audit. Where that cannot be reached nothing is known, and nothing fails:
-a line says so.
+Uses the Python advisory database through pip-audit. If that cannot be reached, the check does not fail, and
+prints a line that it was skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from infra.paths import ROOT
 
 
 def problems(report: dict[str, Any]) -> list[str]:
-    """A line for each vulnerability of a report of pip-audit."""
+    """A line for each vulnerability in a report of pip-audit."""
     return [
         f"{each['name']} {each['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'nothing yet'}"
         for each in report["dependencies"]
@@ -24,19 +24,21 @@ def problems(report: dict[str, Any]) -> list[str]:
 
 
 def outcome(stdout: str, stderr: str) -> tuple[int, str]:
-    """Exit status and words for what pip-audit wrote: it reports in JSON, or not at all."""
+    """The exit status and text for the output of pip-audit, which is JSON or empty."""
     try:
         report = json.loads(stdout)
     except json.JSONDecodeError:
         why = stderr.strip().splitlines()[-1:] or ["no answer"]
-        return 0, f"audit SKIPPED, the database of vulnerabilities was not reached: {why[0][:200]}"
+        return 0, f"audit SKIPPED, the vulnerability database cannot be reached: {why[0][:200]}"
     if found := problems(report):
         return 1, "\n".join(found)
     unknown = sorted(each["name"] for each in report["dependencies"] if "skip_reason" in each)
     known = len(report["dependencies"]) - len(unknown)
     if not known:
-        return 0, "audit SKIPPED, the database that was reached knows none of what ships"
-    return 0, f"{known} distributions, nothing known" + (f"; not looked up: {', '.join(unknown)}" if unknown else "")
+        return 0, "audit SKIPPED, the vulnerability database knows none of the distributions"
+    return 0, f"{known} distributions without known vulnerabilities" + (
+        f"; not checked: {', '.join(unknown)}" if unknown else ""
+    )
 
 
 def main() -> int:

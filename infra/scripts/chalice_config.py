@@ -1,6 +1,6 @@
 """Writes ``.chalice`` from ``infra/deploy/functions.py``: ``python -m infra.scripts.chalice_config [--check]``.
 
-``config.json`` can say no reason for anything, and a policy for each function of each stage repeats much.
+``config.json`` allows no comments, and the policies of all functions and stages are repetitive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POLICIES = "policies"
 
 
 def files() -> dict[str, str]:
-    """Everything that is written, by its path below ``.chalice``."""
+    """The contents of all files, by path below ``.chalice``."""
     documents: dict[str, Any] = {"config.json": config()}
     for stage in STAGES:
         for function in FUNCTIONS:
@@ -76,7 +76,7 @@ def _policy_file(function: Function, stage: Stage) -> str:
 
 
 def main() -> None:
-    """Write the files, or with ``--check`` say whether they are up to date."""
+    """Write the files, or with ``--check`` check whether they are up to date."""
     parser = argparse.ArgumentParser(description="Write .chalice/config.json and the policies.")
     parser.add_argument("--check", action="store_true")
     wanted = files()
@@ -84,7 +84,7 @@ def main() -> None:
     if parser.parse_args().check:
         stale = [path for path, text in wanted.items() if not _is(path, text)] + sorted(there - wanted.keys())
         if stale:
-            sys.exit(f".chalice is out of date: make docs ({', '.join(stale)})")
+            sys.exit(f".chalice is out of date, run `make docs` ({', '.join(stale)})")
         return
     for path, text in wanted.items():
         (FOLDER / path).parent.mkdir(parents=True, exist_ok=True)

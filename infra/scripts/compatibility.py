@@ -1,8 +1,8 @@
-"""``make docs``: writes ``docs/compatibility.md``, what of Mender's API is served, route by route.
+"""``make docs``: writes ``docs/compatibility.md``, which lists the served routes of Mender's API.
 
-``surface.txt`` lists Mender's public operations; the app's own route table says which of them are there, and
-``unserved.txt`` why the others are not. ``differences.md`` is written by hand: what is answered where Mender's server
-and its documents disagree. With ``--check`` nothing is written: the exit status says whether the page is up to date.
+``surface.txt`` lists Mender's public operations; the app's route table says which of them are served, and
+``unserved.txt`` why the others are not. ``differences.md`` is written by hand: the behaviour where Mender's server
+and its documentation disagree. With ``--check``, the exit status says whether the page is up to date.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ AREAS = {
 
 @dataclass(frozen=True, order=True)
 class Operation:
-    """A method on a path, whatever its variables are called."""
+    """A method and a path; names of variables are ignored."""
 
     path: str
     method: str
 
     @property
     def area(self) -> str:
-        """The heading under which it stands."""
+        """The heading of its section."""
         service = self.path.split("/")[3]
         return AREAS.get(service, service)
 
@@ -65,7 +65,7 @@ def published() -> dict[Operation, bool]:
 
 
 def served() -> set[Operation]:
-    """What the app answers of the API; the console's files and the API's description are no part of it."""
+    """The app's operations, without the console's files and the API's description."""
     return {
         Operation(re.sub(r"\{[^}]+\}", "{}", path), method)
         for path, methods in app.routes.items()
@@ -82,7 +82,7 @@ LITERALS = {
 
 
 def answered() -> set[Operation]:
-    """What the app answers, by whichever route."""
+    """All operations that the app answers."""
     ours = served()
     return ours | {literal for literal, path in LITERALS.items() if Operation(path, literal.method) in ours}
 
@@ -107,7 +107,7 @@ def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Oper
     for area, operations in [*sorted(areas.items()), ("**Sum**", list(mender))]:
         listed = [operation for operation in operations if operation in mender]
         if not listed:
-            continue  # all of it is beyond Mender's
+            continue  # not part of Mender's API
         starred = [operation for operation in listed if mender[operation]]
         counts = [f"{len(ours.intersection(some))} of {len(some)}" for some in (starred, listed)]
         text.append(f"| {area} | {counts[0]} | {counts[1]} |\n")

@@ -1,9 +1,9 @@
 """``make ui``: builds the console from ``ui/`` into ``chalicelib/console/built``, unless it is built already.
 
-``make types`` has its types checked (``--types``), those of its calls against the API's description.
+``make types`` checks its types (``--types``), including those of API calls.
 
-Node comes from the Python package index, into ``.venv-ui``, and the libraries by ``ui/package-lock.json``, whose hashes
-npm checks. No package's own install script is run.
+Node is installed from the Python package index into ``.venv-ui``, and libraries from ``ui/package-lock.json``, whose
+hashes npm checks. Install scripts of packages are not run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SOURCES: Final = ROOT / "ui"
 BUILT: Final = ROOT / "chalicelib" / "console" / "built"
 STAMP: Final = ".stamp"
-"""A file beside what was built, which says from what."""
+"""A file in the build's folder with the hash of its sources."""
 NODE: Final = ROOT / ".venv-ui"
 
 
@@ -33,14 +33,14 @@ class CannotBuildError(Exception):
 
 
 class NoToolsError(CannotBuildError):
-    """Node or a library can't be fetched."""
+    """Node or a library cannot be downloaded."""
 
 
 def build(sources: Path = SOURCES, built: Path = BUILT) -> bool:
-    """Build the console; False if what is built is of these sources already.
+    """Build the console; False if the existing build is up to date.
 
     Raises:
-        NoToolsError: Node or a library can't be fetched.
+        NoToolsError: Node or a library cannot be downloaded.
         CannotBuildError: there are no sources, or they have an error.
     """
     wanted = of_sources(sources)
@@ -56,10 +56,10 @@ def build(sources: Path = SOURCES, built: Path = BUILT) -> bool:
 
 
 def check_types(sources: Path = SOURCES) -> None:
-    """Check the sources' types; those of calls are made anew from the API's description.
+    """Check the sources' types, after generating those of calls from the API's description.
 
     Raises:
-        NoToolsError: Node or a library can't be fetched.
+        NoToolsError: Node or a library cannot be downloaded.
         CannotBuildError: a type is wrong.
     """
     _prepare(sources)
@@ -75,10 +75,10 @@ def _prepare(sources: Path) -> None:
 
 
 def of_sources(sources: Path) -> str:
-    """A hash of all that a build is made of.
+    """A hash of all files that a build depends on.
 
     Raises:
-        CannotBuildError: there is nothing to build.
+        CannotBuildError: there are no sources.
     """
     if not (sources / "build.mjs").is_file():
         raise CannotBuildError(f"{sources} has no build.mjs")
@@ -86,7 +86,7 @@ def of_sources(sources: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Everything below a folder that is a source: no libraries, nothing hidden."""
+    """All sources below a folder, without libraries and hidden files."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name == "node_modules":
@@ -103,7 +103,7 @@ def _hash(paths: Iterable[Path], root: Path) -> str:
 
 
 def _install(sources: Path) -> None:
-    """Fetch the libraries, unless those that the lock file names are there."""
+    """Download the libraries of the lock file, unless they are installed."""
     locked = _hash([ROOT / "requirements-ui.txt", sources / "package-lock.json"], ROOT)
     stamp = sources / "node_modules" / STAMP
     if not stamp.is_file() or stamp.read_text() != locked:
@@ -124,10 +124,12 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None, *, sources: Path = SOURCES, built: Path = BUILT) -> int:
-    """Build, and say what happened."""
+    """Build, and print the result."""
     parser = argparse.ArgumentParser(description="Build the console.")
-    parser.add_argument("--or-go-on", action="store_true", help="where it can't be built, say so and succeed")
-    parser.add_argument("--types", action="store_true", help="only check the types, unless Node can't be had")
+    parser.add_argument("--or-go-on", action="store_true", help="if it cannot be built, print a notice and succeed")
+    parser.add_argument(
+        "--types", action="store_true", help="only check the types; skipped if Node cannot be installed"
+    )
     given = parser.parse_args(arguments)
     if given.types:
         return _types(sources)
@@ -136,7 +138,7 @@ def main(arguments: list[str] | None = None, *, sources: Path = SOURCES, built: 
             print(f"The console is built: {os.path.relpath(built, ROOT)}")
     except CannotBuildError as error:
         if given.or_go_on:
-            print("The console is not built, so /ui/ shows no page; everything else works. `make ui` says why.")
+            print("The console is not built, so /ui/ shows no page; everything else works. Run `make ui` to see why.")
             return 0
         print(error, file=sys.stderr)
         return 1
@@ -147,7 +149,7 @@ def _types(sources: Path) -> int:
     try:
         check_types(sources)
     except NoToolsError as error:
-        print(f"The console's types are NOT checked, because its tools can't be had here: {error}")
+        print(f"The console's types are NOT checked, because its tools cannot be installed: {error}")
     except CannotBuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """``make deploy``, ``make rollback``, ``make undeploy``: a stage on AWS or the embedded engine (docs/install.md).
 
-Each step may be repeated: a deployment that broke off anywhere goes on by being started again.
+Each step may be repeated: after an interruption anywhere, start the deployment again to continue.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from infra.deploy.functions import Step
 
 LAST = Path(".local") / "deployed.json"
-"""Where a project keeps what was deployed last from it, for ``make smoke``."""
+"""The file of a project with the last deployed stage, for ``make smoke``."""
 
 
 class DeployError(Exception):
@@ -56,7 +56,7 @@ REASONS = (
     releases.TurnedBackError,
     storage.StackError,
 )
-"""What a person can do something about: they are told the message alone."""
+"""Errors that a person can fix: only the message is printed."""
 
 
 def deploy(
@@ -72,11 +72,11 @@ def deploy(
 ) -> None:
     """Bring a stage up to date with this folder, put it into service, and check that it works.
 
-    Without its storage, what a newer version made there stays. ``at_once``: without the stage's steps.
+    Without its storage, changes by a newer version stay there. ``at_once``: without the stage's steps.
 
     Raises:
-        DeployError: a step failed; those before it are done.
-        TurnedBackError: an alarm went off while the release came into service; the one before is called.
+        DeployError: a step failed; earlier ones are done.
+        TurnedBackError: an alarm went off while the release was put into service; the previous one is live again.
     """
     target = Deployed(stage, project)
     config = target.config
@@ -105,7 +105,7 @@ def deploy(
         url = target.public_url(public_url)
         target.settle(url)
         _settle_apis(target, where.account)
-        # A first deployment knows only now where the console is. Origins that were given by hand stay.
+        # After a first deployment the console's URL is known. Origins that were set by hand are kept.
         served = target.browser_origins(public_url)
         if with_storage and served != origins and storage.ORIGINS not in parameters:
             say(f"  {storage.allow_origins(stage, served)}")
@@ -118,21 +118,21 @@ def deploy(
     say(f"server:    {url}")
     say(f"websocket: {target.websocket_url}")
     if smoke and not smoke_stage(target):
-        raise DeployError("the stage is deployed, but does not work")
+        raise DeployError("the stage is deployed, but the check of it failed")
 
 
 def undeploy(stage: str, *, break_lock: bool = False, project: Path = ROOT) -> None:
-    """Remove functions, APIs, roles and logs of a stage. On AWS, everything that is stored stays.
+    """Remove functions, APIs, roles and logs of a stage. On AWS, stored data is kept.
 
     Raises:
-        DeployError: Chalice could not.
+        DeployError: Chalice failed.
     """
     target = Deployed(stage, project)
     own_engine = stage == engine.STAGE and not os.environ.get("AWS_ENDPOINT_URL")
     if own_engine:
         variables = engine.LocalAws().variables()
         if variables is None:
-            target.copy.unlink(missing_ok=True)  # the engine has ended, and all that was in it
+            target.copy.unlink(missing_ok=True)  # the engine was stopped, and its data is lost
             say("nothing is deployed")
             return
         engine.enter(variables)
@@ -140,14 +140,14 @@ def undeploy(stage: str, *, break_lock: bool = False, project: Path = ROOT) -> N
         _chalice(target, "delete", {})
     if own_engine:
         engine.LocalAws().stop()
-        say("the engine has ended")
+        say("the engine was stopped")
 
 
 def rollback(stage: str, number: int, *, break_lock: bool = False, project: Path = ROOT) -> None:
-    """Let the release before the live one be called again, or the one with this number. Takes seconds.
+    """Roll back to the release before the live one, or to the one with this number. Takes seconds.
 
     Raises:
-        NoWayBackError: there is no such release, or its code cannot read what is stored.
+        NoWayBackError: there is no such release, or its code cannot read the stored data.
     """
     target = Deployed(stage, project)
     _to_engine(target, start=False)
@@ -165,7 +165,7 @@ def rollback(stage: str, number: int, *, break_lock: bool = False, project: Path
 
 
 def list_releases(stage: str, *, project: Path = ROOT) -> None:
-    """Say which releases are recorded, and which is live."""
+    """Print the recorded releases, and which one is live."""
     target = Deployed(stage, project)
     _to_engine(target, start=False)
     destination.here()
@@ -176,7 +176,7 @@ def list_releases(stage: str, *, project: Path = ROOT) -> None:
 
 @contextmanager
 def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Destination, Callable[[], None]]]:
-    """Make sure of the place, and that nobody else changes the stage meanwhile."""
+    """Check the destination, and lock the stage for this deployment."""
     where = destination.here()
     destination.refuse_elsewhere(target.stage, where.region)
     with lock.held(target.stage, by_force=break_lock) as renew:
@@ -185,12 +185,12 @@ def _alone(target: Deployed, *, break_lock: bool) -> Iterator[tuple[Destination,
 
 
 def _stored(target: Deployed, parameters: dict[str, str], *, with_storage: bool) -> str:
-    """Bring storage up to date; the name of the bucket."""
+    """Update the storage; returns the name of the bucket."""
     if with_storage:
         stored = storage.ensure(target.stage, stage_of(target.stage).own_bucket, parameters)
         say(f"  {stored.done}")
         return stored.bucket
-    say("  left as it is")
+    say("  not changed")
     if os.environ.get("AWS_ENDPOINT_URL"):
         return target.configured[BUCKET]
     return storage.Stack(f"lamplighter-{target.stage}-storage").output("Bucket")
@@ -214,7 +214,7 @@ def _clients(target: Deployed) -> tuple[releases.Functions, releases.Alarms, Any
 
 
 def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> int:
-    """Publish the functions and put them into service; the number of the release."""
+    """Publish the functions and put them into service; returns the number of the release."""
     installation = target.installation
     functions, alarms, apis = _clients(target)
     api = target.one("rest_api")
@@ -234,7 +234,7 @@ def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> i
 
 
 def _commit(project: Path) -> str:
-    """The commit that is deployed; empty where git does not know."""
+    """The deployed commit; empty outside of a git checkout."""
     command = ["git", "-C", str(project), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -243,7 +243,7 @@ def _commit(project: Path) -> str:
 
 
 def smoke_stage(target: Deployed) -> bool:
-    """Check a stage with a tenant that is made for it and removed again; whether it works."""
+    """Check a stage with a temporary tenant; returns whether it works."""
     password = secrets.token_urlsafe(18)
     email = f"smoke-{secrets.token_hex(4)}@example.com"
     tenant = _manage(target.stage, "tenant", "create", "smoke test")
@@ -255,33 +255,35 @@ def smoke_stage(target: Deployed) -> bool:
 
 
 def smoke_last() -> bool:
-    """Check what was deployed last from this folder; whether it works.
+    """Check the stage that was last deployed from this folder; returns whether it works.
 
     Raises:
-        DeployError: nothing was.
+        DeployError: nothing was deployed.
     """
     last = ROOT / LAST
     if not last.exists():
-        raise DeployError("nothing was deployed from here: make smoke URL=... EMAIL=... PASSWORD=...")
+        raise DeployError(
+            "nothing was deployed from this folder; name a server: make smoke URL=... EMAIL=... PASSWORD=..."
+        )
     target = Deployed(json.loads(last.read_text())["stage"])
     _to_engine(target, start=False)
     return smoke_stage(target)
 
 
 def _to_engine(target: Deployed, *, start: bool = True) -> None:
-    """For the stage that lives on the embedded engine: find it, or start it."""
+    """For the stage on the embedded engine: find the engine, or start it."""
     if target.stage != engine.STAGE or os.environ.get("AWS_ENDPOINT_URL"):
         return
     local = engine.LocalAws()
     if not start:
         variables = local.variables()
         if variables is None:
-            raise DeployError(f"the engine does not run: make deploy STAGE={target.stage}")
+            raise DeployError(f"the engine is not running; start it with: make deploy STAGE={target.stage}")
     else:
         variables, fresh = local.ensure()
         say(f"engine: {variables['AWS_ENDPOINT_URL']} (until `make undeploy STAGE={target.stage}`)")
         if fresh:
-            target.copy.unlink(missing_ok=True)  # of an engine that has ended
+            target.copy.unlink(missing_ok=True)  # of an engine that was stopped
     engine.enter(variables)
 
 
@@ -296,17 +298,17 @@ def _chalice(target: Deployed, command: str, variables: dict[str, str]) -> None:
     environment = _inherited() | {program.ADDED: json.dumps({target.stage: added})}
     done = subprocess.run(words, cwd=ROOT, env=environment, check=False)
     if done.returncode:
-        raise DeployError(f"chalice {command} failed; start it again, and it goes on from here")
+        raise DeployError(f"chalice {command} failed; start it again to continue from here")
 
 
 def _compare_pythons(stage: str) -> None:
-    """Say it where the functions' Python is not this one."""
+    """Print a notice if the functions' Python is not this one."""
     wanted = stage_of(stage).runtime or bytecode.here()
     if wanted == bytecode.here():
         return
-    say(f"  the functions run on {wanted}, and .venv has {bytecode.here()}: libraries are fetched for {wanted}")
+    say(f"  the functions run on {wanted}, but .venv has {bytecode.here()}: libraries are downloaded for {wanted}")
     if bytecode.interpreter(wanted) is None:
-        say(f"  there is no {wanted} on the path to compile for it: every cold start will take about three times as")
+        say(f"  there is no {wanted} on the path to compile byte code: each cold start will take about three times as")
         say(f"  long. Install it, or make distclean and make PYTHON=/path/to/{wanted} deploy ...")
 
 
@@ -323,27 +325,33 @@ def _manage(stage: str, *words: str, password: str = "", allowed: tuple[int, ...
 
 
 def _inherited() -> dict[str, str]:
-    # The settings of a stage come from its configuration and not from whoever happens to deploy it; but for secrets.
+    # The settings of a stage come from its configuration and not from the environment, except secrets.
     return {name: value for name, value in os.environ.items() if not name.startswith("LAMPLIGHTER_")}
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Print a line."""
     print(text, flush=True)
 
 
 def main() -> None:
-    """Run, and leave with a word on what failed."""
+    """Run; on failure, exit with a message."""
     parser = argparse.ArgumentParser(description="Deploy a stage.")
     parser.add_argument("action", choices=["deploy", "undeploy", "rollback", "releases"])
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--public-url", default="", help="where devices reach it, if not at API Gateway's own name")
-    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the storage stack")
-    parser.add_argument("--no-storage", action="store_true", help="leave storage as it is, as to go back a version")
-    parser.add_argument("--no-smoke", action="store_true", help="don't check whether it works")
+    parser.add_argument("--public-url", default="", help="the URL for devices, if it is not API Gateway's")
+    parser.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="name of the storage stack"
+    )
+    parser.add_argument(
+        "--no-storage", action="store_true", help="do not change the storage, for deploying an older version"
+    )
+    parser.add_argument("--no-smoke", action="store_true", help="do not check the stage afterwards")
     parser.add_argument("--at-once", action="store_true", help="send all calls to the new release, without steps")
-    parser.add_argument("--to", type=int, default=0, metavar="NUMBER", help="the release to go back to")
-    parser.add_argument("--break-lock", action="store_true", help="whoever is deploying: nobody is, as you know")
+    parser.add_argument("--to", type=int, default=0, metavar="NUMBER", help="the release to roll back to")
+    parser.add_argument(
+        "--break-lock", action="store_true", help="take over the lock of another deployment that you know has ended"
+    )
     parser.add_argument("--project", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:

@@ -1,6 +1,6 @@
-"""Writes ``docs/deployed.md``, what a stage consists of: ``python -m infra.scripts.deployed_page``.
+"""Writes ``docs/deployed.md``, the list of a stage's resources: ``python -m infra.scripts.deployed_page``.
 
-From the package that CloudFormation would get and the storage template, so building it fetches libraries.
+It reads the package for CloudFormation, whose build downloads libraries, and the storage template.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PAGE = ROOT / "docs" / "deployed.md"
 STAGE = "prod"
 MB = 1_000_000
 RESOURCES = 300
-"""What API Gateway allows in one REST API, unless the quota was raised."""
+"""API Gateway's default quota for resources of a REST API."""
 
 _AWS, _HIDDEN = "${AWS::", "${AWS//"
-"""How CloudFormation's own variables begin, and the same without the colons that an ARN is split at."""
+"""The prefix of CloudFormation's variables, and a replacement without colons, at which ARNs are split."""
 
 HEAD = f"""# What is deployed
 
@@ -40,7 +40,7 @@ set).
 
 
 def page(out: Path) -> str:
-    """The page's text, for a package that was built into ``out``."""
+    """The page's text, for the package in ``out``."""
     resources = json.loads((out / "sam.json").read_text())["Resources"]
     storage = Template(STORAGE, {"Stage": STAGE}, "us-east-1")
     stored = (_tables(storage), _queues(storage))
@@ -174,7 +174,7 @@ def _api(resources: dict[str, Any]) -> Iterator[str]:
 
 
 def gateway_resources(paths: Iterable[str]) -> int:
-    """How many resources API Gateway makes of these paths: one for each part of a path, and the root."""
+    """The number of API Gateway resources for these paths: one for each part of a path, and the root."""
     parts = [path.strip("/").split("/") for path in paths]
     return 1 + len({tuple(each[:depth]) for each in parts for depth in range(1, len(each) + 1)})
 

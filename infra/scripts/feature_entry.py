@@ -1,6 +1,6 @@
 """An import-linter contract: a feature imports another one by its service only.
 
-Import-linter's own contracts cannot say "the same feature", so this one does. Between features, any module may import
+Import-linter's own contracts cannot express "the same feature". Between features, any module may import
 another feature's ``service``. Rules and shapes are pure, and may import each other's; what lists the blueprints may
 import routes. ``fleet`` owns the device head and the control item for all features, so they may import all of it. What
 features share (http, storage, aws, ...) is held by the contract of layers.
@@ -32,12 +32,12 @@ def feature_and_layer(module: str) -> tuple[str, str]:
 
 
 def features(modules: set[str]) -> frozenset[str]:
-    """The packages with layers. What all features share has none."""
+    """The packages with layers, that is, features."""
     return frozenset(package for package, layer in map(feature_and_layer, modules) if layer in LAYERS)
 
 
 def is_allowed(importer: str, imported: str, known: frozenset[str]) -> bool:
-    """Whether this import enters no other feature, or enters it by its service."""
+    """Whether this import stays within a feature, or uses another feature's service."""
     inside, layer = feature_and_layer(importer)
     outside, wanted = feature_and_layer(imported)
     if outside not in known or outside in (inside, OWNER):
@@ -48,12 +48,12 @@ def is_allowed(importer: str, imported: str, known: frozenset[str]) -> bool:
 
 
 class FeatureEntryContract(Contract):
-    """Lists every direct import that enters another feature by anything but its service."""
+    """Finds direct imports of another feature that do not use its service."""
 
     type_name = "feature_entry"
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002, FBT001 - import-linter's signature
-        """Look at all direct imports in ``chalicelib``."""
+        """Check all direct imports in ``chalicelib``."""
         ours = {module for module in graph.modules if module.startswith("chalicelib.")}
         known = features(ours)
         refused = [

@@ -1,9 +1,9 @@
-"""``make licences``: each installed distribution and each package of the console is under a licence that we may use.
+"""``make licences``: checks that the licences of all distributions and console packages are allowed.
 
 The console's packages are those of ``ui/package-lock.json``; what is not for developers only is built into its files,
-and their ``licences.txt`` hands the licences on. What ships has to be as permissive as Lamplighter's own Apache-2.0;
-tools that stay on developers' machines may also be under a copyleft licence that ends at the file or program. What is
-not known here fails: read the licence, then add it.
+and their ``licences.txt`` contains the licences. What ships has to be as permissive as Lamplighter's Apache-2.0;
+development tools may also have a copyleft licence limited to the file or program. An unknown licence
+fails: read it, then add it here.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def names_of(about: metadata.PackageMetadata) -> list[str]:
-    """The names of a distribution's licences: of its SPDX expression, else of its classifiers, else its own words."""
+    """The names of a distribution's licences: from its SPDX expression, else its classifiers, else its text."""
     if expressions := about.get_all("License-Expression"):
         return of_expression(expressions[0])
     classified = [
         line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License :: ")
     ]
-    named = [each for each in classified if each != "OSI Approved"]  # which says only that there is one
+    named = [each for each in classified if each != "OSI Approved"]  # which has no specific name
     return named or [word.strip() for word in about.get_all("License") or ["unknown"]]
 
 
 def of_expression(expression: str) -> list[str]:
-    """The names in an SPDX expression. All of them have to be allowed, even where there is a choice."""
+    """The names in an SPDX expression. All have to be allowed, even if there is a choice."""
     return re.split(r" (?:AND|OR|WITH) ", expression.replace("(", "").replace(")", ""))
 
 
 def canonical(name: str) -> str:
-    """The one form of a project's name."""
+    """The normalized form of a project's name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def shipped(requirements: str) -> set[str]:
-    """The projects that a requirements file names."""
+    """The projects in a requirements file."""
     found = (_NAME.match(line) for line in requirements.splitlines())
     return {canonical(match.group()) for match in found if match}
 
@@ -86,7 +86,7 @@ def of_console(lock: str) -> list[tuple[str, list[str], bool]]:
 
 
 def main() -> int:
-    """Check what is installed in this environment, and what the console is built from."""
+    """Check the distributions in this environment, and the packages of the console."""
     ships = shipped((ROOT / "requirements.txt").read_text())
     found = sorted(metadata.distributions(), key=lambda each: canonical(each.name))
     problems = [

@@ -1,6 +1,6 @@
-"""``make lock``: the pins of ``requirements*.in`` with all that they need, each with the hashes of all its files.
+"""``make lock``: writes ``requirements*.txt``, the pins of ``requirements*.in`` with all dependencies and hashes.
 
-A lock holds for every platform and every Python that Lamplighter runs on. What is locked keeps its version, unless a
+A lock is valid for every platform and Python that Lamplighter supports. Locked packages keep their version, unless a
 pin or an option (``ARGS=--upgrade``, ``ARGS='--upgrade-package NAME'``) says otherwise.
 """
 
@@ -16,8 +16,8 @@ from infra.paths import ROOT
 
 SETS: Final = (
     "requirements",
-    "requirements-dev",  # after what ships, whose versions it takes
-    "infra/relay/requirements",  # after those that are tested
+    "requirements-dev",  # after the shipped ones, whose versions it uses
+    "infra/relay/requirements",  # after the tested ones
     "requirements-engine",
     "requirements-audit",
     "requirements-templates",
@@ -28,7 +28,7 @@ OLDEST_PYTHON: Final = "3.11"
 OPTIONS: Final = (
     "--universal",
     "--generate-hashes",
-    "--no-strip-extras",  # pip before 23.3 takes the hashes of "coverage" for no word on "coverage[toml]"
+    "--no-strip-extras",  # pip before 23.3 does not use the hashes of "coverage" for "coverage[toml]"
     "--python-version=" + OLDEST_PYTHON,
     "--annotation-style=line",
     "--custom-compile-command=make lock",
@@ -38,14 +38,14 @@ OPTIONS: Final = (
 
 
 def index() -> dict[str, str]:
-    """The variables that tell uv of the package index that pip is set to use: it reads none of pip's settings."""
+    """Variables that set uv to pip's package index, since uv does not read pip's settings."""
     settings = pip_settings()
     found = {"UV_DEFAULT_INDEX": settings.get("index-url"), "SSL_CERT_FILE": settings.get("cert")}
     return {name: value for name, value in found.items() if value and name not in os.environ}
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip's files set for all its commands, and over that what its variables do."""
+    """Global settings of pip: those of its files, overridden by its variables."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: dict[str, dict[str, str]] = {"global": {}, ":env:": {}}

@@ -1,12 +1,12 @@
-"""``make package``: what CloudFormation deploys, with compiled code.
+"""``make package``: builds what CloudFormation deploys, with byte code.
 
-``chalice package`` leaves byte code out, so that every cold start would compile every module again: three
-times the import time. Here each zip gets a ``.pyc`` beside each module, for the Python that the functions run on
+``chalice package`` leaves out byte code, so every cold start would compile every module: three
+times the import time. Here each zip gets a ``.pyc`` for each module, for the Python of the functions
 (``infra/deploy/functions.py``). They are marked "unchecked": Python loads them without looking at the source's time or
-hash. The zips come out the same, byte for byte, from the same sources.
+hash. The same sources always give the same zips, byte for byte.
 
-Chalice's template is changed where CloudFormation would refuse it, and where it would make something else than
-``make deploy`` makes (``infra/scripts/stack.py``).
+Chalice's template is changed where CloudFormation would refuse it or the result would differ from
+``make deploy`` (``infra/scripts/stack.py``).
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ZIPS = ("deployment.zip", "layer-deployment.zip")
-REGION = "us-east-1"  # Chalice wants one to be set; what it builds names none
+REGION = "us-east-1"  # Chalice requires a region; its output contains none
 
 
 class BuildFailedError(Exception):
-    """Chalice could not build the package; its own words are the message."""
+    """Chalice could not build the package; the message is its output."""
 
 
 def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
-    """Build ``out`` (``sam.json`` and its zips) for a stage. The zips are compiled where Chalice makes them.
+    """Build ``out`` (``sam.json`` and its zips) for a stage.
 
-    Waits while another process builds a package of the same project: Chalice makes the zips in one folder.
+    Waits while another process builds a package of the same project, since Chalice uses one folder for the zips.
 
     Raises:
-        BuildFailedError: Chalice refused the app or could not fetch what ships with it.
+        BuildFailedError: Chalice refused the app or could not download its libraries.
     """
     if out.exists():
         shutil.rmtree(out)
@@ -62,7 +62,7 @@ def package(stage: str, out: Path, *, project: Path = ROOT) -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock on a folder. It ends with the process, however that ends."""
+    """Hold the lock on a folder. It is released when the process ends, also after a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -72,13 +72,13 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def sizes(zipped: Path) -> tuple[int, int]:
-    """Bytes of a zip, and of what it unpacks to (Lambda refuses 250 MB of the latter)."""
+    """The size of a zip and of its contents, in bytes (Lambda's limit for the latter is 250 MB)."""
     with zipfile.ZipFile(zipped) as archive:
         return zipped.stat().st_size, sum(item.file_size for item in archive.infolist())
 
 
 def main() -> int:
-    """Build, and say how large it came out."""
+    """Build, and print the sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--stage", default="prod")
     parser.add_argument("--out", type=Path, default=None)

@@ -1,4 +1,4 @@
-"""Chalice's template, as CloudFormation takes it and with the names that a deployed stage has."""
+"""Chalice's template, changed so that CloudFormation accepts it, with the names of a deployed stage."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BUCKET = "LAMPLIGHTER_BUCKET"
 BUCKET_OWNER = "LAMPLIGHTER_BUCKET_OWNER"
 LOG_LEVEL = "LAMPLIGHTER_LOG_LEVEL"
 ACCESS_LOGS = ("RestAccessLogGroup", "WebsocketAccessLogGroup")
-"""Logical ids of the groups that API Gateway logs calls to."""
+"""Logical ids of the log groups for access logs."""
 
 
 def as_deployed(template: dict[str, Any], stage: str) -> dict[str, Any]:
-    """The template of a stage with the names, aliases, permissions, bucket and limits that ``make deploy`` gives it."""
+    """The template of a stage with the same names, aliases, permissions, bucket and limits as ``make deploy``."""
     known = stage_of(stage)
     completed = _Completed(known)
     for logical_id, resource in template["Resources"].items():
@@ -67,7 +67,7 @@ class _Completed:
         variables |= {BUCKET: self._bucket, BUCKET_OWNER: {"Ref": "AWS::AccountId"}}
 
     def _log_group(self, logical_id: str, about: dict[str, Any]) -> None:
-        # Made before the function, which would otherwise make one without an end when it first runs.
+        # Created before the function, which would otherwise create one without expiry when it first runs.
         about["LogGroupName"] = f"/aws/lambda/{self._names[logical_id.removesuffix('LogGroup').lower()]}"
 
     def _role(self, _: str, about: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ class _Completed:
 
 
 def _alias(function: str) -> str:
-    """SAM's logical id of the alias that it makes for a function."""
+    """SAM's logical id of a function's alias."""
     return f"{function}Alias{ALIAS}"
 
 
@@ -110,7 +110,7 @@ def _uri(function: str) -> str:
 
 
 def _filled(text: str) -> str | dict[str, str]:
-    """A text that CloudFormation fills in, where there is anything to fill in."""
+    """A ``Fn::Sub`` of the text, if it contains variables."""
     return {"Fn::Sub": text} if "${" in text else text
 
 

@@ -85,7 +85,7 @@ def test_a_first_stack_that_failed_is_cleared_and_made(engine: None) -> None:
 
     assert done == "stack first: created"
     assert status("first") == "CREATE_COMPLETE"
-    assert "what it left is removed" in said[0]
+    assert "removing what it left" in said[0]
     assert "first-some" in tables()
 
 
@@ -122,7 +122,7 @@ def test_a_stack_that_somebody_else_changes_is_left_alone(
     busy = stack("busy")
     monkeypatch.setattr(busy, "_described", lambda: {"StackStatus": state})  # the engine is never seen at work
 
-    with pytest.raises(StackError, match=f"{state}: somebody else changes it. Wait"):
+    with pytest.raises(StackError, match=f"{state}: another deployment is changing it. Wait"):
         busy.update(template(Some=table("busy-some")), {})
 
 

@@ -1,11 +1,11 @@
-"""Writes the API's description, an OpenAPI 3.1 document, from the routes and the shapes that they read and answer.
+"""Writes the API's description, an OpenAPI 3.1 document, from the routes and their shapes.
 
-What each part takes its facts from:
+Sources of each part:
 
 - ``operations``: the routes' own declarations (``chalicelib.http.endpoint``), their return types and docstrings.
 - ``schemas``: the shapes, as msgspec sees them.
-- ``parameters``, ``bodies`` and ``details``: tables of what no declaration holds, such as the parameters of a query.
-- ``document``: puts them together.
+- ``parameters``, ``bodies`` and ``details``: tables of everything that is not declared, such as query parameters.
+- ``document``: combines them.
 
 Tests hold every answer of the suite against the result (``tests/support/api_description.py``).
 """

@@ -1,4 +1,4 @@
-"""Bodies of requests that a route reads itself, in more than one form or by parts, and so can't declare as a shape."""
+"""Request bodies that a route reads itself, in several formats or in parts, so that no shape is declared."""
 
 from __future__ import annotations
 
@@ -77,4 +77,4 @@ READ_BY_VIEWS: Final[dict[str, Body]] = {
 """By operation id."""
 
 OPTIONAL: Final = {"completeUploadV1", "loginV1", "requestUploadV1"}
-"""Operations that are content without a body, though they read one."""
+"""Operations whose body is optional."""

@@ -1,4 +1,4 @@
-"""What the shapes' types leave open: formats, values that a text can have, examples."""
+"""Details that the shapes' types do not have: formats, possible values of texts, examples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SCOPES: Final = _one_of(["DeviceGroups", "ReleaseTags"])
 _ROWS: Final = _one_of(statuses.Status)
 
 KEYS: Final = "keys"
-"""Instead of ``properties``: the names of members that are all alike, of the type that the shape says."""
+"""Instead of ``properties``: the names of members that all have the type of the shape."""
 _TEXT: Final[Schema] = {"type": "string"}
 _ANYTHING: Final[Schema] = {"type": "object", "additionalProperties": True}
 
@@ -144,7 +144,7 @@ VALUES: Final[dict[tuple[type, str], Schema]] = {
     (tenantadm.Tenant, "plan"): _one_of(features.PLANS),
     (useradm.User, "tfa_status"): {"enum": ["disabled", "enabled", "unverified", None]},
 }
-"""What members can be. Tests hold real answers against it."""
+"""Possible values of members. Tests check real answers against it."""
 
 _TIME: Final = {"format": "date-time"}
 _FORMATS: Final[dict[str, Schema]] = {
@@ -227,7 +227,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
 
 
 def member(shape: type, name: str, schema: Schema, *, answered: bool) -> Schema:
-    """What is known of a shape's member beyond its type."""
+    """Details of a shape's member."""
     known: Schema = next((dict(VALUES[each, name]) for each in shape.__mro__ if (each, name) in VALUES), {})
     is_text = schema.get("type") in ("string", ["string", "null"])
     if answered and is_text and name in _FORMATS and (shape, name) not in _FREE:
@@ -236,7 +236,7 @@ def member(shape: type, name: str, schema: Schema, *, answered: bool) -> Schema:
 
 
 _FREE: Final = {(deployments.LogMessage, "timestamp")}
-"""Members that are handed on as devices sent them."""
+"""Members that are passed on as sent by devices."""
 
 
 def example(name: str, schema: Schema) -> Any:  # one return for each kind of value

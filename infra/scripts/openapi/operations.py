@@ -1,4 +1,4 @@
-"""One operation of the API, from what its route declares."""
+"""The description of one operation, from its route."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ TITLES: Final = {
     "tenantadm": "Tenants",
     "useradm": "Users",
 }
-"""Titles of features whose package name does not say what they are about."""
+"""Titles of features, if they differ from the package name."""
 FOR_DEVICES: Final = " (devices)"
 _SUBJECTS: Final = {"assignTenantsV1": "useradm", "deleteReleasesV2": "artifacts", "userExistsV1": "useradm"}
-"""Operations that are about another feature than the one that serves them, which needs to know more."""
+"""Operations that belong to another feature than the one that serves them."""
 
 _MEDIA: Final = {
     "deviceDownloadConfigurationV1": "application/vnd.mender-artifact",
@@ -66,7 +66,7 @@ _ALSO: Final[dict[str, dict[int, str]]] = {
     "playSessionV1": {101: "Switches to a websocket that plays the session."},
     "uploadFileV1": {201: "The file is on the device."},
 }
-"""Statuses that neither declarations nor return types show."""
+"""Statuses that are neither declared nor in return types."""
 _NEVER: Final = {
     "configureDeltasV1": {204},
     "connectToDeviceV1": {200},
@@ -79,7 +79,7 @@ _NEVER: Final = {
     "showDeltaStatusV1": {200},
     "uploadFileV1": {200},
 }
-"""Statuses of return types that are never answered, because these views always refuse."""
+"""Statuses of return types that are never used, because these views always refuse."""
 
 
 class Operation:
@@ -201,7 +201,7 @@ class Operation:
         return found
 
     def _answers(self, schemas: Schemas) -> Iterator[tuple[int, str | None, Schema]]:
-        """Status, media type (None: no body) and schema of each answer that the view's return type tells of."""
+        """Status, media type (None: no body) and schema of each answer in the view's return type."""
         for kind in _alternatives(self.return_type):
             reply = get_origin(kind) or kind
             defaults = {each.name: each.default for each in msgspec.structs.fields(reply)}
@@ -230,7 +230,7 @@ class Operation:
             told["headers"] = {name: _header(name) for name in names}
 
     def _refusals(self) -> set[int]:
-        """Statuses of refusals: those that follow from its declaration, and those that the docstring names."""
+        """Statuses of refusals: those of its declaration, and those in the docstring."""
         spec = self.spec
         reads = spec.body is not None or spec.streams_body
         found = {500, 503, *self.docstring.refusals}
@@ -266,7 +266,7 @@ class Operation:
 
 
 def _with_helpers(view: Callable[..., Any]) -> str:
-    """The source of a view, and of the functions of the feature's routes that it calls."""
+    """The source code of a view and of the functions of its module that it calls."""
     source = inspect.getsource(view)
     called = (view.__globals__.get(name) for name in re.findall(r"\b([a-z_]\w*)\(", source))
     package = view.__module__.rpartition(".")[0]
@@ -281,7 +281,7 @@ def _header(name: str) -> Schema:
 
 
 def _with_shapes(kind: Any, schemas: Schemas) -> Schema:
-    """The schema of a shape, or one that is written by hand and has shapes in it."""
+    """The schema of a shape, or a hand-written schema that contains shapes."""
     if not isinstance(kind, dict):
         return schemas.of(kind, answered=False)
     return {name: _with_shapes(each, schemas) if isinstance(each, dict | type) else each for name, each in kind.items()}
@@ -349,7 +349,7 @@ _BEFORE: Final = re.compile(r"([\w-]+)/\{(\w+)\}")
 
 
 def _about(name: str, path: str) -> str:
-    """What a variable of a path is, by its name or by what is before it: ``users/{id}``."""
+    """Descriptions of path variables, by name or by the preceding part: ``users/{id}``."""
     if name in _ABOUT:
         return _ABOUT[name]
     before = {variable: segment for segment, variable in _BEFORE.findall(path)}[name]

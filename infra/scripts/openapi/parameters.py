@@ -1,4 +1,4 @@
-"""What each operation reads of a request's query and headers. Tests fail when a view reads what is not listed here."""
+"""The query parameters and headers of each operation. Tests fail if a view reads one that is not listed here."""
 
 from __future__ import annotations
 
