@@ -16,7 +16,7 @@ def test_nothing_known_passes():
 def test_what_the_database_does_not_have_is_no_good_news():
     unheard_of = {"name": "z", "skip_reason": "not found"}
 
-    assert outcome(json.dumps({"dependencies": [CLEAN, unheard_of]}), "")[1].endswith("not looked up: z")
+    assert outcome(json.dumps({"dependencies": [CLEAN, unheard_of]}), "")[1].endswith("not checked: z")
     assert outcome(json.dumps({"dependencies": [unheard_of]}), "")[1].startswith("audit SKIPPED")
 
 

@@ -1,4 +1,4 @@
-"""Lists, totals and statistics of a user whose rights end somewhere: what is inside, all of it, and nothing else."""
+"""Lists, totals and statistics for a user with a scope contain exactly the objects in the scope."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TestGroups:
             assert user.delete(f"{M2}/devauth/tokens/{other}").status_code == 403
         assert user.delete(f"{M2}/devauth/tokens/{inside.auth_set}").status_code == 204
 
-    def test_nobody_is_expected_in_no_group(self, user: httpx2.Client, outside: ScopedData):
+    def test_preauthorized_devices_without_a_group_are_not_listed(self, user: httpx2.Client, outside: ScopedData):
         body = {"identity_data": outside.device.identity, "pubkey": outside.device.pubkey}
 
         answer = user.post(f"{M2}/devauth/devices", json=body)
@@ -122,7 +122,9 @@ class TestGroups:
         assert user.get(f"{DEPLOYMENTS}/{deployment}/devices/{mover.id}/log").status_code == 403
         assert mover.id in world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json()
 
-    def test_whom_one_may_deploy_to(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
+    def test_deployments_to_devices_in_the_scope_only(
+        self, user: httpx2.Client, inside: ScopedData, outside: ScopedData
+    ):
         friend = inside.world.device()
         inside.world.api.put(f"{M1}/inventory/devices/{friend.id}/group", json={"group": inside.group})
 
@@ -165,7 +167,7 @@ class TestTags:
         assert user.get(f"{M2}/deployments/releases/all/tags").json() == [inside.tag]
         assert user.get(f"{M2}/deployments/releases/all/types").json() == ["single-file"]
 
-    def test_none_but_ones_own_are_deleted(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
+    def test_only_releases_in_the_scope_are_deleted(self, user: httpx2.Client, inside: ScopedData, outside: ScopedData):
         before = outside.state()
         for names in ([outside.release], ["no-release"], [outside.release, "no-release"]):
             assert user.delete(RELEASES, params={"name": names}).status_code == 204

@@ -1,4 +1,4 @@
-"""Roles that give less than they seem to, or more: permissions by path, users to read, and who sees which sets."""
+"""Details of roles: permissions by path, reading users, and which permission sets a user can see."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def new_user(*roles: str) -> dict[str, Any]:
     return {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "roles": list(roles)}
 
 
-def test_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+def test_permission_to_read_users_allows_nothing_else(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
     assert api.post(ROLES, json=role("Readers", scoped("ReadUsers"))).status_code == 201
     reader = sign_in(tenant, "Readers")
 
@@ -62,7 +62,7 @@ def test_who_reads_users_reads_them_and_no_more(api: httpx2.Client, sign_in: Sig
     ],
     ids=str,
 )
-def test_a_v1_role_that_matches_nothing_is_refused(api: httpx2.Client, wanted: dict[str, Any]):
+def test_a_v1_role_that_matches_no_route_is_refused(api: httpx2.Client, wanted: dict[str, Any]):
     for place, body in ((f"/api{U1}/roles", role("R")), (ROLES, role("R")), (SETS, {"name": "S"})):
         answer = api.post(place, json=body | {"permissions": [wanted]})
         assert answer.status_code == 400, answer.text

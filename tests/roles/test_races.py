@@ -1,4 +1,4 @@
-"""What happens meanwhile: no tenant loses its last administrator, no user has a role that is gone."""
+"""Concurrent changes: no tenant loses its last administrator, and no user has a deleted role."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def new_role(tenant: Tenant, name: str) -> None:
     roles.create(tenant.id, roles.ROLE, Role(name, "", [], [ScopedSet("ReadDevices")]), EVERYTHING)
 
 
-def test_two_administrators_who_take_each_other_away(tenant: Tenant):
+def test_two_administrators_who_remove_each_other(tenant: Tenant):
     one, other = new_user(tenant), new_user(tenant)
 
     with meanwhile("Query", lambda: useradm.delete_user(tenant.id, other.id, by=EVERYTHING)), pytest.raises(Conflict):
@@ -42,7 +42,7 @@ def test_two_administrators_who_take_each_other_away(tenant: Tenant):
     assert [user.id for user in useradm.list_users(tenant.id)] == [one.id]
 
 
-def test_an_administrator_who_goes_while_the_other_becomes_none(tenant: Tenant):
+def test_one_administrator_is_deleted_while_the_other_loses_the_role(tenant: Tenant):
     one, other = new_user(tenant), new_user(tenant)
 
     with meanwhile("Query", lambda: demote(other)), pytest.raises(Conflict):
@@ -51,7 +51,7 @@ def test_an_administrator_who_goes_while_the_other_becomes_none(tenant: Tenant):
     assert useradm.get_user(tenant.id, one.id).roles == ("RBAC_ROLE_PERMIT_ALL",)
 
 
-def test_a_role_that_goes_while_a_user_gets_it(tenant: Tenant):
+def test_a_role_is_deleted_while_a_user_gets_it(tenant: Tenant):
     new_role(tenant, "R")
 
     with (
@@ -63,7 +63,7 @@ def test_a_role_that_goes_while_a_user_gets_it(tenant: Tenant):
     assert list(useradm.list_users(tenant.id)) == []
 
 
-def test_a_role_that_a_user_gets_while_it_goes(tenant: Tenant):
+def test_a_user_gets_a_role_while_it_is_deleted(tenant: Tenant):
     new_role(tenant, "R")
 
     with meanwhile("GetItem", lambda: new_user(tenant, "R")), pytest.raises(Conflict):
@@ -72,7 +72,7 @@ def test_a_role_that_a_user_gets_while_it_goes(tenant: Tenant):
     assert roles.get_visible(tenant.id, roles.ROLE, "R", EVERYTHING).name == "R"
 
 
-def test_two_changes_of_a_role(tenant: Tenant):
+def test_two_concurrent_changes_of_a_role(tenant: Tenant):
     new_role(tenant, "R")
 
     def describe(text: str) -> None:
@@ -84,6 +84,6 @@ def test_two_changes_of_a_role(tenant: Tenant):
     assert roles.get_visible(tenant.id, roles.ROLE, "R", EVERYTHING).description == "second"
 
 
-def test_a_role_that_is_made_twice_at_once(tenant: Tenant):
+def test_a_role_is_created_twice_concurrently(tenant: Tenant):
     with meanwhile("Query", lambda: new_role(tenant, "R")), pytest.raises(Conflict):
         new_role(tenant, "R")

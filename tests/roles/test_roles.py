@@ -250,7 +250,7 @@ class TestUsers:
 class TestRights:
     """What roles let their users do, and from when on."""
 
-    def test_no_more_than_the_role_gives(self, sign_in: SignIn, tenant: Tenant):
+    def test_a_user_has_only_the_permissions_of_the_role(self, sign_in: SignIn, tenant: Tenant):
         observer = sign_in(tenant, "RBAC_ROLE_OBSERVER")
 
         assert observer.get("/api/management/v1/inventory/devices").status_code == 200
@@ -259,7 +259,9 @@ class TestRights:
         assert answer.status_code == 403
         assert answer.json()["error"].startswith("forbidden: your roles")
 
-    def test_a_changed_role_holds_at_once_in_this_process(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_a_changed_role_takes_effect_immediately_in_this_process(
+        self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant
+    ):
         api.post(ROLES, json=role("R"))
         user = sign_in(tenant, "R")
         assert user.get("/api/management/v1/inventory/devices").status_code == 403
@@ -267,13 +269,15 @@ class TestRights:
         api.put(f"{ROLES}/R", json=role("R", scoped("ReadDevices")))
         assert user.get("/api/management/v1/inventory/devices").status_code == 200
 
-    def test_other_roles_of_a_user_hold_at_the_next_call(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_changed_roles_of_a_user_take_effect_at_the_next_call(
+        self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant
+    ):
         user = sign_in(tenant, "RBAC_ROLE_OBSERVER")
         me = f"{USERS}/{user.get(ME).json()['id']}"
 
         assert api.put(me, json={"roles": ["RBAC_ROLE_REMOTE_TERMINAL"]}).status_code == 204
 
-        # The session goes on, with the new rights.
+        # The session continues with the new permissions.
         assert user.get(ME).json()["roles"] == ["RBAC_ROLE_REMOTE_TERMINAL"]
         assert user.get("/api/management/v1/deployments/artifacts").status_code == 403
 
@@ -286,7 +290,7 @@ class TestRights:
         assert user.post(USERS, json={}).status_code == 403
         assert user.get("/api/management/v1/inventory/devices").status_code == 403
 
-    def test_roles_are_seen_by_who_has_them(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_users_can_see_their_own_roles(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         for name in ("Mine", "Others"):
             api.post(ROLES, json=role(name))
         user = sign_in(tenant, "Mine")
@@ -297,15 +301,15 @@ class TestRights:
 
 
 class TestEscalation:
-    """Nobody gives more than they have."""
+    """Users cannot give permissions that they lack."""
 
     @pytest.fixture
     def manager(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant) -> httpx2.Client:
-        """Manages users, and sees the devices of one group."""
+        """A user who manages users and sees the devices of one group."""
         api.post(ROLES, json=role("Manager", scoped("ManageUsers"), scoped("ReadDevices", "a")))
         return sign_in(tenant, "Manager")
 
-    def test_by_a_new_user(self, manager: httpx2.Client):
+    def test_creating_a_user(self, manager: httpx2.Client):
         body = {"email": "new@example.com", "password": "a-long-enough-one"}
 
         assert manager.post(USERS, json=body).status_code == 403
@@ -313,21 +317,21 @@ class TestEscalation:
         assert manager.post(USERS, json=body | {"roles": ["Manager"]}).status_code == 201
 
     @pytest.mark.parametrize("wanted", [[], ["RBAC_ROLE_PERMIT_ALL"], ["Manager", "RBAC_ROLE_CI"]])
-    def test_by_ones_own_roles(self, manager: httpx2.Client, wanted: list[str]):
+    def test_changing_the_own_roles(self, manager: httpx2.Client, wanted: list[str]):
         me = manager.get(ME).json()
 
         for place in (f"{USERS}/{me['id']}", ME):
             assert manager.put(place, json={"roles": wanted}).status_code == 403
         assert manager.get(ME).json()["roles"] == ["Manager"]
 
-    def test_by_an_administrators_account(self, api: httpx2.Client, manager: httpx2.Client):
+    def test_changing_an_administrators_account(self, api: httpx2.Client, manager: httpx2.Client):
         admin = f"{USERS}/{api.get(ME).json()['id']}"
 
         assert manager.put(admin, json={"email": "mine@example.com"}).status_code == 403
         assert manager.put(admin, json={"roles": ["Manager"]}).status_code == 403
         assert manager.delete(admin).status_code == 403
 
-    def test_by_a_role(self, manager: httpx2.Client):
+    def test_creating_a_role(self, manager: httpx2.Client):
         everything = {"action": "any", "object": {"type": "any", "value": "any"}}
         more = [
             role("Manager", scoped("ManageUsers"), scoped("ReadDevices")),
@@ -343,7 +347,7 @@ class TestEscalation:
         assert manager.post(SETS, json={"name": "S", "permissions": [everything]}).status_code == 403
         assert manager.post(ROLES, json=role("New", scoped("ReadDevices", "a"))).status_code == 201
 
-    def test_by_a_permission_set_that_one_has(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_changing_an_own_permission_set(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         get = {"action": "http", "object": {"type": "GET", "value": "/api/management/v1/useradm/users"}}
         everything = {"action": "any", "object": {"type": "any", "value": "any"}}
         api.post(SETS, json={"name": "S", "permissions": [get]})
@@ -353,14 +357,14 @@ class TestEscalation:
         assert user.put(f"{SETS}/S", json={"permissions": [everything]}).status_code == 403
         assert user.put(f"{SETS}/S", json={"permissions": [get]}).status_code == 200
 
-    def test_a_colleague_without_the_right_changes_no_roles(self, sign_in: SignIn, tenant: Tenant):
+    def test_changing_roles_requires_permission(self, sign_in: SignIn, tenant: Tenant):
         observer = sign_in(tenant, "RBAC_ROLE_OBSERVER", "RBAC_ROLE_CI")
         me = f"{USERS}/{observer.get(ME).json()['id']}"
 
         assert observer.get(me).status_code == 200
         assert observer.put(me, json={"roles": ["RBAC_ROLE_OBSERVER"]}).status_code == 403
 
-    def test_tokens_have_the_rights_of_their_user(
+    def test_tokens_have_the_permissions_of_their_user(
         self, api: httpx2.Client, http: httpx2.Client, sign_in: SignIn, tenant: Tenant
     ):
         tokens = "/api/management/v1/useradm/settings/tokens"

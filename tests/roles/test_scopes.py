@@ -1,4 +1,4 @@
-"""Rights that end at device groups or release tags, where a path names the device, release, artifact, deployment."""
+"""Roles limited to device groups or release tags, on routes that name a device, release, artifact or deployment."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_devices(world: World, sign_in: SignIn, tenant: Tenant):
     assert user.delete(f"{DEVAUTH}/{outside.id}").status_code == 403
 
 
-def test_a_device_that_moves_is_in_or_out_at_the_next_call(world: World, sign_in: SignIn, tenant: Tenant):
+def test_moving_a_device_takes_effect_at_the_next_call(world: World, sign_in: SignIn, tenant: Tenant):
     device = grouped(world, "in")
     user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
     assert user.get(f"{INVENTORY}/{device.id}").status_code == 200
@@ -83,8 +83,8 @@ def test_releases_and_their_artifacts(world: World, sign_in: SignIn, tenant: Ten
     assert user.get(f"{ARTIFACTS}/{outside}/download").status_code == 403
 
 
-def test_nobody_tags_a_release_for_others(world: World, sign_in: SignIn, tenant: Tenant):
-    """A tag says who may deploy a release: candidates are not made production releases by who manages candidates."""
+def test_tags_outside_of_the_scope_cannot_be_set(world: World, sign_in: SignIn, tenant: Tenant):
+    """Tags decide who may deploy a release: a user who manages candidates must not make production releases."""
     world.upload("release")
     place = f"{RELEASES}/release/tags"
     world.api.put(place, json=["candidate", "kept"])
@@ -97,8 +97,8 @@ def test_nobody_tags_a_release_for_others(world: World, sign_in: SignIn, tenant:
     assert user.put(place, json=["candidate", "kept"]).status_code == 403, "and no longer in reach"
 
 
-def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in: SignIn, tenant: Tenant):
-    """Somebody may deploy by them to devices of other groups, and their terms may name those."""
+def test_changing_saved_filters_requires_access_to_all_devices(world: World, sign_in: SignIn, tenant: Tenant):
+    """They may be used to deploy to devices of other groups."""
     filters = "/api/management/v2/inventory/filters"
     body = {"name": "north", "terms": [{"scope": "inventory", "attribute": "site", "type": "$eq", "value": "north"}]}
     made = f"{filters}/{world.api.post(filters, json=body).headers['location'].rpartition('/')[2]}"
@@ -118,7 +118,7 @@ def test_saved_filters_are_of_those_who_reach_every_device(world: World, sign_in
 
 
 @pytest.mark.parametrize("how", ["one", "many"])
-def test_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: SignIn, tenant: Tenant, how: str):
+def test_a_device_may_be_moved_out_of_the_users_groups(world: World, sign_in: SignIn, tenant: Tenant, how: str):
     inside, outside = grouped(world, "test"), grouped(world, "production")
     user = user_of(world, sign_in, tenant, scoped("ManageDevices", "test"))
     groups = "/api/management/v1/inventory/groups"
@@ -136,7 +136,7 @@ def test_a_device_may_be_moved_out_of_ones_groups(world: World, sign_in: SignIn,
     assert user.get(f"{INVENTORY}/{inside.id}").status_code == 403, "and is out of reach from then on"
 
 
-def test_of_several_releases_only_those_in_reach_are_deleted(world: World, sign_in: SignIn, tenant: Tenant):
+def test_only_releases_in_the_scope_are_deleted(world: World, sign_in: SignIn, tenant: Tenant):
     for name, tag in (("foo", "mine"), ("bar", "theirs")):
         world.upload(name)
         assert world.api.put(f"{RELEASES}/{name}/tags", json=[tag]).status_code == 204
@@ -148,7 +148,7 @@ def test_of_several_releases_only_those_in_reach_are_deleted(world: World, sign_
     assert [each["name"] for each in world.api.get(RELEASES).json()] == ["bar"]
 
 
-def test_how_many_devices_there_are_in_all_is_for_who_sees_all(world: World, sign_in: SignIn, tenant: Tenant):
+def test_the_total_number_of_devices_requires_access_to_all(world: World, sign_in: SignIn, tenant: Tenant):
     user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
     place = f"{DEVAUTH.rpartition('/')[0]}/license"
 
@@ -175,7 +175,7 @@ def test_deployments(world: World, sign_in: SignIn, tenant: Tenant):
     assert user.put(f"{DEPLOYMENTS}/{seen[0]}/status", json={"status": "aborted"}).status_code == 204
 
 
-def test_groups_of_one_role_and_tags_of_another_are_no_scope(world: World, sign_in: SignIn, tenant: Tenant):
+def test_groups_of_one_role_and_tags_of_another_are_not_combined(world: World, sign_in: SignIn, tenant: Tenant):
     devices = {group: grouped(world, group) for group in ("a", "b")}
     for tag in ("x", "y"):
         world.upload(tag)
@@ -194,7 +194,7 @@ def test_groups_of_one_role_and_tags_of_another_are_no_scope(world: World, sign_
     assert seen == {("a", "x"): 200, ("a", "y"): 403, ("b", "x"): 403, ("b", "y"): 200}
 
 
-def test_another_process_knows_a_changed_role_within_the_cache_time(
+def test_other_processes_use_a_changed_role_after_the_cache_time(
     world: World, sign_in: SignIn, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ):
     known = settings.current()
@@ -206,7 +206,7 @@ def test_another_process_knows_a_changed_role_within_the_cache_time(
     user = sign_in(tenant, "R")
     trusts(3600)
     assert user.get(INVENTORY).status_code == 200
-    # What another process changes, this one is not told.
+    # This process is not notified of changes by others.
     tx = Transaction()
     tables.replace(tx, tenant.id, tables.ROLE, shapes.Role("R", "", [], []), 1)
     tx.commit()
@@ -216,7 +216,7 @@ def test_another_process_knows_a_changed_role_within_the_cache_time(
     assert user.get(INVENTORY).status_code == 403
 
 
-def test_what_rights_cost(world: World, sign_in: SignIn, tenant: Tenant, warm: None):
+def test_the_cost_of_checking_permissions(world: World, sign_in: SignIn, tenant: Tenant, warm: None):
     device = grouped(world, "in")
     user = user_of(world, sign_in, tenant, scoped("ReadDevices", "in"))
     plain = sign_in(tenant, "RBAC_ROLE_OBSERVER")
@@ -232,7 +232,7 @@ def test_what_rights_cost(world: World, sign_in: SignIn, tenant: Tenant, warm: N
     with counted() as unconfined:
         plain.get(f"{INVENTORY}/{device.id}/group")
 
-    # The token's row and the user in one round trip; what a warm process knows of roles costs none.
+    # The token's row and the user are read in one round trip; roles are cached in a warm process.
     assert built_in.calls == own.calls == ["BatchGetItem", "Query"]
     assert built_in.read_units == own.read_units == 3
     assert len(confined.calls) == len(unconfined.calls) + 1

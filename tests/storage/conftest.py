@@ -1,4 +1,4 @@
-"""A table of its own on the engine, and transports to a server that misbehaves as told."""
+"""A separate table on the engine, and transports to a server that simulates failures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from infra.local.testing import LocalServer
 from tests.storage.stage import Stage
 
 TABLE = "storage-test"
-"""The table of these tests; it has the keys that every table has."""
+"""The table of these tests, with the usual keys."""
 
 BRISK = Patience(connect=1, read=5, budget=5, pause=0.002, throttled_pause=0.002)
-"""As patient as usual, in a hurry."""
+"""The default number of attempts, with short timeouts."""
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,13 @@ def table(server: LocalServer) -> str:
 
 @pytest.fixture(scope="session")
 def botocore_client(table: str) -> Any:
-    """What our transport is measured against."""
+    """Botocore's client, for comparison."""
     return boto3.client("dynamodb")
 
 
 @pytest.fixture(scope="session")
 def seam(table: str) -> connection.SeamConnection:
-    """The connection of the process, on our transport."""
+    """The connection of the process, with our transport."""
     return connection.shared()
 
 
@@ -56,7 +56,7 @@ def pk() -> str:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """The misbehaving server."""
+    """The server that simulates failures."""
     with Stage() as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
@@ -68,7 +68,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> botocore.session.Session:
-    """The session that calls take their credentials from."""
+    """The session with the credentials of calls."""
     own = botocore.session.Session()
     own.set_credentials("AKIDEXAMPLE", "secret")
     monkeypatch.setattr(credentials, "_session", cache(lambda: own))
@@ -80,7 +80,7 @@ MakeTransport = Callable[..., Transport]
 
 @pytest.fixture
 def make_transport(stage: Stage, session: botocore.session.Session) -> Iterator[MakeTransport]:
-    """Makes transports to the stage; their connections are closed afterwards."""
+    """Create transports to the stage, which are closed after the test."""
     made: list[Transport] = []
 
     def make(patience: Patience = BRISK, url: str = "") -> Transport:

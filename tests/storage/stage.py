@@ -1,4 +1,4 @@
-"""A real server on loopback that plays AWS on a bad day: each request gets the next play of a list."""
+"""A real server on loopback that simulates failures of AWS: each request gets the next scripted answer."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ ITEM = {"Item": {"pk": {"S": "a"}}}
 
 
 class Visit(BaseHTTPRequestHandler):
-    """One connection to the stage. Plays get it and answer by it as they like."""
+    """One connection to the stage. Scripted answers use it."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes, and would wait 40 ms for each other
+    disable_nagle_algorithm = True  # headers and body are two writes, which would be delayed by 40 ms
     server: Stage
 
     def setup(self) -> None:
@@ -54,7 +54,7 @@ class Visit(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST  # noqa: N815  # the standard library's names
 
     def say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """Send a whole answer, or one that claims another length."""
+        """Send a complete answer, or one with another content length."""
         self.send_response_only(status)
         for name, value in {"Content-Length": str(len(body)), "Date": formatdate(usegmt=True), **headers}.items():
             self.send_header(name, value)
@@ -62,14 +62,14 @@ class Visit(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 Play = Callable[[Visit], None]
 
 
 class Stage(ThreadingHTTPServer):
-    """A server that plays what it is told, one play a request, and ``{}`` when it has nothing more to play."""
+    """A server that gives one scripted answer for each request, and then ``{}``."""
 
     daemon_threads = True
     block_on_close = False
@@ -84,20 +84,20 @@ class Stage(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def will(self, *plays: Play) -> Self:
-        """Play these next."""
+        """Give these answers next."""
         self.plays.extend(plays)
         return self
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is part of the play."""
+        """Clients may disconnect."""
 
 
 def answer(content: dict[str, Any] | bytes, status: int = 200, **headers: str) -> Play:
-    """An answer as DynamoDB's, with a CRC unless it is given."""
+    """An answer in DynamoDB's format, by default with a correct CRC."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
 
     def play(visit: Visit) -> None:
@@ -108,29 +108,29 @@ def answer(content: dict[str, Any] | bytes, status: int = 200, **headers: str) -
 
 
 def refusal(code: str, message: str = "no", status: int = 400, **headers: str) -> Play:
-    """An error as DynamoDB's."""
+    """An error in DynamoDB's format."""
     content = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
     return answer(content, status, **headers)
 
 
 def cut(visit: Visit) -> None:
-    """Hear the request, and hang up."""
+    """Read the request, and disconnect."""
     visit.close_connection = True
 
 
 def cut_short(visit: Visit) -> None:
-    """Hang up in the middle of the answer."""
+    """Disconnect in the middle of the answer."""
     visit.say(200, b'{"Item": {', {"Content-Length": "100"})
     visit.close_connection = True
 
 
 def hang_up_after(visit: Visit) -> None:
-    """Answer as if the connection were to be kept, and hang up: what a connection comes to that lay idle."""
+    """Answer with keep-alive, and then disconnect, as happens to idle connections."""
     answer({})(visit)
     visit.close_connection = True
 
 
 def say_nothing(visit: Visit) -> None:
-    """Hold the line until the test is over."""
+    """Do not answer until the test is over."""
     visit.server.over.wait()
     visit.close_connection = True

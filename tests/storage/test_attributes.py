@@ -1,4 +1,4 @@
-"""The attribute types: what goes in comes out, and sorts and shrinks as promised."""
+"""Attribute types: values are unchanged after storing, sort correctly, and are compressed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ documents = st.recursive(
 @example(datetime(1, 1, 1, tzinfo=UTC))
 @example(datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=UTC))
 @example(datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC))
-def test_a_time_comes_back(time: datetime):
+def test_a_time_is_unchanged(time: datetime):
     stored = times.serialize(time)
 
     assert times.deserialize(stored) == time
@@ -43,7 +43,7 @@ def test_a_time_comes_back(time: datetime):
 
 
 @given(to_the_millisecond, st.integers(0, 999))
-def test_a_finer_time_is_off_by_half_a_millisecond_at_most(time: datetime, micros: int):
+def test_a_time_is_rounded_to_milliseconds(time: datetime, micros: int):
     finer = time.replace(microsecond=time.microsecond + micros)
 
     millis = int(times.serialize(finer))
@@ -57,14 +57,14 @@ def test_a_finer_time_is_off_by_half_a_millisecond_at_most(time: datetime, micro
     st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)).map(lambda time: time.replace(microsecond=0)),  # noqa: DTZ001
     st.integers(-14, 14),
 )
-def test_a_time_elsewhere_is_the_same_time(naive: datetime, hours: int):
+def test_a_time_in_another_zone_is_the_same_time(naive: datetime, hours: int):
     time = naive.replace(tzinfo=timezone(timedelta(hours=hours)))
 
     assert times.deserialize(times.serialize(time)) == time
 
 
 @given(documents)
-def test_a_document_comes_back(document: Any):
+def test_a_document_is_unchanged(document: Any):
     assert blobs.deserialize(blobs.serialize(document)) == document
 
 
@@ -78,9 +78,9 @@ def test_a_blob_is_never_longer_than_its_json(document: Any):
 
 
 @pytest.mark.parametrize("document", ["x", "x" * 10_000, {"x": "x" * 300}, list(range(1000)), "", None, [], {}])
-def test_forms_tell_themselves_apart(document: Any):
+def test_formats_are_distinguished(document: Any):
     assert blobs.deserialize(blobs.serialize(document)) == document
 
 
-def test_what_repeats_itself_is_compressed():
+def test_repetitive_documents_are_compressed():
     assert len(blobs.serialize([{"name": "a" * 20, "value": "b"}] * 50)) < 100

@@ -1,4 +1,4 @@
-"""Bad days of AWS as callers see them: tried again within the time of the call, then 503, and nothing half done."""
+"""Failures of AWS: retried within the time of the call, then 503, and nothing is left half done."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LOG = {"messages": [{"timestamp": "2026-01-01T00:00:00Z", "level": "error", "mes
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """A tenant at work."""
+    """A tenant with data."""
     return World(api, http, tenant.tenant_token)
 
 
 @pytest.fixture
 def device(world: World) -> Device:
-    """A device with nothing to do."""
+    """A device without deployments."""
     device = world.device()
     serves_nothing(device.poll())
     return device
@@ -45,7 +45,7 @@ def device(world: World) -> Device:
 
 @pytest.fixture
 def dynamodb(make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts the stage in DynamoDB's place."""
+    """Use the stage instead of DynamoDB."""
 
     def put(patience: Patience = BRISK) -> None:
         monkeypatch.setattr(connection.shared(), "_transport", make_transport(patience))
@@ -55,7 +55,7 @@ def dynamodb(make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Puts the stage in the place of everything that is not DynamoDB."""
+    """Use the stage instead of all services except DynamoDB."""
 
     def put() -> None:
         known = structs.replace(settings.aws(), endpoint_url=stage.url)
@@ -66,13 +66,13 @@ def others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 @pytest.fixture
 def hurry(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls have two seconds; the gateway answers 504 for one that takes longer, as on AWS."""
+    """Calls have a timeout of two seconds, after which the gateway answers 504, as on AWS."""
     monkeypatch.setattr(server.gateway, "_limits", replace(server.gateway._limits, handler=2.0))
 
 
 def is_unavailable(response: httpx2.Response) -> None:
     assert response.status_code == 503, response.text
-    assert response.content == b""  # Mender's clients of version 4 and 5 abort at a body
+    assert response.content == b""  # Mender's clients 4 and 5 fail on a body
     assert response.headers["X-MEN-RequestID"]
     assert 5 <= int(response.headers["Retry-After"]) <= 15
 
@@ -95,7 +95,7 @@ def test_a_poll_gets_503_when_dynamodb_does_not_answer(device: Device, stage: St
     assert len(stage.visits) == BRISK.attempts
 
 
-def test_who_is_refused_together_is_sent_away_for_different_times(device: Device, stage: Stage, dynamodb):
+def test_callers_refused_together_get_different_retry_times(device: Device, stage: Stage, dynamodb):
     dynamodb()
     stage.will(*[refusal("ThrottlingException")] * 200)
 
@@ -103,8 +103,8 @@ def test_who_is_refused_together_is_sent_away_for_different_times(device: Device
 
 
 @pytest.mark.usefixtures("hurry")
-def test_a_silent_dynamodb_is_given_up_before_the_call_ends(device: Device, stage: Stage, dynamodb):
-    dynamodb(Patience())  # would wait for 10 s
+def test_a_dynamodb_that_does_not_answer_is_abandoned_before_the_timeout(device: Device, stage: Stage, dynamodb):
+    dynamodb(Patience())  # would otherwise wait 10 s
     stage.will(*[say_nothing] * 9)
 
     is_unavailable(device.poll())
@@ -112,7 +112,7 @@ def test_a_silent_dynamodb_is_given_up_before_the_call_ends(device: Device, stag
     stage.over.set()
 
 
-def test_a_log_is_stored_though_s3_is_slow_at_first(world: World, device: Device, stage: Stage, others):
+def test_a_log_is_stored_even_if_s3_is_slow_at_first(world: World, device: Device, stage: Stage, others):
     world.upload("v1")
     deployment = world.deploy("v1", [device.id])
     serves(device.poll(), deployment)
@@ -126,7 +126,7 @@ def test_a_log_is_stored_though_s3_is_slow_at_first(world: World, device: Device
 
 @pytest.mark.parametrize("play", [SLOW_DOWN, say_nothing], ids=["slow", "silent"])
 @pytest.mark.usefixtures("hurry")
-def test_no_half_of_a_log_is_stored_when_s3_stays_away(world: World, device: Device, stage: Stage, others, play):
+def test_no_partial_log_is_stored_if_s3_fails(world: World, device: Device, stage: Stage, others, play):
     world.upload("v1")
     deployment = world.deploy("v1", [device.id])
     serves(device.poll(), deployment)
@@ -139,7 +139,7 @@ def test_no_half_of_a_log_is_stored_when_s3_stays_away(world: World, device: Dev
     assert world.rows(deployment)[device.id]["log"] is False
 
 
-def test_throttling_in_json_protocols_is_waited_out(server: LocalServer, stage: Stage, others):
+def test_throttling_in_json_protocols_is_retried(server: LocalServer, stage: Stage, others):
     others()
     stage.will(refusal("ThrottlingException"), refusal("RequestLimitExceeded"), answer(ITEM))
 

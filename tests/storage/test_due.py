@@ -1,4 +1,4 @@
-"""What is due is worked off, whatever becomes of its neighbours."""
+"""Due items are processed even if others fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chalicelib.errors import Conflict, Unavailable
 from chalicelib.storage import due
 
 
-def test_what_fails_keeps_no_other_from_its_turn():
+def test_a_failing_item_does_not_block_others():
     errors = {2: Conflict("two"), 4: Unavailable()}
     done = []
 
@@ -24,7 +24,7 @@ def test_what_fails_keeps_no_other_from_its_turn():
     assert raised.value.exceptions == (errors[2], errors[4])
 
 
-def test_nothing_is_raised_where_nothing_fails():
+def test_nothing_is_raised_if_nothing_fails():
     done: list[int] = []
 
     due.work_off(iter([1, 2]), done.append)

@@ -1,4 +1,4 @@
-"""Keys: nothing leaves its tenant, nothing meets by chance, nothing outgrows DynamoDB."""
+"""Keys: separate for each tenant, unique, and within DynamoDB's limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.storage.keys import TenantId
 PARTITION_MAX = 2048
 SORT_MAX = 1024
 
-# Ids with the separator, the escape and its hexes, alone and at the limits of length, where parts are cut.
+# Ids with the separator, the escape and its hex digits, alone and at the length at which parts are cut.
 pieces = st.sampled_from(["#", "%", "%23", "%25", "%~", "T", "a", "é", "🚀", "\0", "x" * 199, "é" * 100, "#" * 100])
 parts = st.one_of(st.text(), st.lists(pieces, max_size=8).map("".join), st.text(min_size=190, max_size=800))
 tenants = parts.map(TenantId)
@@ -20,7 +20,7 @@ tenants = parts.map(TenantId)
 
 @st.composite
 def kin(draw: st.DrawFn) -> tuple[str, str]:
-    """Two parts, one often a prefix of the other or alike but for an end."""
+    """Two parts, one often a prefix of the other or different only at the end."""
     one = draw(parts)
     return one, draw(parts | parts.map(lambda more: one + more) | st.just(one[: len(one) // 2]))
 
@@ -29,7 +29,9 @@ def kin(draw: st.DrawFn) -> tuple[str, str]:
 @example(("a", "a#D"), ["D"], [])
 @example(("a", "a%23D"), ["#D"], [])
 @example(("", "#"), ["", ""], [""])
-def test_no_key_of_a_tenant_begins_with_what_begins_anothers(pair: tuple[str, str], of_a: list[str], of_b: list[str]):
+def test_keys_of_a_tenant_do_not_begin_with_the_prefix_of_another(
+    pair: tuple[str, str], of_a: list[str], of_b: list[str]
+):
     a, b = map(TenantId, pair)
     assume(a != b)
 
@@ -73,11 +75,11 @@ def test_keys_fit_dynamodb(name: str, own: object, position: int):
 
 
 @given(parts, parts)
-def test_what_is_shared_is_no_tenants(one: str, other: str):
+def test_shared_keys_belong_to_no_tenant(one: str, other: str):
     assert not keys.shared("EMAIL", one, other).startswith("T#")
 
 
-def test_the_kind_of_tenants_is_taken():
+def test_the_key_kind_of_tenants_is_reserved():
     with pytest.raises(ValueError, match="tenants"):
         keys.shared("T", "a")
 
@@ -85,7 +87,7 @@ def test_the_kind_of_tenants_is_taken():
 @given(st.lists(parts, max_size=2), st.text(max_size=60))
 @example([], "%23")
 @example([], "#%25#")
-def test_the_last_part_comes_back(before: list[str], own: str):
+def test_the_last_part_can_be_read_from_a_key(before: list[str], own: str):
     assert keys.last_part(keys.sort(*before, own)) == own
 
 
@@ -99,5 +101,5 @@ def test_numbers_sort_as_numbers(one: int, other: int, after: str, also: str):
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_a_prefix_of_a_short_name_is_a_prefix_of_its_key(name: str, more: str):
-    """So that names can be searched by how they begin."""
+    """This allows searching names by prefix."""
     assert keys.sort(name + more).startswith(keys.sort(name))

@@ -1,4 +1,4 @@
-"""Promise F6: an index that is behind its table harms nobody but a list."""
+"""Indexes that lag behind their table affect nothing but lists."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Worl
 
 @pytest.fixture
 def behind() -> Iterator[None]:
-    """No index ever learns of anything."""
+    """No index is ever updated."""
     with lagging(empty=True):
         yield
 
 
 def expected(world: World) -> Device:
-    """A device that is let in by its key alone, without a list in which an operator would find it."""
+    """A device that is accepted without the lists in which operators would find it."""
     device = Device(world.http, world.token)
     body = {"identity_data": device.identity, "pubkey": device.pubkey}
     assert world.api.post(DEVAUTH, json=body).status_code == 201
@@ -54,12 +54,12 @@ def expected(world: World) -> Device:
 
 @pytest.mark.usefixtures("behind")
 class TestNothingIsIndexed:
-    """What counts is done by keys."""
+    """Everything important reads by key."""
 
     def test_an_update(self, server: LocalServer, world: World):
         group = f"{M1}/inventory/devices/{{}}/group"
         one, two = expected(world), expected(world)
-        assert world.api.get(DEVAUTH).json() == []  # a list is behind
+        assert world.api.get(DEVAUTH).json() == []  # a list is outdated
         assert one.inventory({"a": "b"}).status_code == 200
         assert world.api.put(group.format(one.id), json={"group": "g"}).status_code == 204
         world.upload("v1")
@@ -80,7 +80,7 @@ class TestNothingIsIndexed:
         assert one.report(everybody, "success").status_code == 409
         assert world.numbers(everybody) == {"failure": 1, "aborted": 1}
 
-    def test_a_release_in_use_stays(self, world: World):
+    def test_a_release_in_use_cannot_be_deleted(self, world: World):
         artifact = world.upload("v1")
         device = expected(world)
         rollout = world.deploy("v1", [device.id])
@@ -98,7 +98,7 @@ class TestNothingIsIndexed:
         assert world.api.post(DEVAUTH, json=body).status_code == 201
         assert late.auth().status_code == 401
 
-    def test_a_device_leaves(self, server: LocalServer, world: World):
+    def test_decommissioning_a_device(self, server: LocalServer, world: World):
         device = expected(world)
         world.upload("v1")
         rollout = world.deploy("v1", [device.id])
@@ -125,7 +125,7 @@ class TestNothingIsIndexed:
         assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 401
 
 
-def test_lists_bear_what_is_gone_meanwhile(server: LocalServer, world: World):
+def test_lists_skip_deleted_items(server: LocalServer, world: World):
     mine = Tenant(world)
     lists = [
         route.uri()

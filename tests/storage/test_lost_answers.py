@@ -1,4 +1,4 @@
-"""A write that was done, but whose answer was lost, is sent again: what its condition then tells the caller."""
+"""A write is repeated after its answer was lost: whether the caller learns correctly if it was made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 class Lease(Item):
-    """An item that somebody has for a time."""
+    """An item that one caller may hold for a while."""
 
     class Meta:
         table_name = TABLE
@@ -44,7 +44,7 @@ def lost(write: Callable[[], bool]) -> bool:
 FREE = Lease.owner.does_not_exist()
 
 
-def test_an_update_that_was_done_is_true_and_shows_the_new_values(pk: str):
+def test_a_made_update_is_true_and_returns_the_new_values(pk: str):
     Lease(pk, "a", news=1).save()
     item = Lease(pk, "a")
     actions = [Lease.owner.set("me"), Lease.ends.set(NOW), Lease.blob.set({"a": [1, "ü"]}), Lease.news.remove()]
@@ -64,7 +64,7 @@ def test_an_update_that_was_done_is_true_and_shows_the_new_values(pk: str):
     ],
     ids=["another's", "a part", "not removed"],
 )
-def test_an_update_that_was_not_done_is_false(pk: str, stored: dict[str, Any], actions: list[Action]):
+def test_an_update_that_was_not_made_is_false(pk: str, stored: dict[str, Any], actions: list[Action]):
     Lease(pk, "a", **stored).save()
 
     assert lost(lambda: Lease(pk, "a").update_if(actions, FREE)) is False
@@ -72,11 +72,11 @@ def test_an_update_that_was_not_done_is_false(pk: str, stored: dict[str, Any], a
     assert Lease(pk, "a", **stored).serialize() == Lease.get(pk, "a", consistent_read=True).serialize()
 
 
-def test_an_update_of_an_item_that_is_gone_is_false(pk: str):
+def test_an_update_of_a_deleted_item_is_false(pk: str):
     assert lost(lambda: Lease(pk, "a").update_if([Lease.news.remove()], Lease.pk.exists())) is False
 
 
-def test_a_count_that_was_done_is_not_added_twice_over_its_limit(pk: str):
+def test_a_repeated_count_does_not_exceed_its_limit(pk: str):
     few = Lease.news.does_not_exist() | (Lease.news < 1)
 
     assert lost(lambda: Lease(pk, "a").update_if([Lease.news.add(1)], few)) is False
@@ -84,14 +84,14 @@ def test_a_count_that_was_done_is_not_added_twice_over_its_limit(pk: str):
     assert Lease.get(pk, "a", consistent_read=True).news == 1
 
 
-def test_a_change_within_a_map_is_false_rather_than_guessed(pk: str):
+def test_a_change_inside_a_map_is_false_because_it_cannot_be_verified(pk: str):
     Lease(pk, "a", nested={"x": "1"}).save()
     x = Path(["nested", "x"])
 
     assert lost(lambda: Lease(pk, "a").update_if([x.set("2")], x == "1")) is False
 
 
-def test_a_delete_that_was_done_is_true(pk: str):
+def test_a_made_deletion_is_true(pk: str):
     Lease(pk, "a", owner="me").save()
 
     assert lost(lambda: Lease(pk, "a").delete_if(Lease.owner == "me")) is True
@@ -99,16 +99,16 @@ def test_a_delete_that_was_done_is_true(pk: str):
     assert Lease.find(pk, "a") is None
 
 
-def test_a_delete_that_another_did_before_is_false(pk: str):
-    """Exactly one of two callers is told that it took the item, whichever answer is lost."""
+def test_a_deletion_that_another_caller_made_before_is_false(pk: str):
+    """Exactly one of two callers learns that it has deleted the item, whichever answer is lost."""
     Lease(pk, "a").save()
     assert Lease(pk, "a").delete_if(Lease.pk.exists()) is True
 
     assert lost(lambda: Lease(pk, "a").delete_if(Lease.pk.exists())) is False
 
 
-def test_reads_that_are_behind_are_behind(pk: str):
-    """What :func:`lag.behind` promises to the tests that use it."""
+def test_lagging_reads_are_simulated(pk: str):
+    """:func:`lag.behind` works as other tests expect."""
     Lease(pk, "a", news=1).save()
     with lag.behind():
         Lease(pk, "a").update([Lease.news.set(2)])

@@ -1,4 +1,4 @@
-"""Several models of one table: what each has to know of it."""
+"""Several models of one table."""
 
 from __future__ import annotations
 

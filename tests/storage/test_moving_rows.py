@@ -1,4 +1,4 @@
-"""Lists whose rows move between the reads that they are put together from: none is missed, none is there twice."""
+"""Lists built from several reads while rows move between them: no row is missing or repeated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_device_that_changes_its_status_is_listed_once(world: World) -> None:
         assert sorted(device["id"] for device in answer.json()) == sorted(device.id for device in devices)
 
 
-def test_a_device_that_changes_its_group_is_seen_by_who_may_see_both(
+def test_a_device_that_changes_its_group_is_listed_for_users_of_both_groups(
     world: World, tenant: Tenant, sign_in: Any
 ) -> None:
     devices = [world.device() for _ in range(3)]
@@ -78,13 +78,13 @@ def test_a_device_that_changes_its_group_is_seen_by_who_may_see_both(
         assert sorted(device["id"] for device in answer.json()) == sorted(device.id for device in devices)
 
 
-def test_two_reads_that_agree_end_it() -> None:
+def test_two_equal_reads_are_enough() -> None:
     found = iter([[1], [1, 2], [2, 1], [2, 1], [3]])
 
     assert settled(lambda: next(found), list) == [2, 1]
 
 
-def test_what_never_rests_is_read_four_times() -> None:
+def test_constantly_changing_rows_are_read_four_times() -> None:
     found = iter(range(10))
 
     assert settled(lambda: next(found), lambda number: number) == 3

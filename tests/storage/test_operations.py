@@ -1,4 +1,4 @@
-"""The transport against the engine: the same answers, errors and stored items as by botocore's client."""
+"""The transport gives the same answers, errors and stored items as botocore's client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key(pk: str, sk: str = "a") -> Typed:
 
 
 def everything(pk: str, sk: str = "a") -> Typed:
-    """An item with a value of every type, and their oddest."""
+    """An item with a value of every type, including extreme ones."""
     return {
         **key(pk, sk),
         "text": {"S": 'Grüße, 世界 🚀 \u0000\u2028"\\#'},
@@ -47,7 +47,7 @@ def everything(pk: str, sk: str = "a") -> Typed:
 
 
 def unordered(value: Any) -> Any:
-    """``value`` with its sets as sets: they have no order."""
+    """``value`` with Python sets, since DynamoDB's sets have no order."""
     if isinstance(value, dict):
         return {
             name: sorted(inner) if name in {"SS", "NS", "BS"} else unordered(inner) for name, inner in value.items()
@@ -56,7 +56,7 @@ def unordered(value: Any) -> Any:
 
 
 def by_botocore(client: Any, operation: str, request: dict[str, Any]) -> Any:
-    """The answer, or the error with what our callers read of it."""
+    """Botocore's answer, or the parts of the error that callers use."""
     try:
         answer = client._make_api_call(operation, request)
     except ClientError as error:
@@ -70,7 +70,7 @@ def by_botocore(client: Any, operation: str, request: dict[str, Any]) -> Any:
 
 
 def by_ours(seam: connection.SeamConnection, operation: str, request: dict[str, Any]) -> Any:
-    """The same of our transport."""
+    """The same from our transport."""
     try:
         return unordered(seam.dispatch(operation, request))
     except VerboseClientError as error:
@@ -85,7 +85,7 @@ ABSENT = {"ConditionExpression": "attribute_not_exists(pk)"}
 
 
 def requests(pk: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Operations on a partition that holds ``everything`` at ``a``, ``b`` and ``c``."""
+    """Operations on a partition with ``everything`` at ``a``, ``b`` and ``c``."""
     of, there = {"TableName": TABLE}, {**OLD, **ABSENT}
     bump = {
         "UpdateExpression": "ADD #n :one SET #b = :b",
@@ -184,7 +184,7 @@ def test_answers_and_effects_equal_botocores(seam: connection.SeamConnection, bo
 
 @given(st.binary(max_size=300), st.text(max_size=300), st.integers(-(10**37), 10**37))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_values_come_back_as_they_went(seam: connection.SeamConnection, pk: str, data: bytes, text: str, number: int):
+def test_values_are_unchanged(seam: connection.SeamConnection, pk: str, data: bytes, text: str, number: int):
     item = {**key(pk), "data": {"B": data}, "text": {"S": text}, "number": {"N": str(number)}}
 
     seam.dispatch("PutItem", {"TableName": TABLE, "Item": item})
@@ -205,9 +205,9 @@ class Thing(Item):
 
 
 class TestModels:
-    """What features do with their items."""
+    """Operations that features use."""
 
-    def test_an_item_comes_back(self, seam: connection.SeamConnection, pk: str):
+    def test_an_item_is_unchanged(self, seam: connection.SeamConnection, pk: str):
         Thing(pk, "a", name="Grüße", data=b"\0\xff", blob={"a": [1, None, ""]}, number=3).save()
 
         found = Thing.get(pk, "a", consistent_read=True)
@@ -218,14 +218,14 @@ class TestModels:
         with pytest.raises(Thing.DoesNotExist):
             Thing.get(pk, "a")
 
-    def test_an_update_returns_what_is_now(self, seam: connection.SeamConnection, pk: str):
+    def test_an_update_returns_the_new_values(self, seam: connection.SeamConnection, pk: str):
         thing = Thing(pk, "a")
 
         thing.update([Thing.number.add(2), Thing.data.set(b"\xff")])
 
         assert (thing.number, thing.data) == (2, b"\xff")
 
-    def test_failing_conditions_keep_their_kind(self, seam: connection.SeamConnection, pk: str):
+    def test_failing_conditions_raise_their_own_error(self, seam: connection.SeamConnection, pk: str):
         thing = Thing(pk, "a")
         thing.save()
 
@@ -255,7 +255,7 @@ class TestModels:
         assert found == {f"{number:02}": b"\0" for number in range(30)}
 
 
-def test_observers_see_calls_that_succeed_and_that_fail(
+def test_observers_see_successful_and_failed_calls(
     seam: connection.SeamConnection, pk: str, monkeypatch: pytest.MonkeyPatch
 ):
     seen = []
@@ -301,10 +301,11 @@ print(json.dumps({"models": models, "modules": sorted(sys.modules)}))
 """
 
 
-def test_no_client_is_made_in_a_fresh_process(seam: connection.SeamConnection, pk: str):
-    """``botocore.client`` itself is loaded, since pynamodb imports it; what is spared is what a client loads.
+def test_a_new_process_creates_no_boto_client(seam: connection.SeamConnection, pk: str):
+    """``botocore.client`` is loaded, since pynamodb imports it, but not the data that a client needs.
 
-    That are the model of DynamoDB and the rules of its endpoints, under ``botocore/data``.
+
+    That is the model of DynamoDB and its endpoint rules, in ``botocore/data``.
     """
     code = FRESH.replace("TABLE", TABLE).replace("PK", pk)
 

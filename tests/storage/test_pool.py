@@ -1,4 +1,4 @@
-"""Connections: kept, shared by threads, replaced, over TLS."""
+"""Connections: reused, shared by threads, replaced, over TLS."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 class TestConnections:
-    """They are kept, shared and replaced."""
+    """They are reused, shared and replaced."""
 
-    def test_are_kept(self, stage: Stage, make_transport: MakeTransport):
+    def test_they_are_reused(self, stage: Stage, make_transport: MakeTransport):
         ours = make_transport()
 
         for _ in range(5):
@@ -43,7 +43,7 @@ class TestConnections:
 
         assert (stage.connections, len(stage.visits)) == (1, 5)
 
-    def test_are_kept_after_a_refusal(self, stage: Stage, make_transport: MakeTransport):
+    def test_they_are_reused_after_a_refusal(self, stage: Stage, make_transport: MakeTransport):
         ours = make_transport()
         stage.will(refusal("ValidationException"))
         with pytest.raises(Refused):
@@ -53,8 +53,8 @@ class TestConnections:
 
         assert stage.connections == 1
 
-    def test_one_that_the_other_side_closed_meanwhile_is_not_used(self, stage: Stage, make_transport: MakeTransport):
-        """The request is sent once only: no write is done twice because a Lambda slept."""
+    def test_one_that_the_server_has_closed_is_not_used(self, stage: Stage, make_transport: MakeTransport):
+        """The request is sent only once: no write is repeated because a Lambda function was frozen."""
         ours = make_transport()
         stage.will(hang_up_after)
         ours.call("GetItem", GET)
@@ -66,7 +66,7 @@ class TestConnections:
 
         assert (stage.connections, len(stage.visits)) == (2, 2)
 
-    def test_one_that_is_to_be_closed_is_closed(self, stage: Stage, make_transport: MakeTransport):
+    def test_one_with_connection_close_is_closed(self, stage: Stage, make_transport: MakeTransport):
         ours = make_transport()
         stage.will(answer(ITEM, Connection="close"))
 
@@ -74,7 +74,7 @@ class TestConnections:
 
         assert not ours._pool._idle
 
-    def test_a_failure_drops_what_is_idle(self, stage: Stage, make_transport: MakeTransport):
+    def test_a_failure_closes_idle_connections(self, stage: Stage, make_transport: MakeTransport):
         ours = make_transport()
         together = threading.Barrier(3, timeout=10)
 
@@ -92,7 +92,7 @@ class TestConnections:
 
         assert len(ours._pool._idle) == 1
 
-    def test_threads_get_their_own_answers(self, stage: Stage, make_transport: MakeTransport):
+    def test_each_thread_gets_its_own_answer(self, stage: Stage, make_transport: MakeTransport):
         def echo(visit: Visit) -> None:
             answer({"Item": json.loads(visit.body)["Key"]})(visit)
 
@@ -109,11 +109,11 @@ class TestConnections:
 
 
 class TestTls:
-    """Over TLS, as to AWS."""
+    """TLS, as for AWS."""
 
     @pytest.fixture
     def ca(self, stage: Stage, tmp_path: Path) -> Iterator[Path]:
-        """The authority of the stage, which speaks TLS from now on."""
+        """The certificate authority of the stage, which uses TLS from now on."""
         files = certs.ensure(tmp_path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certificate, files.key)
@@ -122,7 +122,7 @@ class TestTls:
         yield files.ca
         pool._trust.cache_clear()
 
-    def test_with_an_authority_that_is_trusted(
+    def test_with_a_trusted_authority(
         self, stage: Stage, make_transport: MakeTransport, ca: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
@@ -131,7 +131,7 @@ class TestTls:
 
         assert [ours.call("GetItem", GET) for _ in range(3)] == [ITEM, {}, ITEM]
 
-    def test_with_one_that_is_not(self, stage: Stage, make_transport: MakeTransport, ca: Path):
+    def test_with_an_untrusted_authority(self, stage: Stage, make_transport: MakeTransport, ca: Path):
         with pytest.raises(Unavailable):
             make_transport(url=f"https://127.0.0.1:{stage.server_port}").call("GetItem", GET)
 

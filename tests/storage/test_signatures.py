@@ -1,4 +1,4 @@
-"""Signatures that DynamoDB refuses: by a clock that is off, by credentials that are gone."""
+"""Signatures that DynamoDB refuses because of a wrong clock or expired credentials."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.storage.stage import GET, ITEM, Stage, answer, refusal
 
 
 def stamps(stage: Stage) -> list[datetime]:
-    """When the stage's requests say that they were signed."""
+    """The times of the signatures of the stage's requests."""
     dates = [headers["x-amz-date"] for headers, _ in stage.visits]
     return [datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for date in dates]
 
 
 class TestClock:
-    """A clock that is off."""
+    """A wrong clock."""
 
     @pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"])
     @pytest.mark.parametrize("off", [3600, -86400])
-    def test_is_corrected_for_good(self, stage: Stage, make_transport: MakeTransport, code: str, off: int):
+    def test_it_is_corrected_permanently(self, stage: Stage, make_transport: MakeTransport, code: str, off: int):
         theirs = formatdate(time.time() + off, usegmt=True)
         stage.will(refusal(code, Date=theirs), answer(ITEM), answer(ITEM))
         ours = make_transport()
@@ -63,14 +63,14 @@ class TestClock:
 
 
 class TestCredentials:
-    """Whose signature it is."""
+    """Credentials."""
 
     def test_they_are_renewed(self, stage: Stage, make_transport: MakeTransport, session: botocore.session.Session):
         renewals: list[int] = []
 
         def renewed() -> dict[str, str]:
             renewals.append(1)
-            soon = datetime.now(UTC) + timedelta(seconds=5)  # so near its end that each call asks again
+            soon = datetime.now(UTC) + timedelta(seconds=5)  # so close to expiry that each call refreshes them
             return {
                 "access_key": f"AKID{len(renewals)}",
                 "secret_key": "secret",
@@ -87,7 +87,7 @@ class TestCredentials:
         assert [headers["x-amz-security-token"] for headers, _ in stage.visits] == ["token2", "token2"]
         assert all("Credential=AKID2/" in headers["authorization"] for headers, _ in stage.visits)
 
-    def test_there_are_none(
+    def test_missing_credentials(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ):
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
@@ -102,7 +102,7 @@ class TestCredentials:
 
         assert stage.visits == []
 
-    def test_expired_ones_are_looked_for_anew(
+    def test_expired_ones_are_refreshed(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
     ):
         found = count(1)
@@ -121,7 +121,7 @@ class TestCredentials:
         used = [headers["authorization"].partition("Credential=")[2].partition("/")[0] for headers, _ in stage.visits]
         assert used == ["AKID1", "AKID2"]
 
-    def test_there_are_no_newer_ones(self, stage: Stage, make_transport: MakeTransport):
+    def test_no_newer_ones_are_available(self, stage: Stage, make_transport: MakeTransport):
         stage.will(*[refusal("ExpiredTokenException")] * 9)
 
         with pytest.raises(Unavailable):
@@ -129,7 +129,7 @@ class TestCredentials:
 
         assert len(stage.visits) == 4
 
-    def test_they_can_not_be_had(self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch):
+    def test_they_cannot_be_fetched(self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("AWS_PROFILE", "nobody's")
         monkeypatch.setattr(credentials, "_session", cache(botocore.session.Session))
 

@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, and failures by name."""
+"""Transactions: atomic, with named failures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestOnTheEngine:
 
     @pytest.fixture(autouse=True)
     def engine(self, table: str) -> None:
-        """The table is there."""
+        """The table exists."""
 
     def test_every_kind_of_write(self, pk: str):
         Row(pk, "old", number=1).save()
@@ -75,14 +75,14 @@ class TestOnTheEngine:
     def test_nothing_to_write(self):
         Transaction().commit()
 
-    def test_late_writes_are_made_anew_when_only_they_lose(self, pk: str):
+    def test_late_writes_are_rebuilt_if_only_they_fail(self, pk: str):
         Row(pk, "chain", number=0).save()
         reads = []
 
         def link(late: Transaction) -> None:
             last = int(Row.get(pk, "chain", consistent_read=True).number)
             reads.append(last)
-            if len(reads) == 1:  # somebody else is faster, once
+            if len(reads) == 1:  # another writer is faster once
                 Row(pk, "chain").update([Row.number.set(last + 1)])
             late.update(Row(pk, "chain"), [Row.number.set(last + 1)], Row.number == last, label="link")
 
@@ -102,7 +102,7 @@ class TestOnTheEngine:
             again.commit()
         assert set(caught.value.failed) == {"change"}
 
-    def test_failed_conditions_come_by_label_with_the_item_as_it_is(self, pk: str):
+    def test_failed_conditions_are_named_by_label_with_the_current_item(self, pk: str):
         for sk in "abcd":
             Row(pk, sk, number=5, data=b"\0\xff").save()
         tx = Transaction()
@@ -143,7 +143,7 @@ class TestOnTheEngine:
         assert (found.sk, found.number, found.data) == ("a", 5, b"\0")
 
     @pytest.mark.refused_by_aws
-    def test_a_broken_transaction_is_our_own_error(self, pk: str):
+    def test_an_invalid_transaction_is_a_bug(self, pk: str):
         tx = Transaction()
         tx.put(Row(pk, "a"))
         tx.put(Row(pk, "a"))
@@ -153,7 +153,7 @@ class TestOnTheEngine:
 
         assert rows(pk) == {}
 
-    def test_counts_stay_exact_among_many(self, pk: str):
+    def test_concurrent_counts_are_exact(self, pk: str):
         def add(number: int) -> None:
             tx = Transaction()
             tx.update(Row(pk, "total"), [Row.number.add(1)])
@@ -168,7 +168,7 @@ class TestOnTheEngine:
 
 
 def cancelled(*codes: str) -> Play:
-    """A transaction's cancellation, with a reason for each of its writes."""
+    """The cancellation of a transaction, with a reason for each write."""
     return answer(
         {"__type": "a#TransactionCanceledException", "CancellationReasons": [{"Code": code} for code in codes]}, 400
     )
@@ -186,13 +186,13 @@ CONFLICTS = {
 
 
 class TestOnTheStage:
-    """With conflicts as they are played."""
+    """With simulated conflicts."""
 
     @pytest.fixture(autouse=True)
     def on_stage(
         self, stage: Stage, session: botocore.session.Session, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[None]:
-        """The process's connection goes to the stage, and does not pause."""
+        """The process's connection goes to the stage, and retries without pauses."""
         with monkeypatch.context() as patch:
             seam = SeamConnection("eu-west-1")
             seam._transport = Transport("eu-west-1", stage.url)
@@ -210,7 +210,7 @@ class TestOnTheStage:
         return found
 
     @pytest.mark.parametrize("play", CONFLICTS.values(), ids=CONFLICTS)
-    def test_a_conflict_is_tried_again_as_the_same_transaction(self, stage: Stage, tx: Transaction, play: Play):
+    def test_a_conflict_is_retried_as_the_same_transaction(self, stage: Stage, tx: Transaction, play: Play):
         stage.will(play, play, answer({}))
 
         tx.commit()
@@ -226,7 +226,7 @@ class TestOnTheStage:
         one, other = (json.loads(body)["ClientRequestToken"] for _, body in stage.visits)
         assert one != other
 
-    def test_what_follows_is_called_once_when_all_is_written(self, stage: Stage, tx: Transaction):
+    def test_callbacks_run_once_after_the_commit(self, stage: Stage, tx: Transaction):
         called: list[int] = []
 
         def call() -> None:
@@ -239,7 +239,7 @@ class TestOnTheStage:
 
         assert called == [2]
 
-    def test_nothing_follows_a_failure(self, stage: Stage, tx: Transaction):
+    def test_callbacks_do_not_run_after_a_failure(self, stage: Stage, tx: Transaction):
         called: list[int] = []
         tx.then(lambda: called.append(1))
         stage.will(cancelled("ConditionalCheckFailed", "None"))
@@ -249,7 +249,7 @@ class TestOnTheStage:
 
         assert called == []
 
-    def test_a_conflict_without_end(self, stage: Stage, tx: Transaction):
+    def test_a_permanent_conflict(self, stage: Stage, tx: Transaction):
         stage.will(*[cancelled("TransactionConflict", "None")] * 50)
 
         with pytest.raises(Unavailable):
@@ -257,7 +257,7 @@ class TestOnTheStage:
 
         assert 4 <= len(stage.visits) <= 20
 
-    def test_a_failed_condition_beside_a_conflict_is_a_failed_condition(self, stage: Stage, tx: Transaction):
+    def test_a_failed_condition_and_a_conflict_are_a_failed_condition(self, stage: Stage, tx: Transaction):
         stage.will(cancelled("TransactionConflict", "ConditionalCheckFailed"))
 
         with pytest.raises(ConditionFailed) as caught:
@@ -266,13 +266,13 @@ class TestOnTheStage:
         assert caught.value.failed == {"b": None}
         assert len(stage.visits) == 1
 
-    def test_throttling_without_end(self, stage: Stage, tx: Transaction):
+    def test_permanent_throttling(self, stage: Stage, tx: Transaction):
         stage.will(*[refusal("ProvisionedThroughputExceededException")] * 50)
 
         with pytest.raises(Unavailable):
             tx.commit()
 
-    def test_a_cancellation_for_good_beside_a_conflict_is_for_good(self, stage: Stage, tx: Transaction):
+    def test_a_permanent_cancellation_and_a_conflict_are_permanent(self, stage: Stage, tx: Transaction):
         stage.will(cancelled("TransactionConflict", "ValidationError"))
 
         with pytest.raises(VerboseClientError):
@@ -280,7 +280,7 @@ class TestOnTheStage:
 
         assert len(stage.visits) == 1
 
-    def test_a_call_that_is_nearly_over_does_not_pause(self, tx: Transaction, stage: Stage, monkeypatch):
+    def test_there_is_no_pause_near_the_end_of_a_call(self, tx: Transaction, stage: Stage, monkeypatch):
         stage.will(*[cancelled("TransactionConflict", "None")] * 9)
         ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
 
@@ -292,7 +292,7 @@ class TestOnTheStage:
         assert len(stage.visits) == 1
 
     @pytest.mark.parametrize("code", ["ValidationError", "ItemCollectionSizeLimitExceeded"])
-    def test_other_cancellations_are_our_own_errors(self, stage: Stage, tx: Transaction, code: str):
+    def test_other_cancellations_are_bugs(self, stage: Stage, tx: Transaction, code: str):
         stage.will(cancelled(code, "None"))
 
         with pytest.raises(VerboseClientError, match="TransactionCanceledException"):

@@ -1,4 +1,4 @@
-"""What a call promises when DynamoDB has a bad day, played by a real server."""
+"""Calls during failures of DynamoDB, simulated by a real server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.storage.stage import (
 )
 
 
-def test_a_call_as_dynamodb_sees_it(stage: Stage, make_transport: MakeTransport):
+def test_the_request_of_a_call(stage: Stage, make_transport: MakeTransport):
     stage.will(answer(ITEM))
 
     assert make_transport().call("GetItem", GET) == ITEM
@@ -58,17 +58,17 @@ PASSING = {
 
 
 @pytest.mark.parametrize("play", PASSING.values(), ids=PASSING)
-class TestWhatMayPass:
+class TestTemporaryFailures:
     """Throttling, server errors, lost and damaged answers."""
 
-    def test_is_tried_again(self, stage: Stage, make_transport: MakeTransport, play: Play):
+    def test_they_are_retried(self, stage: Stage, make_transport: MakeTransport, play: Play):
         stage.will(play, play, play, answer(ITEM))
 
         assert make_transport().call("GetItem", GET) == ITEM
 
         assert [json.loads(body) for _, body in stage.visits] == [GET] * 4
 
-    def test_is_unavailable_in_the_end(self, stage: Stage, make_transport: MakeTransport, play: Play):
+    def test_a_lasting_failure_is_unavailable(self, stage: Stage, make_transport: MakeTransport, play: Play):
         stage.will(*[play] * 9)
 
         with pytest.raises(Unavailable):
@@ -78,16 +78,16 @@ class TestWhatMayPass:
 
 
 class TestTime:
-    """How long a call may take."""
+    """Timeouts of calls."""
 
-    def test_silence_is_ended(self, stage: Stage, make_transport: MakeTransport):
+    def test_a_missing_answer_times_out(self, stage: Stage, make_transport: MakeTransport):
         stage.will(say_nothing, answer(ITEM))
 
         assert make_transport(Patience(read=0.05, pause=0)).call("GetItem", GET) == ITEM
 
         assert len(stage.visits) == 2
 
-    def test_no_attempt_begins_after_the_budget(self, stage: Stage, make_transport: MakeTransport):
+    def test_no_attempt_begins_after_the_time_limit(self, stage: Stage, make_transport: MakeTransport):
         stage.will(say_nothing, answer(ITEM))
 
         with pytest.raises(Unavailable):
@@ -95,7 +95,7 @@ class TestTime:
 
         assert len(stage.visits) == 1
 
-    def test_a_pause_beyond_the_budget_is_not_begun(self, stage: Stage, make_transport: MakeTransport):
+    def test_a_pause_beyond_the_time_limit_is_skipped(self, stage: Stage, make_transport: MakeTransport):
         stage.will(refusal("ThrottlingException"), answer(ITEM))
 
         with pytest.raises(Unavailable):
@@ -103,8 +103,8 @@ class TestTime:
 
         assert len(stage.visits) == 1
 
-    def test_later_attempts_wait_no_longer_than_is_left(self, stage: Stage, make_transport: MakeTransport):
-        """With the first attempt's patience, the second would outlast the suite."""
+    def test_later_attempts_wait_only_for_the_remaining_time(self, stage: Stage, make_transport: MakeTransport):
+        """With the timeout of the first attempt, the second would take longer than the suite."""
         stage.will(cut, say_nothing)
 
         with pytest.raises(Unavailable):
@@ -112,7 +112,7 @@ class TestTime:
 
         assert len(stage.visits) == 2
 
-    def test_pauses_are_random_below_a_doubling_bound(
+    def test_pauses_are_random_below_a_doubling_limit(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
     ):
         bounds: list[tuple[float, float]] = []
@@ -130,8 +130,10 @@ class TestTime:
 
         assert bounds == [(0, 0.003), (0, 0.006), (0, 0.012), (0, 0.5), (0, 1.0), (0, 2.0)]
 
-    def test_the_first_silent_connection_leaves_time_for_a_second(self, stage: Stage, make_transport: MakeTransport):
-        """With the patience that ships, one dead connection costs a quarter of the budget, not all of it."""
+    def test_after_one_dead_connection_there_is_time_for_a_second_attempt(
+        self, stage: Stage, make_transport: MakeTransport
+    ):
+        """With the default timeout, one dead connection costs a quarter of the time limit."""
         stage.will(say_nothing, answer(ITEM))
 
         assert make_transport(Patience()).call("GetItem", GET) == ITEM
@@ -140,7 +142,7 @@ class TestTime:
         assert Patience().read <= 2
         assert Patience().read <= Patience().budget / 3
 
-    def test_a_call_that_is_nearly_over_waits_no_longer_than_it_has(self, stage: Stage, make_transport: MakeTransport):
+    def test_near_the_end_of_a_call_only_the_remaining_time_is_used(self, stage: Stage, make_transport: MakeTransport):
         stage.will(*[refusal("ThrottlingException")] * 9)
         ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
 
@@ -149,18 +151,18 @@ class TestTime:
 
         assert len(stage.visits) == 1
 
-    def test_nobody_listens(self, make_transport: MakeTransport):
+    def test_a_closed_port(self, make_transport: MakeTransport):
         with pytest.raises(Unavailable):
             make_transport(url="http://127.0.0.1:1").call("GetItem", GET)
 
 
 class TestRefusals:
-    """Errors that stay."""
+    """Permanent errors."""
 
     @pytest.mark.parametrize(
         "code", ["ConditionalCheckFailedException", "ValidationException", "ResourceNotFoundException"]
     )
-    def test_are_not_tried_again(self, stage: Stage, make_transport: MakeTransport, code: str):
+    def test_they_are_not_retried(self, stage: Stage, make_transport: MakeTransport, code: str):
         stage.will(refusal(code, "The reason"))
 
         with pytest.raises(Refused) as caught:
@@ -175,13 +177,13 @@ class TestRefusals:
         with pytest.raises(Refused, match="AccessDeniedException: Not you"):
             make_transport().call("GetItem", GET)
 
-    def test_by_something_that_is_not_dynamodb(self, stage: Stage, make_transport: MakeTransport):
+    def test_an_error_of_another_server(self, stage: Stage, make_transport: MakeTransport):
         stage.will(answer(b"<h1>Forbidden</h1>", 403))
 
         with pytest.raises(Refused, match="403"):
             make_transport().call("GetItem", GET)
 
-    def test_of_a_transaction_come_with_reasons(self, stage: Stage, make_transport: MakeTransport):
+    def test_errors_of_transactions_have_reasons(self, stage: Stage, make_transport: MakeTransport):
         reasons: list[dict[str, Any]] = [
             {"Code": "None"},
             {"Code": "ConditionalCheckFailed", "Message": "no", "Item": {"pk": {"S": "a"}, "b": {"B": "AP8="}}},
@@ -197,7 +199,7 @@ class TestRefusals:
 
 
 class TestWritesWhoseAnswerIsLost:
-    """They may be done twice, and transactions may not."""
+    """Single writes may be repeated; transactions must not be."""
 
     def test_a_transaction_keeps_its_token(self, stage: Stage, make_transport: MakeTransport):
         stage.will(cut, answer({}))
@@ -214,7 +216,7 @@ class TestWritesWhoseAnswerIsLost:
         assert json.loads(stage.visits[0][1])["ClientRequestToken"] == "mine"
 
     @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"])
-    def test_other_writes_are_repeated_as_they_were(self, stage: Stage, make_transport: MakeTransport, operation: str):
+    def test_other_writes_are_repeated_unchanged(self, stage: Stage, make_transport: MakeTransport, operation: str):
         stage.will(cut, answer({}))
 
         make_transport().call(operation, WRITES[operation])
@@ -223,17 +225,19 @@ class TestWritesWhoseAnswerIsLost:
 
 
 class TestMeetingATransaction:
-    """A single write on an item that a transaction is writing is refused whole."""
+    """A single write of an item in an ongoing transaction is refused."""
 
     @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
-    def test_it_is_tried_again(self, stage: Stage, make_transport: MakeTransport, operation: str):
+    def test_it_is_retried(self, stage: Stage, make_transport: MakeTransport, operation: str):
         stage.will(*[refusal("TransactionConflictException")] * 6, answer(ITEM))
 
         assert make_transport().call(operation, WRITES[operation]) == ITEM
 
-        assert len(stage.visits) == 7  # more often than after failures of AWS: the item is free within milliseconds
+        assert (
+            len(stage.visits) == 7
+        )  # more often than after failures of AWS, since the item is free within milliseconds
 
-    def test_only_until_the_budget_ends(
+    def test_it_is_retried_until_the_time_limit(
         self, stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("random.uniform", lambda _, high: high)
@@ -251,7 +255,7 @@ def keys(*names: str) -> list[dict[str, Any]]:
 
 
 class TestBatches:
-    """What DynamoDB leaves undone of a batch is done by the transport."""
+    """The transport retries unprocessed parts of a batch."""
 
     def test_unprocessed_items_are_sent_again(self, stage: Stage, make_transport: MakeTransport):
         writes = [{"DeleteRequest": {"Key": key}} for key in keys("a", "b", "c")]
@@ -266,7 +270,7 @@ class TestBatches:
         assert done == {"UnprocessedItems": {}}
         assert [json.loads(body)["RequestItems"]["t"] for _, body in stage.visits] == [writes, writes[1:], writes[2:]]
 
-    def test_unprocessed_keys_are_asked_for_again(self, stage: Stage, make_transport: MakeTransport):
+    def test_unprocessed_keys_are_read_again(self, stage: Stage, make_transport: MakeTransport):
         about = {"ConsistentRead": True, "ProjectionExpression": "#0", "ExpressionAttributeNames": {"#0": "pk"}}
         a, b, c = keys("a", "b", "c")
         stage.will(

@@ -1,4 +1,4 @@
-"""Requests and answers as bytes, held against botocore's."""
+"""Requests and answers as bytes, compared with botocore's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ items = st.dictionaries(st.text(min_size=1), values, max_size=6)
 
 
 def fields(head: bytes) -> dict[str, str]:
-    """The head's fields, names in small letters."""
+    """The header fields, with names in lower case."""
     assert head.startswith(b"POST / HTTP/1.1\r\n")
     assert head.endswith(b"\r\n\r\n")
     lines = head.decode().split("\r\n")[1:-2]
@@ -81,7 +81,7 @@ def test_signatures_equal_botocores(
 
 
 @given(items)
-def test_requests_say_what_botocores_say(item: dict[str, Any]):
+def test_requests_equal_botocores(item: dict[str, Any]):
     request = {"TableName": "t", "Item": item, "ExpressionAttributeValues": {":v": {"B": b"\0\xff"}}}
     model = SERVICE.operation_model("PutItem")
     theirs = botocore.serialize.create_serializer("json").serialize_to_request(request, model)["body"]
@@ -90,12 +90,12 @@ def test_requests_say_what_botocores_say(item: dict[str, Any]):
 
 
 def dumped(content: Any) -> bytes:
-    """JSON as DynamoDB writes it."""
+    """JSON in DynamoDB's format."""
     return json.dumps(content, default=lambda data: b64encode(data).decode()).encode()
 
 
 @given(items, items)
-def test_answers_mean_what_botocore_makes_of_them(one: dict[str, Any], two: dict[str, Any]):
+def test_answers_are_decoded_as_by_botocore(one: dict[str, Any], two: dict[str, Any]):
     answers = {
         "GetItem": {"Item": one, "ConsumedCapacity": {"TableName": "t", "CapacityUnits": 0.5}},
         "UpdateItem": {"Attributes": one},
@@ -121,6 +121,6 @@ def test_answers_mean_what_botocore_makes_of_them(one: dict[str, Any], two: dict
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'"x"', b'{"Item": 3}', b'{"Item": {"a": {"B": "?"}}}', b"{", b"\xff"]
 )
-def test_what_is_no_answer_is_refused(body: bytes):
+def test_malformed_answers_are_refused(body: bytes):
     with pytest.raises(msgspec.DecodeError):
         wire.decode(body)

@@ -1,8 +1,8 @@
-"""Holds answers of this process's app against the API's description, and what its views read of queries.
+"""Compares answers of this process's app, and the query parameters that views read, with the API's description.
 
-It finds statuses, media types and bodies that the description does not have, and parameters that a view reads though
-the description does not tell of them. Bodies are judged strictly: a member that is not described is as wrong as one
-that is missing, and texts must have the format that they are said to have.
+It finds statuses, media types and bodies that are not described, and parameters that a view reads although
+they are not described. Bodies are checked strictly: an undescribed member is as wrong as
+a missing one, and texts must have the described format.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE: Final = Path(__file__).parents[2] / "chalicelib" / "reference" / "openapi.json"
 _METHODS: Final = {"delete", "get", "patch", "post", "put"}
 _LONGEST: Final = 1_000_000
-"""Characters of a body that is looked at."""
+"""Number of characters of a body in a problem's text."""
 
 
 @cache
@@ -47,7 +47,7 @@ def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 class Checker:
-    """Knows the description; collects what does not fit it."""
+    """Collects deviations from the description."""
 
     def __init__(self, described: dict[str, Any]) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -59,13 +59,13 @@ class Checker:
         self._lock = Lock()
 
     def take(self) -> list[str]:
-        """What was found since the last time."""
+        """The problems since the last call."""
         with self._lock:
             found, self._broken = self._broken, []
         return found
 
     def read(self, spec: EndpointSpec, name: str) -> None:
-        """A view reads a parameter of its query."""
+        """Called when a view reads a query parameter."""
         told = self._operations.get((spec.method, spec.path))
         if told is None:
             return
@@ -76,7 +76,7 @@ class Checker:
             )
 
     def answered(self, spec: EndpointSpec, response: Response) -> None:
-        """An answer leaves the app."""
+        """Called for each answer of the app."""
         told = self._operations.get((spec.method, spec.path))
         if told is None:
             self._complain(f"{spec.method} {spec.path} is not described: make docs")
@@ -124,7 +124,7 @@ class Checker:
 
 
 def _strict(schema: Any) -> Any:
-    """A schema that allows no member beyond those that it names; of refusals, which add their own, it takes any."""
+    """The schema without additional members, except for refusals, which add their own."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -139,7 +139,7 @@ _now = local()
 
 
 def install(into: Checker) -> pytest.MonkeyPatch:
-    """Listen to this process's app."""
+    """Check all answers of this process's app."""
     patch = pytest.MonkeyPatch()
     run, get, every = endpoint._run, Query.get, Query.all
 

@@ -1,4 +1,4 @@
-"""Functions that have just started, as Lambda runs them: a new process that imports ``app`` and answers a call."""
+"""Cold starts as on Lambda: a new process imports ``app`` and answers a call."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Call:
     body: str = ""
 
     def event(self) -> dict[str, Any]:
-        """As API Gateway hands it over."""
+        """The event of API Gateway."""
         place = {"httpMethod": self.method, "resourcePath": self.path, "path": f"/api{self.path}", "identity": {}}
         return {
             "resource": self.path,
@@ -70,7 +70,7 @@ class Call:
 
 
 def usual_calls(device: Signer, token: str) -> dict[str, Call]:
-    """What an accepted device calls most, by a name of ours: its inventory is new, and no deployment is for it."""
+    """The most frequent calls of an accepted device, by name: its inventory is new, and it has no deployment."""
     bearer = {"authorization": f"Bearer {token}"}
     raw = device.auth_body()
     provides = {"artifact_name": "original", "device_type": "qemux86-64"}
@@ -91,7 +91,7 @@ def usual_calls(device: Signer, token: str) -> dict[str, Call]:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What came of a first call. ``seconds`` are of CPU, and ``modules`` were loaded, from the import to the answer."""
+    """The result of a first call, with CPU seconds and loaded modules from import to answer."""
 
     status: int
     seconds: float
@@ -101,9 +101,9 @@ class First:
 def first_call(call: Call, place: Path | None = None) -> First:
     """Answer one call in a new process, on the storage of the server that runs in this one.
 
-    ``place``: a folder with all that the app needs; None: this checkout and its environment.
+    ``place``: a folder with everything that the app needs; None: this checkout and its environment.
     """
-    # An idle call writes no line; others may have one before ours.
+    # An idle call logs no line; others may log one before our result.
     status, seconds, modules = json.loads(_run(_CALL, json.dumps(call.event()), place=place).splitlines()[-1])
     return First(status, seconds, frozenset(modules))
 

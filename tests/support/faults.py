@@ -1,4 +1,4 @@
-"""Faults that AWS has and the embedded engine has not, put on the wire at a chosen call."""
+"""Simulates AWS failures that the embedded engine does not have, at a chosen call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCHES: Final = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "Unproces
 
 @dataclass(frozen=True)
 class Request:
-    """A request of DynamoDB. ``send`` makes it, as often as it is called."""
+    """A request to DynamoDB. ``send`` sends it, each time it is called."""
 
     operation: str
     body: dict[str, Any]
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Fault:
-    """``meets`` says which requests it can befall; ``play`` answers one of them, or raises."""
+    """A failure: ``meets`` says which requests can have it; ``play`` answers one of them, or raises."""
 
     meets: Callable[[Request], bool]
     play: Callable[[Request], Answer]
@@ -48,7 +48,7 @@ def _any(_: Request) -> bool:
 
 
 def refuses(code: str, status: int = 400, *, meets: Callable[[Request], bool] = _any) -> Fault:
-    """DynamoDB refuses, and does nothing."""
+    """DynamoDB refuses the request without effect."""
     return Fault(
         meets, lambda _: _answer({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}, status)
     )
@@ -89,18 +89,18 @@ FAULTS: Final = {
     "cancelled-capacity": cancels("ProvisionedThroughputExceeded"),
     "undone": Fault(lambda request: request.operation in BATCHES, _leaves_undone),
 }
-"""What passes: tried again, nobody should notice."""
+"""Temporary failures, which retries should hide."""
 
 FINAL: Final = {
     "cancelled-invalid": cancels("ValidationError"),
     "cancelled-collection": cancels("ItemCollectionSizeLimitExceeded"),
 }
-"""What does not: a transaction that AWS will never take."""
+"""A permanent failure: a transaction that AWS always refuses."""
 
 
 @dataclass
 class Played:
-    """How many requests a fault could have befallen, and how many it did."""
+    """How many requests could have had the failure, and how many had it."""
 
     met: int = 0
     played: int = 0
@@ -109,7 +109,7 @@ class Played:
 
 @contextmanager
 def at(number: int, fault: Fault, *, for_good: bool = False) -> Iterator[Played]:
-    """Let the fault befall the ``number``-th request that it can, counted from 1; ``for_good``: all from there on."""
+    """Simulate the failure at the ``number``-th matching request, from 1; ``for_good``: at all from there on."""
     real = Pool.exchange
     so_far = Played()
 
@@ -127,7 +127,7 @@ def at(number: int, fault: Fault, *, for_good: bool = False) -> Iterator[Played]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pool, "exchange", exchange)
-        patch.setattr("random.uniform", lambda low, _: low)  # nobody waits
+        patch.setattr("random.uniform", lambda low, _: low)  # no pauses
         yield so_far
 
 
@@ -154,12 +154,12 @@ OTHERS: Final[dict[str, OthersPlay]] = {
     "slow-down": _says(503, "SlowDown"),
     "expired-credentials": _says(400, "ExpiredToken"),
 }
-"""What befalls the other services, and passes."""
+"""Temporary failures of other services."""
 
 
 @contextmanager
 def others_at(number: int, play: OthersPlay) -> Iterator[Played]:
-    """The same for the ``number``-th request to any service but DynamoDB."""
+    """The same at the ``number``-th request to any service except DynamoDB."""
     pool = client.pool()
     real = pool.request
     so_far = Played()

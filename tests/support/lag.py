@@ -1,4 +1,4 @@
-"""Indexes and eventually consistent reads follow after a while: here they do not follow for as long as a test wants."""
+"""Simulates lagging indexes and eventually consistent reads, for as long as a test needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback that keeps what it is given, and the settings that lead mails to it."""
+"""A real SMTP server on loopback that stores mails, and the settings for using it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ USER, PASSWORD = "post@office", "s3cret:with@signs"
 
 @dataclass
 class Mailbox:
-    """What arrived, in order, with the envelope's recipients. ``refuse`` maps an address to a reply."""
+    """Received mails in order, with the envelope's recipients. ``refuse`` maps an address to a reply."""
 
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
@@ -39,20 +39,20 @@ class Mailbox:
     url: str = ""
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802  # aiosmtpd's name
-        """Take a recipient, unless told to refuse it."""
+        """Accept a recipient, unless it is in ``refuse``."""
         if address in self.refuse:
             return self.refuse[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
-        """Keep a mail."""
+        """Store a mail."""
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         self.recipients.append(list(envelope.rcpt_tos))
         return "250 kept"
 
     def to(self, address: str) -> list[EmailMessage]:
-        """What arrived for an address."""
+        """The mails to an address."""
         return [mail for mail, whom in zip(self.mails, self.recipients, strict=True) if address in whom]
 
     def secret(self, address: str) -> str:
@@ -71,7 +71,7 @@ class _Server(Controller):
         return SMTP(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
-        # Port 0 is whatever was free; the controller looks whether it answers there.
+        # Port 0 means any free port; the controller connects to the real one.
         assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
@@ -79,7 +79,7 @@ class _Server(Controller):
 
 @contextmanager
 def listening(*, tls: ssl.SSLContext | None = None, login: bool = False) -> Iterator[Mailbox]:
-    """A server on a free port; with ``tls`` it takes mails only after STARTTLS, with ``login`` only from a user."""
+    """A server on a free port; ``tls`` requires STARTTLS, ``login`` requires a user."""
     box = Mailbox()
     controller = _Server(
         box,
@@ -101,9 +101,9 @@ def listening(*, tls: ssl.SSLContext | None = None, login: bool = False) -> Iter
 
 @contextmanager
 def of_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """A mailbox for all mails that a server sends for the time of a test, and for no mail of another test's.
+    """A mailbox for all mails of a server during a test, without mails of other tests.
 
-    Tests share the server and its queues, so what earlier ones left there is deleted first.
+    Tests share the server and its queues, so leftovers of earlier tests are deleted first.
     """
     server.purge()
     with listening() as box:
@@ -113,6 +113,6 @@ def of_server(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
-    """Run with other settings for the time of a test."""
+    """Change settings during a test."""
     known = replace(settings.current(), **changed)
     monkeypatch.setattr(settings, "current", lambda: known)

@@ -1,4 +1,4 @@
-"""A real little OpenID Connect provider on loopback, which tests may make lie."""
+"""A small OpenID Connect provider on loopback, whose answers tests can manipulate."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ UNKNOWN_KEY = rsa.generate_private_key(65537, 2048)
 
 
 def public_rsa(kid: str, **more: Any) -> dict[str, Any]:
-    """The provider's RSA key as it publishes it."""
+    """The published form of the provider's RSA key."""
     return {**RSAAlgorithm.to_jwk(_RSA.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
 
 
 def jws(header: dict[str, Any], payload: bytes, sign: Callable[[bytes], bytes] = lambda _: b"") -> str:
-    """A token of any header and payload, signed by ``sign``: libraries refuse what a forger does not."""
+    """A token with any header and payload, signed by ``sign``; libraries would refuse some of them."""
     parts = [urlsafe_b64encode(part).rstrip(b"=") for part in (json.dumps(header).encode(), payload)]
     signed = b".".join(parts)
     return b".".join([signed, urlsafe_b64encode(sign(signed)).rstrip(b"=")]).decode()
@@ -48,13 +48,13 @@ def rsa_signature(key: rsa.RSAPrivateKey, signed: bytes) -> bytes:
 
 
 def public_ec(kid: str) -> dict[str, Any]:
-    """The provider's EC key as it publishes it."""
+    """The published form of the provider's EC key."""
     return {**ECAlgorithm.to_jwk(_EC.public_key(), as_dict=True), "kid": kid, "use": "sig"}
 
 
 @dataclass
 class Provider:
-    """Who logs in next (``claims``), how tokens are signed, and what was asked."""
+    """The provider: who logs in next (``claims``), how tokens are signed, and the received requests."""
 
     claims: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=lambda: {"kid": "one"})
@@ -64,28 +64,28 @@ class Provider:
     methods: list[str] = field(default_factory=lambda: ["client_secret_basic", "client_secret_post"])
     document: dict[str, Any] = field(default_factory=dict)
     raw: dict[str, bytes | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
-    """By path: the bytes of a whole HTTP answer, or what answers the call, in place of the honest one."""
+    """Replacements for correct answers, by path: the bytes of an HTTP answer, or a function that answers."""
     token: Callable[[dict[str, Any]], str] | None = None
-    """Makes the ID token of these claims, in place of the honest one."""
+    """Creates the ID token for these claims, instead of a correct one."""
     seen: list[str] = field(default_factory=list)
     redeemed: list[dict[str, str]] = field(default_factory=list)
-    """The forms with which codes came."""
+    """The received forms with codes."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     visitor: str = ""
-    """The address of who logs in when a browser comes; empty: they refuse to."""
+    """The address of the person who logs in; empty: they refuse."""
 
     def __enter__(self) -> Self:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # http.server's name
+            def do_GET(self) -> None:  # name required by http.server
                 provider.get(self)
 
-            def do_POST(self) -> None:  # http.server's name
+            def do_POST(self) -> None:  # name required by http.server
                 provider.post(self)
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Do not log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -101,16 +101,16 @@ class Provider:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Its URL."""
         return self._server.server_port
 
     @property
     def issuer(self) -> str:
-        """Its name."""
+        """Its issuer."""
         return f"http://localhost:{self.port}"
 
     def log_in(self, location: str, subject: str = "subject-1", **claims: Any) -> dict[str, str]:
-        """Somebody logs in where the server sent the browser; the query with which the browser comes back."""
+        """A person logs in at the redirect; returns the query with which the browser returns."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
         assert asked["response_type"] == "code"
         assert "openid" in asked["scope"].split()
@@ -120,7 +120,7 @@ class Provider:
         return {"state": asked["state"], "code": code}
 
     def get(self, call: BaseHTTPRequestHandler) -> None:
-        """Describe itself, and its keys."""
+        """Serve metadata and keys."""
         self.seen.append(call.path)
         if self._lied(call):
             return
@@ -149,7 +149,7 @@ class Provider:
         call.end_headers()
 
     def post(self, call: BaseHTTPRequestHandler) -> None:
-        """A code for a token, for the client that it was made for."""
+        """Exchange a code for a token, for its own client."""
         self.seen.append(call.path)
         form = parse_qs(call.rfile.read(int(call.headers["Content-Length"])).decode())
         given = {name: values[0] for name, values in form.items()}
@@ -174,7 +174,7 @@ class Provider:
         lie = self.raw.get(call.path)
         if lie is None:
             return False
-        with suppress(OSError):  # who is told too much hangs up
+        with suppress(OSError):  # a client disconnects if the answer is too large
             if isinstance(lie, bytes):
                 call.wfile.write(lie)
             else:

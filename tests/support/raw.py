@@ -1,4 +1,4 @@
-"""Requests as bytes, for what no client library sends."""
+"""Requests as bytes, for those that no client library sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def raw(server: LocalServer, sent: bytes) -> tuple[int, bytes]:
-    """Status and body of the first answer to these bytes; 400 if the server just closes."""
+    """Status and body of the first answer to these bytes; 400 if the server closes the connection."""
     url = urlsplit(server.url)
     with ExitStack() as opened:
         wire: socket.socket = opened.enter_context(socket.create_connection(("127.0.0.1", url.port or 443), timeout=10))

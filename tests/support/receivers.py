@@ -1,4 +1,4 @@
-"""Servers on loopback that stand for other people's: what they are sent is kept, what they answer is told."""
+"""Servers on loopback that simulate external ones: they store requests and give configured answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.local.certs import Tls
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came. Header names are in lower case."""
+    """A received request. Header names are in lower case."""
 
     line: str
     headers: dict[str, str]
@@ -23,7 +23,7 @@ class Received:
 
 
 Answering = Callable[[socket.socket, Received], None]
-"""What a server does with a connection once it has read a request."""
+"""How the server uses a connection after reading a request."""
 
 
 def answer(status: str = "204 No Content", body: bytes = b"", *more: str) -> bytes:
@@ -49,7 +49,7 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http{'s' if self.tls else ''}://{host}:{self.port}"
 
@@ -62,7 +62,7 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A blocked accept is woken by the shutdown alone.
+        # Only the shutdown wakes up a blocked accept.
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -80,7 +80,7 @@ class Listener:
             threading.Thread(target=self._talk, args=(sock, context), daemon=True).start()
 
     def _talk(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
-        # A caller may hang up at any point, or speak something else.
+        # A caller may disconnect at any point, or use another protocol.
         with sock, suppress(OSError, ValueError):
             wire = context.wrap_socket(sock, server_side=True) if context else sock
             with wire:

@@ -1,4 +1,4 @@
-"""Sessions whose users have not been there for a while."""
+"""Sessions whose sign-in is not recent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def let_age(client: httpx2.Client) -> None:
-    """Let the sign-in of a client's session be just too long ago to change credentials without the password."""
+    """Make the sign-in of a client's session just too old for changing credentials without the password."""
     claims = jwt.decode(client.headers["Authorization"].split()[1], options={"verify_signature": False})
     then = clock.now() - timedelta(seconds=limits.RECENT_SIGN_IN + 1)
     home = TenantId(claims.get("lamplighter.home", claims["mender.tenant"]))

@@ -31,13 +31,13 @@ UNKNOWN = "f" * 24
 
 @pytest.fixture
 def provider(server) -> Tenant:
-    """A service provider with 10 standard devices to give away, and no limit for others."""
+    """A service provider with a limit of 10 standard devices and none for other tiers."""
     return service.create_tenant("Provider", service_provider=True, max_devices=10)
 
 
 @pytest.fixture
 def boss(sign_in: SignIn, provider: Tenant) -> httpx2.Client:
-    """A client of the provider's admin."""
+    """A client of the provider's administrator."""
     return sign_in(provider)
 
 
@@ -46,7 +46,7 @@ def email() -> str:
 
 
 def make(boss: httpx2.Client, **more: Any) -> str:
-    """Create a child; its id."""
+    """Create a child tenant; returns its id."""
     body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **more}
     answer = boss.post(TENANTS, json=body)
     assert answer.status_code == 202, answer.text
@@ -58,9 +58,9 @@ def by_tier(**limits: int) -> dict[str, Any]:
 
 
 class TestCreation:
-    """A child comes with its first user."""
+    """A child tenant is created with its first user."""
 
-    def test_its_admin_can_log_in(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
+    def test_its_administrator_can_sign_in(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
         address = email()
         made = make(boss, name="New", admin={"email": address, "password": PASSWORD}, device_limit=3)
 
@@ -71,7 +71,7 @@ class TestCreation:
         values = {name: limit["value"] for name, limit in shown["device_limits"].items()}
         assert values == {"max_devices": 3, "max_micro_devices": -1, "max_system_devices": -1}
 
-    def test_what_is_not_said_is_nothing_of_what_is_limited(self, boss: httpx2.Client):
+    def test_limits_that_are_not_given_are_zero_if_the_provider_is_limited(self, boss: httpx2.Client):
         assert service.get_tenant(TenantId(make(boss))).devices == PerTier(0, -1, -1)
 
     def test_only_by_a_service_provider(self, api: httpx2.Client):
@@ -98,13 +98,13 @@ class TestCreation:
             ({"admin": {"email": "c@example.com", "send_reset_password": True}}, 422),
         ],
     )
-    def test_what_is_no_child(self, boss: httpx2.Client, wrong: dict[str, Any], status: int):
+    def test_invalid_children_are_refused(self, boss: httpx2.Client, wrong: dict[str, Any], status: int):
         body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **wrong}
 
         assert boss.post(TENANTS, json=body).status_code == status
         assert boss.get(TENANTS).json() == []
 
-    def test_an_address_that_is_taken(self, boss: httpx2.Client):
+    def test_a_used_address_is_refused(self, boss: httpx2.Client):
         address = email()
         make(boss, admin={"email": address, "password": PASSWORD})
 
@@ -113,7 +113,7 @@ class TestCreation:
         assert again.status_code == 409
         assert len(boss.get(TENANTS).json()) == 1
 
-    def test_no_more_than_the_provider_may_have(self, boss: httpx2.Client, monkeypatch: pytest.MonkeyPatch):
+    def test_limits_above_those_of_the_provider_are_refused(self, boss: httpx2.Client, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(limits, "TENANT_CHILDREN", 1)
         make(boss)
 
@@ -139,9 +139,9 @@ class TestList:
 
 
 class TestLimits:
-    """What children have, their provider has no more."""
+    """Limits of children are subtracted from those of their provider."""
 
-    def test_they_are_taken_from_the_provider_and_come_back(self, boss: httpx2.Client, provider: Tenant):
+    def test_they_are_subtracted_from_the_provider_and_returned(self, boss: httpx2.Client, provider: Tenant):
         first = make(boss, device_limit=6)
         assert (
             boss.post(
@@ -159,7 +159,9 @@ class TestLimits:
         shown = {each["id"]: (each["name"], each["device_limit"]) for each in boss.get(TENANTS).json()}
         assert shown == {first: ("Less", 1), second: ("Child", 9)}
 
-    def test_the_provider_may_accept_what_is_left(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
+    def test_the_provider_can_accept_the_remaining_devices(
+        self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant
+    ):
         make(boss, device_limit=9)
         world = World(boss, http, provider.tenant_token)
         world.device()
@@ -167,7 +169,7 @@ class TestLimits:
         with pytest.raises(AssertionError, match="maximum number of accepted devices"):
             world.device()
 
-    def test_what_the_provider_has_accepted_is_not_left(
+    def test_accepted_devices_of_the_provider_cannot_be_given_away(
         self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant
     ):
         World(boss, http, provider.tenant_token).device()
@@ -177,21 +179,21 @@ class TestLimits:
 
         assert (refused.status_code, "at most 9" in refused.text) == (422, True)
 
-    def test_the_admin_cannot_take_back_what_was_given(self, boss: httpx2.Client, provider: Tenant):
+    def test_the_admin_cannot_lower_the_limit_below_what_was_given(self, boss: httpx2.Client, provider: Tenant):
         make(boss, device_limit=6)
 
         with pytest.raises(Unprocessable, match="its children have 6"):
             service.set_limits(provider.id, max_devices=5)
         service.set_limits(provider.id, max_devices=6)
 
-    def test_what_comes_back_is_taken_however_little_is_left(
+    def test_returned_limits_are_accepted_in_any_case(
         self, server, boss: httpx2.Client, http: httpx2.Client, provider: Tenant, monkeypatch: pytest.MonkeyPatch
     ):
         child = make(boss, device_limit=4)
         world = World(boss, http, provider.tenant_token)
         for _ in range(5):
             world.device()
-        service.set_limits(provider.id, max_devices=4)  # 5 and 4 are more than that: they stay
+        service.set_limits(provider.id, max_devices=4)  # 5 and 4 are more than the limit and are kept
 
         assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 5}).status_code == 422
         assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 3}).status_code == 204
@@ -204,7 +206,7 @@ class TestLimits:
         assert service.get_tenant(provider.id).given == PerTier()
         assert boss.get(TENANTS).json() == []
 
-    def test_at_once_no_more_is_given_than_there_is(self, boss: httpx2.Client, provider: Tenant):
+    def test_concurrent_changes_do_not_exceed_the_total(self, boss: httpx2.Client, provider: Tenant):
         def one(_: int) -> int:
             body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 2}
             return boss.post(TENANTS, json=body).status_code
@@ -242,7 +244,7 @@ class TestStatus:
         ("PUT", "status", {"status": "suspended"}),
     ],
 )
-def test_a_tenant_that_is_no_child_does_not_exist(
+def test_other_tenants_get_404(
     boss: httpx2.Client, provider: Tenant, sign_in: SignIn, method: str, path: str, body: dict[str, Any]
 ):
     rival = service.create_tenant("Rival", service_provider=True)

@@ -1,4 +1,4 @@
-"""How a tenant ends: locked out at once, erased by a worker that may die anywhere, and nothing left that anyone finds.
+"""Removing a tenant: refused at once, erased by a worker that may crash anywhere, with nothing left.
 
 For the removal of a tenant.
 """
@@ -52,22 +52,22 @@ def server(own_server: LocalServer) -> LocalServer:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server on which no call is still running when a removal begins."""
+    """A separate server, so that no call is running when a removal begins."""
     known = replace(settings.current(), removal_settle=0)
     monkeypatch.setattr(settings, "current", lambda: known)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, **passed: float) -> None:
-    """Let time pass."""
+    """Move the clock."""
     then = clock.now() + timedelta(**passed)
     monkeypatch.setattr(clock, "now", lambda: then)
 
 
 @pytest.fixture
 def full(server: LocalServer, api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> Iterator[Everything]:
-    """A tenant with something of everything: what the walk of all routes makes, and a call of every route with it.
+    """A tenant with data of every kind: that of the tests of all routes, and a call of every route.
 
-    A device is connected meanwhile, with a session that runs and one that has ended.
+    A device is connected, with a running session and an ended one.
     """
     everything = Everything(World(api, http, tenant.tenant_token))
     device, token = everything.device, api.headers["Authorization"].removeprefix("Bearer ")
@@ -98,12 +98,12 @@ def _call_everything(server: LocalServer, everything: Everything) -> None:
 
 
 def storing() -> set[str]:
-    """The features that have a table: what the test below must write to, and a removal erase."""
+    """The features with a table, which the test below must write to and a removal erase."""
     here = [each.parent for each in (ROOT / "chalicelib").glob("*/tables*")]
     return {each.name for each in here} - {"tenantadm"}
 
 
-def test_every_feature_that_stores_is_asked_to_forget():
+def test_every_feature_with_a_table_has_a_step_of_the_erasure():
     asked = {name for step in erasure.steps() for name in (step.__module__.split(".")[1], *step.__code__.co_names)}
 
     assert storing() - asked == set()
@@ -112,8 +112,8 @@ def test_every_feature_that_stores_is_asked_to_forget():
 class TestErasure:
     """Nothing is left."""
 
-    def test_every_table_had_something(self, full: Everything):
-        """Else the next test would prove nothing for a new feature: let the walk make one of its things."""
+    def test_every_table_had_items(self, full: Everything):
+        """Otherwise the next test would prove nothing for a new feature: let the tests of all routes create an item."""
         assert storing() - set(left(full.tenant)) - contents.KEPT == set()
         assert left(full.tenant)["bucket"]
 
@@ -131,7 +131,7 @@ class TestErasure:
         assert {each.table for each in kept} <= contents.KEPT
         assert all("expires_at" in each.item for each in kept)
 
-    def test_others_keep_everything(
+    def test_other_tenants_keep_everything(
         self, server: LocalServer, full: Everything, tenant: Tenant, sign_in: SignIn, http: httpx2.Client, settled: None
     ):
         other = service.create_tenant("Other")
@@ -145,20 +145,20 @@ class TestErasure:
         assert theirs.snapshot() == before
         assert left(other.id) == count
 
-    def test_what_was_written_after_the_first_pass_goes_with_the_last(
+    def test_items_written_after_the_first_pass_are_erased_by_the_last(
         self, server: LocalServer, full: Everything, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ):
         service.start_removal(tenant.id)
         server.drain()
         assert set(left(tenant.id)) == {"tenantadm"}
-        useradm.create_user(tenant.id, email(), PASSWORD, by=EVERYTHING)  # by a call that was let in before
+        useradm.create_user(tenant.id, email(), PASSWORD, by=EVERYTHING)  # by a call that had been authenticated before
 
         later(monkeypatch, seconds=settings.current().removal_settle + 1)
         server.workers.run_once()
 
         assert left(tenant.id) == Counter()
 
-    def test_what_it_costs_follows_the_tenant(self, server: LocalServer, tenant: Tenant, settled: None):
+    def test_the_cost_depends_on_the_tenants_data(self, server: LocalServer, tenant: Tenant, settled: None):
         for _ in range(3):
             service.create_tenant("Somebody else")
         calls: list[str] = []
@@ -175,12 +175,12 @@ class TestErasure:
 
 
 class Crash(Exception):
-    """The worker dies."""
+    """The worker crashes."""
 
 
 @contextmanager
 def crashing_at(number: int) -> Iterator[list[int]]:
-    """Die after the ``number``-th call of DynamoDB that writes."""
+    """Crash after the ``number``-th write to DynamoDB."""
     done = [0]
 
     def observe(operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -197,13 +197,13 @@ def crashing_at(number: int) -> Iterator[list[int]]:
         connection.observers.remove(observe)
 
 
-def test_a_worker_that_dies_anywhere_is_finished_by_the_next(
+def test_after_a_worker_crashed_anywhere_the_next_finishes(
     server: LocalServer, full: Everything, tenant: Tenant, settled: None
 ):
     service.start_removal(tenant.id)
     crashes, finished = 0, False
     for _ in range(500):
-        # Always at the next call: each run gets one write further than the one before.
+        # Each run gets one write further than the previous one.
         try:
             with crashing_at(1 + crashes % 7):
                 finished = service.erase(tenant.id, erasure.steps())
@@ -213,14 +213,14 @@ def test_a_worker_that_dies_anywhere_is_finished_by_the_next(
             break
 
     assert finished
-    assert crashes >= 7  # the longest run of all was cut off at least once
+    assert crashes >= 7  # the longest run was interrupted at least once
     assert left(tenant.id) == Counter()
     assert service.erase(tenant.id, erasure.steps())
     server.drain()
 
 
 class TestLockedOut:
-    """From the next call on."""
+    """The tenant is refused from the next call on."""
 
     def test_users_and_devices(self, tenant: Tenant, api: httpx2.Client, http: httpx2.Client):
         device = World(api, http, tenant.tenant_token).device()
@@ -252,9 +252,9 @@ class TestLockedOut:
 
 
 class TestCancelled:
-    """A tenant that its users cancel is erased some time later."""
+    """A tenant that its users cancel is erased later."""
 
-    def test_by_its_own_user(
+    def test_cancelled_by_its_own_user(
         self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
     ):
         assert (
@@ -277,7 +277,7 @@ class TestCancelled:
 
         assert left(tenant.id) == Counter()
 
-    def test_taken_back(
+    def test_withdrawing_a_cancellation(
         self, server: LocalServer, api: httpx2.Client, tenant: Tenant, settled: None, monkeypatch: pytest.MonkeyPatch
     ):
         api.post(f"{TENANTS}/{tenant.id}/cancel", json={"reason": "a slip", "current_password": PASSWORD})
@@ -288,7 +288,7 @@ class TestCancelled:
 
         assert api.get(ME).status_code == 200
 
-    def test_once_only(self, sign_in: SignIn):
+    def test_a_cancellation_is_possible_once(self, sign_in: SignIn):
         provider = service.create_tenant("Provider", service_provider=True)
         boss = sign_in(provider)
         child = make(boss)
@@ -303,14 +303,14 @@ class TestCancelled:
 
 
 class TestChildren:
-    """A service provider removes its children, and nobody else."""
+    """A service provider can remove only its children."""
 
     @pytest.fixture
     def boss(self, sign_in: SignIn) -> httpx2.Client:
         provider = service.create_tenant("Provider", service_provider=True, max_devices=10)
         return sign_in(provider)
 
-    def test_what_it_had_comes_back(self, server: LocalServer, boss: httpx2.Client, settled: None):
+    def test_its_limits_return_to_the_provider(self, server: LocalServer, boss: httpx2.Client, settled: None):
         child = make(boss, device_limit=10)
         assert boss.delete(f"{TENANTS}/{child}").status_code == 405
         boss.put(f"{TENANTS}/{child}/status", json={"status": "suspended"})
@@ -336,7 +336,7 @@ class TestChildren:
         assert left(gone) == Counter()
         assert boss.get(f"{users}/me").json()["tenant_ids"][1:] == [stays]
 
-    def test_an_active_one(self, server: LocalServer, boss: httpx2.Client, settled: None):
+    def test_an_active_child_cannot_be_removed(self, server: LocalServer, boss: httpx2.Client, settled: None):
         child = make(boss)
 
         assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
@@ -354,7 +354,7 @@ class TestChildren:
             ("POST", "/plan", {"requested_plan": "os"}),
         ],
     )
-    def test_a_tenant_that_is_no_child_does_not_exist(
+    def test_other_tenants_get_404(
         self, boss: httpx2.Client, tenant: Tenant, method: str, path: str, body: dict[str, Any] | None
     ):
         def ask(id: str) -> tuple[int, str]:
@@ -366,9 +366,9 @@ class TestChildren:
 
 
 class TestPlan:
-    """A wish for another plan is noted, and nothing else."""
+    """A request for another plan is only stored."""
 
-    def test_noted_and_answered(self, api: httpx2.Client, tenant: Tenant):
+    def test_it_is_stored_and_answered(self, api: httpx2.Client, tenant: Tenant):
         wish = {"requested_plan": "professional", "requested_addons": "monitor", "user_message": "please"}
 
         assert api.post(f"{TENANTS}/{tenant.id}/plan", json=wish).status_code == 202
@@ -380,7 +380,7 @@ class TestPlan:
         assert service.get_tenant(tenant.id).notes == {}
 
     @pytest.mark.parametrize("wrong", [{}, {"requested_plan": "gold"}, {"user_message": "x" * 5000}])
-    def test_what_is_no_wish(self, api: httpx2.Client, tenant: Tenant, wrong: dict[str, str]):
+    def test_invalid_requests_are_refused(self, api: httpx2.Client, tenant: Tenant, wrong: dict[str, str]):
         assert api.post(f"{TENANTS}/{tenant.id}/plan", json=wrong).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Settings of a tenant: an API beyond Mender's."""
+"""Settings of a tenant, which Mender's API does not have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SETTINGS = "/api/management/v2/tenantadm/settings"
 
 
-def test_all_of_them_are_shown_as_they_are_at_first(api: httpx2.Client):
+def test_all_settings_are_shown_with_defaults(api: httpx2.Client):
     answer = api.get(SETTINGS)
 
     assert answer.status_code == 200
@@ -57,21 +57,21 @@ def test_an_old_version_is_not_replaced(api: httpx2.Client):
         [],
     ],
 )
-def test_what_is_no_setting(api: httpx2.Client, wrong: Any):
+def test_invalid_settings_are_refused(api: httpx2.Client, wrong: Any):
     before = api.get(SETTINGS).json()
 
     assert api.put(SETTINGS, json=wrong).status_code == 400
     assert api.get(SETTINGS).json() == before
 
 
-def test_a_setting_that_is_null_is_as_at_first(api: httpx2.Client):
+def test_null_resets_a_setting(api: httpx2.Client):
     first = api.get(SETTINGS).json()
     assert api.put(SETTINGS, json={"device_timeout": 3600}).status_code == 204
     assert api.put(SETTINGS, json={"device_timeout": None}).status_code == 204
     assert api.get(SETTINGS).json() == first
 
 
-def test_they_outlive_other_changes_of_the_tenant(api: httpx2.Client, tenant: Tenant):
+def test_other_changes_of_the_tenant_keep_them(api: httpx2.Client, tenant: Tenant):
     api.put(SETTINGS, json={"device_timeout": 60})
     service.set_limits(tenant.id, max_devices=3)
     service.set_plan(tenant.id, plan="professional")

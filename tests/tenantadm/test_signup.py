@@ -1,4 +1,4 @@
-"""Sign-up: off unless the server's admin wants it; a tenant on trial, and its end."""
+"""Sign-up: disabled by default; trial tenants and their expiry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGNUP, TRIAL = f"{TENANTS}/signup", f"{TENANTS}/trial"
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where nobody else has signed up from."""
+    """A network from which no other test signs up."""
     made = uuid.uuid4().hex
     monkeypatch.setattr(useradm, "network", lambda _: made)
     return made
@@ -37,7 +37,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch, network: str) -> None:
-    """A server on which strangers may sign up."""
+    """A server with sign-up enabled."""
     known = replace(settings.current(), signup=True, trial_days=14, trial_devices=3, removal_settle=0)
     monkeypatch.setattr(settings, "current", lambda: known)
 
@@ -60,7 +60,7 @@ def form(**more: Any) -> dict[str, Any]:
 
 
 def signed_up(http: httpx2.Client, filled: dict[str, Any]) -> dict[str, Any]:
-    """The tenant of somebody who signed up, as its user sees it."""
+    """The new tenant as its user sees it."""
     answer = http.post(SIGNUP, data=filled)
     assert answer.status_code == 202, answer.text
     assert answer.headers["Location"]
@@ -75,7 +75,7 @@ def test_off_by_default(http: httpx2.Client, path: str):
     assert http.post(path, data=form()).status_code == 405
 
 
-def test_a_tenant_on_trial(http: httpx2.Client, allowed: None):
+def test_a_trial_tenant(http: httpx2.Client, allowed: None):
     shown = signed_up(http, form(campaign="spring", marketing="true"))
 
     assert (shown["name"], shown["trial"], shown["device_limit"], shown["plan"]) == ("Acme Inc", True, 3, "enterprise")
@@ -88,7 +88,7 @@ def test_as_json(http: httpx2.Client, allowed: None):
     assert http.post(TRIAL, json=form(plan="professional")).status_code == 202
 
 
-def test_its_end(server: LocalServer, http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch):
+def test_a_trial_expires(server: LocalServer, http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch):
     filled = form()
     shown = signed_up(http, filled)
     server.workers.run_once()
@@ -100,7 +100,7 @@ def test_its_end(server: LocalServer, http: httpx2.Client, allowed: None, monkey
 
     assert service.get_tenant(TenantId(shown["id"])).status == service.Status.SUSPENDED
     assert http.post(LOGIN, auth=(filled["email"], filled["password"])).status_code == 401
-    # Who activates it has decided that it is none any more.
+    # Activating it ends the trial.
     service.set_status(TenantId(shown["id"]), service.Status.ACTIVE)
     server.workers.run_once()
     found = service.get_tenant(TenantId(shown["id"]))
@@ -119,11 +119,11 @@ def test_its_end(server: LocalServer, http: httpx2.Client, allowed: None, monkey
         ({"subscription_type": "azure"}, 400),
     ],
 )
-def test_what_is_no_sign_up(http: httpx2.Client, allowed: None, wrong: dict[str, str], status: int):
+def test_invalid_sign_ups_are_refused(http: httpx2.Client, allowed: None, wrong: dict[str, str], status: int):
     assert http.post(SIGNUP, data=form(**wrong)).status_code == status
 
 
-def test_bodies_of_other_kinds(http: httpx2.Client, allowed: None):
+def test_other_content_types_are_refused(http: httpx2.Client, allowed: None):
     assert http.post(SIGNUP, content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
     assert http.post(SIGNUP).status_code == 415
     assert http.post(TRIAL, content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
@@ -136,7 +136,7 @@ def test_an_address_has_one_account(http: httpx2.Client, allowed: None):
     assert http.post(SIGNUP, data=filled).status_code == 409
 
 
-def test_not_too_many_from_one_network(http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch):
+def test_sign_ups_from_one_network_are_limited(http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(limits, "SIGNUPS", 2)
 
     answers = [http.post(SIGNUP, data=form()) for _ in range(3)]
@@ -148,9 +148,7 @@ def test_not_too_many_from_one_network(http: httpx2.Client, allowed: None, monke
     assert http.post(SIGNUP, data=form()).status_code == 202
 
 
-def test_so_many_sign_up_in_an_hour_from_all_networks(
-    http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch
-):
+def test_sign_ups_per_hour_are_limited(http: httpx2.Client, allowed: None, monkeypatch: pytest.MonkeyPatch):
     # An hour in which no other test signs up.
     later = clock.now() + timedelta(days=1)
     monkeypatch.setattr(clock, "now", lambda: later)
@@ -177,9 +175,11 @@ def test_the_switch_is_true_or_false(monkeypatch: pytest.MonkeyPatch):
 
 
 class TestMails:
-    """Where mail is configured, new users hear of it."""
+    """Mails to new users."""
 
-    def test_a_new_address_is_to_be_proved(self, server: LocalServer, http: httpx2.Client, box: Mailbox, network: str):
+    def test_a_new_address_has_to_be_verified(
+        self, server: LocalServer, http: httpx2.Client, box: Mailbox, network: str
+    ):
         known = replace(settings.current(), signup=True)
         filled = form()
         with pytest.MonkeyPatch.context() as patched:
@@ -191,7 +191,7 @@ class TestMails:
         complete = "/api/management/v1/useradm/auth/verify-email/complete"
         assert http.post(complete, json={"secret_hash": secret}).status_code == 204
 
-    def test_the_admin_of_a_child_sets_the_first_password(
+    def test_the_administrator_of_a_child_sets_the_first_password(
         self, server: LocalServer, http: httpx2.Client, box: Mailbox, sign_in: SignIn
     ):
         boss = sign_in(service.create_tenant("Provider", service_provider=True))

@@ -1,4 +1,4 @@
-"""A suspended tenant is out on every way in: not only by its tokens, which the walks over all routes try."""
+"""A suspended tenant is refused everywhere, not only on the routes that ``tests/all_routes`` calls with its tokens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def suspend(tenant: TenantId) -> None:
 
 
 def activate(tenant: TenantId) -> None:
-    """Let it in again."""
+    """Activate it again."""
     service.set_status(tenant, service.Status.ACTIVE)
 
 
@@ -52,7 +52,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that trusts nothing that it read before."""
+    """A process without caches."""
     known = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: known)
 
@@ -73,7 +73,7 @@ def _ends(link: ClientConnection) -> None:
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("who", ["user", "device"])
-def test_attack_a_terminal_that_is_open_already(server, world: World, tenant: Tenant, who: str) -> None:
+def test_an_open_terminal_is_closed(server, world: World, tenant: Tenant, who: str) -> None:
     device = world.device()
     assert device.token is not None
     with (
@@ -96,7 +96,7 @@ def test_attack_a_terminal_that_is_open_already(server, world: World, tenant: Te
 
 
 @pytest.mark.usefixtures("eager")
-def test_attack_new_websockets(server, world: World, tenant: Tenant) -> None:
+def test_new_websockets_are_refused(server, world: World, tenant: Tenant) -> None:
     device = world.device()
     assert device.token is not None
     suspend(tenant.id)
@@ -108,8 +108,8 @@ def test_attack_new_websockets(server, world: World, tenant: Tenant) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_attack_a_terminal_in_another_tenant(server, api, http, tenant: Tenant) -> None:
-    """A service provider's user works in one of its tenants: when the provider is suspended, that ends as well."""
+def test_a_terminal_in_another_tenant_is_closed(server, api, http, tenant: Tenant) -> None:
+    """A service provider is suspended while its user works in a child tenant."""
     service.set_service_provider(tenant.id, enabled=True)
     email = new_email()
     child = service.create_child(tenant.id, "Child", email, PASSWORD, devices={})
@@ -133,7 +133,7 @@ def test_attack_a_terminal_in_another_tenant(server, api, http, tenant: Tenant) 
         assert not [message for message in fake.heard if message.body == b"reboot"]
 
 
-def test_attack_a_link_to_a_configuration(world: World, tenant: Tenant) -> None:
+def test_a_link_to_a_configuration_is_refused(world: World, tenant: Tenant) -> None:
     configured = Configured(world, world.device())
     assert configured.set({"key": "secret"}).status_code == 204
     deployment = configured.deploy()
@@ -146,7 +146,7 @@ def test_attack_a_link_to_a_configuration(world: World, tenant: Tenant) -> None:
     assert fetch(world, link).status_code == 200
 
 
-def test_attack_every_kind_of_token(http, world: World, tenant: Tenant) -> None:
+def test_every_kind_of_token_is_refused(http, world: World, tenant: Tenant) -> None:
     device = world.device()
     made = world.api.post(f"{BASE}/useradm/settings/tokens", json={"name": "script", "expires_in": 3600})
     assert made.status_code == 200, made.text
@@ -163,14 +163,14 @@ def test_attack_every_kind_of_token(http, world: World, tenant: Tenant) -> None:
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    """Where webhooks lead."""
+    """The receiver of webhooks."""
     with Listener() as running:
         use(monkeypatch, outbound_networks="127.0.0.0/8", outbound_ports=str(running.port))
         yield running
 
 
-def test_attack_webhooks_wait(server, world: World, tenant: Tenant, receiver: Listener) -> None:
-    """What happened before is not told while the tenant is suspended; and is not lost if that is short."""
+def test_webhooks_wait(server, world: World, tenant: Tenant, receiver: Listener) -> None:
+    """Earlier events are not delivered during the suspension, and are not lost if it is short."""
     credentials = {"type": "http", "http": {"url": receiver.url}}
     body = {"provider": "webhook", "credentials": credentials}
     assert world.api.post(f"{BASE}/iot-manager/integrations", json=body).status_code == 201
@@ -189,8 +189,8 @@ def test_attack_webhooks_wait(server, world: World, tenant: Tenant, receiver: Li
         assert len(receiver.received) >= 3
 
 
-def test_attack_phases_that_open_meanwhile(server, world: World, tenant: Tenant) -> None:
-    """Time goes on, and nobody is served: the devices' tokens are refused. Afterwards the deployment goes on."""
+def test_phases_that_open_during_the_suspension(server, world: World, tenant: Tenant) -> None:
+    """Devices are refused during the suspension; afterwards the deployment continues."""
     devices = [world.device() for _ in range(2)]
     world.upload("next")
     start = (clock.now() + timedelta(hours=1)).isoformat()
@@ -208,7 +208,7 @@ def test_attack_phases_that_open_meanwhile(server, world: World, tenant: Tenant)
             serves(device.poll(), deployment)
 
 
-def test_attack_a_new_password_meanwhile(server, http, world: World, tenant: Tenant, monkeypatch) -> None:
+def test_a_new_password_during_the_suspension(server, http, world: World, tenant: Tenant, monkeypatch) -> None:
     email = new_email()
     assert world.api.post(USERS, json={"email": email, "password": PASSWORD}).status_code == 201
     with of_server(server, monkeypatch) as box:

@@ -32,7 +32,7 @@ LAB, HALL = ({"type": "DeviceGroups", "value": [name]} for name in ("lab", "hall
 ADDONS = [{"name": name, "enabled": True} for name in ("configure", "troubleshoot", "monitor")]
 
 
-def test_a_new_tenant_has_everything(tenant: Tenant):
+def test_a_new_tenant_has_all_features_by_default(tenant: Tenant):
     assert len(tenant.id) == 24
     assert set(tenant.id) <= set("0123456789abcdef")
     assert len(tenant.tenant_token) >= 43
@@ -42,7 +42,7 @@ def test_a_new_tenant_has_everything(tenant: Tenant):
     assert (seen.devices.standard, seen.storage_limit) == (-1, 0)
 
 
-def test_a_new_tenant_with_less(server):
+def test_a_new_tenant_with_limits(server):
     made = service.create_tenant("Small", plan="os", addons=[], max_devices=0, storage_limit=1)
 
     seen = control.get(made.id, fresh=True)
@@ -60,7 +60,7 @@ def test_a_new_tenant_with_less(server):
         {"storage_limit": -1},
     ],
 )
-def test_what_is_no_tenant(server, wrong: dict[str, Any]):
+def test_invalid_tenants_are_refused(server, wrong: dict[str, Any]):
     with pytest.raises(BadRequest):
         service.create_tenant(**{"name": "Acme", **wrong})
 
@@ -68,12 +68,12 @@ def test_what_is_no_tenant(server, wrong: dict[str, Any]):
 class TestToken:
     """Finding a tenant by its token."""
 
-    def test_finds_its_tenant_and_nothing_else(self, tenant: Tenant):
+    def test_it_finds_its_tenant_only(self, tenant: Tenant):
         assert service.tenant_by_token(tenant.tenant_token) == tenant.id
         for wrong in ("", tenant.tenant_token + "x", tenant.tenant_token.lower(), tenant.id, "\ud800", "x" * 9000):
             assert service.tenant_by_token(wrong) is None
 
-    def test_costs_nothing_when_warm(self, tenant: Tenant):
+    def test_it_is_cached_in_a_warm_process(self, tenant: Tenant):
         lookup._tokens.clear()
         with dynamodb_calls() as calls:
             for _ in range(3):
@@ -82,11 +82,11 @@ class TestToken:
 
         assert calls == ["GetItem", "GetItem"]
 
-    def test_is_found_by_its_hash_only(self, tenant: Tenant):
+    def test_it_is_found_by_its_hash_only(self, tenant: Tenant):
         assert tables.find_by_token(tenant.tenant_token, clock.now()) is None
         assert tenant.tenant_token not in repr(tenant)
 
-    def test_the_cache_is_bounded(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
+    def test_the_size_of_the_cache_is_limited(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(lookup, "_tokens", Cache(3))
 
         for number in range(5):
@@ -96,9 +96,9 @@ class TestToken:
 
 
 class TestShown:
-    """What users see of their tenant."""
+    """The tenant as shown to its users."""
 
-    def test_the_whole_of_it(self, api: httpx2.Client, tenant: Tenant):
+    def test_all_members(self, api: httpx2.Client, tenant: Tenant):
         answer = api.get(MINE)
 
         assert answer.status_code == 200
@@ -117,7 +117,7 @@ class TestShown:
             "device_limit": -1,
         }
 
-    def test_v2_keeps_the_token_to_itself(self, api: httpx2.Client):
+    def test_v2_does_not_show_the_token(self, api: httpx2.Client):
         v1, v2 = api.get(MINE).json(), api.get(ME).json()
 
         del v1["tenant_token"]
@@ -147,7 +147,7 @@ class TestShown:
             ([{"name": "ManageDevices", "scope": LAB}, {"name": "SuperUser"}], True, (1, 1)),
         ],
     )
-    def test_no_more_than_its_user_needs(
+    def test_only_needed_members_are_shown(
         self,
         api: httpx2.Client,
         http: httpx2.Client,
@@ -175,10 +175,10 @@ class TestShown:
         assert tuple(limits[name]["current_value"] for name in ("max_devices", "max_micro_devices")) == counted
 
     @pytest.mark.parametrize("path", [MINE, ME])
-    def test_only_to_its_users(self, http: httpx2.Client, path: str):
+    def test_it_is_shown_to_its_users_only(self, http: httpx2.Client, path: str):
         assert http.get(path).status_code == 401
 
-    def test_everyone_sees_their_own(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_each_user_sees_their_own_tenant(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         other = service.create_tenant("Other")
 
         assert sign_in(other).get(MINE).json()["id"] == other.id
@@ -186,7 +186,7 @@ class TestShown:
 
 
 class TestSuspended:
-    """A suspended tenant is out at the next call, and back when it is activated."""
+    """A suspended tenant is refused from the next call on, until it is activated."""
 
     def test_users_and_their_tokens(self, api: httpx2.Client, tenant: Tenant):
         script = api.post("/api/management/v1/useradm/settings/tokens", json={"name": "script"}).text
@@ -200,17 +200,17 @@ class TestSuspended:
         for answer in (api.get(USER), api.get(USER, headers=headers)):
             assert answer.status_code == 200
 
-    def test_what_calls_see(self, tenant: Tenant):
+    def test_the_status_of_calls(self, tenant: Tenant):
         service.set_limits(tenant.id, max_devices=3)
         service.set_status(tenant.id, Status.SUSPENDED)
 
         assert service.get_tenant(tenant.id).status == Status.SUSPENDED
         seen = control.get(tenant.id)
         assert (seen.active, seen.devices.standard) == (False, 3)
-        # The token still finds its tenant: who asks is told why it is refused.
+        # The token still finds its tenant, so the caller learns why it is refused.
         assert service.tenant_by_token(tenant.tenant_token) == tenant.id
 
-    def test_others_are_not_touched(self, tenant: Tenant, sign_in: SignIn):
+    def test_other_tenants_are_not_affected(self, tenant: Tenant, sign_in: SignIn):
         other = sign_in(service.create_tenant("Other"))
 
         service.set_status(tenant.id, Status.SUSPENDED)
@@ -219,9 +219,9 @@ class TestSuspended:
 
 
 class TestLimits:
-    """Limits change one by one."""
+    """Limits can be changed separately."""
 
-    def test_what_is_not_given_stays(self, tenant: Tenant):
+    def test_other_limits_are_kept(self, tenant: Tenant):
         service.set_limits(tenant.id, max_devices=10, storage_limit=20)
         service.set_limits(tenant.id, max_devices=0)
         service.set_limits(tenant.id, storage_limit=0)
@@ -232,12 +232,12 @@ class TestLimits:
         assert (stored.max_devices, stored.storage_limit) == (0, 0)
 
     @pytest.mark.parametrize("wrong", [{"max_devices": -2}, {"storage_limit": -1}])
-    def test_what_is_no_limit(self, tenant: Tenant, wrong: dict[str, int]):
+    def test_invalid_limits_are_refused(self, tenant: Tenant, wrong: dict[str, int]):
         with pytest.raises(BadRequest):
             service.set_limits(tenant.id, **wrong)
 
 
-def test_there_is_no_tenant_of_this_id(server):
+def test_an_unknown_tenant_is_refused(server):
     unknown = TenantId("f" * 24)
 
     with pytest.raises(NotFound):
@@ -249,7 +249,7 @@ def test_there_is_no_tenant_of_this_id(server):
     assert not control.get(unknown).active
 
 
-def test_all_tenants_are_listed_by_age(server):
+def test_tenants_are_listed_by_age(server):
     made = [service.create_tenant(f"Acme {number}").id for number in range(3)]
 
     listed = [each.id for each in service.all_tenants()]
@@ -257,7 +257,7 @@ def test_all_tenants_are_listed_by_age(server):
     assert [each for each in listed if each in made] == made
 
 
-def test_tenants_that_are_made_at_once_are_different(server):
+def test_tenants_created_concurrently_are_different(server):
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(service.create_tenant, ["Same name"] * 8))
 
@@ -265,13 +265,13 @@ def test_tenants_that_are_made_at_once_are_different(server):
 
 
 class TestAudited:
-    """Every change of a tenant is in its log, also those of the server's admin."""
+    """Every change of a tenant has an audit entry, also those by the server's admin."""
 
     def entries(self, tenant: Tenant) -> list[tuple[str, str]]:
         found = auditlogs_tables.by_time(tenant.id, None, None, newest_first=False)
         return [(entry.actor_type, entry.change) for entry in found if entry.object_type == "tenant"]
 
-    def test_what_the_admin_does(self, tenant: Tenant):
+    def test_changes_by_the_admin(self, tenant: Tenant):
         service.set_limits(tenant.id, max_devices=3)
         service.set_plan(tenant.id, plan="os", addons=["monitor"])
         service.set_status(tenant.id, Status.SUSPENDED)
@@ -284,7 +284,7 @@ class TestAudited:
             ("system", "tokens before: 0 -> 1"),
         ]
 
-    def test_why_a_tenant_was_cancelled(self, api: httpx2.Client, tenant: Tenant):
+    def test_the_reason_of_a_cancellation(self, api: httpx2.Client, tenant: Tenant):
         api.post(
             f"/api/management/v2/tenantadm/tenants/{tenant.id}/cancel",
             json={"reason": "moved", "current_password": PASSWORD},
