@@ -1,4 +1,4 @@
-"""The main use cases, with each fault of AWS that the engine lacks at each of their calls."""
+"""The main use cases, with each simulated failure of AWS at each of their calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST = 40
 
 
 class Cases:
-    """Use cases: each prepares what it needs, and returns what is done under the fault and what must come of it."""
+    """Use cases: each prepares its data, and returns the call to make under the failure and its expected result."""
 
     def __init__(self, world: World, tenant: Tenant) -> None:
         self.world = world
@@ -39,11 +39,11 @@ class Cases:
         self._device = world.device()
 
     def idle_poll(self) -> tuple[Run, Check]:
-        """A device asks, and there is nothing."""
+        """A device polls without a deployment."""
         return self._device.poll, serves_nothing
 
     def poll(self) -> tuple[Run, Check]:
-        """A device asks, and gets its update."""
+        """A device polls and gets its update."""
         deployment = self.world.deploy("v1", [self._device.id], force_installation=True, name=uuid.uuid4().hex)
 
         def check(answer: httpx2.Response) -> None:
@@ -54,7 +54,7 @@ class Cases:
         return self._device.poll, check
 
     def report(self) -> tuple[Run, Check]:
-        """A device's last report, which ends its deployment."""
+        """A device's last report, which finishes its deployment."""
         device = self._device
         deployment = self.world.deploy("v1", [device.id], force_installation=True, name=uuid.uuid4().hex)
         serves(device.poll(), deployment)
@@ -86,7 +86,7 @@ class Cases:
         return lambda: self.world.api.post(DEPLOYMENTS, json=body), check
 
     def accept(self) -> tuple[Run, Check]:
-        """An operator lets a device in, which then gets its token."""
+        """An operator accepts a device, which then gets its token."""
         device = Device(self.world.http, self.world.token)
         assert device.auth().status_code == 401
         found = self.world.api.get(DEVAUTH, params={"status": "pending", "per_page": 500}).json()
@@ -102,7 +102,7 @@ class Cases:
         return lambda: self.world.api.put(place, json={"status": "accepted"}), check
 
     def authenticate(self) -> tuple[Run, Check]:
-        """A device asks for a token anew."""
+        """A device requests a new token."""
 
         def check(answer: httpx2.Response) -> None:
             assert answer.status_code == 200, answer.text
@@ -138,7 +138,7 @@ class Cases:
         return lambda: self.world.http.post(f"{M1}/useradm/auth/login", auth=(email, PASSWORD)), check
 
     def inventory(self) -> tuple[Run, Check]:
-        """A device says what it has."""
+        """A device reports its inventory."""
         value = uuid.uuid4().hex
 
         def check(answer: httpx2.Response) -> None:
@@ -156,7 +156,7 @@ CASES = ["idle_poll", "poll", "report", "create", "accept", "authenticate", "upl
 
 @pytest.fixture(scope="module")
 def cases(server: LocalServer) -> Iterator[Cases]:
-    """One tenant for all: each case makes what it needs, and leaves the device with nothing to do."""
+    """One tenant for all cases: each creates its data, and leaves the device without a deployment."""
     tenant = tenantadm.create_tenant("Faults")
     useradm.create_user(tenant.id, email := f"{uuid.uuid4().hex}@example.com", PASSWORD, by=EVERYTHING)
     with httpx2.Client(base_url=server.url, timeout=30) as http, httpx2.Client(base_url=server.url, timeout=30) as api:
@@ -167,7 +167,7 @@ def cases(server: LocalServer) -> Iterator[Cases]:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("fault", faults.FAULTS)
-def test_a_fault_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
+def test_a_temporary_failure_is_hidden_by_retries(cases: Cases, case: str, fault: str):
     for number in range(1, _MOST):
         run, check = getattr(cases, case)()
         with faults.at(number, faults.FAULTS[fault]) as so_far:
@@ -180,7 +180,7 @@ def test_a_fault_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault
 
 @pytest.mark.parametrize("case", ["poll", "report", "create", "accept", "upload"])
 @pytest.mark.parametrize("fault", faults.FINAL)
-def test_a_transaction_that_is_refused_for_good_leaves_nothing_behind(cases: Cases, case: str, fault: str):
+def test_a_permanently_refused_transaction_leaves_nothing_behind(cases: Cases, case: str, fault: str):
     run, check = getattr(cases, case)()
     with faults.at(1, faults.FINAL[fault], for_good=True) as so_far:
         answer = run()
@@ -192,7 +192,7 @@ def test_a_transaction_that_is_refused_for_good_leaves_nothing_behind(cases: Cas
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("number", [1, 2, 4])
-def test_an_outage_is_503_and_what_is_done_after_it_succeeds(cases: Cases, case: str, number: int):
+def test_an_outage_causes_503_and_calls_succeed_afterwards(cases: Cases, case: str, number: int):
     run, check = getattr(cases, case)()
     with faults.at(number, faults.FAULTS["throttled"], for_good=True) as so_far:
         answer = run()
@@ -206,7 +206,7 @@ def test_an_outage_is_503_and_what_is_done_after_it_succeeds(cases: Cases, case:
 
 @pytest.mark.parametrize("case", ["poll", "create", "upload"])
 @pytest.mark.parametrize("fault", faults.OTHERS)
-def test_a_fault_of_another_service_that_passes_is_noticed_by_nobody(cases: Cases, case: str, fault: str):
+def test_a_temporary_failure_of_another_service_is_hidden_by_retries(cases: Cases, case: str, fault: str):
     for number in range(1, _MOST):
         run, check = getattr(cases, case)()
         with faults.others_at(number, faults.OTHERS[fault]) as so_far:
@@ -218,8 +218,8 @@ def test_a_fault_of_another_service_that_passes_is_noticed_by_nobody(cases: Case
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_reads_that_are_behind_are_noticed_by_nobody(cases: Cases, case: str):
-    """What a request writes, it never has to read by an eventually consistent read."""
+def test_lagging_reads_within_a_request_have_no_effect(cases: Cases, case: str):
+    """A request does not use eventually consistent reads for its own writes."""
     run, check = getattr(cases, case)()
     with lag.behind():
         answer = run()
@@ -227,7 +227,7 @@ def test_reads_that_are_behind_are_noticed_by_nobody(cases: Cases, case: str):
 
 
 @pytest.mark.parametrize("case", ["poll", "report", "login", "inventory", "upload", "create"])
-def test_what_was_written_a_moment_ago_counts_though_reads_are_behind(cases: Cases, case: str):
+def test_recent_writes_are_used_despite_lagging_reads(cases: Cases, case: str):
     with lag.behind() as before:
         run, check = getattr(cases, case)()
         answer = run()

@@ -1,4 +1,4 @@
-"""A warm process goes on while a tenant's control item can't be read, for as long as docs/security.md says."""
+"""A warm process continues while a tenant's control item cannot be read, as long as docs/security.md says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Later = Callable[[float], None]
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Lets seconds pass for caches."""
+    """Move the clock of caches forward."""
     passed = [0.0]
     monkeypatch.setattr("chalicelib.cache.time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
 
@@ -41,7 +41,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Control items can't be read while this is not empty; how long each reading might have taken."""
+    """Reading control items fails while this is not empty; it has the timeout of each read."""
     patience: list[float] = []
     shared = connection.shared()
     real = shared.dispatch
@@ -58,7 +58,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return patience
 
 
-def test_devices_are_served_from_an_older_copy(
+def test_devices_are_served_with_an_older_copy(
     api: httpx2.Client, http: httpx2.Client, tenant: Tenant, later: Later, outage: list[float]
 ):
     device = World(api, http, tenant.tenant_token).device()
@@ -78,7 +78,7 @@ def test_devices_are_served_from_an_older_copy(
     serves_nothing(device.poll())
 
 
-def test_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later: Later, outage: list[float]):
+def test_a_suspension_takes_effect_when_the_item_can_be_read_again(tenant: Tenant, later: Later, outage: list[float]):
     assert control.get(tenant.id).active
     outage.append(0)
     later(LIFE)
@@ -89,7 +89,7 @@ def test_a_suspension_is_seen_as_soon_as_the_item_is(tenant: Tenant, later: Late
     assert not control.get(tenant.id).active
 
 
-def test_who_asks_for_the_item_as_it_is_gets_nothing_older(tenant: Tenant, outage: list[float]):
+def test_callers_that_require_the_current_item_get_no_older_copy(tenant: Tenant, outage: list[float]):
     control.get(tenant.id)
     outage.append(0)
 
@@ -105,9 +105,9 @@ def failing(error: type[Exception] = Unavailable) -> Callable[[], int]:
 
 
 class TestCache:
-    """What holds for any cache."""
+    """Rules of all caches."""
 
-    def test_without_a_limit_for_stale_values_there_are_none(self, later: Later):
+    def test_stale_values_are_not_used_by_default(self, later: Later):
         cache: Cache[str, int] = Cache()
         cache.get("a", lambda: 1, life=LIFE)
         later(LIFE)
@@ -115,13 +115,13 @@ class TestCache:
         with pytest.raises(Unavailable):
             cache.get("a", failing(), life=LIFE)
 
-    def test_what_was_never_read_can_not_be_stale(self):
+    def test_a_value_that_was_never_read_is_not_used(self):
         cache: Cache[str, int] = Cache(stale=lambda: STALE)
 
         with pytest.raises(Unavailable):
             cache.get("a", failing(), life=LIFE)
 
-    def test_what_was_dropped_can_not_be_stale(self, later: Later):
+    def test_a_dropped_value_is_not_used(self, later: Later):
         cache: Cache[str, int] = Cache(stale=lambda: STALE)
         cache.get("a", lambda: 1, life=LIFE)
         later(LIFE)
@@ -130,7 +130,7 @@ class TestCache:
         with pytest.raises(Unavailable):
             cache.get("a", failing(), life=LIFE)
 
-    def test_other_errors_show(self, later: Later):
+    def test_other_errors_are_raised(self, later: Later):
         cache: Cache[str, int] = Cache(stale=lambda: STALE)
         cache.get("a", lambda: 1, life=LIFE)
         later(LIFE)
@@ -139,7 +139,7 @@ class TestCache:
             cache.get("a", failing(ZeroDivisionError), life=LIFE)
 
     @pytest.mark.parametrize("age", [0.0, 30.0, STALE - 0.5])
-    def test_the_limit_counts_from_the_last_reading(self, later: Later, age: float):
+    def test_the_limit_is_counted_from_the_last_read(self, later: Later, age: float):
         cache: Cache[str, int] = Cache(stale=lambda: STALE)
         cache.get("a", lambda: 1, life=LIFE)
         later(LIFE + age)

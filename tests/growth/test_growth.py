@@ -1,7 +1,7 @@
-"""What a request costs grows with its size, and no faster: counted for every list, object and text of every body.
+"""The work of a request grows linearly with its size, for every list, object and text of every body.
 
 There is a body for every route that reads one (``tests/all_routes/test_bounds.py`` fails for a new route until it has
-one), so a new route and a new member of a body are covered without a word here.
+one), so new routes and new members of bodies are covered.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = ["mine"]
 
 Make = Callable[[int], Any]
 _CALL = 200
-"""What a call of DynamoDB counts."""
+"""The count of a call to DynamoDB."""
 
 
 @pytest.fixture
 def work(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operations]:
-    """Counts what the server does for each request."""
+    """Count the server's work for each request."""
     with operations() as found:
         run = endpoint._run
 
@@ -53,7 +53,7 @@ def work(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opera
 
 
 def larger(value: Any, path: str = "$") -> Iterator[tuple[str, Make]]:
-    """Ways to make one part of a value larger: its place, and what makes the whole of a size."""
+    """The parts of a value that can be made larger: path, and a function that creates the value with a size."""
     match value:
         case str():
             yield path, lambda size: "x" * (64 * size)
@@ -102,7 +102,7 @@ def _with_long_lists(value: Any, size: int) -> Any:
 
 
 def _other(entry: Any, number: int) -> Any:
-    """An entry unlike the others: numbered, wherever it is called something."""
+    """A unique entry: its names are numbered."""
     if isinstance(entry, str):
         return f"{entry}-{number}"
     if isinstance(entry, dict):
@@ -124,7 +124,7 @@ def _nested(depth: int) -> Any:
 
 
 def grown(work: Operations, send: Callable[[int], httpx2.Response]) -> tuple[str, list[int]] | None:
-    """Status and counts where they grow too fast. Only answers of one kind are compared: a refusal costs less."""
+    """Status and counts if they grow too fast. Only answers with equal status are compared: refusals cost less."""
     counts: dict[int, list[int]] = {}
     for size in SIZES:
         before = work.count
@@ -157,7 +157,7 @@ def test_bodies(server: LocalServer, mine: Tenant, work: Operations) -> None:
     wrong = []
     for route in called_routes(server):
         values, body = body_of(mine, route)
-        ask(mine, route, values, json=body)  # what is cached from now on was counted
+        ask(mine, route, values, json=body)  # caches are filled before counting
         every: Make = partial(_with_long_lists, body)
         for place, make in [*larger(body), ("every list at once", every)]:
             found = grown(work, _sender(mine, route, values, "json", make))
@@ -197,7 +197,7 @@ def test_queries(server: LocalServer, mine: Tenant, work: Operations, monkeypatc
     assert not wrong, "\n".join(wrong)
 
 
-def test_all_functions_are_counted_and_only_for_a_time() -> None:
+def test_all_functions_are_counted_during_the_block_only() -> None:
     before = rules.conflict.__code__
     new = rules.Candidate("a", "b", (), {}, 1, "k", None)
     with operations() as found:

@@ -1,4 +1,4 @@
-"""What reads uploads, forms, messages and patterns does work that grows with them, and no faster; counted."""
+"""The work of parsing uploads, forms, messages and patterns grows linearly with their size."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def cut(items):
 
 
 @pytest.mark.parametrize("name", ["searched", "joined", "cut"])
-def test_work_that_grows_with_the_square_is_seen(name: str) -> None:
+def test_quadratic_work_is_detected(name: str) -> None:
     counted = Operations()
     names: dict[str, Any] = {"__count_in__": counted._in, "__count_made__": counted._made}
     tree = ast.fix_missing_locations(_Rewritten().visit(ast.parse(SLOW)))

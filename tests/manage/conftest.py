@@ -1,4 +1,4 @@
-"""Runs the admin's command as a program of its own."""
+"""Runs the admin's command as a separate program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run(environment: dict[str, str], *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command with these variables and no others that it would look at."""
+    """Run the command with these variables, without others that it would read."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
     return subprocess.run(
         [sys.executable, "-m", "infra.manage", *words],
@@ -36,7 +36,7 @@ def run(environment: dict[str, str], *words: str, typed: str = "") -> subprocess
 
 @pytest.fixture
 def manage(server: LocalServer) -> Manage:
-    """The command, on the session's server."""
+    """The command, for the session's server."""
 
     def on_server(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         return run(server.engine.env(), *words, typed=typed)
@@ -46,7 +46,7 @@ def manage(server: LocalServer) -> Manage:
 
 @pytest.fixture
 def done(manage: Manage) -> Callable[..., str]:
-    """Runs a command that has to succeed; what it prints."""
+    """Run a command that has to succeed; returns its output."""
 
     def succeed(*words: str, typed: str = "") -> str:
         result = manage(*words, typed=typed)
@@ -58,5 +58,5 @@ def done(manage: Manage) -> Callable[..., str]:
 
 @pytest.fixture
 def document(done: Callable[..., str]) -> Callable[..., Any]:
-    """Runs a command that has to succeed with ``--json``; the document."""
+    """Run a command with ``--json`` that has to succeed; returns the document."""
     return lambda *words, typed="": json.loads(done(*words, "--json", typed=typed))

@@ -1,4 +1,4 @@
-"""The admin's command, as a program of its own against a running engine."""
+"""The admin's command, as a separate program with a running engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def new_email() -> str:
     return f"{uuid.uuid4().hex}@example.com"
 
 
-def test_from_nothing_to_a_login(done, http: httpx2.Client):
+def test_from_an_empty_server_to_a_login(done, http: httpx2.Client):
     tenant = done("tenant", "create", "Acme")
     email = new_email()
     user = done("user", "create", "--tenant", tenant, email, "--password", "-", typed=f"{PASSWORD}\n")
@@ -63,7 +63,7 @@ def test_a_tenant_with_limits(document, done):
     assert f"{made['id']}  active  os  Small" in done("tenant", "list").splitlines()
 
 
-def test_limits_change_one_by_one(document, done, tenant):
+def test_limits_can_be_changed_separately(document, done, tenant):
     assert done("tenant", "set-limits", tenant.id, "--max-devices", "7") == tenant.id
 
     changed = document("tenant", "set-limits", tenant.id, "--storage-limit", "9")
@@ -73,7 +73,7 @@ def test_limits_change_one_by_one(document, done, tenant):
 
 def test_suspending_and_activating(document, tenant, api: httpx2.Client):
     assert document("tenant", "suspend", tenant.id)["status"] == "suspended"
-    control.forget(tenant.id)  # what the settings' few seconds do for another process
+    control.forget(tenant.id)  # other processes notice after the cache time
     assert api.get(ME).status_code == 401
 
     assert document("tenant", "activate", tenant.id)["status"] == "active"
@@ -116,7 +116,7 @@ def test_roles(document, done, http: httpx2.Client, tenant):
     assert {each["email"]: each["roles"] for each in shown.json()}[observer] == ["RBAC_ROLE_PERMIT_ALL"]
 
 
-def test_a_user_of_another_server(done, http: httpx2.Client, tenant):
+def test_importing_a_user_of_another_server(done, http: httpx2.Client, tenant):
     email, hashed = new_email(), bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
     done("user", "create", "--tenant", tenant.id, email, "--password-hash", hashed)
@@ -124,7 +124,7 @@ def test_a_user_of_another_server(done, http: httpx2.Client, tenant):
     assert http.post(LOGIN, auth=(email, PASSWORD)).status_code == 200
 
 
-def test_keys_rotate(done, http: httpx2.Client, tenant, api: httpx2.Client):
+def test_rotating_signing_keys(done, http: httpx2.Client, tenant, api: httpx2.Client):
     before = signing_keys.active().kid
     name = done("signing-key", "rotate")
     signing_keys.forget()
@@ -140,7 +140,7 @@ def test_keys_rotate(done, http: httpx2.Client, tenant, api: httpx2.Client):
 
 
 class TestRefusals:
-    """Errors are one line on standard error, with a code by class and nothing on standard output."""
+    """Errors are one line on standard error, with an exit code and nothing on standard output."""
 
     def check(self, result: subprocess.CompletedProcess[str], code: int, text: str) -> None:
         assert (result.returncode, result.stdout) == (code, ""), result.stderr
@@ -166,7 +166,7 @@ class TestRefusals:
         ):
             self.check(manage(*words), 3, "not found. `tenant list`")
 
-    def test_roles_that_are_refused(self, manage: Manage, done: Callable[..., str], tenant):
+    def test_invalid_roles_are_refused(self, manage: Manage, done: Callable[..., str], tenant):
         nobodys = ("--generate", "--role", "Nobody's")
         self.check(manage("user", "create", "--tenant", tenant.id, new_email(), *nobodys), 4, "Nobody's")
         email = new_email()
@@ -189,13 +189,13 @@ class TestRefusals:
     def test_no_stage(self, manage: Manage):
         self.check(manage("--stage", "nowhere", "tenant", "list"), 5, "there are: local")
 
-    def test_a_stage_on_aws_is_never_reset(self, manage: Manage):
+    def test_a_stage_on_aws_cannot_be_reset(self, manage: Manage):
         self.check(manage("--stage", "dev", "reset", "--yes"), 2, "only a local server")
         elsewhere = run({"AWS_ENDPOINT_URL": "https://dynamodb.eu-west-1.amazonaws.com"}, "reset", "--yes")
         self.check(elsewhere, 2, "only a local server")
 
 
-def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_stage_on_aws_uses_the_variables_of_its_functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     variables = {"LAMPLIGHTER_BUCKET": "mine", "AWS_REGION": "eu-west-1"}
     monkeypatch.setattr(os, "environ", variables)
 
@@ -211,8 +211,8 @@ def test_the_stage_on_aws_names_what_its_functions_use(monkeypatch: pytest.Monke
     }
 
 
-def test_no_command_reads_the_settings_before_the_stage_is_known():
-    """Whoever imports a table or a queue of the app does: the command would then work on the local server's."""
+def test_no_command_module_imports_the_settings_early():
+    """Importing a table or a queue of the app reads them: the command would then use the local server's."""
     code = (
         "import sys; from unittest.mock import patch; import infra.manage.program as program\n"
         "with patch.object(program, 'manage'), patch.object(sys, 'exit'): program.main()\n"
@@ -224,12 +224,12 @@ def test_no_command_reads_the_settings_before_the_stage_is_known():
     assert done.stdout.strip() == "0 set()", done.stderr
 
 
-def test_the_switches_of_the_command_are_those_of_the_server():
+def test_the_command_has_the_switches_of_the_server():
     assert [str(each) for each in Switch] == list(NAMES)
 
 
 class TestAuditLogs:
-    """``audit verify`` says whether somebody changed what was written."""
+    """``audit verify`` finds changed entries."""
 
     def test_of_one_tenant_and_of_all(self, manage: Manage, done, document, tenant, api: httpx2.Client):
         assert api.post("/api/management/v1/useradm/settings", json={"a": 1}).status_code == 201
@@ -253,12 +253,12 @@ class TestAuditLogs:
         assert "was altered" in result.stdout
 
 
-def test_users_who_cannot_be_reached_by_mail(done, http: httpx2.Client, tenant):
+def test_helping_users_without_mail(done, http: httpx2.Client, tenant):
     email = new_email()
     user = done("user", "create", "--tenant", tenant.id, email, "--generate")
     reset = "/api/management/v1/useradm/auth/password-reset/complete"
 
-    # The command knows no URL of the server here, so it prints the bare code.
+    # The server's URL is unknown here, so it prints only the secret.
     code = done("user", "reset-link", email).rpartition("/")[2]
     assert http.post(reset, json={"secret_hash": code, "password": PASSWORD}).status_code == 202
     assert done("user", "verify", email) == user

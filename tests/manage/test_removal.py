@@ -30,7 +30,7 @@ def server(own_server: LocalServer) -> LocalServer:
     return own_server
 
 
-def test_removed_and_verified(server: LocalServer, manage: Manage, document, done, api, http, tenant, monkeypatch):
+def test_removing_and_verifying(server: LocalServer, manage: Manage, document, done, api, http, tenant, monkeypatch):
 
     World(api, http, tenant.tenant_token).device()
     before = manage("tenant", "verify-removed", tenant.id)
@@ -50,7 +50,7 @@ def test_removed_and_verified(server: LocalServer, manage: Manage, document, don
     assert manage("tenant", "show", tenant.id).returncode == 3
 
 
-def test_nobody_is_removed_by_a_slip(manage: Manage, document, tenant):
+def test_removing_requires_confirmation(manage: Manage, document, tenant):
     asked = manage("tenant", "remove", tenant.id, typed="n\n")
 
     assert asked.returncode != 0
@@ -59,7 +59,7 @@ def test_nobody_is_removed_by_a_slip(manage: Manage, document, tenant):
     assert manage("tenant", "remove", "f" * 24, "--yes").returncode == 3
 
 
-def test_a_provider_with_children_stays(manage: Manage, done):
+def test_a_provider_with_children_cannot_be_removed(manage: Manage, done):
     provider = done("tenant", "create", "Provider", "--service-provider")
     service.create_child(TenantId(provider), "Child", f"{provider}@example.com", PASSWORD, devices={})
 
@@ -68,7 +68,7 @@ def test_a_provider_with_children_stays(manage: Manage, done):
     assert (refused.returncode, "1 child tenants" in refused.stderr) == (4, True)
 
 
-def test_an_export_holds_everything_but_secrets(
+def test_an_export_contains_everything_except_secrets(
     done, document, api: httpx2.Client, http: httpx2.Client, tenant, tmp_path: Path
 ):
     world = World(api, http, tenant.tenant_token)
@@ -101,7 +101,7 @@ def test_an_export_holds_everything_but_secrets(
         assert secret not in text
 
 
-def test_an_export_of_a_tenant_is_of_that_tenant_only(document, api, http, tenant, sign_in, tmp_path: Path):
+def test_an_export_contains_data_of_one_tenant_only(document, api, http, tenant, sign_in, tmp_path: Path):
     other = service.create_tenant("Other")
     sign_in(other)
     file = tmp_path / "export.jsonl"

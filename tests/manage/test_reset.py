@@ -1,4 +1,4 @@
-"""``manage reset``, on an engine of its own."""
+"""``manage reset``, with a separate engine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def aws(engine: Engine) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def on_engine(engine: Engine, tmp_path: Path) -> Manage:
-    """The command, where a local server has noted how to reach it."""
+    """The command, with the file of a running local server."""
     facts = {
         "url": "u",
         "aws_endpoint": engine.endpoint,
@@ -54,7 +54,7 @@ def on_engine(engine: Engine, tmp_path: Path) -> Manage:
     return on_it
 
 
-def test_from_before_the_first_run_to_a_clean_start(
+def test_reset_deletes_everything_and_creates_the_first_tenant(
     engine: Engine, on_engine: Manage, aws: Callable[[str], Any], tmp_path: Path
 ):
     missing = on_engine("tenant", "list")

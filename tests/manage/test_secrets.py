@@ -37,7 +37,7 @@ def test_a_secret_is_stored_listed_and_removed(done: Callable[..., str], documen
     assert done("secret", "remove", "edge-secret") == "there is no edge-secret"
 
 
-def test_a_secret_is_no_argument_and_has_to_be_one(manage: Manage) -> None:
+def test_a_secret_is_not_an_argument_and_must_be_valid(manage: Manage) -> None:
     assert manage("secret", "set", "edge-secret", SECRET).returncode == 2
     refused = manage("secret", "set", "mail-server", typed="https://me:hidden@host\n")
 

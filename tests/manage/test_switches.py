@@ -1,4 +1,4 @@
-"""What an operator switches off is refused for everybody, says why, and comes back; the rest goes on."""
+"""Switches: a part that is switched off is refused for all with the reason; everything else continues."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ DEPLOYMENTS = "/api/management/v1/deployments"
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that sees switches at once: it trusts no copy."""
+    """A server without caches, which sees switches at once."""
     known = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: known)
 
 
 @pytest.fixture
 def off(done: Callable[..., str]) -> Iterator[Callable[[Switch], None]]:
-    """Switches something off, by the command, until the test has ended."""
+    """Switch something off with the command, until the end of the test."""
     used: list[Switch] = []
 
     def turn(switch: Switch) -> None:
@@ -51,7 +51,7 @@ def off(done: Callable[..., str]) -> Iterator[Callable[[Switch], None]]:
 
 @pytest.fixture
 def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
-    """A tenant with an admin and nothing else."""
+    """A tenant with an administrator and nothing else."""
     return World(api, http, tenant.tenant_token)
 
 
@@ -61,7 +61,7 @@ def assert_switched_off(answer: httpx2.Response, what: str) -> None:
     assert answer.json()["error"] == f"the admin of this server has switched off {what}: {REASON}"
 
 
-def test_the_command_shows_what_is_off(document, done, off):
+def test_the_command_shows_switches(document, done, off):
     off(Switch.UPLOADS)
 
     shown = {each["switch"]: each for each in document("switch", "list")}
@@ -73,14 +73,14 @@ def test_the_command_shows_what_is_off(document, done, off):
     assert all(each["on"] for each in document("switch", "list"))
 
 
-def test_an_unknown_switch_is_refused_with_the_names_that_there_are(manage: Manage):
+def test_an_unknown_switch_is_refused_with_the_valid_names(manage: Manage):
     refused = manage("switch", "off", "polls", "--reason", REASON)
 
     assert refused.returncode == 2
     assert "remote-access" in refused.stderr
 
 
-def test_no_artifact_is_taken(world: World, api: httpx2.Client, done, off):
+def test_uploads_are_refused(world: World, api: httpx2.Client, done, off):
     off(Switch.UPLOADS)
     file = {"artifact": ("a.mender", b"never read")}
 
@@ -95,7 +95,7 @@ def test_no_artifact_is_taken(world: World, api: httpx2.Client, done, off):
     world.upload("v1")
 
 
-def test_no_deployment_is_created_and_open_ones_go_on(world: World, api: httpx2.Client, done, off):
+def test_no_deployment_is_created_and_open_ones_continue(world: World, api: httpx2.Client, done, off):
     device = world.device()
     world.upload("v1")
     world.deploy("v1", [device.id])
@@ -109,7 +109,7 @@ def test_no_deployment_is_created_and_open_ones_go_on(world: World, api: httpx2.
     assert device.poll().status_code == 200, "what was open is still served"
 
 
-def test_sessions_end_and_none_begins(server: LocalServer, world: World, api: httpx2.Client, done, off):
+def test_sessions_end_and_new_ones_are_refused(server: LocalServer, world: World, api: httpx2.Client, done, off):
     device = world.device()
     assert device.token is not None
     token = api.headers["Authorization"].removeprefix("Bearer ")
@@ -129,7 +129,7 @@ def test_sessions_end_and_none_begins(server: LocalServer, world: World, api: ht
     assert status_of(server.url, DEVICE, device.token) == 101
 
 
-def test_events_wait_until_webhooks_are_on_again(world: World, hooks: Hooks, done, off):  # noqa: F811
+def test_events_wait_until_webhooks_are_switched_on(world: World, hooks: Hooks, done, off):  # noqa: F811
     hook = hooks()
     off(Switch.WEBHOOKS)
     device = world.device()

@@ -1,4 +1,4 @@
-"""A tenant's numbers at a glance: that they follow what happens, who sees which, and what they cost."""
+"""Metrics of a tenant: values, permissions, and cost."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_webhooks_whose_receiver_is_down(world: World, hooks: Hooks, other: Worl
 class TestPrometheus:
     """The same in text."""
 
-    def test_all_of_them(self, world: World, tenant: Tenant):
+    def test_all_metrics(self, world: World, tenant: Tenant):
         service.set_limits(tenant.id, max_devices=10, storage_limit=1_000_000_000)
         control.forget(tenant.id)
         world.upload("new")
@@ -172,7 +172,7 @@ class TestPrometheus:
             "lamplighter_webhooks_failing": 0,
         }
 
-    def test_limits_that_are_none_have_no_sample(self, api: httpx2.Client):
+    def test_missing_limits_have_no_sample(self, api: httpx2.Client):
         assert not [name for name in samples(api) if "limit" in name]
 
     @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/plain, */*", "nonsense"])
@@ -184,20 +184,22 @@ class TestPrometheus:
 
 
 class TestRights:
-    """Each sees what they could count themselves."""
+    """Users see only numbers of objects that they may see."""
 
     def of(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant, *sets: dict[str, Any], **more: Any) -> Any:
         assert api.post(ROLES, json=role("R", *sets, **more)).status_code == 201
         return sign_in(tenant, "R").get(METRICS)
 
     @pytest.mark.parametrize("name", ["ReadReleases", "DeployToDevices", "ManageUsers", "ManageTenants"])
-    def test_not_without_the_right_to_see_devices(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant, name: str):
+    def test_permission_to_see_devices_is_required(
+        self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant, name: str
+    ):
         answer = self.of(api, sign_in, tenant, scoped(name))
 
         assert answer.status_code == 403
         assert answer.json()["error"].startswith("forbidden: your roles")
 
-    def test_not_with_rights_that_end_at_groups(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_users_with_a_scope_are_refused(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         assert self.of(api, sign_in, tenant, scoped("ReadDevices", "test")).status_code == 403
 
     @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ class TestRights:
             ),
         ],
     )
-    def test_other_parts_are_left_out_without_their_right(
+    def test_other_parts_are_left_out_without_permission(
         self,
         api: httpx2.Client,
         sign_in: SignIn,
@@ -229,9 +231,7 @@ class TestRights:
         assert answer.status_code == 200, answer.text
         assert set(EMPTY) - set(answer.json()) == unseen
 
-    def test_a_role_for_nothing_but_this_call(
-        self, api: httpx2.Client, http: httpx2.Client, sign_in: SignIn, tenant: Tenant
-    ):
+    def test_a_role_for_this_call_only(self, api: httpx2.Client, http: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         call = {"action": "http", "object": {"type": "GET", "value": METRICS}}
         wanted = role("Scraper", scoped("ManageTokens"), permissions=[call])
         assert api.post(ROLES, json=wanted).status_code == 201
@@ -251,7 +251,7 @@ class TestRights:
 def test_a_fixed_number_of_small_reads(world: World, tenant: Tenant, hooks: Hooks):
     for _ in range(2):
         hooks()
-    numbers(world.api)  # from here on the process knows the control item
+    numbers(world.api)  # from here on, the control item is cached
     costs = []
     for _ in range(2):
         with counted() as cost:
@@ -261,7 +261,7 @@ def test_a_fixed_number_of_small_reads(world: World, tenant: Tenant, hooks: Hook
         for _ in range(3):
             world.deploy(f"release-{len(costs)}", [world.device().id])
 
-    # Who is calling; devices, users; webhooks. Deployments and artifacts.
+    # The session; devices and users; webhooks; deployments and artifacts.
     calls = Counter({"BatchGetItem": 2, "Query": 2, "GetItem": 2})
     assert [cost.by_operation for cost in costs] == [calls, calls]
     assert [cost.read_units for cost in costs] == [6.0, 6.0]

@@ -9,20 +9,20 @@ from tests.metrics.exposition import parse
 
 
 @given(st.dictionaries(st.text(), st.integers(-(2**53), 2**53)))
-def test_whatever_a_label_says_is_read_again(samples: dict[str, int]):
+def test_labels_can_be_parsed_again(samples: dict[str, int]):
     text = rules.exposition([rules.Gauge("lamplighter_some", "Some.", samples, "label")])
 
     assert parse(text) == {f"lamplighter_some{{label={value}}}": number for value, number in samples.items()}
 
 
 class TestQuality:
-    """Which form a caller asks for."""
+    """The format that a caller requests."""
 
     @staticmethod
     def text(accept: str) -> bool:
         return content.quality(accept, "text/plain") > content.quality(accept, "application/json")
 
-    def test_text_for_who_prefers_it(self):
+    def test_text_for_callers_that_prefer_it(self):
         prometheus = (
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
             "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
@@ -39,5 +39,5 @@ class TestQuality:
             assert not self.text(accept), accept
 
     @given(st.text())
-    def test_nothing_is_too_strange(self, accept: str):
+    def test_any_accept_header_is_handled(self, accept: str):
         assert 0 <= content.quality(accept, "text/plain") <= 1

@@ -1,4 +1,4 @@
-"""Alarms, dashboard and bill speak of what the code counts and of what is deployed, and of all of it."""
+"""Alarms, dashboard and cost model match the metrics in the code and the deployed resources."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OPERATIONS = ROOT / "docs" / "operations.md"
 
 
 def rows(title: str) -> list[list[str]]:
-    """Cells of the tables below a heading of the runbook whose first one names something."""
+    """The first cells of the tables below a heading of the runbook."""
     section = OPERATIONS.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
 
 
 def alarms() -> list[dict[str, Any]]:
-    """Properties of every alarm; those of a loop once, as they are written."""
+    """The properties of every alarm; those of a loop once."""
     looped = [made for each in RESOURCES.values() if isinstance(each, list) for made in each[2].values()]
     alone = [each for each in RESOURCES.values() if isinstance(each, dict)]
     return [each["Properties"] for each in looped + alone if each["Type"] == "AWS::CloudWatch::Alarm"]
@@ -54,7 +54,7 @@ def test_every_metric_of_the_app_is_shown() -> None:
     assert {tuple(line[2:4]) for line in own} == {("Stage", "${Stage}")}
 
 
-def test_alarms_on_metrics_of_the_app_are_on_metrics_that_there_are() -> None:
+def test_alarms_use_existing_metrics_of_the_app() -> None:
     watched = [
         each["MetricStat"]["Metric"] for alarm in alarms() for each in alarm.get("Metrics", ()) if "MetricStat" in each
     ]
@@ -66,7 +66,7 @@ def test_alarms_on_metrics_of_the_app_are_on_metrics_that_there_are() -> None:
         assert each["Dimensions"] == [{"Name": "Stage", "Value": {"Ref": "Stage"}}]
 
 
-def test_a_formula_of_an_alarm_names_the_metrics_beside_it() -> None:
+def test_formulas_of_alarms_use_their_metrics() -> None:
     for alarm in alarms():
         names = {each["Id"] for each in alarm.get("Metrics", ())}
         formulas = [each["Expression"] for each in alarm.get("Metrics", ()) if "Expression" in each]
@@ -76,17 +76,17 @@ def test_a_formula_of_an_alarm_names_the_metrics_beside_it() -> None:
 
 
 @pytest.mark.parametrize("metric", Metric)
-def test_every_metric_is_counted_somewhere(metric: Metric) -> None:
+def test_every_metric_is_used_in_the_code(metric: Metric) -> None:
     sources = (path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
 
     assert any(f"Metric.{metric.name}" in source for source in sources)
 
 
-def test_the_bill_has_them_all() -> None:
+def test_the_cost_model_includes_all_metrics() -> None:
     assert len(Metric) == cost.METRICS
 
 
-def test_alarms_name_the_functions_and_queues_that_are_deployed() -> None:
+def test_alarms_name_deployed_functions_and_queues() -> None:
     _, functions, _ = RESOURCES["Fn::ForEach::Functions"]
     _, queues, _ = RESOURCES["Fn::ForEach::Queues"]
 
@@ -98,7 +98,7 @@ def test_alarms_name_the_functions_and_queues_that_are_deployed() -> None:
     ]
 
 
-def test_every_alarm_is_in_the_runbook_and_no_other() -> None:
+def test_the_runbook_has_exactly_the_alarms() -> None:
     names = [alarm["AlarmName"]["Fn::Sub"] for alarm in alarms()]
     names.append(RESOURCES["Limit"]["Properties"]["Budget"]["BudgetName"]["Fn::Sub"])
 
@@ -115,7 +115,7 @@ def test_every_queue_and_every_key_is_in_the_runbook() -> None:
     assert sorted(keys) == sorted({key for function in FUNCTIONS for key in function.keys})
 
 
-def test_dead_letters_stay_as_long_as_the_runbook_says() -> None:
+def test_dead_letters_are_kept_as_long_as_the_runbook_says() -> None:
     days = {
         about["QueueName"].removeprefix("lamplighter-s-"): about["MessageRetentionPeriod"] / 86_400
         for _, about in Template(STORAGE, {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")

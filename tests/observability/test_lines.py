@@ -1,4 +1,4 @@
-"""What calls leave in the log: numbers of bounded kinds, an id that finds everything, no secret, mostly nothing."""
+"""Log lines of calls: metrics, the request id, no secrets, and none at all for most calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stdout:
 
 @pytest.fixture
 def lines(server: LocalServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lines:
-    """What was written since the last time, as on Lambda."""
+    """The lines since the last call, as on Lambda."""
     known = replace(settings.current(), metrics=True)
     monkeypatch.setattr(settings, "current", lambda: known)
     [handler] = logging.getLogger("lamplighter").handlers
@@ -61,12 +61,12 @@ def lines(server: LocalServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 @pytest.fixture
 def world(lines: Lines, api: httpx2.Client, http: httpx2.Client, tenant) -> World:
-    """A tenant at work."""
+    """A tenant with data."""
     return World(api, http, tenant.tenant_token)
 
 
 def counted(found: list[Line]) -> Counter[str]:
-    """The metrics among some lines, each checked to be what CloudWatch takes, in the one dimension."""
+    """The metrics in some lines, each checked to be valid for CloudWatch."""
     total: Counter[str] = Counter()
     for line in found:
         if "_aws" not in line:
@@ -127,7 +127,7 @@ def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypa
         assert counted(lines()) == {name: 1}
 
 
-def test_so_are_those_of_websockets(
+def test_refusals_of_websockets_are_counted(
     world: World, server: LocalServer, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = world.device()
@@ -143,7 +143,7 @@ def test_so_are_those_of_websockets(
     assert counted(lines()) == {"RateLimited": 1}
 
 
-def test_what_changes_nothing_writes_nothing(world: World, lines: Lines) -> None:
+def test_calls_without_changes_log_nothing(world: World, lines: Lines) -> None:
     device = world.device()
     device.inventory()
     lines()
@@ -156,7 +156,7 @@ def test_what_changes_nothing_writes_nothing(world: World, lines: Lines) -> None
     assert lines() == []
 
 
-def test_one_id_finds_a_request_its_messages_and_its_webhooks(
+def test_one_id_is_in_lines_of_a_request_its_messages_and_webhooks(
     world: World, lines: Lines, hooks: Hooks, server: LocalServer
 ) -> None:
     hook = hooks()
@@ -176,7 +176,7 @@ def test_one_id_finds_a_request_its_messages_and_its_webhooks(
     assert {line["request_id"] for line in found} == {ID}
 
 
-def test_a_line_of_an_error_has_the_id_and_no_more_of_the_request(
+def test_an_error_line_has_only_the_id_of_the_request(
     world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -224,8 +224,8 @@ def test_no_secret_is_in_any_line(world: World, lines: Lines, hooks: Hooks, serv
     assert device.pubkey.splitlines()[1] not in written
 
 
-def test_lines_are_at_a_time_that_lambda_can_read(lines: Lines):
-    """It takes a line whose time is not as RFC 3339 has it for one of level INFO (Log level filtering, AWS Lambda)."""
+def test_lambda_can_parse_the_time_of_lines(lines: Lines):
+    """It treats lines without an RFC 3339 time as level INFO (Log level filtering, AWS Lambda)."""
     observability.logger.error("something broke")
 
     [line] = lines()

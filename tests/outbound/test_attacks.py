@@ -1,4 +1,4 @@
-"""Receivers and resolvers that mean harm: what no answer, no name and no address can make the server do."""
+"""Malicious receivers and resolvers."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ FLOOD = b"x" * 65536
     ],
     ids=["minus one", "minus 0001", "minus more", "trailers", "extension", "length -1", "both", "no length"],
 )
-def test_attack_no_answer_is_read_beyond_its_bound(listener: Listener, start: bytes) -> None:
-    """``http.client`` reads a chunk of -1 bytes as "all there is"."""
+def test_no_answer_is_read_beyond_the_limit(listener: Listener, start: bytes) -> None:
+    """``http.client`` reads everything for a chunk of -1 bytes."""
     taken: list[int] = []
 
     def flood(sock: socket.socket, _: Received) -> None:
@@ -62,7 +62,7 @@ def test_attack_no_answer_is_read_beyond_its_bound(listener: Listener, start: by
 
 
 @pytest.mark.parametrize("size", [b"-2", b"-5", b"", b"g", b"0x", b"\xb2", b"1 1", b"9" * 5000])
-def test_attack_chunk_sizes_that_are_none(listener: Listener, size: bytes) -> None:
+def test_invalid_chunk_sizes_are_refused(listener: Listener, size: bytes) -> None:
     listener.answering = says(CHUNKED + size + b"\r\nabc\r\n0\r\n\r\n")
 
     with pytest.raises(Failed):
@@ -98,8 +98,8 @@ LINES = st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 @given(lines=st.lists(LINES | st.binary(max_size=20), max_size=12))
-def test_attack_any_answer_is_one_or_a_failure(listener: Listener, lines: list[bytes]) -> None:
-    """Anything else would end a worker, with all that waits behind it."""
+def test_any_answer_is_parsed_or_a_failure(listener: Listener, lines: list[bytes]) -> None:
+    """Other exceptions would stop the worker."""
     listener.answering = says(b"\r\n".join([b"HTTP/1.1 200 OK", *lines]))
 
     with suppress(OutboundError):
@@ -137,8 +137,8 @@ INSIDE = [
 ]
 
 
-def test_attack_names_that_lead_inside(allow, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
-    """Whatever a name resolves to, and whether alone or beside a good address: nothing is connected to."""
+def test_names_that_resolve_to_internal_addresses_are_not_called(allow, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
+    """Also if one of several addresses is internal."""
     tried: list[object] = []
     monkeypatch.setattr(socket, "create_connection", lambda *args, **_: tried.append(args))
     for inside in INSIDE:
@@ -149,8 +149,8 @@ def test_attack_names_that_lead_inside(allow, monkeypatch: pytest.MonkeyPatch) -
     assert tried == []
 
 
-def test_attack_a_name_that_leads_elsewhere_the_second_time(allow, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    """DNS rebinding: what is connected to is the address that was checked, not the name."""
+def test_a_name_that_resolves_differently_the_second_time(allow, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """DNS rebinding: the connection uses the checked address."""
     with Listener() as good, Listener(host="127.0.0.2", port=good.port) as inside:
         allow(good.port, networks="127.0.0.1/32")
         asked = resolves_to(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
@@ -163,14 +163,14 @@ def test_attack_a_name_that_leads_elsewhere_the_second_time(allow, monkeypatch: 
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1\n", " 127.0.0.1", "127.0.0.1%lo", "fe80::1%lo", "localhost", ""])
-def test_attack_a_resolver_that_answers_with_something_else(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_resolver_with_invalid_answers(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     resolves_to(monkeypatch, [text])
 
     with pytest.raises(OutboundError):
         request("GET", "https://odd.example/")
 
 
-def test_attack_a_redirect_brings_no_secret_along(listener: Listener, allow) -> None:  # noqa: F811  # the fixture
+def test_a_redirect_does_not_get_secrets(listener: Listener, allow) -> None:  # noqa: F811  # the fixture
     with Listener() as other:
         allow(listener.port, other.port)
         listener.answering = says(answer("307 Temporary Redirect", b"", f"Location: {other.url}/"))
@@ -182,7 +182,7 @@ def test_attack_a_redirect_brings_no_secret_along(listener: Listener, allow) -> 
 
 @pytest.mark.parametrize("header", ["X: y\r\nEvil", "X\r\nEvil", "X"])
 @pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nEvil: 1", "a\r\n\r\nGET / HTTP/1.1", "\u20ac"])
-def test_attack_headers_are_not_split(listener: Listener, header: str, value: str) -> None:
+def test_headers_cannot_be_injected(listener: Listener, header: str, value: str) -> None:
     with pytest.raises(OutboundError):
         request("GET", listener.url, {header: value})
     assert [sent.line for sent in listener.received if sent.line] == []

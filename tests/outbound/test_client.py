@@ -1,4 +1,4 @@
-"""Calls to real servers on loopback, which is let in for it: what is bounded, and what no name can talk it into."""
+"""Outgoing calls to real servers on loopback: limits, and protection against internal addresses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT = 100_000
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets calls to these ports on loopback through."""
+    """Allow calls to these loopback ports."""
 
     def let(*ports: int, networks: str = "127.0.0.0/8,::1/128") -> None:
         known = replace(
@@ -41,7 +41,7 @@ def listener(allow: Callable[..., None]) -> Iterator[Listener]:
 
 
 def resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Names lead to these addresses, another list at each question; returns who was asked for."""
+    """Resolve names to these addresses, a different list each time; returns the resolved names."""
     asked: list[str] = []
     waiting = list(answers)
 
@@ -73,7 +73,7 @@ def test_a_chunked_answer(listener: Listener) -> None:
     assert request("GET", listener.url).body == b"abcde"
 
 
-def test_loopback_is_refused_unless_a_setting_lets_it_in(allow: Callable[..., None]) -> None:
+def test_loopback_is_refused_unless_a_setting_allows_it(allow: Callable[..., None]) -> None:
     with Listener() as listener:
         allow(listener.port, networks="")
         for url in (listener.url, f"http://localhost:{listener.port}"):
@@ -87,7 +87,7 @@ def test_loopback_is_refused_unless_a_setting_lets_it_in(allow: Callable[..., No
         assert request("GET", listener.url).status == 204
 
 
-def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(
+def test_a_name_is_resolved_once_and_the_checked_address_is_used(
     allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Listener() as checked, Listener(host="::1", port=checked.port) as inside:
@@ -105,7 +105,7 @@ def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "fd00:ec2::254"])
-def test_one_address_inside_spoils_all(listener: Listener, allow, monkeypatch, inside: str) -> None:
+def test_a_name_with_one_internal_address_is_refused(listener: Listener, allow, monkeypatch, inside: str) -> None:
     allow(listener.port, networks="")
     resolves_to(monkeypatch, ["93.184.216.34", inside])
 
@@ -114,7 +114,7 @@ def test_one_address_inside_spoils_all(listener: Listener, allow, monkeypatch, i
     assert listener.received == []
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(listener: Listener, monkeypatch) -> None:
+def test_the_next_address_is_tried_if_one_does_not_answer(listener: Listener, monkeypatch) -> None:
     resolves_to(monkeypatch, ["::1", "127.0.0.1"])
 
     assert request("GET", f"http://two.example:{listener.port}/").status == 204
@@ -154,7 +154,7 @@ def test_a_huge_answer_is_cut_off(listener: Listener, text: bytes) -> None:
         request("GET", listener.url, max_answer=LIMIT)
 
 
-def test_an_answer_of_exactly_what_is_allowed(listener: Listener) -> None:
+def test_an_answer_of_the_maximum_size(listener: Listener) -> None:
     listener.answering = says(answer("200 OK", b"x" * LIMIT))
 
     assert len(request("GET", listener.url, max_answer=LIMIT).body) == LIMIT
@@ -163,7 +163,7 @@ def test_an_answer_of_exactly_what_is_allowed(listener: Listener) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", b"HTTP/1.1 9x OK\r\n\r\n"]
 )
-def test_half_answers_and_none(listener: Listener, text: bytes) -> None:
+def test_incomplete_and_missing_answers(listener: Listener, text: bytes) -> None:
     listener.answering = says(text)
 
     with pytest.raises(Failed):
@@ -171,7 +171,7 @@ def test_half_answers_and_none(listener: Listener, text: bytes) -> None:
 
 
 def dripping(text: bytes, *, then: bytes = b"") -> Answering:
-    """Sends a byte now and then, each well in time, for much longer than the caller has; then a good end."""
+    """Send single bytes, each within the read timeout, for longer than the total time limit."""
 
     def drip(sock: socket.socket, _: object) -> None:
         for byte in text:
@@ -191,14 +191,14 @@ def dripping(text: bytes, *, then: bytes = b"") -> Answering:
     ],
     ids=["header", "body", "continue"],
 )
-def test_a_slow_answer_does_not_make_time(listener: Listener, drip: Answering) -> None:
+def test_a_slow_answer_does_not_extend_the_time_limit(listener: Listener, drip: Answering) -> None:
     listener.answering = drip
 
     with pytest.raises(Failed, match="in time"):
         request("GET", listener.url, timeout=0.4)
 
 
-def test_a_server_that_says_nothing(listener: Listener) -> None:
+def test_a_silent_server(listener: Listener) -> None:
     done = threading.Event()
 
     def say_nothing(_: socket.socket, __: object) -> None:
@@ -218,7 +218,7 @@ def test_a_server_that_does_not_read(allow) -> None:
             request("POST", f"http://127.0.0.1:{port}", body=b"x" * 50_000_000, timeout=0.2)
 
 
-def test_a_server_that_begins_no_tls(allow) -> None:
+def test_a_server_that_does_not_start_tls(allow) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         allow(port)
@@ -226,7 +226,7 @@ def test_a_server_that_begins_no_tls(allow) -> None:
             request("GET", f"https://127.0.0.1:{port}", timeout=0.2)
 
 
-def test_nobody_there(allow) -> None:
+def test_a_closed_port(allow) -> None:
     with Listener() as gone:
         pass
     allow(gone.port)
@@ -235,7 +235,7 @@ def test_nobody_there(allow) -> None:
         request("GET", gone.url)
 
 
-def test_a_name_that_leads_nowhere(allow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve(allow, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -280,6 +280,6 @@ def test_tls_checks_the_certificate_and_its_name(tls, allow, monkeypatch: pytest
         assert [sent.headers["host"] for sent in listener.received] == [f"hooks.example:{listener.port}"]
 
 
-def test_tls_where_there_is_none(listener: Listener) -> None:
+def test_tls_to_a_server_without_it(listener: Listener) -> None:
     with pytest.raises(Failed):
         request("GET", listener.url.replace("http:", "https:"), timeout=0.5)

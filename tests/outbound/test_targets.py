@@ -1,4 +1,4 @@
-"""Which URLs and addresses are called: the public internet's, in whatever way the others are written."""
+"""Only public URLs and addresses are called; others are detected in any notation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ private_v4 = st.sampled_from(PRIVATE).map(IPv4Network).flatmap(lambda network: s
 
 
 def shorter_forms(address: IPv4Address) -> list[str]:
-    """The ways in which C's resolver lets an IPv4 address be written."""
+    """The notations of IPv4 addresses that C's resolver accepts."""
     a, b, c, d = address.packed
     whole = int(address)
     forms = [f"{a}.{b}.{c * 256 + d}", f"{a}.{whole & 0xFFFFFF}", f"{whole}", hex(whole), f"0{whole:o}"]
@@ -37,7 +37,7 @@ def shorter_forms(address: IPv4Address) -> list[str]:
 
 
 def disguises(address: IPv4Address) -> list[IPv4Address | IPv6Address]:
-    """IPv6 addresses that lead to an IPv4 address somewhere."""
+    """IPv6 addresses that contain an IPv4 address."""
     tail = int(address)
     return [
         IPv6Address((0xFFFF << 32) | tail),  # mapped
@@ -50,7 +50,7 @@ def disguises(address: IPv4Address) -> list[IPv4Address | IPv6Address]:
 
 
 @given(private_v4)
-def test_what_is_not_public_is_refused_in_every_form(address: IPv4Address) -> None:
+def test_non_public_addresses_are_refused_in_every_notation(address: IPv4Address) -> None:
     for each in [address, *disguises(address)]:
         with pytest.raises(Refused):
             check(each)
@@ -60,7 +60,7 @@ def test_what_is_not_public_is_refused_in_every_form(address: IPv4Address) -> No
 
 
 @given(st.ip_addresses(v=4))
-def test_a_public_address_has_one_form(address: IPv4Address) -> None:
+def test_public_addresses_are_accepted_in_one_notation(address: IPv4Address) -> None:
     for host in shorter_forms(address):
         with pytest.raises(Refused):
             parse(f"http://{host}/")
@@ -70,7 +70,7 @@ def test_a_public_address_has_one_form(address: IPv4Address) -> None:
 
 
 @given(st.ip_addresses())
-def test_no_address_that_python_knows_as_special_is_called(address: IPv4Address | IPv6Address) -> None:
+def test_addresses_that_python_classifies_as_special_are_refused(address: IPv4Address | IPv6Address) -> None:
     special = (
         address.is_private
         or address.is_loopback
@@ -90,7 +90,7 @@ def test_no_address_that_python_knows_as_special_is_called(address: IPv4Address 
     "text",
     ["::", "::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "2001:db8::1", "100::1"],
 )
-def test_ipv6_that_is_not_public_is_refused(text: str) -> None:
+def test_non_public_ipv6_addresses_are_refused(text: str) -> None:
     with pytest.raises(Refused):
         check(ip_address(text))
     with pytest.raises(Refused):
@@ -104,7 +104,7 @@ def test_public_addresses_are_called(text: str) -> None:
     assert parse(f"https://{host}/").host == text
 
 
-def test_a_network_of_ones_own_is_called_when_it_is_named() -> None:
+def test_a_configured_private_network_is_called() -> None:
     networks = [ip_network("10.1.0.0/16"), ip_network("fd00::/8")]
     check(ip_address("10.1.2.3"), networks)
     check(ip_address("fd00::1"), networks)
@@ -126,7 +126,7 @@ def test_a_network_of_ones_own_is_called_when_it_is_named() -> None:
         ("http://[2606:4700::1]/", Target("http", "2606:4700::1", 80, "/"), "[2606:4700::1]"),
     ],
 )
-def test_urls_taken_apart(url: str, target: Target, host_header: str) -> None:
+def test_parsing_urls(url: str, target: Target, host_header: str) -> None:
     assert parse(url) == target
     assert parse(url).host_header == host_header
 
@@ -169,7 +169,7 @@ def test_other_urls_are_refused(url: str) -> None:
 
 
 @given(st.text(max_size=80), st.sampled_from(["", "http://", "https://"]))
-def test_any_text_is_a_target_or_refused(text: str, scheme: str) -> None:
+def test_any_text_is_a_url_or_is_refused(text: str, scheme: str) -> None:
     try:
         target = parse(scheme + text)
     except Refused:

@@ -1,4 +1,4 @@
-"""The overview: each part for who may read it, of their groups alone, and quickly refreshed."""
+"""The overview: each part requires its permission, and covers only the user's groups."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def overview(client: httpx2.Client) -> dict[str, Any]:
 
 
 def member(world: World, group: str, **attributes: Any) -> Device:
-    """A device of a group that reported these attributes."""
+    """A device in a group with these reported attributes."""
     device = world.device(artifact_name=attributes.get("artifact_name", "original"))
     answer = world.api.patch(f"/api/management/v1/inventory/groups/{group}/devices", json=[device.id])
     assert answer.status_code == 200, answer.text
@@ -65,7 +65,7 @@ def test_an_empty_tenant_has_an_overview(api: httpx2.Client) -> None:
     ]
 
 
-def test_the_overview_names_what_needs_attention(world: World) -> None:
+def test_the_overview_lists_problems(world: World) -> None:
     good = member(world, "lab", artifact_name="os-1")
     bad = member(world, "lab", artifact_name="os-1")
     member(world, "field")
@@ -97,7 +97,7 @@ def test_the_overview_names_what_needs_attention(world: World) -> None:
     }
 
 
-def test_devices_that_went_silent_are_named_by_how_long(world: World) -> None:
+def test_silent_devices_are_listed_by_duration(world: World) -> None:
     first, second = member(world, "lab"), member(world, "lab")
     tag = [{"name": "name", "value": "Harbour"}]
     assert world.api.patch(f"/api/management/v1/inventory/devices/{first.id}/tags", json=tag).status_code == 200
@@ -114,7 +114,9 @@ def test_devices_that_went_silent_are_named_by_how_long(world: World) -> None:
     assert [each["id"] for each in after["devices"]] == [first.id]
 
 
-def test_each_part_is_for_who_may_read_it_and_of_their_groups(world: World, tenant: Tenant, sign_in: SignIn) -> None:
+def test_each_part_requires_permission_and_covers_the_users_groups(
+    world: World, tenant: Tenant, sign_in: SignIn
+) -> None:
     inside = member(world, "lab", artifact_name="os-1")
     outside = member(world, "field", artifact_name="os-9")
     alarm(outside)
@@ -141,7 +143,7 @@ def test_each_part_is_for_who_may_read_it_and_of_their_groups(world: World, tena
     assert overview(sign_in(tenant, "uploads")) == {}
 
 
-def test_an_overview_that_did_not_change_is_not_sent_again(world: World) -> None:
+def test_an_unchanged_overview_gets_304(world: World) -> None:
     member(world, "lab")
     first = world.api.get(PATH)
 

@@ -304,7 +304,6 @@ print(json.dumps({"models": models, "modules": sorted(sys.modules)}))
 def test_a_new_process_creates_no_boto_client(seam: connection.SeamConnection, pk: str):
     """``botocore.client`` is loaded, since pynamodb imports it, but not the data that a client needs.
 
-
     That is the model of DynamoDB and its endpoint rules, in ``botocore/data``.
     """
     code = FRESH.replace("TABLE", TABLE).replace("PK", pk)

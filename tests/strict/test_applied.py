@@ -1,4 +1,4 @@
-"""What the summary says of the rules: which had something to judge, and what several processes checked together."""
+"""The summary of applied rules, and adding up counts of several processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def checked(*requests: tuple[str, dict[str, Any]], service: str = "dynamodb") ->
     return checker.tally()
 
 
-def test_every_rule_says_what_it_judges_but_those_that_judge_every_request():
+def test_every_rule_lists_its_kinds_of_requests_or_applies_to_all():
     assert set(Rule) - applied.KINDS.keys() == {Rule.MODEL, Rule.HTTP}
 
 
@@ -35,12 +35,12 @@ def test_every_rule_says_what_it_judges_but_those_that_judge_every_request():
         (("PutItem", {"TableName": "table", "Item": {**KEY, "a": {"L": []}}}), Rule.DEPTH),
     ],
 )
-def test_a_rule_is_idle_until_there_is_a_request_of_its_kind(request_: tuple[str, dict[str, Any]], rule: Rule):
+def test_a_rule_is_unused_without_a_request_of_its_kind(request_: tuple[str, dict[str, Any]], rule: Rule):
     assert rule in applied.idle(set(checked().seen))
     assert rule not in applied.idle(set(checked(request_).seen))
 
 
-def test_what_processes_checked_is_added_up():
+def test_counts_of_processes_are_added_up():
     one, two = checked(query()), checked(("PutItem", {"TableName": "table", "Item": KEY}))
 
     both = one + two

@@ -1,4 +1,4 @@
-"""For each rule on requests to DynamoDB one that breaks it, and one like it that does not."""
+"""For each rule of DynamoDB, a request that breaks it, and a similar one that does not."""
 
 from __future__ import annotations
 
@@ -276,11 +276,11 @@ def test_a_request_that_dynamodb_would_refuse_is_found(rule: Rule, request_: Req
 
 
 @pytest.mark.parametrize("request_", FINE, ids=[f"{each[0]}-{at}" for at, each in enumerate(FINE)])
-def test_a_request_that_dynamodb_takes_is_not(request_: Request):
+def test_a_valid_request_to_dynamodb_is_accepted(request_: Request):
     assert judged(request_) == set()
 
 
-def test_an_index_that_is_added_later_is_known():
+def test_an_index_added_later_is_known():
     found = Found()
     checker = Checker(found)
     checker.call("dynamodb", "CreateTable", {**TABLE, "GlobalSecondaryIndexes": TABLE["GlobalSecondaryIndexes"]})

@@ -1,4 +1,4 @@
-"""The same for S3, SQS, SSM, SES, websockets and CloudFormation; and every rule has its case."""
+"""The same for S3, SQS, SSM, SES, websockets and CloudFormation; and every rule has a case."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ def test_a_request_that_aws_would_refuse_is_found(rule: Rule, service: str, oper
 
 
 @pytest.mark.parametrize(("service", "operation", "params"), FINE)
-def test_a_request_that_aws_takes_is_not(service: str, operation: str, params: dict[str, Any]):
+def test_a_valid_request_is_accepted(service: str, operation: str, params: dict[str, Any]):
     assert judged((service, operation, params)) == set()
 
 
 @pytest.mark.parametrize(("first", "expected"), [(5 * 2**20, set()), (5 * 2**20 - 1, {Rule.S3_PART})])
-def test_parts_but_the_last_have_five_mebibytes(first: int, expected: set[Rule]):
+def test_parts_except_the_last_have_at_least_five_mebibytes(first: int, expected: set[Rule]):
     parts = [
         ("s3", "UploadPart", {**PART, "PartNumber": 1 + at, "Body": b"x" * size}) for at, size in enumerate((first, 1))
     ]
@@ -171,7 +171,7 @@ SSM = {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-
         ("ssm", ("POST", "https://ssm", b'{"Name": "/a"}'), {**SSM, "Content-Type": "json"}, {Rule.HTTP}),
     ],
 )
-def test_requests_are_read_as_they_are_sent(service: str, request_: Any, headers: dict[str, str], expected: set[Rule]):
+def test_sent_requests_are_parsed(service: str, request_: Any, headers: dict[str, str], expected: set[Rule]):
     found = over_http(service, *request_, **headers)
 
     assert found - {Rule.SES_ADDRESS} == expected - {Rule.SES_ADDRESS}
@@ -180,20 +180,20 @@ def test_requests_are_read_as_they_are_sent(service: str, request_: Any, headers
 @pytest.mark.parametrize(
     ("life", "expected"), [(1, set()), (604_800, set()), (0, {Rule.S3_LINK}), (604_801, {Rule.S3_LINK})]
 )
-def test_a_link_lives_for_a_week_at_most(life: int, expected: set[Rule]):
+def test_a_link_is_valid_for_at_most_a_week(life: int, expected: set[Rule]):
     found = Found()
     Checker(found).link(AWSRequest("GET", f"{S3}/a", headers={}), life)
 
     assert {broken.rule for broken in found.take()} == expected
 
 
-def test_every_rule_has_its_case():
+def test_every_rule_has_a_case():
     seen = {rule for rule, *_ in BROKEN} | {rule for rule, _ in BROKEN_OF_DYNAMODB}
 
     assert set(Rule) - seen == {Rule.HTTP, Rule.S3_LINK, Rule.S3_PUT_SIZE}  # the last: nobody has 5 GiB to spare
 
 
-def test_a_broken_rule_says_what_where_and_by_which_page():
+def test_a_broken_rule_names_the_request_the_code_and_the_page():
     found = Found()
     checker = Checker(found)
     checker.call("dynamodb", "UpdateItem", {"TableName": "t", "Key": {"pk": {"S": "p"}}, "UpdateExpression": None})

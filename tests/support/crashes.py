@@ -1,4 +1,4 @@
-"""A process that dies at one of its calls to DynamoDB, before it is made or after: what is left must be mendable."""
+"""Simulates a process that crashes at one of its calls to DynamoDB, before or after the call is made."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _MOST = 50
 
 
 class PowerCutError(BaseException):
-    """The process is dead: no handler of errors gets to see it."""
+    """The process has crashed; no error handler may catch this."""
 
 
 @dataclass
 class PowerCut:
-    """Whether it came to it."""
+    """Whether the crash happened."""
 
     happened: bool = False
 
 
 @contextmanager
 def power_cut(number: int, *, answered: bool, of: Container[str] | None = None) -> Iterator[PowerCut]:
-    """Let the block's ``number``-th call, counted from 1, be the last: all others fail.
+    """Crash at the block's ``number``-th call, counted from 1; all later calls fail.
 
-    ``answered``: the last one is made, and only its answer is lost. ``of``: the operations that count; None: all.
+    ``answered``: the call is made, and only its answer is lost. ``of``: the operations to count; None: all.
     """
     shared = connection.shared()
     real, calls = shared.dispatch, count(1)
@@ -55,10 +55,10 @@ def power_cut(number: int, *, answered: bool, of: Container[str] | None = None) 
 
 
 def each_crash(run: Callable[[], object]) -> Iterator[None]:
-    """Run ``run`` again and again, each time dying one call later; yields after each death.
+    """Run ``run`` repeatedly, crashing one call later each time; yields after each crash.
 
-    Ends when it came through, once for deaths before a call is made and once for those that only lose its answer.
-    ``run`` may let the death show, or swallow it as a server does that answers 500.
+    Ends when a run completes, once for crashes before a call and once for those after it.
+    ``run`` may raise the crash, or catch it like a server that answers 500.
     """
     for answered in (False, True):
         for number in range(1, _MOST):

@@ -15,7 +15,7 @@ from chalicelib.storage import connection
 
 @contextmanager
 def lagging(*, empty: bool = False) -> Iterator[None]:
-    """Let every index answer with what it said first, or, ``empty``, as if nothing had ever been written."""
+    """Let every index repeat its first answer, or with ``empty`` answer as if nothing had been written."""
     shared = connection.shared()
     real = shared.dispatch
     first: dict[str, dict[str, Any]] = {}
@@ -39,10 +39,10 @@ Key = tuple[str, str]
 
 @contextmanager
 def behind() -> Iterator[dict[Key, dict[str, Any] | None]]:
-    """Let eventually consistent reads know nothing of what is written meanwhile, in tables and indexes.
+    """Let eventually consistent reads of tables and indexes not see writes during the block.
 
-    The result has the items that were written, as they were before. A query that is behind does not find again what
-    was deleted.
+    The result has the written items as they were before. A lagging query does not return
+    deleted items.
     """
     shared = connection.shared()
     real = shared.dispatch
@@ -98,7 +98,7 @@ def _written(operation: str, request: dict[str, Any]) -> Iterator[tuple[str, dic
 def _take_back(
     table: str, request: dict[str, Any], answer: dict[str, Any], before: dict[Key, dict[str, Any] | None]
 ) -> None:
-    """Put what items were before in the place of what they are."""
+    """Replace items by their earlier versions."""
 
     def old(item: dict[str, Any]) -> dict[str, Any] | None:
         found = before.get(_key(table, item), item)

@@ -1,4 +1,4 @@
-"""Changes in the middle of a list: between any two of the reads that it is put together from."""
+"""Changes between any two of the reads of a list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def between(number: int, change: Callable[[], object]) -> Iterator[list[str]]:
-    """Make a change after the block's read of this number; the reads of the block."""
+    """Make a change after the block's n-th read; yields the reads."""
     reads: list[str] = []
     is_ours = False
 

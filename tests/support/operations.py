@@ -1,9 +1,9 @@
-"""How much code does, counted: lines that are run, and elements that one operation looks at or copies.
+"""Counts the work of code: executed lines, and elements that an operation reads or copies.
 
-Time says little on a busy machine, and nothing twice. Two counts of the same work are equal, so a test can tell work
-that grows with what was sent from work that grows with its square. What Python's tracing does not show, since it runs
-in C, is counted by code that is compiled anew for the time of a test: ``x in some_list`` counts the elements it may
-have to look at, ``a + b`` and ``a[1:]`` count those that they copy.
+Times vary on a busy machine. Counts of the same work are equal, so a test can distinguish work that grows linearly with
+the input from work that grows quadratically. Operations in C, which Python's tracing does not show, are counted by code
+that is compiled again for a test: ``x in some_list`` counts the elements that it may read, ``a + b`` and ``a[1:]`` count
+those that they copy.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _IN, _MADE = "__count_in__", "__count_made__"
 
 
 class Operations:
-    """Counts while :meth:`counting` runs, in the thread that runs it."""
+    """Counts in the thread of :meth:`counting`."""
 
     def __init__(self) -> None:
         self.count = 0
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count what the block does. Blocks of several threads at once add up."""
+        """Count the work of the block. Concurrent blocks of several threads are added up."""
         before = sys.gettrace()
         sys.settrace(self._called)
         try:
@@ -44,7 +44,7 @@ class Operations:
             sys.settrace(before)
 
     def of(self, work: Callable[[], object]) -> int:
-        """How much one piece of work does."""
+        """The count of one piece of work."""
         before = self.count
         with self.counting():
             work()
@@ -108,7 +108,7 @@ def _compiled(path: str) -> dict[tuple[str, int], CodeType]:
 
 @contextmanager
 def operations() -> Iterator[Operations]:
-    """All of the project's functions count for the time of the block."""
+    """Let all functions of the project count during the block."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         importlib.import_module(module.name)
     counted = Operations()
@@ -137,15 +137,15 @@ def operations() -> Iterator[Operations]:
 
 
 SIZES = (6, 24, 96, 384)
-"""How much of something is sent, step by step. Many lists end at a hundred."""
+"""Sizes of inputs. Many lists are limited to a hundred entries."""
 _SLACK = 3_000
 _FACTOR = 6
 
 
 def too_fast(counts: list[int]) -> bool:
-    """Whether counts at four times the size each grow faster than the size.
+    """Whether counts, each at four times the previous size, grow faster than linearly.
 
-    From one step to the next linear work grows four times as much as in the step before, quadratic work sixteen times;
+    From step to step, linear work grows four times as much as in the previous step, quadratic work sixteen times;
     sorting stays below six.
     """
     return any(

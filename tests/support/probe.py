@@ -1,4 +1,4 @@
-"""What code costs in DynamoDB: round trips and capacity units, counted at the seam that all calls pass.
+"""Counts the cost of code in DynamoDB, in round trips and capacity units, where all calls pass.
 
 Units follow AWS's rules on sizes, so they hold on any engine: a read of up to 4 KB is half a unit, or one if it is
 strongly consistent; a write of up to 1 KB is one; in a transaction both count twice. Writes are counted on the
@@ -27,7 +27,7 @@ _READ, _WRITE = 4096, 1024
 
 @dataclass
 class Cost:
-    """What was counted. ``calls`` are operation names, one a round trip."""
+    """The counts. ``calls`` are operation names, one for each round trip."""
 
     calls: list[str] = field(default_factory=list)
     read_units: float = 0.0
@@ -35,7 +35,7 @@ class Cost:
 
     @property
     def round_trips(self) -> int:
-        """Calls that waited for an answer."""
+        """The number of calls."""
         return len(self.calls)
 
     @property
@@ -76,7 +76,7 @@ def _units(operation: str, request: dict[str, Any], answer: dict[str, Any]) -> t
         return _read(size(answer.get("Item", {})), strong=request.get("ConsistentRead", False)), 0
     if operation in {"Query", "Scan"}:
         total = sum(map(size, answer.get("Items", ())))
-        # A filter hides rows that were read all the same.
+        # Rows hidden by a filter were also read.
         seen = answer.get("ScannedCount", 0) / max(1, answer.get("Count", 1))
         return _read(total * max(1, seen), strong=request.get("ConsistentRead", False)), 0
     if operation == "BatchGetItem":
@@ -102,7 +102,7 @@ def _write(amount: int) -> int:
 
 
 def _written(about: dict[str, Any]) -> int:
-    """The size of an item after the write; of a deleted one 0, since it can't be asked any more."""
+    """The size of an item after the write; 0 for a deleted one."""
     if "Item" in about:
         return size(about["Item"])
     request = {"TableName": about["TableName"], "Key": about["Key"], "ConsistentRead": True}
@@ -119,7 +119,7 @@ def _size(value: Typed) -> int:
     if kind == "S":
         return len(content.encode())
     if kind == "N":
-        # About a byte for two digits, and one more.
+        # About one byte per two digits, and one more.
         return math.ceil(len(str(content).strip("-0.")) / 2) + 1 + str(content).startswith("-")
     if kind == "B":
         return len(content) if isinstance(content, bytes) else len(content) * 3 // 4

@@ -1,4 +1,4 @@
-"""The server as ``make run`` starts it: a process of its own, known only by what it writes down."""
+"""The server as started by ``make run``: a separate process, known only by the file that it writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN = "/api/management/v1/useradm/auth/login"
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment."""
+    """A port that is currently free."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         number: int = free.getsockname()[1]
     return number
@@ -44,7 +44,7 @@ class RunningServer:
         with self._output.open("w") as output:
             self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         try:
-            # The facts come last, by renaming a new file: then the server answers.
+            # The file is renamed into place last: then the server answers.
             until("the server writes its facts", lambda: self._wrote(before), timeout=60, detail=self.output)
         except BaseException:
             self.stop()
@@ -56,7 +56,7 @@ class RunningServer:
         self.stop()
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to stop, and wait until it has. May be repeated."""
+        """Stop it and wait until it has ended. May be repeated."""
         if self.code is not None:
             return
         self._process.send_signal(by)
@@ -66,12 +66,12 @@ class RunningServer:
             self._process.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self._process.kill()
         self.code = self._process.wait(30)
 
     def output(self) -> str:
-        """What it has printed."""
+        """Its output."""
         return self._output.read_text()
 
     def client(self, token: str = "") -> httpx2.Client:

@@ -1,4 +1,4 @@
-"""Waiting for what another process does: on the condition itself, never for a length of time."""
+"""Waiting for another process by checking a condition, not for a fixed time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 def until(
     what: str, seen: Callable[[], T], *, timeout: float = 30, every: float = 0.1, detail: Callable[[], str] = str
 ) -> T:
-    """What ``seen`` returns, as soon as that is true.
+    """Wait until ``seen`` returns a true value, and return it.
 
     Raises:
-        AssertionError: it was not, for ``timeout`` seconds; says ``what`` was waited for, the last value, ``detail``.
+        AssertionError: it did not within ``timeout`` seconds; the text has ``what``, the last value and ``detail``.
     """
     end = time.monotonic() + timeout
     while not (value := seen()):

@@ -1,5 +1,5 @@
-"""As strict as AWS: every request of the suite is held against what AWS documents, since the embedded engine is laxer.
+"""Checks every request of the test suite against AWS's documentation, since the embedded engine accepts more than AWS.
 
-``models`` knows botocore's service models; ``dynamodb`` and ``services`` what AWS documents beyond them; ``plugin``
-listens to the transports of the app and to boto clients, and fails the test whose request AWS would refuse.
+``models`` uses botocore's service models; ``dynamodb`` and ``services`` have further documented rules; ``plugin``
+checks requests of the app's transports and of boto clients, and fails a test whose request AWS would refuse.
 """

@@ -1,4 +1,4 @@
-"""Which rules had a request to judge: a rule that none was of the kind for says nothing about the app.
+"""Which rules were applied: a rule without matching requests says nothing about the app.
 
 A kind is an operation (``s3:PutObject``), a parameter (``dynamodb.IndexName``), an operator of an expression
 (``operator BETWEEN``) or a type of value (``type SS``).
@@ -89,9 +89,9 @@ KINDS: Final[dict[Rule, tuple[str, ...]]] = {
     Rule.PUSH_SIZE: ("apigatewaymanagementapi:PostToConnection",),
     Rule.TEMPLATE_SIZE: ("cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:CreateChangeSet"),
 }
-"""The kinds of requests that a rule judges; those that are not here judge every request."""
+"""The kinds of requests that a rule applies to; rules that are not listed apply to all."""
 
 
 def idle(seen: AbstractSet[str]) -> list[Rule]:
-    """The rules that judged nothing, if the requests were of these kinds."""
+    """The rules that were never applied, given the kinds of requests."""
     return [rule for rule in Rule if rule in KINDS and seen.isdisjoint(KINDS[rule])]

@@ -22,15 +22,15 @@ _OPERANDS: Final[dict[str, tuple[int, frozenset[str]]]] = {
     "ADD": (1, _SETS | {"N"}),
     "DELETE": (1, _SETS),
 }
-"""The types that operators take, from which operand on."""
+"""The types that operators accept, and from which operand on."""
 _SORTED_BY: Final = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
 
 
 class Expressions:
-    """What the expressions of a request say."""
+    """The parsed expressions of a request."""
 
     def __init__(self, request: Mapping[str, Any], given: dict[str, Any], complain: Complain) -> None:
-        """``given``: the expressions by the names of their parameters, empty ones left out."""
+        """``given``: the expressions by parameter, without empty ones."""
         self._complain = complain
         self._names: Mapping[str, str] = request.get("ExpressionAttributeNames") or {}
         self._values: Mapping[str, Any] = request.get("ExpressionAttributeValues") or {}
@@ -40,11 +40,11 @@ class Expressions:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The operators that they have, as :mod:`applied` calls them."""
+        """Their operators, with the names of :mod:`applied`."""
         return frozenset().union(*(parsed.kinds for parsed in self._parsed.values()))
 
     def check(self, table: Schema | None) -> None:
-        """Hold the expressions against the rules that all have in common, and those of updates."""
+        """Check the expressions against the common rules, and those of updates."""
         if self._values and len(repr(self._values)) > _VALUES and item_size(self._values) > _VALUES:
             self._complain(f"the values have {item_size(self._values)} bytes", Rule.EXPRESSION_SIZE)
         for kind, text in self._texts.items():
@@ -160,7 +160,7 @@ class Expressions:
     # Queries.
 
     def check_key_condition(self, keys: tuple[str, ...], table: Schema) -> None:
-        """Hold a query's condition on ``keys``, those of the table or the queried index, against the rules."""
+        """Check a query's condition on ``keys``, those of the table or the queried index."""
         parsed = self._parsed.get("KeyConditionExpression")
         if parsed is None or parsed.wrong:
             return
@@ -191,7 +191,7 @@ class Expressions:
                     self._complain(f"{path[0]} is compared with an empty value", Rule.KEY_EMPTY)
 
     def check_projected(self, projected: frozenset[str], index: str) -> None:
-        """See that an index has all attributes that a query of it reads or filters by."""
+        """Check that an index has all attributes that a query reads or filters by."""
         for kind in ("ProjectionExpression", "FilterExpression"):
             if (parsed := self._parsed.get(kind)) is None:
                 continue
@@ -202,7 +202,7 @@ class Expressions:
 
 
 def _overlapping(paths: Iterable[PathParts]) -> str:
-    """Two paths of which one is the other, or within it; empty if there are none."""
+    """Two paths that are equal or overlap; empty if there are none."""
     known: list[PathParts] = []
     for path in paths:
         for other in known:

@@ -1,4 +1,4 @@
-"""Requests to DynamoDB held against what AWS documents."""
+"""Documented rules for requests to DynamoDB."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _EXPRESSION_PARAMETERS: Final = (
 
 
 class DynamoDB:
-    """The rules, and what it has seen of tables. Tables of which it saw no creation are held to fewer of them."""
+    """The rules, and the known tables. Fewer rules are checked for tables whose schema is unknown."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -54,7 +54,7 @@ class DynamoDB:
         self._tables: dict[str, Schema] = {}
 
     def check(self, operation: str, request: dict[str, Any], complain: Complain) -> None:
-        """Hold a request against all rules."""
+        """Check a request against all rules."""
         self.models.check("dynamodb", operation, _without_empty_expressions(request), complain)
         getattr(self, f"_{operation}", self._nothing)(request, complain)
 
@@ -100,7 +100,7 @@ class DynamoDB:
         return self._item(request.get("Item"), self._table(request), complain)
 
     def _item(self, item: Any, table: Schema | None, complain: Complain) -> int:
-        """An item that is written as a whole; its size."""
+        """Check an item that is written as a whole; returns its size."""
         if not isinstance(item, Mapping):
             return 0
         if table is not None:
@@ -192,7 +192,7 @@ class DynamoDB:
             complain(f"the batch has {len(keys)} keys", Rule.BATCH_READ_COUNT)
 
     def _identity(self, table: object, item: Mapping[str, Any]) -> str:
-        """What tells two items of a request apart."""
+        """The identity of an item in a request."""
         known = self._tables.get(str(table))
         names = known.keys if known is not None else sorted(item)
         return repr((table, [item.get(name) for name in names]))
@@ -259,7 +259,7 @@ def _once(keys: list[str], rule: Rule, complain: Complain) -> None:
 
 
 def _without_empty_expressions(request: dict[str, Any]) -> dict[str, Any]:
-    """The model would say of these that they are null; a rule of their own says more."""
+    """Parameters with their own rule, which is more specific than the model's."""
     if any(name in request and request[name] is None for name in _EXPRESSION_PARAMETERS):
         return {name: value for name, value in request.items() if name not in _EXPRESSION_PARAMETERS or value}
     return request

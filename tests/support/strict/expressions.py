@@ -1,4 +1,4 @@
-"""DynamoDB's expressions: read once, to know what they name and where they are wrong.
+"""Parser of DynamoDB's expressions, for names and syntax errors.
 
 Grammar: ``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html`` and
 ``.../Expressions.UpdateExpressions.html``.
@@ -55,22 +55,22 @@ class Term:
 
 @dataclass
 class Parsed:
-    """What an expression says, and what is wrong with it by itself."""
+    """A parsed expression, and its errors."""
 
     names: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
-    """Attribute names that stand in it as they are."""
+    """Attribute names that are used without placeholders."""
     paths: list[PathParts] = field(default_factory=list)
     terms: list[Term] = field(default_factory=list)
     only_and: bool = True
-    """Whether its terms are joined by AND alone."""
+    """Whether its terms are joined by AND only."""
     operators: int = 0
     wrong: list[tuple[Rule, str]] = field(default_factory=list)
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """Its operators, as :mod:`applied` calls them."""
+        """Its operators, with the names of :mod:`applied`."""
         return frozenset(f"operator {term.operator}" for term in self.terms)
 
 
@@ -90,7 +90,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 
 class _Reader:
-    """Reads one expression by descent."""
+    """A recursive-descent parser of one expression."""
 
     def __init__(self, text: str) -> None:
         self.out = Parsed()
@@ -280,7 +280,7 @@ class _Reader:
 
 
 def _closes(tokens: list[tuple[str, str]]) -> int:
-    """Where the parenthesis is closed that the tokens begin with."""
+    """The position of the parenthesis that closes the first one."""
     depth = 0
     for at, (_, text) in enumerate(tokens):
         depth += (text == "(") - (text == ")")
@@ -291,7 +291,7 @@ def _closes(tokens: list[tuple[str, str]]) -> int:
 
 @lru_cache(maxsize=4096)
 def parse(kind: str, text: str) -> Parsed:
-    """Read an expression; ``kind`` is its parameter's name."""
+    """Parse an expression; ``kind`` is its parameter's name."""
     try:
         reader = _Reader(text)
         if kind == "UpdateExpression":

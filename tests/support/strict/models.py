@@ -1,4 +1,4 @@
-"""Requests held against botocore's service models: botocore itself checks only types and some lower bounds."""
+"""Checks requests against botocore's service models; botocore itself checks only types and some lower limits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.strict.rules import Rule
 
 
 class Complain(Protocol):
-    """Notes what is wrong."""
+    """Records an error."""
 
     def __call__(self, detail: str, rule: Rule = Rule.MODEL) -> None:
-        """What is wrong, and by which rule."""
+        """The error, and the rule."""
 
 
 Check = Callable[[Any, str, Complain], None]
-"""Checks a value; the text is where it stands in the request."""
+"""Checks a value; the text is its path in the request."""
 
 _PAGES = {
     "dynamodb": "amazondynamodb/latest/APIReference/API_",
@@ -36,7 +36,7 @@ _PAGES = {
 
 
 def page(service: str, operation: str) -> str:
-    """The page of AWS on an operation."""
+    """The page of AWS's documentation for an operation."""
     if service == "apigatewaymanagementapi":
         return "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html"
     if service in _PAGES:
@@ -57,17 +57,17 @@ def operation(service_name: str, name: str) -> OperationModel:
 
 
 class Models:
-    """The checks of shapes, each made once. ``special`` ones, by the shape's name, come in the place of the model's."""
+    """The checks of shapes, each created once. ``special`` checks, by the shape's name, replace the model's."""
 
     def __init__(self, special: Mapping[str, Check] | None = None) -> None:
         self._special = special or {}
         self._checks: dict[tuple[str, str], Check] = {}
         self.members: dict[str, int] = {}
-        """How many members the structures have that were needed so far."""
+        """The number of members of each structure used so far."""
         self._making = threading.RLock()
 
     def check(self, service_name: str, name: str, request: Any, complain: Complain) -> None:
-        """Hold a request against its operation's model."""
+        """Check a request against its operation's model."""
         shape = operation(service_name, name).input_shape
         if shape is None:
             if request:
@@ -77,7 +77,7 @@ class Models:
 
     def _of(self, service_name: str, shape: Shape) -> Check:
         key = service_name, shape.name
-        with self._making:  # requests come from many threads, and a check that is half made leads back to itself
+        with self._making:  # many threads send requests, and an incomplete check may refer to itself
             return self._known(service_name, shape, key)
 
     def _known(self, service_name: str, shape: Shape, key: tuple[str, str]) -> Check:
@@ -85,7 +85,7 @@ class Models:
             if shape.name in self._special:
                 self._checks[key] = self._special[shape.name]
             else:
-                self._checks[key] = partial(self._later, key)  # a shape may hold itself
+                self._checks[key] = partial(self._later, key)  # a shape may contain itself
                 self._checks[key] = self._made(service_name, shape)
         return self._checks[key]
 
@@ -177,7 +177,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 _LONG = 4096
-"""Of texts of this many characters it is not remembered that they fit."""
+"""Results for texts of at least this many characters are not cached."""
 
 
 def _scalar(shape: Any) -> Check:
@@ -215,7 +215,7 @@ def _scalar(shape: Any) -> Check:
 
 
 def _pattern(text: str | None) -> Any:
-    """A model's pattern. It is Java's: what Python can't read (few) is left out."""
+    """A model's pattern in Java's syntax; the few that Python cannot compile are ignored."""
     if not text:
         return None
     try:

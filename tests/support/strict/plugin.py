@@ -1,7 +1,7 @@
-"""Listens to every request that this process makes of AWS, and fails the test whose request AWS would refuse.
+"""Checks every request of this process to AWS, and fails a test whose request AWS would refuse.
 
-The app's own transports are listened to at the functions through which all of their calls go; boto3, botocore and
-Chalice at botocore's events. ``tests/conftest.py`` takes the hooks below, so it is on in every run.
+Requests of the app's transports are checked in the functions that all of their calls use; those of boto3, botocore and
+Chalice at botocore's events. ``tests/conftest.py`` imports the hooks below, so this is active in every run.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _CONNECTIONS: Final = "/@connections/"
 
 
 class Tally(msgspec.Struct):
-    """What was checked: ``requests`` by operation, ``members`` of models by structure, kinds ``seen`` (``applied``)."""
+    """Counts of checks: ``requests`` by operation, ``members`` of models by structure, kinds ``seen`` (``applied``)."""
 
     requests: dict[str, int] = {}
     members: dict[str, int] = {}
     seen: list[str] = []
 
     def __add__(self, other: Tally) -> Tally:
-        """Both together."""
+        """The sum of both."""
         requests = dict(Counter(self.requests) + Counter(other.requests))
         return Tally(requests, self.members | other.members, sorted({*self.seen, *other.seen}))
 
@@ -59,12 +59,12 @@ class Tally(msgspec.Struct):
 
 
 class Checker:
-    """Holds requests against all rules, and counts them."""
+    """Checks requests against all rules, and counts them."""
 
     def __init__(self, into: Found) -> None:
         self.requests: Counter[str] = Counter()
         self.elsewhere = Tally()
-        """What other processes checked, which ran tests of the same session."""
+        """The counts of other processes of the same test session."""
         self._into = into
         self._dynamodb = DynamoDB()
         self._models = models.Models()
@@ -72,7 +72,7 @@ class Checker:
         self._lock = Lock()
 
     def tally(self) -> Tally:
-        """What was checked so far, here and elsewhere."""
+        """The counts so far, of all processes."""
         here = Tally(
             dict(self.requests),
             self._dynamodb.models.members | self._models.members,
@@ -95,7 +95,7 @@ class Checker:
         """Check an operation's parameters."""
         complain = self._complaint(service, operation)
         if service == "dynamodb":
-            with self._lock:  # it learns of tables
+            with self._lock:  # it contains descriptions of tables
                 self._dynamodb.check(operation, params, complain)
             return
         self._models.check(service, operation, params, complain)
@@ -135,7 +135,7 @@ class Checker:
 
 
 def _plain(service: str, url: str) -> tuple[str, dict[str, str]]:
-    """The URL as the model has it, and the labels that were taken off."""
+    """The URL in the form of the model, and the removed labels."""
     parts = urlsplit(url)
     path, labels = parts.path, {}
     if service == "s3":
@@ -150,7 +150,7 @@ def _plain(service: str, url: str) -> tuple[str, dict[str, str]]:
 
 
 def _sender() -> str:
-    """The lines of our own code that sent the request, the innermost first."""
+    """The lines of the project's code that sent the request, innermost first."""
     lines: list[str] = []
     at: Any = sys._getframe(1)
     while at is not None and len(lines) < 3:
@@ -168,7 +168,7 @@ checker = Checker(found)
 
 
 def install(into: Checker) -> Callable[[], None]:
-    """Listen to this process's requests; the result stops it."""
+    """Check this process's requests; returns a function that stops it."""
     patch = pytest.MonkeyPatch()
     real_call, real_send, real_push = Transport.call, client.send, push.send
     real_link = botocore.auth.S3SigV4QueryAuth.add_auth
@@ -182,7 +182,7 @@ def install(into: Checker) -> Callable[[], None]:
         return real_send(auth, request, **more)
 
     def deliver(endpoint: str, connection: str, text: str) -> bool:
-        if push._here:  # otherwise it is sent, and seen there
+        if push._here:  # otherwise it is sent and checked then
             about = {"ConnectionId": connection, "Data": text}
             into.call("apigatewaymanagementapi", "PostToConnection", about)
         return real_push(endpoint, connection, text)
@@ -204,7 +204,7 @@ def install(into: Checker) -> Callable[[], None]:
 
 
 def allowing() -> AbstractContextManager[None]:
-    """Requests that AWS would refuse are meant meanwhile."""
+    """Allow requests that AWS would refuse."""
     return found.allowing()
 
 
@@ -212,7 +212,7 @@ def allowing() -> AbstractContextManager[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen from the beginning to the end."""
+    """Check the whole session."""
     config.addinivalue_line("markers", "refused_by_aws: the test sends what AWS refuses, to see what comes of it")
     config.add_cleanup(install(checker))
 
@@ -225,39 +225,39 @@ def _judged(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Fixtures may have sent something."""
+    """Report requests of fixtures."""
     yield
     _judged(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """The test itself, its failures first: they say more."""
+    """Report requests of the test, after its own failures."""
     yield
     _judged(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """What is torn down, and what was sent late."""
+    """Report requests of the teardown."""
     yield
     _judged(item)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist tells its controller what it checked."""
+    """A worker of pytest-xdist sends its counts to the controller."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["strict"] = msgspec.to_builtins(checker.tally())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """The controller adds that up."""
-    if (told := getattr(node, "workeroutput", {}).get("strict")) is not None:  # a worker that died told nothing
+    """The controller adds up the counts."""
+    if (told := getattr(node, "workeroutput", {}).get("strict")) is not None:  # a crashed worker has sent none
         checker.elsewhere += msgspec.convert(told, Tally)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was checked."""
+    """Print the counts."""
     if (tally := checker.tally()).requests:
         terminalreporter.write_line(str(tally))

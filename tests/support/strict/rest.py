@@ -1,4 +1,4 @@
-"""HTTP requests of REST protocols (S3, SES, websockets) read back into the parameters of their operations."""
+"""Parses HTTP requests of REST protocols (S3, SES, websockets) into the parameters of their operations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNING = frozenset(
 
 
 class NoOperationError(Exception):
-    """No operation has such a request. ``operation``: the one that comes nearest."""
+    """No operation has such a request. ``operation``: the most similar one."""
 
     rule = Rule.HTTP
 
@@ -102,7 +102,7 @@ def read(
     """The operation of a request to a service, and its parameters. ``labels``: those that the path is known to mean.
 
     Raises:
-        NoOperationError: no operation has this method, path, query or these headers.
+        NoOperationError: no operation has this method, path, query and these headers.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -182,5 +182,5 @@ def _typed(about: Any, text: str) -> Any:
         if about.type_name == "list":
             return [each.strip() for each in text.split(",")]
     except (KeyError, ValueError):
-        return text  # the model's rule says what is wrong
+        return text  # the model's rule reports the error
     return text

@@ -1,4 +1,4 @@
-"""The rules that requests are held against: what each says, and the page of AWS that says it."""
+"""The rules for requests, and the page of AWS's documentation for each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SSM: Final = _DOCS + "systems-manager/latest/APIReference/"
 
 
 class Rule(Enum):
-    """A rule: what AWS demands, and where it says so."""
+    """A rule: its text, and where AWS documents it."""
 
     MODEL = "a request fits the service's model: members, types, lengths, patterns, enums", _DOCS + "index.html"
     # Values and items of DynamoDB.
@@ -157,7 +157,7 @@ class Rule(Enum):
 
     @property
     def says(self) -> str:
-        """What AWS demands."""
+        """The text of the rule."""
         return self.value[0]
 
     @property
@@ -174,7 +174,7 @@ class Broken:
     detail: str
     operation: str = ""
     page: str = ""
-    """The operation's own page, where the rule is about all operations."""
+    """The operation's page, if the rule is for all operations."""
     where: str = ""
     """The code that sent it."""
 
@@ -186,7 +186,7 @@ class Broken:
 
 
 class Found:
-    """What a check found. The process has one; tests of the rules make their own."""
+    """The broken rules. The process has one instance; tests of the rules create their own."""
 
     def __init__(self) -> None:
         self._broken: list[Broken] = []
@@ -194,20 +194,20 @@ class Found:
         self._allowed = 0
 
     def add(self, broken: Broken) -> None:
-        """Note a request that breaks a rule."""
+        """Record a request that breaks a rule."""
         with self._lock:
             if not self._allowed:
                 self._broken.append(broken)
 
     def take(self) -> list[Broken]:
-        """What was found since the last time."""
+        """The records since the last call."""
         with self._lock:
             found, self._broken = self._broken, []
         return found
 
     @contextmanager
     def allowing(self) -> Iterator[None]:
-        """Requests may break rules meanwhile: for tests of what the app does with a refusal."""
+        """Ignore broken rules, for tests of how the app handles refusals."""
         self._allowed += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""Requests to S3, SQS, SSM, SES, websockets and CloudFormation held against what AWS documents beyond its models."""
+"""Rules for requests to S3, SQS, SSM, SES, websockets and CloudFormation that are documented, but not in the models."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _QUEUE_BOUNDS: Final = {
 
 
 class Services:
-    """The rules, and the parts of uploads that it has seen."""
+    """The rules, and the uploaded parts so far."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -46,7 +46,7 @@ class Services:
         self._uploads: dict[str, dict[int, int]] = {}
 
     def check(self, service: str, operation: str, params: Mapping[str, Any], complain: Complain) -> None:
-        """Hold an operation's parameters against the rules of its service."""
+        """Check an operation's parameters against the rules of its service."""
         self.seen.update(map(f"{service}.".__add__, params))
         check = getattr(self, f"_{service}", None)
         if check is not None:
@@ -70,7 +70,7 @@ class Services:
     def _bytes(self, operation: str, params: Mapping[str, Any], complain: Complain) -> None:
         """The bytes of an object or a part."""
         body = params.get("Body")
-        # A link has no body, but may have its length signed.
+        # A link has no body, but its length may be signed.
         amount = len(body) if isinstance(body, bytes | bytearray | str) else params.get("ContentLength")
         if operation == "PutObject" and amount is not None and amount > _LARGEST_PUT:
             complain(f"the body has {amount} bytes", Rule.S3_PUT_SIZE)
@@ -156,7 +156,7 @@ class Services:
 
 
 def check_link(life: int, complain: Complain) -> None:
-    """Hold the life of a presigned link against S3's bounds."""
+    """Check the lifetime of a presigned link."""
     if not 1 <= life <= _WEEK:
         complain(f"the link lives for {life} seconds", Rule.S3_LINK)
 

@@ -1,4 +1,4 @@
-"""DynamoDB's typed values and keys, and what is known of tables."""
+"""Rules of DynamoDB's typed values and keys, and the known schemas of tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _KEY_BYTES: Final = (2048, 1024)
 
 
 class Values:
-    """The rules of typed values. ``seen`` gets the types that there were, as :mod:`applied` calls them."""
+    """The rules of typed values. ``seen`` collects the types, with the names of :mod:`applied`."""
 
     def __init__(self, seen: set[str]) -> None:
         self._seen = seen
 
     def check(self, value: Any, path: str, complain: Complain, depth: int = 1) -> None:
-        """Hold a typed value against the rules of its type."""
+        """Check a typed value."""
         if (type(value) is not dict and not isinstance(value, Mapping)) or len(value) != 1:
             complain(f"{path[:-1]} is {value!r:.80}", Rule.VALUE_TYPE)
             return
@@ -92,7 +92,7 @@ def _is_number(text: Any) -> bool:
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """The bytes of attributes, names included; 0 if a value is not well formed, which a rule of its own says."""
+    """The size of attributes in bytes, including names; 0 if a value is malformed, which another rule reports."""
     try:
         return size(dict(item))
     except (AttributeError, TypeError, ValueError):
@@ -101,7 +101,7 @@ def item_size(item: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Index:
-    """An index. ``projected``: the attributes that it has; None: all."""
+    """An index. ``projected``: its attributes; None: all."""
 
     keys: tuple[str, ...]
     projected: frozenset[str] | None
@@ -123,7 +123,7 @@ class Schema:
 
 
 def schema(created: dict[str, Any]) -> Schema:
-    """What a request that creates a table, or a table's description, says."""
+    """The schema in a table's description or in the request that creates it."""
     keys = _keys(created["KeySchema"])
     indexes = {
         about["IndexName"]: _index(about, keys, is_global=kind == "GlobalSecondaryIndexes")
@@ -159,16 +159,16 @@ def with_index(known: Schema, updated: dict[str, Any]) -> Schema:
 
 
 def check_key(key: Any, about: Schema, names: tuple[str, ...], path: str, complain: Complain) -> None:
-    """Hold a key against what it must consist of: these attributes and no other."""
+    """Check that a key has exactly these attributes."""
     if not isinstance(key, Mapping):
-        return  # the model's rule says so
+        return  # the model's rule reports it
     if set(key) != set(names):
         complain(f"{path} has {sorted(key)}, and should have {sorted(names)}", Rule.KEY_ATTRIBUTES)
     check_key_values(key, about, path, complain)
 
 
 def check_key_values(item: Mapping[str, Any], about: Schema, path: str, complain: Complain) -> None:
-    """Hold the key attributes among ``item`` against their types and bounds."""
+    """Check types and sizes of the key attributes in ``item``."""
     for name, longest in zip(about.keys, _KEY_BYTES, strict=False):
         if isinstance(value := item.get(name), Mapping):
             _key_value(value, about.types[name], longest, f"{path}.{name}", complain, of_index=False)
@@ -178,7 +178,7 @@ def check_key_values(item: Mapping[str, Any], about: Schema, path: str, complain
 
 
 def check_index_key(name: str, value: Mapping[str, Any], about: Schema, path: str, complain: Complain) -> None:
-    """Hold the value of an attribute that is an index's key against its type and bounds."""
+    """Check type and size of an attribute that is an index's key."""
     first = any(index.keys[0] == name for index in about.indexes.values())
     _key_value(value, about.types[name], _KEY_BYTES[not first], f"{path}.{name}", complain, of_index=True)
 
