@@ -2,8 +2,8 @@
 
 Times vary on a busy machine. Counts of the same work are equal, so a test can distinguish work that grows linearly with
 the input from work that grows quadratically. Operations in C, which Python's tracing does not show, are counted by code
-that is compiled again for a test: ``x in some_list`` counts the elements that it may read, ``a + b`` and ``a[1:]`` count
-those that they copy.
+that is compiled again for a test: ``x in some_list`` counts the elements that it may read, ``a + b`` and ``a[1:]``
+count those that they copy.
 """
 
 from __future__ import annotations
