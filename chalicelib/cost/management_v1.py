@@ -1,4 +1,4 @@
-"""``/management/v1/console/cost``: what a fleet costs on AWS. Beyond Mender's API."""
+"""``/management/v1/console/cost``: what a fleet costs on AWS. Not part of Mender's API."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Details(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Subject(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What an alert is about."""
+    """The subject of an alert."""
 
     name: Name
     type: Text

@@ -2,13 +2,13 @@
 
 | pk | sk | item |
 |---|---|---|
-| ``T#t#D#<device>`` | ``STANDING`` | which levels are known of a device, and where its next alert goes |
-| ``T#t#D#<device>`` | ``CHECKS`` | what it watches |
-| ``T#t#D#<device>`` | ``ALERT#<slot>`` | an alert; its slot is used again |
-| ``T#t#D#<device>`` | ``MAILS`` | how many mails about it were sent lately, and which alerts wait for the next |
-| ``T#t`` | ``CHANNELS`` | ways to tell users that are shut |
+| ``T#t#D#<device>`` | ``STANDING`` | the alert state of a device: levels of its subjects, slot of its last alert |
+| ``T#t#D#<device>`` | ``CHECKS`` | the checks of a device |
+| ``T#t#D#<device>`` | ``ALERT#<slot>`` | an alert; slots are reused |
+| ``T#t#D#<device>`` | ``MAILS`` | recent mails about a device, and the alerts that wait for the next one |
+| ``T#t`` | ``CHANNELS`` | disabled channels of mails |
 
-Index ``list`` (keys only): a device's alerts by their time, then number; and what else there is of a tenant's devices.
+Index ``list`` (keys only): a device's alerts by their time, then number; and the other items of a tenant's devices.
 Mails that wait are in it under ``DIGESTS``, by the time at which they are due.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _MAILS, _DIGESTS = "MAILS", "DIGESTS"
 _LAST = 10**15 - 1
-"""Above every time in milliseconds and every number of an alert."""
+"""A number above every time in milliseconds and every number of an alert."""
 
 
 class MonitorItem(Item):
@@ -87,7 +87,7 @@ class MailsItem(MonitorItem):
 
 
 class ChecksItem(Indexed):
-    """What a device watches."""
+    """The checks of a device."""
 
     checks = BlobAttribute(default=list)
 
@@ -163,7 +163,7 @@ def save_checks(tx: Transaction, tenant: TenantId, device_id: str, checks: list[
 
 
 def read_checks(tenant: TenantId, device_id: str) -> list[Any]:
-    """What a device watches."""
+    """The checks of a device."""
     item = ChecksItem.find(_device(tenant, device_id), "CHECKS")
     if item is None:
         return []
@@ -208,7 +208,7 @@ def due_digests(now: datetime, *, limit: int) -> list[tuple[TenantId, str]]:
 
 
 def digest_ordered(tenant: TenantId, device_id: str) -> None:
-    """Do not consider the waiting alerts of a device again until others join them."""
+    """Record that the digest was queued; further alerts make it due again."""
     item = MailsItem(_device(tenant, device_id), _MAILS)
     item.update_if([MailsItem.list_pk.remove(), MailsItem.list_sk.remove()], MailsItem.pk.exists())
 

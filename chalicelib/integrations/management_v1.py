@@ -37,7 +37,7 @@ def create_integration(request: UserRequest, body: shapes.NewIntegration) -> Cre
 
     Raises:
         Conflict: there is a webhook with this URL.
-        Unprocessable: the tenant has as many webhooks as it may.
+        Unprocessable: the tenant has reached its limit of webhooks.
     """
     integration = operators.create(request.tenant, body)
     return created(f"/api/management/v1/iot-manager/integrations/{integration}")
@@ -74,7 +74,7 @@ def list_events(request: UserRequest) -> Reply[list[shapes.EventShape]]:
 
 @user_route(bp, "POST /management/v1/iot-manager/events", Permission.INTEGRATIONS_MANAGE)
 def send_event_again(request: UserRequest, body: shapes.Resend) -> Accepted:
-    """Send an event of the last week to a webhook once more, whatever its delivery came to. Beyond Mender's API.
+    """Send an event of the last week to a webhook again, delivered or not. Not part of Mender's API.
 
     Raises:
         NotFound: there is no such webhook, or it was not sent this event.
@@ -90,7 +90,7 @@ def _uuid(text: str | None) -> str | None:
         raise BadRequest("integration_id: must be a valid UUID") from error
 
 
-# Twins: what a device's state in another cloud would be. Webhooks keep none, so every device has none.
+# Twins: the state of a device in another cloud. Webhooks keep none.
 
 
 @user_route(

@@ -22,7 +22,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Credentials of a provider. Those of cloud providers are only told apart."""
+    """Credentials of a provider. Those of cloud providers are only distinguished by type."""
 
     type: str = ""
     http: Http | None = None

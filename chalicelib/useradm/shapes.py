@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 SSO_KIND: Final = "sso/oidc"
-"""The API's name for identity providers of the one protocol that is supported."""
+"""The API's name for identity providers with OpenID Connect, the only supported protocol."""
 
 
 class LoginOptions(msgspec.Struct):
@@ -24,7 +24,7 @@ class LoginOptions(msgspec.Struct):
 class NewUser(msgspec.Struct):
     """``POST users``. Without roles, the user is an administrator.
 
-    Without a password, where the server sends mails, or with ``send_reset_password`` the user is invited by mail.
+    If the server sends mails, a user without a password, or with ``send_reset_password``, is invited by mail.
     """
 
     email: str = ""
@@ -56,7 +56,7 @@ class Address(msgspec.Struct):
 
 
 class Secret(msgspec.Struct):
-    """``POST auth/verify-email/complete``, ``users/me/email-change/complete``: what was mailed."""
+    """``POST auth/verify-email/complete``, ``users/me/email-change/complete``: the mailed secret."""
 
     secret_hash: str = ""
 
@@ -90,7 +90,7 @@ class QrCode(msgspec.Struct):
 
 
 class RecoveryCodes(msgspec.Struct):
-    """``PUT 2faverify``, ``POST users/me/2fa/recovery-codes``: each is good once in place of a code of the app."""
+    """``PUT 2faverify``, ``POST users/me/2fa/recovery-codes``: each works once in place of a code of the app."""
 
     recovery_codes: list[str]
 
@@ -112,7 +112,7 @@ class SsoLogin(msgspec.Struct):
 class User(msgspec.Struct, omit_defaults=True):
     """A user in answers. Times are RFC 3339.
 
-    ``invited``: the user has not accepted the invitation yet. ``recovery_codes_left``: only of the user who asks, and
+    ``invited``: the user has not accepted the invitation yet. ``recovery_codes_left``: only for the calling user, and
     only with a second factor.
     """
 
@@ -154,11 +154,11 @@ class OwnSession(msgspec.Struct, omit_defaults=True):
     id: str
     created_ts: str
     current: bool
-    """Whether it is the one that asks."""
+    """Whether it is the calling session."""
     expiration_date: str | None = None
-    """Absent: it has no end."""
+    """Absent: the session does not expire."""
     tenant_id: str | None = None
-    """The tenant that it works in, if that is not the user's own."""
+    """The tenant of the session, if it is not the user's own."""
 
 
 Settings = dict[str, Any]
@@ -168,7 +168,7 @@ Settings = dict[str, Any]
 class NewProvider(msgspec.Struct):
     """``POST sso/idp/metadata``, ``PUT sso/idp/metadata/{id}``, as JSON: OpenID Connect.
 
-    ``well-known`` is the URL of the provider's description; with ``issuer`` instead, it follows from that.
+    ``well-known`` is the URL of the provider's description. If only ``issuer`` is given, the URL is derived from it.
     """
 
     well_known: str = msgspec.field(default="", name="well-known")

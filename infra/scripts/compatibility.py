@@ -116,7 +116,7 @@ def page(mender: dict[Operation, bool], ours: set[Operation], why_not: dict[Oper
         text.append(f"\n## {area}\n\n| | operation | served | why not |\n|---|---|---|---|\n")
         for operation in operations:
             star = "*" if mender.get(operation) else ""
-            state = "beyond Mender's" if operation not in mender else "yes" if operation in ours else "no"
+            state = "not in Mender's API" if operation not in mender else "yes" if operation in ours else "no"
             reason = why_not.get(operation, "") if state == "no" else ""
             text.append(f"| {star} | `{operation.method} {operation.path}` | {state} | {reason} |\n")
     return "".join(text)

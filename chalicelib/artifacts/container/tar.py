@@ -110,7 +110,7 @@ def _header_blocks(stream: Read, *, closed: bool) -> Iterator[bytes]:
     while (block := _block(stream, closed=closed)) not in _ENDS:
         yield block
     if _block(stream, closed=closed) not in _ENDS:
-        raise malformed("a tar goes on after an empty block")
+        raise malformed("a tar continues after an empty block")
     for rest in chunks(stream):
         if rest.count(0) != len(rest):
             raise malformed("data after the end of a tar")

@@ -21,7 +21,7 @@ def check_new(wanted: NewIntegration) -> None:
     """Check a new integration, except for its URL.
 
     Raises:
-        BadRequest: it is incomplete or contradicts itself, or its provider is none that this server tells.
+        BadRequest: it is incomplete or contradicts itself, or its provider is not supported.
     """
     if wanted.provider not in _CREDENTIALS:
         raise BadRequest(f"provider: must be one of: {', '.join(sorted(_CREDENTIALS))}")
@@ -64,7 +64,7 @@ def http(credentials: Credentials, *, keeps_secret: bool = False) -> Http:
         keeps_secret: whether there is a secret that ``<omitted>`` can stand for.
 
     Raises:
-        BadRequest: they are none of a webhook, or the secret is not hexadecimal.
+        BadRequest: they are not those of a webhook, or the secret is not hexadecimal.
     """
     if credentials.type != _CREDENTIALS[WEBHOOK] or credentials.http is None:
         raise BadRequest("credentials: type must be http, with a member http")

@@ -128,8 +128,9 @@ def begin_oidc_login(request: Request, id: str) -> Redirect:
 def complete_oidc_login(request: Request, id: str) -> Redirect:
     """Finish a sign-in at an identity provider.
 
-    The browser comes back from there, and goes on to the web page where the sign-in began, signed in. What goes wrong
-    is shown on the console's sign-in page if the console began it, or if the request accepts ``text/html``.
+    The browser returns from the provider and is redirected, signed in, to the web page where the sign-in began. An
+    error is shown on the console's sign-in page if the console began the sign-in, or if the request accepts
+    ``text/html``.
 
     Raises:
         Forbidden: the identity provider refused, or there is no account for the user.

@@ -72,7 +72,7 @@ def _check(address: str, password: str) -> User | None:
     return user if right else None
 
 
-def _begin(  # what it takes to let a user in
+def _begin(  # everything that a new session needs
     user: User, password: str, guard: failed_attempts.Guard, now: datetime, *, used: UsedCode | None, no_expiry: bool
 ) -> Token:
     """Store a new session."""

@@ -3,15 +3,15 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#USERS`` | ``<user>`` | a user |
-| ``EMAIL#<address>`` | ``EMAIL`` | which tenant's which user has an address: one account an address, over all tenants |
+| ``EMAIL#<address>`` | ``EMAIL`` | tenant and user of an address; addresses are unique over all tenants |
 | ``T#t#U#<user>`` | ``TOKEN#<jti>`` | a session or personal access token; the JWT itself is not stored |
 | ``T#t`` | ``SETTINGS`` | settings that the users of a tenant share |
 | ``T#t#U#<user>`` | ``SETTINGS`` | a user's own settings |
-| ``T#t#U#<user>`` | ``REQUEST#<purpose>`` | what a mailed secret is good for; expires |
-| ``SECRET#<sha256>`` | ``SECRET`` | whose request a mailed secret belongs to; expires |
+| ``T#t#U#<user>`` | ``REQUEST#<purpose>`` | a request that a mailed secret completes; expires |
+| ``SECRET#<sha256>`` | ``SECRET`` | tenant and user of a mailed secret; expires |
 | ``T#t#SSO`` | ``<provider>`` | an identity provider |
-| ``PROVIDER#<provider>`` | ``PROVIDER`` | which tenant's it is |
-| ``STATE#<sha256 of the state>`` | ``STATE`` | a login at a provider that a browser has begun; expires |
+| ``PROVIDER#<provider>`` | ``PROVIDER`` | the tenant of an identity provider |
+| ``STATE#<sha256 of the state>`` | ``STATE`` | a login that a browser has started at a provider; expires |
 | ``LOGIN#<sha256 of the address>#<network>`` | ``LOGIN`` | failed logins; expires |
 | ``LOGIN#<sha256 of the address>#mails`` | ``LOGIN`` | account mails to an address; expires |
 | ``LOGIN#<sha256 of the user's id>#2fa`` | ``LOGIN`` | wrong codes of a user's second factor; expires |

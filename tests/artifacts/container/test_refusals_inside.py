@@ -283,7 +283,7 @@ def test_damaged_ends_of_tars_are_refused(where, compression):
         (b"", None if where == "file" else "unexpected end of"),
         (bytes(512), None if where == "file" else "unexpected end of"),
         (bytes(100), "unexpected end of"),
-        (bytes(512) + b"x" * 512, "goes on after an empty block"),
+        (bytes(512) + b"x" * 512, "continues after an empty block"),
         (bytes(1024) + b"x", "data after the end"),
         (bytes(4096) + b"x" * 512, "data after the end"),
         (bytes(2048), None),
